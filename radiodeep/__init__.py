@@ -1,0 +1,48 @@
+"""radiodeep: handcrafted and deep image features, selection, and honest evidence for small cohorts.
+
+The public names are listed here and loaded on first use, so that importing radiodeep stays cheap.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME_OF = {
+    "Case": "cases.case",
+    "Cohort": "cases.cohort",
+    "read_cohort": "cases.cohort",
+    "write_cohort": "cases.cohort",
+    "make_phantom_cohort": "cases.phantoms",
+    "RadiomicsExtractor": "features.radiomics",
+    "DeepFeatureExtractor": "features.deep",
+    "extract_table": "features.table",
+    "ReliefF": "selection.relieff",
+    "SymmetricUncertainty": "selection.symmetric_uncertainty",
+    "CNNClassifier": "classifiers.cnn",
+    "CNNEnsemble": "classifiers.ensemble",
+    "AucEstimate": "study.auc",
+    "auc_with_confidence": "study.auc",
+    "StudyResult": "study.cross_validation",
+    "cross_validated_auc": "study.cross_validation",
+    "holdout_auc": "study.cross_validation",
+    "compare_auc": "study.comparison",
+    "compare_accuracy": "study.comparison",
+    "write_report": "report.document",
+    "save_model": "persistence",
+    "load_model": "persistence",
+    "score_cohort": "scoring",
+}
+
+__all__ = ["__version__", *_HOME_OF]
+
+
+def __getattr__(name):
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'radiodeep' has no attribute '{name}'")
+    value = getattr(import_module(f"radiodeep.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

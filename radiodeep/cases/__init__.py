@@ -1,0 +1,1 @@
+"""Disk -> Case: manifests, readers and synthetic cohorts."""

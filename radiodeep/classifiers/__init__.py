@@ -1,0 +1,1 @@
+"""Cases -> probabilities: networks as scikit-learn classifiers."""

@@ -1,0 +1,1 @@
+"""Cases -> table rows: the extractors."""

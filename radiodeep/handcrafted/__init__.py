@@ -1,0 +1,1 @@
+"""Arrays -> floats: the definitions of the handcrafted features."""

@@ -1,0 +1,1 @@
+"""Case -> Case: crop, resample, scale intensities."""

@@ -1,0 +1,1 @@
+"""Tensor -> tensor: architectures, weights and training."""

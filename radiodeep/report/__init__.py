@@ -1,0 +1,1 @@
+"""Evidence -> files: figures and reports."""

@@ -1,0 +1,1 @@
+"""Table -> fewer columns: the selectors."""

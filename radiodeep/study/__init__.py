@@ -1,0 +1,1 @@
+"""Table -> evidence: cross-validation, AUC, comparisons."""
