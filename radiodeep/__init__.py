@@ -24,6 +24,7 @@ _HOME_OF = {
     "auc_with_confidence": "study.auc",
     "StudyResult": "study.cross_validation",
     "cross_validated_auc": "study.cross_validation",
+    "cross_validate_models": "study.cross_validation",
     "holdout_auc": "study.cross_validation",
     "compare_auc": "study.comparison",
     "compare_accuracy": "study.comparison",

@@ -1,0 +1,258 @@
+"""`Case`: one image with its region of interest, from files or arrays, read on first use."""
+
+import hashlib
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from radiodeep.cases.readers import check_same_grid, read_volume
+from radiodeep.exceptions import (
+    AmbiguousMaskError,
+    EmptyMaskError,
+    GeometryMismatchError,
+    InputError,
+    LabelNotFoundError,
+    NonFiniteIntensityError,
+    UnsupportedImageError,
+)
+
+
+class Case:
+    """One image with its region of interest. Frozen: `replace` gives a changed copy.
+
+    Parameters
+    ----------
+    image, mask : path-like or ndarray of shape (z, y, x) or (y, x)
+        Files are read on first use. In the mask every voxel that is not 0 belongs to the region,
+        unless it holds several labels: then `mask_label` chooses one.
+    id : str
+        Name of the case; every message about it begins with this.
+    spacing_mm : sequence of floats, optional
+        Size of a voxel in the order of the array's axes. Needed for arrays; read from the file
+        otherwise (a PNG knows none: then 1 mm is taken unless it is given).
+    patient : str, optional
+        Cases of one patient never part in cross-validation. The id unless given.
+    label : optional
+        The outcome, e.g. 0 or 1.
+    mask_label : int, optional
+        The value of the region in a mask of several labels.
+
+    Attributes
+    ----------
+    voxels : ndarray of shape (z, y, x)
+        Intensities as stored; a 2-D image is one slice.
+    roi : bool ndarray of shape (z, y, x)
+        The region of interest; never empty.
+    spacing_mm : tuple of three floats
+        In (z, y, x) order.
+
+    Raises
+    ------
+    InputError
+        One of its kinds, when `voxels`, `roi` or `spacing_mm` are first asked for: unreadable or
+        truncated files, image and mask on different grids, an empty or ambiguous mask, NaN inside
+        the region.
+
+    Notes
+    -----
+    A case that came from disk pickles as its paths, not its voxels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep import Case
+    >>> mask = np.zeros((4, 4, 4), np.uint8)
+    >>> mask[1:3, 1:3, 1:3] = 1
+    >>> case = Case(np.arange(64).reshape(4, 4, 4), mask, "nodule-7", spacing_mm=(2.5, 0.7, 0.7))
+    >>> int(case.roi.sum()), case.spacing_mm
+    (8, (2.5, 0.7, 0.7))
+    >>> case.replace(mask=mask * 0).roi
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.EmptyMaskError: nodule-7: the mask outlines no voxel. ...
+    """
+
+    def __init__(self, image, mask, id, spacing_mm=None, patient=None, label=None, mask_label=None):
+        if not isinstance(id, str) or not id:
+            raise InputError(f"The 'id' of a Case must be a text that is not empty. Got {id!r} instead.")
+        state = {
+            "image": _as_source(image, "image", id),
+            "mask": _as_source(mask, "mask", id),
+            "id": id,
+            "patient": id if patient is None else patient,
+            "label": label,
+            "mask_label": mask_label,
+            "_given_spacing": None if spacing_mm is None else _checked_spacing(spacing_mm, id),
+            "_loaded": None,
+        }
+        if spacing_mm is None and not isinstance(state["image"], Path):
+            raise InputError(
+                f"{id}: an image given as an array needs 'spacing_mm', the size of its voxels in (z, y, x) order."
+            )
+        self.__dict__.update(state)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"A Case is frozen; use case.replace({name}=...) for a changed copy.")
+
+    def __delattr__(self, name):
+        raise AttributeError("A Case is frozen.")
+
+    def __reduce__(self):
+        return (type(self), tuple(self._arguments().values()))
+
+    def __repr__(self):
+        source = self.image.name if isinstance(self.image, Path) else f"array {self.image.shape}"
+        return f"Case(id={self.id!r}, image={source!r}, label={self.label!r})"
+
+    @property
+    def voxels(self):
+        return self._load()[0]
+
+    @property
+    def roi(self):
+        return self._load()[1]
+
+    @property
+    def spacing_mm(self):
+        return self._load()[2]
+
+    def in_memory(self):
+        """Return the case as checked arrays; a case on disk keeps no voxels behind."""
+        image, roi, spacing_mm = self._loaded or self._read()
+        return self.replace(image=image, mask=roi, spacing_mm=spacing_mm, mask_label=None)
+
+    def replace(self, **changes):
+        """Return a copy with some constructor arguments changed."""
+        return type(self)(**{**self._arguments(), **changes})
+
+    def content_hash(self):
+        """Return a digest of all that the features of the case depend on (not its id or label)."""
+        digest = hashlib.blake2b(digest_size=16)
+        for source in (self.image, self.mask):
+            if isinstance(source, Path):
+                # An unreadable file is reported by the reader, with its way out.
+                digest.update(source.read_bytes() if source.is_file() else str(source).encode())
+            else:
+                digest.update(f"{source.dtype}{source.shape}".encode())
+                digest.update(np.ascontiguousarray(source).tobytes())
+        digest.update(f"{self._given_spacing}{self.mask_label}".encode())
+        return digest.hexdigest()
+
+    def _arguments(self):
+        names = ("image", "mask", "id", "spacing_mm", "patient", "label", "mask_label")
+        values = {name: self.__dict__.get(name) for name in names}
+        return {**values, "spacing_mm": self._given_spacing}
+
+    def _load(self):
+        if self._loaded is None:
+            self.__dict__["_loaded"] = self._read()
+        return self._loaded
+
+    def _read(self):
+        try:
+            image, spacing_mm, mask = self._voxels_of_both()
+        except InputError as error:
+            raise (
+                error if str(error).startswith(f"{self.id}:") else type(error)(f"{self.id}: {error}")
+            ) from error
+        if image.dtype.kind not in "biuf":
+            raise UnsupportedImageError(f"{self.id}: the image holds {image.dtype} values. Expected numbers.")
+        roi = _region(mask, self.mask_label, self.id)
+        if image.dtype.kind == "f" and not np.isfinite(image[roi]).all():
+            count = int((~np.isfinite(image[roi])).sum())
+            raise NonFiniteIntensityError(
+                f"{self.id}: {count} of {int(roi.sum())} voxels of the region are NaN or infinite. "
+                "Mend the image or leave those voxels out of the mask."
+            )
+        return image, roi, spacing_mm
+
+    def _voxels_of_both(self):
+        if isinstance(self.image, Path) and isinstance(self.mask, Path):
+            image, mask = read_volume(self.image), read_volume(self.mask)
+            check_same_grid(image, mask, self.id)
+            return image.voxels, self._spacing_of(image), mask.voxels
+        if isinstance(self.image, Path):
+            image, mask = read_volume(self.image), _three_axes(self.mask)
+            voxels, spacing_mm = image.voxels, self._spacing_of(image)
+        else:
+            voxels, spacing_mm = _three_axes(self.image), self._given_spacing
+            mask = read_volume(self.mask).voxels if isinstance(self.mask, Path) else _three_axes(self.mask)
+        if voxels.shape != mask.shape:
+            raise GeometryMismatchError(
+                f"{self.id}: image and mask differ in size: the image has shape {voxels.shape}, "
+                f"the mask {mask.shape} (z, y, x). Check that they belong together."
+            )
+        return voxels, spacing_mm, mask
+
+    def _spacing_of(self, volume):
+        if self._given_spacing is None:
+            return volume.spacing_mm
+        if volume.has_spacing and not np.allclose(self._given_spacing, volume.spacing_mm, rtol=1e-4):
+            raise GeometryMismatchError(
+                f"{self.id}: 'spacing_mm' says {self._given_spacing}, the file {volume.spacing_mm} (z, y, x). "
+                "Leave 'spacing_mm' out where the file knows it."
+            )
+        return self._given_spacing
+
+
+def _as_source(value, name, case_id):
+    if isinstance(value, str | PathLike):
+        return Path(value)
+    array = np.asarray(value)
+    if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
+        raise InputError(
+            f"{case_id}: the '{name}' of a Case must be a path or an array of numbers in (z, y, x) or (y, x). "
+            f"Got {type(value).__name__} of shape {array.shape} instead."
+        )
+    return array
+
+
+def _checked_spacing(spacing_mm, case_id):
+    try:
+        spacing = tuple(float(step) for step in spacing_mm)
+    except (TypeError, ValueError):
+        spacing = ()
+    if len(spacing) not in (2, 3) or not all(np.isfinite(step) and step > 0 for step in spacing):
+        raise InputError(
+            f"{case_id}: the 'spacing_mm' of a Case must be 2 or 3 numbers > 0 in (z, y, x) order. "
+            f"Got {spacing_mm!r} instead."
+        )
+    return (1.0, *spacing) if len(spacing) == 2 else spacing
+
+
+def _three_axes(array):
+    return array[np.newaxis] if array.ndim == 2 else array
+
+
+def _region(mask, mask_label, case_id):
+    if mask.dtype == bool and mask_label in (None, 1):
+        labels = {1: int(mask.sum())} if mask.any() else {}
+    else:
+        labels = _label_counts(mask, case_id)
+    if not labels:
+        raise EmptyMaskError(f"{case_id}: the mask outlines no voxel. Draw the region or leave the case out.")
+    listed = ", ".join(f"{label} ({count} voxels)" for label, count in sorted(labels.items()))
+    if mask_label is None:
+        if len(labels) > 1:
+            raise AmbiguousMaskError(
+                f"{case_id}: the mask holds several labels: {listed}. Choose one with mask_label, "
+                "in the call or as a column of the manifest."
+            )
+        return mask != 0
+    if mask_label not in labels:
+        hint = " (255 is what PNG and SEG exports write for 1)" if 255 in labels else ""
+        raise LabelNotFoundError(
+            f"{case_id}: the mask has no voxel of label {mask_label}. It holds {listed}{hint}. Change mask_label."
+        )
+    return mask == mask_label
+
+
+def _label_counts(mask, case_id):
+    values, counts = np.unique(mask[mask != 0], return_counts=True)
+    if mask.dtype.kind == "f" and (not np.isfinite(values).all() or (values != np.round(values)).any()):
+        raise UnsupportedImageError(
+            f"{case_id}: the mask holds values that are not whole numbers (a soft mask, up to {values.max():.4g}). "
+            "Threshold it first, e.g. mask >= 0.5."
+        )
+    return {int(value): int(count) for value, count in zip(values, counts, strict=True)}

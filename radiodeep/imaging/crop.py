@@ -1,0 +1,135 @@
+"""Case -> Case: the region's box, its largest slice, and square windows about it."""
+
+import numpy as np
+from skimage.transform import resize
+
+from radiodeep.exceptions import InputError
+
+WINDOWS = ("exact", "crop")
+
+
+def crop_to_roi(case, margin_mm=0.0):
+    """Crop a case to the box about its region of interest.
+
+    Parameters
+    ----------
+    case : Case
+    margin_mm : float, default=0
+        Kept around the box on every side, rounded up to whole voxels and ended at the image's border.
+
+    Returns
+    -------
+    Case
+        In memory.
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep.imaging.crop import crop_to_roi
+    >>> crop_to_roi(make_phantom_cohort(1, random_state=0)[0]).voxels.shape
+    (17, 23, 25)
+    """
+    if not margin_mm >= 0:
+        raise InputError(f"The 'margin_mm' parameter must be a float >= 0. Got {margin_mm!r} instead.")
+    loaded = case.in_memory()
+    margins = [int(np.ceil(margin_mm / step)) for step in loaded.spacing_mm]
+    box = bounding_box(loaded.roi, margins)
+    return loaded.replace(image=loaded.voxels[box], mask=loaded.roi[box])
+
+
+def largest_slice(case):
+    """Return the slice (along z) with the most voxels of the region, as a case of shape (1, y, x).
+
+    Of equal slices the first is taken.
+    """
+    loaded = case.in_memory()
+    z = int(np.argmax(loaded.roi.sum(axis=(1, 2))))
+    return loaded.replace(image=loaded.voxels[z : z + 1], mask=loaded.roi[z : z + 1])
+
+
+def exact_window(case, size):
+    """Warp the region's bounding box in every slice to `size` x `size` pixels, which takes its size out.
+
+    Intensities are interpolated linearly (smoothed first where they shrink), the mask takes the nearest
+    voxel. A box one pixel wide is as wide as the square afterwards.
+
+    Parameters
+    ----------
+    case : Case
+    size : int
+        Side of the square in pixels.
+
+    Returns
+    -------
+    Case
+        Shape (z, size, size), float32; `spacing_mm` is what a new pixel covers.
+    """
+    _check_size(size)
+    loaded = crop_to_roi(case)
+    depth, height, width = loaded.voxels.shape
+    image = resize_planes(loaded.voxels, size)
+    nearest = [
+        np.minimum((np.arange(size) + 0.5) * old / size, old - 1).astype(int) for old in (height, width)
+    ]
+    mask = loaded.roi[:, nearest[0]][:, :, nearest[1]]
+    step_z, step_y, step_x = loaded.spacing_mm
+    spacing_mm = (step_z, step_y * height / size, step_x * width / size)
+    return loaded.replace(image=image, mask=mask, spacing_mm=spacing_mm)
+
+
+def crop_window(case, size):
+    """Cut `size` x `size` pixels about the centre of the region's box in every slice.
+
+    Beyond the image's border its outermost pixels are repeated. A region larger than the window
+    loses its rim.
+
+    Parameters
+    ----------
+    case : Case
+    size : int
+        Side of the square in pixels.
+
+    Returns
+    -------
+    Case
+        Shape (z, size, size).
+    """
+    _check_size(size)
+    loaded = case.in_memory()
+    _, rows, columns = bounding_box(loaded.roi)
+    image, mask = loaded.voxels, loaded.roi
+    for axis, span in ((1, rows), (2, columns)):
+        first = (span.start + span.stop) // 2 - size // 2
+        index = np.arange(first, first + size)
+        inside = (index >= 0) & (index < image.shape[axis])
+        index = np.clip(index, 0, image.shape[axis] - 1)
+        image = image.take(index, axis=axis)
+        mask = mask.take(index, axis=axis) & np.expand_dims(
+            inside, [other for other in range(3) if other != axis]
+        )
+    return loaded.replace(image=image, mask=mask)
+
+
+def resize_planes(image, size):
+    """Resize every plane of an array of shape (planes, y, x) to `size` x `size`, linearly, as float32."""
+    planes = image.astype(np.float32)
+    if planes.shape[1:] == (size, size):
+        return planes
+    shrinks = size < max(planes.shape[1:])
+    return np.stack(
+        [resize(plane, (size, size), order=1, mode="edge", anti_aliasing=shrinks) for plane in planes]
+    ).astype(np.float32)
+
+
+def bounding_box(mask, margins=(0, 0, 0)):
+    """Return the slices (z, y, x) of the box about a mask, widened by `margins` voxels inside the array."""
+    box = []
+    for axis, margin in enumerate(margins):
+        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        box.append(slice(max(hit[0] - margin, 0), min(hit[-1] + 1 + margin, mask.shape[axis])))
+    return tuple(box)
+
+
+def _check_size(size):
+    if not isinstance(size, int | np.integer) or size < 1:
+        raise InputError(f"The 'size' of a window must be an int >= 1. Got {size!r} instead.")

@@ -1,0 +1,153 @@
+"""Models over cases in, the same models over row numbers out: each stateless extraction runs once.
+
+The first steps of a model that learn nothing (`requires_fit` is False in their scikit-learn tags) are
+replaced by a look-up in a table that was computed once; first steps that learn get the cases as before.
+"""
+
+import json
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.model_selection import BaseSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import get_tags
+
+from radiodeep.progress import with_progress
+
+_CHUNK = 8
+
+
+def over_positions(models, X, n_jobs=None):
+    """Return models that take row numbers in place of cases, and those numbers.
+
+    Parameters
+    ----------
+    models : dict from name to estimator
+    X : sequence of cases, DataFrame or ndarray
+        Tables and arrays come back as they are, with the models as they are.
+    n_jobs : int, optional
+
+    Returns
+    -------
+    models : dict from name to estimator
+    rows : X, or int ndarray of shape (n_cases,)
+    """
+    if hasattr(X, "shape"):
+        return models, X
+    tables = {}
+    shared = {name: _with_shared_head(model, list(X), tables) for name, model in models.items()}
+    for head in _heads(shared.values()):
+        head.fill(n_jobs)
+    return shared, np.arange(len(X))
+
+
+class SharedExtraction(TransformerMixin, BaseEstimator):
+    """A stateless extractor over row numbers; its parameters are the extractor's own.
+
+    Clones share the tables, so that a grid search over the extractor's parameters computes each
+    setting once per process.
+    """
+
+    def __init__(self, extractor, cases, tables):
+        self.extractor = extractor
+        self.cases = cases
+        self.tables = tables
+
+    def __sklearn_clone__(self):
+        return SharedExtraction(clone(self.extractor), self.cases, self.tables)
+
+    def get_params(self, deep=True):
+        return self.extractor.get_params(deep=deep)
+
+    def set_params(self, **params):
+        self.extractor.set_params(**params)
+        return self
+
+    def fit(self, rows, y=None):
+        self.fill()
+        return self
+
+    def transform(self, rows):
+        return self.fill()[rows]
+
+    def fill(self, n_jobs=None):
+        """Compute the table of all cases unless it is there already."""
+        key = self._key()
+        if key not in self.tables:
+            self.extractor.fit(self.cases)
+            chunks = [self.cases[start : start + _CHUNK] for start in range(0, len(self.cases), _CHUNK)]
+            parts = Parallel(n_jobs=n_jobs, return_as="generator")(
+                delayed(self.extractor.transform)(chunk) for chunk in chunks
+            )
+            self.tables[key] = np.vstack(list(with_progress(parts, type(self.extractor).__name__, len(chunks))))
+        return self.tables[key]
+
+    def get_feature_names_out(self, input_features=None):
+        return self.extractor.get_feature_names_out()
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def _key(self):
+        return json.dumps(
+            [type(self.extractor).__qualname__, self.extractor.get_params()], sort_keys=True, default=repr
+        )
+
+
+class CaseLookup(TransformerMixin, BaseEstimator):
+    """Row numbers in, the cases themselves out: what a first step that learns needs."""
+
+    def __init__(self, cases):
+        self.cases = cases
+
+    def __sklearn_clone__(self):
+        return CaseLookup(self.cases)
+
+    def fit(self, rows, y=None):
+        return self
+
+    def transform(self, rows):
+        return [self.cases[row] for row in rows]
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+def _with_shared_head(estimator, cases, tables):
+    if isinstance(estimator, Pipeline):
+        (name, head), *rest = estimator.steps
+        if not rest:
+            return clone(estimator).set_params(steps=[(name, _with_shared_head(head, cases, tables))])
+        return clone(estimator).set_params(steps=[(name, _with_shared_head(head, cases, tables)), *rest])
+    for kind, parameter in (
+        (FeatureUnion, "transformer_list"),
+        (VotingClassifier, "estimators"),
+        (StackingClassifier, "estimators"),
+    ):
+        if isinstance(estimator, kind):
+            parts = [
+                (name, part if part in ("drop", "passthrough") else _with_shared_head(part, cases, tables))
+                for name, part in getattr(estimator, parameter)
+            ]
+            return clone(estimator).set_params(**{parameter: parts})
+    if isinstance(estimator, BaseSearchCV):
+        return clone(estimator).set_params(estimator=_with_shared_head(estimator.estimator, cases, tables))
+    if hasattr(estimator, "transform") and not get_tags(estimator).requires_fit:
+        return SharedExtraction(estimator, cases, tables)
+    return Pipeline([("cases", CaseLookup(cases)), ("estimator", estimator)])
+
+
+def _heads(models):
+    for model in models:
+        if isinstance(model, SharedExtraction):
+            yield model
+        elif isinstance(model, Pipeline):
+            yield from _heads([model.steps[0][1]])
+        elif isinstance(model, FeatureUnion):
+            yield from _heads([part for _, part in model.transformer_list])
+        elif isinstance(model, VotingClassifier | StackingClassifier):
+            yield from _heads([part for _, part in model.estimators])
+        elif isinstance(model, BaseSearchCV):
+            yield from _heads([model.estimator])

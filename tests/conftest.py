@@ -1,0 +1,43 @@
+"""Fixtures of all tests: the reference data, small synthetic cases, and no skip where none is allowed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _reference_folder():
+    return Path(os.environ.get("RADIODEEP_REFERENCE_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def repository():
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def reference_data():
+    """The folder of real images and golden numbers, which is not part of the repository."""
+    folder = _reference_folder()
+    if not folder.is_dir():
+        pytest.skip(f"needs the reference data; set RADIODEEP_REFERENCE_DATA (looked in '{folder}')")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def phantoms(repository):
+    """The manifest of the committed cohort of 40 phantoms."""
+    return repository / "data" / "phantoms" / "manifest.csv"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    """A skipped test fails the run where the reference data exist and CI forbids skips."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and os.environ.get("RADIODEEP_FORBID_SKIPS") and _reference_folder().is_dir():
+        reporter.write_line(f"{len(skipped)} tests were skipped although the reference data exist", red=True)
+        session.exitstatus = 1
