@@ -1,0 +1,64 @@
+"""Region and its grey levels in; the eighteen first-order features out."""
+
+import math
+from numbers import Real
+
+import numpy as np
+
+from radiodeep.exceptions import InputError, RoiTooSmallError
+from radiodeep.handcrafted.kernels.first_order import first_order
+
+
+def first_order_features(region, levels, *, voxel_array_shift=0):
+    """Statistics of the intensities of a region, in the order of the catalogue.
+
+    Entropy and Uniformity are those of the grey levels, all others of the intensities themselves.
+    Kurtosis is not the excess: it is 3 for a normal distribution. A flat region has Skewness and
+    Kurtosis 0. Energy, TotalEnergy and RootMeanSquared are those of intensity + `voxel_array_shift`.
+
+    Parameters
+    ----------
+    region : Region
+    levels : GrayLevels
+    voxel_array_shift : float, default=0
+        Added to the intensities for the three features above; IBSI's definitions hold for 0.
+
+    Returns
+    -------
+    ndarray of float64 (18,)
+        In the image's units, their square (Energy, Variance), square x mm³ (TotalEnergy), bits
+        (Entropy), or without unit.
+
+    Raises
+    ------
+    RoiTooSmallError
+        If the region has two voxels: none need lie between its 10th and its 90th percentile.
+    InputError
+        If `voxel_array_shift` is not a finite number.
+
+    References
+    ----------
+    pyradiomics `firstorder`; IBSI families UHIW (statistics) and ZVCW (histogram).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.handcrafted.gray_levels import discretise
+    >>> from radiodeep.handcrafted.region import crop_region
+    >>> image = np.array([[[1, 2, 3, 6]]])
+    >>> region = crop_region(image, image > 0, (1, 1, 1))
+    >>> values = first_order_features(region, discretise(region))
+    >>> float(values[8]), float(values[9])  # Mean, Median
+    (3.0, 2.5)
+    """
+    if not isinstance(voxel_array_shift, Real) or not math.isfinite(voxel_array_shift):
+        raise InputError(
+            f"The 'voxel_array_shift' parameter must be a finite float. Got {voxel_array_shift!r} instead."
+        )
+    if region.values.size < 3:
+        raise RoiTooSmallError(
+            f"The region has {region.values.size} voxels. "
+            "First-order features need at least 3; outline more of the lesion."
+        )
+    ordered = np.sort(region.values).astype(np.float64)
+    return first_order(ordered, levels.counts, float(voxel_array_shift), float(region.spacing_mm.prod()))

@@ -1,0 +1,261 @@
+"""A padded mask in; its marching-cubes surface, its moments and its diameters out."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def surface(mask, margin, spacing_mm, crosses, triple, area_vector):
+    """Area and volume of the marching-cubes mesh.
+
+    Parameters
+    ----------
+    mask : uint8 (z, y, x), 0 or 1, with a border of at least one 0
+    margin : int, width of that border; the mesh is measured from the last voxel of it
+    spacing_mm : float64 (3,), (z, y, x)
+    crosses : int64 (128, 5, 3), cross product of each triangle's edges, in half voxels
+    triple : int64 (128,), sum of the triangles' triple products about the cell's corner
+    area_vector : int64 (128, 3), sum of the triangles' a x b + b x c + c x a
+
+    Returns
+    -------
+    area_mm2, volume_mm3 : float64
+    """
+    nz, ny, nx = mask.shape
+    cells = np.zeros(128, np.int64)
+    sixfold = 0  # six times the volume, in eighths of a voxel
+    for z in range(nz - 1):
+        for y in range(ny - 1):
+            a, b, c, d = mask[z, y], mask[z, y + 1], mask[z + 1, y], mask[z + 1, y + 1]
+            left = np.int64(a[0] | b[0] << 3 | c[0] << 4 | d[0] << 7)
+            for x in range(nx - 1):
+                code = left | np.int64(a[x + 1] << 1 | b[x + 1] << 2 | c[x + 1] << 5 | d[x + 1] << 6)
+                left = np.int64(a[x + 1] | b[x + 1] << 3 | c[x + 1] << 4 | d[x + 1] << 7)
+                if code == 0 or code == 255:
+                    continue
+                sign = 1
+                if code >= 128:  # the complement has the same triangles, seen from the other side
+                    code = 255 - code
+                    sign = -1
+                cells[code] += 1
+                moved = (
+                    (z - margin + 1) * area_vector[code, 0]
+                    + (y - margin + 1) * area_vector[code, 1]
+                    + (x - margin + 1) * area_vector[code, 2]
+                )
+                sixfold += sign * (triple[code] + 2 * moved)
+    sz, sy, sx = spacing_mm
+    area = 0.0
+    for code in range(128):
+        if cells[code] > 0:
+            for t in range(5):
+                cz = crosses[code, t, 0] * sy * sx
+                cy = crosses[code, t, 1] * sx * sz
+                cx = crosses[code, t, 2] * sz * sy
+                area += cells[code] * np.sqrt(cz * cz + cy * cy + cx * cx)
+    return area / 8.0, sixfold * sz * sy * sx / 48.0
+
+
+@njit(cache=True, nogil=True)
+def moments(mask):
+    """Sums over the region of 1, z, y, x, zz, yy, xx, zy, zx, yx, exact: int64 (10,)."""
+    out = np.zeros(10, np.int64)
+    for z in range(mask.shape[0]):
+        for y in range(mask.shape[1]):
+            n = sx = sxx = 0
+            for x in range(mask.shape[2]):
+                n += mask[z, y, x]
+                sx += x * mask[z, y, x]
+                sxx += x * x * mask[z, y, x]
+            out[0] += n
+            out[1] += n * z
+            out[2] += n * y
+            out[3] += sx
+            out[4] += n * z * z
+            out[5] += n * y * y
+            out[6] += sxx
+            out[7] += n * z * y
+            out[8] += sx * z
+            out[9] += sx * y
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _note_changes(row, other, shift_first, shift_last, low, high, place):
+    """Write the first and the last place where two rows differ, in half voxels."""
+    for k in range(row.size):
+        if row[k] != other[k]:
+            low[place] = 2 * k - shift_first
+            break
+    else:
+        return
+    for k in range(row.size - 1, -1, -1):
+        if row[k] != other[k]:
+            high[place] = 2 * k + shift_last
+            break
+
+
+@njit(cache=True, nogil=True)
+def line_ends(mask):
+    """Outermost mesh vertices on every line along the last axis.
+
+    Vertices lie halfway between a voxel inside and its neighbour outside; in half voxels they have
+    one odd coordinate.
+
+    Parameters
+    ----------
+    mask : uint8 (a, b, c), with a border of zeros
+
+    Returns
+    -------
+    low, high : int32 (2a - 1, 2b - 1), low > high where the line holds no vertex
+    """
+    na, nb, nc = mask.shape
+    low = np.ones((2 * na - 1, 2 * nb - 1), np.int32)
+    high = np.zeros((2 * na - 1, 2 * nb - 1), np.int32)
+    outside = np.zeros(nc, np.uint8)
+    for i in range(na):
+        for j in range(nb):
+            row = mask[i, j]
+            _note_changes(row, outside, 1, 1, low, high, (2 * i, 2 * j))
+            if j + 1 < nb:
+                _note_changes(row, mask[i, j + 1], 0, 0, low, high, (2 * i, 2 * j + 1))
+            if i + 1 < na:
+                _note_changes(row, mask[i + 1, j], 0, 0, low, high, (2 * i + 1, 2 * j))
+    return low, high
+
+
+@njit(cache=True, nogil=True)
+def _half_hull(ends, low, high, sign, chain):
+    """Indices of the convex chain through one end of every line; returns their number."""
+    size = 0
+    for j in range(ends.size):
+        if low[j] > high[j]:
+            continue
+        while size >= 2:
+            i, h = chain[size - 1], chain[size - 2]
+            turn = (i - h) * (ends[j] - ends[h]) - (j - h) * (ends[i] - ends[h])
+            if sign * turn > 0:
+                break
+            size -= 1
+        chain[size] = j
+        size += 1
+    return size
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _farthest(points, n, best):
+    """Largest squared distance within points (3, n_max), if above `best`."""
+    radius = np.zeros(n)
+    for axis in range(3):
+        lowest = highest = points[axis, 0]
+        for i in range(n):
+            lowest = min(lowest, points[axis, i])
+            highest = max(highest, points[axis, i])
+        for i in range(n):
+            radius[i] += (points[axis, i] - 0.5 * (lowest + highest)) ** 2
+    widest = 0.0
+    for i in range(n):
+        radius[i] = np.sqrt(radius[i])
+        widest = max(widest, radius[i])
+    for i in range(n):
+        # No partner can be farther than the two radii together; the factor covers rounding.
+        if (radius[i] + widest) ** 2 * 1.000001 <= best:
+            continue
+        a, b, c = points[0, i], points[1, i], points[2, i]
+        for j in range(i):
+            distance = (points[0, j] - a) ** 2 + (points[1, j] - b) ** 2 + (points[2, j] - c) ** 2
+            best = max(best, distance)
+    return best
+
+
+@njit(cache=True, nogil=True)
+def plane_hulls(low, high, line_mm, along_mm):
+    """Convex hull of the mesh vertices in every plane, and the largest diameter of any plane.
+
+    Parameters
+    ----------
+    low, high : int32 (n_planes, n_lines), ends of the lines of each plane, in half voxels
+    line_mm, along_mm : float, voxel size across the lines and along them
+
+    Returns
+    -------
+    diameter_mm : float64
+    low_on_hull, high_on_hull : uint8 (n_planes, n_lines), 1 where that end is a corner of the hull
+    """
+    n_planes, n_lines = low.shape
+    low_on_hull = np.zeros(low.shape, np.uint8)
+    high_on_hull = np.zeros(low.shape, np.uint8)
+    chain = np.empty(n_lines, np.int64)
+    points = np.zeros((3, 2 * n_lines))
+    best = 0.0
+    for plane in range(n_planes):
+        n = 0
+        for side in range(2):
+            ends = low[plane] if side == 0 else high[plane]
+            marks = low_on_hull[plane] if side == 0 else high_on_hull[plane]
+            for i in range(_half_hull(ends, low[plane], high[plane], 1 - 2 * side, chain)):
+                marks[chain[i]] = 1
+                points[0, n] = 0.5 * line_mm * chain[i]
+                points[1, n] = 0.5 * along_mm * ends[chain[i]]
+                n += 1
+        if n > 1:
+            best = _farthest(points, n, best)
+    return np.sqrt(best), low_on_hull, high_on_hull
+
+
+@njit(cache=True, nogil=True)
+def _is_corner(plane, line, end, low, high, low_on_hull, high_on_hull):
+    return (low_on_hull[plane, line] == 1 and low[plane, line] == end) or (
+        high_on_hull[plane, line] == 1 and high[plane, line] == end
+    )
+
+
+@njit(cache=True, nogil=True)
+def _transposed(table):
+    out = np.empty((table.shape[1], table.shape[0]), np.int32)
+    for i in range(table.shape[0]):
+        for j in range(table.shape[1]):
+            out[j, i] = table[i, j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def diameters(mask, mask_xzy, spacing_mm):
+    """Largest distances between mesh vertices: in the planes of constant z, y and x, and in space.
+
+    A corner of the hull in space is a corner in all three planes through it, so only those vertices
+    are compared with one another.
+
+    Parameters
+    ----------
+    mask : uint8 (z, y, x), with a border of zeros
+    mask_xzy : uint8 (x, z, y), the same mask
+    spacing_mm : float64 (3,), (z, y, x)
+
+    Returns
+    -------
+    float64 (4,) in mm
+    """
+    sz, sy, sx = spacing_mm
+    low, high = line_ends(mask)  # of x, on lines (z, y)
+    low_t, high_t = _transposed(low), _transposed(high)
+    low_x, high_x = line_ends(mask_xzy)  # of y, on lines (x, z)
+    in_z, low_z_hull, high_z_hull = plane_hulls(low, high, sy, sx)
+    in_y, low_y_hull, high_y_hull = plane_hulls(low_t, high_t, sz, sx)
+    in_x, low_x_hull, high_x_hull = plane_hulls(low_x, high_x, sz, sy)
+
+    points = np.empty((3, 2 * low.size))
+    n = 0
+    for z in range(low.shape[0]):
+        for y in range(low.shape[1]):
+            for side in range(2):
+                corner_z = low_z_hull[z, y] if side == 0 else high_z_hull[z, y]
+                corner_y = low_y_hull[y, z] if side == 0 else high_y_hull[y, z]
+                x = low[z, y] if side == 0 else high[z, y]
+                if corner_z == 1 and corner_y == 1 and _is_corner(x, z, y, low_x, high_x, low_x_hull, high_x_hull):
+                    points[0, n], points[1, n], points[2, n] = 0.5 * sz * z, 0.5 * sy * y, 0.5 * sx * x
+                    n += 1
+    largest = max(in_z, in_y, in_x)
+    in_space = np.sqrt(_farthest(points, n, largest * largest))
+    return np.array([in_z, in_y, in_x, in_space])

@@ -1,0 +1,143 @@
+"""Image, mask and spacing in; the voxels of one region, cropped and padded, out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from radiodeep.exceptions import (
+    EmptyMaskError,
+    GeometryMismatchError,
+    InputError,
+    NonFiniteIntensityError,
+    RoiTooSmallError,
+)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One region of interest: all that the families of features start from.
+
+    Attributes
+    ----------
+    values : ndarray (n_voxels,)
+        Intensities, in the order of the image (z, y, x), in the image's own precision.
+    mask : ndarray of bool (z, y, x)
+        The region in its bounding box, with `margin` voxels of False around it.
+    positions : ndarray of int64 (n_voxels,)
+        Places of the voxels in the flattened `mask`.
+    spacing_mm : ndarray of float64 (3,)
+        Voxel size, (z, y, x).
+    margin : int
+        Width of the border.
+    """
+
+    values: np.ndarray
+    mask: np.ndarray
+    positions: np.ndarray
+    spacing_mm: np.ndarray
+    margin: int
+
+
+def crop_region(image, mask, spacing_mm, *, margin=1):
+    """Check an image and its mask and cut the region out; memory grows with the region only.
+
+    Parameters
+    ----------
+    image : array (z, y, x)
+        Intensities, integer, real or boolean.
+    mask : array of bool or integer (z, y, x)
+        The region is where it is not 0.
+    spacing_mm : sequence of 3 floats
+        Voxel size, (z, y, x).
+    margin : int, default=1
+        Width of the empty border: the farthest step that a family takes from a voxel.
+
+    Returns
+    -------
+    Region
+
+    Raises
+    ------
+    GeometryMismatchError
+        If image and mask differ in shape.
+    EmptyMaskError, RoiTooSmallError
+        If the mask holds no voxel, or one only.
+    NonFiniteIntensityError
+        If the image is NaN or infinite inside the mask; outside it may be.
+    InputError
+        If an array is not 3-D or not real, or the spacing is not three lengths > 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.arange(60).reshape(3, 4, 5)
+    >>> region = crop_region(image, (image > 20) & (image < 23), (3.0, 1.0, 1.0))
+    >>> region.values, region.mask.shape
+    (array([21, 22]), (3, 3, 4))
+    >>> crop_region(image, image > 99, (3.0, 1.0, 1.0))
+    Traceback (most recent call last):
+    radiodeep.exceptions.EmptyMaskError: The mask holds no voxel. Expected at least 2 that are not 0.
+    """
+    image, mask = _checked_arrays(image, mask)
+    spacing_mm = _checked_spacing(spacing_mm)
+    box = _bounding_box(mask)
+    image, mask = image[box], mask[box]
+    values = image[mask]
+    if values.size < 2:
+        raise RoiTooSmallError("The region has 1 voxel. Features need at least 2; outline more of the lesion.")
+    if values.dtype.kind == "f":
+        n_bad = values.size - np.count_nonzero(np.isfinite(values))
+        if n_bad:
+            raise NonFiniteIntensityError(
+                f"The image is NaN or infinite in {n_bad} of the region's {values.size} voxels. "
+                "Expected finite intensities; repair the image or take these voxels out of the mask."
+            )
+    padded = np.zeros(tuple(size + 2 * margin for size in mask.shape), bool)
+    padded[tuple(slice(margin, margin + size) for size in mask.shape)] = mask
+    return Region(values, padded, np.flatnonzero(padded), spacing_mm, margin)
+
+
+def _checked_arrays(image, mask):
+    image, mask = np.asarray(image), np.asarray(mask)
+    if image.ndim != 3:
+        raise InputError(
+            f"The image must be an array (z, y, x). Got {image.ndim} dimensions; "
+            "give a 2-D image as one slice, image[np.newaxis]."
+        )
+    if image.shape != mask.shape:
+        raise GeometryMismatchError(
+            f"Image and mask must have one shape (z, y, x). Got {image.shape} and {mask.shape}; "
+            "resample the mask to the image."
+        )
+    if image.dtype.kind not in "fiub":
+        raise InputError(f"The image must hold real numbers. Got the type {image.dtype}.")
+    if mask.dtype.kind not in "iub":
+        raise InputError(f"The mask must hold booleans or integers. Got the type {mask.dtype}.")
+    if image.dtype.kind == "b":
+        image = image.view(np.uint8)
+    elif image.dtype.kind == "f" and image.dtype.itemsize not in (4, 8):
+        image = image.astype(np.float32 if image.dtype.itemsize == 2 else np.float64)
+    return image, mask if mask.dtype.kind == "b" else mask != 0
+
+
+def _checked_spacing(spacing_mm):
+    try:
+        spacing = np.array(spacing_mm, dtype=np.float64)
+    except (TypeError, ValueError):
+        spacing = np.empty(0)
+    if spacing.shape != (3,) or not (np.isfinite(spacing).all() and (spacing > 0).all()):
+        raise InputError(
+            f"The 'spacing_mm' parameter must be three lengths > 0 in mm, (z, y, x). Got {spacing_mm!r} instead."
+        )
+    return spacing
+
+
+def _bounding_box(mask):
+    """Slices (z, y, x) around the voxels that are set."""
+    z = np.flatnonzero(mask.any(axis=(1, 2)))
+    if z.size == 0:
+        raise EmptyMaskError("The mask holds no voxel. Expected at least 2 that are not 0.")
+    slab = mask[z[0] : z[-1] + 1].any(axis=0)  # (y, x)
+    y = np.flatnonzero(slab.any(axis=1))
+    x = np.flatnonzero(slab.any(axis=0))
+    return tuple(slice(int(axis[0]), int(axis[-1]) + 1) for axis in (z, y, x))

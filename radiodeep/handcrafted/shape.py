@@ -1,0 +1,79 @@
+"""Region in; the fourteen shape features of its surface mesh and of its voxels out."""
+
+import math
+
+import numpy as np
+
+from radiodeep.handcrafted.kernels.shape import diameters, moments, surface
+from radiodeep.handcrafted.marching_cubes import AREA_VECTOR, CROSSES, TRIPLE
+
+
+def shape_features(region, levels=None):
+    """Size and shape of a region, in the order of the catalogue.
+
+    Area, volume and diameters are those of the marching-cubes mesh whose vertices lie halfway
+    between a voxel inside and its neighbour outside. The axes are four standard deviations of the
+    voxels' centres along their principal directions, so a region of one slice has a least axis of 0.
+    Where voxels touch along an edge only, area and volume depend a little on how the image is turned:
+    the table of marching cubes does not treat such cells alike.
+    The diameters Slice, Column and Row are the largest between vertices of one z, one y and one x.
+
+    Parameters
+    ----------
+    region : Region
+    levels : GrayLevels or None
+        Not used: shape does not depend on intensities. Here for the sake of one signature.
+
+    Returns
+    -------
+    ndarray of float64 (14,)
+        In mm, mm² (SurfaceArea), mm³ (volumes), 1/mm (SurfaceVolumeRatio), or without unit.
+
+    References
+    ----------
+    pyradiomics `shape`; IBSI family HCUG.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.handcrafted.region import crop_region
+    >>> image = np.zeros((1, 2, 2))
+    >>> region = crop_region(image, image == 0, (1, 1, 1))
+    >>> values = shape_features(region)
+    >>> float(values[13]), float(values[8])  # VoxelVolume, MeshVolume in mm³
+    (4.0, 2.1666666666666665)
+    """
+    mask = region.mask.view(np.uint8)
+    spacing = region.spacing_mm
+    area, volume = surface(mask, region.margin, spacing, CROSSES, TRIPLE, AREA_VECTOR)
+    in_slice, in_column, in_row, in_space = diameters(mask, np.ascontiguousarray(mask.transpose(2, 0, 1)), spacing)
+    least, minor, major = np.sqrt(_principal_variances(moments(mask), spacing)).tolist()
+    return np.array(
+        [
+            minor / major,  # Elongation
+            least / major,  # Flatness
+            4 * least,  # LeastAxisLength
+            4 * major,  # MajorAxisLength
+            in_column,  # Maximum2DDiameterColumn
+            in_row,  # Maximum2DDiameterRow
+            in_slice,  # Maximum2DDiameterSlice
+            in_space,  # Maximum3DDiameter
+            volume,  # MeshVolume
+            4 * minor,  # MinorAxisLength
+            (36 * math.pi * volume**2) ** (1 / 3) / area,  # Sphericity
+            area,  # SurfaceArea
+            area / volume,  # SurfaceVolumeRatio
+            region.values.size * float(spacing.prod()),  # VoxelVolume
+        ]
+    )
+
+
+def _principal_variances(sums, spacing_mm):
+    """Variances of the voxels' centres along their principal directions, increasing, in mm²."""
+    n, z, y, x, zz, yy, xx, zy, zx, yx = sums.tolist()  # whole numbers of any size: no rounding yet
+    first, second = (z, y, x), ((zz, zy, zx), (zy, yy, yx), (zx, yx, xx))
+    covariance = np.array([[(n * second[a][b] - first[a] * first[b]) / n**2 for b in range(3)] for a in range(3)])
+    variances = np.linalg.eigvalsh(covariance * np.outer(spacing_mm, spacing_mm))
+    # A flat region has a variance of 0, which rounding may leave a little above or below.
+    variances[variances < 1e-14 * variances[2]] = 0.0
+    return variances

@@ -1,0 +1,89 @@
+"""The name of a timm model goes in, the path of its published weights on this machine comes out."""
+
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import timm
+
+from radiodeep.exceptions import WeightsError
+
+_PATIENCE_S = 1.5
+
+
+def find_hub_weights(name):
+    """Look for a model's weights in the local cache of the Hugging Face hub, then on the hub itself.
+
+    Parameters
+    ----------
+    name : str
+        A model of timm, with or without a tag.
+
+    Returns
+    -------
+    path : str
+
+    Raises
+    ------
+    WeightsError
+        Nobody has published weights of this model, or they are not in the cache and the hub cannot be reached
+        (found out in under two seconds).
+    """
+    import huggingface_hub
+
+    settings = timm.get_pretrained_cfg(name)
+    repository = settings.hf_hub_id if settings is not None else None
+    if not repository:
+        raise WeightsError(f"No weights of '{name}' are published on the Hugging Face hub. {_local_file(name)}")
+    repository, _, revision = repository.partition("@")
+    published = settings.hf_hub_filename or "pytorch_model.bin"
+    file_names = dict.fromkeys((f"{Path(published).stem}.safetensors", "model.safetensors", published))
+    revision = revision or None
+    for file_name in file_names:
+        path = huggingface_hub.try_to_load_from_cache(repository, file_name, revision=revision)
+        if isinstance(path, str):
+            return path
+    if huggingface_hub.constants.HF_HUB_OFFLINE or not _answers(huggingface_hub.constants.ENDPOINT):
+        raise WeightsError(
+            f"The pretrained weights of '{name}' are not in the local cache, and the Hugging Face hub cannot be "
+            f"reached. Get '{repository}' (model.safetensors) on another machine. {_local_file(name)}"
+        )
+    return _download(huggingface_hub, name, repository, file_names, revision)
+
+
+def _download(huggingface_hub, name, repository, file_names, revision):
+    problems = []
+    for file_name in file_names:
+        try:
+            return huggingface_hub.hf_hub_download(repository, file_name, revision=revision)
+        except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
+            problems.append(f"{file_name}: {error}")
+    raise WeightsError(
+        f"The pretrained weights of '{name}' could not be fetched from '{repository}' ({'; '.join(problems)}). "
+        + _local_file(name)
+    )
+
+
+def _local_file(name):
+    return f'Then give the path of that file in place of "pretrained": weights="{name.partition(".")[0]}.safetensors".'
+
+
+def _answers(url):
+    """Say whether a server answers at all; name look-ups without a network can block, hence the thread."""
+    answered = threading.Event()
+
+    def ask():
+        request = urllib.request.Request(url, method="HEAD")
+        try:
+            with urllib.request.urlopen(request, timeout=_PATIENCE_S):
+                answered.set()
+        except urllib.error.HTTPError:
+            answered.set()  # a refusal is an answer
+        except (OSError, ValueError):
+            return
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_PATIENCE_S)
+    return answered.is_set()

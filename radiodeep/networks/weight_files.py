@@ -1,0 +1,167 @@
+"""The path of a weights file goes in, a plain state dict comes out; nothing in the file is ever run."""
+
+import hashlib
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import scipy.io
+import torch
+
+from radiodeep.exceptions import WeightsError
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".mat")
+_NESTS = ("state_dict", "model_state_dict", "model", "network")
+_PREFIXES = ("module.", "_orig_mod.", "model.", "network.")
+
+
+def read_weights_file(path):
+    """Read a `.safetensors`, `.pth`/`.pt`/`.bin` or MatConvNet `.mat` file.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    state : dict of str to tensor
+        Without the wrappings of training programs (`module.` before each key, a `state_dict` inside a checkpoint).
+    form : str
+        "safetensors", "pytorch" or "matconvnet".
+    sha256 : str
+        Of the file.
+
+    Raises
+    ------
+    WeightsError
+        The file is missing, of no known suffix, damaged, holds no tensors, or holds Python objects that only
+        running code from the file could load.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise WeightsError(f"Weights must be a file of type {', '.join(SUFFIXES)}. Got '{path}' instead.")
+    if not path.is_file():
+        raise WeightsError(f"There is no weights file '{path}'. Give the path of a file that exists.")
+    readers = {".safetensors": (_read_safetensors, "safetensors"), ".mat": (_read_matconvnet, "matconvnet")}
+    read, form = readers.get(path.suffix.lower(), (_read_pytorch, "pytorch"))
+    state = unwrap_state(read(path), f"file '{path}'")
+    with path.open("rb") as stream:
+        return state, form, hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def unwrap_state(state, origin):
+    """Return the tensors of a checkpoint without the wrappings of training programs.
+
+    Parameters
+    ----------
+    state : mapping
+        A state dict, or a checkpoint with one under `state_dict`, `model_state_dict`, `model` or `network`.
+    origin : str
+        Where it came from, for messages.
+
+    Returns
+    -------
+    dict of str to tensor
+
+    Raises
+    ------
+    WeightsError
+        There are no tensors in it, or some are NaN or infinite.
+    """
+    while isinstance(state, Mapping):
+        nest = next((name for name in _NESTS if isinstance(state.get(name), Mapping)), None)
+        if nest is None:
+            break
+        state = state[nest]
+    if not isinstance(state, Mapping) or not any(isinstance(value, torch.Tensor) for value in state.values()):
+        kind = f"keys {', '.join(map(repr, list(state)[:4]))}" if isinstance(state, Mapping) else type(state).__name__
+        raise WeightsError(
+            f"The {origin} holds no weights: expected names with tensors, alone or under "
+            f"{', '.join(_NESTS)}. Got {kind} instead."
+        )
+    tensors = {name: value.detach() for name, value in state.items() if isinstance(value, torch.Tensor)}
+    broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise WeightsError(f"The {origin} holds NaN or infinite weights in {', '.join(broken[:4])}. Get it anew.")
+    while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in tensors)), None):
+        tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors
+
+
+def hash_of_state(state):
+    """Return the sha256 of names, types, shapes and values of a state dict."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read_safetensors(path):
+    try:
+        return safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise WeightsError(f"The file '{path}' is no whole safetensors file ({error}). Get it anew.") from error
+
+
+def _read_pytorch(path):
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"The file '{path}' was refused: it is damaged, or holds more than tensors, and loading it could run "
+            "code from it. In the program that wrote it, save `model.state_dict()` with safetensors."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"The file '{path}' is no whole PyTorch file ({error}). Get it anew.") from error
+
+
+def _read_matconvnet(path):
+    """Return the weights of a MatConvNet "simplenn" network; see `_tensors_of_layer` for the axes."""
+    try:
+        content = scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True)
+    except NotImplementedError as error:
+        raise WeightsError(f"The file '{path}' is a MATLAB 7.3 file. Save it in MATLAB with '-v7'.") from error
+    except (ValueError, TypeError, OSError, EOFError, IndexError, KeyError) as error:
+        raise WeightsError(f"The file '{path}' is no whole MATLAB file ({error}). Get it anew.") from error
+    network = content.get("net", None)
+    layers = content.get("layers", getattr(network, "layers", None))
+    if layers is None:
+        raise WeightsError(
+            f"The file '{path}' is no MatConvNet network: expected a variable 'layers'. "
+            f"Got {', '.join(name for name in content if not name.startswith('__')) or 'nothing'} instead."
+        )
+    state = {}
+    for layer in np.atleast_1d(layers):
+        state.update(_tensors_of_layer(layer, path))
+    return state
+
+
+def _tensors_of_layer(layer, path):
+    """Return weight and bias of one layer; none for layers without weights.
+
+    MatConvNet stores filters as (height, width, in, out), torch as (out, in, height, width). Full layers are
+    filters as large as their input; torch flattens that input in the same order (in, height, width).
+    """
+    name = str(getattr(layer, "name", ""))
+    before_2015 = hasattr(layer, "filters")
+    pair = [layer.filters, layer.biases] if before_2015 else getattr(layer, "weights", [])
+    if len(pair) == 0:
+        return {}
+    filters, bias = np.asarray(pair[0], np.float32), np.asarray(pair[1], np.float32).ravel()
+    # Reading drops axes of length one, and only those of the end or of a 1 x 1 filter can be told.
+    if filters.ndim == 2:
+        filters = filters[np.newaxis, np.newaxis]
+    if filters.ndim != 4 or filters.shape[3] != bias.size:
+        raise WeightsError(
+            f"Layer '{name}' of '{path}' is no filter of MatConvNet: expected (height, width, in, out) with one bias "
+            f"for each of out. Got {filters.shape} with {bias.size} biases instead."
+        )
+    filters = filters.transpose(3, 2, 0, 1)
+    if name.startswith("fc"):
+        filters = filters.reshape(len(filters), -1)
+    return {f"{name}.weight": torch.from_numpy(filters.copy()), f"{name}.bias": torch.from_numpy(bias.copy())}

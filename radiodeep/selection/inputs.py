@@ -1,0 +1,73 @@
+"""What a user passes to `fit` goes in; a checked table, class numbers and nominal columns come out."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from radiodeep.exceptions import InputError, SingleClassError
+
+
+def checked_table(estimator, X, y):
+    """Return the table as float64 (n_cases, n_features), class numbers (n_cases,) and the classes.
+
+    NaN stands for a missing value. Sets `n_features_in_` and `feature_names_in_` of the estimator.
+    """
+    X, y = validate_data(
+        estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2
+    )
+    name = type(estimator).__name__
+    if y.dtype.kind == "f" and np.any(y != np.floor(y)):
+        raise InputError(
+            f"The 'y' of {name} must hold classes. Got a continuous target (e.g. {y[y != np.floor(y)][0]:g}) "
+            "instead; cut it into classes first, e.g. y > np.median(y)."
+        )
+    classes, y = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise SingleClassError(
+            f"{name} must be fitted to cases of at least two classes. Got one class, {classes[0]}, in all "
+            f"{len(y)} training cases; use folds that keep both classes in the training part."
+        )
+    return X, y, classes
+
+
+def nominal_mask(estimator, nominal_features):
+    """Return which columns hold categories, as bool (n_features,), from positions, names or a mask."""
+    n_features = estimator.n_features_in_
+    mask = np.zeros(n_features, dtype=bool)
+    if nominal_features is None:
+        return mask
+    names = list(getattr(estimator, "feature_names_in_", []))
+    wanted = list(nominal_features) if not isinstance(nominal_features, str) else [nominal_features]
+    if wanted and all(isinstance(item, bool | np.bool_) for item in wanted) and len(wanted) == n_features:
+        return np.array(wanted, dtype=bool)
+    for item in wanted:
+        if isinstance(item, str) and item in names:
+            mask[names.index(item)] = True
+        elif is_count(item, 0) and item < n_features:
+            mask[item] = True
+        else:
+            raise InputError(
+                f"The 'nominal_features' parameter of {type(estimator).__name__} must hold names of columns, "
+                f"positions from 0 to {n_features - 1}, or one bool per column. Got {item!r} instead."
+            )
+    return mask
+
+
+def is_count(value, least):
+    """Return whether a value is an int of at least `least`, and not a bool."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+
+
+def is_number(value):
+    """Return whether a value is a real number (not NaN), and not a bool."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_) and value == value
+
+
+def require(fulfilled, estimator, parameter, allowed):
+    """Raise an InputError that names parameter, estimator, what is allowed and what came."""
+    if not fulfilled:
+        raise InputError(
+            f"The '{parameter}' parameter of {type(estimator).__name__} must be {allowed}. "
+            f"Got {getattr(estimator, parameter)!r} instead."
+        )

@@ -1,0 +1,71 @@
+"""A score per feature goes in; ranks and the mask of the features that are kept come out."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from radiodeep.exceptions import RadiodeepWarning
+from radiodeep.selection.inputs import is_count, is_number, require
+
+
+class RankedSelector(SelectorMixin, BaseEstimator):
+    """Base of selectors that give each feature a score and keep the best.
+
+    A subclass stores `n_features_to_select` and `threshold` in `__init__`, calls `_check_how_many`
+    first and `_keep_best(scores)` last in `fit`.
+    """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _check_how_many(self):
+        wanted = self.n_features_to_select
+        is_fraction = is_number(wanted) and not is_count(wanted, 0) and 0 < wanted <= 1
+        require(
+            wanted is None or is_count(wanted, 1) or (is_fraction and not isinstance(wanted, int)),
+            self,
+            "n_features_to_select",
+            "an int >= 1, a float in (0, 1] or None",
+        )
+        require(self.threshold is None or is_number(self.threshold), self, "threshold", "a float or None")
+
+    def _keep_best(self, scores):
+        order = np.argsort(-scores, kind="stable")  # equal scores: the column further left first
+        ranking = np.empty(len(scores), dtype=np.int64)
+        ranking[order] = np.arange(1, len(scores) + 1)
+        above = np.full(len(scores), True) if self.threshold is None else scores > self.threshold
+        support = above & (ranking <= self._n_wanted(len(scores)))
+        if not support.any():
+            best = order[0]
+            support[best] = True
+            warnings.warn(
+                f"No feature has a {type(self).__name__} score above the threshold {self.threshold:g} (the best "
+                f"is {scores[best]:g}), so only the first-ranked one, {self._name_of(best)}, is kept and it means "
+                "nothing. Lower the threshold, or read the result as 'nothing found'.",
+                RadiodeepWarning,
+                stacklevel=3,
+            )
+        self.scores_ = scores
+        self.ranking_ = ranking
+        self.n_features_above_threshold_ = int(above.sum())
+        self.support_ = support
+
+    def _n_wanted(self, n_features):
+        wanted = self.n_features_to_select
+        if wanted is None:
+            return n_features
+        return wanted if is_count(wanted, 1) else max(1, int(wanted * n_features))
+
+    def _name_of(self, column):
+        names = getattr(self, "feature_names_in_", None)
+        return f"column {column}" if names is None else repr(names[column])
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.support_

@@ -1,0 +1,134 @@
+"""The same regions through pyradiomics itself: every feature to 1e-6, in fact to 1e-9."""
+
+import logging
+import warnings
+
+import numpy as np
+import pytest
+
+from radiodeep.handcrafted.catalogue import feature_names, region_features
+
+pytestmark = pytest.mark.pyradiomics
+
+OUR_NAMES = {
+    "binWidth": "bin_width",
+    "binCount": "bin_count",
+    "voxelArrayShift": "voxel_array_shift",
+    "distances": "distances",
+    "symmetricalGLCM": "symmetrical_glcm",
+    "weightingNorm": "weighting_norm",
+}
+
+
+@pytest.fixture(scope="module")
+def original():
+    """A function (image, mask, spacing_mm, **settings) -> what pyradiomics says, by name."""
+    sitk = pytest.importorskip("SimpleITK")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        radiomics = pytest.importorskip("radiomics")
+        from radiomics import firstorder, glcm, imageoperations, shape
+    radiomics.logger.setLevel(logging.CRITICAL)
+    classes = {
+        "shape": shape.RadiomicsShape,
+        "firstorder": firstorder.RadiomicsFirstOrder,
+        "glcm": glcm.RadiomicsGLCM,
+    }
+
+    def calculate(image, mask, spacing_mm, **settings):
+        both = [sitk.GetImageFromArray(array) for array in (image, mask.astype(np.uint8))]
+        for volume in both:
+            volume.SetSpacing([float(size) for size in spacing_mm[::-1]])
+        places = np.argwhere(mask)[:, ::-1]
+        box = np.stack([places.min(axis=0), places.max(axis=0)], axis=1).ravel()
+        values = {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            both = imageoperations.cropToTumorMask(*both, box)
+            for family, feature_class in classes.items():
+                calculator = feature_class(*both, label=1, **settings)
+                calculator.enableAllFeatures()
+                for name, value in calculator.execute().items():
+                    values[f"{family}_{name}"] = float(value)
+        return values
+
+    return calculate
+
+
+@pytest.fixture
+def compare(original):
+    def check(image, mask, spacing_mm, **settings):
+        ours = region_features(image, mask, spacing_mm, **{OUR_NAMES[name]: value for name, value in settings.items()})
+        theirs = original(image, mask, spacing_mm, **settings)
+        assert set(theirs) == set(feature_names())
+        expected = [theirs[name] for name in feature_names()]
+        np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-14)
+
+    return check
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"binWidth": 7.3, "voxelArrayShift": 500},
+        {"binCount": 32},
+        {"binCount": 1},
+        {"distances": [1, 2]},
+        {"symmetricalGLCM": False},
+        {"weightingNorm": "infinity"},
+        {"weightingNorm": "euclidean"},
+        {"weightingNorm": "manhattan"},
+        {"weightingNorm": "no_weighting"},
+    ],
+)
+def test_a_lesion_with_anisotropic_voxels(lesion, compare, settings):
+    compare(*lesion, **settings)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32])
+def test_negative_intensities_of_every_type(make_lesion, compare, dtype):
+    noise, mask = make_lesion(1, (12, 20, 22), (4, 7, 8))
+    compare((noise * 180 - 700).astype(dtype), mask, (5.0, 0.6, 0.6))
+
+
+@pytest.mark.parametrize("settings", [{"binWidth": 0.13}, {"binCount": 16}])
+def test_small_float32_intensities(make_lesion, compare, settings):
+    noise, mask = make_lesion(2, (12, 20, 22), (4, 7, 8))
+    compare((noise * 0.6).astype(np.float32), mask, (1.0, 1.0, 1.0), **settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"binCount": 32}])
+def test_a_flat_region(make_lesion, compare, settings):
+    noise, mask = make_lesion(3, (12, 20, 22), (4, 7, 8))
+    compare(np.full(noise.shape, -37, np.int16), mask, (2.0, 1.0, 1.0), **settings)
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (1, 12, 9), (9, 1, 12), (2, 2, 2), (1, 2, 2)])
+def test_a_region_that_fills_the_image_to_its_border(compare, shape):
+    image = np.random.default_rng(4).normal(0, 80, size=shape)
+    compare(image, np.ones(shape, bool), (3.0, 1.0, 1.2))
+
+
+def test_a_single_slice(make_lesion, compare):
+    noise, mask = make_lesion(5, (3, 20, 22), (9, 7, 8))
+    compare(90 * noise[1:2], mask[1:2], (1.0, 0.7, 0.9))
+
+
+def test_a_region_of_four_voxels(compare):
+    mask = np.zeros((3, 3, 3), bool)
+    mask[0, 0, :2] = mask[0, 1, 1] = mask[1, 0, 1] = True
+    compare(np.random.default_rng(6).normal(0, 80, size=mask.shape), mask, (3.0, 1.0, 1.5))
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.4, 0.7])
+def test_ragged_masks_with_holes_and_separate_parts(compare, fraction):
+    generator = np.random.default_rng(7)
+    mask = generator.random((8, 9, 10)) < fraction
+    compare(generator.normal(0, 80, size=mask.shape), mask, (3.0, 1.0, 1.5))
+
+
+def test_rare_grey_levels_far_from_the_others(make_lesion, compare):
+    noise, mask = make_lesion(8, (14, 22, 24), (5, 8, 9))
+    rare = np.random.default_rng(8).random(noise.shape) < 0.002
+    compare(np.where(rare, 5000.0, 100 * noise), mask, (0.8, 0.7, 0.9))
