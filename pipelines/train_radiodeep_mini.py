@@ -1,6 +1,6 @@
-"""Train the packaged network `radiodeep-mini` on made-up lesions and write its weights and their card.
+"""Train the packaged network `radiodeep-mini` on made-up lesions; write its weights and, beside them, their card.
 
-python pipelines/train_radiodeep_mini.py --output radiodeep/networks/weights
+python pipelines/train_radiodeep_mini.py --output radiodeep/networks/weights      (about 15 minutes on two cores)
 """
 
 import argparse
@@ -8,56 +8,71 @@ import hashlib
 import json
 from pathlib import Path
 
+import safetensors.torch
 import torch
-from safetensors.torch import save_file
 
 from radiodeep.networks.architectures import build_network
 from radiodeep.networks.procedural import TARGETS, make_lesions
 from radiodeep.networks.training import train_regression
 
+BATCH_SIZE = 128
 
-def fresh_batches(batch_size, generator):
+
+def fresh_batches(generator):
     """Yield new images without end: none is seen twice, so none can be learned by heart."""
     while True:
-        yield make_lesions(batch_size, generator)
+        yield make_lesions(BATCH_SIZE, generator)
+
+
+def explained_variance(network, images, targets):
+    """Return, for each target, the share of its variance that the network predicts."""
+    with torch.inference_mode():
+        errors = (network(images) - targets).square().mean(dim=0)
+    shares = 1 - errors / targets.var(dim=0)
+    return {name: round(share, 3) for name, share in zip(TARGETS, shares.tolist(), strict=True)}
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder for radiodeep_mini.safetensors and .json")
-    parser.add_argument("--n-steps", type=int, default=1500, help="batches of fresh images (default 1500)")
-    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--n-images", type=int, default=32_000, help="images of an epoch, new ones in each")
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
 
     torch.manual_seed(options.seed)
     network = build_network("radiodeep-mini", in_channels=1, n_classes=len(TARGETS))
-    batches = fresh_batches(options.batch_size, torch.Generator().manual_seed(options.seed + 1))
-    losses = train_regression(network, batches, options.n_steps)
+    batches = fresh_batches(torch.Generator().manual_seed(options.seed + 1))
+    n_steps = max(1, options.epochs * options.n_images // BATCH_SIZE)
+    losses = train_regression(network, batches, n_steps, precision="auto")
 
-    images, targets = make_lesions(2000, torch.Generator().manual_seed(options.seed + 2))
-    with torch.inference_mode():
-        predicted = network(images)
-    explained = 1 - ((predicted - targets) ** 2).mean(0) / targets.var(0)
-
-    options.output.mkdir(parents=True, exist_ok=True)
     weights = options.output / "radiodeep_mini.safetensors"
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, weights)
+    content = safetensors.torch.save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+    options.output.mkdir(parents=True, exist_ok=True)
+    weights.write_bytes(content)
     card = {
         "network": "radiodeep-mini",
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "file": weights.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
         "licence": "BSD-3-Clause",
-        "data": "lesions made by radiodeep.networks.procedural; no picture of anything real",
+        "input": "grey images of 64 x 64 pixels, intensities 0 to 1",
+        "data": "lesions made by radiodeep.networks.procedural as the training went; no picture of anything real",
         "task": "regression of the numbers that made each image",
-        "training": {"steps": options.n_steps, "batch_size": options.batch_size, "seed": options.seed},
-        "variance_explained_on_new_images": {
-            name: round(value, 3) for name, value in zip(TARGETS, explained.tolist(), strict=True)
+        "training": {
+            "program": "pipelines/train_radiodeep_mini.py",
+            "n_images": options.n_images,
+            "epochs": options.epochs,
+            "batch_size": BATCH_SIZE,
+            "seed": options.seed,
+            "mean_squared_error_last_50_steps": round(sum(losses[-50:]) / len(losses[-50:]), 4),
         },
-        "mean_squared_error": {"first_steps": round(sum(losses[:10]) / len(losses[:10]), 4)}
-        | {"last_steps": round(sum(losses[-50:]) / len(losses[-50:]), 4)},
+        "variance_explained_on_new_images": explained_variance(
+            network, *make_lesions(2000, torch.Generator().manual_seed(options.seed + 2))
+        ),
     }
-    weights.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-    print(json.dumps(card, indent=2))
+    text = json.dumps(card, indent=2)
+    weights.with_suffix(".json").write_text(text + "\n")
+    print(text)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
                 case.roi,
                 case.spacing_mm,
                 families=self._families(),
-                bin_width=None if self.bin_count is not None else self.bin_width,
+                bin_width=self.bin_width,
                 bin_count=self.bin_count,
                 voxel_array_shift=self.voxel_array_shift,
             )

@@ -58,19 +58,22 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     names = [str(name) for name in extractor.get_feature_names_out()]
     cache = None if cache_dir is None else _RowCache(cache_dir, extractor)
 
-    rows, errors, missing = {}, {}, []
+    rows, missing = {}, []
     for case in cases:
         row = None if cache is None else cache.read(case, len(names))
         if row is None:
             missing.append(case)
         else:
             rows[case.id] = row
-    chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
-    tasks = (delayed(_extract_chunk)(extractor, chunk, on_error, cache) for chunk in chunks)
-    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
-    for chunk_rows, chunk_errors in with_progress(finished, f"{type(extractor).__name__}", len(chunks)):
-        rows |= chunk_rows
-        errors |= chunk_errors
+    new_rows, errors = rows_by_case(
+        extractor.transform,
+        missing,
+        n_jobs=n_jobs,
+        on_error=on_error,
+        description=type(extractor).__name__,
+        keep=None if cache is None else cache.write,
+    )
+    rows |= new_rows
 
     empty = np.full(len(names), np.nan)
     values = np.array([rows.get(case.id, empty) for case in cases]).reshape(len(cases), len(names))
@@ -79,24 +82,54 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     return table
 
 
-def _extract_chunk(extractor, cases, on_error, cache):
+def rows_by_case(function, cases, *, n_jobs, on_error, description, keep=None):
+    """Apply a function of a list of cases, chunk by chunk and in parallel.
+
+    Parameters
+    ----------
+    function : callable
+        From a list of cases to an array with a row for each.
+    cases : list of Case
+    n_jobs : int or None
+    on_error : {"raise", "record"}
+    description : str
+        Shown beside the progress bar.
+    keep : callable, optional
+        Called with each case and its row in the worker, as soon as the row is there.
+
+    Returns
+    -------
+    rows : dict from case id to ndarray
+    errors : dict from case id to str
+        "ErrorName: message" of the cases that failed.
+    """
+    chunks = [cases[start : start + _CHUNK] for start in range(0, len(cases), _CHUNK)]
+    tasks = (delayed(_rows_of_chunk)(function, chunk, on_error, keep) for chunk in chunks)
+    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
+    rows, errors = {}, {}
+    for chunk_rows, chunk_errors in with_progress(finished, description, len(chunks)):
+        rows |= chunk_rows
+        errors |= chunk_errors
+    return rows, errors
+
+
+def _rows_of_chunk(function, cases, on_error, keep):
     """Return rows and errors by case id; a chunk with a failing case is gone through one by one."""
     rows, errors = {}, {}
     try:
-        values = np.asarray(extractor.transform(cases))
-        rows = {case.id: row for case, row in zip(cases, values, strict=True)}
+        rows = {case.id: row for case, row in zip(cases, np.asarray(function(cases)), strict=True)}
     except InputError:
         if on_error == "raise":
             raise
         for case in cases:
             try:
-                rows[case.id] = np.asarray(extractor.transform([case]))[0]
+                rows[case.id] = np.asarray(function([case]))[0]
             except InputError as error:
                 errors[case.id] = f"{type(error).__name__}: {error}"
-    if cache is not None:
+    if keep is not None:
         for case in cases:
             if case.id in rows:
-                cache.write(case, rows[case.id])
+                keep(case, rows[case.id])
     return rows, errors
 
 

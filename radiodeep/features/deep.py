@@ -1,0 +1,211 @@
+"""Cases in, deep features out: what a pretrained network makes of the lesion's largest slice."""
+
+from functools import lru_cache
+from os import PathLike, fspath
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from radiodeep.cases.cohort import as_cases
+from radiodeep.exceptions import InputError, WeightsError
+from radiodeep.imaging.crop import WINDOWS, crop_window, exact_window, largest_slice, resize_planes
+from radiodeep.imaging.intensity import scale_to_unit, window_intensities
+from radiodeep.networks.activations import forward_features
+from radiodeep.networks.architectures import build_network, input_specification
+from radiodeep.networks.weights import load_weights
+
+CHANNELS = ("all", "red", "green", "blue")
+
+
+class DeepFeatureExtractor(TransformerMixin, BaseEstimator):
+    """Features of a pretrained network, from a square about the lesion in its largest slice.
+
+    A stateless transformer: `fit` loads the network and remembers which weights those were, no more.
+
+    Parameters
+    ----------
+    network : str, default="radiodeep-mini"
+        The packaged network (64 x 64 grey, 192 features), "cnn_f", or any model of timm.
+    weights : None, "pretrained", "random", path or state dict, default=None
+        None takes the packaged weights where there are any, and is an error elsewhere: there is no
+        silent random network. "pretrained" is timm's hub, "random" needs a `seed`.
+    window : {"exact", "crop"}, default="exact"
+        "exact" warps the region's bounding box to the square (its size is taken out), "crop" cuts
+        `size` pixels about its centre (its size and surroundings stay visible).
+    size : int, optional
+        Side of the square in pixels; by default the network's own. It is then resized linearly to
+        the network's own size.
+    channel : {"all", "red", "green", "blue"}, default="all"
+        Which input channels get the image; the others are 0 after normalisation.
+    layer : str, optional
+        A named layer, e.g. "fc7" of "cnn_f"; by default the customary or pooled features.
+    activation : {"post", "pre"}, default="post"
+        Values of the named layer after or before the activation function that follows it.
+    intensity_range : (low, high), optional
+        Intensities mapped to black and white, e.g. (-1000, 400) HU; by default each square's own
+        minimum and maximum.
+    seed : int, optional
+        For `weights="random"` alone.
+
+    Raises
+    ------
+    InputError
+        For a setting out of range, or any image problem; its message begins with the case id.
+    WeightsError
+        The weights are missing, do not belong to the network, or are not those of `fit`.
+
+    References
+    ----------
+    Paul et al., Deep Feature Transfer Learning in Combination with Traditional Features Predicts
+    Survival Among Patients with Lung Adenocarcinoma, Tomography 2 (2016) 388.
+
+    Examples
+    --------
+    >>> from radiodeep import DeepFeatureExtractor, make_phantom_cohort
+    >>> deep = DeepFeatureExtractor("radiodeep-mini", window="crop", size=64)
+    >>> deep.fit_transform(make_phantom_cohort(2, random_state=0)).shape
+    (2, 192)
+    >>> DeepFeatureExtractor("resnet18").fit(make_phantom_cohort(1))
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.WeightsError: No weights of 'resnet18' come with the package. ...
+    """
+
+    def __init__(
+        self,
+        network="radiodeep-mini",
+        weights=None,
+        window="exact",
+        size=None,
+        channel="all",
+        layer=None,
+        activation="post",
+        intensity_range=None,
+        seed=None,
+    ):
+        self.network = network
+        self.weights = weights
+        self.window = window
+        self.size = size
+        self.channel = channel
+        self.layer = layer
+        self.activation = activation
+        self.intensity_range = intensity_range
+        self.seed = seed
+
+    def fit(self, cases, y=None):
+        """Check the settings and load the network; nothing is learned from the cases."""
+        self._check_settings()
+        self.weights_sha256_ = self._load()[1]
+        return self
+
+    def transform(self, cases):
+        """Compute the features of cases.
+
+        Parameters
+        ----------
+        cases : Cohort or sequence of Case
+
+        Returns
+        -------
+        float64 ndarray of shape (n_cases, n_features)
+        """
+        self._check_settings()
+        listed = as_cases(cases)
+        network, digest = self._load()
+        if getattr(self, "weights_sha256_", digest) != digest:
+            raise WeightsError(
+                f"The weights of '{self.network}' have changed since the model was fitted (sha256 "
+                f"{self.weights_sha256_[:12]} then, {digest[:12]} now). Give the file that it was fitted with."
+            )
+        if not listed:
+            return np.empty((0, len(self.get_feature_names_out())))
+        squares = np.stack([self._square(case) for case in listed])
+        return self._features(network, squares).astype(np.float64)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return names such as ``radiodeep-mini_pool_0012``, as an object array."""
+        self._check_settings()
+        side = input_specification(self.network).size
+        count = self._features(self._load()[0], np.zeros((1, side, side), np.float32)).shape[1]
+        stem = f"{self.network}_{self._layer() or 'pool'}"
+        return np.array([f"{stem}_{number:04d}" for number in range(count)], dtype=object)
+
+    def settings(self):
+        """Return everything that the numbers depend on, for reports and caches."""
+        named = isinstance(self.weights, str | PathLike | None)
+        shown = self.get_params() | {"weights": Path(self.weights).name if named and self.weights else None}
+        return {"extractor": type(self).__name__, **shown, "weights_sha256": self._load()[1]}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def _layer(self):
+        return self.layer or input_specification(self.network).layer
+
+    def _load(self):
+        if isinstance(self.weights, str | PathLike | None):
+            weights = None if self.weights is None else fspath(self.weights)
+            changed = Path(weights).stat().st_mtime_ns if weights and Path(weights).is_file() else None
+            return _cached_network(self.network, weights, self.seed, changed)
+        return _loaded_network(self.network, self.weights, self.seed)
+
+    def _square(self, case):
+        specification = input_specification(self.network)
+        side = self.size or specification.size
+        window = exact_window if self.window == "exact" else crop_window
+        pixels = window(largest_slice(case), side).voxels.astype(np.float64)
+        if self.intensity_range is None:
+            scaled = scale_to_unit(pixels)
+        else:
+            low, high = self.intensity_range
+            scaled = window_intensities(np.nan_to_num(pixels, nan=low), low, high)
+        return resize_planes(scaled, specification.size)[0]
+
+    def _features(self, network, squares):
+        specification = input_specification(self.network)
+        images = torch.from_numpy(squares).unsqueeze(1).expand(-1, specification.channels, -1, -1)
+        images = specification.normalize(images)
+        if self.channel != "all":
+            kept = torch.zeros(specification.channels).index_fill_(0, torch.tensor(CHANNELS.index(self.channel) - 1), 1)
+            images = images * kept.view(1, -1, 1, 1)
+        return forward_features(network, images, layer=self._layer(), activation=self.activation).numpy()
+
+    def _check_settings(self):
+        rules = {
+            "window": (self.window in WINDOWS, f"one of {', '.join(WINDOWS)}"),
+            "size": (self.size is None or (isinstance(self.size, int | np.integer) and self.size >= 1), "an int >= 1"),
+            "channel": (self.channel in CHANNELS, f"one of {', '.join(CHANNELS)}"),
+            "intensity_range": (
+                self.intensity_range is None or self.intensity_range[0] < self.intensity_range[1],
+                "None or (low, high) with low < high",
+            ),
+        }
+        for name, (holds, allowed) in rules.items():
+            if not holds:
+                raise InputError(
+                    f"The '{name}' parameter of DeepFeatureExtractor must be {allowed}. "
+                    f"Got {getattr(self, name)!r} instead."
+                )
+        channels = input_specification(self.network).channels
+        if self.channel != "all" and channels != 3:
+            raise InputError(f"'{self.network}' takes {channels} channel, so channel='{self.channel}' has no meaning.")
+
+
+@lru_cache(maxsize=2)  # a worker process sees the same extractor many times
+def _cached_network(name, weights, seed, changed):
+    return _loaded_network(name, weights, seed)
+
+
+def _loaded_network(name, weights, seed):
+    """Return the network without classifier, in evaluation mode, and the sha256 of its weights."""
+    network = build_network(name, in_channels=input_specification(name).channels, n_classes=0)
+    record = load_weights(network, weights, name, seed=seed)
+    return network.eval(), record.sha256
