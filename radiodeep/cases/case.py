@@ -153,9 +153,7 @@ class Case:
         try:
             image, spacing_mm, mask = self._voxels_of_both()
         except InputError as error:
-            raise (
-                error if str(error).startswith(f"{self.id}:") else type(error)(f"{self.id}: {error}")
-            ) from error
+            raise (error if str(error).startswith(f"{self.id}:") else type(error)(f"{self.id}: {error}")) from error
         if image.dtype.kind not in "biuf":
             raise UnsupportedImageError(f"{self.id}: the image holds {image.dtype} values. Expected numbers.")
         roi = _region(mask, self.mask_label, self.id)

@@ -51,9 +51,7 @@ class Cohort(Sequence):
         if repeated:
             raise ManifestError(f"The ids of a Cohort must differ. Repeated: {', '.join(repeated)}.")
         if frame is not None and len(frame) != len(self._cases):
-            raise InputError(
-                f"The frame has {len(frame)} rows for {len(self._cases)} cases. Expected one each."
-            )
+            raise InputError(f"The frame has {len(frame)} rows for {len(self._cases)} cases. Expected one each.")
         self._frame = frame
 
     def __len__(self):
@@ -199,12 +197,8 @@ def _read_frame(path):
             frame = pd.read_parquet(path)
             return frame.astype(object).where(frame.notna(), "").astype(str)
         if path.suffix not in _SEPARATORS:
-            raise ManifestError(
-                f"The manifest '{path.name}' ends in '{path.suffix}'. Expected .csv, .tsv or .parquet."
-            )
-        return pd.read_csv(
-            path, sep=_SEPARATORS[path.suffix], dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
+            raise ManifestError(f"The manifest '{path.name}' ends in '{path.suffix}'. Expected .csv, .tsv or .parquet.")
+        return pd.read_csv(path, sep=_SEPARATORS[path.suffix], dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ManifestError(f"The manifest '{path.name}' is not a table that can be read: {error}") from error
 
@@ -231,9 +225,7 @@ def _problems(frame):
         blank = np.flatnonzero(frame["label"].str.strip() == "")
         if 0 < len(blank) < len(frame):
             lines = ", ".join(str(line) for line in blank + 2)
-            problems.append(
-                f"no label in line {lines}; give one to every case, or leave the whole column out"
-            )
+            problems.append(f"no label in line {lines}; give one to every case, or leave the whole column out")
     if "mask_label" in frame.columns:
         for line, text in enumerate(frame["mask_label"], start=2):
             if text.strip() and not re.fullmatch(r"\d+", text.strip()):
@@ -271,9 +263,7 @@ def _name(source):
 def as_cases(cases):
     """Return a cohort or list of cases as a list; anything else is an `InputError` that says what to pass."""
     if isinstance(cases, Case):
-        raise InputError(
-            "Expected a Cohort or a list of cases. Got one Case instead; put it in a list: [case]."
-        )
+        raise InputError("Expected a Cohort or a list of cases. Got one Case instead; put it in a list: [case].")
     listed = list(cases) if isinstance(cases, Sequence | np.ndarray) else [cases]
     wrong = [type(item).__name__ for item in listed if not isinstance(item, Case)]
     if wrong:

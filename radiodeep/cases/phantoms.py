@@ -60,9 +60,7 @@ def make_phantom_cohort(n_cases=40, random_state=None):
         image, mask = _draw_lesion(generator, truth)
         case_id = f"phantom-{number:03d}"
         cases.append(Case(image, mask, case_id, SPACING_MM, label=number % 2))
-        truths.append(
-            {"id": case_id, "patient": case_id, "image": "", "mask": "", "label": number % 2} | truth
-        )
+        truths.append({"id": case_id, "patient": case_id, "image": "", "mask": "", "label": number % 2} | truth)
     return Cohort(cases, pd.DataFrame(truths))
 
 

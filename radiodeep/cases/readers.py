@@ -97,8 +97,7 @@ def read_volume(path):
     if head.startswith((_PNG, _NRRD, *_META)):
         return _read_with_itk(path, is_png=head.startswith(_PNG))
     raise FileUnreadableError(
-        f"'{path.name}' is of no image format that is known here. Expected {FORMATS}. "
-        f"Its first bytes are {head[:8]!r}."
+        f"'{path.name}' is of no image format that is known here. Expected {FORMATS}. Its first bytes are {head[:8]!r}."
     )
 
 
@@ -155,21 +154,15 @@ def _read_nifti(path, head):
     try:
         stored = np.asanyarray(image.dataobj)
     except (OSError, ValueError, EOFError) as error:
-        raise TruncatedFileError(
-            f"'{path.name}' holds fewer voxels than its header says. Copy it again."
-        ) from error
+        raise TruncatedFileError(f"'{path.name}' holds fewer voxels than its header says. Copy it again.") from error
     voxels = stored.reshape((*image.shape, 1, 1)[:3]).transpose(2, 1, 0)
     axes = _RAS_TO_LPS @ image.affine[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
     if not np.all(spacing > 0) or not np.isfinite(image.affine).all():
-        raise UnsupportedImageError(
-            f"'{path.name}' has an affine with an axis of length zero. Export it again."
-        )
+        raise UnsupportedImageError(f"'{path.name}' has an affine with an axis of length zero. Export it again.")
     direction = axes / spacing
     if np.abs(direction.T @ direction - np.eye(3)).max() > _SHEAR_TOLERANCE:
-        raise UnsupportedImageError(
-            f"'{path.name}' has sheared axes. Resample it to an orthogonal grid first."
-        )
+        raise UnsupportedImageError(f"'{path.name}' has sheared axes. Resample it to an orthogonal grid first.")
     return Volume(
         np.ascontiguousarray(voxels).astype(voxels.dtype.newbyteorder("="), copy=False),
         tuple(float(step) for step in spacing[::-1]),
@@ -193,9 +186,7 @@ def _read_with_itk(path, is_png):
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        raise FileUnreadableError(
-            f"'{path.name}' has a header that cannot be read. Expected {FORMATS}."
-        ) from error
+        raise FileUnreadableError(f"'{path.name}' has a header that cannot be read. Expected {FORMATS}.") from error
     if reader.GetNumberOfComponents() != 1:
         raise UnsupportedImageError(
             f"'{path.name}' has {reader.GetNumberOfComponents()} channels. Convert it to one grey channel first."

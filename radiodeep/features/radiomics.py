@@ -137,7 +137,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
                 case.roi,
                 case.spacing_mm,
                 families=self._families(),
-                bin_width=self.bin_width,
+                bin_width=25.0 if self.bin_width is None else self.bin_width,
                 bin_count=self.bin_count,
                 voxel_array_shift=self.voxel_array_shift,
             )
@@ -152,7 +152,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
     def _warn_if_flat(self, case):
         inside = case.voxels[case.roi]
         low, high = float(inside.min()), float(inside.max())
-        if "glcm" not in self._families() or self.bin_count is not None and high > low:
+        if "glcm" not in self._families() or (self.bin_count is not None and high > low):
             return
         if high == low or np.floor(low / self.bin_width) == np.floor(high / self.bin_width):
             warnings.warn(
@@ -166,14 +166,11 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
         rules = {
             "bin_width": (_positive(self.bin_width) or self.bin_count is not None, "a float > 0"),
             "bin_count": (
-                self.bin_count is None
-                or (_positive(self.bin_count) and self.bin_count == int(self.bin_count)),
+                self.bin_count is None or (_positive(self.bin_count) and self.bin_count == int(self.bin_count)),
                 "None or an int >= 1",
             ),
             "families": (
-                not isinstance(self.families, str)
-                and set(self._families()) <= set(FAMILIES)
-                and self._families(),
+                not isinstance(self.families, str) and set(self._families()) <= set(FAMILIES) and self._families(),
                 f"None or a sequence of {', '.join(FAMILIES)}",
             ),
             "normalize_scale": (_positive(self.normalize_scale), "a float > 0"),

@@ -140,9 +140,7 @@ class _RowCache:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = extractor.settings() if hasattr(extractor, "settings") else extractor.get_params()
-        self.settings = json.dumps(
-            [_CACHE_FORMAT, type(extractor).__name__, settings], sort_keys=True, default=repr
-        )
+        self.settings = json.dumps([_CACHE_FORMAT, type(extractor).__name__, settings], sort_keys=True, default=repr)
 
     def path(self, case):
         key = hashlib.blake2b(f"{self.settings}{case.content_hash()}".encode(), digest_size=20).hexdigest()

@@ -68,9 +68,7 @@ def exact_window(case, size):
     loaded = crop_to_roi(case)
     depth, height, width = loaded.voxels.shape
     image = resize_planes(loaded.voxels, size)
-    nearest = [
-        np.minimum((np.arange(size) + 0.5) * old / size, old - 1).astype(int) for old in (height, width)
-    ]
+    nearest = [np.minimum((np.arange(size) + 0.5) * old / size, old - 1).astype(int) for old in (height, width)]
     mask = loaded.roi[:, nearest[0]][:, :, nearest[1]]
     step_z, step_y, step_x = loaded.spacing_mm
     spacing_mm = (step_z, step_y * height / size, step_x * width / size)
@@ -104,9 +102,7 @@ def crop_window(case, size):
         inside = (index >= 0) & (index < image.shape[axis])
         index = np.clip(index, 0, image.shape[axis] - 1)
         image = image.take(index, axis=axis)
-        mask = mask.take(index, axis=axis) & np.expand_dims(
-            inside, [other for other in range(3) if other != axis]
-        )
+        mask = mask.take(index, axis=axis) & np.expand_dims(inside, [other for other in range(3) if other != axis])
     return loaded.replace(image=image, mask=mask)
 
 

@@ -26,9 +26,7 @@ def window_intensities(image, low, high):
     [0.0, 0.5, 1.0]
     """
     if not high > low:
-        raise InputError(
-            f"An intensity window must have high > low. Got low={low!r} and high={high!r} instead."
-        )
+        raise InputError(f"An intensity window must have high > low. Got low={low!r} and high={high!r} instead.")
     scaled = (np.asarray(image, dtype=np.float64) - low) / (high - low)
     return np.clip(scaled, 0.0, 1.0).astype(np.float32)
 

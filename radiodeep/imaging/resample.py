@@ -67,18 +67,14 @@ def resample(case, spacing_mm, interpolator="bspline", margin_voxels=5):
 def _new_spacing(spacing_mm, old):
     values = np.broadcast_to(np.asarray(spacing_mm, dtype=float), 3)
     if not (np.isfinite(values).all() and (values >= 0).all()):
-        raise InputError(
-            f"The 'spacing_mm' of resample must be one or three floats >= 0. Got {spacing_mm!r} instead."
-        )
+        raise InputError(f"The 'spacing_mm' of resample must be one or three floats >= 0. Got {spacing_mm!r} instead.")
     return np.where(values > 0, values, old)
 
 
 def _resampled(array, near, old, new, first, last, interpolator):
     """Interpolate the new voxels `first`..`last` (z, y, x) of the grid whose corner is the old array's."""
     start = np.array([span.start for span in near])
-    source = sitk.GetImageFromArray(
-        array[near].astype(np.float64) if array.dtype != np.uint8 else array[near]
-    )
+    source = sitk.GetImageFromArray(array[near].astype(np.float64) if array.dtype != np.uint8 else array[near])
     source.SetSpacing(old[::-1].tolist())
     source.SetOrigin((start * old)[::-1].tolist())
     origin = first * new + (new - old) / 2

@@ -12,7 +12,7 @@ class Mini(nn.Module):
     Parameters
     ----------
     in_channels : int, default=1
-    n_outputs : int, default=12
+    n_outputs : int, default=20
         0 leaves the last layer out.
 
     Notes
@@ -24,7 +24,7 @@ class Mini(nn.Module):
     WIDTHS = (16, 32, 64, 96)
     classifier_name = "head"
 
-    def __init__(self, in_channels=1, n_outputs=12):
+    def __init__(self, in_channels=1, n_outputs=20):
         super().__init__()
         first = self.WIDTHS[0]
         self.stem = nn.Sequential(

@@ -13,9 +13,7 @@ def checked_table(estimator, X, y):
 
     NaN stands for a missing value. Sets `n_features_in_` and `feature_names_in_` of the estimator.
     """
-    X, y = validate_data(
-        estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2
-    )
+    X, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
     name = type(estimator).__name__
     if y.dtype.kind == "f" and np.any(y != np.floor(y)):
         raise InputError(

@@ -138,9 +138,7 @@ def search_strip(strip, first, first_row, row_cases, labels, near):
         for case in range(first * LANES, len(labels)):
             if case != row_cases[row]:
                 distance = strip[case // LANES, i, case % LANES]
-                _offer(
-                    distance, case, distances[row], cases[row], counts[row], worst[row], labels[case]
-                )
+                _offer(distance, case, distances[row], cases[row], counts[row], worst[row], labels[case])
 
 
 @compiled
@@ -192,9 +190,7 @@ def add_neighbours(table, labels, row_cases, near, influence, class_weight, runs
             for q in range(n_found):
                 all_influence += influence[q]
                 other = cases[row, group, q]
-                _add_differences(
-                    table[case], table[other], influence[q], runs, missing_nominal, first, last, total
-                )
+                _add_differences(table[case], table[other], influence[q], runs, missing_nominal, first, last, total)
             weight = class_weight[labels[case], group]
             for f in range(first, last):
                 scores[f] += weight * (total[f - first] / all_influence)

@@ -125,7 +125,9 @@ def delong_covariance(positive, scores):
     covariance : ndarray of shape (n_models, n_models)
     """
     if scores.shape[1:] != positive.shape:
-        raise StudyError(f"There are {len(positive)} labels and {scores.shape[-1]} scores. Expected one score per label.")
+        raise StudyError(
+            f"There are {len(positive)} labels and {scores.shape[-1]} scores. Expected one score per label."
+        )
     if not np.isfinite(scores).all():
         raise StudyError(f"{int((~np.isfinite(scores)).sum())} scores are NaN or infinite. Leave those cases out.")
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())

@@ -10,13 +10,14 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import StackingClassifier, VotingClassifier
-from sklearn.model_selection import BaseSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 from radiodeep.progress import with_progress
 
 _CHUNK = 8
+_SEARCHES = (GridSearchCV, RandomizedSearchCV)
 
 
 def over_positions(models, X, n_jobs=None):
@@ -132,7 +133,7 @@ def _with_shared_head(estimator, cases, tables):
                 for name, part in getattr(estimator, parameter)
             ]
             return clone(estimator).set_params(**{parameter: parts})
-    if isinstance(estimator, BaseSearchCV):
+    if isinstance(estimator, _SEARCHES):
         return clone(estimator).set_params(estimator=_with_shared_head(estimator.estimator, cases, tables))
     if hasattr(estimator, "transform") and not get_tags(estimator).requires_fit:
         return SharedExtraction(estimator, cases, tables)
@@ -149,5 +150,5 @@ def _heads(models):
             yield from _heads([part for _, part in model.transformer_list])
         elif isinstance(model, VotingClassifier | StackingClassifier):
             yield from _heads([part for _, part in model.estimators])
-        elif isinstance(model, BaseSearchCV):
+        elif isinstance(model, _SEARCHES):
             yield from _heads([model.estimator])

@@ -1,0 +1,124 @@
+"""Results in, one self-contained HTML file out."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import jinja2
+
+from radiodeep import __version__
+from radiodeep.exceptions import StudyError
+from radiodeep.report.figures import auc_figure, roc_figure, score_figure, selection_figure
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .8rem .3rem 0; }
+th { border-bottom: 2px solid #222; } td { border-bottom: 1px solid #ddd; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+img { max-width: 100%; } .note { background: #f4f1ea; padding: .6rem 1rem; } pre { overflow-x: auto; font-size: .8rem; }
+.wrong { color: #a8321a; font-weight: 600; }
+</style></head><body>
+<h1>{{ title }}</h1>
+<p>{{ n_cases }} cases, {{ class_counts }}. Split: {{ cv }}. Features were selected and models fitted inside each fold.</p>
+<table><thead><tr><th>Model</th><th class="number">AUC</th><th class="number">{{ level }} interval</th>
+<th class="number">Accuracy</th></tr></thead><tbody>
+{% for result in results %}<tr><td>{{ result.name }}</td><td class="number">{{ '%.3f' % result.auc }}</td>
+<td class="number">{{ '%.3f' % result.confidence_interval.low }} to {{ '%.3f' % result.confidence_interval.high }}</td>
+<td class="number">{{ '%.3f' % result.accuracy }}</td></tr>
+{% endfor %}</tbody></table>
+<p>Always guessing the more frequent class has an accuracy of {{ '%.3f' % majority }} and an AUC of 0.5.</p>
+{% if cv == 'leave-one-out' %}<p class="note">The AUC pools the scores of all leave-one-out folds, as the original
+studies did. That figure is biased low: leaving a case out tilts each training set towards the other class, so a model
+that has learned nothing scores below 0.5. Stratified folds (cv=10) do not have this bias.</p>{% endif %}
+{% if results|length > 1 %}<p class="note">{{ results|length }} models were compared. The best of several looks better
+than it is; name the main model before looking, or confirm it on other patients.</p>{% endif %}
+{% for picture in pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>{% endfor %}
+{% for part in parts %}<h2>{{ part.name }}</h2><p>{{ part.sentence }}</p>
+{% for picture in part.pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>
+{% endfor %}<details><summary>Predictions</summary><table><thead><tr><th>Case</th><th>Label</th>
+<th class="number">Score</th><th>Prediction</th></tr></thead><tbody>
+{% for row in part.rows %}<tr><td>{{ row.id }}</td><td>{{ row.label }}</td>
+<td class="number">{{ '%.3f' % row.score }}</td><td{% if row.label != row.prediction %} class="wrong"{% endif %}>
+{{ row.prediction }}</td></tr>{% endfor %}</tbody></table></details>
+<details><summary>Settings</summary><pre>{{ part.settings }}</pre></details>
+{% endfor %}<p>Made with radiodeep {{ version }}.</p></body></html>
+"""
+
+
+def write_report(results, path, title="radiodeep study"):
+    """Write results as one HTML file with its figures inside.
+
+    Parameters
+    ----------
+    results : StudyResult, sequence of StudyResult, or dict of them
+        Of the same cases.
+    path : path-like
+        Ending in .html.
+    title : str
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    StudyError
+        There is no result, or the results are of different cases.
+    """
+    listed = _as_list(results)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first = listed[0].predictions
+    counts = first["label"].value_counts().sort_index()
+    overview = [_picture(auc_figure(listed), "AUC of each model with its interval")] if len(listed) > 1 else []
+    page = jinja2.Environment(autoescape=True).from_string(_PAGE)
+    path.write_text(
+        page.render(
+            title=title,
+            n_cases=len(first),
+            class_counts=", ".join(f"{count} of label {label}" for label, count in counts.items()),
+            cv=listed[0].cv,
+            level=f"{listed[0].confidence_interval.level:.0%}",
+            majority=counts.max() / len(first),
+            results=sorted(listed, key=lambda result: -result.auc),
+            pictures=[_picture(roc_figure(listed), "ROC curves"), *overview],
+            parts=[_part(result) for result in listed],
+            version=__version__,
+        ),
+        encoding="utf-8",
+    )
+    return path
+
+
+def _as_list(results):
+    listed = list(results.values()) if isinstance(results, dict) else results
+    listed = list(listed) if isinstance(listed, list | tuple) else [listed]
+    if not listed:
+        raise StudyError("There is no result to report. Run cross_validated_auc first.")
+    if any(set(result.predictions.index) != set(listed[0].predictions.index) for result in listed):
+        raise StudyError("The results are of different cases. Write one report for each set of cases.")
+    return listed
+
+
+def _part(result):
+    figures = [(score_figure(result), "Scores by class"), (selection_figure(result), "Selected features")]
+    return {
+        "name": result.name,
+        "sentence": str(result),
+        "pictures": [_picture(figure, text) for figure, text in figures if figure is not None],
+        "rows": result.predictions.reset_index(names="id").to_dict("records"),
+        "settings": json.dumps(result.settings, indent=2),
+    }
+
+
+def _picture(figure, text):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return {"text": text, "data": base64.b64encode(buffer.getvalue()).decode()}

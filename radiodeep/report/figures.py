@@ -1,0 +1,92 @@
+"""Results in, matplotlib figures out: drawn from what was computed, computing nothing themselves."""
+
+import numpy as np
+from sklearn.metrics import roc_curve
+
+_COLOURS = ("#0b5fa5", "#c8553d", "#3b7a57", "#7b4f9d", "#b8860b", "#4d4d4d")
+
+
+def roc_figure(results):
+    """Draw the ROC curves of results, best first.
+
+    Parameters
+    ----------
+    results : sequence of StudyResult
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = _figure(5.2, 4.8)
+    axes.plot([0, 1], [0, 1], color="0.75", linewidth=1, zorder=0)
+    for number, result in enumerate(sorted(results, key=lambda one: -one.auc)):
+        positive = result.predictions["label"] == result.predictions["label"].max()
+        false_rate, true_rate, _ = roc_curve(positive, result.predictions["score"])
+        axes.plot(
+            false_rate,
+            true_rate,
+            color=_COLOURS[number % len(_COLOURS)],
+            linestyle=("-", "--", ":")[number // len(_COLOURS) % 3],
+            label=f"{result.name}: {result.auc:.2f}",
+        )
+    axes.set(xlabel="1 - specificity", ylabel="Sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.legend(title="AUC", loc="lower right", fontsize=8, frameon=False)
+    return figure
+
+
+def auc_figure(results):
+    """Draw the AUC of each result with its interval, best on top; chance is the line at 0.5."""
+    ordered = sorted(results, key=lambda one: one.auc)
+    figure, axes = _figure(6.4, 1.1 + 0.32 * len(ordered))
+    axes.axvline(0.5, color="0.75", linewidth=1, zorder=0)
+    for height, result in enumerate(ordered):
+        interval = result.confidence_interval
+        axes.plot([interval.low, interval.high], [height, height], color=_COLOURS[0], linewidth=2)
+        axes.plot(result.auc, height, "o", color=_COLOURS[0])
+    axes.set_yticks(range(len(ordered)), [result.name for result in ordered])
+    lowest = min([0.45, *(result.confidence_interval.low - 0.02 for result in ordered)])
+    axes.set(xlabel=f"AUC ({ordered[0].confidence_interval.level:.0%} interval)", xlim=(max(lowest, 0), 1.01))
+    return figure
+
+
+def score_figure(result):
+    """Draw the out-of-fold scores of each class, so that single cases can be seen."""
+    figure, axes = _figure(6.4, 2.2)
+    labels = np.unique(result.predictions["label"])
+    for height, label in enumerate(labels):
+        scores = result.predictions.loc[result.predictions["label"] == label, "score"].to_numpy()
+        jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(scores))
+        axes.plot(scores, height + jitter, "o", color=_COLOURS[height], alpha=0.6, markersize=5)
+    axes.set_yticks(range(len(labels)), [f"label {label}" for label in labels])
+    axes.set(xlabel=f"Out-of-fold score for label {labels[-1]}", ylim=(-0.5, len(labels) - 0.5))
+    return figure
+
+
+def selection_figure(result, most=15):
+    """Draw in how many folds the features were selected, or return None for a model without selector."""
+    counts = selection_counts(result)
+    if counts is None:
+        return None
+    shown = counts.head(most)[::-1]
+    figure, axes = _figure(6.4, 1.0 + 0.24 * len(shown))
+    axes.barh(np.arange(len(shown)), shown.to_numpy() / len(result.folds), color=_COLOURS[0])
+    axes.set_yticks(np.arange(len(shown)), shown.index, fontsize=8)
+    axes.set(xlabel="Fraction of folds that selected the feature", xlim=(0, 1))
+    return figure
+
+
+def selection_counts(result):
+    """Return in how many folds each feature was selected, most first, or None."""
+    selected = result.folds["selected_features"].dropna()
+    if selected.empty:
+        return None
+    return selected.explode().value_counts()
+
+
+def _figure(width, height):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
