@@ -18,8 +18,6 @@ _HOME_OF = {
     "extract_table": "features.table",
     "ReliefF": "selection.relieff",
     "SymmetricUncertainty": "selection.symmetric_uncertainty",
-    "CNNClassifier": "classifiers.cnn",
-    "CNNEnsemble": "classifiers.ensemble",
     "AucEstimate": "study.auc",
     "auc_with_confidence": "study.auc",
     "StudyResult": "study.cross_validation",

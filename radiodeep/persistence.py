@@ -20,7 +20,6 @@ _MOST_BYTES = 4 * 2**30
 TRUSTED_TYPES = frozenset(
     {
         "numpy.dtype",
-        "radiodeep.classifiers.ensemble.CNNEnsemble",
         "radiodeep.features.deep.DeepFeatureExtractor",
         "radiodeep.features.radiomics.RadiomicsExtractor",
         "radiodeep.selection.discretize.MDLDiscretizer",

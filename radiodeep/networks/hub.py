@@ -5,8 +5,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import timm
-
 from radiodeep.exceptions import WeightsError
 
 _PATIENCE_S = 1.5
@@ -30,7 +28,9 @@ def find_hub_weights(name):
         Nobody has published weights of this model, or they are not in the cache and the hub cannot be reached
         (found out in under two seconds).
     """
-    import huggingface_hub
+    import huggingface_hub.constants
+    import huggingface_hub.errors
+    import timm
 
     settings = timm.get_pretrained_cfg(name)
     repository = settings.hf_hub_id if settings is not None else None

@@ -5,7 +5,7 @@ from torch import nn
 
 
 class Mini(nn.Module):
-    """A residual network of 218,000 weights whose features are means over its maps at three depths.
+    """A residual network of about 220,000 weights whose features are means over its maps at three depths.
 
     Other sizes than 64 x 64 are accepted, since every layer is convolutional up to the means.
 

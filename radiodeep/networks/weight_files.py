@@ -123,21 +123,20 @@ def _read_pytorch(path):
 def _read_matconvnet(path):
     """Return the weights of a MatConvNet "simplenn" network; see `_tensors_of_layer` for the axes."""
     try:
-        content = scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True)
+        content = scipy.io.loadmat(path, struct_as_record=False)
     except NotImplementedError as error:
         raise WeightsError(f"The file '{path}' is a MATLAB 7.3 file. Save it in MATLAB with '-v7'.") from error
-    except (ValueError, TypeError, OSError, EOFError, IndexError, KeyError) as error:
+    except (scipy.io.matlab.MatReadError, ValueError, TypeError, OSError, LookupError) as error:
         raise WeightsError(f"The file '{path}' is no whole MATLAB file ({error}). Get it anew.") from error
-    network = content.get("net", None)
-    layers = content.get("layers", getattr(network, "layers", None))
+    layers = content.get("layers", getattr(_alone(content.get("net")), "layers", None))
     if layers is None:
         raise WeightsError(
             f"The file '{path}' is no MatConvNet network: expected a variable 'layers'. "
             f"Got {', '.join(name for name in content if not name.startswith('__')) or 'nothing'} instead."
         )
     state = {}
-    for layer in np.atleast_1d(layers):
-        state.update(_tensors_of_layer(layer, path))
+    for layer in np.ravel(layers):
+        state.update(_tensors_of_layer(_alone(layer), path))
     return state
 
 
@@ -147,15 +146,13 @@ def _tensors_of_layer(layer, path):
     MatConvNet stores filters as (height, width, in, out), torch as (out, in, height, width). Full layers are
     filters as large as their input; torch flattens that input in the same order (in, height, width).
     """
-    name = str(getattr(layer, "name", ""))
+    name = str(_alone(getattr(layer, "name", "")))
     before_2015 = hasattr(layer, "filters")
-    pair = [layer.filters, layer.biases] if before_2015 else getattr(layer, "weights", [])
+    pair = [layer.filters, layer.biases] if before_2015 else np.ravel(getattr(layer, "weights", []))
     if len(pair) == 0:
         return {}
     filters, bias = np.asarray(pair[0], np.float32), np.asarray(pair[1], np.float32).ravel()
-    # Reading drops axes of length one, and only those of the end or of a 1 x 1 filter can be told.
-    if filters.ndim == 2:
-        filters = filters[np.newaxis, np.newaxis]
+    filters = filters.reshape(filters.shape + (1,) * (4 - filters.ndim))  # MATLAB drops axes of length one at the end
     if filters.ndim != 4 or filters.shape[3] != bias.size:
         raise WeightsError(
             f"Layer '{name}' of '{path}' is no filter of MatConvNet: expected (height, width, in, out) with one bias "
@@ -165,3 +162,8 @@ def _tensors_of_layer(layer, path):
     if name.startswith("fc"):
         filters = filters.reshape(len(filters), -1)
     return {f"{name}.weight": torch.from_numpy(filters.copy()), f"{name}.bias": torch.from_numpy(bias.copy())}
+
+
+def _alone(value):
+    """Return the one thing in a MATLAB array of one cell, struct or string."""
+    return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value

@@ -15,6 +15,7 @@ import torch
 
 from radiodeep.exceptions import RadiodeepWarning, WeightsError
 from radiodeep.networks.architectures import build_network, first_channels, is_own
+from radiodeep.networks.hub import find_hub_weights
 from radiodeep.networks.weight_files import SUFFIXES, hash_of_state, read_weights_file, unwrap_state
 
 _PACKAGED = {"radiodeep-mini": "radiodeep_mini.safetensors"}
@@ -105,13 +106,14 @@ def load_weights(network, source, name, seed=None):
         raise WeightsError(f'A seed belongs to weights="random" alone. Got seed={seed!r} with {source!r} instead.')
     state, form, digest = _read(source, name)
     state = _translated(network, state, name)
-    matched, expected = _check(network, state, name, form)
-    classifier = [key for key in network.state_dict() if key not in expected]
-    usable = {key: state[key] for key in matched}
+    n_matched, n_expected = _check(network, state, name, form)
     shapes = {key: value.shape for key, value in network.state_dict().items()}
-    head = {key: state[key] for key in classifier if key in state and state[key].shape == shapes[key]}
-    network.load_state_dict(usable | (head if len(head) == len(classifier) else {}), strict=False)
-    return WeightsRecord(form, digest, len(matched), len(expected), bool(head) and len(head) == len(classifier))
+    present = {key for key, shape in shapes.items() if key in state and state[key].shape == shape}
+    classifier = {key for key in shapes if key.startswith(_classifier_prefixes(network))}
+    whole = bool(classifier) and classifier <= present
+    chosen = present if whole else present - classifier
+    network.load_state_dict({key: state[key] for key in chosen}, strict=False)
+    return WeightsRecord(form, digest, n_matched, n_expected, whole)
 
 
 def _read(source, name):
@@ -128,8 +130,6 @@ def _read(source, name):
             raise WeightsError(
                 f"'{name}' is no model of timm, so none of its hubs has weights for it. {_choices(name)}"
             )
-        from radiodeep.networks.hub import find_hub_weights
-
         state, _, digest = read_weights_file(find_hub_weights(name))
         return state, "pretrained", digest
     if isinstance(source, Mapping):
@@ -185,7 +185,7 @@ def _translated(network, state, name):
 
 
 def _check(network, state, name, form):
-    """Return the keys that match and those that should; raise if they do not belong together."""
+    """Return how many keys match and how many should; raise if they do not belong together."""
     expected = _expected(network)
     misshapen = [
         f"{key} (expected {shape}, got {tuple(state[key].shape)})"
@@ -213,7 +213,7 @@ def _check(network, state, name, form):
             RadiodeepWarning,
             stacklevel=3,
         )
-    return [key for key in expected if key in state], expected
+    return n_matched, len(expected)
 
 
 def _listing(title, names, most=6):

@@ -26,7 +26,8 @@ img { max-width: 100%; } .note { background: #f4f1ea; padding: .6rem 1rem; } pre
 .wrong { color: #a8321a; font-weight: 600; }
 </style></head><body>
 <h1>{{ title }}</h1>
-<p>{{ n_cases }} cases, {{ class_counts }}. Split: {{ cv }}. Features were selected and models fitted inside each fold.</p>
+<p>{{ n_cases }} cases, {{ class_counts }}. Split: {{ cv }}.
+Features were selected and models fitted inside each fold.</p>
 <table><thead><tr><th>Model</th><th class="number">AUC</th><th class="number">{{ level }} interval</th>
 <th class="number">Accuracy</th></tr></thead><tbody>
 {% for result in results %}<tr><td>{{ result.name }}</td><td class="number">{{ '%.3f' % result.auc }}</td>
@@ -39,7 +40,8 @@ studies did. That figure is biased low: leaving a case out tilts each training s
 that has learned nothing scores below 0.5. Stratified folds (cv=10) do not have this bias.</p>{% endif %}
 {% if results|length > 1 %}<p class="note">{{ results|length }} models were compared. The best of several looks better
 than it is; name the main model before looking, or confirm it on other patients.</p>{% endif %}
-{% for picture in pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>{% endfor %}
+{% for picture in pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>
+{% endfor %}
 {% for part in parts %}<h2>{{ part.name }}</h2><p>{{ part.sentence }}</p>
 {% for picture in part.pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>
 {% endfor %}<details><summary>Predictions</summary><table><thead><tr><th>Case</th><th>Label</th>

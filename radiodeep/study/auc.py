@@ -78,7 +78,7 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95):
     --------
     >>> from radiodeep import auc_with_confidence
     >>> print(auc_with_confidence([0, 0, 0, 1, 1, 1], [0.1, 0.4, 0.6, 0.5, 0.8, 0.9]))
-    AUC 0.89 (95% CI 0.57-1.00), n=6
+    AUC 0.89 (95% CI 0.58-1.00), n=6
     >>> auc_with_confidence([1, 1], [0.2, 0.3])
     Traceback (most recent call last):
     ...

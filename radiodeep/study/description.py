@@ -15,7 +15,7 @@ def describe(estimator):
 
 
 def selected_features(fitted):
-    """Return the names that reach the classifier of a fitted model with selectors, or None without."""
+    """Return the names that reach the classifier of a fitted model with selectors, or None without selector or names."""
     fitted = getattr(fitted, "best_estimator_", fitted)
     if not isinstance(fitted, Pipeline):
         return None
@@ -23,7 +23,10 @@ def selected_features(fitted):
         return selected_features(fitted[-1])
     if not _has_selector(fitted[:-1]):
         return None
-    names = [str(name) for name in fitted[:-1].get_feature_names_out()]
+    try:
+        names = [str(name) for name in fitted[:-1].get_feature_names_out()]
+    except AttributeError:  # a step of the user's own that names nothing
+        return None
     short = [name.rsplit("__", 1)[-1] for name in names]  # without the names of a union's parts
     return short if len(set(short)) == len(names) else names
 

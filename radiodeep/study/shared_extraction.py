@@ -112,6 +112,9 @@ class CaseLookup(TransformerMixin, BaseEstimator):
     def transform(self, rows):
         return [self.cases[row] for row in rows]
 
+    def get_feature_names_out(self, input_features=None):
+        return np.array(["case"], dtype=object)
+
     def __sklearn_is_fitted__(self):
         return True
 

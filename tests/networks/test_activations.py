@@ -56,14 +56,14 @@ def test_values_before_and_after_a_rectifier_are_told_apart_however_it_works(rec
 
 @pytest.mark.parametrize(
     ("network", "layer"),
-    [(lambda: build_network("vgg11"), "pre_logits.fc2"), (torchvision.models.vgg11, "classifier.3")],
+    [(lambda: build_network("vgg11"), "pre_logits.fc2"), (torchvision.models.alexnet, "classifier.4")],
     ids=["timm", "torchvision"],
 )
-def test_layer_7_of_a_vgg_can_be_had_before_its_in_place_rectifier(network, layer):
+def test_layer_7_of_a_known_network_can_be_had_before_its_in_place_rectifier(network, layer):
     torch.manual_seed(0)
-    network = network()
-    before = forward_features(network, IMAGES[:1], layer, activation="pre")
-    after = forward_features(network, IMAGES[:1], layer)
+    network, images = network(), torch.randn(1, 3, 64, 64)
+    before = forward_features(network, images, layer, activation="pre")
+    after = forward_features(network, images, layer)
     assert before.shape == (1, 4096)
     assert (before < 0).float().mean() > 0.2
     torch.testing.assert_close(after, before.clamp(min=0))
@@ -109,8 +109,14 @@ def test_batch_norm_uses_its_running_statistics_and_leaves_them_alone(resnet):
 def test_a_network_in_training_mode_stays_in_it_and_gets_no_gradients(resnet):
     resnet.train()
     resnet.layer1.eval()
+    modes = []
+    hook = resnet.layer2.register_forward_hook(
+        lambda module, inputs, output: modes.append((module.training, torch.is_inference_mode_enabled()))
+    )
     features = forward_features(resnet, IMAGES)
-    assert features.is_inference()
+    hook.remove()
+    assert modes == [(False, True)]
+    assert not features.requires_grad
     assert resnet.training
     assert not resnet.layer1.training
 

@@ -77,7 +77,7 @@ def test_normalization_of_cnn_f_is_that_of_matconvnet(cnn_f):
 
 
 def test_cnn_f_refuses_images_of_another_size(cnn_f):
-    with pytest.raises(InputError, match="224 x 224 pixels. Got 56 x 56 instead; resize"):
+    with pytest.raises(InputError, match=r"224 x 224 pixels\. Got 56 x 56 instead; resize"):
         cnn_f(torch.zeros(1, 3, 56, 56))
 
 
@@ -155,7 +155,7 @@ def test_an_unknown_name_is_refused_with_similar_names(name, message):
     ("name", "value"), [("in_channels", 0), ("in_channels", 1.0), ("n_classes", -1), ("n_classes", True)]
 )
 def test_a_number_that_makes_no_network_is_refused(name, value):
-    with pytest.raises(InputError, match=f"'{name}' parameter of build_network must be an int >= . Got {value!r}"):
+    with pytest.raises(InputError, match=rf"'{name}' parameter of build_network must be an int >= \d\. Got {value!r}"):
         build_network("arch3", **{name: value})
 
 

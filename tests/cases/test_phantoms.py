@@ -1,0 +1,43 @@
+"""The phantoms' label depends on texture and shape, on both, and on nothing else."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from radiodeep import make_phantom_cohort, read_cohort
+from radiodeep.exceptions import InputError
+
+
+def test_the_same_seed_gives_the_same_voxels_and_the_first_cases_do_not_depend_on_the_number():
+    few, more = make_phantom_cohort(2, random_state=4), make_phantom_cohort(5, random_state=4)
+    np.testing.assert_array_equal(few[1].voxels, more[1].voxels)
+    assert not np.array_equal(few[1].voxels, make_phantom_cohort(2, random_state=5)[1].voxels)
+
+
+def test_the_committed_cohort_is_what_the_function_makes(phantoms):
+    committed, made = read_cohort(phantoms), make_phantom_cohort(40, random_state=0)
+    assert committed.labels.tolist() == made.labels.tolist()
+    for number in (0, 17, 39):
+        np.testing.assert_array_equal(committed[number].voxels, made[number].voxels)
+        np.testing.assert_array_equal(committed[number].roi, made[number].roi)
+
+
+def test_the_committed_cohort_is_small(phantoms):
+    assert sum(file.stat().st_size for file in phantoms.parent.iterdir()) < 4_000_000
+
+
+@pytest.mark.slow
+def test_texture_and_shape_say_something_each_both_say_more_and_size_says_nothing():
+    cohort = make_phantom_cohort(600, random_state=1)
+    frame, labels = cohort.frame, cohort.labels
+    both = roc_auc_score(labels, frame["probability"])
+    alone = [roc_auc_score(labels, frame[name]) for name in ("correlation_mm", "spiculation")]
+    size = roc_auc_score(labels, [case.roi.sum() for case in cohort])
+    assert 0.85 < both < 0.93
+    assert all(0.70 < one < both - 0.05 for one in alone)
+    assert abs(size - 0.5) < 0.07
+
+
+def test_a_cohort_of_no_cases_is_refused():
+    with pytest.raises(InputError, match="'n_cases' parameter must be an int >= 1"):
+        make_phantom_cohort(0)

@@ -1,0 +1,177 @@
+"""Both extractors keep scikit-learn's manners, name the case that fails, and never use a silent random network."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, LeaveOneOut, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+
+from radiodeep import Case, DeepFeatureExtractor, RadiomicsExtractor, make_phantom_cohort
+from radiodeep.exceptions import EmptyMaskError, InputError, RadiodeepWarning, RoiTooSmallError, WeightsError
+from radiodeep.features.deep import CHANNELS
+from radiodeep.imaging.resample import resample
+from radiodeep.networks.architectures import build_network
+
+COHORT = make_phantom_cohort(8, random_state=2)
+EXTRACTORS = [RadiomicsExtractor(families=["shape", "glcm"]), DeepFeatureExtractor(window="crop", size=48)]
+
+
+@pytest.mark.parametrize("extractor", EXTRACTORS)
+class TestManners:
+    def test_one_row_per_case_and_one_name_per_column(self, extractor):
+        values = extractor.fit(COHORT).transform(COHORT)
+        assert values.dtype == np.float64
+        assert values.shape == (8, len(extractor.get_feature_names_out()))
+        assert np.isfinite(values).all()
+        assert len(set(extractor.get_feature_names_out())) == values.shape[1]
+
+    def test_a_list_of_cases_gives_the_same_as_a_cohort_and_order_does_not_matter(self, extractor):
+        together = extractor.transform(COHORT)
+        alone = np.vstack([extractor.transform([case]) for case in reversed(COHORT)])[::-1]
+        np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+    def test_clone_pickle_and_set_params(self, extractor):
+        expected = extractor.transform(COHORT[:2])
+        for copy in (clone(extractor), pickle.loads(pickle.dumps(extractor))):
+            np.testing.assert_array_equal(copy.transform(COHORT[:2]), expected)
+        changed = clone(extractor).set_params(
+            **next(iter([{"families": ["shape"]}, {"window": "exact"}][isinstance(extractor, DeepFeatureExtractor) :]))
+        )
+        assert not np.array_equal(changed.transform(COHORT[:2]).ravel()[:5], expected.ravel()[-5:])
+        assert changed.get_params() != extractor.get_params()
+
+    def test_it_works_in_leave_one_out_and_grid_search(self, extractor):
+        model = make_pipeline(clone(extractor), GaussianNB())
+        assert cross_val_predict(model, COHORT, COHORT.labels, cv=LeaveOneOut()).shape == (8,)
+        name, values = (
+            ("deepfeatureextractor__window", ["exact", "crop"])
+            if isinstance(extractor, DeepFeatureExtractor)
+            else ("radiomicsextractor__families", [["shape"], ["glcm"]])
+        )
+        search = GridSearchCV(model, {name: values}, cv=2).fit(COHORT, COHORT.labels)
+        assert search.best_params_[name] in values
+
+    def test_a_failing_case_is_named(self, extractor):
+        empty = COHORT[3].replace(mask=np.zeros_like(COHORT[3].mask))
+        with pytest.raises(EmptyMaskError, match="^phantom-003: the mask outlines no voxel"):
+            extractor.transform([COHORT[0], empty])
+
+    def test_what_is_no_case_is_refused(self, extractor):
+        with pytest.raises(InputError, match="Expected a Cohort or a list of cases"):
+            extractor.transform(np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bin_width": -1}, "'bin_width' parameter of RadiomicsExtractor must be a float > 0. Got -1"),
+        ({"bin_count": 2.5}, "'bin_count' parameter"),
+        ({"families": ["glrlmm"]}, "'families' parameter"),
+        ({"families": "glcm"}, "'families' parameter"),
+    ],
+)
+def test_wrong_settings_of_radiomics_are_refused_in_fit(changes, message):
+    with pytest.raises(InputError, match=message):
+        RadiomicsExtractor(**changes).fit(COHORT)
+
+
+def test_one_grey_level_is_a_warning_with_the_way_out():
+    flat = COHORT[0].replace(image=COHORT[0].image / 1000)
+    with pytest.warns(RadiodeepWarning, match=r"phantom-000: all intensities .* one grey level.*bin_count=32"):
+        RadiomicsExtractor(bin_width=25).transform([flat.replace(image=np.abs(flat.image))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RadiomicsExtractor(bin_count=32).transform([flat])
+
+
+def test_a_region_of_one_voxel_is_named():
+    mask = np.zeros((5, 5, 5), bool)
+    mask[2, 2, 2] = True
+    with pytest.raises(RoiTooSmallError, match="^dot: "):
+        RadiomicsExtractor().transform([Case(np.zeros((5, 5, 5)), mask, "dot", (1, 1, 1))])
+
+
+def test_resampling_inside_the_extractor_is_resampling_before():
+    inside = RadiomicsExtractor(resample_mm=2.0, interpolator="linear").transform(COHORT[:1])
+    before = RadiomicsExtractor().transform([resample(COHORT[0], 2.0, "linear")])
+    np.testing.assert_allclose(inside, before)
+
+
+def test_no_network_without_weights():
+    with pytest.raises(WeightsError, match="No weights of 'resnet18' come with the package"):
+        DeepFeatureExtractor("resnet18").fit(COHORT)
+    with pytest.raises(WeightsError, match="seed"):
+        DeepFeatureExtractor("resnet18", weights="random").fit(COHORT)
+    with pytest.raises(InputError, match="There is no network 'resnet999'"):
+        DeepFeatureExtractor("resnet999", weights="random", seed=0).fit(COHORT)
+
+
+def test_weights_from_a_file_give_the_features_of_that_network(tmp_path):
+    network = build_network("resnet18", n_classes=0)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, tmp_path / "w.safetensors")
+    deep = DeepFeatureExtractor("resnet18", weights=str(tmp_path / "w.safetensors"), channel="red")
+    values = deep.fit_transform(COHORT[:2])
+    assert values.shape == (2, 512)
+    again = DeepFeatureExtractor("resnet18", weights=network.state_dict(), channel="red").transform(COHORT[:2])
+    np.testing.assert_allclose(values, again, rtol=1e-5)
+
+
+def test_the_channels_are_independent(tmp_path):
+    features = {
+        channel: DeepFeatureExtractor("resnet18", weights="random", seed=0, channel=channel).transform(COHORT[:1])
+        for channel in CHANNELS
+    }
+    assert len({tuple(np.round(values.ravel(), 5)) for values in features.values()}) == 4
+
+
+def test_weights_that_changed_since_fit_are_refused(tmp_path):
+    path = tmp_path / "mini.safetensors"
+    state = build_network("radiodeep-mini", in_channels=1, n_classes=0).state_dict()
+    save_file(state, path)
+    deep = DeepFeatureExtractor("radiodeep-mini", weights=str(path)).fit(COHORT)
+    state = {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()}
+    save_file(state, path)
+    with pytest.raises(WeightsError, match="have changed since the model was fitted"):
+        deep.transform(COHORT[:1])
+
+
+def test_the_exact_window_does_not_see_the_surroundings():
+    case = COHORT[0]
+    z = int(np.argmax(case.roi.sum(axis=(1, 2))))
+    rows, columns = (np.flatnonzero(case.roi[z].any(axis=axis)) for axis in (1, 0))
+    image = np.full_like(case.voxels, 999)
+    box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    image[box] = case.voxels[box]
+    exact, crop = DeepFeatureExtractor(window="exact"), DeepFeatureExtractor(window="crop")
+    other = case.replace(image=image)
+    np.testing.assert_array_equal(exact.transform([case]), exact.transform([other]))
+    assert not np.allclose(crop.transform([case]), crop.transform([other]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"window": "box"}, "'window' parameter of DeepFeatureExtractor must be one of exact, crop"),
+        ({"size": 0}, "'size' parameter"),
+        ({"channel": "pink"}, "'channel' parameter"),
+        ({"intensity_range": (5, 5)}, "low < high"),
+        ({"channel": "red"}, "takes 1 channel"),
+    ],
+)
+def test_wrong_settings_of_deep_features_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        DeepFeatureExtractor(**changes).fit(COHORT)
+
+
+def test_a_fixed_intensity_range_keeps_brightness():
+    deep = DeepFeatureExtractor(intensity_range=(-200, 400))
+    case = COHORT[0]
+    brighter = case.replace(image=case.voxels + 50)
+    assert not np.allclose(deep.transform([case]), deep.transform([brighter]))
+    own = DeepFeatureExtractor()
+    np.testing.assert_allclose(own.transform([case]), own.transform([brighter]), atol=1e-5)

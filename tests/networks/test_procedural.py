@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+
+from radiodeep.exceptions import InputError
+from radiodeep.networks.procedural import TARGETS, make_lesions
+
+
+def lesions(n_images, seed):
+    return make_lesions(n_images, torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def many():
+    images, targets = lesions(2000, 0)
+    return images, dict(zip(TARGETS, targets.T, strict=True))
+
+
+def correlation(a, b):
+    return np.corrcoef(a.numpy(), b.numpy())[0, 1]
+
+
+def test_the_same_seed_gives_the_same_images_and_another_seed_others():
+    first, again, other = lesions(16, 3), lesions(16, 3), lesions(16, 4)
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_a_generator_never_gives_the_same_images_twice():
+    generator = torch.Generator().manual_seed(0)
+    assert not torch.equal(make_lesions(4, generator)[0], make_lesions(4, generator)[0])
+
+
+def test_images_are_finite_and_within_0_and_1(many):
+    images, _ = many
+    assert images.shape == (2000, 1, 64, 64)
+    assert images.dtype == torch.float32
+    assert images.min() == 0
+    assert images.max() == 1
+
+
+def test_targets_are_finite_and_of_comparable_size(many):
+    _, targets = many
+    assert len(targets) == 20
+    for name, values in targets.items():
+        assert values.isfinite().all(), name
+        assert 0.3 < values.std() < 0.8, name
+        assert values.abs().max() < 2.5, name
+
+
+def test_in_half_of_the_images_all_outside_the_lesion_is_zero(many):
+    images, targets = many
+    zeroed = targets["background"] == -1
+    assert 0.45 < zeroed.float().mean() < 0.55
+    corners = images[:, 0, :3, :3].amax(dim=(1, 2))
+    wide = targets["extent"] < 0
+    assert (corners[zeroed & wide] == 0).float().mean() > 0.95
+    assert (corners[~zeroed & wide] == 0).float().mean() < 0.3
+
+
+def test_the_targets_can_be_seen_in_the_images(many):
+    images, targets = many
+    zeroed = targets["background"] == -1
+    filled = (images[:, 0] > 0).float().mean(dim=(1, 2))
+    assert correlation(filled[zeroed], targets["area_fraction"][zeroed]) > 0.8
+    sharpness = (images[:, 0, 1:] - images[:, 0, :-1]).abs().mean(dim=(1, 2)) / images.std(dim=(1, 2, 3)).clamp(
+        min=1e-3
+    )
+    assert correlation(sharpness, targets["pixel_size"]) < -0.5
+
+
+@pytest.mark.parametrize("n_images", [0, -1, 2.0])
+def test_a_number_of_images_that_is_none_is_refused(n_images):
+    with pytest.raises(InputError, match=f"'n_images' parameter of make_lesions must be an int > 0. Got {n_images!r}"):
+        lesions(n_images, 0)
+
+
+def test_a_single_image_can_be_made():
+    images, targets = lesions(1, 0)
+    assert images.shape == (1, 1, 64, 64)
+    assert targets.shape == (1, 20)

@@ -1,0 +1,33 @@
+"""Each pipeline runs on the phantoms."""
+
+import importlib.util
+
+import pandas as pd
+
+import radiodeep as rd
+
+
+def load(repository, name):
+    specification = importlib.util.spec_from_file_location(name, repository / "pipelines" / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_leave_one_out_study(repository, tmp_path, capsys):
+    manifest = rd.write_cohort(rd.make_phantom_cohort(12, random_state=0), tmp_path / "cohort")
+    arguments = [str(manifest), "--output", str(tmp_path / "study"), "--n-trees", "5", "--n-jobs", "1"]
+    load(repository, "leave_one_out_study").main(arguments)
+    printed = capsys.readouterr().out
+    assert printed.count("AUC 0.") + printed.count("AUC 1.") >= 9
+    assert "DeLong, paired" in printed
+    assert len(list((tmp_path / "study").glob("predictions *.csv"))) == 9
+    assert (tmp_path / "study" / "report.html").is_file()
+
+
+def test_score_new_cases(repository, tmp_path, phantoms):
+    new = rd.write_cohort(rd.make_phantom_cohort(4, random_state=7), tmp_path / "new")
+    load(repository, "score_new_cases").main([str(phantoms), str(new), "--output", str(tmp_path / "scores")])
+    scores = pd.read_csv(tmp_path / "scores" / "scores.csv")
+    assert scores["probability_1"].between(0, 1).all()
+    assert (tmp_path / "scores" / "model.skops").is_file()

@@ -1,0 +1,60 @@
+"""The report is one file, escapes what users typed, and shows what was computed."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+
+from radiodeep import ReliefF, cross_validate_models, write_report
+from radiodeep.exceptions import StudyError
+from radiodeep.report.figures import auc_figure, roc_figure, selection_counts, selection_figure
+
+
+@pytest.fixture(scope="module")
+def results():
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 2
+    X = pd.DataFrame(rng.normal(size=(30, 6)) + y[:, None], columns=list("abcdef"))
+    X.index = ["<script>alert(1)</script>", *(f"case {number}" for number in range(1, 30))]
+    selected = make_pipeline(ReliefF(n_features_to_select=2), GaussianNB())
+    return cross_validate_models({"all & more": GaussianNB(), "selected": selected}, X, y)
+
+
+def test_a_report_is_one_file_without_scripts_or_links(results, tmp_path):
+    page = write_report(results, tmp_path / "new" / "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "all &amp; more" in page
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    for result in results.values():
+        assert f"{result.auc:.3f}" in page
+    assert "biased low" in page
+    assert "2 models were compared" in page
+
+
+def test_one_result_needs_no_list(results, tmp_path):
+    assert "models were compared" not in write_report(results["selected"], tmp_path / "one.html").read_text()
+
+
+def test_nothing_and_different_cases_are_refused(results, tmp_path):
+    with pytest.raises(StudyError, match="There is no result to report"):
+        write_report([], tmp_path / "x.html")
+    other = cross_validate_models(
+        {"other": GaussianNB()}, np.random.default_rng(0).normal(size=(9, 2)), np.arange(9) % 2
+    )
+    with pytest.raises(StudyError, match="different cases"):
+        write_report([results["selected"], other["other"]], tmp_path / "x.html")
+
+
+def test_the_figures_hold_the_numbers_of_the_results(results):
+    figure = roc_figure(list(results.values()))
+    shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    best = max(results.values(), key=lambda result: result.auc)
+    assert shown[0] == f"{best.name}: {best.auc:.2f}"
+    assert len(auc_figure(list(results.values())).axes[0].get_yticklabels()) == 2
+    assert selection_figure(results["all & more"]) is None
+    assert selection_counts(results["selected"]).sum() == 60
+    assert selection_figure(results["selected"]).axes[0].patches[-1].get_width() <= 1

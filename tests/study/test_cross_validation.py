@@ -1,0 +1,215 @@
+"""Studies: extraction once for all folds, learning in each, and nothing that fools oneself."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.datasets import make_classification
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    RepeatedStratifiedKFold,
+    cross_val_predict,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from radiodeep import (
+    Cohort,
+    DeepFeatureExtractor,
+    RadiomicsExtractor,
+    ReliefF,
+    cross_validate_models,
+    cross_validated_auc,
+    holdout_auc,
+    make_phantom_cohort,
+)
+from radiodeep.cases.cohort import as_cases
+from radiodeep.exceptions import LeakageError, SingleClassError, StudyError
+
+COHORT = make_phantom_cohort(16, random_state=6)
+
+
+class Counting(RadiomicsExtractor):
+    """A RadiomicsExtractor that counts the cases that it measures."""
+
+    measured = 0
+
+    def transform(self, cases):
+        type(self).measured += len(cases)
+        return super().transform(cases)
+
+
+class LearnedSize(TransformerMixin, BaseEstimator):
+    """A first step that learns from cases: the volume divided by the mean volume of the training cases."""
+
+    def fit(self, cases, y=None):
+        self.mean_ = np.mean([case.roi.sum() for case in as_cases(cases)])
+        return self
+
+    def transform(self, cases):
+        return np.array([[case.roi.sum() / self.mean_] for case in as_cases(cases)])
+
+
+def best_of(extractor):
+    return make_pipeline(extractor, StandardScaler(), ReliefF(n_features_to_select=3))
+
+
+def model_with(head):
+    return make_pipeline(head, GaussianNB())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        model_with(best_of(RadiomicsExtractor())),
+        model_with(make_union(best_of(RadiomicsExtractor()), best_of(DeepFeatureExtractor()))),
+        model_with(make_union(LearnedSize(), best_of(RadiomicsExtractor(families=["glcm"])))),
+        VotingClassifier(
+            [("a", model_with(RadiomicsExtractor(families=["shape"]))), ("b", model_with(LearnedSize()))], voting="soft"
+        ),
+        make_pipeline(
+            GridSearchCV(
+                make_pipeline(RadiomicsExtractor(), LogisticRegression(max_iter=5000)),
+                {"radiomicsextractor__families": [["shape"], ["glcm"]]},
+                cv=2,
+            )
+        ),
+    ],
+    ids=["pipeline", "union", "learning head", "voting", "grid search over the extractor"],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_extraction_once_gives_the_numbers_of_extraction_in_every_fold(model):
+    result = cross_validated_auc(model, COHORT, COHORT.labels, cv=4)
+    folds = [
+        (np.flatnonzero(result.predictions["fold"] != number), np.flatnonzero(result.predictions["fold"] == number))
+        for number in range(4)
+    ]
+    plainly = cross_val_predict(model, COHORT, COHORT.labels, cv=folds, method="predict_proba")[:, 1]
+    np.testing.assert_allclose(result.predictions["score"], plainly, rtol=1e-6, atol=1e-9)
+
+
+def test_each_case_is_measured_once_for_all_folds_and_models():
+    Counting.measured = 0
+    models = {
+        str(n): model_with(best_of(Counting())).set_params(pipeline__relieff__n_features_to_select=n) for n in (1, 2)
+    }
+    cross_validate_models(models, COHORT, COHORT.labels)
+    assert Counting.measured == 16
+
+
+def test_leave_one_out_pools_the_predictions_of_all_folds():
+    model = model_with(best_of(RadiomicsExtractor()))
+    result = cross_validated_auc(model, COHORT, COHORT.labels)
+    table = RadiomicsExtractor().transform(COHORT)
+    plainly = cross_val_predict(
+        make_pipeline(*model_with(best_of("passthrough"))[:]),
+        table,
+        COHORT.labels,
+        cv=LeaveOneOut(),
+        method="predict_proba",
+    )[:, 1]
+    np.testing.assert_allclose(result.predictions["score"], plainly, rtol=1e-9)
+    np.testing.assert_allclose(result.auc, roc_auc_score(COHORT.labels, plainly))
+    assert result.predictions.index.tolist() == COHORT.ids
+    assert result.accuracy == np.mean(result.predictions["prediction"] == COHORT.labels)
+    assert result.cv == "leave-one-out"
+    assert str(result).startswith(f"AUC {result.auc:.2f} (95% CI ")
+    assert str(result).endswith(", n=16")
+
+
+def test_the_features_selected_in_each_fold_are_kept():
+    union = make_union(best_of(RadiomicsExtractor()), best_of(DeepFeatureExtractor()))
+    result = cross_validated_auc(model_with(union), COHORT, COHORT.labels)
+    known = {*RadiomicsExtractor().get_feature_names_out(), *DeepFeatureExtractor().get_feature_names_out()}
+    assert all(len(names) == 6 and set(names) <= known for names in result.folds["selected_features"])
+    plain = cross_validated_auc(model_with(RadiomicsExtractor()), COHORT, COHORT.labels, cv=2)
+    assert plain.folds["selected_features"].isna().all()
+
+
+def test_the_settings_can_be_written_as_json():
+    settings = cross_validated_auc(model_with(best_of(DeepFeatureExtractor())), COHORT, COHORT.labels, cv=2).settings
+    text = json.dumps(settings)
+    assert "radiodeep-mini" in text
+    assert "weights_sha256" in text
+
+
+def test_processes_do_not_change_the_numbers():
+    model = model_with(best_of(RadiomicsExtractor(families=["shape"])))
+    one, two = (cross_validated_auc(model, COHORT, COHORT.labels, cv=4, n_jobs=n_jobs) for n_jobs in (None, 2))
+    pd.testing.assert_frame_equal(one.predictions, two.predictions)
+
+
+def test_selection_inside_the_folds_finds_nothing_in_noise():
+    rng = np.random.default_rng(0)
+    X, y = pd.DataFrame(rng.normal(size=(60, 3000))), np.arange(60) % 2
+    honest = cross_validated_auc(make_pipeline(ReliefF(n_features_to_select=5), GaussianNB()), X, y, cv=10)
+    best = ReliefF(n_features_to_select=5).fit_transform(X, y)
+    fooled = cross_validated_auc(GaussianNB(), best, y, cv=10)
+    assert honest.auc < 0.7 < 0.85 < fooled.auc
+
+
+def test_tables_and_decision_values_work():
+    X, y = make_classification(60, random_state=0)
+    frame = pd.DataFrame(X, index=[f"case {n}" for n in range(60)])
+    labels = np.where(y == 1, "short", "long")
+    result = cross_validated_auc(make_pipeline(StandardScaler(), SVC()), frame, labels, cv=5)
+    assert result.auc > 0.8
+    assert result.predictions.index[3] == "case 3"
+    assert set(result.predictions["prediction"]) == {"long", "short"}
+
+
+def two_cases_each():
+    return Cohort([case.replace(patient=f"P{number // 4}") for number, case in enumerate(COHORT)])
+
+
+def test_a_patient_on_both_sides_is_refused_unless_cases_stay_together():
+    cohort = two_cases_each()
+    model = model_with(RadiomicsExtractor(families=["shape"]))
+    for cv in ("leave-one-out", 4, KFold(4, shuffle=True, random_state=0)):
+        with pytest.raises(LeakageError, match="Patient 'P.' has cases on both sides .*groups=cohort.patients"):
+            cross_validated_auc(model, cohort, cohort.labels, cv=cv)
+    for cv, n_folds in (("leave-one-out", 4), (2, 2), (GroupKFold(4), 4)):
+        result = cross_validated_auc(model, cohort, cohort.labels, cv=cv, groups=cohort.patients)
+        assert len(result.folds) == n_folds
+
+
+@pytest.mark.parametrize(
+    ("y", "cv", "error", "message"),
+    [
+        ([1] * 16, "leave-one-out", SingleClassError, "All 16 cases have the label 1"),
+        ([1] + [0] * 15, "leave-one-out", SingleClassError, "fold 0 .tested: phantom-000. holds the label 0 only"),
+        (np.arange(16) % 3, 4, StudyError, "Got 3: 0, 1, 2"),
+        (COHORT.labels, 9, StudyError, "between 2 and 8"),
+        (COHORT.labels, "loo", StudyError, "'leave-one-out', an int >= 2 or a splitter. Got 'loo'"),
+        (COHORT.labels, RepeatedStratifiedKFold(n_splits=2), StudyError, "does not test every case exactly once"),
+        (COHORT.labels[:5], 2, StudyError, "16 cases and labels of shape"),
+        ([None, *COHORT.labels[1:]], 2, StudyError, "1 of 16 labels are missing"),
+    ],
+)
+def test_a_study_that_means_nothing_is_refused(y, cv, error, message):
+    with pytest.raises(error, match=message):
+        cross_validated_auc(model_with(RadiomicsExtractor(families=["shape"])), COHORT, y, cv=cv)
+
+
+def test_holdout_trains_on_one_side_and_tests_on_the_other():
+    model = model_with(RadiomicsExtractor(families=["shape"]))
+    result = holdout_auc(model, COHORT[:10], COHORT.labels[:10], COHORT[10:], COHORT.labels[10:])
+    fitted = model.fit(COHORT[:10], COHORT.labels[:10])
+    np.testing.assert_allclose(result.predictions["score"], fitted.predict_proba(COHORT[10:])[:, 1])
+    assert result.predictions.index.tolist() == COHORT.ids[10:]
+
+
+def test_holdout_refuses_a_patient_on_both_sides():
+    cohort = two_cases_each()
+    with pytest.raises(LeakageError, match="1 patient is in both cohorts: 'P1'"):
+        holdout_auc(GaussianNB(), cohort[:6], cohort.labels[:6], cohort[6:], cohort.labels[6:])

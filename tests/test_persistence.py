@@ -1,0 +1,95 @@
+"""Saved models come back with the same predictions, and hostile or foreign files do not open."""
+
+import json
+import pickle
+import zipfile
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import radiodeep as rd
+from radiodeep.exceptions import ModelError, ModelVersionError, UntrustedModelError
+
+COHORT = rd.make_phantom_cohort(10, random_state=8)
+
+
+class Attack:
+    """A pickle of this creates a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def fitted():
+    head = make_union(
+        make_pipeline(rd.RadiomicsExtractor(bin_count=16), StandardScaler(), rd.ReliefF(n_features_to_select=4)),
+        make_pipeline(rd.DeepFeatureExtractor(), rd.SymmetricUncertainty(n_features_to_select=4, threshold=None)),
+    )
+    return make_pipeline(head, RandomForestClassifier(20, random_state=0)).fit(COHORT, COHORT.labels)
+
+
+@pytest.mark.parametrize("name", ["model.skops", "model.joblib"])
+def test_a_model_comes_back_with_the_same_predictions(tmp_path, name):
+    model = fitted()
+    path = rd.save_model(model, tmp_path / "new" / name)
+    loaded = rd.load_model(path, trusted=name.endswith("joblib"))
+    np.testing.assert_array_equal(loaded.predict_proba(COHORT), model.predict_proba(COHORT))
+    assert path.stat().st_size < 700_000  # the network's weights are not in it
+    assert [file.name for file in path.parent.iterdir()] == [name]
+
+
+def test_a_pickle_does_not_open_without_trust(tmp_path):
+    path = tmp_path / "model.joblib"
+    joblib.dump(Attack(tmp_path / "ran"), path)
+    with pytest.raises(UntrustedModelError, match=r"run any code .*trusted=True"):
+        rd.load_model(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pickle_named_skops_does_not_run(tmp_path):
+    path = tmp_path / "model.skops"
+    path.write_bytes(pickle.dumps(Attack(tmp_path / "ran")))
+    with pytest.raises(ModelError, match="is damaged or was not written by save_model"):
+        rd.load_model(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_unknown_types_are_refused_when_saving_and_when_loading(tmp_path):
+    model = make_pipeline(FunctionTransformer(np.linalg.norm), GaussianNB())
+    with pytest.raises(UntrustedModelError, match=r"not known to be safe: .*norm"):
+        rd.save_model(model, tmp_path / "model.skops")
+    assert list(tmp_path.iterdir()) == []
+    skops.io.dump(model, tmp_path / "model.skops")
+    with zipfile.ZipFile(tmp_path / "model.skops", "a") as archive:
+        archive.writestr("radiodeep.json", json.dumps({"scikit-learn": __import__("sklearn").__version__}))
+    with pytest.raises(UntrustedModelError, match=r"not known to be safe: .*norm"):
+        rd.load_model(tmp_path / "model.skops")
+
+
+def test_another_version_of_scikit_learn_is_refused_unless_allowed(tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn.__version__", "1.2.0")
+    path = rd.save_model(GaussianNB().fit([[0.0], [1.0]], [0, 1]), tmp_path / "model.skops")
+    monkeypatch.undo()
+    with pytest.raises(ModelVersionError, match=r"saved with scikit-learn 1\.2\.0"):
+        rd.load_model(path)
+    assert rd.load_model(path, allow_other_versions=True).predict([[1.0]]) == 1
+
+
+def test_a_truncated_or_missing_model_is_named(tmp_path):
+    path = rd.save_model(GaussianNB().fit([[0.0], [1.0]], [0, 1]), tmp_path / "model.skops")
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ModelError, match=r"'model\.skops' is damaged"):
+        rd.load_model(path)
+    with pytest.raises(ModelError, match="does not exist"):
+        rd.load_model(tmp_path / "none.skops")
+    with pytest.raises(ModelError, match=r"saved as \.skops or \.joblib"):
+        rd.save_model(GaussianNB(), tmp_path / "model.pkl")

@@ -1,0 +1,29 @@
+"""What the README shows is what happens."""
+
+import re
+import shutil
+
+import radiodeep as rd
+
+
+def test_the_quickstart_runs(repository, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    shutil.copytree(repository / "data" / "phantoms", tmp_path / "data" / "phantoms")
+    rd.write_cohort(rd.make_phantom_cohort(4, random_state=5), tmp_path / "new")
+    code = re.search(r"```python\n(import radiodeep.*?)```", (repository / "README.md").read_text(), re.DOTALL)[1]
+    names = {}
+    exec(code.replace("n_jobs=-1", "n_jobs=None"), names)
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"AUC 0\.\d\d \(95% CI 0\.\d\d-\d\.\d\d\), accuracy 0\.\d\d, n=40\n", printed)
+    assert names["handcrafted_table"].shape == (40, 56)
+    assert names["scores"]["error"].tolist() == [""] * 4
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_every_command_of_the_readme_exists(repository):
+    from radiodeep.cli import app
+
+    named = {command.callback.__name__ for command in app.registered_commands}
+    shown = set(re.findall(r"^radiodeep (\w+)", (repository / "README.md").read_text(), re.MULTILINE))
+    assert shown <= named
