@@ -15,7 +15,7 @@ def describe(estimator):
 
 
 def selected_features(fitted):
-    """Return the names that reach the classifier of a fitted model with selectors, or None without selector or names."""
+    """Return the names that reach the classifier of a fitted model, or None without selector or names."""
     fitted = getattr(fitted, "best_estimator_", fitted)
     if not isinstance(fitted, Pipeline):
         return None

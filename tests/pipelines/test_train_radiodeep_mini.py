@@ -2,6 +2,7 @@ import hashlib
 import json
 import runpy
 
+import pytest
 import safetensors.torch
 import torch
 
@@ -10,6 +11,7 @@ from radiodeep.networks.procedural import make_lesions
 from radiodeep.networks.weights import load_weights
 
 
+@pytest.mark.slow
 def test_the_pipeline_writes_weights_and_their_card(repository, tmp_path, capsys):
     main = runpy.run_path(repository / "pipelines" / "train_radiodeep_mini.py")["main"]
     settings = ["--n-images", "128", "--epochs", "3", "--seed", "1"]
