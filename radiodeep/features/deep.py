@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError, WeightsError
+from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.crop import WINDOWS, crop_window, exact_window, largest_slice, resize_planes
 from radiodeep.imaging.intensity import scale_to_unit, window_intensities
 from radiodeep.networks.activations import forward_features
@@ -19,7 +19,7 @@ from radiodeep.networks.weights import load_weights
 CHANNELS = ("all", "red", "green", "blue")
 
 
-class DeepFeatureExtractor(TransformerMixin, BaseEstimator):
+class DeepFeatureExtractor(StatelessExtractor):
     """Features of a pretrained network, from a square about the lesion in its largest slice.
 
     A stateless transformer: `fit` loads the network and remembers which weights those were, no more.
@@ -139,14 +139,6 @@ class DeepFeatureExtractor(TransformerMixin, BaseEstimator):
         shown = self.get_params() | {"weights": Path(self.weights).name if named and self.weights else None}
         return {"extractor": type(self).__name__, **shown, "weights_sha256": self._load()[1]}
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        return tags
-
-    def __sklearn_is_fitted__(self):
-        return True
-
     def _layer(self):
         return self.layer or input_specification(self.network).layer
 
@@ -188,12 +180,7 @@ class DeepFeatureExtractor(TransformerMixin, BaseEstimator):
                 "None or (low, high) with low < high",
             ),
         }
-        for name, (holds, allowed) in rules.items():
-            if not holds:
-                raise InputError(
-                    f"The '{name}' parameter of DeepFeatureExtractor must be {allowed}. "
-                    f"Got {getattr(self, name)!r} instead."
-                )
+        self._require(rules)
         channels = input_specification(self.network).channels
         if self.channel != "all" and channels != 3:
             raise InputError(f"'{self.network}' takes {channels} channel, so channel='{self.channel}' has no meaning.")

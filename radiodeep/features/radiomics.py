@@ -3,17 +3,17 @@
 import warnings
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.handcrafted.catalogue import FAMILIES, feature_names, region_features
 from radiodeep.imaging.crop import crop_to_roi
 from radiodeep.imaging.intensity import normalize_intensities
 from radiodeep.imaging.resample import resample
 
 
-class RadiomicsExtractor(TransformerMixin, BaseEstimator):
+class RadiomicsExtractor(StatelessExtractor):
     """Handcrafted features of the region of interest, in pyradiomics' definitions.
 
     A stateless transformer: `fit` checks the settings and learns nothing.
@@ -116,14 +116,6 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
         """Return everything that the numbers depend on, for reports and caches."""
         return {"extractor": type(self).__name__, **self.get_params(), "families": list(self._families())}
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        return tags
-
-    def __sklearn_is_fitted__(self):
-        return True
-
     def _families(self):
         return FAMILIES if self.families is None else tuple(self.families)
 
@@ -175,12 +167,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
             ),
             "normalize_scale": (_positive(self.normalize_scale), "a float > 0"),
         }
-        for name, (holds, allowed) in rules.items():
-            if not holds:
-                raise InputError(
-                    f"The '{name}' parameter of RadiomicsExtractor must be {allowed}. "
-                    f"Got {getattr(self, name)!r} instead."
-                )
+        self._require(rules)
 
 
 def _positive(value):
