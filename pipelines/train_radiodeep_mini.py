@@ -1,6 +1,6 @@
 """Train the packaged network `radiodeep-mini` on made-up lesions; write its weights and, beside them, their card.
 
-python pipelines/train_radiodeep_mini.py --output radiodeep/networks/weights      (about 15 minutes on two cores)
+python pipelines/train_radiodeep_mini.py --output radiodeep/networks/weights      (10 to 15 minutes on two free cores)
 """
 
 import argparse
