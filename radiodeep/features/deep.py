@@ -32,8 +32,9 @@ class DeepFeatureExtractor(StatelessExtractor):
         None takes the packaged weights where there are any, and is an error elsewhere: there is no
         silent random network. "pretrained" is timm's hub, "random" needs a `seed`.
     window : {"exact", "crop"}, default="exact"
-        "exact" warps the region's bounding box to the square (its size is taken out), "crop" cuts
-        `size` pixels about its centre (its size and surroundings stay visible).
+        "exact" warps the region's bounding box to the square, "crop" cuts `size` pixels about its
+        centre (its size and surroundings stay visible). Even "exact" hides size in part only: a
+        small lesion is enlarged more and looks smoother, which a network can see.
     size : int, optional
         Side of the square in pixels; by default the network's own. It is then resized linearly to
         the network's own size.

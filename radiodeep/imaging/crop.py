@@ -48,7 +48,9 @@ def largest_slice(case):
 
 
 def exact_window(case, size):
-    """Warp the region's bounding box in every slice to `size` x `size` pixels, which takes its size out.
+    """Warp the region's bounding box in every slice to `size` x `size` pixels.
+
+    Its extent is gone afterwards, but a small box is enlarged more and looks smoother than a large one.
 
     Intensities are interpolated linearly (smoothed first where they shrink), the mask takes the nearest
     voxel. A box one pixel wide is as wide as the square afterwards.
