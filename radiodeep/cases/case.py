@@ -117,9 +117,13 @@ class Case:
     def spacing_mm(self):
         return self._load()[2]
 
+    def read(self):
+        """Return `voxels`, `roi` and `spacing_mm`, checked; a case on disk keeps no voxels behind."""
+        return self._read() if self._loaded is None and isinstance(self.image, Path) else self._load()
+
     def in_memory(self):
         """Return the case as checked arrays; a case on disk keeps no voxels behind."""
-        image, roi, spacing_mm = self._loaded or self._read()
+        image, roi, spacing_mm = self.read()
         return self.replace(image=image, mask=roi, spacing_mm=spacing_mm, mask_label=None)
 
     def replace(self, **changes):
@@ -247,7 +251,11 @@ def _region(mask, mask_label, case_id):
 
 
 def _label_counts(mask, case_id):
-    values, counts = np.unique(mask[mask != 0], return_counts=True)
+    marked = mask[mask != 0]
+    if marked.size and marked.min() == marked.max():  # one label: no need to sort
+        values, counts = marked[:1], np.array([marked.size])
+    else:
+        values, counts = np.unique(marked, return_counts=True)
     if mask.dtype.kind == "f" and (not np.isfinite(values).all() or (values != np.round(values)).any()):
         raise UnsupportedImageError(
             f"{case_id}: the mask holds values that are not whole numbers (a soft mask, up to {values.max():.4g}). "

@@ -1,43 +1,98 @@
-"""Cases in, handcrafted features out: first order, shape and texture under pyradiomics' names."""
+"""Cases in, handcrafted features out: shape, first order and texture under pyradiomics' names."""
 
 import warnings
 
 import numpy as np
 
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
+from radiodeep.features.pyradiomics_engine import pyradiomics_row
+from radiodeep.features.pyradiomics_parameters import read_parameters
+from radiodeep.features.radiomics_settings import RULES, TEXTURE_SETTINGS, image_types_of
 from radiodeep.features.stateless import StatelessExtractor
-from radiodeep.handcrafted.catalogue import FAMILIES, feature_names, region_features
-from radiodeep.imaging.crop import crop_to_roi
-from radiodeep.imaging.intensity import normalize_intensities
+from radiodeep.handcrafted.catalogue import (
+    DEFAULT_FAMILIES,
+    SHAPE_FAMILIES,
+    feature_names,
+    measure_region,
+)
+from radiodeep.imaging.crop import bounding_box
+from radiodeep.imaging.filters import filter_names, filtered_images
+from radiodeep.imaging.intensity import normalize_intensities, resegment
 from radiodeep.imaging.resample import resample
 
 
 class RadiomicsExtractor(StatelessExtractor):
     """Handcrafted features of the region of interest, in pyradiomics' definitions.
 
-    A stateless transformer: `fit` checks the settings and learns nothing.
+    A stateless transformer: `fit` checks the settings and learns nothing. With the same settings the
+    values are those of pyradiomics 3.0.1, to about 1e-10; see `from_pyradiomics` for its parameter files.
 
     Parameters
     ----------
     bin_width : float or None, default=25
         Width of a grey level in units of the image (25 suits Hounsfield units; PET in SUV wants
-        about 0.25). Ignored where `bin_count` is given.
+        about 0.25; `suggest_bin_width` looks at a cohort). Ignored where `bin_count` is given.
     bin_count : int, optional
         Fixed number of grey levels between each region's minimum and maximum, for images without a
         physical scale.
-    families : sequence of {"shape", "firstorder", "glcm"}, optional
-        All by default.
-    resample_mm : float or three floats, optional
-        Voxel size in (z, y, x) order to resample to first; 0 keeps an axis.
-    interpolator : {"bspline", "linear", "nearest"}, default="bspline"
+    families : sequence of str, or dict from str to a list of names, optional
+        Of "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"; all but
+        "shape2D" by default. A dict chooses single features: ``{"glcm": ["Contrast"], "shape": None}``.
+    image_types : sequence of str, or dict from str to dict, optional
+        Of "Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential",
+        "Gradient", "LBP2D", "LBP3D"; only "Original" by default. A dict gives each its settings, as
+        ``{"Original": {}, "LoG": {"sigma": [1, 3]}}`` (sigma in mm); `bin_width` and the other settings
+        of texture may differ by image type. Shape is calculated once.
+    force_2d : bool, default=False
+        Look at texture slice by slice, e.g. for thick slices.
+    force_2d_dimension : {0, 1, 2}, default=0
+        The axis across the slices, in (z, y, x).
+    distances : sequence of int, default=(1,)
+        Distances of the neighbours in GLCM, GLDM and NGTDM, in voxels.
+    symmetrical_glcm : bool, default=True
+        Count each pair of the GLCM in both orders.
+    weighting_norm : {None, "infinity", "euclidean", "manhattan", "no_weighting"}, default=None
+        Weights for adding up the directions of GLCM and GLRLM; None averages the features instead.
+    gldm_alpha : int, default=0
+        Largest difference of grey levels that the GLDM counts as dependent.
+    voxel_array_shift : float, default=0
+        Added to the intensities for energy, total energy and root mean squared only, so that they
+        do not mix signs.
+    max_gray_levels : int, default=1024
+        More grey levels than this are an error, not a full memory.
     normalize : bool, default=False
         Bring the whole image to mean 0 and standard deviation `normalize_scale` first.
     normalize_scale : float, default=100
         With 100 a bin width of 5 to 25 is useful.
-    voxel_array_shift : float, default=0
-        Added to the intensities for energy, total energy and root mean squared only, so that they
-        do not mix signs.
+    remove_outliers : float, optional
+        After `normalize`, set values beyond this many standard deviations to that bound.
+    resample_mm : float or three floats, optional
+        Voxel size in (z, y, x) order to resample to; 0 keeps an axis, and an axis along which the
+        region has one voxel is always kept.
+    interpolator : str, default="bspline"
+        "bspline", "linear", "nearest" or another of `radiodeep.imaging.resample.INTERPOLATORS`.
+    pre_crop : bool, default=False
+        Crop to the region and `pad_distance` voxels before the filters, which then see the border of
+        the crop as that of the image.
+    pad_distance : int, default=5
+        Voxels kept around the region by `resample_mm` and `pre_crop`.
+    resegment_range : sequence of one or two floats, optional
+        Keep only the voxels of the region from the lower to the upper bound.
+    resegment_mode : {"absolute", "relative", "sigma"}, default="absolute"
+        Bounds in units of the image, as parts of the region's maximum, or in standard deviations from
+        the region's mean.
+    resegment_shape : bool, default=False
+        Whether shape is that of the region after resegmentation. If not, it is that of the region
+        before, cut to the box of the region after it, as in pyradiomics.
+    label : int, optional
+        Which value of the mask is the region, for cases that do not say so themselves (`mask_label`).
+    minimum_roi_dimensions : {1, 2, 3}, default=2
+        Axes along which the region must have more than one voxel.
+    minimum_roi_size : int, optional
+        A region must have more voxels than this.
+    engine : {"radiodeep", "pyradiomics"}, default="radiodeep"
+        "pyradiomics" runs the original, where it is installed, for cross-checking: the same table.
 
     Raises
     ------
@@ -47,6 +102,8 @@ class RadiomicsExtractor(StatelessExtractor):
     Notes
     -----
     A region that falls into a single grey level has no texture; a `RadiodeepWarning` names it.
+    Resampled images keep the type of their intensities: those of integers are cut off, not rounded,
+    as pyradiomics does it.
 
     References
     ----------
@@ -60,32 +117,104 @@ class RadiomicsExtractor(StatelessExtractor):
     >>> radiomics.get_feature_names_out()[:2].tolist()
     ['original_shape_Elongation', 'original_shape_Flatness']
     >>> radiomics.fit_transform(make_phantom_cohort(3, random_state=0)).shape
-    (3, 56)
+    (3, 107)
+    >>> filtered = RadiomicsExtractor(families=["firstorder"], image_types={"LoG": {"sigma": [2.0]}})
+    >>> filtered.get_feature_names_out()[0]
+    'log-sigma-2-0-mm-3D_firstorder_10Percentile'
     >>> RadiomicsExtractor(bin_width=0).fit(make_phantom_cohort(1))
     Traceback (most recent call last):
     ...
     radiodeep.exceptions.InputError: The 'bin_width' parameter of RadiomicsExtractor must be ...
     """
 
+    # More parameters than a constructor should have: each is a setting of pyradiomics that people name in their
+    # papers, and scikit-learn can search and clone flat ones only.
     def __init__(
         self,
         bin_width=25.0,
         bin_count=None,
         families=None,
-        resample_mm=None,
-        interpolator="bspline",
+        image_types=None,
+        force_2d=False,
+        force_2d_dimension=0,
+        distances=(1,),
+        symmetrical_glcm=True,
+        weighting_norm=None,
+        gldm_alpha=0,
+        voxel_array_shift=0.0,
+        max_gray_levels=1024,
         normalize=False,
         normalize_scale=100.0,
-        voxel_array_shift=0.0,
+        remove_outliers=None,
+        resample_mm=None,
+        interpolator="bspline",
+        pre_crop=False,
+        pad_distance=5,
+        resegment_range=None,
+        resegment_mode="absolute",
+        resegment_shape=False,
+        label=None,
+        minimum_roi_dimensions=2,
+        minimum_roi_size=None,
+        engine="radiodeep",
     ):
         self.bin_width = bin_width
         self.bin_count = bin_count
         self.families = families
-        self.resample_mm = resample_mm
-        self.interpolator = interpolator
+        self.image_types = image_types
+        self.force_2d = force_2d
+        self.force_2d_dimension = force_2d_dimension
+        self.distances = distances
+        self.symmetrical_glcm = symmetrical_glcm
+        self.weighting_norm = weighting_norm
+        self.gldm_alpha = gldm_alpha
+        self.voxel_array_shift = voxel_array_shift
+        self.max_gray_levels = max_gray_levels
         self.normalize = normalize
         self.normalize_scale = normalize_scale
-        self.voxel_array_shift = voxel_array_shift
+        self.remove_outliers = remove_outliers
+        self.resample_mm = resample_mm
+        self.interpolator = interpolator
+        self.pre_crop = pre_crop
+        self.pad_distance = pad_distance
+        self.resegment_range = resegment_range
+        self.resegment_mode = resegment_mode
+        self.resegment_shape = resegment_shape
+        self.label = label
+        self.minimum_roi_dimensions = minimum_roi_dimensions
+        self.minimum_roi_size = minimum_roi_size
+        self.engine = engine
+
+    @classmethod
+    def from_pyradiomics(cls, params):
+        """Make an extractor with the settings of a pyradiomics parameter file.
+
+        Parameters
+        ----------
+        params : path-like
+            YAML or JSON, with `setting`, `imageType` and `featureClass`. What the file leaves out has
+            pyradiomics' default (its `normalizeScale` is 1, where the default here is 100).
+
+        Returns
+        -------
+        RadiomicsExtractor
+
+        Raises
+        ------
+        InputError
+            For an unknown key, a value of the wrong kind, or a setting that is not supported; the
+            message names it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> path = Path(tempfile.mkdtemp(), "params.yaml")
+        >>> _ = path.write_text("setting: {binWidth: 10, resampledPixelSpacing: [1, 1, 3]}")
+        >>> RadiomicsExtractor.from_pyradiomics(path)
+        RadiomicsExtractor(bin_width=10.0, normalize_scale=1.0, resample_mm=(3.0, 1.0, 1.0))
+        """
+        return cls(**read_parameters(params))
 
     def fit(self, cases, y=None):
         """Check the settings; nothing is learned."""
@@ -105,70 +234,135 @@ class RadiomicsExtractor(StatelessExtractor):
         """
         self._check_settings()
         listed = as_cases(cases)
-        rows = [self._row(case) for case in listed]
-        return np.array(rows, dtype=np.float64).reshape(len(listed), len(self.get_feature_names_out()))
+        names = self.get_feature_names_out()
+        rows = np.empty((len(listed), len(names)))
+        for row, case in zip(rows, listed, strict=True):
+            try:
+                row[:] = self._row(case, names)
+            except InputError as error:
+                named = str(error).startswith(f"{case.id}:")
+                raise (error if named else type(error)(f"{case.id}: {error}")) from error
+        return rows
 
     def get_feature_names_out(self, input_features=None):
         """Return pyradiomics' names, e.g. ``original_glcm_Contrast``, as an object array."""
-        return np.array([f"original_{name}" for name in feature_names(self._families())], dtype=object)
+        shape = [name for name in self._chosen_names() if name.startswith(SHAPE_FAMILIES)]
+        others = [name for name in self._chosen_names() if not name.startswith(SHAPE_FAMILIES)]
+        images = [
+            image
+            for image_type, (filter_settings, _) in image_types_of(self.image_types).items()
+            for image in filter_names(image_type, filter_settings, self._flat_axis())
+        ]
+        names = [f"original_{name}" for name in shape] + [f"{image}_{name}" for image in images for name in others]
+        return np.array(names, dtype=object)
 
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""
-        return {"extractor": type(self).__name__, **self.get_params(), "families": list(self._families())}
+        return {"extractor": type(self).__name__, **self.get_params(), "families": self._chosen_names()}
 
-    def _families(self):
-        return FAMILIES if self.families is None else tuple(self.families)
+    def chosen_families(self):
+        """Return the names of the families that are calculated."""
+        return list(DEFAULT_FAMILIES if self.families is None else self.families)
 
-    def _row(self, case):
-        if self.normalize:
-            case = normalize_intensities(case, scale=self.normalize_scale)
-        case = crop_to_roi(case) if self.resample_mm is None else self._resampled(case)
-        try:
-            values = region_features(
-                case.voxels,
-                case.roi,
-                case.spacing_mm,
-                families=self._families(),
-                bin_width=25.0 if self.bin_width is None else self.bin_width,
-                bin_count=self.bin_count,
-                voxel_array_shift=self.voxel_array_shift,
+    def _chosen_names(self):
+        """Names of the chosen features, "glcm_Contrast", in the order of the catalogue."""
+        names = feature_names(self.chosen_families())
+        if not isinstance(self.families, dict):
+            return names
+        wanted = {f"{family}_{name}" for family, listed in self.families.items() for name in listed or []}
+        whole = tuple(f"{family}_" for family, listed in self.families.items() if not listed)
+        unknown = sorted(wanted - set(names))
+        if unknown:
+            raise InputError(
+                f"The 'families' parameter of RadiomicsExtractor names features that do not exist: "
+                f"{', '.join(unknown)}. feature_names() of radiodeep.handcrafted.catalogue lists them all."
             )
-        except InputError as error:
-            raise type(error)(f"{case.id}: {error}") from error
-        self._warn_if_flat(case)
-        return values
+        return [name for name in names if name in wanted or name.startswith(whole)]
 
-    def _resampled(self, case):
-        return crop_to_roi(resample(case, self.resample_mm, self.interpolator))
+    def _flat_axis(self):
+        return self.force_2d_dimension if self.force_2d else None
 
-    def _warn_if_flat(self, case):
-        inside = case.voxels[case.roi]
-        low, high = float(inside.min()), float(inside.max())
-        if "glcm" not in self._families() or (self.bin_count is not None and high > low):
-            return
-        if high == low or np.floor(low / self.bin_width) == np.floor(high / self.bin_width):
-            warnings.warn(
-                f"{case.id}: all intensities ({low:.4g} to {high:.4g}) fall into one grey level, so its texture "
-                "says nothing. Use a smaller bin_width, or bin_count=32.",
-                RadiodeepWarning,
-                stacklevel=4,
+    def _row(self, case, names):
+        if self.label is not None and case.mask_label is None:
+            case = case.replace(mask_label=self.label)
+        if self.engine == "pyradiomics":
+            return pyradiomics_row(case, self, names)
+        voxels, shape_roi, roi, spacing_mm = self._prepared(case)
+        box = bounding_box(roi)
+        self._check_size(box, roi)
+        row, flat_images = [], []
+        families = self.chosen_families()
+        shape_families = [family for family in families if family in SHAPE_FAMILIES]
+        types = image_types_of(self.image_types)
+        together = shape_roi is roi and next(iter(types)) == "Original"  # one crop serves both
+        if shape_families and not together:
+            self._measure(row, voxels[box], shape_roi[box], spacing_mm, shape_families, {})
+        first = together
+        for image_type, (filter_settings, overrides) in types.items():
+            images = filtered_images(voxels, box, spacing_mm, image_type, filter_settings, self._flat_axis(), roi[box])
+            for name, image in images:
+                chosen = families if first else [family for family in families if family not in SHAPE_FAMILIES]
+                first = False
+                if chosen and self._measure(row, image, roi[box], spacing_mm, chosen, overrides) == 1:
+                    flat_images.append(name)
+        if flat_images:
+            _warn_of_flat_region(case, flat_images, voxels[box][roi[box]])
+        return np.concatenate(row)
+
+    def _measure(self, row, image, roi, spacing_mm, families, overrides):
+        """Append the chosen features of one image to the row; returns its number of grey levels, 0 for shape."""
+        settings = {name: overrides.get(name, getattr(self, name)) for name in TEXTURE_SETTINGS}
+        settings["bin_width"] = 25.0 if settings["bin_width"] is None else settings["bin_width"]
+        values, n_levels = measure_region(
+            image, roi, spacing_mm, families=families, flat_axis=self._flat_axis(), **settings
+        )
+        if isinstance(self.families, dict):
+            chosen = set(self._chosen_names())
+            values = values[[name in chosen for name in feature_names(families)]]
+        row.append(values)
+        return n_levels
+
+    def _prepared(self, case):
+        """Return the voxels that filters may see, the regions of shape and of all else, and the spacing."""
+        if self.normalize:
+            case = normalize_intensities(case, scale=self.normalize_scale, outlier_sd=self.remove_outliers)
+        if self.resample_mm is not None:
+            case = resample(case, self.resample_mm, self.interpolator, self.pad_distance)
+        voxels, roi, spacing_mm = case.read()
+        if self.pre_crop and self.resample_mm is None:
+            around = bounding_box(roi, [self.pad_distance] * 3)
+            voxels, roi = voxels[around], roi[around]
+        if self.resegment_range is None:
+            return voxels, roi, roi, spacing_mm
+        kept = resegment(voxels, roi, self.resegment_range, self.resegment_mode)
+        return voxels, kept if self.resegment_shape else roi, kept, spacing_mm
+
+    def _check_size(self, box, roi):
+        sizes = [side.stop - side.start for side in box]
+        if sum(size > 1 for size in sizes) < self.minimum_roi_dimensions and max(sizes) > 1:
+            raise RoiTooSmallError(
+                f"The region spans {' x '.join(map(str, sizes))} voxels (z, y, x). Expected more than one voxel along "
+                f"{self.minimum_roi_dimensions} axes; outline more of the lesion or lower minimum_roi_dimensions."
+            )
+        if self.minimum_roi_size is not None and np.count_nonzero(roi[box]) <= self.minimum_roi_size:
+            raise RoiTooSmallError(
+                f"The region has {np.count_nonzero(roi[box])} voxels. Expected more than minimum_roi_size="
+                f"{self.minimum_roi_size}; outline more of the lesion or lower that parameter."
             )
 
     def _check_settings(self):
-        rules = {
-            "bin_width": (_positive(self.bin_width) or self.bin_count is not None, "a float > 0"),
-            "bin_count": (
-                self.bin_count is None or (_positive(self.bin_count) and self.bin_count == int(self.bin_count)),
-                "None or an int >= 1",
-            ),
-            "families": (
-                not isinstance(self.families, str) and set(self._families()) <= set(FAMILIES) and self._families(),
-                f"None or a sequence of {', '.join(FAMILIES)}",
-            ),
-            "normalize_scale": (_positive(self.normalize_scale), "a float > 0"),
-        }
-        self._require(rules)
+        self._require({name: (holds(getattr(self, name), self), allowed) for name, (holds, allowed) in RULES.items()})
+        image_types_of(self.image_types)
+        self._chosen_names()
 
 
-def _positive(value):
-    return isinstance(value, int | float | np.integer | np.floating) and np.isfinite(value) and value > 0
+def _warn_of_flat_region(case, images, values):
+    where = "all intensities" if images[0] == "original" else f"all intensities of the images {', '.join(images)}"
+    also = f"; so do the images {', '.join(images[1:])}" if images[0] == "original" and images[1:] else ""
+    span = f" ({float(values.min()):.4g} to {float(values.max()):.4g})" if images[0] == "original" else ""
+    warnings.warn(
+        f"{case.id}: {where}{span} fall into one grey level{also}, so that texture says nothing. "
+        "Use a smaller bin_width, or bin_count=32.",
+        RadiodeepWarning,
+        stacklevel=4,
+    )

@@ -49,7 +49,7 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     >>> import radiodeep as rd
     >>> table = rd.extract_table(rd.RadiomicsExtractor(), rd.make_phantom_cohort(3, random_state=0))
     >>> table.shape, table.index.tolist()
-    ((3, 56), ['phantom-000', 'phantom-001', 'phantom-002'])
+    ((3, 107), ['phantom-000', 'phantom-001', 'phantom-002'])
     """
     if on_error not in ("raise", "record"):
         raise InputError(f"The 'on_error' parameter must be 'raise' or 'record'. Got {on_error!r} instead.")

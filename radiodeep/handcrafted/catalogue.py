@@ -6,15 +6,22 @@ each family's function returns its values in this order.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
 from radiodeep.exceptions import InputError
 from radiodeep.handcrafted.first_order import first_order_features
-from radiodeep.handcrafted.glcm import check_glcm_settings, glcm_features
+from radiodeep.handcrafted.glcm import glcm_features
+from radiodeep.handcrafted.gldm import gldm_features
+from radiodeep.handcrafted.glrlm import glrlm_features
+from radiodeep.handcrafted.glszm import glszm_features
 from radiodeep.handcrafted.gray_levels import discretise
+from radiodeep.handcrafted.neighbours import check_neighbour_settings
+from radiodeep.handcrafted.ngtdm import ngtdm_features
 from radiodeep.handcrafted.region import crop_region
 from radiodeep.handcrafted.shape import shape_features
+from radiodeep.handcrafted.shape_2d import shape_2d_features
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,21 @@ FEATURES = (
             "SurfaceArea": "C0JK",
             "SurfaceVolumeRatio": "2PR5",
             "VoxelVolume": "YEKZ",
+        },
+    ),
+    *_family(
+        "shape2D",
+        shape_2d_features,
+        {
+            "Elongation": None,
+            "MajorAxisLength": None,
+            "MaximumDiameter": None,
+            "MeshSurface": None,
+            "MinorAxisLength": None,
+            "Perimeter": None,
+            "PerimeterSurfaceRatio": None,
+            "PixelSurface": None,
+            "Sphericity": None,
         },
     ),
     *_family(
@@ -118,19 +140,96 @@ FEATURES = (
             "SumSquares": "UR99",
         },
     ),
+    *_family(
+        "glrlm",
+        glrlm_features,
+        {
+            "GrayLevelNonUniformity": "R5YN",
+            "GrayLevelNonUniformityNormalized": "OVBL",
+            "GrayLevelVariance": "8CE5",
+            "HighGrayLevelRunEmphasis": "G3QZ",
+            "LongRunEmphasis": "W4KF",
+            "LongRunHighGrayLevelEmphasis": "3KUM",
+            "LongRunLowGrayLevelEmphasis": "IVPO",
+            "LowGrayLevelRunEmphasis": "V3SW",
+            "RunEntropy": "HJ9O",
+            "RunLengthNonUniformity": "W92Y",
+            "RunLengthNonUniformityNormalized": "IC23",
+            "RunPercentage": "9ZK5",
+            "RunVariance": "SXLW",
+            "ShortRunEmphasis": "22OV",
+            "ShortRunHighGrayLevelEmphasis": "GD3A",
+            "ShortRunLowGrayLevelEmphasis": "HTZT",
+        },
+    ),
+    *_family(
+        "glszm",
+        glszm_features,
+        {
+            "GrayLevelNonUniformity": "JNSA",
+            "GrayLevelNonUniformityNormalized": "Y1RO",
+            "GrayLevelVariance": "BYLV",
+            "HighGrayLevelZoneEmphasis": "5GN9",
+            "LargeAreaEmphasis": "48P8",
+            "LargeAreaHighGrayLevelEmphasis": "J17V",
+            "LargeAreaLowGrayLevelEmphasis": "YH51",
+            "LowGrayLevelZoneEmphasis": "XMSY",
+            "SizeZoneNonUniformity": "4JP3",
+            "SizeZoneNonUniformityNormalized": "VB3A",
+            "SmallAreaEmphasis": "5QRC",
+            "SmallAreaHighGrayLevelEmphasis": "HW1V",
+            "SmallAreaLowGrayLevelEmphasis": "5RAI",
+            "ZoneEntropy": "GU8N",
+            "ZonePercentage": "P30P",
+            "ZoneVariance": "3NSA",
+        },
+    ),
+    *_family(
+        "gldm",
+        gldm_features,
+        {
+            "DependenceEntropy": "FCBV",
+            "DependenceNonUniformity": "Z87G",
+            "DependenceNonUniformityNormalized": "OKJI",
+            "DependenceVariance": "DNX2",
+            "GrayLevelNonUniformity": "FP8K",
+            "GrayLevelVariance": "1PR1",
+            "HighGrayLevelEmphasis": "OAE7",
+            "LargeDependenceEmphasis": "IMOQ",
+            "LargeDependenceHighGrayLevelEmphasis": "9QMG",
+            "LargeDependenceLowGrayLevelEmphasis": "NBZI",
+            "LowGrayLevelEmphasis": "TL9H",
+            "SmallDependenceEmphasis": "SODN",
+            "SmallDependenceHighGrayLevelEmphasis": "JA6D",
+            "SmallDependenceLowGrayLevelEmphasis": "EQ3F",
+        },
+    ),
+    *_family(
+        "ngtdm",
+        ngtdm_features,
+        {
+            "Busyness": "NQ30",
+            "Coarseness": "QCDE",
+            "Complexity": "HDEZ",
+            "Contrast": "65HE",
+            "Strength": "1X9X",
+        },
+    ),
 )
 
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in FEATURES))
+DEFAULT_FAMILIES = tuple(family for family in FAMILIES if family != "shape2D")
+SHAPE_FAMILIES = ("shape", "shape2D")
 
 _FUNCTION_OF = {feature.family: feature.function for feature in FEATURES}
 
 
-def feature_names(families=FAMILIES):
+def feature_names(families=DEFAULT_FAMILIES):
     """Names of the features of some families, as "glcm_Contrast", in the order of the catalogue.
 
     Parameters
     ----------
-    families : sequence of str, default=all
+    families : sequence of str, default=all but "shape2D"
         Names of `FAMILIES`, in any order.
 
     Returns
@@ -145,7 +244,7 @@ def feature_names(families=FAMILIES):
     Examples
     --------
     >>> len(feature_names()), feature_names(["glcm", "firstorder"])[0]
-    (56, 'firstorder_10Percentile')
+    (107, 'firstorder_10Percentile')
     """
     chosen = _in_catalogue_order(families)
     return [f"{feature.family}_{feature.name}" for feature in FEATURES if feature.family in chosen]
@@ -156,14 +255,16 @@ def region_features(
     mask,
     spacing_mm,
     *,
-    families=FAMILIES,
+    families=DEFAULT_FAMILIES,
     bin_width=25.0,
     bin_count=None,
-    max_gray_levels=4096,
+    max_gray_levels=1024,
     voxel_array_shift=0,
     distances=(1,),
     symmetrical_glcm=True,
     weighting_norm=None,
+    gldm_alpha=0,
+    flat_axis=None,
 ):
     """Handcrafted features of one region, with pyradiomics' definitions.
 
@@ -176,22 +277,26 @@ def region_features(
         The region is where it is not 0. It may touch the border and have several parts.
     spacing_mm : sequence of 3 floats
         Voxel size, (z, y, x).
-    families : sequence of str, default=all
-        "shape", "firstorder", "glcm".
+    families : sequence of str, default=all but "shape2D"
+        "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm".
     bin_width : float, default=25.0
         Width of the grey-level bins, in the image's units.
     bin_count : int or None, default=None
         Number of bins over the region's range; goes before `bin_width`.
-    max_gray_levels : int, default=4096
+    max_gray_levels : int, default=1024
         More grey levels than this are an error, not a full memory.
     voxel_array_shift : float, default=0
         Added to the intensities for Energy, TotalEnergy and RootMeanSquared.
     distances : sequence of int from 1 to 20, default=(1,)
-        Distances of the GLCM, in voxels.
+        Distances of the neighbours in GLCM, GLDM and NGTDM, in voxels.
     symmetrical_glcm : bool, default=True
         Count each pair of the GLCM in both orders.
     weighting_norm : {None, "infinity", "euclidean", "manhattan", "no_weighting"}, default=None
-        Weights for adding up the directions of the GLCM; None averages the features instead.
+        Weights for adding up the directions of GLCM and GLRLM; None averages the features instead.
+    gldm_alpha : int, default=0
+        Largest difference of grey levels that the GLDM counts as dependent.
+    flat_axis : {None, 0, 1, 2}, default=None
+        Look at texture slice by slice across this axis (0 = z); "shape2D" is the shape in this slice.
 
     Returns
     -------
@@ -220,22 +325,72 @@ def region_features(
     Traceback (most recent call last):
     radiodeep.exceptions.InputError: The 'bin_width' parameter must be a float > 0. Got 0 instead.
     """
+    values, _ = measure_region(
+        image,
+        mask,
+        spacing_mm,
+        families=families,
+        bin_width=bin_width,
+        bin_count=bin_count,
+        max_gray_levels=max_gray_levels,
+        voxel_array_shift=voxel_array_shift,
+        distances=distances,
+        symmetrical_glcm=symmetrical_glcm,
+        weighting_norm=weighting_norm,
+        gldm_alpha=gldm_alpha,
+        flat_axis=flat_axis,
+    )
+    return values
+
+
+def measure_region(
+    image,
+    mask,
+    spacing_mm,
+    *,
+    families,
+    bin_width,
+    bin_count,
+    max_gray_levels,
+    voxel_array_shift,
+    distances,
+    symmetrical_glcm,
+    weighting_norm,
+    gldm_alpha,
+    flat_axis,
+):
+    """Do what `region_features` says, which has the defaults, and count the grey levels as well.
+
+    Returns
+    -------
+    values : ndarray of float64 (n_features,)
+    n_levels : int
+        Grey levels that occur in the region; 0 if only shape is asked for.
+    """
     chosen = _in_catalogue_order(families)
-    check_glcm_settings(distances, symmetrical_glcm, weighting_norm)
+    check_neighbour_settings(distances, weighting_norm)
+    _check_texture_settings(symmetrical_glcm, gldm_alpha)
+    neighbours = {"distances": distances, "alpha": gldm_alpha}
     settings = {
-        "shape": {},
         "firstorder": {"voxel_array_shift": voxel_array_shift},
-        "glcm": {
-            "distances": distances,
-            "symmetrical": symmetrical_glcm,
-            "weighting_norm": weighting_norm,
-        },
+        "glcm": {"distances": distances, "symmetrical": symmetrical_glcm, "weighting_norm": weighting_norm},
+        "glrlm": {"weighting_norm": weighting_norm},
+        "gldm": neighbours,
+        "ngtdm": neighbours,
     }
-    region = crop_region(image, mask, spacing_mm, margin=int(max(distances)) if "glcm" in chosen else 1)
+    region = crop_region(image, mask, spacing_mm, margin=int(max(distances)), flat_axis=flat_axis)
     levels = None
-    if chosen != ["shape"]:
+    if not set(chosen) <= set(SHAPE_FAMILIES):
         levels = discretise(region, bin_width=bin_width, bin_count=bin_count, max_gray_levels=max_gray_levels)
-    return np.concatenate([_FUNCTION_OF[family](region, levels, **settings[family]) for family in chosen])
+    values = [_FUNCTION_OF[family](region, levels, **settings.get(family, {})) for family in chosen]
+    return np.concatenate(values), 0 if levels is None else levels.values.size
+
+
+def _check_texture_settings(symmetrical_glcm, gldm_alpha):
+    if not isinstance(symmetrical_glcm, bool | np.bool_):
+        raise InputError(f"The 'symmetrical_glcm' parameter must be True or False. Got {symmetrical_glcm!r} instead.")
+    if not isinstance(gldm_alpha, Integral) or isinstance(gldm_alpha, bool) or gldm_alpha < 0:
+        raise InputError(f"The 'gldm_alpha' parameter must be an int >= 0. Got {gldm_alpha!r} instead.")
 
 
 def _in_catalogue_order(families):

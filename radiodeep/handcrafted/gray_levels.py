@@ -1,13 +1,13 @@
 """Region and bin settings in; its grey levels, for all families that count them, out."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 
 import numpy as np
 
 from radiodeep.exceptions import InputError, TooManyGrayLevelsError
-from radiodeep.handcrafted.kernels.gray_levels import assign_levels
+from radiodeep.handcrafted.kernels.gray_levels import assign_levels, renumber_levels
 
 _HIGHEST_CAP = 65534  # levels are kept in 16 bits
 
@@ -18,17 +18,23 @@ class GrayLevels:
 
     Attributes
     ----------
-    volume : ndarray of uint16 (z, y, x)
+    volume : ndarray of uint8 or uint16 (z, y, x)
         1 ... n_present inside the region, 0 outside; the grid of `Region.mask`.
+    gray : ndarray of uint8 or uint16 (z, y, x)
+        The grey levels themselves, with gaps where no voxel has a level; 0 outside the region.
     values : ndarray of int64 (n_present,)
         The grey level of each number in `volume`; the lowest level of the scale is 1.
     counts : ndarray of int64 (n_present,)
         Voxels of each level.
+    shared : dict
+        What several families calculate from these levels, left here by the first that asks.
     """
 
     volume: np.ndarray
+    gray: np.ndarray
     values: np.ndarray
     counts: np.ndarray
+    shared: dict = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def highest(self):
@@ -36,7 +42,7 @@ class GrayLevels:
         return int(self.values[-1])
 
 
-def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=4096):
+def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=1024):
     """Sort the intensities of a region into grey levels, with pyradiomics' bin edges.
 
     With a bin width the edges are its multiples, whatever the region (0 is an edge, below it too),
@@ -51,7 +57,7 @@ def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=4096):
         Width of a bin, in the image's units.
     bin_count : int or None, default=None
         Number of bins; goes before `bin_width`.
-    max_gray_levels : int, default=4096
+    max_gray_levels : int, default=1024
         More levels than this are an error, raised before any memory is taken.
 
     Returns
@@ -81,9 +87,15 @@ def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=4096):
     """
     check_bins(bin_width, bin_count, max_gray_levels)
     edges = _bin_edges(region.values, bin_width, bin_count, max_gray_levels)
-    volume = np.zeros(region.mask.shape, np.uint16)
-    values, counts = assign_levels(region.values.astype(np.float64), edges, region.positions, volume.reshape(-1))
-    return GrayLevels(volume, values, counts)
+    gray = np.zeros(region.mask.shape, np.uint8 if edges.size < 256 else np.uint16)
+    counts = assign_levels(region.values.astype(np.float64), edges, region.positions, gray.reshape(-1))
+    values = np.flatnonzero(counts)
+    volume = gray
+    if values[-1] > values.size:
+        volume = np.zeros_like(gray)
+        numbers = np.cumsum(counts > 0).astype(gray.dtype)
+        renumber_levels(gray.reshape(-1), region.positions, numbers, volume.reshape(-1))
+    return GrayLevels(volume, gray, values, counts[values])
 
 
 def check_bins(bin_width, bin_count, max_gray_levels):
@@ -118,8 +130,8 @@ def _bin_edges(values, bin_width, bin_count, max_gray_levels):
     if not n_levels <= max_gray_levels:
         raise TooManyGrayLevelsError(
             f"bin_width={bin_width:g} {where} makes {n_levels:.0f} grey levels. Expected at most "
-            f"{max_gray_levels}; take a larger bin_width (from about {(high - low) / max_gray_levels:.3g} on) "
-            f"or a bin_count."
+            f"{max_gray_levels}; take a larger bin_width (from about {(high - low) / max_gray_levels:.3g} on), "
+            f"a bin_count, or a larger max_gray_levels."
         )
     # One bin more than the levels, so that a maximum on an edge opens a bin of its own.
     return np.arange(minimum - minimum % bin_width, maximum + 2 * bin_width, bin_width, dtype=np.float64)

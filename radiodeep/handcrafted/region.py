@@ -29,6 +29,8 @@ class Region:
         Voxel size, (z, y, x).
     margin : int
         Width of the border.
+    flat_axis : int or None
+        The axis that texture does not look along, so that every slice stands for itself; None in 3-D.
     """
 
     values: np.ndarray
@@ -36,9 +38,10 @@ class Region:
     positions: np.ndarray
     spacing_mm: np.ndarray
     margin: int
+    flat_axis: int | None = None
 
 
-def crop_region(image, mask, spacing_mm, *, margin=1):
+def crop_region(image, mask, spacing_mm, *, margin=1, flat_axis=None):
     """Check an image and its mask and cut the region out; memory grows with the region only.
 
     Parameters
@@ -51,6 +54,8 @@ def crop_region(image, mask, spacing_mm, *, margin=1):
         Voxel size, (z, y, x).
     margin : int, default=1
         Width of the empty border: the farthest step that a family takes from a voxel.
+    flat_axis : {None, 0, 1, 2}, default=None
+        Texture is taken slice by slice across this axis (pyradiomics' force2D).
 
     Returns
     -------
@@ -65,7 +70,7 @@ def crop_region(image, mask, spacing_mm, *, margin=1):
     NonFiniteIntensityError
         If the image is NaN or infinite inside the mask; outside it may be.
     InputError
-        If an array is not 3-D or not real, or the spacing is not three lengths > 0.
+        If an array is not 3-D or not real, the spacing is not three lengths > 0, or the axis is none.
 
     Examples
     --------
@@ -80,6 +85,8 @@ def crop_region(image, mask, spacing_mm, *, margin=1):
     """
     image, mask = _checked_arrays(image, mask)
     spacing_mm = _checked_spacing(spacing_mm)
+    if flat_axis not in (None, 0, 1, 2) or isinstance(flat_axis, bool):
+        raise InputError(f"The 'flat_axis' parameter must be None, 0, 1 or 2 (z, y, x). Got {flat_axis!r} instead.")
     box = _bounding_box(mask)
     image, mask = image[box], mask[box]
     values = image[mask]
@@ -94,7 +101,7 @@ def crop_region(image, mask, spacing_mm, *, margin=1):
             )
     padded = np.zeros(tuple(size + 2 * margin for size in mask.shape), bool)
     padded[tuple(slice(margin, margin + size) for size in mask.shape)] = mask
-    return Region(values, padded, np.flatnonzero(padded), spacing_mm, margin)
+    return Region(values, padded, np.flatnonzero(padded), spacing_mm, margin, flat_axis)
 
 
 def _checked_arrays(image, mask):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from radiodeep.handcrafted.kernels.shape import diameters, moments, surface
+from radiodeep.handcrafted.kernels.shape import column_ends, diameters, moments, row_ends, surface
 from radiodeep.handcrafted.marching_cubes import AREA_VECTOR, CROSSES, TRIPLE
 
 
@@ -45,9 +45,10 @@ def shape_features(region, levels=None):
     """
     mask = region.mask.view(np.uint8)
     spacing = region.spacing_mm
-    area, volume = surface(mask, region.margin, spacing, CROSSES, TRIPLE, AREA_VECTOR)
-    in_slice, in_column, in_row, in_space = diameters(mask, np.ascontiguousarray(mask.transpose(2, 0, 1)), spacing)
-    least, minor, major = np.sqrt(_principal_variances(moments(mask), spacing)).tolist()
+    ends = row_ends(mask)
+    area, volume = surface(mask, *ends, region.margin, spacing, CROSSES, TRIPLE, AREA_VECTOR)
+    in_slice, in_column, in_row, in_space = diameters(*ends, *column_ends(mask), spacing)
+    least, minor, major = np.sqrt(principal_variances(covariance(moments(mask)), spacing)).tolist()
     return np.array(
         [
             minor / major,  # Elongation
@@ -68,12 +69,16 @@ def shape_features(region, levels=None):
     )
 
 
-def _principal_variances(sums, spacing_mm):
-    """Variances of the voxels' centres along their principal directions, increasing, in mm²."""
+def covariance(sums):
+    """Covariance of the voxels' places, in voxels: float64 (3, 3), from what `moments` returns."""
     n, z, y, x, zz, yy, xx, zy, zx, yx = sums.tolist()  # whole numbers of any size: no rounding yet
     first, second = (z, y, x), ((zz, zy, zx), (zy, yy, yx), (zx, yx, xx))
-    covariance = np.array([[(n * second[a][b] - first[a] * first[b]) / n**2 for b in range(3)] for a in range(3)])
+    return np.array([[(n * second[a][b] - first[a] * first[b]) / n**2 for b in range(3)] for a in range(3)])
+
+
+def principal_variances(covariance, spacing_mm):
+    """Variances along the principal directions, increasing, in mm²."""
     variances = np.linalg.eigvalsh(covariance * np.outer(spacing_mm, spacing_mm))
     # A flat region has a variance of 0, which rounding may leave a little above or below.
-    variances[variances < 1e-14 * variances[2]] = 0.0
+    variances[variances < 1e-14 * variances[-1]] = 0.0
     return variances

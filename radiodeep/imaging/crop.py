@@ -121,11 +121,15 @@ def resize_planes(image, size):
 
 def bounding_box(mask, margins=(0, 0, 0)):
     """Return the slices (z, y, x) of the box about a mask, widened by `margins` voxels inside the array."""
-    box = []
-    for axis, margin in enumerate(margins):
-        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        box.append(slice(max(hit[0] - margin, 0), min(hit[-1] + 1 + margin, mask.shape[axis])))
-    return tuple(box)
+    ends = []
+    along_z = np.flatnonzero(mask.any(axis=(1, 2)))
+    slab = mask[along_z[0] : along_z[-1] + 1].any(axis=0)  # (y, x)
+    for hit in (along_z, np.flatnonzero(slab.any(axis=1)), np.flatnonzero(slab.any(axis=0))):
+        ends.append((int(hit[0]), int(hit[-1]) + 1))
+    return tuple(
+        slice(max(first - margin, 0), min(stop + margin, size))
+        for (first, stop), margin, size in zip(ends, margins, mask.shape, strict=True)
+    )
 
 
 def _check_size(size):

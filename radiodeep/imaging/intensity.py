@@ -1,8 +1,10 @@
-"""Case -> Case and array -> array: intensity windows and normalisation."""
+"""Case -> Case and array -> array: intensity windows, normalisation, resegmentation."""
 
 import numpy as np
 
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import InputError, RoiTooSmallError
+
+RESEGMENT_MODES = ("absolute", "relative", "sigma")
 
 
 def window_intensities(image, low, high):
@@ -51,17 +53,69 @@ def normalize_intensities(case, scale=1.0, outlier_sd=None):
     case : Case
     scale : float, default=1
     outlier_sd : float, optional
-        Afterwards values beyond this many standard deviations are set to that bound.
+        Before scaling, values beyond this many standard deviations are set to that bound.
 
     Returns
     -------
     Case
         In memory, float64. A constant image becomes 0.
+
+    Notes
+    -----
+    The standard deviation is that of a sample (n - 1), as pyradiomics and ITK have it.
     """
     loaded = case.in_memory()
     image = loaded.voxels.astype(np.float64)
-    deviation = image.std()
+    deviation = image.std(ddof=1) if image.size > 1 else 0.0
     image = (image - image.mean()) / (deviation if deviation > 0 else 1.0)
     if outlier_sd is not None:
         image = np.clip(image, -outlier_sd, outlier_sd)
     return loaded.replace(image=image * scale)
+
+
+def resegment(image, roi, limits, mode="absolute"):
+    """Keep the voxels of a region whose intensities lie within limits.
+
+    Parameters
+    ----------
+    image : ndarray of shape (z, y, x)
+    roi : bool ndarray of the same shape
+    limits : sequence of one or two floats
+        The lower limit and, if there is a second, the upper one; both belong to the range.
+    mode : {"absolute", "relative", "sigma"}, default="absolute"
+        Limits in units of the image, as parts of the region's maximum, or as standard deviations from
+        the region's mean.
+
+    Returns
+    -------
+    bool ndarray of the same shape
+
+    Raises
+    ------
+    RoiTooSmallError
+        If fewer than two voxels are left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.imaging.intensity import resegment
+    >>> image = np.array([[[-900, 10, 40, 2000]]])
+    >>> resegment(image, image > -5000, [-50, 400]).tolist()
+    [[[False, True, True, False]]]
+    """
+    values = image[roi]
+    low, *high = sorted(limits)
+    if mode == "relative":
+        low, *high = (limit * values.max() for limit in (low, *high))
+    elif mode == "sigma":
+        mean, deviation = values.mean(), values.std()
+        low, *high = (mean + deviation * limit for limit in (low, *high))
+    kept = roi.copy()
+    kept[roi] = (values >= low) & (values <= high[0] if high else True)
+    n_left = np.count_nonzero(kept)
+    if n_left < 2:
+        raise RoiTooSmallError(
+            f"Resegmentation leaves {n_left} of the region's {values.size} voxels. Expected at least 2; the region's "
+            f"intensities lie from {float(values.min()):.4g} to {float(values.max()):.4g}, so widen resegment_range."
+        )
+    return kept

@@ -6,9 +6,10 @@ import pytest
 from radiodeep.exceptions import InputError
 from radiodeep.handcrafted import glcm
 from radiodeep.handcrafted.catalogue import feature_names, region_features
-from radiodeep.handcrafted.glcm import cooccurrence_tables, directions
+from radiodeep.handcrafted.glcm import cooccurrence_tables
 from radiodeep.handcrafted.gray_levels import discretise
-from radiodeep.handcrafted.kernels.glcm import _second_modulus
+from radiodeep.handcrafted.kernels.glcm import _second_moduli
+from radiodeep.handcrafted.neighbours import directions
 from radiodeep.handcrafted.region import crop_region
 
 
@@ -83,10 +84,10 @@ def test_tables_are_those_of_a_count_voxel_by_voxel(distances):
 def test_grey_levels_that_do_not_occur_take_no_room():
     image = np.array([[[1, 1000, 1, 3000]]])
     region = crop_region(image, image > 0, (1, 1, 1))
-    levels = discretise(region, bin_width=1)
+    levels = discretise(region, bin_width=1, max_gray_levels=4000)
     assert levels.values.tolist() == [1, 1000, 3000]
     assert cooccurrence_tables(region, levels, directions((1,))).shape == (13, 4, 4)
-    assert glcm_of(image, bin_width=1)["Contrast"] == pytest.approx((2 * 999**2 + 2999**2) / 3)
+    assert glcm_of(image, bin_width=1, max_gray_levels=4000)["Contrast"] == pytest.approx((2 * 999**2 + 2999**2) / 3)
 
 
 def test_a_row_of_four_voxels_gives_what_a_hand_gives():
@@ -147,13 +148,14 @@ def test_correlation_information_and_mcc_follow_their_definitions(lesion, symmet
     np.testing.assert_allclose(ours, plain_correlation_information_and_mcc(tables), rtol=1e-9)
 
 
-def test_the_second_modulus_is_that_of_all_eigenvalues():
+def test_the_second_modulus_of_every_matrix_is_that_of_all_its_eigenvalues():
     generator = np.random.default_rng(2)
-    for n in (2, 3, 8, 30):
-        diagonal, below = generator.uniform(-0.3, 0.3, n), generator.uniform(-0.3, 0.3, n - 1)
-        matrix = np.diag(diagonal) + np.diag(below, 1) + np.diag(below, -1)
-        expected = np.sort(np.abs(np.linalg.eigvalsh(matrix)))[-2]
-        assert _second_modulus(diagonal, below) == pytest.approx(expected, rel=1e-12)
+    diagonals, belows, expected = np.zeros((30, 4)), np.zeros((29, 4)), []
+    for k, n in enumerate((2, 3, 8, 30)):  # zeros fill up the smaller ones
+        diagonals[:n, k], belows[: n - 1, k] = generator.uniform(-0.3, 0.3, n), generator.uniform(-0.3, 0.3, n - 1)
+        matrix = np.diag(diagonals[:n, k]) + np.diag(belows[: n - 1, k], 1) + np.diag(belows[: n - 1, k], -1)
+        expected.append(np.sort(np.abs(np.linalg.eigvalsh(matrix)))[-2])
+    np.testing.assert_allclose(_second_moduli(diagonals, belows), expected, rtol=1e-12)
 
 
 def test_directions_without_a_pair_do_not_enter_the_mean():

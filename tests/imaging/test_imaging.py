@@ -83,7 +83,7 @@ def test_scaling_to_unit_range_survives_constants_and_nan():
 
 def test_normalising_gives_mean_0_and_the_asked_deviation():
     image = normalize_intensities(box_case(), scale=100).voxels
-    np.testing.assert_allclose([image.mean(), image.std()], [0, 100], atol=1e-9)
+    np.testing.assert_allclose([image.mean(), image.std(ddof=1)], [0, 100], atol=1e-9)
     assert normalize_intensities(box_case(), outlier_sd=1.0).voxels.max() == 1.0
 
 
@@ -93,10 +93,11 @@ def test_resampling_a_ramp_gives_the_same_ramp(interpolator):
     mask = np.zeros((12, 14, 16), bool)
     mask[4:8, 4:9, 5:10] = True
     case = Case(2.0 * z + 3.0 * y - x, mask, "ramp", (1, 1, 1))
-    new = resample(case, 0.5, interpolator, margin_voxels=0)
-    assert new.voxels.shape == (8, 10, 10)
-    assert new.roi.all()
-    centres = [(np.arange(size) + 0.5) * 0.5 - 0.5 + first for size, first in ((8, 4), (10, 4), (10, 5))]
+    new = resample(case, 0.5, interpolator, pad_distance=0)
+    assert new.voxels.shape == (9, 11, 11)  # pyradiomics' bounds have one voxel more in front
+    assert new.roi[1:, 1:, 1:].all()
+    assert new.roi.sum() == 8 * 10 * 10
+    centres = [(np.arange(size) + 0.5) * 0.5 - 0.5 + first for size, first in ((9, 3.5), (11, 3.5), (11, 4.5))]
     expected = 2 * centres[0][:, None, None] + 3 * centres[1][:, None] - centres[2]
     inner = (slice(1, -1),) * 3
     np.testing.assert_allclose(new.voxels[inner], expected[inner], atol=0.02)
@@ -112,9 +113,34 @@ def test_the_volume_survives_resampling():
 
 def test_a_region_that_vanishes_is_an_error():
     mask = np.zeros((9, 9, 9), bool)
-    mask[4, 4, 4] = True
+    mask[3:5, 3:5, 3:5] = True
     with pytest.raises(RoiTooSmallError, match="dot: no voxel is left"):
-        resample(Case(np.zeros((9, 9, 9)), mask, "dot", (1, 1, 1)), 4.0, "linear")
+        resample(Case(np.zeros((9, 9, 9)), mask, "dot", (1, 1, 1)), 5.0, "linear")
+
+
+def test_an_axis_along_which_the_region_has_one_voxel_keeps_its_size():
+    mask = np.zeros((5, 9, 9), bool)
+    mask[2, 2:7, 2:7] = True
+    case = Case(np.ones(mask.shape), mask, "disc", (3, 1, 1))
+    assert resample(case, 2.0, "linear").spacing_mm == (3.0, 2.0, 2.0)
+
+
+def test_integers_stay_integers_and_lose_their_fraction():
+    ramp = np.tile(np.arange(0, 90, 10, dtype=np.int16), (9, 9, 1))
+    case = Case(ramp, np.ones(ramp.shape, bool), "ramp", (1, 1, 1))
+    new = resample(case, (1, 1, 0.4), "linear").voxels
+    assert new.dtype == np.int16
+    # the centres lie at -0.3, 0.1, 0.5, 0.9, 1.3 old voxels
+    assert new[0, 0, 1:5].tolist() == [1, 5, 9, 13]
+
+
+def test_a_two_dimensional_image_is_resampled_by_a_spline():
+    image = np.add.outer(np.arange(12.0), np.arange(14.0))
+    mask = np.zeros(image.shape, bool)
+    mask[4:8, 4:9] = True
+    new = resample(Case(image, mask, "slice", (1, 1)), 0.5)
+    assert new.spacing_mm == (1.0, 0.5, 0.5)
+    assert new.voxels.shape[0] == 1
 
 
 def test_unknown_settings_of_resampling_are_refused():

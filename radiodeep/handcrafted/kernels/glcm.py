@@ -7,21 +7,24 @@ _EPS = np.spacing(1.0)
 
 
 @njit(cache=True, nogil=True)
-def count_pairs(volume, positions, offsets, tables):
+def count_pairs(volume, positions, offsets, n, tables):
     """Count the pairs of grey levels in every direction, all directions in one pass.
 
     Parameters
     ----------
-    volume : uint16 (n_places,), flattened; 0 outside the region, which no offset may leave
+    volume : uint8 or uint16 (n_places,), flattened; 0 outside the region, which no offset may leave
     positions : int64 (n_voxels,), places of the region
     offsets : int64 (n_directions,), steps in the flattened volume
-    tables : uint32 (n_directions, n_present + 1, n_present + 1), zeros; row and column 0 gather
-        the pairs that leave the region
+    n : int, n_present + 1
+    tables : uint32 (n_directions, n * n or more), zeros; place here * n + there counts the pairs, row
+        and column 0 gather those that leave the region
     """
+    flat, apart = tables.reshape(-1), tables.shape[1]
     for i in range(positions.size):
-        here = volume[positions[i]]
+        place = positions[i]
+        row = np.int64(volume[np.uint64(place)]) * n  # an unsigned index spares the test whether it is negative
         for k in range(offsets.size):
-            tables[k, here, volume[positions[i] + offsets[k]]] += 1
+            flat[np.uint64(k * apart + row + volume[np.uint64(place + offsets[k])])] += np.uint32(1)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -56,23 +59,24 @@ def _normalise(table, symmetrical, p, px, py):
 
 
 @njit(cache=True, nogil=True)
-def _joint_sums(p, gray, ux, uy, of_sum, of_difference):
+def _joint_sums(p, gray, ux, uy, symmetrical, of_sum, of_difference):
     """Sums over the cells that are not empty; fills the distributions of i + j and |i - j|."""
     autocorrelation = covariance = energy = entropy = largest = 0.0
     of_sum.fill(0.0)
     of_difference.fill(0.0)
     for i in range(gray.size):
-        for j in range(gray.size):
+        for j in range(i + 1 if symmetrical else gray.size):
             cell = p[i, j]
             if cell == 0.0:
                 continue
-            autocorrelation += cell * gray[i] * gray[j]
-            covariance += cell * (gray[i] - ux) * (gray[j] - uy)
-            energy += cell * cell
-            entropy -= cell * np.log2(cell + _EPS)
+            both = 2.0 * cell if symmetrical and j < i else cell
+            autocorrelation += both * gray[i] * gray[j]
+            covariance += both * (gray[i] - ux) * (gray[j] - uy)
+            energy += both * cell
+            entropy -= both * np.log2(cell + _EPS)
             largest = max(largest, cell)
-            of_sum[gray[i] + gray[j]] += cell
-            of_difference[abs(gray[i] - gray[j])] += cell
+            of_sum[gray[i] + gray[j]] += both
+            of_difference[abs(gray[i] - gray[j])] += both
     return autocorrelation, covariance, energy, entropy, largest
 
 
@@ -83,20 +87,6 @@ def _entropy(p):
         if cell > 0.0:
             total -= cell * np.log2(cell + _EPS)
     return total
-
-
-@njit(cache=True, nogil=True)
-def _cross_entropies(p, px, py):
-    """HXY1 and HXY2: the joint and the product distribution, coded by the product distribution."""
-    hxy1 = hxy2 = 0.0
-    for i in range(px.size):
-        for j in range(py.size):
-            product = px[i] * py[j]
-            if product > 0.0:
-                code = np.log2(product + _EPS)
-                hxy1 -= p[i, j] * code
-                hxy2 -= product * code
-    return hxy1, hxy2
 
 
 @njit(cache=True, nogil=True)
@@ -142,15 +132,15 @@ def _difference_features(of_difference, n_gray, row):
 
 
 @njit(cache=True, nogil=True)
-def _information_features(p, px, py, entropy, row):
+def _information_features(px, py, entropy, row):
+    """Imc1 and Imc2; HXY1 and HXY2, the codes by the product distribution, are both HX + HY."""
     hx, hy = _entropy(px), _entropy(py)
-    hxy1, hxy2 = _cross_entropies(p, px, py)
+    information = hx + hy - entropy
+    if information < 1e-13:  # independent but for rounding
+        information = 0.0
     larger = max(hx, hy)
-    row[13] = (entropy - hxy1) / larger if larger != 0.0 else 0.0  # Imc1
-    if hxy2 >= entropy:
-        row[14] = np.sqrt(1.0 - np.exp(-2.0 * (hxy2 - entropy)))  # Imc2
-    else:
-        row[14] = np.nan  # below zero by rounding alone; left out of the mean
+    row[13] = -information / larger if larger > 0.0 else 0.0  # Imc1
+    row[14] = np.sqrt(1.0 - np.exp(-2.0 * information))  # Imc2
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -185,32 +175,47 @@ def _tridiagonalise(a, diagonal, below):
 
 
 @njit(cache=True, nogil=True)
-def _second_modulus(diagonal, below):
-    """Second largest |eigenvalue|, none above 1, of a tridiagonal matrix: bisection on Sturm counts."""
-    n = diagonal.size
-    low, high = 0.0, 1.000001
-    while high - low > 1e-15 + 1e-14 * low:
-        x = 0.5 * (low + high)
-        q, r = diagonal[0] - x, diagonal[0] + x
-        outside = (q > 0.0) + (r < 0.0)
+def _second_moduli(diagonal, below):
+    """Second largest |eigenvalue|, none above 1, of tridiagonal matrices: bisection on Sturm counts.
+
+    Parameters
+    ----------
+    diagonal, below : float64 (n, n_matrices), (n - 1, n_matrices); zeros fill up smaller matrices
+
+    Returns
+    -------
+    float64 (n_matrices,)
+    """
+    n, n_matrices = diagonal.shape
+    squares = below * below
+    low, high = np.zeros(n_matrices), np.full(n_matrices, 1.000001)
+    x, q, r, outside = np.empty((4, n_matrices))
+    for _ in range(50):  # halves the bracket to 1e-15
+        for m in range(n_matrices):  # all matrices in step, so that the divisions overlap
+            x[m] = 0.5 * (low[m] + high[m])
+            q[m] = diagonal[0, m] - x[m]
+            r[m] = diagonal[0, m] + x[m]
+            outside[m] = (1.0 if q[m] > 0.0 else 0.0) + (1.0 if r[m] < 0.0 else 0.0)
         for i in range(1, n):
-            square = below[i - 1] * below[i - 1]
-            q = diagonal[i] - x - square / (q if q != 0.0 else 1e-300)
-            r = diagonal[i] + x - square / (r if r != 0.0 else 1e-300)
-            outside += (q > 0.0) + (r < 0.0)
-        if outside >= 2:
-            low = x
-        else:
-            high = x
+            for m in range(n_matrices):
+                q[m] = diagonal[i, m] - x[m] - squares[i - 1, m] / (q[m] if q[m] != 0.0 else 1e-300)
+                r[m] = diagonal[i, m] + x[m] - squares[i - 1, m] / (r[m] if r[m] != 0.0 else 1e-300)
+                outside[m] += (1.0 if q[m] > 0.0 else 0.0) + (1.0 if r[m] < 0.0 else 0.0)
+        for m in range(n_matrices):
+            if outside[m] >= 2.0:
+                low[m] = x[m]
+            else:
+                high[m] = x[m]
     return 0.5 * (low + high)
 
 
 @njit(cache=True, nogil=True)
-def _maximal_correlation(p, px, py, symmetrical):
-    """Second singular value of p / sqrt(px py): the square root of the second eigenvalue of Q.
+def _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below):
+    """Tridiagonal matrix whose eigenvalues are the singular values of p / sqrt(px py), or their squares.
 
     The term eps of pyradiomics' Q, shared evenly between its two factors, keeps the eigenvalues to
-    first order. A symmetric p gives a symmetric matrix, whose singular values are |eigenvalues|.
+    first order. A symmetric p gives a symmetric matrix, whose singular values are |eigenvalues|;
+    otherwise the matrix times its transpose gives their squares. Levels without pairs are left out.
     """
     kept = np.empty(px.size, np.int64)
     n = 0
@@ -219,7 +224,7 @@ def _maximal_correlation(p, px, py, symmetrical):
             kept[n] = i
             n += 1
     if n < 2:
-        return 0.0
+        return
     a = np.empty((n, n))
     for i in range(n):
         for j in range(n):
@@ -230,15 +235,12 @@ def _maximal_correlation(p, px, py, symmetrical):
         for i in range(n):
             for j in range(n):
                 a[i, j] = _dot(half[i], half[j])
-    diagonal, below = np.empty(n), np.empty(n - 1)
-    _tridiagonalise(a, diagonal, below)
-    value = _second_modulus(diagonal, below)
-    return value if symmetrical else np.sqrt(value)
+    _tridiagonalise(a, diagonal[:n], below[: n - 1])
 
 
 @njit(cache=True, nogil=True)
-def add_directions(tables, gray_values, n_gray, symmetrical, sums, counts):
-    """Add the 24 features of each direction that holds pairs to the sums; NaN is not counted.
+def add_directions(tables, gray_values, n_gray, symmetrical, sums):
+    """Add the 24 features of each direction that holds pairs to the sums.
 
     Parameters
     ----------
@@ -246,11 +248,19 @@ def add_directions(tables, gray_values, n_gray, symmetrical, sums, counts):
     gray_values : int64 (n_present,), the grey level of each row
     n_gray : int, the highest grey level
     symmetrical : bool, count each pair in both directions
-    sums, counts : float64 (24,), int64 (24,), in the order of the catalogue
+    sums : float64 (24,), in the order of the catalogue
+
+    Returns
+    -------
+    int, the directions that hold pairs
     """
     n = gray_values.size
     p, px, py = np.empty((n, n)), np.empty(n), np.empty(n)
     of_sum, of_difference = np.empty(2 * n_gray + 1), np.empty(n_gray)
+    diagonals, belows = np.zeros((n, tables.shape[0])), np.zeros((max(n - 1, 0), tables.shape[0]))
+    diagonal, below = np.empty(n), np.empty(max(n - 1, 0))
+    row = np.empty(24)
+    n_used = 0
     for k in range(tables.shape[0]):
         if not _normalise(tables[k], symmetrical, p, px, py):
             continue
@@ -258,21 +268,30 @@ def add_directions(tables, gray_values, n_gray, symmetrical, sums, counts):
         variance = _spread(px, gray_values, ux)
         deviations = np.sqrt(variance) * np.sqrt(_spread(py, gray_values, uy))
         autocorrelation, covariance, energy, entropy, largest = _joint_sums(
-            p, gray_values, ux, uy, of_sum, of_difference
+            p, gray_values, ux, uy, symmetrical, of_sum, of_difference
         )
-        row = np.zeros(24)
+        row[:] = 0.0
         row[0] = autocorrelation  # Autocorrelation
         _sum_features(of_sum, ux + uy, row)
         _difference_features(of_difference, n_gray, row)
         row[5] = covariance / (deviations + _EPS) if deviations != 0.0 else 1.0  # Correlation
-        _information_features(p, px, py, entropy, row)
+        _information_features(px, py, entropy, row)
         row[16] = ux  # JointAverage
         row[17] = energy  # JointEnergy
         row[18] = entropy  # JointEntropy
-        row[19] = 1.0 if n == 1 else _maximal_correlation(p, px, py, symmetrical)  # MCC
         row[20] = largest  # MaximumProbability
         row[23] = variance  # SumSquares
-        for i in range(24):
-            if not np.isnan(row[i]):
-                sums[i] += row[i]
-                counts[i] += 1
+        sums += row
+        diagonal[:] = 0.0
+        below[:] = 0.0
+        _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below)
+        diagonals[:, n_used] = diagonal
+        belows[:, n_used] = below
+        n_used += 1
+    if n == 1:
+        sums[19] += n_used  # MCC of one grey level is 1
+    elif n_used > 0:
+        for modulus in _second_moduli(diagonals[:, :n_used].copy(), belows[:, :n_used].copy()):
+            if modulus > 1e-14:
+                sums[19] += modulus if symmetrical else np.sqrt(modulus)  # MCC
+    return n_used

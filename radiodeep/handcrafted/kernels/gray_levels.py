@@ -1,4 +1,4 @@
-"""Intensities of a region and bin edges in; grey levels, without the empty ones, out."""
+"""Intensities of a region and bin edges in; grey levels out."""
 
 import numpy as np
 from numba import njit
@@ -6,19 +6,18 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def assign_levels(values, edges, positions, volume):
-    """Give each voxel the number of edges at or below it, then number only the levels that occur.
+    """Give each voxel the number of edges at or below it.
 
     Parameters
     ----------
     values : float64 (n_voxels,)
     edges : float64 (n_edges,), increasing, the first not above any value
     positions : int64 (n_voxels,), places in the flattened volume
-    volume : uint16 (n_places,), zeros; filled with 1 ... n_present inside the region
+    volume : uint8 or uint16 (n_places,), zeros; filled with levels, counted from 1, inside the region
 
     Returns
     -------
-    gray_values : int64 (n_present,), the grey levels that occur, counted from 1
-    counts : int64 (n_present,), their voxels
+    counts : int64 (n_edges + 1,), voxels of each level
     """
     n_edges = edges.size
     per_bin = (n_edges - 1) / (edges[n_edges - 1] - edges[0])
@@ -35,15 +34,11 @@ def assign_levels(values, edges, positions, volume):
         volume[positions[i]] = level
         counts[level] += 1
 
-    n_present = 0
-    gray_values = np.empty(n_edges + 1, np.int64)
-    renumbered = np.zeros(n_edges + 1, np.uint16)
-    for level in range(1, n_edges + 1):
-        if counts[level] > 0:
-            gray_values[n_present] = level
-            counts[n_present] = counts[level]
-            n_present += 1
-            renumbered[level] = n_present
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def renumber_levels(gray, positions, numbers, volume):
+    """Write the number of each voxel's grey level into `volume`, a second one like `gray`."""
     for i in range(positions.size):
-        volume[positions[i]] = renumbered[volume[positions[i]]]
-    return gray_values[:n_present], counts[:n_present]
+        volume[positions[i]] = numbers[gray[positions[i]]]

@@ -5,12 +5,55 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def surface(mask, margin, spacing_mm, crosses, triple, area_vector):
+def row_ends(mask):
+    """First and last voxel of every row along x: int32 (z, y) each; nx and -1 where the row is empty."""
+    nz, ny, nx = mask.shape
+    first = np.full((nz, ny), nx, np.int32)
+    last = np.full((nz, ny), -1, np.int32)
+    for z in range(nz):
+        for y in range(ny):
+            row = mask[z, y]
+            for x in range(nx):
+                if row[x]:
+                    first[z, y] = x
+                    break
+            else:
+                continue
+            for x in range(nx - 1, -1, -1):
+                if row[x]:
+                    last[z, y] = x
+                    break
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def column_ends(mask):
+    """First and last voxel of every column along y: int32 (x, z) each; ny and -1 where it is empty."""
+    nz, ny, nx = mask.shape
+    first = np.full((nx, nz), ny, np.int32)
+    last = np.full((nx, nz), -1, np.int32)
+    nearest, farthest = np.empty(nx, np.int32), np.empty(nx, np.int32)
+    for z in range(nz):
+        nearest[:] = ny
+        farthest[:] = -1
+        for y in range(ny):
+            row = mask[z, y]
+            for x in range(nx):
+                nearest[x] = min(nearest[x], y) if row[x] else nearest[x]
+                farthest[x] = y if row[x] else farthest[x]
+        first[:, z] = nearest
+        last[:, z] = farthest
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def surface(mask, first, last, margin, spacing_mm, crosses, triple, area_vector):
     """Area and volume of the marching-cubes mesh.
 
     Parameters
     ----------
     mask : uint8 (z, y, x), 0 or 1, with a border of at least one 0
+    first, last : int32 (z, y), ends of the rows, from `row_ends`
     margin : int, width of that border; the mesh is measured from the last voxel of it
     spacing_mm : float64 (3,), (z, y, x)
     crosses : int64 (128, 5, 3), cross product of each triangle's edges, in half voxels
@@ -21,14 +64,16 @@ def surface(mask, margin, spacing_mm, crosses, triple, area_vector):
     -------
     area_mm2, volume_mm3 : float64
     """
-    nz, ny, nx = mask.shape
+    nz, ny, _ = mask.shape
     cells = np.zeros(128, np.int64)
     sixfold = 0  # six times the volume, in eighths of a voxel
     for z in range(nz - 1):
         for y in range(ny - 1):
+            start = min(first[z, y], first[z, y + 1], first[z + 1, y], first[z + 1, y + 1]) - 1
+            stop = max(last[z, y], last[z, y + 1], last[z + 1, y], last[z + 1, y + 1]) + 1
             a, b, c, d = mask[z, y], mask[z, y + 1], mask[z + 1, y], mask[z + 1, y + 1]
-            left = np.int64(a[0] | b[0] << 3 | c[0] << 4 | d[0] << 7)
-            for x in range(nx - 1):
+            left = np.int64(0)
+            for x in range(start, stop):
                 code = left | np.int64(a[x + 1] << 1 | b[x + 1] << 2 | c[x + 1] << 5 | d[x + 1] << 6)
                 left = np.int64(a[x + 1] | b[x + 1] << 3 | c[x + 1] << 4 | d[x + 1] << 7)
                 if code == 0 or code == 255:
@@ -81,47 +126,47 @@ def moments(mask):
 
 
 @njit(cache=True, nogil=True)
-def _note_changes(row, other, shift_first, shift_last, low, high, place):
-    """Write the first and the last place where two rows differ, in half voxels."""
-    for k in range(row.size):
-        if row[k] != other[k]:
-            low[place] = 2 * k - shift_first
-            break
-    else:
-        return
-    for k in range(row.size - 1, -1, -1):
-        if row[k] != other[k]:
-            high[place] = 2 * k + shift_last
-            break
+def _note_change(first, last, i, j, k, m, low, high):
+    """Ends of the places where two neighbouring lines differ, unless a vertex beside them lies farther out.
+
+    Lines that begin at one place differ only farther in; there the hull goes through the ends of the
+    two lines themselves.
+    """
+    at_first = first[i, j] != first[k, m]
+    at_last = last[i, j] != last[k, m]
+    if at_first or at_last:
+        outer_first, outer_last = 2 * min(first[i, j], first[k, m]), 2 * max(last[i, j], last[k, m])
+        low[i + k, j + m] = outer_first if at_first else outer_last
+        high[i + k, j + m] = outer_last if at_last else outer_first
 
 
 @njit(cache=True, nogil=True)
-def line_ends(mask):
-    """Outermost mesh vertices on every line along the last axis.
+def line_ends(first, last):
+    """Outermost mesh vertices on every line, as far as the hull may go through them.
 
     Vertices lie halfway between a voxel inside and its neighbour outside; in half voxels they have
     one odd coordinate.
 
     Parameters
     ----------
-    mask : uint8 (a, b, c), with a border of zeros
+    first, last : int32 (a, b), ends of parallel lines of voxels; the outermost lines are empty
 
     Returns
     -------
-    low, high : int32 (2a - 1, 2b - 1), low > high where the line holds no vertex
+    low, high : int32 (2a - 1, 2b - 1), low > high where the line holds no such vertex
     """
-    na, nb, nc = mask.shape
+    na, nb = first.shape
     low = np.ones((2 * na - 1, 2 * nb - 1), np.int32)
     high = np.zeros((2 * na - 1, 2 * nb - 1), np.int32)
-    outside = np.zeros(nc, np.uint8)
     for i in range(na):
         for j in range(nb):
-            row = mask[i, j]
-            _note_changes(row, outside, 1, 1, low, high, (2 * i, 2 * j))
+            if last[i, j] >= 0:
+                low[2 * i, 2 * j] = 2 * first[i, j] - 1
+                high[2 * i, 2 * j] = 2 * last[i, j] + 1
             if j + 1 < nb:
-                _note_changes(row, mask[i, j + 1], 0, 0, low, high, (2 * i, 2 * j + 1))
+                _note_change(first, last, i, j, i, j + 1, low, high)
             if i + 1 < na:
-                _note_changes(row, mask[i + 1, j], 0, 0, low, high, (2 * i + 1, 2 * j))
+                _note_change(first, last, i, j, i + 1, j, low, high)
     return low, high
 
 
@@ -221,7 +266,7 @@ def _transposed(table):
 
 
 @njit(cache=True, nogil=True)
-def diameters(mask, mask_xzy, spacing_mm):
+def diameters(first, last, first_y, last_y, spacing_mm):
     """Largest distances between mesh vertices: in the planes of constant z, y and x, and in space.
 
     A corner of the hull in space is a corner in all three planes through it, so only those vertices
@@ -229,8 +274,8 @@ def diameters(mask, mask_xzy, spacing_mm):
 
     Parameters
     ----------
-    mask : uint8 (z, y, x), with a border of zeros
-    mask_xzy : uint8 (x, z, y), the same mask
+    first, last : int32 (z, y), from `row_ends` of a mask with a border of zeros
+    first_y, last_y : int32 (x, z), from `column_ends`
     spacing_mm : float64 (3,), (z, y, x)
 
     Returns
@@ -238,9 +283,9 @@ def diameters(mask, mask_xzy, spacing_mm):
     float64 (4,) in mm
     """
     sz, sy, sx = spacing_mm
-    low, high = line_ends(mask)  # of x, on lines (z, y)
+    low, high = line_ends(first, last)  # of x, on lines (z, y)
     low_t, high_t = _transposed(low), _transposed(high)
-    low_x, high_x = line_ends(mask_xzy)  # of y, on lines (x, z)
+    low_x, high_x = line_ends(first_y, last_y)  # of y, on lines (x, z)
     in_z, low_z_hull, high_z_hull = plane_hulls(low, high, sy, sx)
     in_y, low_y_hull, high_y_hull = plane_hulls(low_t, high_t, sz, sx)
     in_x, low_x_hull, high_x_hull = plane_hulls(low_x, high_x, sz, sy)

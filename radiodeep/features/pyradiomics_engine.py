@@ -1,0 +1,111 @@
+"""A case and settings in, the row that pyradiomics itself calculates out; for cross-checking."""
+
+import logging
+
+import numpy as np
+import SimpleITK as sitk
+
+from radiodeep.exceptions import InputError
+from radiodeep.features.pyradiomics_parameters import SITK_NAMES
+from radiodeep.features.radiomics_settings import image_types_of
+
+_OUR_SETTINGS = {
+    "binWidth": "bin_width",
+    "binCount": "bin_count",
+    "force2D": "force_2d",
+    "force2Ddimension": "force_2d_dimension",
+    "symmetricalGLCM": "symmetrical_glcm",
+    "weightingNorm": "weighting_norm",
+    "gldm_a": "gldm_alpha",
+    "voxelArrayShift": "voxel_array_shift",
+    "normalize": "normalize",
+    "normalizeScale": "normalize_scale",
+    "removeOutliers": "remove_outliers",
+    "preCrop": "pre_crop",
+    "padDistance": "pad_distance",
+    "resegmentMode": "resegment_mode",
+    "resegmentShape": "resegment_shape",
+    "minimumROIDimensions": "minimum_roi_dimensions",
+    "minimumROISize": "minimum_roi_size",
+}
+
+
+def pyradiomics_row(case, extractor, names):
+    """Run pyradiomics on one case.
+
+    Parameters
+    ----------
+    case : Case
+    extractor : RadiomicsExtractor
+        Its settings are translated.
+    names : sequence of str
+        Features in the order of the row.
+
+    Returns
+    -------
+    float64 ndarray of shape (n_features,)
+
+    Raises
+    ------
+    InputError
+        If pyradiomics is not installed, refuses the case, or leaves a feature out.
+    """
+    calculator = _calculator(extractor)
+    voxels, roi, spacing_mm = case.read()
+    image, mask = sitk.GetImageFromArray(voxels), sitk.GetImageFromArray(roi.astype(np.uint8))
+    for volume in (image, mask):
+        volume.SetSpacing([float(step) for step in spacing_mm[::-1]])
+    try:
+        values = calculator.execute(image, mask)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"pyradiomics refuses the case: {error}") from error
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise InputError(f"pyradiomics gives no value for {len(missing)} features, the first of them {missing[0]}.")
+    return np.array([float(values[name]) for name in names])
+
+
+def _calculator(extractor):
+    try:
+        from radiomics import featureextractor, logger  # optional, and slow to import
+    except ImportError as error:
+        raise InputError(
+            "engine='pyradiomics' needs pyradiomics, which is not installed. Install it with 'pip install numpy "
+            "setuptools wheel' and 'pip install --no-build-isolation pyradiomics==3.0.1', or use engine='radiodeep'."
+        ) from error
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        calculator = featureextractor.RadiomicsFeatureExtractor(**_translated(extractor))
+    finally:
+        logger.setLevel(level)
+    calculator.disableAllImageTypes()
+    names = {ours: theirs for theirs, ours in _OUR_SETTINGS.items()}
+    for image_type, (filter_settings, overrides) in image_types_of(extractor.image_types).items():
+        own = {names.get(name, name): value for name, value in overrides.items()}
+        calculator.enableImageTypeByName(image_type, customArgs={**filter_settings, **own})
+    calculator.disableAllFeatures()
+    families = (
+        extractor.families if isinstance(extractor.families, dict) else dict.fromkeys(extractor.chosen_families())
+    )
+    for family, listed in families.items():
+        calculator.enabledFeatures[family] = list(listed or [])
+    return calculator
+
+
+def _translated(extractor):
+    settings = {theirs: getattr(extractor, ours) for theirs, ours in _OUR_SETTINGS.items()}
+    settings["distances"] = [int(step) for step in extractor.distances]
+    settings["additionalInfo"] = False
+    settings["label"] = 1  # the mask that is handed over has this one
+    if settings["binCount"] is None:
+        del settings["binCount"]
+    if settings["binWidth"] is None:
+        del settings["binWidth"]
+    if extractor.resegment_range is not None:
+        settings["resegmentRange"] = [float(limit) for limit in extractor.resegment_range]
+    if extractor.resample_mm is not None:
+        steps = np.broadcast_to(np.asarray(extractor.resample_mm, dtype=float), 3)
+        settings["resampledPixelSpacing"] = steps[::-1].tolist()
+        settings["interpolator"] = {ours: theirs for theirs, ours in SITK_NAMES.items()}[extractor.interpolator]
+    return settings

@@ -1,0 +1,140 @@
+"""What the settings of `RadiomicsExtractor` may be."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+import numpy as np
+
+from radiodeep.exceptions import InputError
+from radiodeep.handcrafted.catalogue import FAMILIES
+from radiodeep.handcrafted.neighbours import WEIGHTING_NORMS
+from radiodeep.imaging.filters import IMAGE_TYPES, check_filter_settings
+from radiodeep.imaging.intensity import RESEGMENT_MODES
+from radiodeep.imaging.resample import INTERPOLATORS
+
+# Settings that go to every image as they are, and that an image type may have for itself.
+TEXTURE_SETTINGS = (
+    "bin_width",
+    "bin_count",
+    "max_gray_levels",
+    "voxel_array_shift",
+    "distances",
+    "symmetrical_glcm",
+    "weighting_norm",
+    "gldm_alpha",
+)
+
+ENGINES = ("radiodeep", "pyradiomics")
+
+
+def _real(value):
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_) and bool(np.isfinite(value))
+
+
+def _positive(value):
+    return _real(value) and value > 0
+
+
+def _whole(value, low, high=None):
+    whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+    return whole and value >= low and (high is None or value <= high)
+
+
+def _truth(value, _):
+    return isinstance(value, bool | np.bool_)
+
+
+def _listed(value):
+    return isinstance(value, list | tuple | np.ndarray) and len(value) > 0
+
+
+def _spacing(value):
+    values = value if _listed(value) else [value]
+    return len(values) in (1, 3) and all(_real(step) and step >= 0 for step in values)
+
+
+def _families(value, _):
+    if value is None:
+        return True
+    return not isinstance(value, str) and len(value) > 0 and all(family in FAMILIES for family in value)
+
+
+# Parameter -> (whether a value is allowed, given the extractor; what is allowed, in words).
+RULES = {
+    "bin_width": (
+        lambda value, self: _positive(value) or (value is None and self.bin_count is not None),
+        "a float > 0",
+    ),
+    "bin_count": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
+    "families": (_families, f"None, a sequence of {', '.join(FAMILIES)}, or a dict from them to lists of names"),
+    "force_2d": (_truth, "True or False"),
+    "force_2d_dimension": (lambda value, _: _whole(value, 0, 2), "0, 1 or 2 (z, y, x)"),
+    "distances": (
+        lambda value, _: _listed(value) and all(_whole(step, 1, 20) for step in value),
+        "a sequence of ints from 1 to 20, as (1,)",
+    ),
+    "symmetrical_glcm": (_truth, "True or False"),
+    "weighting_norm": (
+        lambda value, _: value is None or value in WEIGHTING_NORMS,
+        f"None or one of {', '.join(WEIGHTING_NORMS)}",
+    ),
+    "gldm_alpha": (lambda value, _: _whole(value, 0), "an int >= 0"),
+    "voxel_array_shift": (lambda value, _: _real(value), "a finite float"),
+    "max_gray_levels": (lambda value, _: _whole(value, 1, 65534), "an int from 1 to 65534"),
+    "normalize": (_truth, "True or False"),
+    "normalize_scale": (lambda value, _: _positive(value), "a float > 0"),
+    "remove_outliers": (lambda value, _: value is None or _positive(value), "None or a float > 0"),
+    "resample_mm": (
+        lambda value, _: value is None or _spacing(value),
+        "None, a float >= 0, or three (z, y, x)",
+    ),
+    "interpolator": (lambda value, _: value in INTERPOLATORS, f"one of {', '.join(INTERPOLATORS)}"),
+    "pre_crop": (_truth, "True or False"),
+    "pad_distance": (lambda value, _: _whole(value, 0), "an int >= 0"),
+    "resegment_range": (
+        lambda value, _: value is None or (_listed(value) and len(value) <= 2 and all(map(_real, value))),
+        "None or a sequence of one or two floats",
+    ),
+    "resegment_mode": (lambda value, _: value in RESEGMENT_MODES, f"one of {', '.join(RESEGMENT_MODES)}"),
+    "resegment_shape": (_truth, "True or False"),
+    "label": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
+    "minimum_roi_dimensions": (lambda value, _: _whole(value, 1, 3), "1, 2 or 3"),
+    "minimum_roi_size": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
+    "engine": (lambda value, _: value in ENGINES, f"one of {', '.join(ENGINES)}"),
+}
+
+
+def image_types_of(image_types):
+    """Read the 'image_types' parameter.
+
+    Returns
+    -------
+    dict from image type to (settings of its filter, settings of texture that differ for it)
+
+    Raises
+    ------
+    InputError
+        For an unknown image type, or a setting that it does not have or that is out of range.
+    """
+    if image_types is None:
+        return {"Original": ({}, {})}
+    listed = image_types if isinstance(image_types, Mapping) else None
+    if listed is None and isinstance(image_types, list | tuple):
+        listed = dict.fromkeys(image_types)
+    if not listed or not all(image_type in IMAGE_TYPES for image_type in listed):
+        raise InputError(
+            "The 'image_types' parameter of RadiomicsExtractor must be None, or a sequence or dict of "
+            f"{', '.join(IMAGE_TYPES)}. Got {image_types!r} instead."
+        )
+    types = {}
+    for image_type, settings in listed.items():
+        settings = settings or {}
+        overrides = {name: value for name, value in settings.items() if name in TEXTURE_SETTINGS}
+        filter_settings = {name: value for name, value in settings.items() if name not in overrides}
+        check_filter_settings(image_type, filter_settings)
+        for name, value in overrides.items():
+            holds, allowed = RULES[name]
+            if value is not None and not holds(value, None):
+                raise InputError(f"The '{name}' of {image_type} must be {allowed}. Got {value!r} instead.")
+        types[image_type] = filter_settings, overrides
+    return types

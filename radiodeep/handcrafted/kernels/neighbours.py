@@ -1,0 +1,199 @@
+"""A volume of grey levels in; what each voxel has in common with its neighbours, runs and zones out.
+
+Volumes are flattened, with a border of zeros that no step leaves, so that a step is an offset and one
+loop without branches passes over many voxels at once.
+"""
+
+import numpy as np
+from numba import njit
+
+_CHUNK = 4096  # voxels that are taken together: their scratch arrays stay in the nearest cache
+_LOWEST_BIT = np.array([0, 1, 2, 5, 3, 9, 6, 11, 15, 4, 8, 10, 14, 7, 13, 12], np.uint8)  # of (bit * 2479) >> 12
+
+
+@njit(cache=True, nogil=True)
+def link_equal_neighbours(volume, offsets, links):
+    """Mark in each voxel those of its preceding neighbours that have its grey level.
+
+    Parameters
+    ----------
+    volume : uint8 or uint16 (n_places,), 0 outside the region
+    offsets : int64 (n_directions,), at most 16, all > 0
+    links : uint16 (n_places,), zeros; bit k of i is set if i and i - offsets[k] have one level
+    """
+    far = offsets.max()
+    for start in range(far, volume.size - far, _CHUNK):
+        stop = min(start + _CHUNK, volume.size - far)
+        here, out = volume[start:stop], links[start:stop]
+        for k in range(offsets.size):
+            before = volume[start - offsets[k] : stop - offsets[k]]
+            bit = np.uint16(1 << k)
+            for i in range(here.size):
+                out[i] |= bit if here[i] == before[i] else np.uint16(0)
+        for i in range(here.size):
+            out[i] = out[i] if here[i] > 0 else np.uint16(0)
+
+
+@njit(cache=True, nogil=True)
+def _lowest_bit(bits):
+    return _LOWEST_BIT[(((bits & -bits) * 2479) & 0xFFFF) >> 12]
+
+
+@njit(cache=True, nogil=True)
+def _mark_third_voxels(links, offsets, thirds):
+    """Mark the third voxel of every run of three and more: uint16 (n_places,), as `links`."""
+    for first in range(0, links.size, _CHUNK):
+        stop = min(first + _CHUNK, links.size)
+        for k in range(offsets.size):
+            start = max(first, 2 * offsets[k])
+            if start >= stop:
+                continue
+            here, out = links[start:stop], thirds[start:stop]
+            before = links[start - offsets[k] : stop - offsets[k]]
+            farther = links[start - 2 * offsets[k] : stop - 2 * offsets[k]]
+            bit = np.uint16(1 << k)
+            for i in range(here.size):
+                out[i] |= here[i] & before[i] & ~farther[i] & bit
+
+
+@njit(cache=True, nogil=True)
+def count_runs(volume, links, positions, offsets, counts, pairs, runs):
+    """Count the runs of each grey level by length, in every direction.
+
+    Only runs of three voxels and more are followed. A run of j voxels holds j - 1 pairs, so the rest
+    of the pairs are runs of two, and the rest of the voxels runs of one.
+
+    Parameters
+    ----------
+    volume, links : as in `link_equal_neighbours`
+    positions : int64 (n_voxels,), places of the region
+    offsets : int64 (n_directions,)
+    counts : int64 (n_present,), voxels of each level
+    pairs : int64 (n_directions, n_present), pairs of neighbours that both have that level
+    runs : int64 (n_directions, n_present, longest + 1), zeros; column j gets the runs of j voxels;
+        longest is 2 at least
+    """
+    thirds = np.zeros(links.size, np.uint16)
+    _mark_third_voxels(links, offsets, thirds)
+    for k in range(offsets.size):
+        for level in range(counts.size):
+            runs[k, level, 2] = pairs[k, level]
+            runs[k, level, 1] = counts[level] - 2 * pairs[k, level]
+    for i in range(positions.size):
+        place = positions[i]
+        bits = np.int64(thirds[np.uint64(place)])
+        while bits:
+            k = _lowest_bit(bits)
+            bit = 1 << k
+            bits ^= bit
+            length = 3
+            after = place + offsets[k]
+            while links[np.uint64(after)] & bit:
+                length += 1
+                after += offsets[k]
+            level = volume[place] - 1
+            runs[k, level, length] += 1
+            runs[k, level, 2] -= length - 1
+            runs[k, level, 1] += length - 2  # its voxels, less those of the pairs taken back
+
+
+@njit(cache=True, nogil=True)
+def _root(parents, zone):
+    while parents[zone] != zone:
+        parents[zone] = parents[parents[zone]]
+        zone = parents[zone]
+    return zone
+
+
+@njit(cache=True, nogil=True)
+def find_zones(volume, links, positions, offsets, representatives):
+    """Find the connected zones of equal grey level.
+
+    Linked neighbours that touch one another are in one zone already, so a voxel asks one
+    representative of each such group.
+
+    Parameters
+    ----------
+    volume, links : as in `link_equal_neighbours`
+    positions : int64 (n_voxels,), increasing
+    offsets : int64 (n_directions,)
+    representatives : uint16 (2 ** n_directions,), the bits to ask for every pattern of bits
+
+    Returns
+    -------
+    levels : int64 (n_zones,), 0 ... n_present - 1
+    sizes : int64 (n_zones,), in voxels
+    """
+    zones = np.empty(volume.size, np.int32)
+    parents = np.empty(positions.size, np.int32)
+    sizes = np.empty(positions.size, np.int64)
+    levels = np.empty(positions.size, np.int64)
+    n = 0
+    for i in range(positions.size):
+        place = np.uint64(positions[i])
+        bits = np.int64(representatives[links[place]])
+        if bits == 0:
+            zones[place] = parents[n] = n
+            sizes[n] = 1
+            levels[n] = volume[place] - 1
+            n += 1
+            continue
+        zone = _root(parents, zones[np.uint64(positions[i] - offsets[_lowest_bit(bits)])])
+        bits &= bits - 1
+        while bits:
+            other = _root(parents, zones[np.uint64(positions[i] - offsets[_lowest_bit(bits)])])
+            bits &= bits - 1
+            if other != zone:
+                zone, other = min(zone, other), max(zone, other)
+                parents[other] = zone
+                sizes[zone] += sizes[other]
+        zones[place] = zone
+        sizes[zone] += 1
+    n_zones = 0
+    for zone in range(n):
+        if parents[zone] == zone:
+            sizes[n_zones], levels[n_zones] = sizes[zone], levels[zone]
+            n_zones += 1
+    return levels[:n_zones], sizes[:n_zones]
+
+
+@njit(cache=True, nogil=True)
+def compare_with_neighbours(gray, row_of_gray, offsets, alpha, scratch, dependence, differences):
+    """Count dependent neighbours, and add up how far voxels are from the mean of their neighbours.
+
+    Parameters
+    ----------
+    gray : uint8 or uint16 (n_places,), grey levels; 0 outside the region
+    row_of_gray : int64 (highest grey level + 1,), the row of each grey level in the tables
+    offsets : int64 (n_neighbours,), to all neighbours, those before and those after
+    alpha : int, largest difference of grey levels that counts as dependent
+    scratch : unsigned (3, chunk); n_neighbours * the highest grey level fit in its type
+    dependence : int64 (n_present, n_neighbours + 1), zeros; column j gets the voxels with j dependent neighbours
+    differences : float64 (n_present,), zeros; sums of |grey level - mean of the neighbours in the region|
+    """
+    far = np.abs(offsets).max()
+    chunk = scratch.shape[1]
+    for start in range(far, gray.size - far, chunk):
+        stop = min(start + chunk, gray.size - far)
+        here = gray[start:stop]
+        alike, inside, total = scratch[0, : stop - start], scratch[1, : stop - start], scratch[2, : stop - start]
+        alike[:] = 0
+        inside[:] = 0
+        total[:] = 0
+        for offset in offsets:
+            there = gray[start + offset : stop + offset]
+            for i in range(here.size):
+                inside[i] += there[i] > 0
+                total[i] += there[i]
+            if alpha == 0:
+                for i in range(here.size):
+                    alike[i] += here[i] == there[i]
+            else:
+                for i in range(here.size):
+                    alike[i] += (there[i] > 0) & (abs(np.int64(here[i]) - np.int64(there[i])) <= alpha)
+        for i in range(here.size):
+            if here[i] > 0:
+                row = row_of_gray[here[i]]
+                dependence[row, alike[i]] += 1
+                if inside[i] > 0:
+                    differences[row] += abs(here[i] - total[i] / inside[i])

@@ -1,0 +1,172 @@
+"""An image and a box in; its Laplacian of Gaussian inside that box out, as ITK's recursive filter has it.
+
+The recursive filter is linear and goes on at the borders with the outermost voxel, so along one axis
+it is a matrix. Only the rows of the box are needed, and the columns within the reach of the filter.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from radiodeep.exceptions import RoiTooSmallError
+
+_REACH = 13.0  # standard deviations beyond which the response weighs under 1e-8 of its peak
+
+# Fourth-order approximation of the Gaussian (order 0) and of its second derivative (order 2): weights of
+# two damped cosines and sines, their frequencies and dampings per standard deviation.
+_COSINES = {0: (1.3530, -0.3531), 2: (-1.3563, 0.3446)}
+_SINES = {0: (1.8151, 0.0902), 2: (5.2318, -2.2355)}
+_FREQUENCIES = (0.6681, 2.0787)
+_DAMPINGS = (-1.3932, -1.3732)
+
+
+def laplacian_of_gaussian(image, box, spacing_mm, sigma_mm):
+    """Calculate sigma² times the Laplacian of the image smoothed by a Gaussian.
+
+    Parameters
+    ----------
+    image : ndarray of shape (z, y, x)
+    box : tuple of three slices
+    spacing_mm : float64 ndarray of shape (3,)
+    sigma_mm : float
+
+    Returns
+    -------
+    float32 ndarray of the box's shape
+        ITK works in single precision between its passes, so that its values differ from these by about
+        2e-7 of the largest.
+
+    Raises
+    ------
+    RoiTooSmallError
+        If the image has fewer than four voxels along an axis, or not more than sigma covers.
+
+    References
+    ----------
+    Farnebäck G, Westin CF. Improving Deriche-style recursive Gaussian filters. Journal of Mathematical
+    Imaging and Vision 26:293-299, 2006. ITK `LaplacianRecursiveGaussianImageFilter`.
+    """
+    sigmas = sigma_mm / spacing_mm
+    needed = np.maximum(4, np.ceil(sigmas) + 1)
+    if (image.shape < needed).any():
+        raise RoiTooSmallError(
+            f"The image has {' x '.join(map(str, image.shape))} voxels (z, y, x). The Laplacian of Gaussian of "
+            f"{sigma_mm:g} mm needs at least {' x '.join(f'{n:.0f}' for n in needed)}; use a smaller sigma, a larger "
+            "pad_distance, or leave this image type out."
+        )
+    reaches = [int(np.ceil(_REACH * sigma)) for sigma in sigmas]
+    near = tuple(
+        slice(max(side.start - reach, 0), min(side.stop + reach, size))
+        for side, reach, size in zip(box, reaches, image.shape, strict=True)
+    )
+    smooth, curve = (
+        [
+            _blocks(order, sigma, side.start, side.stop, around.start, around.stop, size)
+            for sigma, side, around, size in zip(sigmas, box, near, image.shape, strict=True)
+        ]
+        for order in (0, 2)
+    )
+    data = image[near].astype(np.float64)
+    smooth_z, curve_z = _along(data, 0, smooth[0]), _along(data, 0, curve[0])
+    smooth_zy = _along(smooth_z, 1, smooth[1])
+    curves = _along(curve_z, 1, smooth[1]) + _along(smooth_z, 1, curve[1])
+    total = _along(curves, 2, smooth[2]) + _along(smooth_zy, 2, curve[2])
+    return total.astype(np.float32)
+
+
+def _along(data, axis, blocks):
+    """Multiply along one axis by a matrix that is 0 far from its diagonal."""
+    shape = list(data.shape)
+    shape[axis] = blocks[-1][1]
+    out = np.empty(shape)
+    for first_row, last_row, first, last, block in blocks:
+        if axis == 0:
+            part = data[first:last].reshape(last - first, -1)
+            np.matmul(block, part, out=out[first_row:last_row].reshape(last_row - first_row, -1))
+        elif axis == 1:
+            np.matmul(block, data[:, first:last], out=out[:, first_row:last_row])
+        else:
+            np.matmul(data[:, :, first:last], block.T, out=out[:, :, first_row:last_row])
+    return out
+
+
+@lru_cache(maxsize=128)
+def _blocks(order, sigma, start, stop, first, last, size):
+    """Split the filter as a matrix into row blocks: (first row, last row, first column, last column, block)."""
+    matrix = _matrix(order, sigma, start, stop, first, last, size)
+    reach = int(np.ceil(_REACH * sigma))
+    n = max(1, (stop - start) // max(32, reach))
+    blocks = []
+    for rows in np.array_split(np.arange(stop - start), n):
+        low = max(start + rows[0] - reach - first, 0)
+        high = min(start + rows[-1] + 1 + reach - first, last - first)
+        block = np.ascontiguousarray(matrix[rows[0] : rows[-1] + 1, low:high])
+        blocks.append((int(rows[0]), int(rows[-1]) + 1, int(low), int(high), block))
+    return blocks
+
+
+def _matrix(order, sigma, start, stop, first, last, size):
+    """Rows start..stop of the filter as a matrix over the voxels first..last of `size` ones."""
+    reach = int(np.ceil(_REACH * sigma))
+    response = _response(order, sigma, reach)
+    places = np.arange(start - reach, stop + reach)
+    apart = np.abs(np.arange(start, stop)[:, None] - places)
+    weights = np.where(apart <= reach, response[np.minimum(apart, reach)], 0.0)
+    matrix = np.zeros((stop - start, last - first))
+    np.add.at(matrix.T, np.clip(places, 0, size - 1) - first, weights.T)
+    return matrix
+
+
+def _response(order, sigma, reach):
+    """Response of the filter to an impulse, at 0 ... reach voxels from it: float64 (reach + 1,)."""
+    numerator, denominator = _coefficients(0, sigma)
+    if order == 2:
+        second, _ = _coefficients(2, sigma)
+        # No response to a constant: the second derivative takes back some of the smoothing.
+        gain, gain_second = (2 * n.sum() - denominator.sum() * n[0] for n in (numerator, second))
+        numerator = second - gain_second / gain * numerator
+        scale = sigma**2 / _second_moment(numerator, denominator)
+    else:
+        scale = 1 / (2 * numerator.sum() / denominator.sum() - numerator[0])
+    padded = np.zeros(reach + 1)
+    padded[: min(4, reach + 1)] = numerator[: reach + 1] * scale
+    response = np.zeros(reach + 1)
+    for i in range(reach + 1):
+        response[i] = padded[i] - sum(denominator[k] * response[i - k] for k in range(1, min(4, i) + 1))
+    return response
+
+
+def _coefficients(order, sigma):
+    """Numerator (4,) and denominator (5,) of the causal recursion."""
+    (a1, a2), (b1, b2) = _COSINES[order], _SINES[order]
+    sin1, sin2 = np.sin(np.array(_FREQUENCIES) / sigma)
+    cos1, cos2 = np.cos(np.array(_FREQUENCIES) / sigma)
+    exp1, exp2 = np.exp(np.array(_DAMPINGS) / sigma)
+    numerator = np.array(
+        [
+            a1 + a2,
+            exp2 * (b2 * sin2 - (a2 + 2 * a1) * cos2) + exp1 * (b1 * sin1 - (a1 + 2 * a2) * cos1),
+            2 * exp1 * exp2 * ((a1 + a2) * cos2 * cos1 - b1 * cos2 * sin1 - b2 * cos1 * sin2)
+            + a2 * exp1**2
+            + a1 * exp2**2,
+            exp2 * exp1**2 * (b2 * sin2 - a2 * cos2) + exp1 * exp2**2 * (b1 * sin1 - a1 * cos1),
+        ]
+    )
+    denominator = np.array(
+        [
+            1.0,
+            -2 * (exp2 * cos2 + exp1 * cos1),
+            4 * cos2 * cos1 * exp1 * exp2 + exp1**2 + exp2**2,
+            -2 * cos1 * exp1 * exp2**2 - 2 * cos2 * exp2 * exp1**2,
+            exp1**2 * exp2**2,
+        ]
+    )
+    return numerator, denominator
+
+
+def _second_moment(numerator, denominator):
+    """Half the sum of i² times the response over both sides: what makes the filter of x² / 2 give 1."""
+    n, d = np.arange(4), np.arange(5)
+    sn, dn, en = numerator.sum(), (n * numerator).sum(), (n**2 * numerator).sum()
+    sd, dd, ed = denominator.sum(), (d * denominator).sum(), (d**2 * denominator).sum()
+    return (en * sd**2 - ed * sn * sd - 2 * dn * dd * sd + 2 * dd**2 * sn) / sd**3

@@ -1,0 +1,134 @@
+"""An image and a box in; the sub-bands of its stationary wavelet transform, inside that box, out."""
+
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+import pywt
+from numba import njit
+
+
+def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
+    """Split an image into low and high frequencies along every axis, without thinning it out.
+
+    The image goes on periodically beyond its borders, first filled up to even sizes, so a box at one
+    border draws on the other. Every level filters the approximation of the one before with the same
+    filter.
+
+    Parameters
+    ----------
+    image : ndarray of shape (z, y, x)
+    box : tuple of three slices
+    wavelet : pywt.Wavelet
+    axes : sequence of int
+        Axes to filter, the one of the first letter of a name first.
+    levels : int, default=1
+    skipped_levels : int, default=0
+        Levels whose details are not wanted.
+
+    Returns
+    -------
+    list of ndarray of the box's shape
+        Of each level the sub-bands with some high frequency, "LLH" to "HHH", at last the "LLL" of the
+        last level. Float32 for a float32 image, float64 for all others.
+
+    References
+    ----------
+    pyradiomics `imageoperations.getWaveletImage`; pywt.swtn.
+    """
+    first, low, high = _taps(wavelet)
+    reach_before, reach_after = -first, first + low.size - 1
+    n_levels = levels + skipped_levels
+    around = []
+    for axis, (side, size) in enumerate(zip(box, image.shape, strict=True)):
+        margin = (reach_before * n_levels, reach_after * n_levels) if axis in axes else (0, 0)
+        index = np.arange(side.start - margin[0], side.stop + margin[1])
+        if axis in axes:
+            index %= size + size % 2
+            index[index == size] = 0  # an odd size is filled up with the first voxel
+        around.append(index)
+    kind = np.float32 if image.dtype == np.float32 else np.float64
+    data = image[around[0][0] : around[0][-1] + 1] if _is_run(around[0]) else image[around[0]]
+    data = data[:, around[1][:, None], around[2]].astype(kind)
+    low, high = low.astype(kind), high.astype(kind)
+    out = []
+    for level in range(n_levels):
+        bands = {"": data}
+        for axis in axes:
+            bands = {
+                name + letter: band
+                for name, parent in bands.items()
+                for letter, band in zip("LH", _split(parent, axis, low, high), strict=True)
+            }
+        inner = [slice(None)] * 3
+        for axis in axes:
+            left = n_levels - 1 - level
+            size = box[axis].stop - box[axis].start
+            inner[axis] = slice(reach_before * left, reach_before * left + size)
+        letters = subband_letters(len(axes))
+        data = bands[letters[0]]
+        if level >= skipped_levels:
+            out.extend(bands[letter][tuple(inner)] for letter in letters[1:])
+    return [*out, data]
+
+
+def subband_letters(n_axes):
+    """Names of the sub-bands, the approximation first.
+
+    Examples
+    --------
+    >>> subband_letters(2)
+    ['LL', 'LH', 'HL', 'HH']
+    """
+    return ["".join(letters) for letters in product("LH", repeat=n_axes)]
+
+
+def _is_run(index):
+    return index[-1] - index[0] == index.size - 1 and bool((np.diff(index) == 1).all())
+
+
+def _taps(wavelet):
+    return _taps_by_name(wavelet.name)
+
+
+@lru_cache(maxsize=8)
+def _taps_by_name(name):
+    """Where the filters begin, and their weights: out[i] = sum over k of weights[k] * data[i + first + k]."""
+    wavelet = pywt.Wavelet(name)
+    n = 2 * wavelet.dec_len + 2
+    impulse = np.zeros(n)
+    impulse[n // 2] = 1.0
+    low, high = pywt.swt(impulse, wavelet, level=1)[0]
+    weights = np.stack([low, high])[:, ::-1]  # of data[i + j - (n - 1 - n // 2)] at j
+    used = np.flatnonzero(weights.any(axis=0))
+    first = int(used[0]) - (n - 1 - n // 2)
+    used = slice(used[0], used[-1] + 1)
+    first = min(first, 0)
+    return first, np.ascontiguousarray(weights[0, used]), np.ascontiguousarray(weights[1, used])
+
+
+def _split(data, axis, low, high):
+    """Low and high frequencies along one axis, shorter by the length of the filter less one."""
+    shape = list(data.shape)
+    shape[axis] -= low.size - 1
+    inner = int(np.prod(shape[axis + 1 :]))
+    out = np.zeros((2, *shape), data.dtype)
+    _filter(data.reshape(-1, data.shape[axis] * inner), low, high, inner, out.reshape(2, -1, shape[axis] * inner))
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _filter(data, low, high, inner, out):
+    """Filter along an axis whose neighbours lie `inner` numbers apart in each row of `data`.
+
+    The weights are taken from the last to the first, as pywt does it: single precision shows the order.
+    """
+    n = out.shape[2]
+    for row in range(data.shape[0]):
+        for k in range(low.size - 1, -1, -1):
+            a, b = low[k], high[k]
+            part = data[row, k * inner : k * inner + n]
+            low_row, high_row = out[0, row], out[1, row]
+            for i in range(n):
+                low_row[i] += a * part[i]
+                high_row[i] += b * part[i]
