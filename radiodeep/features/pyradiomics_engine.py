@@ -50,22 +50,26 @@ def pyradiomics_row(case, extractor, names):
     InputError
         If pyradiomics is not installed, refuses the case, or leaves a feature out.
     """
-    calculator = _calculator(extractor)
+    featureextractor, logger = _pyradiomics()
     voxels, roi, spacing_mm = case.read()
     image, mask = sitk.GetImageFromArray(voxels), sitk.GetImageFromArray(roi.astype(np.uint8))
     for volume in (image, mask):
         volume.SetSpacing([float(step) for step in spacing_mm[::-1]])
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of every choice that the settings make on purpose
     try:
-        values = calculator.execute(image, mask)
+        values = _calculator(featureextractor, extractor).execute(image, mask)
     except (ValueError, RuntimeError) as error:
         raise InputError(f"pyradiomics refuses the case: {error}") from error
+    finally:
+        logger.setLevel(level)
     missing = [name for name in names if name not in values]
     if missing:
         raise InputError(f"pyradiomics gives no value for {len(missing)} features, the first of them {missing[0]}.")
     return np.array([float(values[name]) for name in names])
 
 
-def _calculator(extractor):
+def _pyradiomics():
     try:
         from radiomics import featureextractor, logger  # optional, and slow to import
     except ImportError as error:
@@ -73,12 +77,11 @@ def _calculator(extractor):
             "engine='pyradiomics' needs pyradiomics, which is not installed. Install it with 'pip install numpy "
             "setuptools wheel' and 'pip install --no-build-isolation pyradiomics==3.0.1', or use engine='radiodeep'."
         ) from error
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        calculator = featureextractor.RadiomicsFeatureExtractor(**_translated(extractor))
-    finally:
-        logger.setLevel(level)
+    return featureextractor, logger
+
+
+def _calculator(featureextractor, extractor):
+    calculator = featureextractor.RadiomicsFeatureExtractor(**_translated(extractor))
     calculator.disableAllImageTypes()
     names = {ours: theirs for theirs, ours in _OUR_SETTINGS.items()}
     for image_type, (filter_settings, overrides) in image_types_of(extractor.image_types).items():

@@ -67,6 +67,7 @@ def laplacian_of_gaussian(image, box, spacing_mm, sigma_mm):
         for order in (0, 2)
     )
     data = image[near].astype(np.float64)
+    data -= data.mean()  # has no Laplacian, but what the filter's reach cuts off would show it
     smooth_z, curve_z = _along(data, 0, smooth[0]), _along(data, 0, curve[0])
     smooth_zy = _along(smooth_z, 1, smooth[1])
     curves = _along(curve_z, 1, smooth[1]) + _along(smooth_z, 1, curve[1])

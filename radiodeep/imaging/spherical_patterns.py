@@ -41,7 +41,7 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
     data = image[near]
     begin = np.array([side.start - around.start for side, around in zip(box, near, strict=True)])
     places = np.argwhere(roi) + begin  # (n_voxels, zyx)
-    sphere = icosphere(subdivision) * radius
+    sphere = icosphere(subdivision, radius)
     harmonics = _harmonics(sphere / radius, n_levels)
     smoothed = ndimage.spline_filter(data, order=3, output=np.float64)
     values = np.empty((len(places), n_levels + 1))
@@ -64,8 +64,8 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
     return out
 
 
-def icosphere(subdivision):
-    """Corners of an icosahedron whose triangles are divided: float64 (n_places, 3), on the unit sphere.
+def icosphere(subdivision, radius=1.0):
+    """Corners of an icosahedron whose triangles are divided: float64 (n_places, 3), at a distance from 0.
 
     Examples
     --------
@@ -78,31 +78,33 @@ def icosphere(subdivision):
     points /= np.linalg.norm(points[0])
     apart = np.linalg.norm(points[:, None] - points, axis=2)
     touching = (apart < 1.1) & (apart > 0)  # the edges of an icosahedron are 1.05 long
+    corner = range(12)
     faces = [
         (i, j, k)
-        for i in range(12)
-        for j in range(i + 1, 12)
-        for k in range(j + 1, 12)
+        for i in corner
+        for j in corner[i + 1 :]
+        for k in corner[j + 1 :]
         if touching[i, j] and touching[j, k] and touching[i, k]
     ]
-    points = points.tolist()
     for _ in range(subdivision):
-        middle = {}
-        divided = []
-        for face in faces:
-            between = []
-            for pair in ((face[0], face[1]), (face[1], face[2]), (face[2], face[0])):
-                key = tuple(sorted(pair))
-                if key not in middle:
-                    point = np.add(points[pair[0]], points[pair[1]])
-                    middle[key] = len(points)
-                    points.append((point / np.linalg.norm(point)).tolist())
-                between.append(middle[key])
-            a, b, c = face
-            ab, bc, ca = between
-            divided += [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+        edges = sorted({edge for a, b, c in faces for edge in ((a, b), (b, c), (a, c))})
+        middle = {edge: len(points) + number for number, edge in enumerate(edges)}
+        divided = [
+            tuple(sorted(part))
+            for a, b, c in faces
+            for ab, bc, ac in [(middle[a, b], middle[b, c], middle[a, c])]
+            for part in ((a, ab, ac), (b, ab, bc), (c, ac, bc), (ab, bc, ac))
+        ]
+        points = np.concatenate([points, points[np.array(edges)].mean(axis=1)])
+        points = _at_distance(points, radius)
         faces = divided
-    return np.array(points)
+    return points if subdivision else _at_distance(points, radius)
+
+
+def _at_distance(points, radius):
+    # Rounding decides whether a place exactly on the image's border is inside, so it is that of pyradiomics' sphere.
+    length = np.sqrt(np.dot(points**2, [1, 1, 1]))[:, None]
+    return points + points / length * (radius - length)
 
 
 def _harmonics(directions, n_levels):

@@ -36,7 +36,8 @@ def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
     ----------
     pyradiomics `imageoperations.getWaveletImage`; pywt.swtn.
     """
-    first, low, high = _taps(wavelet)
+    kind = np.float32 if image.dtype == np.float32 else np.float64
+    first, low, high = _taps(wavelet.name, kind)
     reach_before, reach_after = -first, first + low.size - 1
     n_levels = levels + skipped_levels
     around = []
@@ -47,10 +48,8 @@ def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
             index %= size + size % 2
             index[index == size] = 0  # an odd size is filled up with the first voxel
         around.append(index)
-    kind = np.float32 if image.dtype == np.float32 else np.float64
     data = image[around[0][0] : around[0][-1] + 1] if _is_run(around[0]) else image[around[0]]
     data = data[:, around[1][:, None], around[2]].astype(kind)
-    low, high = low.astype(kind), high.astype(kind)
     out = []
     for level in range(n_levels):
         bands = {"": data}
@@ -87,16 +86,15 @@ def _is_run(index):
     return index[-1] - index[0] == index.size - 1 and bool((np.diff(index) == 1).all())
 
 
-def _taps(wavelet):
-    return _taps_by_name(wavelet.name)
-
-
 @lru_cache(maxsize=8)
-def _taps_by_name(name):
-    """Where the filters begin, and their weights: out[i] = sum over k of weights[k] * data[i + first + k]."""
+def _taps(name, kind):
+    """Where the filters begin, and their weights: out[i] = sum over k of weights[k] * data[i + first + k].
+
+    They are those of pywt for numbers of this kind; in single precision it has others for some wavelets.
+    """
     wavelet = pywt.Wavelet(name)
     n = 2 * wavelet.dec_len + 2
-    impulse = np.zeros(n)
+    impulse = np.zeros(n, kind)
     impulse[n // 2] = 1.0
     low, high = pywt.swt(impulse, wavelet, level=1)[0]
     weights = np.stack([low, high])[:, ::-1]  # of data[i + j - (n - 1 - n // 2)] at j
