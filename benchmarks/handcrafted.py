@@ -1,0 +1,400 @@
+"""How fast handcrafted features are beside pyradiomics, pictologics and MIRP: median ratios of one run.
+
+Every engine is a process of its own, with one thread; the cases go round the engines in turn, so that
+the load of the machine hits all alike. pyradiomics is taken from the Python that runs this script;
+pictologics (Python >= 3.12, with joblib beside it) and MIRP from interpreters of their own:
+
+    python benchmarks/handcrafted.py --pictologics PYTHON [--mirp PYTHON] [--cases nodule,brain1] [--quick]
+
+Real images are looked for in RADIODEEP_REFERENCE_DATA and left out where they are not.
+"""
+
+import argparse
+import json
+import os
+import pickle
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+FAMILIES = ("shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
+FILTERS = {"Original": {}, "Wavelet": {}, "LoG": {"sigma": [1.0, 2.0, 3.0, 4.0, 5.0]}}
+SUBBANDS = ("LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH", "LLL")
+ENGINES = ("radiodeep", "pyradiomics", "pictologics", "mirp")
+
+
+# ---- cases: name -> (description, task, data); made in the parent, read by the workers
+
+
+def smooth_noise(generator, shape, n_levels, bin_width=25):
+    """int16 noise whose range within the middle spans n_levels bins."""
+    import numpy as np
+    from scipy.ndimage import gaussian_filter
+
+    noise = gaussian_filter(generator.normal(size=shape), 1.5)
+    low, high = np.percentile(noise, [0.01, 99.99])
+    return (np.clip((noise - low) / (high - low), 0, 1) * (n_levels * bin_width - 1)).astype("int16")
+
+
+def ball(shape, diameter):
+    import numpy as np
+
+    places = np.indices(shape) - (np.array(shape)[:, None, None, None] - 1) / 2
+    return (places**2).sum(axis=0) <= (diameter / 2) ** 2
+
+
+def make_cases(folder, data):
+    import nibabel
+    import numpy as np
+    import SimpleITK as sitk
+
+    generator = np.random.default_rng(0)
+
+    def real(image, mask):
+        image = sitk.ReadImage(str(data / image))
+        inside = sitk.GetArrayFromImage(sitk.ReadImage(str(data / mask))) == 1
+        return sitk.GetArrayFromImage(image), inside, image.GetSpacing()[::-1]
+
+    one = (1.0, 1.0, 1.0)
+    cases = {"nodule": ("all", (smooth_noise(generator, (32,) * 3, 16), ball((32,) * 3, 10), one))}
+    if (data / "pyradiomics").is_dir():
+        for name in ("breast1", "brain1"):
+            cases[name] = ("all", real(f"pyradiomics/{name}_image.nrrd", f"pyradiomics/{name}_label.nrrd"))
+    if (data / "ibsi1").is_dir():
+        phantom = "ibsi1/ct_phantom/nifti"
+        cases["ct_phantom"] = ("all", real(f"{phantom}/image/phantom.nii.gz", f"{phantom}/mask/mask.nii.gz"))
+    for n_levels in (32, 124):
+        shape = (128,) * 3
+        cases[f"sphere{n_levels}"] = ("all", (smooth_noise(generator, shape, n_levels), ball(shape, 100), one))
+    for name in ("brain1", "ct_phantom"):
+        if name in cases:
+            cases[f"{name}_filters"] = ("filters", cases[name][1])
+    shape = (48, 512, 512)
+    image, mask = generator.normal(0, 30, shape).astype("int16"), np.zeros(shape, "uint8")
+    mask[20:32, 200:214, 300:314] = ball((12, 14, 14), 11.7)
+    affine = np.diag([0.7, 0.7, 2.5, 1.0])
+    paths = []
+    for name, array in (("image", image), ("mask", mask)):
+        paths.append(str(folder / f"{name}.nii.gz"))
+        nibabel.save(nibabel.Nifti1Image(array.transpose(2, 1, 0), affine), paths[-1])
+    cases["from_file"] = ("files", tuple(paths))
+    nodules = []
+    for diameter in generator.uniform(7.3, 14.2, 500):  # 200 to 1500 voxels
+        nodules.append((smooth_noise(generator, (40,) * 3, 16), ball((40,) * 3, diameter), one))
+    cases["cohort"] = ("cohort", nodules)
+    cases["cohort_2_jobs"] = ("cohort2", nodules)
+    for name, (_, content) in cases.items():
+        (folder / f"{name}.pickle").write_bytes(pickle.dumps(content))
+    return cases
+
+
+# ---- engines: (task, content, family) -> (a function without arguments, features it gives, parts of the cohort)
+
+
+def radiodeep(task, content, family):
+    import radiodeep as rd
+
+    families = [family] if family else None
+    if task == "filters":
+        extractor = rd.RadiomicsExtractor(bin_count=32, image_types=FILTERS)
+    else:
+        extractor = rd.RadiomicsExtractor(families=families)
+    n_features = len(extractor.get_feature_names_out())
+    if task == "files":
+        return lambda: extractor.transform([rd.Case(*content, "nodule")]), n_features, 1
+    if task.startswith("cohort"):
+        cases = [rd.Case(image, mask, f"{k}", spacing_mm=step) for k, (image, mask, step) in enumerate(content)]
+        if task == "cohort2":
+            return lambda: rd.extract_table(extractor, cases, n_jobs=2), n_features, 1
+        return lambda: extractor.transform(cases), n_features, 1
+    case = rd.Case(content[0], content[1], "case", spacing_mm=content[2])
+    return lambda: extractor.transform([case]), n_features, 1
+
+
+def pyradiomics(task, content, family):
+    import numpy as np
+    import radiomics
+    import SimpleITK as sitk
+    from joblib import Parallel, delayed
+    from radiomics.featureextractor import RadiomicsFeatureExtractor
+
+    radiomics.logger.setLevel(50)
+    settings = {"additionalInfo": False, "preCrop": True, "minimumROIDimensions": 1}
+    settings |= {"binCount": 32, "padDistance": 20} if task == "filters" else {"binWidth": 25}
+    extractor = RadiomicsFeatureExtractor(**settings)
+    if task == "filters":
+        extractor.disableAllImageTypes()
+        for image_type, own in FILTERS.items():
+            extractor.enableImageTypeByName(image_type, customArgs=own)
+    if family:
+        extractor.disableAllFeatures()
+        extractor.enableFeatureClassByName(family)
+
+    def as_images(image, mask, step):
+        both = [sitk.GetImageFromArray(image), sitk.GetImageFromArray(mask.astype(np.uint8))]
+        for volume in both:
+            volume.SetSpacing([float(size) for size in step[::-1]])
+        return both
+
+    if task == "files":
+        return lambda: extractor.execute(*content), 107, 1
+    if task.startswith("cohort"):
+        few = content[:20]
+        if task == "cohort2":
+            run = delayed(lambda *case: extractor.execute(*as_images(*case)))
+            return lambda: Parallel(2)(run(*case) for case in few), 107, len(content) / len(few)
+        pairs = [as_images(*case) for case in few]
+        return lambda: [extractor.execute(*pair) for pair in pairs], 107, len(content) / len(few)
+    pair = as_images(*content)
+    return lambda: extractor.execute(*pair), len(extractor.execute(*pair)), 1
+
+
+def pictologics(task, content, family):
+    import warnings
+
+    import numpy as np
+    from joblib import Parallel, delayed
+    from pictologics import RadiomicsPipeline, load_image
+    from pictologics.loader import Image
+
+    warnings.simplefilter("ignore")
+    bins = {"method": "FBN", "n_bins": 32}
+    if task != "filters":
+        lowest = float(np.min(content[0][content[1]])) // 25 * 25 if task == "all" else 0.0
+        bins = {"method": "FBS", "bin_width": 25.0, "min_val": -500.0 if task == "files" else lowest}
+    texture = ["glcm", "glrlm", "glszm", "ngtdm", "ngldm"]
+    named = {"shape": ["morphology"], "firstorder": ["intensity", "histogram"], "gldm": ["ngldm"]}
+    families = named.get(family, [family]) if family else ["morphology", "intensity", "histogram", *texture]
+    pipeline = RadiomicsPipeline(load_standard=False)
+
+    def add(name, wanted, filter_settings=None):
+        steps = [{"step": "filter", "params": filter_settings}] if filter_settings else []
+        steps += [
+            {"step": "discretise", "params": bins},
+            {
+                "step": "extract_features",
+                "params": {
+                    "families": wanted,
+                    "include_spatial_intensity": False,
+                    "include_local_intensity": False,
+                },
+            },
+        ]
+        pipeline.add_config(name, steps)
+
+    add("original", families)
+    if task == "filters":
+        for subband in SUBBANDS:
+            wavelet = {"type": "wavelet", "wavelet": "coif1", "level": 1, "decomposition": subband}
+            add(f"wavelet-{subband}", ["intensity", "histogram", *texture], {**wavelet, "boundary": "periodic"})
+        for sigma in FILTERS["LoG"]["sigma"]:
+            add(f"log-{sigma}", ["intensity", "histogram", *texture], {"type": "log", "sigma_mm": sigma})
+
+    def as_images(image, mask, step):
+        spacing = tuple(float(size) for size in step[::-1])
+        geometry = {"spacing": spacing, "origin": (0.0, 0.0, 0.0), "direction": np.eye(3)}
+        arrays = (image.transpose(2, 1, 0).astype(np.float32), mask.transpose(2, 1, 0).astype(np.uint8))
+        return [Image(array=np.ascontiguousarray(array), modality="CT", **geometry) for array in arrays]
+
+    def count(results):
+        return sum(int(np.isfinite(values.astype(float)).sum()) for values in results.values())
+
+    if task == "files":
+        image, mask = content
+        own = lambda: pipeline.run(image=image, mask=mask)  # noqa: E731
+        loaded = lambda: pipeline.run(image=load_image(image), mask=load_image(mask, stored_type=True))  # noqa: E731
+        return min((own, loaded), key=_time_of), count(own()), 1
+    if task.startswith("cohort"):
+        pairs = [as_images(*case) for case in content]
+        if task == "cohort2":
+            run = delayed(lambda pair: pipeline.run(image=pair[0], mask=pair[1]))
+            return lambda: Parallel(2)(run(pair) for pair in pairs), count(pipeline.run(*pairs[0])), 1
+        return lambda: [pipeline.run(image=pair[0], mask=pair[1]) for pair in pairs], count(pipeline.run(*pairs[0])), 1
+    image, mask = as_images(*content)
+    return lambda: pipeline.run(image=image, mask=mask), count(pipeline.run(image=image, mask=mask)), 1
+
+
+def mirp(task, content, family):
+    import logging
+
+    import numpy as np
+    from mirp import extract_features
+
+    if task not in ("all", "files") or family:
+        raise NotImplementedError("MIRP takes part in whole cases only")
+    logging.getLogger("mirp").setLevel(logging.ERROR)
+    families = ["morphology", "statistics", "glcm", "glrlm", "glszm", "ngtdm", "ngldm"]
+    settings = {
+        "base_feature_families": families,
+        "base_discretisation_method": "fixed_bin_size",
+        "base_discretisation_bin_width": 25.0,
+        "resegmentation_intensity_range": [-3000.0, 5000.0],
+        "num_cpus": 1,
+    }
+    if task == "files":
+        return lambda: extract_features(image=content[0], mask=content[1], **settings), 0, 1
+    image, mask = content[0].astype(np.float64), content[1].astype(np.uint8)
+    run = lambda: extract_features(image=image, mask=mask, **settings)  # noqa: E731
+    return run, run()[0].select_dtypes("number").shape[1], 1
+
+
+def _time_of(function):
+    function()
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def work(engine, folder):
+    """Answer the parent's lines until it closes the pipe: {"ms": [...], "features": n, "mb": memory}."""
+    prepare = {"radiodeep": radiodeep, "pyradiomics": pyradiomics, "pictologics": pictologics, "mirp": mirp}[engine]
+    prepared = {}
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever an engine prints does not disturb the answers
+    for line in sys.stdin:
+        order = json.loads(line)
+        key = (order["case"], order["family"])
+        try:
+            if key not in prepared:
+                content = pickle.loads(Path(folder, f"{order['case']}.pickle").read_bytes())
+                start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                function, n_features, scale = prepare(order["task"], content, order["family"])
+                function()
+                prepared.clear()
+                prepared[key] = function, n_features, scale, start
+            function, n_features, scale, start = prepared[key]
+            milliseconds = []
+            for _ in range(order["repeat"]):
+                begin = time.perf_counter()
+                function()
+                milliseconds.append(1e3 * (time.perf_counter() - begin) * scale)
+            memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) / 1024
+            answer = {"ms": milliseconds, "features": n_features, "mb": memory}
+        except Exception as error:  # an engine that cannot do a case is a gap in the table
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+# ---- the parent
+
+
+class Worker:
+    """A process with one engine."""
+
+    def __init__(self, engine, python, folder):
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+        names += ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "PICTOLOGICS_NUM_THREADS")
+        environment = {**os.environ, **dict.fromkeys(names, "1"), "PICTOLOGICS_DISABLE_WARMUP": "1"}
+        command = [python, str(Path(__file__).resolve()), "--worker", engine, "--folder", str(folder)]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+
+    def ask(self, **order):
+        try:
+            print(json.dumps(order), file=self.process.stdin, flush=True)
+            return json.loads(self.process.stdout.readline())
+        except (BrokenPipeError, json.JSONDecodeError):
+            return {"error": "the process ended"}
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def interpreters(arguments):
+    """Engine -> Python, for those that can be imported; says how to get the others."""
+    found = {"radiodeep": sys.executable}
+    candidates = {"pyradiomics": sys.executable, "pictologics": arguments.pictologics, "mirp": arguments.mirp}
+    modules = {"pyradiomics": "radiomics"}
+    for engine, python in candidates.items():
+        if python is None:
+            if engine == "pictologics":
+                print("pictologics is left out: give --pictologics PYTHON (>= 3.12, pip install pictologics joblib)")
+            continue
+        code = (
+            f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{modules.get(engine, engine)}') is None)"
+        )
+        if subprocess.run([python, "-c", code], check=False).returncode == 0:
+            found[engine] = python
+        else:
+            print(f"{engine} is left out: it is not installed in {python}")
+    return found
+
+
+def measure(engines, folder, case, task, family, rounds, repeat):
+    """Engine -> {"ms": all samples, "features", "mb"} of one case, the engines in turn, fresh processes."""
+    workers = {engine: Worker(engine, python, folder) for engine, python in engines.items()}
+    results = {engine: {"ms": []} for engine in workers}
+    for _ in range(rounds):
+        for engine, worker in workers.items():
+            if "error" in results[engine]:
+                continue
+            answer = worker.ask(case=case, task=task, family=family, repeat=repeat)
+            samples = results[engine]["ms"] + answer.get("ms", [])
+            results[engine] = {**answer, "ms": samples}
+    for worker in workers.values():
+        worker.close()
+    return results
+
+
+def show(label, results):
+    ours = statistics.median(results["radiodeep"]["ms"]) if results["radiodeep"]["ms"] else float("nan")
+    cells = []
+    for engine, result in results.items():
+        if not result["ms"]:
+            cells.append(f"{engine}: {result.get('error', 'no answer')[:40]}")
+            continue
+        median = statistics.median(result["ms"])
+        ratio = "" if engine == "radiodeep" else f" x{median / ours:.1f}"
+        cells.append(f"{engine} {median:.2f} ms{ratio} ({result['features']} features, +{result['mb']:.0f} MB)")
+    print(f"{label:22s} " + " | ".join(cells), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--pictologics", metavar="PYTHON")
+    parser.add_argument("--mirp", metavar="PYTHON")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("RADIODEEP_REFERENCE_DATA", "../shared/data")))
+    parser.add_argument("--cases", help="names, separated by commas; all by default")
+    parser.add_argument("--families", action="store_true", help="one family at a time as well")
+    parser.add_argument("--quick", action="store_true", help="a third of the rounds")
+    parser.add_argument("--json", type=Path, help="write all samples here")
+    parser.add_argument("--worker", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        work(arguments.worker, arguments.folder)
+        return
+    engines = interpreters(arguments)
+    samples = {}
+    with tempfile.TemporaryDirectory() as folder:
+        cases = make_cases(Path(folder), arguments.data)
+        wanted = arguments.cases.split(",") if arguments.cases else list(cases)
+        for name in wanted:
+            task, content = cases[name]
+            small = task == "all" and content[1].sum() < 10_000
+            rounds, repeat = (3 if arguments.quick else 9), (10 if small else 1)
+            families = [None, *FAMILIES] if arguments.families and task == "all" else [None]
+            for family in families:
+                results = measure(engines, folder, name, task, family, rounds, repeat)
+                label = name if family is None else f"  {name} {family}"
+                if task == "all" and family is None:
+                    label += f" ({int(content[1].sum())})"
+                show(label, results)
+                samples[f"{name}/{family or 'all'}"] = results
+    if arguments.json:
+        arguments.json.write_text(json.dumps(samples))
+
+
+if __name__ == "__main__":
+    main()
