@@ -14,9 +14,10 @@ from radiodeep.handcrafted.catalogue import (
     DEFAULT_FAMILIES,
     SHAPE_FAMILIES,
     feature_names,
-    measure_region,
+    region_measurer,
 )
-from radiodeep.imaging.crop import bounding_box
+from radiodeep.handcrafted.region import bounding_box
+from radiodeep.imaging.crop import bounding_box as box_with_margin
 from radiodeep.imaging.filters import filter_names, filtered_images
 from radiodeep.imaging.intensity import normalize_intensities, resegment
 from radiodeep.imaging.resample import resample
@@ -235,10 +236,13 @@ class RadiomicsExtractor(StatelessExtractor):
         self._check_settings()
         listed = as_cases(cases)
         names = self.get_feature_names_out()
+        plan = None if self.engine == "pyradiomics" else _Plan(self)
         rows = np.empty((len(listed), len(names)))
         for row, case in zip(rows, listed, strict=True):
+            if self.label is not None and case.mask_label is None:
+                case = case.replace(mask_label=self.label)
             try:
-                row[:] = self._row(case, names)
+                row[:] = pyradiomics_row(case, self, names) if plan is None else self._row(case, plan)
             except InputError as error:
                 named = str(error).startswith(f"{case.id}:")
                 raise (error if named else type(error)(f"{case.id}: {error}")) from error
@@ -282,45 +286,31 @@ class RadiomicsExtractor(StatelessExtractor):
     def _flat_axis(self):
         return self.force_2d_dimension if self.force_2d else None
 
-    def _row(self, case, names):
-        if self.label is not None and case.mask_label is None:
-            case = case.replace(mask_label=self.label)
-        if self.engine == "pyradiomics":
-            return pyradiomics_row(case, self, names)
+    def _row(self, case, plan):
         voxels, shape_roi, roi, spacing_mm = self._prepared(case)
         box = bounding_box(roi)
         self._check_size(box, roi)
-        row, flat_images = [], []
-        families = self.chosen_families()
-        shape_families = [family for family in families if family in SHAPE_FAMILIES]
-        types = image_types_of(self.image_types)
-        together = shape_roi is roi and next(iter(types)) == "Original"  # one crop serves both
-        if shape_families and not together:
-            self._measure(row, voxels[box], shape_roi[box], spacing_mm, shape_families, {})
+        roi_in_box, parts, flat_images = roi[box], [], []
+        together = plan.together is not None and shape_roi is roi  # one crop serves shape and the first image
+        if plan.shape is not None and not together:
+            parts.append(plan.shape(voxels[box], shape_roi[box], spacing_mm)[0])
         first = together
-        for image_type, (filter_settings, overrides) in types.items():
-            images = filtered_images(voxels, box, spacing_mm, image_type, filter_settings, self._flat_axis(), roi[box])
+        for image_type, filter_settings, measure in plan.image_types:
+            if image_type == "Original":
+                images = (("original", voxels[box]),)
+            else:
+                images = filtered_images(
+                    voxels, box, spacing_mm, image_type, filter_settings, self._flat_axis(), roi_in_box
+                )
             for name, image in images:
-                chosen = families if first else [family for family in families if family not in SHAPE_FAMILIES]
+                values, n_levels = (plan.together if first else measure)(image, roi_in_box, spacing_mm)
                 first = False
-                if chosen and self._measure(row, image, roi[box], spacing_mm, chosen, overrides) == 1:
+                parts.append(values)
+                if n_levels == 1:
                     flat_images.append(name)
         if flat_images:
-            _warn_of_flat_region(case, flat_images, voxels[box][roi[box]])
-        return np.concatenate(row)
-
-    def _measure(self, row, image, roi, spacing_mm, families, overrides):
-        """Append the chosen features of one image to the row; returns its number of grey levels, 0 for shape."""
-        settings = {name: overrides.get(name, getattr(self, name)) for name in TEXTURE_SETTINGS}
-        settings["bin_width"] = 25.0 if settings["bin_width"] is None else settings["bin_width"]
-        values, n_levels = measure_region(
-            image, roi, spacing_mm, families=families, flat_axis=self._flat_axis(), **settings
-        )
-        if isinstance(self.families, dict):
-            chosen = set(self._chosen_names())
-            values = values[[name in chosen for name in feature_names(families)]]
-        row.append(values)
-        return n_levels
+            _warn_of_flat_region(case, flat_images, voxels[box][roi_in_box])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _prepared(self, case):
         """Return the voxels that filters may see, the regions of shape and of all else, and the spacing."""
@@ -330,7 +320,7 @@ class RadiomicsExtractor(StatelessExtractor):
             case = resample(case, self.resample_mm, self.interpolator, self.pad_distance)
         voxels, roi, spacing_mm = case.read()
         if self.pre_crop and self.resample_mm is None:
-            around = bounding_box(roi, [self.pad_distance] * 3)
+            around = box_with_margin(roi, [self.pad_distance] * 3)
             voxels, roi = voxels[around], roi[around]
         if self.resegment_range is None:
             return voxels, roi, roi, spacing_mm
@@ -354,6 +344,51 @@ class RadiomicsExtractor(StatelessExtractor):
         self._require({name: (holds(getattr(self, name), self), allowed) for name, (holds, allowed) in RULES.items()})
         image_types_of(self.image_types)
         self._chosen_names()
+
+
+class _Plan:
+    """What is the same for all cases: checked settings, and a function per image type that measures a region.
+
+    Attributes
+    ----------
+    shape : callable or None
+        Measures the families of shape.
+    together : callable or None
+        Measures shape and the texture of the first image, if that is the original, in one go.
+    image_types : list of (image type, settings of its filter, callable)
+    """
+
+    def __init__(self, extractor):
+        families = extractor.chosen_families()
+        chosen = set(extractor._chosen_names()) if isinstance(extractor.families, dict) else None
+        shape = [family for family in families if family in SHAPE_FAMILIES]
+        texture = [family for family in families if family not in SHAPE_FAMILIES]
+        types = image_types_of(extractor.image_types)
+
+        def measurer(wanted, overrides):
+            settings = {name: overrides.get(name, getattr(extractor, name)) for name in TEXTURE_SETTINGS}
+            if settings["bin_width"] is None:
+                settings["bin_width"] = 25.0  # not used: there is a bin_count
+            measure = region_measurer(families=wanted, flat_axis=extractor._flat_axis(), **settings)
+            return measure if chosen is None else _selected(measure, [name in chosen for name in feature_names(wanted)])
+
+        self.shape = measurer(shape, {}) if shape else None
+        self.image_types = [
+            (image_type, filter_settings, measurer(texture, overrides))
+            for image_type, (filter_settings, overrides) in types.items()
+            if texture
+        ]
+        overrides_of_original = types["Original"][1] if next(iter(types)) == "Original" else None
+        both = shape and texture and overrides_of_original is not None
+        self.together = measurer(families, overrides_of_original) if both else None
+
+
+def _selected(measure, kept):
+    def measure_selected(image, mask, spacing_mm):
+        values, n_levels = measure(image, mask, spacing_mm)
+        return values[kept], n_levels
+
+    return measure_selected
 
 
 def _warn_of_flat_region(case, images, values):

@@ -16,7 +16,7 @@ from radiodeep.handcrafted.glcm import glcm_features
 from radiodeep.handcrafted.gldm import gldm_features
 from radiodeep.handcrafted.glrlm import glrlm_features
 from radiodeep.handcrafted.glszm import glszm_features
-from radiodeep.handcrafted.gray_levels import discretise
+from radiodeep.handcrafted.gray_levels import check_bins, discretise
 from radiodeep.handcrafted.neighbours import check_neighbour_settings
 from radiodeep.handcrafted.ngtdm import ngtdm_features
 from radiodeep.handcrafted.region import crop_region
@@ -325,10 +325,7 @@ def region_features(
     Traceback (most recent call last):
     radiodeep.exceptions.InputError: The 'bin_width' parameter must be a float > 0. Got 0 instead.
     """
-    values, _ = measure_region(
-        image,
-        mask,
-        spacing_mm,
+    measure = region_measurer(
         families=families,
         bin_width=bin_width,
         bin_count=bin_count,
@@ -340,13 +337,10 @@ def region_features(
         gldm_alpha=gldm_alpha,
         flat_axis=flat_axis,
     )
-    return values
+    return measure(image, mask, spacing_mm)[0]
 
 
-def measure_region(
-    image,
-    mask,
-    spacing_mm,
+def region_measurer(
     *,
     families,
     bin_width,
@@ -359,31 +353,48 @@ def measure_region(
     gldm_alpha,
     flat_axis,
 ):
-    """Do what `region_features` says, which has the defaults, and count the grey levels as well.
+    """Check settings once for many regions; they are those of `region_features`, which has the defaults.
 
     Returns
     -------
-    values : ndarray of float64 (n_features,)
-    n_levels : int
-        Grey levels that occur in the region; 0 if only shape is asked for.
+    callable
+        From (image, mask, spacing_mm) to (values, n_levels): the features, and the number of grey levels
+        that occur in the region, 0 if only shape is asked for.
+
+    Raises
+    ------
+    InputError
+        If a setting is not allowed.
     """
     chosen = _in_catalogue_order(families)
     check_neighbour_settings(distances, weighting_norm)
     _check_texture_settings(symmetrical_glcm, gldm_alpha)
-    neighbours = {"distances": distances, "alpha": gldm_alpha}
+    neighbours = {"distances": tuple(distances), "alpha": gldm_alpha}
     settings = {
         "firstorder": {"voxel_array_shift": voxel_array_shift},
-        "glcm": {"distances": distances, "symmetrical": symmetrical_glcm, "weighting_norm": weighting_norm},
+        "glcm": {
+            "distances": tuple(distances),
+            "symmetrical": bool(symmetrical_glcm),
+            "weighting_norm": weighting_norm,
+        },
         "glrlm": {"weighting_norm": weighting_norm},
         "gldm": neighbours,
         "ngtdm": neighbours,
     }
-    region = crop_region(image, mask, spacing_mm, margin=int(max(distances)), flat_axis=flat_axis)
-    levels = None
-    if not set(chosen) <= set(SHAPE_FAMILIES):
-        levels = discretise(region, bin_width=bin_width, bin_count=bin_count, max_gray_levels=max_gray_levels)
-    values = [_FUNCTION_OF[family](region, levels, **settings.get(family, {})) for family in chosen]
-    return np.concatenate(values), 0 if levels is None else levels.values.size
+    bins = {"bin_width": bin_width, "bin_count": bin_count, "max_gray_levels": max_gray_levels}
+    margin = int(max(distances))
+    has_texture = not set(chosen) <= set(SHAPE_FAMILIES)
+    if has_texture:
+        check_bins(**bins)
+    calculations = [(_FUNCTION_OF[family], settings.get(family, {})) for family in chosen]
+
+    def measure(image, mask, spacing_mm):
+        region = crop_region(image, mask, spacing_mm, margin=margin, flat_axis=flat_axis)
+        levels = discretise(region, **bins) if has_texture else None
+        values = [function(region, levels, **own) for function, own in calculations]
+        return np.concatenate(values), 0 if levels is None else levels.values.size
+
+    return measure
 
 
 def _check_texture_settings(symmetrical_glcm, gldm_alpha):

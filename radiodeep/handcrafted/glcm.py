@@ -107,13 +107,21 @@ def cooccurrence_tables(region, levels, steps):
 
 def equal_pairs(region, levels):
     """Count the pairs of direct neighbours that have one grey level: int64 (n_directions, n_present)."""
-    tables = [cooccurrence_tables(region, levels, part) for part in _parts(directions((1,), region.flat_axis), levels)]
-    return np.concatenate([np.diagonal(table, axis1=1, axis2=2)[:, 1:] for table in tables]).astype(np.int64)
+    steps = directions((1,), region.flat_axis)
+    pairs = np.empty((len(steps), levels.values.size), np.int64)
+    first = 0
+    for part in _parts(steps, levels):
+        tables = cooccurrence_tables(region, levels, part)
+        pairs[first : first + len(part)] = np.einsum("kii->ki", tables)[:, 1:]
+        first += len(part)
+    return pairs
 
 
 def _parts(steps, levels):
     """Split the directions so that the tables of each part stay below `_TABLE_BYTES`."""
     at_once = max(1, _TABLE_BYTES // (8 * (levels.values.size + 1) ** 2))
+    if at_once >= len(steps):
+        return [steps]
     return [steps[start : start + at_once] for start in range(0, len(steps), at_once)]
 
 

@@ -98,8 +98,8 @@ def run_tables(region, levels):
     runs = np.zeros((len(offsets), levels.values.size, longest + 1), np.int64)
     pairs = equal_pairs(region, levels)
     count_runs(levels.volume.reshape(-1), links, region.positions, offsets, levels.counts, pairs, runs)
-    for k in np.flatnonzero(~pairs.any(axis=1)):
-        if not _shares_a_line(region, directions((1,), region.flat_axis)[k]):
+    for k, n_pairs in enumerate(pairs.sum(axis=1).tolist()):
+        if n_pairs == 0 and not _shares_a_line(region, directions((1,), region.flat_axis)[k]):
             runs[k] = 0
     return runs[:, :, 1:]
 

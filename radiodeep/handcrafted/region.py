@@ -1,5 +1,6 @@
 """Image, mask and spacing in; the voxels of one region, cropped and padded, out."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from radiodeep.exceptions import (
     NonFiniteIntensityError,
     RoiTooSmallError,
 )
+from radiodeep.handcrafted.kernels.region import find_box, pad_and_list
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def crop_region(image, mask, spacing_mm, *, margin=1, flat_axis=None):
     spacing_mm = _checked_spacing(spacing_mm)
     if flat_axis not in (None, 0, 1, 2) or isinstance(flat_axis, bool):
         raise InputError(f"The 'flat_axis' parameter must be None, 0, 1 or 2 (z, y, x). Got {flat_axis!r} instead.")
-    box = _bounding_box(mask)
+    box = bounding_box(mask)
     image, mask = image[box], mask[box]
     values = image[mask]
     if values.size < 2:
@@ -99,9 +101,8 @@ def crop_region(image, mask, spacing_mm, *, margin=1, flat_axis=None):
                 f"The image is NaN or infinite in {n_bad} of the region's {values.size} voxels. "
                 "Expected finite intensities; repair the image or take these voxels out of the mask."
             )
-    padded = np.zeros(tuple(size + 2 * margin for size in mask.shape), bool)
-    padded[tuple(slice(margin, margin + size) for size in mask.shape)] = mask
-    return Region(values, padded, np.flatnonzero(padded), spacing_mm, margin, flat_axis)
+    padded, positions = pad_and_list(np.ascontiguousarray(mask).view(np.uint8), margin)
+    return Region(values, padded, positions, spacing_mm, margin, flat_axis)
 
 
 def _checked_arrays(image, mask):
@@ -129,22 +130,31 @@ def _checked_arrays(image, mask):
 
 def _checked_spacing(spacing_mm):
     try:
-        spacing = np.array(spacing_mm, dtype=np.float64)
+        steps = [float(step) for step in spacing_mm]
     except (TypeError, ValueError):
-        spacing = np.empty(0)
-    if spacing.shape != (3,) or not (np.isfinite(spacing).all() and (spacing > 0).all()):
+        steps = []
+    if len(steps) != 3 or not all(0 < step < math.inf for step in steps):
         raise InputError(
             f"The 'spacing_mm' parameter must be three lengths > 0 in mm, (z, y, x). Got {spacing_mm!r} instead."
         )
-    return spacing
+    return np.array(steps)
 
 
-def _bounding_box(mask):
-    """Slices (z, y, x) around the voxels that are set."""
-    z = np.flatnonzero(mask.any(axis=(1, 2)))
-    if z.size == 0:
+def bounding_box(mask):
+    """Slices (z, y, x) around the voxels of a boolean mask that are set.
+
+    Raises
+    ------
+    EmptyMaskError
+        If there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bounding_box(np.arange(60).reshape(3, 4, 5) == 37)
+    (slice(1, 2, None), slice(3, 4, None), slice(2, 3, None))
+    """
+    ends = find_box(np.ascontiguousarray(mask).view(np.uint8)).tolist()
+    if ends[0][1] < 0:
         raise EmptyMaskError("The mask holds no voxel. Expected at least 2 that are not 0.")
-    slab = mask[z[0] : z[-1] + 1].any(axis=0)  # (y, x)
-    y = np.flatnonzero(slab.any(axis=1))
-    x = np.flatnonzero(slab.any(axis=0))
-    return tuple(slice(int(axis[0]), int(axis[-1]) + 1) for axis in (z, y, x))
+    return tuple(slice(first, last + 1) for first, last in ends)

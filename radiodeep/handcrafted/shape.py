@@ -4,7 +4,14 @@ import math
 
 import numpy as np
 
-from radiodeep.handcrafted.kernels.shape import column_ends, diameters, moments, row_ends, surface
+from radiodeep.handcrafted.kernels.shape import (
+    column_ends,
+    diameters,
+    moments,
+    row_ends,
+    surface,
+    symmetric_eigenvalues,
+)
 from radiodeep.handcrafted.marching_cubes import AREA_VECTOR, CROSSES, TRIPLE
 
 
@@ -78,7 +85,7 @@ def covariance(sums):
 
 def principal_variances(covariance, spacing_mm):
     """Variances along the principal directions, increasing, in mm²."""
-    variances = np.linalg.eigvalsh(covariance * np.outer(spacing_mm, spacing_mm))
+    variances = symmetric_eigenvalues(covariance * spacing_mm[:, None] * spacing_mm)
     # A flat region has a variance of 0, which rounding may leave a little above or below.
     variances[variances < 1e-14 * variances[-1]] = 0.0
     return variances

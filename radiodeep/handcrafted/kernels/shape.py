@@ -171,6 +171,43 @@ def line_ends(first, last):
 
 
 @njit(cache=True, nogil=True)
+def symmetric_eigenvalues(matrix):
+    """Eigenvalues of a small symmetric matrix, increasing: Jacobi's rotations.
+
+    Parameters
+    ----------
+    matrix : float64 (n, n)
+    """
+    a = matrix.copy()
+    n = a.shape[0]
+    for _ in range(30):  # a handful of sweeps is enough; each at least squares what is left off the diagonal
+        left = 0.0
+        for i in range(n):
+            for j in range(i):
+                left += abs(a[i, j])
+        if left == 0.0:
+            break
+        for i in range(n):
+            for j in range(i):
+                if abs(a[i, j]) <= 1e-18 * np.sqrt(abs(a[i, i] * a[j, j])) or a[i, j] == 0.0:
+                    a[i, j] = a[j, i] = 0.0
+                    continue
+                ratio = (a[j, j] - a[i, i]) / (2.0 * a[i, j])
+                t = 1.0 / (abs(ratio) + np.sqrt(ratio * ratio + 1.0))
+                t = t if ratio >= 0.0 else -t
+                c = 1.0 / np.sqrt(t * t + 1.0)
+                s = t * c
+                for k in range(n):
+                    p, q = a[k, i], a[k, j]
+                    a[k, i], a[k, j] = c * p - s * q, s * p + c * q
+                for k in range(n):
+                    p, q = a[i, k], a[j, k]
+                    a[i, k], a[j, k] = c * p - s * q, s * p + c * q
+                a[i, j] = a[j, i] = 0.0
+    return np.sort(np.diag(a))
+
+
+@njit(cache=True, nogil=True)
 def _half_hull(ends, low, high, sign, chain):
     """Indices of the convex chain through one end of every line; returns their number."""
     size = 0
@@ -189,9 +226,9 @@ def _half_hull(ends, low, high, sign, chain):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _farthest(points, n, best):
-    """Largest squared distance within points (3, n_max), if above `best`."""
-    radius = np.zeros(n)
+def _farthest(points, n, radius, best):
+    """Largest squared distance within points (3, n_max), if above `best`; `radius` (n_max,) is scratch."""
+    radius[:n] = 0.0
     for axis in range(3):
         lowest = highest = points[axis, 0]
         for i in range(n):
@@ -233,6 +270,7 @@ def plane_hulls(low, high, line_mm, along_mm):
     high_on_hull = np.zeros(low.shape, np.uint8)
     chain = np.empty(n_lines, np.int64)
     points = np.zeros((3, 2 * n_lines))
+    radius = np.empty(2 * n_lines)
     best = 0.0
     for plane in range(n_planes):
         n = 0
@@ -245,7 +283,7 @@ def plane_hulls(low, high, line_mm, along_mm):
                 points[1, n] = 0.5 * along_mm * ends[chain[i]]
                 n += 1
         if n > 1:
-            best = _farthest(points, n, best)
+            best = _farthest(points, n, radius, best)
     return np.sqrt(best), low_on_hull, high_on_hull
 
 
@@ -302,5 +340,5 @@ def diameters(first, last, first_y, last_y, spacing_mm):
                     points[0, n], points[1, n], points[2, n] = 0.5 * sz * z, 0.5 * sy * y, 0.5 * sx * x
                     n += 1
     largest = max(in_z, in_y, in_x)
-    in_space = np.sqrt(_farthest(points, n, largest * largest))
+    in_space = np.sqrt(_farthest(points, n, np.empty(n), largest * largest))
     return np.array([in_z, in_y, in_x, in_space])

@@ -1,0 +1,72 @@
+"""A mask in; its bounding box and the places of its voxels out."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def find_box(mask):
+    """First and last index of the voxels that are set, along z, y and x.
+
+    Parameters
+    ----------
+    mask : uint8 (z, y, x)
+
+    Returns
+    -------
+    int64 (3, 2), first > last where no voxel is set
+    """
+    nz, ny, nx = mask.shape
+    marked = np.empty((nz, ny), np.uint8)
+    for z in range(nz):
+        for y in range(ny):
+            row = mask[z, y]
+            some = np.uint8(0)
+            for x in range(nx):
+                some = np.uint8(some | row[x])  # stays in 8 bits: many voxels at a time, if nothing else is done here
+            marked[z, y] = some
+    column = np.zeros(nx, np.uint8)
+    first_z, last_z, first_y, last_y, first_x, last_x = nz, -1, ny, -1, nx, -1
+    for z in range(nz):
+        for y in range(ny):
+            if marked[z, y]:
+                first_z, last_z = min(first_z, z), z
+                first_y, last_y = min(first_y, y), max(last_y, y)
+                row = mask[z, y]
+                for x in range(nx):
+                    column[x] |= row[x]
+    for x in range(nx):
+        if column[x]:
+            first_x, last_x = min(first_x, x), x
+    return np.array([[first_z, last_z], [first_y, last_y], [first_x, last_x]])
+
+
+@njit(cache=True, nogil=True)
+def pad_and_list(mask, margin):
+    """Put a border of zeros around a mask, and list the places of its voxels.
+
+    Parameters
+    ----------
+    mask : uint8 (z, y, x), 0 or 1
+    margin : int
+
+    Returns
+    -------
+    padded : bool (z + 2 margin, y + 2 margin, x + 2 margin)
+    positions : int64 (n_voxels,), places in the flattened `padded`
+    """
+    nz, ny, nx = mask.shape
+    padded = np.zeros((nz + 2 * margin, ny + 2 * margin, nx + 2 * margin), np.bool_)
+    positions = np.empty(mask.size, np.int64)
+    n = 0
+    for z in range(nz):
+        for y in range(ny):
+            row = mask[z, y]
+            out = padded[z + margin, y + margin]
+            start = ((z + margin) * padded.shape[1] + y + margin) * padded.shape[2] + margin
+            for x in range(nx):
+                out[x + margin] = row[x] != 0
+            for x in range(nx):
+                positions[n] = start + x
+                n += row[x]
+    return padded, positions[:n].copy()
