@@ -16,6 +16,8 @@ _HOME_OF = {
     "RadiomicsExtractor": "features.radiomics",
     "DeepFeatureExtractor": "features.deep",
     "extract_table": "features.table",
+    "extract_tables": "features.table",
+    "suggest_bin_width": "features.bin_width",
     "ReliefF": "selection.relieff",
     "SymmetricUncertainty": "selection.symmetric_uncertainty",
     "AucEstimate": "study.auc",

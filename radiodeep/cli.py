@@ -35,6 +35,12 @@ class Selector(StrEnum):
     symmetric_uncertainty = "symmetric-uncertainty"
 
 
+class MaskLabels(StrEnum):
+    one = "one"
+    each = "each"
+    any = "any"
+
+
 class Classifier(StrEnum):
     naive_bayes = "naive-bayes"
     random_forest = "random-forest"
@@ -51,6 +57,8 @@ Jobs = Annotated[int, typer.Option(help="Processes; -1 for all cores")]
 SelectorOption = Annotated[Selector, typer.Option()]
 ClassifierOption = Annotated[Classifier, typer.Option()]
 Count = Annotated[int, typer.Option(help="Features kept of each kind, in every fold")]
+Params = Annotated[Path | None, typer.Option(help="Parameter file of pyradiomics; replaces the bin options")]
+Labels = Annotated[MaskLabels, typer.Option(help="Of masks with several: one (as chosen), each (a row each), any")]
 Cache = Annotated[Path | None, typer.Option(help="Folder that keeps extracted features")]
 
 
@@ -72,20 +80,30 @@ def extract(
     network: Network = "radiodeep-mini",
     weights: Weights = None,
     window: Window = "exact",
+    params: Params = None,
+    labels: Labels = MaskLabels.one,
     cache: Cache = None,
     jobs: Jobs = -1,
 ):
     """Write the features of all cases as a table, one row per case."""
     if output.suffix not in (".csv", ".parquet"):
         raise InputError(f"--output must end in .csv or .parquet. Got '{output.name}' instead.")
-    cohort = rd.read_cohort(manifest)
+    cohort, errors = rd.read_cohort(manifest), {}
+    if labels is MaskLabels.any:
+        cohort = [case.replace(mask_label="any") for case in cohort]
+    elif labels is MaskLabels.each:
+        cohort, errors = _cases_by_label(cohort)
     extractors = _extractors(features, bin_width, bin_count, network, weights, window)
-    tables = [rd.extract_table(one, cohort, n_jobs=jobs, cache_dir=cache, on_error="record") for one in extractors]
-    errors = {case_id: error for table in tables for case_id, error in table.attrs["errors"].items()}
+    if params is not None and features is not FeatureSet.deep:
+        extractors[0] = rd.RadiomicsExtractor.from_pyradiomics(params)
+    named = {str(number): one for number, one in enumerate(extractors)}
+    tables = list(rd.extract_tables(named, cohort, n_jobs=jobs, cache_dir=cache, on_error="record").values())
     table = tables[0].join(tables[1:])
+    errors |= tables[0].attrs["errors"]
     output.parent.mkdir(parents=True, exist_ok=True)
     table.to_parquet(output) if output.suffix == ".parquet" else table.to_csv(output)
-    console.print(f"Wrote {len(table) - len(errors)} cases x {table.shape[1]} features to {output}")
+    done = len(table) - len(tables[0].attrs["errors"])
+    console.print(f"Wrote {done} cases x {table.shape[1]} features to {output}")
     _finish(errors)
 
 
@@ -265,6 +283,16 @@ def _usable_cases(cohort):
     if not usable:
         raise InputError(f"None of the {len(cohort)} cases can be used. {next(iter(errors.values()))}")
     return cohort[usable], errors
+
+
+def _cases_by_label(cohort):
+    parts, errors = [], {}
+    for case in cohort:
+        try:
+            parts.extend(case.by_label())
+        except InputError as error:
+            errors[case.id] = f"{type(error).__name__}: {error}"
+    return parts, errors
 
 
 def _finish(errors):

@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 
 import radiodeep as rd
 
@@ -80,6 +82,23 @@ def test_validate_and_extract_name_the_broken_cases(folder):
     done = radiodeep("extract", manifest, "--output", folder / "table.csv", "--features", "handcrafted", "--jobs", 1)
     assert done.returncode == 2
     assert pd.read_csv(folder / "table.csv", index_col="id").notna().all(axis=1).sum() == 5
+
+
+def test_extract_takes_a_parameter_file_and_every_label_of_a_mask(tmp_path):
+    mask = np.zeros((4, 12, 12), np.uint8)
+    mask[:, 1:5, 1:5], mask[:, 7:11, 7:11] = 1, 2
+    image = np.random.default_rng(0).normal(0, 80, mask.shape).astype(np.int16)
+    for name, array in (("image", image), ("mask", mask)):
+        sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / f"{name}.nrrd"))
+    (tmp_path / "m.csv").write_text("id,image,mask\npair,image.nrrd,mask.nrrd\n")
+    (tmp_path / "p.yaml").write_text("featureClass: {shape: [VoxelVolume]}")
+    shared = ["extract", tmp_path / "m.csv", "--output", tmp_path / "t.csv", "--params", tmp_path / "p.yaml"]
+    shared += ["--features", "handcrafted", "--jobs", 1]
+    assert "several labels" in radiodeep(*shared).stderr
+    for labels, volumes in (("each", {"pair-label1": 64, "pair-label2": 64}), ("any", {"pair": 128})):
+        assert radiodeep(*shared, "--labels", labels).returncode == 0
+        table = pd.read_csv(tmp_path / "t.csv", index_col="id")
+        assert table["original_shape_VoxelVolume"].to_dict() == volumes
 
 
 @pytest.mark.parametrize(

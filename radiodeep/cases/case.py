@@ -35,8 +35,8 @@ class Case:
         Cases of one patient never part in cross-validation. The id unless given.
     label : optional
         The outcome, e.g. 0 or 1.
-    mask_label : int, optional
-        The value of the region in a mask of several labels.
+    mask_label : int or "any", optional
+        The value of the region in a mask of several labels; "any" takes them together as one region.
 
     Attributes
     ----------
@@ -74,6 +74,9 @@ class Case:
     """
 
     def __init__(self, image, mask, id, spacing_mm=None, patient=None, label=None, mask_label=None):
+        whole = isinstance(mask_label, int | np.integer) and not isinstance(mask_label, bool)
+        if not (mask_label is None or mask_label == "any" or whole):
+            raise InputError(f"{id}: the 'mask_label' of a Case must be an int or 'any'. Got {mask_label!r} instead.")
         if not isinstance(id, str) or not id:
             raise InputError(f"The 'id' of a Case must be a text that is not empty. Got {id!r} instead.")
         state = {
@@ -120,6 +123,32 @@ class Case:
     def read(self):
         """Return `voxels`, `roi` and `spacing_mm`, checked; a case on disk keeps no voxels behind."""
         return self._read() if self._loaded is None and isinstance(self.image, Path) else self._load()
+
+    def by_label(self):
+        """Return a case for every label of the mask, with the id ``<id>-label<number>``.
+
+        Returns
+        -------
+        list of Case
+            In the order of the labels; their voxels are shared if this case is in memory.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from radiodeep import Case
+        >>> mask = np.array([[[0, 1, 1], [2, 2, 2]]])
+        >>> lesions = Case(np.ones((1, 2, 3)), mask, "CT-9", spacing_mm=(5, 1, 1)).by_label()
+        >>> [(lesion.id, int(lesion.roi.sum())) for lesion in lesions]
+        [('CT-9-label1', 2), ('CT-9-label2', 3)]
+        """
+        try:
+            mask = read_volume(self.mask).voxels if isinstance(self.mask, Path) else self.mask
+            labels = sorted(_label_counts(mask, self.id))
+        except InputError as error:
+            raise (error if str(error).startswith(f"{self.id}:") else type(error)(f"{self.id}: {error}")) from error
+        if not labels:
+            raise EmptyMaskError(f"{self.id}: the mask outlines no voxel. Draw the region or leave the case out.")
+        return [self.replace(id=f"{self.id}-label{label}", mask_label=label, patient=self.patient) for label in labels]
 
     def in_memory(self):
         """Return the case as checked arrays; a case on disk keeps no voxels behind."""
@@ -235,11 +264,11 @@ def _region(mask, mask_label, case_id):
     if not labels:
         raise EmptyMaskError(f"{case_id}: the mask outlines no voxel. Draw the region or leave the case out.")
     listed = ", ".join(f"{label} ({count} voxels)" for label, count in sorted(labels.items()))
-    if mask_label is None:
-        if len(labels) > 1:
+    if mask_label in (None, "any"):
+        if mask_label is None and len(labels) > 1:
             raise AmbiguousMaskError(
                 f"{case_id}: the mask holds several labels: {listed}. Choose one with mask_label, "
-                "in the call or as a column of the manifest."
+                "in the call or as a column of the manifest; 'any' takes all as one region."
             )
         return mask != 0
     if mask_label not in labels:

@@ -75,6 +75,10 @@ class Cohort(Sequence):
     def patients(self):
         return [case.patient for case in self._cases]
 
+    def by_label(self):
+        """Return a cohort with a case for every label of every mask; see `Case.by_label`."""
+        return Cohort([part for case in self._cases for part in case.by_label()])
+
     @property
     def labels(self):
         missing = [case.id for case in self._cases if case.label is None]
@@ -141,7 +145,7 @@ def read_cohort(path):
             columns["id"].iloc[row],
             patient=_cell(columns, "patient", row),
             label=None if labels is None else labels[row],
-            mask_label=_integer(_cell(columns, "mask_label", row)),
+            mask_label=_mask_label(_cell(columns, "mask_label", row)),
         )
         for row in range(len(frame))
     ]
@@ -228,8 +232,8 @@ def _problems(frame):
             problems.append(f"no label in line {lines}; give one to every case, or leave the whole column out")
     if "mask_label" in frame.columns:
         for line, text in enumerate(frame["mask_label"], start=2):
-            if text.strip() and not re.fullmatch(r"\d+", text.strip()):
-                problems.append(f"the mask_label '{text}' in line {line} is not a whole number")
+            if text.strip() and not re.fullmatch(r"\d+|any", text.strip()):
+                problems.append(f"the mask_label '{text}' in line {line} is neither a whole number nor 'any'")
     return problems
 
 
@@ -247,8 +251,8 @@ def _cell(columns, name, row):
     return text or None
 
 
-def _integer(text):
-    return None if text is None else int(text)
+def _mask_label(text):
+    return text if text in (None, "any") else int(text)
 
 
 def _repeated(values):

@@ -268,6 +268,14 @@ class RadiomicsExtractor(StatelessExtractor):
         """Return the names of the families that are calculated."""
         return list(DEFAULT_FAMILIES if self.families is None else self.families)
 
+    def intensity_range(self, case):
+        """Return the lowest and the highest intensity of a case's region, after all that is done before binning."""
+        if self.label is not None and case.mask_label is None:
+            case = case.replace(mask_label=self.label)
+        voxels, _, roi, _ = self._prepared(case)
+        values = voxels[roi]
+        return float(values.min()), float(values.max())
+
     def _chosen_names(self):
         """Names of the chosen features, "glcm_Contrast", in the order of the catalogue."""
         names = feature_names(self.chosen_families())
@@ -397,7 +405,7 @@ def _warn_of_flat_region(case, images, values):
     span = f" ({float(values.min()):.4g} to {float(values.max()):.4g})" if images[0] == "original" else ""
     warnings.warn(
         f"{case.id}: {where}{span} fall into one grey level{also}, so that texture says nothing. "
-        "Use a smaller bin_width, or bin_count=32.",
+        "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32.",
         RadiodeepWarning,
         stacklevel=4,
     )

@@ -11,6 +11,7 @@ import numpy as np
 from radiodeep.exceptions import RoiTooSmallError
 
 _REACH = 13.0  # standard deviations beyond which the response weighs under 1e-8 of its peak
+_ROWS = 24  # of a matrix multiplied at once: fewer would slow the product down, more would multiply more zeros
 
 # Fourth-order approximation of the Gaussian (order 0) and of its second derivative (order 2): weights of
 # two damped cosines and sines, their frequencies and dampings per standard deviation.
@@ -66,8 +67,8 @@ def laplacian_of_gaussian(image, box, spacing_mm, sigma_mm):
         ]
         for order in (0, 2)
     )
-    data = image[near].astype(np.float64)
-    data -= data.mean()  # has no Laplacian, but what the filter's reach cuts off would show it
+    # A constant has no Laplacian, but what is cut off beyond the filter's reach would show it.
+    data = np.subtract(image[near], float(image[box].mean()), dtype=np.float64)
     smooth_z, curve_z = _along(data, 0, smooth[0]), _along(data, 0, curve[0])
     smooth_zy = _along(smooth_z, 1, smooth[1])
     curves = _along(curve_z, 1, smooth[1]) + _along(smooth_z, 1, curve[1])
@@ -96,7 +97,7 @@ def _blocks(order, sigma, start, stop, first, last, size):
     """Split the filter as a matrix into row blocks: (first row, last row, first column, last column, block)."""
     matrix = _matrix(order, sigma, start, stop, first, last, size)
     reach = int(np.ceil(_REACH * sigma))
-    n = max(1, (stop - start) // max(32, reach))
+    n = max(1, (stop - start) // _ROWS)
     blocks = []
     for rows in np.array_split(np.arange(stop - start), n):
         low = max(start + rows[0] - reach - first, 0)

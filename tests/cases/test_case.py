@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from radiodeep import Case, make_phantom_cohort, read_cohort, write_cohort
+from radiodeep import Case, Cohort, make_phantom_cohort, read_cohort, write_cohort
 from radiodeep.exceptions import (
     AmbiguousMaskError,
     EmptyMaskError,
@@ -105,3 +105,30 @@ def test_the_content_hash_changes_with_what_matters_only():
         case(mask_label=1),
     ]
     assert len({one.content_hash() for one in [case(), *others]}) == 5
+
+
+def test_all_labels_are_one_region_if_any_is_asked_for():
+    mask = MASK.astype(np.uint8)
+    mask[tuple(np.argwhere(MASK)[0])] = 7
+    assert case(mask=mask, mask_label="any").roi.sum() == MASK.sum()
+
+
+def test_every_label_becomes_a_case_of_the_same_patient(tmp_path):
+    mask = MASK.astype(np.uint8)
+    mask[tuple(np.argwhere(MASK)[0])] = 7
+    parts = case(mask=mask, patient="P1").by_label()
+    assert [part.id for part in parts] == ["case 3-label1", "case 3-label7"]
+    assert [int(part.roi.sum()) for part in parts] == [int(MASK.sum()) - 1, 1]
+    assert {part.patient for part in parts} == {"P1"}
+    assert Cohort([case(mask=mask)]).by_label().ids == ["case 3-label1", "case 3-label7"]
+
+
+def test_a_mask_without_labels_has_no_cases():
+    with pytest.raises(EmptyMaskError, match="case 3: the mask outlines no voxel"):
+        case(mask=MASK * 0).by_label()
+
+
+@pytest.mark.parametrize("wrong", ["all", 1.5, True])
+def test_a_mask_label_that_is_no_label_is_an_error(wrong):
+    with pytest.raises(InputError, match="'mask_label' of a Case must be an int or 'any'"):
+        case(mask_label=wrong)

@@ -1,10 +1,20 @@
 """The table: a row by case id, whatever the processes, from the cache where it is there, failures recorded."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from radiodeep import Case, RadiomicsExtractor, extract_table, make_phantom_cohort, read_cohort, write_cohort
+from radiodeep import (
+    Case,
+    RadiomicsExtractor,
+    extract_table,
+    extract_tables,
+    make_phantom_cohort,
+    read_cohort,
+    write_cohort,
+)
 from radiodeep.exceptions import EmptyMaskError, InputError
 
 COHORT = make_phantom_cohort(10, random_state=3)
@@ -75,3 +85,33 @@ def test_failures_are_recorded_by_case(tmp_path):
 def test_another_way_of_handling_errors_is_refused():
     with pytest.raises(InputError, match="'on_error' parameter must be 'raise' or 'record'"):
         extract_table(RadiomicsExtractor(), COHORT, on_error="ignore")
+
+
+def test_several_tables_are_those_of_each_extractor_and_read_every_case_once(tmp_path, monkeypatch):
+    cohort = read_cohort(write_cohort(make_phantom_cohort(4, random_state=2), tmp_path))
+    extractors = {width: RadiomicsExtractor(bin_width=width) for width in (10, 40)}
+    expected = {width: extract_table(one, cohort) for width, one in extractors.items()}
+    opened = []
+    read = Case._read
+
+    def counted(case):
+        if isinstance(case.image, Path):
+            opened.append(case.id)
+        return read(case)
+
+    monkeypatch.setattr(Case, "_read", counted)
+    tables = extract_tables(extractors, cohort, cache_dir=tmp_path / "cache")
+    assert opened == cohort.ids
+    for width, table in tables.items():
+        pd.testing.assert_frame_equal(table, expected[width])
+    again = extract_tables(extractors, cohort, cache_dir=tmp_path / "cache")
+    assert opened == cohort.ids  # all from the cache
+    pd.testing.assert_frame_equal(again[10], expected[10])
+    pd.testing.assert_frame_equal(extract_table(extractors[40], cohort, cache_dir=tmp_path / "cache"), expected[40])
+    assert opened == cohort.ids
+
+
+@pytest.mark.parametrize("wrong", [{}, {"a": 3}])
+def test_extractors_that_are_none_are_refused(wrong):
+    with pytest.raises(InputError, match="'extractors' parameter must be a dict"):
+        extract_tables(wrong, make_phantom_cohort(2, random_state=0))

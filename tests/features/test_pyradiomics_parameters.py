@@ -1,0 +1,162 @@
+"""Parameter files of pyradiomics, read strictly."""
+
+import json
+
+import numpy as np
+import pytest
+
+from radiodeep import RadiomicsExtractor, make_phantom_cohort
+from radiodeep.exceptions import InputError
+
+FULL = """
+imageType:
+  Original: {}
+  LoG:
+    sigma: [1.0, 3.0]
+    binWidth: 5
+  Wavelet: {}
+featureClass:
+  shape:
+  firstorder: [Mean, 90Percentile]
+  glcm: [Contrast]
+setting:
+  binWidth: 10
+  interpolator: sitkLinear
+  resampledPixelSpacing: [1, 1.5, 3]
+  normalize: true
+  normalizeScale: 100
+  removeOutliers: 3
+  padDistance: 8
+  force2D: true
+  force2Ddimension: 0
+  distances: [1, 2]
+  resegmentRange: [-3, 3]
+  resegmentMode: sigma
+  weightingNorm: euclidean
+  symmetricalGLCM: false
+  gldm_a: 1
+  voxelArrayShift: 300
+  label: 2
+  minimumROIDimensions: 3
+  minimumROISize: 50
+  preCrop: false
+  additionalInfo: true
+  geometryTolerance: 0.0001
+  wavelet: db2
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "params.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_every_setting_arrives(write):
+    extractor = RadiomicsExtractor.from_pyradiomics(write(FULL))
+    parameters = extractor.get_params()
+    expected = {
+        "bin_width": 10.0,
+        "bin_count": None,
+        "families": {"shape": None, "firstorder": ["Mean", "90Percentile"], "glcm": ["Contrast"]},
+        "image_types": {
+            "Original": {},
+            "LoG": {"sigma": [1.0, 3.0], "bin_width": 5.0},
+            "Wavelet": {"wavelet": "db2"},
+        },
+        "force_2d": True,
+        "force_2d_dimension": 0,
+        "distances": (1, 2),
+        "symmetrical_glcm": False,
+        "weighting_norm": "euclidean",
+        "gldm_alpha": 1,
+        "voxel_array_shift": 300.0,
+        "normalize": True,
+        "normalize_scale": 100.0,
+        "remove_outliers": 3.0,
+        "resample_mm": (3.0, 1.5, 1.0),
+        "interpolator": "linear",
+        "pre_crop": False,
+        "pad_distance": 8,
+        "resegment_range": (-3.0, 3.0),
+        "resegment_mode": "sigma",
+        "label": 2,
+        "minimum_roi_dimensions": 3,
+        "minimum_roi_size": 50,
+    }
+    assert {name: parameters[name] for name in expected} == expected
+    names = extractor.get_feature_names_out()
+    assert len(names) == 14 + 3 * (1 + 2 + 4)  # two dimensions have four sub-bands
+    assert "wavelet-LH_glcm_Contrast" in names
+    assert "log-sigma-3-0-mm-3D_firstorder_90Percentile" in names
+
+
+def test_an_empty_file_is_pyradiomics_with_its_defaults(write):
+    extractor = RadiomicsExtractor.from_pyradiomics(write(""))
+    assert extractor.get_params() == RadiomicsExtractor(normalize_scale=1.0).get_params()
+
+
+def test_json_is_read_as_well(write):
+    extractor = RadiomicsExtractor.from_pyradiomics(write(json.dumps({"setting": {"binCount": 16}})))
+    assert extractor.bin_count == 16
+
+
+def test_without_an_interpolator_nothing_is_resampled(write):
+    text = "setting: {interpolator: null, resampledPixelSpacing: [1, 1, 1]}"
+    assert RadiomicsExtractor.from_pyradiomics(write(text)).resample_mm is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("settings: {binWidth: 25}", "section 'settings' is unknown. Expected setting, imageType, featureClass"),
+        ("setting: {binwidth: 25}", "setting: the key 'binwidth' is unknown. Known are binWidth"),
+        ("setting: {binWidth: '25'}", "'binWidth' must be a number"),
+        ("setting: {binWidth: 1e-3}", "write 0.001 or 1.0e-3"),
+        ("setting: {binWidth: 0}", "'bin_width' parameter of RadiomicsExtractor must be a float > 0"),
+        ("setting: {force2D: 1}", "'force2D' must be true or false"),
+        ("setting: {distances: 1}", "'distances' must be a list of ints"),
+        ("setting: {label_channel: 1}", "'label_channel' is not supported"),
+        ("setting: {interpolator: sitkCubic}", "'interpolator' must be one of sitkNearestNeighbor"),
+        ("setting: {binWidth: 25, binWidth: 5}", "line 1: the key 'binWidth' is given twice"),
+        ("setting: [binWidth]", "section 'setting' holds"),
+        ("- binWidth", "it holds list"),
+        ("imageType: {Sobel: {}}", "imageType: 'Sobel' is unknown. Known are Original"),
+        ("imageType: {LoG: {sigmas: [1]}}", "imageType LoG: the key 'sigmas' is unknown"),
+        ("imageType: {LoG: {sigma: [1.0], force2D: true}}", "image type alone is not supported"),
+        ("featureClass: {glcm: [Contrasts]}", "featureClass glcm: 'Contrasts' is unknown. Known are Autocorrelation"),
+        ("featureClass: {fractal: }", "featureClass: 'fractal' is unknown"),
+        ("voxelSetting: {kernelRadius: 2}", "feature maps, which are not supported"),
+        ("setting: {binWidth", "cannot be used"),
+    ],
+)
+def test_what_is_not_understood_is_an_error_that_names_it(write, text, message):
+    with pytest.raises(InputError, match=message):
+        RadiomicsExtractor.from_pyradiomics(write(text)).fit([])
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        RadiomicsExtractor.from_pyradiomics(tmp_path / "nothing.yaml")
+
+
+@pytest.mark.pyradiomics
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")
+def test_the_same_file_gives_pyradiomics_the_same_features(write):
+    import SimpleITK as sitk
+    from radiomics.featureextractor import RadiomicsFeatureExtractor
+
+    path = write(FULL.replace("label: 2", "label: 1").replace("force2D: true", "force2D: false"))
+    case = make_phantom_cohort(1, random_state=1)[0]
+    image, mask = sitk.GetImageFromArray(case.voxels), sitk.GetImageFromArray(case.roi.astype(np.uint8))
+    for volume in (image, mask):
+        volume.SetSpacing(case.spacing_mm[::-1])
+    theirs = RadiomicsFeatureExtractor(str(path)).execute(image, mask)
+    theirs = {name: float(value) for name, value in theirs.items() if not name.startswith("diagnostics")}
+    ours = RadiomicsExtractor.from_pyradiomics(path)
+    values = dict(zip(ours.get_feature_names_out(), ours.transform([case])[0], strict=True))
+    assert values == pytest.approx(theirs, rel=1e-6, abs=1e-5)
