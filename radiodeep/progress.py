@@ -1,6 +1,8 @@
-"""An iterable goes in, the same items come out, with a progress bar beside them on a terminal."""
+"""Long work goes in; where a person watches a terminal, it is shown that something happens."""
 
 import sys
+from contextlib import contextmanager
+from threading import Timer
 
 from rich.console import Console
 from rich.progress import track
@@ -24,3 +26,16 @@ def with_progress(items, description, total):
         transient=True,
         disable=not sys.stderr.isatty(),
     )
+
+
+@contextmanager
+def announced_if_slow(message, seconds=1.0):
+    """Write a message on the terminal if what is done inside takes longer than some seconds."""
+    timer = Timer(seconds, lambda: Console(stderr=True, highlight=False).print(message))
+    timer.daemon = True
+    if sys.stderr.isatty():
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

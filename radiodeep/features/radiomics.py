@@ -1,6 +1,7 @@
 """Cases in, handcrafted features out: shape, first order and texture under pyradiomics' names."""
 
 import warnings
+from functools import cache
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from radiodeep.handcrafted.catalogue import (
     DEFAULT_FAMILIES,
     SHAPE_FAMILIES,
     feature_names,
+    region_features,
     region_measurer,
 )
 from radiodeep.handcrafted.region import bounding_box
@@ -21,6 +23,7 @@ from radiodeep.imaging.crop import bounding_box as box_with_margin
 from radiodeep.imaging.filters import filter_names, filtered_images
 from radiodeep.imaging.intensity import normalize_intensities, resegment
 from radiodeep.imaging.resample import resample
+from radiodeep.progress import announced_if_slow
 
 
 class RadiomicsExtractor(StatelessExtractor):
@@ -237,6 +240,8 @@ class RadiomicsExtractor(StatelessExtractor):
         listed = as_cases(cases)
         names = self.get_feature_names_out()
         plan = None if self.engine == "pyradiomics" else _Plan(self)
+        if plan is not None:
+            _load_kernels()
         rows = np.empty((len(listed), len(names)))
         for row, case in zip(rows, listed, strict=True):
             if self.label is not None and case.mask_label is None:
@@ -352,6 +357,15 @@ class RadiomicsExtractor(StatelessExtractor):
         self._require({name: (holds(getattr(self, name), self), allowed) for name, (holds, allowed) in RULES.items()})
         image_types_of(self.image_types)
         self._chosen_names()
+
+
+@cache
+def _load_kernels():
+    """Load the compiled loops; the first time on a machine they are compiled, which a terminal is told."""
+    image = np.arange(60.0).reshape(3, 4, 5)
+    message = "Compiling the loops of the handcrafted features, once on this machine; it takes about 20 seconds."
+    with announced_if_slow(message):
+        region_features(image, image >= 0, (1.0, 1.0, 1.0))
 
 
 class _Plan:
