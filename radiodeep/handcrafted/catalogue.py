@@ -22,6 +22,7 @@ from radiodeep.handcrafted.ngtdm import ngtdm_features
 from radiodeep.handcrafted.region import crop_region
 from radiodeep.handcrafted.shape import shape_features
 from radiodeep.handcrafted.shape_2d import shape_2d_features
+from radiodeep.handcrafted.texture import TEXTURE_FAMILIES, texture_features
 
 
 @dataclass(frozen=True)
@@ -387,6 +388,9 @@ def region_measurer(
     if has_texture:
         check_bins(**bins)
     calculations = [(_FUNCTION_OF[family], settings.get(family, {})) for family in chosen]
+    if chosen[-len(TEXTURE_FAMILIES) :] == list(TEXTURE_FAMILIES):
+        everything = {**settings["glcm"], "alpha": gldm_alpha}
+        calculations[-len(TEXTURE_FAMILIES) :] = [(texture_features, everything)]
 
     def measure(image, mask, spacing_mm):
         region = crop_region(image, mask, spacing_mm, margin=margin, flat_axis=flat_axis)

@@ -8,7 +8,7 @@ from radiodeep.handcrafted.neighbours import directions, offsets_in
 
 _CHUNK = 4096  # voxels compared at a time
 
-_ORDER = [
+GLDM_ORDER = [
     DESCRIPTIONS.index(name)
     for name in (
         "entropy",
@@ -66,7 +66,7 @@ def gldm_features(region, levels, *, distances=(1,), alpha=0):
     """
     dependence, _ = neighbourhood_tables(region, levels, distances, alpha)
     sizes = np.arange(1.0, dependence.shape[1] + 1)
-    return describe_sizes(dependence.astype(np.float64), levels.values.astype(np.float64), sizes)[_ORDER]
+    return describe_sizes(dependence, levels.values.astype(np.float64), sizes)[GLDM_ORDER]
 
 
 def neighbourhood_tables(region, levels, distances=(1,), alpha=0):
@@ -74,7 +74,7 @@ def neighbourhood_tables(region, levels, distances=(1,), alpha=0):
 
     Returns
     -------
-    dependence : ndarray of int64 (n_present, n_neighbours + 1)
+    dependence : ndarray of float64 (n_present, n_neighbours + 1)
         Voxels of level `levels.values[i]` with j dependent neighbours.
     differences : ndarray of float64 (n_present,)
         Sums of |grey level - mean grey level of the neighbours| over the voxels of each level;
@@ -88,7 +88,7 @@ def neighbourhood_tables(region, levels, distances=(1,), alpha=0):
         scratch = np.empty((3, min(_CHUNK, levels.volume.size)), np.uint32 if wide else np.uint16)
         rows = np.zeros(levels.highest + 1, np.int64)
         rows[levels.values] = np.arange(levels.values.size)
-        dependence = np.zeros((levels.values.size, offsets.size + 1), np.int64)
+        dependence = np.zeros((levels.values.size, offsets.size + 1))
         differences = np.zeros(levels.values.size)
         compare_with_neighbours(levels.gray.reshape(-1), rows, offsets, alpha, scratch, dependence, differences)
         levels.shared[key] = dependence, differences

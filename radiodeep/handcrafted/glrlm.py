@@ -8,7 +8,7 @@ from radiodeep.handcrafted.kernels.neighbours import count_runs
 from radiodeep.handcrafted.kernels.size_tables import DESCRIPTIONS, describe_directions
 from radiodeep.handcrafted.neighbours import directions, equal_links, step_lengths
 
-_ORDER = [
+GLRLM_ORDER = [
     DESCRIPTIONS.index(name)
     for name in (
         "gray non-uniformity",
@@ -70,12 +70,12 @@ def glrlm_features(region, levels, *, weighting_norm=None):
     >>> float(values[4]), float(values[11])  # LongRunEmphasis, RunPercentage: runs of 3 and of 1
     (5.0, 0.5)
     """
-    runs = run_tables(region, levels).astype(np.float64)
+    runs = run_tables(region, levels)
     if weighting_norm is not None:
         weights = step_lengths(directions((1,), region.flat_axis), region.spacing_mm, weighting_norm)
         runs = np.tensordot(weights, runs, 1)[np.newaxis]
     sizes = np.arange(1.0, runs.shape[2] + 1)
-    values = describe_directions(runs, levels.values.astype(np.float64), sizes)[_ORDER]
+    values = describe_directions(runs, levels.values.astype(np.float64), sizes)[GLRLM_ORDER]
     if np.isnan(values[0]):
         raise RoiTooSmallError(
             f"No two of the region's {region.values.size} voxels lie on a line of voxels. "
@@ -89,19 +89,19 @@ def run_tables(region, levels):
 
     Returns
     -------
-    ndarray of int64 (n_directions, n_present, longest)
+    ndarray of float64 (n_directions, n_present, longest)
         Runs of level `levels.values[i]` and of length j + 1. All zero for a direction of whose lines
         none holds two voxels of the region.
     """
     offsets, links = equal_links(region, levels)
     longest = max(2, max(region.mask.shape) - 2 * region.margin)
-    runs = np.zeros((len(offsets), levels.values.size, longest + 1), np.int64)
+    runs = np.zeros((len(offsets), levels.values.size, longest + 1))
     pairs = equal_pairs(region, levels)
     count_runs(levels.volume.reshape(-1), links, region.positions, offsets, levels.counts, pairs, runs)
     for k, n_pairs in enumerate(pairs.sum(axis=1).tolist()):
         if n_pairs == 0 and not _shares_a_line(region, directions((1,), region.flat_axis)[k]):
             runs[k] = 0
-    return runs[:, :, 1:]
+    return np.ascontiguousarray(runs[:, :, 1:])
 
 
 def _shares_a_line(region, step):

@@ -6,7 +6,7 @@ from radiodeep.handcrafted.kernels.neighbours import find_zones
 from radiodeep.handcrafted.kernels.size_tables import DESCRIPTIONS, describe_sizes, tabulate_zones
 from radiodeep.handcrafted.neighbours import equal_links, group_representatives
 
-_ORDER = [
+GLSZM_ORDER = [
     DESCRIPTIONS.index(name)
     for name in (
         "gray non-uniformity",
@@ -60,7 +60,7 @@ def glszm_features(region, levels):
     (5.5, 0.5)
     """
     table, sizes = zone_table(region, levels)
-    return describe_sizes(table, levels.values.astype(np.float64), sizes)[_ORDER]
+    return describe_sizes(table, levels.values.astype(np.float64), sizes)[GLSZM_ORDER]
 
 
 def zone_table(region, levels):

@@ -155,7 +155,7 @@ def test_the_second_modulus_of_every_matrix_is_that_of_all_its_eigenvalues():
         diagonals[:n, k], belows[: n - 1, k] = generator.uniform(-0.3, 0.3, n), generator.uniform(-0.3, 0.3, n - 1)
         matrix = np.diag(diagonals[:n, k]) + np.diag(belows[: n - 1, k], 1) + np.diag(belows[: n - 1, k], -1)
         expected.append(np.sort(np.abs(np.linalg.eigvalsh(matrix)))[-2])
-    np.testing.assert_allclose(_second_moduli(diagonals, belows), expected, rtol=1e-12)
+    np.testing.assert_allclose(_second_moduli(diagonals, belows, 4), expected, rtol=1e-12)
 
 
 def test_directions_without_a_pair_do_not_enter_the_mean():

@@ -144,6 +144,19 @@ def test_many_levels_and_neighbours_do_not_overflow_16_bits():
     assert coarseness == pytest.approx(1 / (59999 / 729 + apart * 728 / 729), rel=1e-12)
 
 
+@pytest.mark.parametrize("flat_axis", [None, 1])
+@pytest.mark.parametrize("settings", [{}, {"symmetrical_glcm": False}, {"gldm_alpha": 1}, {"bin_width": 1}])
+def test_all_families_at_once_are_what_they_are_one_by_one(image_and_mask, settings, flat_axis):
+    image, mask = image_and_mask
+    settings = {"bin_width": 2, "flat_axis": flat_axis, **settings}
+    families = ["glcm", "glrlm", "glszm", "gldm", "ngtdm"]
+    if flat_axis == 1 and mask.sum() < 10:
+        return
+    together = region_features(image, mask, (1, 1, 1), families=families, **settings)
+    one_by_one = [region_features(image, mask, (1, 1, 1), families=[family], **settings) for family in families]
+    np.testing.assert_allclose(together, np.concatenate(one_by_one), rtol=1e-13, atol=1e-300)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -62,8 +62,10 @@ def _normalise(table, symmetrical, p, px, py):
 def _joint_sums(p, gray, ux, uy, symmetrical, of_sum, of_difference):
     """Sums over the cells that are not empty; fills the distributions of i + j and |i - j|."""
     autocorrelation = covariance = energy = entropy = largest = 0.0
-    of_sum.fill(0.0)
-    of_difference.fill(0.0)
+    for k in range(of_sum.size):
+        of_sum[k] = 0.0
+    for k in range(of_difference.size):
+        of_difference[k] = 0.0
     for i in range(gray.size):
         for j in range(i + 1 if symmetrical else gray.size):
             cell = p[i, j]
@@ -175,21 +177,23 @@ def _tridiagonalise(a, diagonal, below):
 
 
 @njit(cache=True, nogil=True)
-def _second_moduli(diagonal, below):
+def _second_moduli(diagonal, below, n_matrices):
     """Second largest |eigenvalue|, none above 1, of tridiagonal matrices: bisection on Sturm counts.
 
     Parameters
     ----------
     diagonal, below : float64 (n, n_matrices), (n - 1, n_matrices); zeros fill up smaller matrices
+    n_matrices : int, how many of them to look at
 
     Returns
     -------
     float64 (n_matrices,)
     """
-    n, n_matrices = diagonal.shape
-    squares = below * below
-    low, high = np.zeros(n_matrices), np.full(n_matrices, 1.000001)
-    x, q, r, outside = np.empty((4, n_matrices))
+    n = diagonal.shape[0]
+    low, high = np.zeros(n_matrices), np.empty(n_matrices)
+    x, q, r, outside = np.empty(n_matrices), np.empty(n_matrices), np.empty(n_matrices), np.empty(n_matrices)
+    for m in range(n_matrices):
+        high[m] = 1.000001
     for _ in range(50):  # halves the bracket to 1e-15
         for m in range(n_matrices):  # all matrices in step, so that the divisions overlap
             x[m] = 0.5 * (low[m] + high[m])
@@ -198,15 +202,18 @@ def _second_moduli(diagonal, below):
             outside[m] = (1.0 if q[m] > 0.0 else 0.0) + (1.0 if r[m] < 0.0 else 0.0)
         for i in range(1, n):
             for m in range(n_matrices):
-                q[m] = diagonal[i, m] - x[m] - squares[i - 1, m] / (q[m] if q[m] != 0.0 else 1e-300)
-                r[m] = diagonal[i, m] + x[m] - squares[i - 1, m] / (r[m] if r[m] != 0.0 else 1e-300)
+                square = below[i - 1, m] * below[i - 1, m]
+                q[m] = diagonal[i, m] - x[m] - square / (q[m] if q[m] != 0.0 else 1e-300)
+                r[m] = diagonal[i, m] + x[m] - square / (r[m] if r[m] != 0.0 else 1e-300)
                 outside[m] += (1.0 if q[m] > 0.0 else 0.0) + (1.0 if r[m] < 0.0 else 0.0)
         for m in range(n_matrices):
             if outside[m] >= 2.0:
                 low[m] = x[m]
             else:
                 high[m] = x[m]
-    return 0.5 * (low + high)
+    for m in range(n_matrices):
+        x[m] = 0.5 * (low[m] + high[m])
+    return x
 
 
 @njit(cache=True, nogil=True)
@@ -216,6 +223,7 @@ def _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below):
     The term eps of pyradiomics' Q, shared evenly between its two factors, keeps the eigenvalues to
     first order. A symmetric p gives a symmetric matrix, whose singular values are |eigenvalues|;
     otherwise the matrix times its transpose gives their squares. Levels without pairs are left out.
+    Returns the size of the matrix, 0 if it has one row only.
     """
     kept = np.empty(px.size, np.int64)
     n = 0
@@ -224,7 +232,7 @@ def _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below):
             kept[n] = i
             n += 1
     if n < 2:
-        return
+        return 0
     a = np.empty((n, n))
     for i in range(n):
         for j in range(n):
@@ -236,6 +244,7 @@ def _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below):
             for j in range(n):
                 a[i, j] = _dot(half[i], half[j])
     _tridiagonalise(a, diagonal[:n], below[: n - 1])
+    return n
 
 
 @njit(cache=True, nogil=True)
@@ -270,7 +279,8 @@ def add_directions(tables, gray_values, n_gray, symmetrical, sums):
         autocorrelation, covariance, energy, entropy, largest = _joint_sums(
             p, gray_values, ux, uy, symmetrical, of_sum, of_difference
         )
-        row[:] = 0.0
+        for f in range(24):
+            row[f] = 0.0
         row[0] = autocorrelation  # Autocorrelation
         _sum_features(of_sum, ux + uy, row)
         _difference_features(of_difference, n_gray, row)
@@ -281,17 +291,19 @@ def add_directions(tables, gray_values, n_gray, symmetrical, sums):
         row[18] = entropy  # JointEntropy
         row[20] = largest  # MaximumProbability
         row[23] = variance  # SumSquares
-        sums += row
-        diagonal[:] = 0.0
-        below[:] = 0.0
-        _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below)
-        diagonals[:, n_used] = diagonal
-        belows[:, n_used] = below
+        for f in range(24):
+            sums[f] += row[f]
+        size = _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below)
+        for i in range(size):
+            diagonals[i, n_used] = diagonal[i]
+        for i in range(size - 1):
+            belows[i, n_used] = below[i]
         n_used += 1
     if n == 1:
         sums[19] += n_used  # MCC of one grey level is 1
     elif n_used > 0:
-        for modulus in _second_moduli(diagonals[:, :n_used].copy(), belows[:, :n_used].copy()):
-            if modulus > 1e-14:
-                sums[19] += modulus if symmetrical else np.sqrt(modulus)  # MCC
+        moduli = _second_moduli(diagonals, belows, n_used)
+        for m in range(n_used):
+            if moduli[m] > 1e-14:
+                sums[19] += moduli[m] if symmetrical else np.sqrt(moduli[m])  # MCC
     return n_used

@@ -21,7 +21,9 @@ def link_equal_neighbours(volume, offsets, links):
     offsets : int64 (n_directions,), at most 16, all > 0
     links : uint16 (n_places,), zeros; bit k of i is set if i and i - offsets[k] have one level
     """
-    far = offsets.max()
+    far = 0
+    for offset in offsets:
+        far = max(far, offset)
     for start in range(far, volume.size - far, _CHUNK):
         stop = min(start + _CHUNK, volume.size - far)
         here, out = volume[start:stop], links[start:stop]
@@ -70,7 +72,7 @@ def count_runs(volume, links, positions, offsets, counts, pairs, runs):
     offsets : int64 (n_directions,)
     counts : int64 (n_present,), voxels of each level
     pairs : int64 (n_directions, n_present), pairs of neighbours that both have that level
-    runs : int64 (n_directions, n_present, longest + 1), zeros; column j gets the runs of j voxels;
+    runs : float64 (n_directions, n_present, longest + 1), zeros; column j gets the runs of j voxels;
         longest is 2 at least
     """
     thirds = np.zeros(links.size, np.uint16)
@@ -168,18 +170,19 @@ def compare_with_neighbours(gray, row_of_gray, offsets, alpha, scratch, dependen
     offsets : int64 (n_neighbours,), to all neighbours, those before and those after
     alpha : int, largest difference of grey levels that counts as dependent
     scratch : unsigned (3, chunk); n_neighbours * the highest grey level fit in its type
-    dependence : int64 (n_present, n_neighbours + 1), zeros; column j gets the voxels with j dependent neighbours
+    dependence : float64 (n_present, n_neighbours + 1), zeros; column j gets the voxels with j dependent neighbours
     differences : float64 (n_present,), zeros; sums of |grey level - mean of the neighbours in the region|
     """
-    far = np.abs(offsets).max()
+    far = 0
+    for offset in offsets:
+        far = max(far, abs(offset))
     chunk = scratch.shape[1]
     for start in range(far, gray.size - far, chunk):
         stop = min(start + chunk, gray.size - far)
         here = gray[start:stop]
         alike, inside, total = scratch[0, : stop - start], scratch[1, : stop - start], scratch[2, : stop - start]
-        alike[:] = 0
-        inside[:] = 0
-        total[:] = 0
+        for i in range(here.size):
+            alike[i] = inside[i] = total[i] = 0
         for offset in offsets:
             there = gray[start + offset : stop + offset]
             for i in range(here.size):

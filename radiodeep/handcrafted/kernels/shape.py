@@ -8,11 +8,11 @@ from numba import njit
 def row_ends(mask):
     """First and last voxel of every row along x: int32 (z, y) each; nx and -1 where the row is empty."""
     nz, ny, nx = mask.shape
-    first = np.full((nz, ny), nx, np.int32)
-    last = np.full((nz, ny), -1, np.int32)
+    first, last = np.empty((nz, ny), np.int32), np.empty((nz, ny), np.int32)
     for z in range(nz):
         for y in range(ny):
             row = mask[z, y]
+            first[z, y], last[z, y] = nx, -1
             for x in range(nx):
                 if row[x]:
                     first[z, y] = x
@@ -30,19 +30,18 @@ def row_ends(mask):
 def column_ends(mask):
     """First and last voxel of every column along y: int32 (x, z) each; ny and -1 where it is empty."""
     nz, ny, nx = mask.shape
-    first = np.full((nx, nz), ny, np.int32)
-    last = np.full((nx, nz), -1, np.int32)
+    first, last = np.empty((nx, nz), np.int32), np.empty((nx, nz), np.int32)
     nearest, farthest = np.empty(nx, np.int32), np.empty(nx, np.int32)
     for z in range(nz):
-        nearest[:] = ny
-        farthest[:] = -1
+        for x in range(nx):
+            nearest[x], farthest[x] = ny, -1
         for y in range(ny):
             row = mask[z, y]
             for x in range(nx):
-                nearest[x] = min(nearest[x], y) if row[x] else nearest[x]
+                nearest[x] = y if row[x] and nearest[x] == ny else nearest[x]
                 farthest[x] = y if row[x] else farthest[x]
-        first[:, z] = nearest
-        last[:, z] = farthest
+        for x in range(nx):
+            first[x, z], last[x, z] = nearest[x], farthest[x]
     return first, last
 
 
@@ -178,8 +177,11 @@ def symmetric_eigenvalues(matrix):
     ----------
     matrix : float64 (n, n)
     """
-    a = matrix.copy()
-    n = a.shape[0]
+    n = matrix.shape[0]
+    a = np.empty((n, n))
+    for i in range(n):
+        for j in range(n):
+            a[i, j] = matrix[i, j]
     for _ in range(30):  # a handful of sweeps is enough; each at least squares what is left off the diagonal
         left = 0.0
         for i in range(n):
@@ -204,7 +206,14 @@ def symmetric_eigenvalues(matrix):
                     p, q = a[i, k], a[j, k]
                     a[i, k], a[j, k] = c * p - s * q, s * p + c * q
                 a[i, j] = a[j, i] = 0.0
-    return np.sort(np.diag(a))
+    values = np.empty(n)
+    for i in range(n):
+        j = i
+        while j > 0 and values[j - 1] > a[i, i]:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = a[i, i]
+    return values
 
 
 @njit(cache=True, nogil=True)

@@ -45,7 +45,7 @@ def describe_sizes(table, gray, sizes):
     ----------
     table : float64 (n_present, n_sizes)
     gray : float64 (n_present,), the grey level of each row
-    sizes : float64 (n_sizes,), the size of each column
+    sizes : float64 (n_sizes,), the size of each column; 0 for a column of zeros
 
     Returns
     -------
@@ -58,8 +58,10 @@ def describe_sizes(table, gray, sizes):
     for i in range(n_gray):
         for j in range(n_sizes):
             n += table[i, j]
-    out = np.full(16, np.nan)
+    out = np.zeros(16)
     if n == 0.0:
+        for d in range(16):
+            out[d] = np.nan
         return out
     for i in range(n_gray):
         square = gray[i] * gray[i]
@@ -78,8 +80,9 @@ def describe_sizes(table, gray, sizes):
         large_low += large / square
         large_high += large * square
 
-    out[:] = 0.0
     for j in range(n_sizes):
+        if by_size[j] == 0.0:
+            continue
         out[0] += by_size[j] / (sizes[j] * sizes[j])
         out[1] += by_size[j] * sizes[j] * sizes[j]
         out[4] += by_size[j] * by_size[j]
@@ -90,7 +93,8 @@ def describe_sizes(table, gray, sizes):
         out[11] += by_gray[i] * gray[i] * gray[i]
     out[3], out[5] = out[2] / n, out[4] / n
     out[12], out[13], out[14], out[15] = small_low, small_high, large_low, large_high
-    out /= n
+    for d in range(16):
+        out[d] /= n
     out[6] = 1.0 / out[6]  # percentage: n over the voxels that all of them have
     out[7] = _variance(by_gray, gray, n)
     out[8] = _variance(by_size, sizes, n)
@@ -111,9 +115,12 @@ def describe_directions(tables, gray, sizes):
     for k in range(tables.shape[0]):
         values = describe_sizes(tables[k], gray, sizes)
         if not np.isnan(values[0]):
-            total += values
             n += 1
-    return total / n if n > 0 else np.full(16, np.nan)
+            for d in range(16):
+                total[d] += values[d]
+    for d in range(16):
+        total[d] = total[d] / n if n > 0 else np.nan
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -130,7 +137,10 @@ def tabulate_zones(levels, sizes, n_present):
     table : float64 (n_present, n_sizes)
     sizes : float64 (n_sizes,), increasing
     """
-    column = np.zeros(sizes.max() + 1, np.int32)
+    largest = 0
+    for size in sizes:
+        largest = max(largest, size)
+    column = np.zeros(largest + 1, np.int32)
     for size in sizes:
         column[size] = 1
     n = 0
@@ -157,8 +167,13 @@ def describe_tones(counts, differences, gray):
     gray : float64 (n_present,), grey levels
     """
     n_gray = counts.size
-    n = counts.sum()
-    p = counts / n
+    n = total = 0.0
+    for i in range(n_gray):
+        n += counts[i]
+        total += differences[i]
+    p = np.empty(n_gray)
+    for i in range(n_gray):
+        p[i] = counts[i] / n
     weighted = spread = between = complexity = strength = 0.0
     for i in range(n_gray):
         weighted += p[i] * differences[i]
@@ -169,7 +184,6 @@ def describe_tones(counts, differences, gray):
             between += abs(gray[i] * p[i] - gray[j] * p[j])
             complexity += distance * (p[i] * differences[i] + p[j] * differences[j]) / both
             strength += both * distance * distance
-    total = differences.sum()
     out = np.zeros(5)
     out[0] = weighted / between if between > 0.0 else 0.0  # Busyness
     out[1] = 1.0 / weighted if weighted > 0.0 else 1e6  # Coarseness
