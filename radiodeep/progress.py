@@ -31,7 +31,7 @@ def with_progress(items, description, total):
 @contextmanager
 def announced_if_slow(message, seconds=1.0):
     """Write a message on the terminal if what is done inside takes longer than some seconds."""
-    timer = Timer(seconds, lambda: Console(stderr=True, highlight=False).print(message))
+    timer = Timer(seconds, print, [message], {"file": sys.stderr, "flush": True})
     timer.daemon = True
     if sys.stderr.isatty():
         timer.start()

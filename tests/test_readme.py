@@ -21,6 +21,16 @@ def test_the_quickstart_runs(repository, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
+def test_the_part_for_those_who_come_from_pyradiomics_runs(repository, capsys):
+    text = (repository / "README.md").read_text()
+    code = re.search(r"## Coming from pyradiomics\n\n```python\n(.*?)```", text, re.DOTALL)[1]
+    names = {}
+    exec(code, names)
+    assert "bin_width=5 gives 55 to 67 grey levels" in capsys.readouterr().out
+    assert names["table"].shape == (5, 1037)
+    assert [len(table.columns) for table in names["tables"].values()] == [107] * 3
+
+
 def test_every_command_of_the_readme_exists(repository):
     from radiodeep.cli import app
 
