@@ -249,6 +249,14 @@ def _time_of(function):
     return time.perf_counter() - start
 
 
+def peak_mb():
+    """Peak memory of this process so far; getrusage would count what its parent had before it started."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def work(engine, folder):
     """Answer the parent's lines until it closes the pipe: {"ms": [...], "features": n, "mb": memory}."""
     prepare = {"radiodeep": radiodeep, "pyradiomics": pyradiomics, "pictologics": pictologics, "mirp": mirp}[engine]
@@ -261,19 +269,17 @@ def work(engine, folder):
         try:
             if key not in prepared:
                 content = pickle.loads(Path(folder, f"{order['case']}.pickle").read_bytes())
-                start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 function, n_features, scale = prepare(order["task"], content, order["family"])
                 function()
                 prepared.clear()
-                prepared[key] = function, n_features, scale, start
-            function, n_features, scale, start = prepared[key]
+                prepared[key] = function, n_features, scale
+            function, n_features, scale = prepared[key]
             milliseconds = []
             for _ in range(order["repeat"]):
                 begin = time.perf_counter()
                 function()
                 milliseconds.append(1e3 * (time.perf_counter() - begin) * scale)
-            memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) / 1024
-            answer = {"ms": milliseconds, "features": n_features, "mb": memory}
+            answer = {"ms": milliseconds, "features": n_features, "mb": peak_mb()}
         except Exception as error:  # an engine that cannot do a case is a gap in the table
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)
@@ -356,7 +362,7 @@ def show(label, results):
             continue
         median = statistics.median(result["ms"])
         ratio = "" if engine == "radiodeep" else f" x{median / ours:.1f}"
-        cells.append(f"{engine} {median:.2f} ms{ratio} ({result['features']} features, +{result['mb']:.0f} MB)")
+        cells.append(f"{engine} {median:.2f} ms{ratio} ({result['features']} features, peak {result['mb']:.0f} MB)")
     print(f"{label:22s} " + " | ".join(cells), flush=True)
 
 
