@@ -17,6 +17,8 @@ from radiodeep.handcrafted.kernels.size_tables import (
     tabulate_zones,
 )
 
+_APART = 48  # numbers between two tables, which disturb each other in the store buffer a multiple of 4 kB apart
+
 
 @njit(cache=True, nogil=True)
 def describe_texture(
@@ -51,7 +53,7 @@ def describe_texture(
     for j in range(sizes.size):
         sizes[j] = j
 
-    counted = np.zeros((n_directions, (n + 1) * (n + 1)), np.uint32)
+    counted = np.zeros((n_directions, (n + 1) * (n + 1) + _APART), np.uint32)
     count_pairs(volume, positions, offsets, n + 1, counted)
     tables, pairs = np.zeros((n_directions, n + 1, n + 1)), np.empty((n_directions, n), np.int64)
     complete = True
