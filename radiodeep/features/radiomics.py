@@ -9,14 +9,14 @@ from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.pyradiomics_engine import pyradiomics_row
 from radiodeep.features.pyradiomics_parameters import read_parameters
-from radiodeep.features.radiomics_settings import RULES, TEXTURE_SETTINGS, image_types_of
+from radiodeep.features.radiomics_plan import MeasurementPlan
+from radiodeep.features.radiomics_settings import RULES, image_types_of
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.handcrafted.catalogue import (
     DEFAULT_FAMILIES,
     SHAPE_FAMILIES,
     feature_names,
     region_features,
-    region_measurer,
 )
 from radiodeep.handcrafted.region import bounding_box
 from radiodeep.imaging.crop import bounding_box as box_with_margin
@@ -239,7 +239,7 @@ class RadiomicsExtractor(StatelessExtractor):
         self._check_settings()
         listed = as_cases(cases)
         names = self.get_feature_names_out()
-        plan = None if self.engine == "pyradiomics" else _Plan(self)
+        plan = None if self.engine == "pyradiomics" else MeasurementPlan(self)
         if plan is not None:
             _load_kernels()
         rows = np.empty((len(listed), len(names)))
@@ -255,19 +255,19 @@ class RadiomicsExtractor(StatelessExtractor):
 
     def get_feature_names_out(self, input_features=None):
         """Return pyradiomics' names, e.g. ``original_glcm_Contrast``, as an object array."""
-        shape = [name for name in self._chosen_names() if name.startswith(SHAPE_FAMILIES)]
-        others = [name for name in self._chosen_names() if not name.startswith(SHAPE_FAMILIES)]
+        shape = [name for name in self.chosen_names() if name.startswith(SHAPE_FAMILIES)]
+        others = [name for name in self.chosen_names() if not name.startswith(SHAPE_FAMILIES)]
         images = [
             image
             for image_type, (filter_settings, _) in image_types_of(self.image_types).items()
-            for image in filter_names(image_type, filter_settings, self._flat_axis())
+            for image in filter_names(image_type, filter_settings, self.flat_axis())
         ]
         names = [f"original_{name}" for name in shape] + [f"{image}_{name}" for image in images for name in others]
         return np.array(names, dtype=object)
 
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""
-        return {"extractor": type(self).__name__, **self.get_params(), "families": self._chosen_names()}
+        return {"extractor": type(self).__name__, **self.get_params(), "families": self.chosen_names()}
 
     def chosen_families(self):
         """Return the names of the families that are calculated."""
@@ -281,8 +281,8 @@ class RadiomicsExtractor(StatelessExtractor):
         values = voxels[roi]
         return float(values.min()), float(values.max())
 
-    def _chosen_names(self):
-        """Names of the chosen features, "glcm_Contrast", in the order of the catalogue."""
+    def chosen_names(self):
+        """Return the names of the chosen features, "glcm_Contrast", in the order of the catalogue."""
         names = feature_names(self.chosen_families())
         if not isinstance(self.families, dict):
             return names
@@ -296,7 +296,8 @@ class RadiomicsExtractor(StatelessExtractor):
             )
         return [name for name in names if name in wanted or name.startswith(whole)]
 
-    def _flat_axis(self):
+    def flat_axis(self):
+        """Return the axis that texture does not look along, None in 3-D."""
         return self.force_2d_dimension if self.force_2d else None
 
     def _row(self, case, plan):
@@ -313,7 +314,7 @@ class RadiomicsExtractor(StatelessExtractor):
                 images = (("original", voxels[box]),)
             else:
                 images = filtered_images(
-                    voxels, box, spacing_mm, image_type, filter_settings, self._flat_axis(), roi_in_box
+                    voxels, box, spacing_mm, image_type, filter_settings, self.flat_axis(), roi_in_box
                 )
             for name, image in images:
                 values, n_levels = (plan.together if first else measure)(image, roi_in_box, spacing_mm)
@@ -356,7 +357,7 @@ class RadiomicsExtractor(StatelessExtractor):
     def _check_settings(self):
         self._require({name: (holds(getattr(self, name), self), allowed) for name, (holds, allowed) in RULES.items()})
         image_types_of(self.image_types)
-        self._chosen_names()
+        self.chosen_names()
 
 
 @cache
@@ -366,51 +367,6 @@ def _load_kernels():
     message = "Compiling the loops of the handcrafted features, once on this machine; it takes about 20 seconds."
     with announced_if_slow(message):
         region_features(image, image >= 0, (1.0, 1.0, 1.0))
-
-
-class _Plan:
-    """What is the same for all cases: checked settings, and a function per image type that measures a region.
-
-    Attributes
-    ----------
-    shape : callable or None
-        Measures the families of shape.
-    together : callable or None
-        Measures shape and the texture of the first image, if that is the original, in one go.
-    image_types : list of (image type, settings of its filter, callable)
-    """
-
-    def __init__(self, extractor):
-        families = extractor.chosen_families()
-        chosen = set(extractor._chosen_names()) if isinstance(extractor.families, dict) else None
-        shape = [family for family in families if family in SHAPE_FAMILIES]
-        texture = [family for family in families if family not in SHAPE_FAMILIES]
-        types = image_types_of(extractor.image_types)
-
-        def measurer(wanted, overrides):
-            settings = {name: overrides.get(name, getattr(extractor, name)) for name in TEXTURE_SETTINGS}
-            if settings["bin_width"] is None:
-                settings["bin_width"] = 25.0  # not used: there is a bin_count
-            measure = region_measurer(families=wanted, flat_axis=extractor._flat_axis(), **settings)
-            return measure if chosen is None else _selected(measure, [name in chosen for name in feature_names(wanted)])
-
-        self.shape = measurer(shape, {}) if shape else None
-        self.image_types = [
-            (image_type, filter_settings, measurer(texture, overrides))
-            for image_type, (filter_settings, overrides) in types.items()
-            if texture
-        ]
-        overrides_of_original = types["Original"][1] if next(iter(types)) == "Original" else None
-        both = shape and texture and overrides_of_original is not None
-        self.together = measurer(families, overrides_of_original) if both else None
-
-
-def _selected(measure, kept):
-    def measure_selected(image, mask, spacing_mm):
-        values, n_levels = measure(image, mask, spacing_mm)
-        return values[kept], n_levels
-
-    return measure_selected
 
 
 def _warn_of_flat_region(case, images, values):

@@ -34,19 +34,14 @@ LATER_MESH = {
 
 
 @pytest.fixture(scope="module")
-def published(reference_data):
-    """A function family -> {column: {feature name: value}}."""
-
-    def read(family):
-        with open(reference_data / "pyradiomics" / "baseline" / f"baseline_{family}.csv", newline="") as file:
-            rows = {row.pop("featureName"): row for row in csv.DictReader(file)}
-        columns = rows["diagnostics_Configuration_TestCase"]
-        return {
-            column: {name: float(row[column]) for name, row in rows.items() if name.startswith("original_")}
-            for column in columns
-        }
-
-    return read
+def published(repository):
+    """Family -> {column: {feature name: value}}."""
+    families = {family: {} for family in FAMILIES}
+    with open(repository / "data" / "reference" / "pyradiomics_baseline.csv", newline="") as file:
+        for row in csv.DictReader(file):
+            columns = families[row["feature"].split("_")[1]]
+            columns.setdefault(row["column"], {})[row["feature"]] = float(row["value"])
+    return families
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +62,7 @@ def one_slice(case):
 @pytest.mark.filterwarnings("ignore:.*fall into one grey level:radiodeep.exceptions.RadiodeepWarning")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_column_of_the_published_table_is_reproduced(cases, published, family):
-    columns = published(family)
+    columns = published[family]
     assert len(columns) >= 2
     for column, expected in columns.items():
         name = column.split("_")[0]
