@@ -317,7 +317,12 @@ class RadiomicsExtractor(StatelessExtractor):
                     voxels, box, spacing_mm, image_type, filter_settings, self.flat_axis(), roi_in_box
                 )
             for name, image in images:
-                values, n_levels = (plan.together if first else measure)(image, roi_in_box, spacing_mm)
+                try:
+                    values, n_levels = (plan.together if first else measure)(image, roi_in_box, spacing_mm)
+                except InputError as error:
+                    if name == "original":
+                        raise
+                    raise type(error)(f"in the derived image '{name}': {error}") from error
                 first = False
                 parts.append(values)
                 if n_levels == 1:

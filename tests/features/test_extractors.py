@@ -12,7 +12,15 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from radiodeep import Case, DeepFeatureExtractor, RadiomicsExtractor, make_phantom_cohort
-from radiodeep.exceptions import EmptyMaskError, InputError, RadiodeepWarning, RoiTooSmallError, WeightsError
+from radiodeep.exceptions import (
+    EmptyMaskError,
+    InputError,
+    LabelNotFoundError,
+    NonFiniteIntensityError,
+    RadiodeepWarning,
+    RoiTooSmallError,
+    WeightsError,
+)
 from radiodeep.features.deep import CHANNELS
 from radiodeep.imaging.resample import resample
 from radiodeep.networks.architectures import build_network
@@ -175,3 +183,76 @@ def test_a_fixed_intensity_range_keeps_brightness():
     assert not np.allclose(deep.transform([case]), deep.transform([brighter]))
     own = DeepFeatureExtractor()
     np.testing.assert_allclose(own.transform([case]), own.transform([brighter]), atol=1e-5)
+
+
+def test_an_error_in_a_derived_image_names_it():
+    image = np.random.default_rng(0).normal(0, 50, (12, 20, 20))
+    image[0] = np.nan  # outside the region, but within reach of the filter
+    mask = np.zeros(image.shape, bool)
+    mask[4:8, 5:15, 5:15] = True
+    case = Case(image, mask, "torn", spacing_mm=(3, 1, 1))
+    assert np.isfinite(RadiomicsExtractor().transform([case])).all()
+    with pytest.raises(NonFiniteIntensityError, match="torn: in the derived image 'log-sigma-2-0-mm-3D'"):
+        RadiomicsExtractor(image_types={"LoG": {"sigma": [2.0]}}).transform([case])
+
+
+def test_shape_is_the_same_whatever_the_order_of_the_image_types_and_comes_once():
+    case = COHORT[0]
+    plain = RadiomicsExtractor(families=["shape", "glcm"]).transform([case])[0]
+    both = RadiomicsExtractor(families=["shape", "glcm"], image_types=["Square", "Original"])
+    values = dict(zip(both.get_feature_names_out(), both.transform([case])[0], strict=True))
+    assert sum("_shape_" in name for name in values) == 14
+    names = RadiomicsExtractor(families=["shape", "glcm"]).get_feature_names_out()
+    np.testing.assert_array_equal([values[name] for name in names], plain)
+
+
+def test_single_features_are_those_of_the_whole_families():
+    case = COHORT[0]
+    chosen = RadiomicsExtractor(families={"glcm": ["Contrast", "MCC"], "shape": None})
+    names = chosen.get_feature_names_out().tolist()
+    assert len(names) == 16
+    whole = RadiomicsExtractor()
+    values = dict(zip(whole.get_feature_names_out(), whole.transform([case])[0], strict=True))
+    np.testing.assert_array_equal(chosen.transform([case])[0], [values[name] for name in names])
+
+
+def test_an_image_type_may_have_bins_of_its_own():
+    case = COHORT[0]
+    mixed = RadiomicsExtractor(families=["glcm"], image_types={"Original": {}, "Square": {"bin_width": 2.0}})
+    alone = RadiomicsExtractor(families=["glcm"], image_types=["Square"], bin_width=2.0)
+    np.testing.assert_array_equal(mixed.transform([case])[0][24:], alone.transform([case])[0])
+    with pytest.raises(InputError, match="'bin_width' of Square must be a float > 0"):
+        RadiomicsExtractor(image_types={"Square": {"bin_width": 0}}).fit([case])
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"minimum_roi_dimensions": 3}, RoiTooSmallError, "flat: The region spans 1 x 8 x 8 voxels"),
+        ({"minimum_roi_size": 64}, RoiTooSmallError, "flat: The region has 64 voxels. Expected more than minimum_roi"),
+        ({"label": 2}, LabelNotFoundError, "flat: the mask has no voxel of label 2"),
+        ({"resegment_range": [1e6]}, RoiTooSmallError, "flat: Resegmentation leaves 0 of the region's 64 voxels"),
+        ({"families": ["glcms"]}, InputError, "'families' parameter of RadiomicsExtractor must be None, a sequence of"),
+        ({"families": {"glcm": ["Contrasts"]}}, InputError, "features that do not exist: glcm_Contrasts"),
+        ({"image_types": ["Wavelets"]}, InputError, "'image_types' parameter of RadiomicsExtractor must be"),
+        ({"engine": "mirp"}, InputError, "'engine' parameter of RadiomicsExtractor must be one of radiodeep"),
+        ({"resegment_range": []}, InputError, "'resegment_range' parameter"),
+        ({"resample_mm": (1, 2)}, InputError, "'resample_mm' parameter"),
+        ({"distances": (0,)}, InputError, "'distances' parameter"),
+    ],
+)
+def test_a_setting_or_a_region_that_does_not_do_is_an_error_with_the_way_out(settings, error, message):
+    image = np.random.default_rng(1).normal(0, 50, (3, 12, 12))
+    mask = np.zeros(image.shape, np.uint8)
+    mask[1, 2:10, 2:10] = 1
+    with pytest.raises(error, match=message):
+        RadiomicsExtractor(**settings).fit_transform([Case(image, mask, "flat", spacing_mm=(1, 1, 1))])
+
+
+def test_a_large_two_dimensional_image_is_measured_slice_wise():
+    image = np.random.default_rng(2).integers(0, 250, (700, 900))
+    case = Case(image, np.ones(image.shape, bool), "photo", spacing_mm=(0.1, 0.1))
+    extractor = RadiomicsExtractor(families=["shape2D", "glcm", "glszm"], force_2d=True)
+    values = dict(zip(extractor.get_feature_names_out(), extractor.transform([case])[0], strict=True))
+    assert values["original_shape2D_PixelSurface"] == pytest.approx(70 * 90)
+    assert np.isfinite(list(values.values())).all()
