@@ -267,7 +267,9 @@ class RadiomicsExtractor(StatelessExtractor):
 
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""
-        return {"extractor": type(self).__name__, **self.get_params(), "families": self.chosen_names()}
+        types = [[name, {**filters, **own}] for name, (filters, own) in image_types_of(self.image_types).items()]
+        chosen = {"families": self.chosen_names(), "image_types": types}  # a list: their order is that of the columns
+        return {"extractor": type(self).__name__, **self.get_params(), **chosen}
 
     def chosen_families(self):
         """Return the names of the families that are calculated."""

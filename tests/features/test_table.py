@@ -115,3 +115,11 @@ def test_several_tables_are_those_of_each_extractor_and_read_every_case_once(tmp
 def test_extractors_that_are_none_are_refused(wrong):
     with pytest.raises(InputError, match="'extractors' parameter must be a dict"):
         extract_tables(wrong, make_phantom_cohort(2, random_state=0))
+
+
+def test_the_cache_knows_the_order_of_the_image_types(tmp_path):
+    cohort = make_phantom_cohort(2, random_state=4)
+    for order in (["Original", "Square"], ["Square", "Original"]):
+        extractor = RadiomicsExtractor(families=["firstorder"], image_types=dict.fromkeys(order))
+        table = extract_table(extractor, cohort, cache_dir=tmp_path)
+        pd.testing.assert_frame_equal(table, extract_table(extractor, cohort))
