@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from skimage.feature import local_binary_pattern
 
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.laplacian import laplacian_of_gaussian
+from radiodeep.imaging.laplacian import laplacians_of_gaussian
 from radiodeep.imaging.spherical_patterns import spherical_patterns
 from radiodeep.imaging.wavelets import subband_letters, wavelet_subbands
 
@@ -123,8 +123,8 @@ def _wavelet(image, box, spacing_mm, settings, flat_axis, roi):
 
 
 def _laplacian(image, box, spacing_mm, settings, flat_axis, roi):
-    for sigma in settings["sigma"]:
-        yield _log_name(sigma), laplacian_of_gaussian(image, box, spacing_mm, float(sigma))
+    laplacians = laplacians_of_gaussian(image, box, spacing_mm, [float(sigma) for sigma in settings["sigma"]])
+    yield from zip(filter_names("LoG", settings), laplacians, strict=True)
 
 
 def _largest_magnitude(image):

@@ -21,18 +21,18 @@ _FREQUENCIES = (0.6681, 2.0787)
 _DAMPINGS = (-1.3932, -1.3732)
 
 
-def laplacian_of_gaussian(image, box, spacing_mm, sigma_mm):
-    """Calculate sigma² times the Laplacian of the image smoothed by a Gaussian.
+def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm):
+    """Calculate sigma² times the Laplacian of the image smoothed by Gaussians.
 
     Parameters
     ----------
     image : ndarray of shape (z, y, x)
     box : tuple of three slices
     spacing_mm : float64 ndarray of shape (3,)
-    sigma_mm : float
+    sigmas_mm : sequence of float
 
-    Returns
-    -------
+    Yields
+    ------
     float32 ndarray of the box's shape
         ITK works in single precision between its passes, so that its values differ from these by about
         2e-7 of the largest.
@@ -47,40 +47,71 @@ def laplacian_of_gaussian(image, box, spacing_mm, sigma_mm):
     Farnebäck G, Westin CF. Improving Deriche-style recursive Gaussian filters. Journal of Mathematical
     Imaging and Vision 26:293-299, 2006. ITK `LaplacianRecursiveGaussianImageFilter`.
     """
-    sigmas = sigma_mm / spacing_mm
+    # A constant has no Laplacian, but what is cut off beyond the filter's reach would show it.
+    level = float(image[box].mean())
+    scratch = {}  # taken once for the widest Gaussian: fresh memory costs as much as what is done in it
+    for widest in (True, False):
+        for sigma_mm in [max(sigmas_mm)] if widest else sigmas_mm:
+            sigmas = sigma_mm / spacing_mm
+            near = _neighbourhood(image.shape, box, sigmas, sigma_mm)
+            sizes = [side.stop - side.start for side in near]
+            inner = [side.stop - side.start for side in box]
+            shapes = {
+                "data": sizes,
+                "smooth_z": [inner[0], *sizes[1:]],
+                "curve_z": [inner[0], *sizes[1:]],
+                "smooth_zy": [*inner[:2], sizes[2]],
+                "curve_zy": [*inner[:2], sizes[2]],
+                "other_zy": [*inner[:2], sizes[2]],
+                "smooth": inner,
+                "curve": inner,
+            }
+            if widest:
+                scratch = {name: np.empty(np.prod(shape)) for name, shape in shapes.items()}
+                continue
+            arrays = {name: scratch[name][: np.prod(shape)].reshape(shape) for name, shape in shapes.items()}
+            np.subtract(image[near], level, out=arrays["data"], dtype=np.float64)
+            yield _laplacian(arrays, box, near, sigmas, image.shape)
+
+
+def _neighbourhood(shape, box, sigmas, sigma_mm):
+    """The box and what is within reach of the filter: tuple of three slices."""
     needed = np.maximum(4, np.ceil(sigmas) + 1)
-    if (image.shape < needed).any():
+    if (shape < needed).any():
         raise RoiTooSmallError(
-            f"The image has {' x '.join(map(str, image.shape))} voxels (z, y, x). The Laplacian of Gaussian of "
+            f"The image has {' x '.join(map(str, shape))} voxels (z, y, x). The Laplacian of Gaussian of "
             f"{sigma_mm:g} mm needs at least {' x '.join(f'{n:.0f}' for n in needed)}; use a smaller sigma, a larger "
             "pad_distance, or leave this image type out."
         )
     reaches = [int(np.ceil(_REACH * sigma)) for sigma in sigmas]
-    near = tuple(
+    return tuple(
         slice(max(side.start - reach, 0), min(side.stop + reach, size))
-        for side, reach, size in zip(box, reaches, image.shape, strict=True)
+        for side, reach, size in zip(box, reaches, shape, strict=True)
     )
+
+
+def _laplacian(arrays, box, near, sigmas, shape):
+    """Second derivatives along each axis of the image smoothed along the others, added up."""
     smooth, curve = (
         [
             _blocks(order, sigma, side.start, side.stop, around.start, around.stop, size)
-            for sigma, side, around, size in zip(sigmas, box, near, image.shape, strict=True)
+            for sigma, side, around, size in zip(sigmas, box, near, shape, strict=True)
         ]
         for order in (0, 2)
     )
-    # A constant has no Laplacian, but what is cut off beyond the filter's reach would show it.
-    data = np.subtract(image[near], float(image[box].mean()), dtype=np.float64)
-    smooth_z, curve_z = _along(data, 0, smooth[0]), _along(data, 0, curve[0])
-    smooth_zy = _along(smooth_z, 1, smooth[1])
-    curves = _along(curve_z, 1, smooth[1]) + _along(smooth_z, 1, curve[1])
-    total = _along(curves, 2, smooth[2]) + _along(smooth_zy, 2, curve[2])
-    return total.astype(np.float32)
+    _multiply(arrays["data"], 0, smooth[0], arrays["smooth_z"])
+    _multiply(arrays["data"], 0, curve[0], arrays["curve_z"])
+    _multiply(arrays["smooth_z"], 1, smooth[1], arrays["smooth_zy"])
+    _multiply(arrays["smooth_z"], 1, curve[1], arrays["curve_zy"])
+    _multiply(arrays["curve_z"], 1, smooth[1], arrays["other_zy"])
+    arrays["curve_zy"] += arrays["other_zy"]
+    _multiply(arrays["curve_zy"], 2, smooth[2], arrays["smooth"])
+    _multiply(arrays["smooth_zy"], 2, curve[2], arrays["curve"])
+    return np.add(arrays["smooth"], arrays["curve"], dtype=np.float64).astype(np.float32)
 
 
-def _along(data, axis, blocks):
+def _multiply(data, axis, blocks, out):
     """Multiply along one axis by a matrix that is 0 far from its diagonal."""
-    shape = list(data.shape)
-    shape[axis] = blocks[-1][1]
-    out = np.empty(shape)
     for first_row, last_row, first, last, block in blocks:
         if axis == 0:
             part = data[first:last].reshape(last - first, -1)
@@ -89,7 +120,6 @@ def _along(data, axis, blocks):
             np.matmul(block, data[:, first:last], out=out[:, first_row:last_row])
         else:
             np.matmul(data[:, :, first:last], block.T, out=out[:, :, first_row:last_row])
-    return out
 
 
 @lru_cache(maxsize=128)
