@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 
+from radiodeep.cases import readers
 from radiodeep.cases.readers import check_same_grid, read_volume
 from radiodeep.exceptions import (
     FileUnreadableError,
@@ -134,3 +135,19 @@ def test_another_grid_is_refused_with_its_numbers(tmp_path, change, message):
 def test_rounding_of_the_origin_is_allowed(tmp_path):
     image = read_volume(write(tmp_path / "image.nrrd"))
     check_same_grid(image, read_volume(write(tmp_path / "mask.nrrd", origin=(10.00002, -20.0, 30.0))), "case")
+
+
+@pytest.mark.parametrize("with_isal", [True, False])
+def test_gzip_is_read_alike_by_every_decoder_in_one_stream_or_several(tmp_path, monkeypatch, with_isal):
+    if not with_isal:
+        monkeypatch.setattr(readers, "isal_zlib", None)
+    voxels = np.random.default_rng(0).integers(-100, 100, (4, 5, 6)).astype(np.int16)
+    path = tmp_path / "image.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(voxels.transpose(2, 1, 0), np.eye(4)), path)
+    np.testing.assert_array_equal(read_volume(path).voxels, voxels)
+    data = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(data[:400]) + gzip.compress(data[400:]))
+    np.testing.assert_array_equal(read_volume(path).voxels, voxels)
+    path.write_bytes(gzip.compress(data)[:-30])
+    with pytest.raises(TruncatedFileError, match="cut short or damaged"):
+        read_volume(path)

@@ -137,6 +137,14 @@ def test_one_grey_level_gives_the_agreed_values():
         assert values[f"glcm_{name}"] == 0
     for name in ("Skewness", "Kurtosis", "Variance", "Range", "MeanAbsoluteDeviation"):
         assert values[f"firstorder_{name}"] == 0
+    assert values["ngtdm_Coarseness"] == 1e6
+    for name in ("Busyness", "Complexity", "Contrast", "Strength"):
+        assert values[f"ngtdm_{name}"] == 0
+    for family in ("glrlm", "glszm", "gldm"):
+        assert values[f"{family}_GrayLevelVariance"] == pytest.approx(0, abs=1e-12)
+    assert values["glszm_ZonePercentage"] == 1 / 120
+    assert values["glszm_ZoneEntropy"] == pytest.approx(0, abs=1e-12)
+    assert values["gldm_LargeDependenceEmphasis"] > 8**2  # even a corner has 7 neighbours like it
     assert values["firstorder_Mean"] == 7.3
     assert values["firstorder_Uniformity"] == 1
 
