@@ -57,16 +57,22 @@ def pad_and_list(mask, margin):
     """
     nz, ny, nx = mask.shape
     padded = np.zeros((nz + 2 * margin, ny + 2 * margin, nx + 2 * margin), np.bool_)
-    positions = np.empty(mask.size, np.int64)
+    n_voxels = 0
+    for z in range(nz):
+        for y in range(ny):
+            row, out = mask[z, y], padded[z + margin, y + margin]
+            in_row = np.int32(0)
+            for x in range(nx):
+                out[x + margin] = row[x] != 0
+                in_row += np.int32(row[x])
+            n_voxels += in_row
+    positions = np.empty(n_voxels + 1, np.int64)  # one more: every place is written, and kept if it is set
     n = 0
     for z in range(nz):
         for y in range(ny):
             row = mask[z, y]
-            out = padded[z + margin, y + margin]
             start = ((z + margin) * padded.shape[1] + y + margin) * padded.shape[2] + margin
             for x in range(nx):
-                out[x + margin] = row[x] != 0
-            for x in range(nx):
-                positions[n] = start + x
-                n += row[x]
-    return padded, positions[:n].copy()
+                positions[np.uint64(n)] = start + x
+                n += np.int64(row[x])
+    return padded, positions[:n_voxels]
