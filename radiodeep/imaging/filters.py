@@ -167,8 +167,10 @@ def _gradient(image, box, spacing_mm, settings, flat_axis, roi):
 
 def _binary_patterns(image, box, spacing_mm, settings, flat_axis, roi):
     axis = flat_axis or 0
-    across, in_plane = box[axis], tuple(side for k, side in enumerate(box) if k != axis)
-    planes = np.moveaxis(image, axis, 0)[across]
+    sides = list(box)
+    sides[0], sides[axis] = box[axis], box[0]
+    across, in_plane = sides[0], tuple(sides[1:])
+    planes = np.swapaxes(image, 0, axis)[across]  # pyradiomics' way to turn a plane, which some patterns show
     # Ties are decided by the rounding of coordinates, so every plane is taken whole.
     derived = np.empty((len(planes), *(side.stop - side.start for side in in_plane)), image.dtype)
     samples, radius = settings.get("lbp2DSamples", 8), settings.get("lbp2DRadius", 1)
@@ -177,7 +179,7 @@ def _binary_patterns(image, box, spacing_mm, settings, flat_axis, roi):
         for target, plane in zip(derived, planes, strict=True):
             pattern = local_binary_pattern(plane, samples, radius, settings.get("lbp2DMethod", "uniform"))
             target[...] = pattern[in_plane]
-    yield "lbp-2D", np.ascontiguousarray(np.moveaxis(derived, 0, axis))
+    yield "lbp-2D", np.ascontiguousarray(np.swapaxes(derived, 0, axis))
 
 
 def _spherical(image, box, spacing_mm, settings, flat_axis, roi):

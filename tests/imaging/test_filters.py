@@ -140,13 +140,14 @@ def test_the_gradient_is_that_of_the_whole_image(image, box, use_spacing):
     np.testing.assert_array_equal(values, expected)
 
 
-@pytest.mark.parametrize("axis", [None, 1])
-def test_two_dimensional_patterns_are_those_of_every_slice(box, axis):
+@pytest.mark.parametrize("axis", [None, 1, 2])
+@pytest.mark.parametrize("method", ["uniform", "default"])
+def test_two_dimensional_patterns_are_those_of_every_slice(box, axis, method):
     image = np.random.default_rng(4).integers(0, 50, (15, 31, 26))
-    planes = np.moveaxis(image, axis or 0, 0)
-    expected = np.stack([local_binary_pattern(plane, 8, 1, "uniform") for plane in planes])
-    (values,) = derived(image, box, "LBP2D", flat_axis=axis).values()
-    np.testing.assert_array_equal(values, np.moveaxis(expected, 0, axis or 0)[box])
+    planes = np.swapaxes(image, 0, axis or 0)
+    expected = np.stack([local_binary_pattern(plane, 8, 1, method) for plane in planes])
+    (values,) = derived(image, box, "LBP2D", flat_axis=axis, lbp2DMethod=method).values()
+    np.testing.assert_array_equal(values, np.swapaxes(expected, 0, axis or 0)[box])
 
 
 def test_a_real_image_gives_its_patterns_without_a_warning(image):
