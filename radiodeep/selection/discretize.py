@@ -41,7 +41,12 @@ class MDLDiscretizer(TransformerMixin, BaseEstimator):
     def fit(self, X, y):
         """Find the cut points; NaN is left out."""
         X, labels, classes = checked_table(self, X, y)
-        self.cut_points_ = [mdl_cut_points(column, labels, len(classes)) for column in X.T]
+        logs = plogp_of_counts(len(labels))
+        order, n_known = orders(X)
+        self.cut_points_ = [
+            mdl_cut_points(column, labels, order[number], n_known[number], len(classes), logs)
+            for number, column in enumerate(np.ascontiguousarray(X.T))
+        ]
         return self
 
     def transform(self, X):
@@ -69,58 +74,57 @@ class MDLDiscretizer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def mdl_cut_points(values, labels, n_classes):
-    """Return the cut points of one feature, ascending; values (n,) with NaN for missing, labels (n,) 0-based."""
-    known = ~np.isnan(values)
-    order = np.argsort(values[known], kind="stable")
-    return _cut_points(values[known][order], labels[known][order], n_classes)
+def orders(X):
+    """Return the rows of X (n, p) in ascending order for each column (p, n), and how many are not NaN (p,)."""
+    return np.argsort(X.T, axis=1), (~np.isnan(X)).sum(axis=0)  # NaN comes last
+
+
+def plogp_of_counts(largest):
+    """Return n ln(n) for all counts n up to the largest; most of the time here would go to logarithms."""
+    counts = np.arange(largest + 1, dtype=np.float64)
+    return counts * np.log(np.maximum(counts, 1.0))
 
 
 @compiled
-def _plogp(count):
-    return 0.0 if count < 1e-6 else count * np.log(count)
-
-
-@compiled
-def _entropy(counts):
+def _entropy(counts, logs):
     """Return the entropy of counts in bits."""
-    total, value = 0.0, 0.0
+    total, value = 0, 0.0
     for count in counts:
-        value -= _plogp(count)
+        value -= logs[count]
         total += count
-    return 0.0 if total < 1e-6 else (value + _plogp(total)) / (total * np.log(2.0))
+    return 0.0 if total == 0 else (value + logs[total]) / (total * np.log(2.0))
 
 
 @compiled
-def _conditional_entropy(left, right):
+def _conditional_entropy(left, right, logs):
     """Return the entropy of the classes given the side; the order of the sums decides ties."""
-    value, total = 0.0, 0.0
+    value, total = 0.0, 0
     for counts in (left, right):
-        side = 0.0
+        side = 0
         for count in counts:
-            value += _plogp(count)
+            value += logs[count]
             side += count
-        value -= _plogp(side)
+        value -= logs[side]
         total += side
     return -value / (total * np.log(2.0))
 
 
 @compiled
-def _best_cut(values, labels, first, last, n_classes):
+def _best_cut(values, labels, first, last, n_classes, logs):
     """Return the row after which to cut rows first..last, or -1, by the MDL criterion."""
-    whole = np.zeros(n_classes)
+    whole = np.zeros(n_classes, np.int64)
     for row in range(first, last):
-        whole[labels[row]] += 1.0
-    left, right = np.zeros(n_classes), whole.copy()
-    before = _entropy(whole)
+        whole[labels[row]] += 1
+    left, right = np.zeros(n_classes, np.int64), whole.copy()
+    before = _entropy(whole, logs)
     best_entropy, best, n_candidates = before, -1, 0
     best_left, best_right = left.copy(), right.copy()
     for row in range(first, last - 1):
-        left[labels[row]] += 1.0
-        right[labels[row]] -= 1.0
+        left[labels[row]] += 1
+        right[labels[row]] -= 1
         if values[row] < values[row + 1]:
             n_candidates += 1
-            entropy = _conditional_entropy(left, right)
+            entropy = _conditional_entropy(left, right, logs)
             if entropy < best_entropy:
                 best_entropy, best = entropy, row
                 best_left[:], best_right[:] = left, right
@@ -129,21 +133,27 @@ def _best_cut(values, labels, first, last, n_classes):
         return -1
     kinds, kinds_left, kinds_right = np.sum(whole > 0), np.sum(best_left > 0), np.sum(best_right > 0)
     delta = np.log(3.0**kinds - 2) / np.log(2.0) - (
-        kinds * before - kinds_right * _entropy(best_right) - kinds_left * _entropy(best_left)
+        kinds * before - kinds_right * _entropy(best_right, logs) - kinds_left * _entropy(best_left, logs)
     )
     return best if gain > (np.log(n_candidates) / np.log(2.0) + delta) / (last - first) else -1
 
 
 @compiled
-def _cut_points(values, labels, n_classes):
-    cuts = np.empty(len(values))
-    firsts, lasts = np.empty(len(values) + 1, np.int64), np.empty(len(values) + 1, np.int64)
-    firsts[0], lasts[0] = 0, len(values)
+def mdl_cut_points(values, labels, order, n_known, n_classes, logs):
+    """Return the cut points of one feature, ascending.
+
+    values and labels are (n,), NaN for missing and 0-based classes; order (n,) sorts the values, of
+    which the first `n_known` are no NaN.
+    """
+    values, labels = values[order[:n_known]], labels[order[:n_known]]
+    cuts = np.empty(n_known)
+    firsts, lasts = np.empty(n_known + 1, np.int64), np.empty(n_known + 1, np.int64)
+    firsts[0], lasts[0] = 0, n_known
     n_cuts, n_open = 0, 1
     while n_open:
         n_open -= 1
         first, last = firsts[n_open], lasts[n_open]
-        row = _best_cut(values, labels, first, last, n_classes) if last - first >= 2 else -1
+        row = _best_cut(values, labels, first, last, n_classes, logs) if last - first >= 2 else -1
         if row < 0:
             continue
         cuts[n_cuts] = (values[row] + values[row + 1]) / 2.0

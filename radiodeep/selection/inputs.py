@@ -8,17 +8,18 @@ from sklearn.utils.validation import validate_data
 from radiodeep.exceptions import InputError, SingleClassError
 
 
-def checked_table(estimator, X, y):
+def checked_table(estimator, X, y, way_out="cut it into classes first, e.g. y > np.median(y)"):
     """Return the table as float64 (n_cases, n_features), class numbers (n_cases,) and the classes.
 
     NaN stands for a missing value. Sets `n_features_in_` and `feature_names_in_` of the estimator.
+    `way_out` says what to do about a continuous target.
     """
     X, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
     name = type(estimator).__name__
     if y.dtype.kind == "f" and np.any(y != np.floor(y)):
         raise InputError(
             f"The 'y' of {name} must hold classes. Got a continuous target (e.g. {y[y != np.floor(y)][0]:g}) "
-            "instead; cut it into classes first, e.g. y > np.median(y)."
+            f"instead; {way_out}."
         )
     classes, y = np.unique(y, return_inverse=True)
     if len(classes) < 2:
@@ -27,6 +28,18 @@ def checked_table(estimator, X, y):
             f"{len(y)} training cases; use folds that keep both classes in the training part."
         )
     return X, y, classes
+
+
+def checked_numeric_table(estimator, X, y):
+    """Return the table as float64 (n_cases, n_features) and the numeric target (n_cases,)."""
+    X, y = validate_data(
+        estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=True
+    )
+    if not y.max() > y.min():
+        raise InputError(
+            f"{type(estimator).__name__} must be fitted to a target that varies. Got {y[0]:g} in all {len(y)} cases."
+        )
+    return X, np.asarray(y, dtype=np.float64)
 
 
 def nominal_mask(estimator, nominal_features):

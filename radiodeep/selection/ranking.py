@@ -14,8 +14,8 @@ from radiodeep.selection.inputs import is_count, is_number, require
 class RankedSelector(SelectorMixin, BaseEstimator):
     """Base of selectors that give each feature a score and keep the best.
 
-    A subclass stores `n_features_to_select` and `threshold` in `__init__`, calls `_check_how_many`
-    first and `_keep_best(scores)` last in `fit`.
+    A subclass stores `n_features_to_select`, `threshold` and `tie_order` in `__init__`, calls
+    `_check_how_many` first and `_keep_best(scores)` last in `fit`.
     """
 
     def __sklearn_tags__(self):
@@ -34,9 +34,13 @@ class RankedSelector(SelectorMixin, BaseEstimator):
             "an int >= 1, a float in (0, 1] or None",
         )
         require(self.threshold is None or is_number(self.threshold), self, "threshold", "a float or None")
+        require(self.tie_order in ("left", "weka"), self, "tie_order", "'left' or 'weka'")
 
     def _keep_best(self, scores):
-        order = np.argsort(-scores, kind="stable")  # equal scores: the column further left first
+        if self.tie_order == "weka":
+            order = weka_order(scores)[::-1]
+        else:
+            order = np.argsort(-scores, kind="stable")
         ranking = np.empty(len(scores), dtype=np.int64)
         ranking[order] = np.arange(1, len(scores) + 1)
         above = np.full(len(scores), True) if self.threshold is None else scores > self.threshold
@@ -69,3 +73,44 @@ class RankedSelector(SelectorMixin, BaseEstimator):
     def _get_support_mask(self):
         check_is_fitted(self)
         return self.support_
+
+
+def weka_order(values):
+    """Return the positions of values in ascending order, equal ones where Weka's sort leaves them.
+
+    Weka's ranker sorts by quicksort with the median of first, middle and last as pivot, which does
+    not keep the order of equal values. Only needed to repeat what Weka selected among ties.
+    """
+    order = np.arange(len(values))
+    values = np.asarray(values, dtype=float)
+
+    def exchange_if_larger(a, b):
+        if values[order[a]] > values[order[b]]:
+            order[a], order[b] = order[b], order[a]
+
+    parts = [(0, len(values) - 1)]
+    while parts:
+        first, last = parts.pop()
+        if last - first < 1:
+            continue
+        middle = (first + last) // 2 if last - first > 2 else first + 1
+        for a, b in ((first, middle), (first, last), (middle, last)):
+            if a != b:
+                exchange_if_larger(a, b)
+        if last - first <= 2:
+            continue
+        # The pivot waits beside the last; the scans run towards each other between first and there.
+        order[middle], order[last - 1] = order[last - 1], order[middle]
+        pivot, low, high = values[order[last - 1]], first, last - 1
+        while True:
+            low, high = low + 1, high - 1
+            while values[order[low]] < pivot:
+                low += 1
+            while values[order[high]] > pivot:
+                high -= 1
+            if low >= high:
+                break
+            order[low], order[high] = order[high], order[low]
+        order[low], order[last - 1] = order[last - 1], order[low]
+        parts += [(first, low - 1), (low + 1, last)]
+    return order

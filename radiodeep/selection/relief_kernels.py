@@ -2,29 +2,180 @@
 
 Everything is exact float64 without reordering: the distance of a pair is summed over the features from
 left to right, as in the definition, since ties between distances decide who is a neighbour. Speed comes
-from other pairs: the lanes of a vector instruction are 32 different pairs of rows.
+from other pairs: the lanes of a vector instruction are different pairs of rows.
 
 A table is packed in blocks of 32 rows, (n_blocks, n_features, 32). Features are told apart by runs of
 columns of one kind, (n_runs, 3): start, stop, kind.
 """
 
+import llvmlite.binding
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 LANES = 32
 PLAIN, WITH_MISSING, NOMINAL = 0, 1, 2
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
+# A tile of registers: _ROWS rows against _VECTORS vectors of _WIDTH rows. All of it must fit in the
+# processor's vector registers: 32 of 8 numbers with AVX-512, else 16 of 4 (or 32 of 2, which is as much).
+_ROWS, _VECTORS, _WIDTH = (8, 2, 8) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (4, 2, 4)
+_STEP = _WIDTH * _VECTORS
+_FEATURES_AT_ONCE = 256  # of _STEP rows: 32 kB, which stays in the first-level cache
+
+
+@intrinsic
+def _add_tile(typing_context, left, left_start, right, right_start, n_features, tile, tile_start):
+    """Add the differences of `n_features` plain features to _ROWS x _STEP distances.
+
+    left, right and tile are flat; a feature is 32 numbers further on in left and right, a row in tile.
+    """
+    array, size = types.Array(types.float64, 1, "C"), types.int64
+    signature = types.void(array, size, array, size, size, array, size)
+
+    def generate(context, builder, signature, arguments):
+        vectors = _Vectors(context, builder)
+        left, right, tile = (vectors.numbers(signature.args[i], arguments[i]) for i in (0, 2, 5))
+        left_start, right_start, n_features, tile_start = (arguments[i] for i in (1, 3, 4, 6))
+        lanes = range(0, _STEP, _WIDTH)
+        totals = {(row, lane): cgutils.alloca_once(builder, vectors.kind) for row in range(_ROWS) for lane in lanes}
+        for (row, lane), total in totals.items():
+            builder.store(vectors.load(tile, tile_start, row * LANES + lane), total)
+        with cgutils.for_range(builder, n_features) as loop:
+            further = builder.mul(loop.index, ir.Constant(loop.index.type, LANES))
+            of_right, of_left = builder.add(right_start, further), builder.add(left_start, further)
+            others = {lane: vectors.load(right, of_right, lane) for lane in lanes}
+            for row in range(_ROWS):
+                mine = vectors.repeated(left, of_left, row)
+                for lane, other in others.items():
+                    vectors.add_difference(mine, other, totals[row, lane])
+        for (row, lane), total in totals.items():
+            vectors.store(builder.load(total), tile, tile_start, row * LANES + lane)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def _sum_plain(typing_context, table, row, others, n_others, feature, total, start):
+    """Set total[start : start + 32] to the sum of the differences of 32 plain features to some rows.
+
+    table is flat; row, and the `n_others` numbers in others, say where in it the rows begin, and
+    feature which is the first of the 32.
+    """
+    array, places, size = types.Array(types.float64, 1, "C"), types.Array(types.int64, 1, "C"), types.int64
+    signature = types.void(array, size, places, size, size, array, size)
+
+    def generate(context, builder, signature, arguments):
+        vectors = _Vectors(context, builder)
+        table, others, total = (vectors.numbers(signature.args[i], arguments[i]) for i in (0, 2, 5))
+        row, n_others, feature, start = (arguments[i] for i in (1, 3, 4, 6))
+        lanes = range(0, LANES, _WIDTH)
+        mine = {lane: vectors.load(table, builder.add(row, feature), lane) for lane in lanes}
+        sums = {lane: cgutils.alloca_once_value(builder, ir.Constant(vectors.kind, None)) for lane in lanes}
+        with cgutils.for_range(builder, n_others) as loop:
+            other = builder.add(builder.load(builder.gep(others, [loop.index]), align=8), feature)
+            for lane in lanes:
+                vectors.add_difference(mine[lane], vectors.load(table, other, lane), sums[lane])
+        for lane in lanes:
+            vectors.store(builder.load(sums[lane]), total, start, lane)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+class _Vectors:
+    """Writes instructions on vectors of _WIDTH numbers into a function that is being compiled."""
+
+    def __init__(self, context, builder):
+        self.context, self.builder = context, builder
+        self.kind = ir.VectorType(ir.DoubleType(), _WIDTH)
+        self.magnitude = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(self.kind, [self.kind]), f"llvm.fabs.v{_WIDTH}f64"
+        )
+
+    def numbers(self, kind, array):
+        return self.context.make_array(kind)(self.context, self.builder, array).data
+
+    def load(self, data, start, offset):
+        return self.builder.load(self._at(data, start, offset), align=8)
+
+    def store(self, vector, data, start, offset):
+        self.builder.store(vector, self._at(data, start, offset), align=8)
+
+    def repeated(self, data, start, offset):
+        index = self.builder.add(start, ir.Constant(start.type, offset))
+        number = self.builder.load(self.builder.gep(data, [index]), align=8)
+        nothing, position = ir.Constant(self.kind, ir.Undefined), ir.IntType(32)
+        once = self.builder.insert_element(nothing, number, ir.Constant(position, 0))
+        return self.builder.shuffle_vector(once, nothing, ir.Constant(ir.VectorType(position, _WIDTH), None))
+
+    def add_difference(self, one, other, total):
+        difference = self.builder.call(self.magnitude, [self.builder.fsub(one, other)])
+        self.builder.store(self.builder.fadd(self.builder.load(total), difference), total)
+
+    def _at(self, data, start, offset):
+        index = self.builder.add(start, ir.Constant(start.type, offset))
+        return self.builder.bitcast(self.builder.gep(data, [index]), self.kind.as_pointer())
+
+
+def aligned(shape):
+    """Return an uninitialised float64 array that begins on a cache line, so that no vector lies across two."""
+    size = int(np.prod(shape))
+    room = np.empty(size + 8)
+    first = (-room.ctypes.data // 8) % 8
+    return room[first : first + size].reshape(shape)
+
+
+@compiled
+def column_ranges(X):
+    """Return the least and the largest known value of each column of X (n, p), and whether one is NaN."""
+    n_rows, n_features = X.shape
+    low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
+    missing = np.zeros(n_features, np.bool_)
+    for row in range(n_rows):
+        values = X[row]
+        for f in range(n_features):
+            value = values[f]
+            low[f] = value if value < low[f] else low[f]
+            high[f] = value if value > high[f] else high[f]
+            missing[f] |= value != value
+    return low, high, missing
+
+
+@compiled
+def scale(X, low, span, table):
+    """Set table to (X - low) / span, or to 0 where the span is 0; NaN stays NaN."""
+    n_rows, n_features = X.shape
+    for row in range(n_rows):
+        for f in range(n_features):
+            value = X[row, f]
+            scaled = (value - low[f]) / span[f]
+            table[row, f] = scaled if span[f] > 0 or value != value else 0.0
+
+
+@compiled
+def fill_blocks(table, packed, first, last):
+    """Set blocks `first` to `last` of packed (n_blocks, p, 32) to the rows of table (n, p), filled up with zeros."""
+    n_rows, n_features = table.shape
+    for block in range(first, last):
+        rows = table[block * LANES : (block + 1) * LANES]
+        for f in range(n_features):
+            lanes = packed[block, f]
+            for lane in range(len(rows)):
+                lanes[lane] = rows[lane, f]
+            for lane in range(len(rows), LANES):
+                lanes[lane] = 0.0
+
 
 def pack(table):
     """Return rows (n, p) as blocks (ceil(n / 32), p, 32); the last block is filled up with zeros."""
     n_rows, n_features = table.shape
-    n_blocks = -(-n_rows // LANES)
-    packed = np.zeros((n_blocks, n_features, LANES))
-    for block in range(n_blocks):
-        rows = table[block * LANES : (block + 1) * LANES]
-        packed[block, :, : len(rows)] = rows.T
+    packed = aligned((-(-n_rows // LANES), n_features, LANES))
+    fill_blocks(table, packed, 0, len(packed))
     return packed
 
 
@@ -41,156 +192,253 @@ def _difference(a, b, kind, missing_nominal):
 
 
 @compiled
-def _add_eight(left, right, f, tile):
-    """Add eight plain features to the distances of a tile, one after the other in each pair."""
-    for i in range(LANES):
-        a0, a1, a2, a3 = left[f, i], left[f + 1, i], left[f + 2, i], left[f + 3, i]
-        a4, a5, a6, a7 = left[f + 4, i], left[f + 5, i], left[f + 6, i], left[f + 7, i]
-        for j in range(LANES):
-            total = tile[i, j]
-            total += abs(a0 - right[f, j])
-            total += abs(a1 - right[f + 1, j])
-            total += abs(a2 - right[f + 2, j])
-            total += abs(a3 - right[f + 3, j])
-            total += abs(a4 - right[f + 4, j])
-            total += abs(a5 - right[f + 5, j])
-            total += abs(a6 - right[f + 6, j])
-            total += abs(a7 - right[f + 7, j])
-            tile[i, j] = total
-
-
-@compiled
-def _fill_tile(left, right, runs, missing_nominal, tile):
-    """Set tile (32, 32) to the distances between the rows of two blocks (n_features, 32)."""
-    tile[:] = 0.0
-    for run in range(runs.shape[0]):
-        f, stop, kind = runs[run, 0], runs[run, 1], runs[run, 2]
-        if kind == PLAIN:
-            while f + 8 <= stop:
-                _add_eight(left, right, f, tile)
-                f += 8
-        while f < stop:
-            for i in range(LANES):
-                for j in range(LANES):
-                    tile[i, j] += _difference(left[f, i], right[f, j], kind, missing_nominal[f])
-            f += 1
-
-
-@compiled
-def _offer(distance, case, distances, cases, counts, worst, group):
-    """Offer a case to the buffer of the nearest cases of its class.
-
-    A full buffer gives up its first slot of the largest distance, and only to a smaller distance.
-    """
-    size = distances.shape[1]
-    count = counts[group]
-    if count < size:
-        slot = count
-        counts[group] = count + 1
-    elif distance < distances[group, worst[group]]:
-        slot = worst[group]
-    else:
-        return
-    distances[group, slot] = distance
-    cases[group, slot] = case
-    if counts[group] == size:
-        largest = 0
-        for q in range(1, size):
-            if distances[group, q] > distances[group, largest]:
-                largest = q
-        worst[group] = largest
-
-
-@compiled
-def measure_strip(left, packed, first, last, labels, runs, missing_nominal, strip, mirror, near):
-    """Set strip (n_blocks, 32, 32) to the distances of block `left` to the blocks `first` to `last`.
-
-    With mirror >= 0, `left` is block `mirror` of the same table: its rows are offered to the rows of
-    all later blocks, so that each pair is measured once.
-    """
-    distances, cases, counts, worst = near
-    n_cases = len(labels)
-    for block in range(first, last):
-        _fill_tile(left, packed[block], runs, missing_nominal, strip[block])
-        if mirror < 0 or block == mirror:
-            continue
-        for j in range(min(LANES, n_cases - block * LANES)):
-            row = block * LANES + j
-            for i in range(LANES):
-                case = mirror * LANES + i
-                _offer(
-                    strip[block, i, j],
-                    case,
-                    distances[row],
-                    cases[row],
-                    counts[row],
-                    worst[row],
-                    labels[case],
+def _add_run(left, right, upper, n_rows, n_columns, start, stop, kind, missing_nominal, tile):
+    """Add the features `start` to `stop` of two flat blocks to a flat tile (32, 32)."""
+    if kind == PLAIN:
+        for lane in range(0, n_columns, _STEP):
+            for row in range(0, min(n_rows, lane + _STEP) if upper else n_rows, _ROWS):
+                _add_tile(
+                    left, start * LANES + row, right, start * LANES + lane, stop - start, tile, row * LANES + lane
                 )
+        return
+    for f in range(start, stop):
+        for i in range(n_rows):
+            a = left[f * LANES + i]
+            for j in range(n_columns):
+                tile[i * LANES + j] += _difference(a, right[f * LANES + j], kind, missing_nominal[f])
 
 
 @compiled
-def search_strip(strip, first, first_row, row_cases, labels, near):
-    """Offer the cases of the blocks from `first` on, in their order, to the rows of a measured strip."""
-    distances, cases, counts, worst = near
-    for i in range(min(LANES, len(row_cases) - first_row)):
-        row = first_row + i
-        for case in range(first * LANES, len(labels)):
-            if case != row_cases[row]:
-                distance = strip[case // LANES, i, case % LANES]
-                _offer(distance, case, distances[row], cases[row], counts[row], worst[row], labels[case])
+def measure_tile(left, right, upper, n_rows, n_columns, runs, missing_nominal, tile):
+    """Set tile (32, 32) to the distances between `n_rows` and `n_columns` rows of two blocks (n_features, 32).
+
+    With `upper`, both are the same block, and only the pairs above the diagonal are needed.
+    """
+    tile[:] = 0.0
+    flat_left, flat_right, flat = left.reshape(-1), right.reshape(-1), tile.reshape(-1)
+    for run in range(runs.shape[0]):
+        kind = runs[run, 2]
+        for start in range(runs[run, 0], runs[run, 1], _FEATURES_AT_ONCE):
+            stop = min(start + _FEATURES_AT_ONCE, runs[run, 1])
+            _add_run(flat_left, flat_right, upper, n_rows, n_columns, start, stop, kind, missing_nominal, flat)
+    if upper:
+        for i in range(n_rows):
+            for j in range(i):
+                tile[i, j] = tile[j, i]
 
 
 @compiled
-def sort_by_distance(near):
-    """Sort each buffer by distance; equal distances keep their order."""
+def measure_strip(packed, n_cases, first_left, last_left, part, n_parts, runs, missing_nominal, strip):
+    """Set strip (n_lefts, n_blocks, 32, 32) to the distances of some blocks to themselves and all later ones.
+
+    Part `part` of `n_parts` takes every n-th block on the right, so that threads share a strip.
+    """
+    for right in range(first_left + part, packed.shape[0], n_parts):
+        n_columns = min(LANES, n_cases - right * LANES)
+        for left in range(first_left, min(last_left, right + 1)):
+            n_rows = n_columns if left == right else LANES
+            tile = strip[left - first_left, right]
+            measure_tile(packed[left], packed[right], left == right, n_rows, n_columns, runs, missing_nominal, tile)
+
+
+@compiled
+def measure_rows(left, packed, runs, missing_nominal, strip):
+    """Set strip (n_blocks, 32, 32) to the distances of a block of any rows to all blocks."""
+    for right in range(packed.shape[0]):
+        measure_tile(left, packed[right], False, LANES, LANES, runs, missing_nominal, strip[right])
+
+
+@compiled
+def _offer(distance, case, distances, cases, counts, limits):
+    """Offer a case to the buffer (k,) of a row's nearest cases of one class; counts and limits are (1,).
+
+    A full buffer gives up its first slot of the largest distance, and only to a smaller distance. Its
+    limit is that distance, and infinite until it is full.
+    """
+    size = len(distances)
+    slot = counts[0]
+    if slot < size:
+        counts[0] = slot + 1
+    else:
+        slot = 0
+        while distances[slot] < limits[0]:
+            slot += 1
+    distances[slot] = distance
+    cases[slot] = case
+    if counts[0] == size:
+        largest = distances[0]
+        for q in range(1, size):
+            largest = max(largest, distances[q])
+        limits[0] = largest
+
+
+@compiled
+def _offer_all(values, first_case, row_case, labels, row, near):
+    """Offer the cases from `first_case` on, at distances `values` (<= 32,), to the buffers of a row."""
+    distances, cases, counts, limits = near
+    widest = limits[row, 0]
+    for group in range(1, limits.shape[1]):
+        widest = max(widest, limits[row, group])
+    n_near = 0
+    for j in range(len(values)):
+        n_near += values[j] < widest
+    if n_near == 0:
+        return
+    for j in range(len(values)):
+        case = first_case + j
+        group = labels[case]
+        if values[j] < limits[row, group] and case != row_case:
+            _offer(
+                values[j],
+                case,
+                distances[row, group],
+                cases[row, group],
+                counts[row, group : group + 1],
+                limits[row, group : group + 1],
+            )
+
+
+@compiled
+def search_strip(strip, first_left, last_left, part, n_parts, labels, near):
+    """Offer the distances of a strip to both rows of each pair, to every row in the order of the cases.
+
+    Part `part` of `n_parts` takes every n-th block of receiving rows.
+    """
+    n_cases = len(labels)
+    n_blocks = strip.shape[1]
+    turned = np.empty((LANES, LANES))
+    for block in range(first_left + part, n_blocks, n_parts):
+        n_rows = min(LANES, n_cases - block * LANES)
+        for other in range(first_left, min(last_left, block)):
+            tile = strip[other - first_left, block]
+            for i in range(LANES):
+                for lane in range(LANES):
+                    turned[lane, i] = tile[i, lane]
+            for lane in range(n_rows):
+                _offer_all(turned[lane], other * LANES, -1, labels, block * LANES + lane, near)
+        if block >= last_left:
+            continue
+        for other in range(block, n_blocks):
+            n_others = min(LANES, n_cases - other * LANES)
+            for lane in range(n_rows):
+                row = block * LANES + lane
+                values = strip[block - first_left, other, lane, :n_others]
+                _offer_all(values, other * LANES, row, labels, row, near)
+
+
+@compiled
+def search_rows(strip, first_row, row_cases, labels, near):
+    """Offer all cases, in their order, to the rows of a measured block of any rows."""
+    for other in range(strip.shape[0]):
+        n_others = min(LANES, len(labels) - other * LANES)
+        for lane in range(min(LANES, len(row_cases) - first_row)):
+            row = first_row + lane
+            _offer_all(strip[other, lane, :n_others], other * LANES, row_cases[row], labels, row, near)
+
+
+@compiled
+def order_by_distance(near, order):
+    """Bring each buffer in the order that `order` (n_rows, n_classes, k) says."""
     distances, cases, counts, _ = near
     for row in range(distances.shape[0]):
         for group in range(distances.shape[1]):
-            for slot in range(1, counts[row, group]):
-                distance, case, q = distances[row, group, slot], cases[row, group, slot], slot
-                while q > 0 and distances[row, group, q - 1] > distance:
-                    distances[row, group, q] = distances[row, group, q - 1]
-                    cases[row, group, q] = cases[row, group, q - 1]
-                    q -= 1
-                distances[row, group, q] = distance
-                cases[row, group, q] = case
+            count = counts[row, group]
+            chosen = order[row, group, :count]
+            distances[row, group, :count] = distances[row, group][chosen]
+            cases[row, group, :count] = cases[row, group][chosen]
 
 
 @compiled
-def _add_differences(a, b, influence, runs, missing_nominal, first, last, total):
-    """Add the differences between two rows, times `influence`, for the features `first` to `last`."""
+def _sum_differences(table, case, neighbours, n_found, influence, weighted, runs, missing_nominal, first, last, total):
+    """Set `total` to the sum of the differences of a case to its neighbours, for the features `first` to `last`."""
+    flat, n_features = table.reshape(-1), table.shape[1]
+    begins = np.empty(n_found, np.int64)
+    for q in range(n_found):
+        begins[q] = neighbours[q] * n_features
+    total[: last - first] = 0.0
     for run in range(runs.shape[0]):
         start, stop, kind = max(first, runs[run, 0]), min(last, runs[run, 1]), runs[run, 2]
-        if kind == PLAIN:
-            for f in range(start, stop):
-                total[f - first] += influence * abs(a[f] - b[f])
-        else:
-            for f in range(start, stop):
-                total[f - first] += influence * _difference(a[f], b[f], kind, missing_nominal[f])
+        if kind == PLAIN and not weighted:
+            while start + LANES <= stop:
+                _sum_plain(flat, case * n_features, begins, n_found, start, total, start - first)
+                start += LANES
+        for q in range(n_found if start < stop else 0):
+            a, b, sums = table[case, start:stop], table[neighbours[q], start:stop], total[start - first : stop - first]
+            share = influence[q] if weighted else 1.0
+            if kind == PLAIN:
+                for f in range(len(sums)):
+                    sums[f] += share * abs(a[f] - b[f])
+            else:
+                for f in range(len(sums)):
+                    sums[f] += share * _difference(a[f], b[f], kind, missing_nominal[start + f])
 
 
 @compiled
-def add_neighbours(table, labels, row_cases, near, influence, class_weight, runs, missing_nominal, first, last, scores):
+def add_neighbours(
+    table, row_cases, labels, near, influence, weighted, class_weight, runs, missing_nominal, first, last, scores
+):
     """Add to `scores` what the neighbours of all rows say about the features `first` to `last`.
 
     influence[rank] weighs the neighbours of one class, class_weight[own, other] the classes (-1 for
     the own). Features do not meet each other here, so they may be shared out among threads.
     """
     _, cases, counts, _ = near
-    total = np.empty(last - first)
+    at_once = max(256, 2**16 // table.shape[0])  # features of all rows that stay in the second-level cache
+    total = np.empty(at_once)
+    for start in range(first, last, at_once):
+        stop = min(start + at_once, last)
+        for row in range(len(row_cases)):
+            case = row_cases[row]
+            for group in range(counts.shape[1]):
+                n_found = counts[row, group]
+                if n_found == 0:
+                    continue
+                all_influence = 0.0
+                for q in range(n_found):
+                    all_influence += influence[q]
+                _sum_differences(
+                    table,
+                    case,
+                    cases[row, group],
+                    n_found,
+                    influence,
+                    weighted,
+                    runs,
+                    missing_nominal,
+                    start,
+                    stop,
+                    total,
+                )
+                share, sums = class_weight[labels[case], group] / all_influence, scores[start:stop]
+                for f in range(len(sums)):
+                    sums[f] += share * total[f]
+
+
+@compiled
+def add_numeric_neighbours(
+    table, row_cases, target, near, influence, runs, missing_nominal, first, last, of_feature, of_both
+):
+    """Add the differences between all rows and their neighbours for a numeric target.
+
+    Sets, for the features `first` to `last`, the sums of the differences alone and of their products
+    with the difference in the target. Returns the sum of the differences in the target.
+    """
+    _, cases, counts, _ = near
+    total, joint, of_target = np.empty(last - first), np.empty(influence.shape[0]), 0.0
+    share = np.empty(influence.shape[0])
     for row in range(len(row_cases)):
-        case = row_cases[row]
-        for group in range(counts.shape[1]):
-            n_found = counts[row, group]
-            if n_found == 0:
-                continue
-            total[:] = 0.0
-            all_influence = 0.0
-            for q in range(n_found):
-                all_influence += influence[q]
-                other = cases[row, group, q]
-                _add_differences(table[case], table[other], influence[q], runs, missing_nominal, first, last, total)
-            weight = class_weight[labels[case], group]
+        case, n_found = row_cases[row], counts[row, 0]
+        all_influence = 0.0
+        for q in range(n_found):
+            all_influence += influence[q]
+        for q in range(n_found):
+            share[q] = influence[q] / all_influence
+            joint[q] = share[q] * abs(target[case] - target[cases[row, 0, q]])
+            of_target += joint[q]
+        for shares, sums in ((share, of_feature), (joint, of_both)):
+            _sum_differences(
+                table, case, cases[row, 0], n_found, shares, True, runs, missing_nominal, first, last, total
+            )
             for f in range(first, last):
-                scores[f] += weight * (total[f - first] / all_influence)
+                sums[f] += total[f - first]
+    return of_target

@@ -1,12 +1,12 @@
-"""Table and classes in, a quality per feature out: ReliefF, which sees interactions that single-feature scores miss."""
+"""Table and target in, a quality per feature out: ReliefF, which sees interactions that single-feature scores miss."""
 
 import numpy as np
 
 from radiodeep.selection import relief_kernels as kernels
-from radiodeep.selection.inputs import checked_table, is_count, is_number, nominal_mask, require
-from radiodeep.selection.ranking import RankedSelector
-
-_SMALLEST_RANGE = 1e-6  # absolute, as in Weka: a narrower feature counts as constant
+from radiodeep.selection.inputs import checked_numeric_table, checked_table, is_count, is_number, nominal_mask, require
+from radiodeep.selection.nearest_cases import nearest_cases, scaled_table
+from radiodeep.selection.ranking import RankedSelector, weka_order
+from radiodeep.selection.threads import in_threads, n_threads_for
 
 
 class ReliefF(RankedSelector):
@@ -23,19 +23,30 @@ class ReliefF(RankedSelector):
         Hits, and misses of each other class, for every case; fewer where a class is smaller.
     threshold : float, optional
         Keep only scores above it; 0 drops what looks like noise.
+    target : {"classes", "numeric"}, default="classes"
+        What `y` holds. Of a numeric target (RReliefF) the differences count, scaled by its range.
     weight_by_distance : bool, default=False
         Near neighbours count more: exp(-(rank / sigma)^2).
     sigma : int, default=2
         For `weight_by_distance`.
+    n_samples : int, optional
+        Score with that many cases only, drawn with replacement, each compared with all: for tables of
+        10,000 cases and more. None, or not fewer than there are cases, takes every case once.
+    random_state : int, default=1
+        Draws the samples, as Weka does from the same seed.
     nominal_features : sequence of positions, names or bools, optional
         Columns of categories, equal or different. Nothing is guessed from few distinct values.
+    tie_order : {"left", "weka"}, default="left"
+        Of equal scores the column further left goes first, or they go as Weka's ranker leaves them.
+    n_jobs : int, optional
+        Threads; the scores are the same, bit for bit, whatever their number.
 
     Attributes
     ----------
     scores_ : ndarray of shape (n_features,)
         In -1..1; about 0 for noise.
     ranking_ : ndarray of shape (n_features,)
-        1 is the best; of equal scores the column further left goes first.
+        1 is the best.
     n_features_above_threshold_ : int
     n_features_in_ : int
     feature_names_in_ : ndarray of str, for tables with names
@@ -43,7 +54,7 @@ class ReliefF(RankedSelector):
     Raises
     ------
     InputError
-        For a setting out of range or a continuous target.
+        For a setting out of range, or a continuous target while `target` is "classes".
     SingleClassError
         The training cases are of one class.
 
@@ -67,6 +78,9 @@ class ReliefF(RankedSelector):
     >>> y = X[:, 1] * X[:, 3] > 0  # neither column says anything alone
     >>> sorted(ReliefF(n_features_to_select=2).fit(X, y).get_support(indices=True).tolist())
     [1, 3]
+    >>> months = 12 + 6 * X[:, 2]
+    >>> ReliefF(n_features_to_select=1, target="numeric").fit(X, months).get_support(indices=True).tolist()
+    [2]
     >>> ReliefF(n_neighbors=0).fit(X, y)
     Traceback (most recent call last):
     ...
@@ -78,16 +92,27 @@ class ReliefF(RankedSelector):
         n_features_to_select=10,
         n_neighbors=10,
         threshold=None,
+        *,
+        target="classes",
         weight_by_distance=False,
         sigma=2,
+        n_samples=None,
+        random_state=1,
         nominal_features=None,
+        tie_order="left",
+        n_jobs=None,
     ):
         self.n_features_to_select = n_features_to_select
         self.n_neighbors = n_neighbors
         self.threshold = threshold
+        self.target = target
         self.weight_by_distance = weight_by_distance
         self.sigma = sigma
+        self.n_samples = n_samples
+        self.random_state = random_state
         self.nominal_features = nominal_features
+        self.tie_order = tie_order
+        self.n_jobs = n_jobs
 
     def fit(self, X, y):
         """Score the features.
@@ -97,91 +122,82 @@ class ReliefF(RankedSelector):
         X : array-like of shape (n_cases, n_features)
             NaN for missing values.
         y : array-like of shape (n_cases,)
-            Classes.
+            Classes, or numbers with ``target="numeric"``.
         """
+        X, y, n_classes = self._checked(X, y)
+        self._keep_best(self._scores(X, y, n_classes))
+        return self
+
+    def _checked(self, X, y):
+        """Return table, class numbers (or the target scaled to 0..1) and the number of classes (or 0)."""
         self._check_how_many()
         require(is_count(self.n_neighbors, 1), self, "n_neighbors", "an int >= 1")
         require(is_number(self.sigma) and self.sigma > 0, self, "sigma", "a number > 0")
-        X, labels, classes = checked_table(self, X, y)
-        nominal = nominal_mask(self, self.nominal_features)
-        table = _scaled(X, nominal)
-        self._keep_best(self._scores(table, labels, len(classes), nominal))
-        return self
+        require(self.target in ("classes", "numeric"), self, "target", "'classes' or 'numeric'")
+        require(self.n_samples is None or is_count(self.n_samples, 1), self, "n_samples", "an int >= 1 or None")
+        require(is_count(self.random_state, 0), self, "random_state", "an int >= 0")
+        if self.target == "numeric":
+            X, y = checked_numeric_table(self, X, y)
+            return X, (y - y.min()) / (y.max() - y.min()), 0
+        X, labels, classes = checked_table(
+            self, X, y, "cut it into classes first, e.g. y > np.median(y), or set target='numeric'"
+        )
+        return X, labels, len(classes)
 
-    def _scores(self, table, labels, n_classes, nominal):
-        n_cases, n_features = table.shape
-        runs, missing_nominal = _kinds(table, nominal)
-        row_cases = np.arange(n_cases)
-        near = _nearest(table, labels, n_classes, min(self.n_neighbors, n_cases), runs, missing_nominal)
-        influence = np.ones(near[0].shape[2])
+    def _scores(self, X, y, n_classes):
+        table = scaled_table(self, X, nominal_mask(self, self.nominal_features))
+        n_cases, n_features = table.values.shape
+        labels = y if n_classes else np.zeros(n_cases, dtype=np.int64)
+        sampled = self.n_samples is not None and self.n_samples < n_cases
+        chosen = self._draw(n_cases) if sampled else np.arange(n_cases)
+        n_neighbors = min(self.n_neighbors, n_cases)
+        near = nearest_cases(table, labels, max(n_classes, 1), n_neighbors, chosen if sampled else None, self.n_jobs)
+        influence = np.ones(n_neighbors)
         if self.weight_by_distance:
-            kernels.sort_by_distance(near)
-            influence = np.exp(-((np.arange(len(influence)) / self.sigma) ** 2))
-        scores = np.zeros(n_features)
-        kernels.add_neighbours(
-            table,
-            labels,
-            row_cases,
-            near,
-            influence,
-            _class_weights(labels, n_classes),
-            runs,
-            missing_nominal,
-            0,
-            n_features,
-            scores,
-        )
-        return scores / n_cases
+            influence = np.exp(-((np.arange(n_neighbors) / self.sigma) ** 2))
+            _sort_by_distance(near)
+        n_threads = n_threads_for(self.n_jobs, len(chosen) * max(n_classes, 1) * n_neighbors * n_features)
+        bounds = np.linspace(0, n_features, n_threads + 1).astype(int)
+        parts = list(zip(bounds[:-1], bounds[1:], strict=True))
+        kinds = (table.runs, table.missing_nominal)
+        if n_classes:
+            scores = np.zeros(n_features)
+            how = (influence, self.weight_by_distance, class_weights(np.bincount(labels, minlength=n_classes)), *kinds)
+            calls = [(table.values, chosen, labels, near, *how, *part, scores) for part in parts]
+            in_threads(kernels.add_neighbours, calls, n_threads)
+            return scores / len(chosen)
+        of_feature, of_both = np.zeros(n_features), np.zeros(n_features)
+        calls = [(table.values, chosen, y, near, influence, *kinds, *part, of_feature, of_both) for part in parts]
+        of_target = in_threads(kernels.add_numeric_neighbours, calls, n_threads)[0]
+        return of_both / of_target - (of_feature - of_both) / (len(chosen) - of_target)
+
+    def _draw(self, n_cases):
+        """Return the cases that Weka draws: a linear congruential generator of 48 bits, its upper 32 used."""
+        state, drawn = (self.random_state ^ 0x5DEECE66D) % 2**48, np.empty(self.n_samples, dtype=np.int64)
+        for draw in range(self.n_samples):
+            state = (state * 0x5DEECE66D + 0xB) % 2**48
+            number = state >> 16
+            drawn[draw] = (number if number < 2**31 else 2**32 - number) % n_cases
+        return drawn
 
 
-def _scaled(X, nominal):
-    """Scale numeric columns to 0..1 over their known values; a column of almost no range becomes 0."""
-    known = np.isfinite(X)
-    low = np.min(X, axis=0, where=known, initial=np.inf)
-    span = np.max(X, axis=0, where=known, initial=-np.inf) - low
-    flat = ~(span >= _SMALLEST_RANGE) & ~nominal
-    with np.errstate(invalid="ignore", divide="ignore"):
-        table = (X - low) / span
-    table[:, flat] = np.where(known[:, flat], 0.0, np.nan)
-    table[:, nominal] = X[:, nominal]
-    return np.ascontiguousarray(table)
-
-
-def _kinds(table, nominal):
-    """Return runs of columns of one kind (n_runs, 3), and the difference of a missing category."""
-    kinds = np.where(np.isnan(table).any(axis=0), kernels.WITH_MISSING, kernels.PLAIN)
-    kinds[nominal] = kernels.NOMINAL
-    starts = np.flatnonzero(np.r_[True, kinds[1:] != kinds[:-1]])
-    runs = np.column_stack([starts, np.r_[starts[1:], len(kinds)], kinds[starts]]).astype(np.int64)
-    missing = np.zeros(table.shape[1])
-    for column in np.flatnonzero(nominal):
-        values = np.unique(table[:, column][~np.isnan(table[:, column])])
-        missing[column] = 1 - 1 / max(len(values), 1)
-    return runs, missing
-
-
-def _nearest(table, labels, n_classes, n_neighbors, runs, missing_nominal):
-    """Return the buffers of the nearest cases: distances, cases, counts and worst slots by (case, class)."""
-    n_cases = len(table)
-    packed = kernels.pack(table)
-    near = (
-        np.full((n_cases, n_classes, n_neighbors), np.inf),
-        np.zeros((n_cases, n_classes, n_neighbors), dtype=np.int64),
-        np.zeros((n_cases, n_classes), dtype=np.int64),
-        np.zeros((n_cases, n_classes), dtype=np.int64),
-    )
-    strip = np.empty((len(packed), kernels.LANES, kernels.LANES))
-    row_cases = np.arange(n_cases)
-    for block in range(len(packed)):
-        kernels.measure_strip(
-            packed[block], packed, block, len(packed), labels, runs, missing_nominal, strip, block, near
-        )
-        kernels.search_strip(strip, block, block * kernels.LANES, row_cases, labels, near)
-    return near
-
-
-def _class_weights(labels, n_classes):
-    prior = np.bincount(labels, minlength=n_classes) / len(labels)
-    weights = np.ones((n_classes, n_classes)) if n_classes == 2 else prior[np.newaxis] / (1 - prior[:, np.newaxis])
+def class_weights(class_counts):
+    """Return the weight of a neighbour by own and other class: -1 for hits, by frequency for misses of several."""
+    n_classes = len(class_counts)
+    prior = class_counts / class_counts.sum()
+    with np.errstate(divide="ignore"):
+        weights = np.ones((n_classes, n_classes)) if n_classes == 2 else prior[np.newaxis] / (1 - prior[:, np.newaxis])
     np.fill_diagonal(weights, -1.0)
     return weights
+
+
+def _sort_by_distance(near):
+    """Sort each buffer by distance, equal ones as Weka's sort leaves them, since the rank decides the weight."""
+    distances, _, counts, _ = near
+    order = np.argsort(distances, axis=2, kind="stable")
+    ordered = np.take_along_axis(distances, order, axis=2)
+    tied = np.isfinite(ordered[:, :, 1:]) & (ordered[:, :, 1:] == ordered[:, :, :-1])
+    for row, group in np.argwhere(tied.any(axis=2)):
+        count = counts[row, group]
+        order[row, group, :count] = weka_order(distances[row, group, :count])
+    kernels.order_by_distance(near, order)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from radiodeep.selection.discretize import mdl_cut_points
+from radiodeep.selection.discretize import compiled, mdl_cut_points, orders, plogp_of_counts
 from radiodeep.selection.inputs import checked_table, nominal_mask, require
 from radiodeep.selection.ranking import RankedSelector
+from radiodeep.selection.threads import in_threads, n_threads_for
 
 
 class SymmetricUncertainty(RankedSelector):
@@ -24,13 +25,17 @@ class SymmetricUncertainty(RankedSelector):
         Missing values are spread over the bins as the known ones are, or are a bin of their own.
     nominal_features : sequence of positions, names or bools, optional
         Columns of categories; they are not discretised.
+    tie_order : {"left", "weka"}, default="left"
+        Of equal scores the column further left goes first, or they go as Weka's ranker leaves them.
+    n_jobs : int, optional
+        Threads.
 
     Attributes
     ----------
     scores_ : ndarray of shape (n_features,)
         In 0..1.
     ranking_ : ndarray of shape (n_features,)
-        1 is the best; of equal scores the column further left goes first.
+        1 is the best.
     n_features_above_threshold_ : int
     n_features_in_ : int
     feature_names_in_ : ndarray of str, for tables with names
@@ -59,11 +64,22 @@ class SymmetricUncertainty(RankedSelector):
     radiodeep.exceptions.InputError: The 'missing' parameter of SymmetricUncertainty must be ...
     """
 
-    def __init__(self, n_features_to_select=10, threshold=0.0, missing="distribute", nominal_features=None):
+    def __init__(
+        self,
+        n_features_to_select=10,
+        threshold=0.0,
+        *,
+        missing="distribute",
+        nominal_features=None,
+        tie_order="left",
+        n_jobs=None,
+    ):
         self.n_features_to_select = n_features_to_select
         self.threshold = threshold
         self.missing = missing
         self.nominal_features = nominal_features
+        self.tie_order = tie_order
+        self.n_jobs = n_jobs
 
     def fit(self, X, y):
         """Score the features.
@@ -78,42 +94,93 @@ class SymmetricUncertainty(RankedSelector):
         self._check_how_many()
         require(self.missing in ("distribute", "separate"), self, "missing", "'distribute' or 'separate'")
         X, labels, classes = checked_table(self, X, y)
-        nominal = nominal_mask(self, self.nominal_features)
-        scores = np.zeros(X.shape[1])
-        for column, values in enumerate(X.T):
-            scores[column] = self._score(values, labels, len(classes), nominal[column])
-        self._keep_best(scores)
+        self._keep_best(self._scores(X, labels, len(classes)))
         return self
 
-    def _score(self, values, labels, n_classes, is_nominal):
-        known = ~np.isnan(values)
-        if not known.any():
-            return 0.0
-        if is_nominal:
-            bins = np.unique(values[known], return_inverse=True)[1]
+    def _scores(self, X, labels, n_classes):
+        nominal = nominal_mask(self, self.nominal_features)
+        scores = np.zeros(X.shape[1])
+        separate, logs = self.missing == "separate", plogp_of_counts(len(labels))
+
+        def score(first, last):
+            columns = np.ascontiguousarray(X[:, first:last].T)
+            order, n_known = orders(X[:, first:last])
+            for column in np.flatnonzero(nominal[first:last]):
+                columns[column] = as_categories(columns[column])
+            how = (n_classes, separate, logs)
+            _score_columns(columns, labels, order, n_known, nominal[first:last], *how, scores[first:last])
+
+        n_threads = n_threads_for(self.n_jobs, X.size * 50)
+        bounds = np.linspace(0, X.shape[1], 4 * n_threads + 1).astype(int)
+        in_threads(score, list(zip(bounds[:-1], bounds[1:], strict=True)), n_threads)
+        return scores
+
+
+def as_categories(values):
+    """Return categories (n,) as 0, 1, 2 ...; NaN stays NaN."""
+    known = ~np.isnan(values)
+    numbers = np.full(len(values), np.nan)
+    numbers[known] = np.unique(values[known], return_inverse=True)[1]
+    return numbers
+
+
+@compiled
+def _score_columns(columns, labels, order, n_known, nominal, n_classes, separate, logs, scores):
+    """Set scores (p,) to the symmetric uncertainty of columns (p, n) with labels (n,)."""
+    for column in range(len(columns)):
+        values, known = columns[column], n_known[column]
+        if nominal[column]:
+            cuts = np.arange(0.5, np.nanmax(values)) if known else np.empty(0)
         else:
-            bins = np.searchsorted(mdl_cut_points(values, labels, n_classes), values[known], side="left")
-        table = np.zeros((bins.max() + 1, n_classes))
-        np.add.at(table, (bins, labels[known]), 1.0)
-        missing = np.bincount(labels[~known], minlength=n_classes).astype(float)
-        if missing.any():
-            if self.missing == "separate":
-                table = np.vstack([table, missing])
-            else:
-                table = table + (table.sum(axis=1) / known.sum())[:, np.newaxis] * missing
-        return _symmetric_uncertainty(table)
+            cuts = mdl_cut_points(values, labels, order[column], known, n_classes, logs)
+        if known == 0 or (len(cuts) == 0 and not (separate and known < len(values))):
+            scores[column] = 0.0
+            continue
+        table = counts_by_bin(values, labels, cuts, n_classes)
+        scores[column] = uncertainty_of_counts(table, known, separate)
 
 
-def _symmetric_uncertainty(table):
-    """Return SU of a table of counts (n_bins, n_classes); 0 where either side has no entropy."""
-    total = _plogp(np.array([table.sum()])).sum()
-    of_class = total - _plogp(table.sum(axis=0)).sum()
-    of_bin = total - _plogp(table.sum(axis=1)).sum()
-    if abs(of_class) < 1e-6 or abs(of_bin) < 1e-6:
+@compiled
+def counts_by_bin(values, labels, cuts, n_classes):
+    """Return how many rows of each class lie in each bin (n_cuts + 2, n_classes); the last is of missing values."""
+    table = np.zeros((len(cuts) + 2, n_classes))
+    for row in range(len(values)):
+        if np.isnan(values[row]):
+            table[len(cuts) + 1, labels[row]] += 1
+        else:
+            table[np.searchsorted(cuts, values[row]), labels[row]] += 1
+    return table
+
+
+@compiled
+def uncertainty_of_counts(table, n_known, separate):
+    """Return SU of a table of counts (n_bins + 1, n_classes) whose last row is of missing values.
+
+    Those are spread over the bins in proportion to what is known there, or are a bin of their own.
+    """
+    n_bins, n_classes = table.shape[0] - 1, table.shape[1]
+    if not separate:
+        for b in range(n_bins):
+            share = table[b].sum() / n_known
+            for c in range(n_classes):
+                table[b, c] += share * table[n_bins, c]
+        table = table[:n_bins]
+    total, of_class, of_bin, of_both = 0.0, 0.0, 0.0, 0.0
+    for c in range(n_classes):
+        in_class = table[:, c].sum()
+        total += in_class
+        of_class += _plogp(in_class)
+    for b in range(len(table)):
+        of_bin += _plogp(table[b].sum())
+        for c in range(n_classes):
+            of_both += _plogp(table[b, c])
+    whole = _plogp(total)
+    if abs(whole - of_class) < 1e-6 or abs(whole - of_bin) < 1e-6:
         return 0.0
-    of_class_given_bin = _plogp(table.sum(axis=1)).sum() - _plogp(table).sum()
-    return 2 * (of_class - of_class_given_bin) / (of_class + of_bin)
+    gain = (whole - of_class) - (of_bin - of_both)
+    return 2 * gain / ((whole - of_class) + (whole - of_bin))
 
 
-def _plogp(counts):
-    return np.where(counts < 1e-6, 0.0, counts * np.log(np.maximum(counts, 1e-300)))
+@compiled
+def _plogp(count):
+    return 0.0 if count < 1e-6 else count * np.log(count)

@@ -1,0 +1,17 @@
+"""Calls that release the interpreter lock go in; their results come out, computed by threads where that pays."""
+
+from joblib import Parallel, delayed, effective_n_jobs
+
+_WORTH_A_THREAD = 2e8  # elementary steps; starting a thread costs more than fewer of them
+
+
+def n_threads_for(n_jobs, n_steps):
+    """Return how many threads to use for that many elementary steps: at most `n_jobs`, and one for little work."""
+    return max(1, min(effective_n_jobs(n_jobs), int(n_steps / _WORTH_A_THREAD)))
+
+
+def in_threads(function, calls, n_threads):
+    """Return the results of one function for several lists of arguments, in their order."""
+    if n_threads == 1:
+        return [function(*call) for call in calls]
+    return Parallel(n_threads, prefer="threads")(delayed(function)(*call) for call in calls)
