@@ -1,1 +1,1 @@
-"""Cases -> probabilities: networks as scikit-learn classifiers."""
+"""Cases or table rows -> probability: the classifiers that scikit-learn lacks."""

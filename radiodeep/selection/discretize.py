@@ -5,7 +5,7 @@ from numba import njit
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from radiodeep.selection.inputs import checked_table
+from radiodeep.selection.inputs import checked_table, require
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -13,8 +13,14 @@ compiled = njit(cache=True, nogil=True, error_model="numpy")
 class MDLDiscretizer(TransformerMixin, BaseEstimator):
     """Cut each feature where that tells the classes apart by more than the cut costs to describe.
 
-    Weka's supervised `Discretize` with its better encoding (the number of candidates is that of the
-    boundaries between distinct values), which its symmetrical uncertainty is computed from.
+    Weka's supervised `Discretize`.
+
+    Parameters
+    ----------
+    candidates : {"distinct", "cases"}, default="distinct"
+        What a cut costs grows with the number of places where it could be: between distinct values
+        (Weka's better encoding, from which it computes symmetrical uncertainty), or between cases
+        (Weka's own default, as its naive Bayes -D has it).
 
     Attributes
     ----------
@@ -38,13 +44,17 @@ class MDLDiscretizer(TransformerMixin, BaseEstimator):
     ([7.5], [0.0, 1.0])
     """
 
+    def __init__(self, candidates="distinct"):
+        self.candidates = candidates
+
     def fit(self, X, y):
         """Find the cut points; NaN is left out."""
+        require(self.candidates in ("distinct", "cases"), self, "candidates", "'distinct' or 'cases'")
         X, labels, classes = checked_table(self, X, y)
         logs = plogp_of_counts(len(labels))
         order, n_known = orders(X)
         self.cut_points_ = [
-            mdl_cut_points(column, labels, order[number], n_known[number], len(classes), logs)
+            mdl_cut_points(column, labels, order[number], n_known[number], len(classes), logs, self.candidates == "distinct")
             for number, column in enumerate(np.ascontiguousarray(X.T))
         ]
         return self
@@ -110,7 +120,7 @@ def _conditional_entropy(left, right, logs):
 
 
 @compiled
-def _best_cut(values, labels, first, last, n_classes, logs):
+def _best_cut(values, labels, first, last, n_classes, logs, count_distinct):
     """Return the row after which to cut rows first..last, or -1, by the MDL criterion."""
     whole = np.zeros(n_classes, np.int64)
     for row in range(first, last):
@@ -128,6 +138,8 @@ def _best_cut(values, labels, first, last, n_classes, logs):
             if entropy < best_entropy:
                 best_entropy, best = entropy, row
                 best_left[:], best_right[:] = left, right
+    if not count_distinct:
+        n_candidates = last - first - 1
     gain = before - best_entropy
     if best < 0 or gain <= 0.0:
         return -1
@@ -139,11 +151,12 @@ def _best_cut(values, labels, first, last, n_classes, logs):
 
 
 @compiled
-def mdl_cut_points(values, labels, order, n_known, n_classes, logs):
+def mdl_cut_points(values, labels, order, n_known, n_classes, logs, count_distinct=True):
     """Return the cut points of one feature, ascending.
 
     values and labels are (n,), NaN for missing and 0-based classes; order (n,) sorts the values, of
-    which the first `n_known` are no NaN.
+    which the first `n_known` are no NaN. The price of a cut grows with the number of its candidates: the
+    boundaries between distinct values, or all those between cases.
     """
     values, labels = values[order[:n_known]], labels[order[:n_known]]
     cuts = np.empty(n_known)
@@ -153,7 +166,9 @@ def mdl_cut_points(values, labels, order, n_known, n_classes, logs):
     while n_open:
         n_open -= 1
         first, last = firsts[n_open], lasts[n_open]
-        row = _best_cut(values, labels, first, last, n_classes, logs) if last - first >= 2 else -1
+        row = -1
+        if last - first >= 2:
+            row = _best_cut(values, labels, first, last, n_classes, logs, count_distinct)
         if row < 0:
             continue
         cuts[n_cuts] = (values[row] + values[row + 1]) / 2.0

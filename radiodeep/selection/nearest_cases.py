@@ -8,7 +8,7 @@ from radiodeep.exceptions import InputError
 from radiodeep.selection import relief_kernels as kernels
 from radiodeep.selection.threads import in_threads, n_threads_for
 
-_SMALLEST_RANGE = 1e-6  # absolute, as in Weka: a narrower feature counts as constant
+SMALLEST_RANGE = 1e-6  # absolute, as in Weka: a narrower feature counts as constant
 _STRIP_BYTES = 32 * 2**20
 
 
@@ -34,12 +34,12 @@ class ScaledTable:
     span: np.ndarray
 
 
-def scaled_table(estimator, X, nominal):
+def scaled_table(estimator, X, nominal, smallest_range=SMALLEST_RANGE):
     """Scale numeric columns to 0..1 over their known values; a column of almost no range becomes 0."""
     X = np.ascontiguousarray(X)
     low, high, missing = kernels.column_ranges(X)
     with np.errstate(invalid="ignore", over="ignore"):
-        span = np.where(high - low >= _SMALLEST_RANGE, high - low, 0.0)
+        span = np.where(high - low >= smallest_range, high - low, 0.0)
     if not np.isfinite(span).all():
         raise InputError(
             f"Column {np.flatnonzero(~np.isfinite(span))[0]} of {type(estimator).__name__} spans more than a float64 "
@@ -80,13 +80,7 @@ def nearest_cases(table, labels, n_classes, n_neighbors, chosen=None, n_jobs=Non
     """
     n_cases, n_features = table.values.shape
     n_rows = n_cases if chosen is None else len(chosen)
-    shape = (n_rows, n_classes, n_neighbors)
-    near = (
-        np.full(shape, np.inf),
-        np.zeros(shape, dtype=np.int64),
-        np.zeros(shape[:2], dtype=np.int64),
-        np.full(shape[:2], np.inf),
-    )
+    near = empty_buffers(n_rows, n_classes, n_neighbors)
     packed = kernels.pack(table.values)
     if chosen is not None:
         n_threads = n_threads_for(n_jobs, n_rows * n_cases * n_features)
@@ -98,6 +92,17 @@ def nearest_cases(table, labels, n_classes, n_neighbors, chosen=None, n_jobs=Non
         calls = [(strip, first, last, part, n_threads, labels, near) for part in range(n_threads)]
         in_threads(kernels.search_strip, calls, n_threads)
     return near
+
+
+def empty_buffers(n_rows, n_classes, n_neighbors):
+    """Return buffers of neighbours that hold nothing yet, as `nearest_cases` describes them."""
+    shape = (n_rows, n_classes, n_neighbors)
+    return (
+        np.full(shape, np.inf),
+        np.zeros(shape, dtype=np.int64),
+        np.zeros(shape[:2], dtype=np.int64),
+        np.full(shape[:2], np.inf),
+    )
 
 
 def measured_strips(packed, table, n_threads=1):

@@ -91,11 +91,16 @@ class SymmetricUncertainty(RankedSelector):
         y : array-like of shape (n_cases,)
             Classes.
         """
+        X, labels, n_classes = self._checked(X, y)
+        self._keep_best(self._scores(X, labels, n_classes))
+        return self
+
+    def _checked(self, X, y):
+        """Return table, class numbers and the number of classes."""
         self._check_how_many()
         require(self.missing in ("distribute", "separate"), self, "missing", "'distribute' or 'separate'")
         X, labels, classes = checked_table(self, X, y)
-        self._keep_best(self._scores(X, labels, len(classes)))
-        return self
+        return X, labels, len(classes)
 
     def _scores(self, X, labels, n_classes):
         nominal = nominal_mask(self, self.nominal_features)

@@ -1,0 +1,159 @@
+"""Table and classes in, few features out that each say something new: SU with the class against SU with each other."""
+
+import numpy as np
+
+from radiodeep.selection.discretize import compiled, mdl_cut_points, orders, plogp_of_counts
+from radiodeep.selection.inputs import nominal_mask
+from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories
+
+
+class FastCorrelationFilter(SymmetricUncertainty):
+    """Keep the features that share most information with the class, without those that repeat a better one.
+
+    Going down the ranking of `SymmetricUncertainty`, each feature that is kept drops all later ones
+    that share at least as much information with it as with the class (FCBF). Texture and deep
+    features come in large families of near copies; this keeps one of each.
+
+    Parameters
+    ----------
+    n_features_to_select : int, float in (0, 1] or None, default=None
+        At most this count or fraction; None keeps all that are left.
+    threshold : float or None, default=0
+        Only features with a score above it are considered; None considers all.
+    missing : {"distribute", "separate"}, default="distribute"
+        As in `SymmetricUncertainty` for the class. Two features are compared on the cases known of
+        both, or with missing as a bin of its own.
+    nominal_features, tie_order, n_jobs
+        As in `SymmetricUncertainty`.
+
+    Attributes
+    ----------
+    scores_ : ndarray of shape (n_features,)
+        Symmetric uncertainty with the class, in 0..1.
+    ranking_ : ndarray of shape (n_features,)
+        1 is the best, by the score.
+    redundant_with_ : int ndarray of shape (n_features,)
+        The kept column that a dropped one repeats; -1 for all others.
+    n_features_above_threshold_ : int
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str, for tables with names
+
+    References
+    ----------
+    Yu, Liu, Feature Selection for High-Dimensional Data: A Fast Correlation-Based Filter Solution,
+    ICML 2003.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep import FastCorrelationFilter
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat([0, 1], 30)
+    >>> first, second = rng.normal(size=(2, 60)) + 2.5 * y
+    >>> X = np.column_stack([first, 10 * first + 1, second, rng.normal(size=60)])
+    >>> selector = FastCorrelationFilter().fit(X, y)
+    >>> selector.get_support(indices=True).tolist(), selector.redundant_with_.tolist()
+    ([0, 2], [-1, 0, -1, -1])
+    """
+
+    def __init__(
+        self,
+        n_features_to_select=None,
+        threshold=0.0,
+        *,
+        missing="distribute",
+        nominal_features=None,
+        tie_order="left",
+        n_jobs=None,
+    ):
+        super().__init__(
+            n_features_to_select,
+            threshold,
+            missing=missing,
+            nominal_features=nominal_features,
+            tie_order=tie_order,
+            n_jobs=n_jobs,
+        )
+
+    def fit(self, X, y):
+        """Score the features and drop those that repeat a better one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_cases, n_features)
+            NaN for missing values.
+        y : array-like of shape (n_cases,)
+            Classes.
+        """
+        X, labels, n_classes = self._checked(X, y)
+        self._keep_best(self._scores(X, labels, n_classes))
+        above = self.scores_ > (-np.inf if self.threshold is None else self.threshold)
+        order = np.argsort(self.ranking_)
+        self.redundant_with_ = np.full(X.shape[1], -1)
+        if not above.any():  # one is kept, and it was said that it means nothing
+            return self
+        candidates = order[above[order]]
+        bins = self._bins(X[:, candidates], labels, n_classes, nominal_mask(self, self.nominal_features)[candidates])
+        repeats = _first_that_says_as_much(bins, self.scores_[candidates], self._n_wanted(X.shape[1]))
+        self.support_ = np.zeros(X.shape[1], dtype=bool)
+        kept = candidates[repeats == -1][: self._n_wanted(X.shape[1])]
+        self.support_[kept] = True
+        self.redundant_with_[candidates] = np.where(repeats >= 0, candidates[repeats], -1)
+        return self
+
+    def _bins(self, X, labels, n_classes, nominal):
+        """Return the bins of columns (p, n) as integers; missing is -1, or a bin of its own."""
+        logs = plogp_of_counts(len(labels))
+        order, n_known = orders(X)
+        bins = np.empty(X.T.shape, dtype=np.int64)
+        for column, values in enumerate(np.ascontiguousarray(X.T)):
+            known = ~np.isnan(values)
+            if nominal[column]:
+                bins[column, known] = as_categories(values)[known]
+            else:
+                cuts = mdl_cut_points(values, labels, order[column], n_known[column], n_classes, logs)
+                bins[column] = np.searchsorted(cuts, values, side="left")
+            bins[column, ~known] = bins[column, known].max(initial=-1) + 1 if self.missing == "separate" else -1
+        return bins
+
+
+@compiled
+def _first_that_says_as_much(bins, scores, most):
+    """Return, for features (p, n) from best to worst, which better one each repeats, or -1; stop after `most`."""
+    n_features = len(bins)
+    repeats = np.full(n_features, -1)
+    n_kept = 0
+    for better in range(n_features):
+        if repeats[better] >= 0:
+            continue
+        n_kept += 1
+        if n_kept > most:
+            break
+        for other in range(better + 1, n_features):
+            if repeats[other] < 0 and _uncertainty_of_pair(bins[better], bins[other]) >= scores[other]:
+                repeats[other] = better
+    return repeats
+
+
+@compiled
+def _uncertainty_of_pair(a, b):
+    """Return the symmetric uncertainty of two rows of bins (n,), over the cases where neither is -1."""
+    joint = np.zeros((a.max() + 2, b.max() + 2))
+    for case in range(len(a)):
+        if a[case] >= 0 and b[case] >= 0:
+            joint[a[case], b[case]] += 1
+    total, of_a, of_b, of_both = joint.sum(), 0.0, 0.0, 0.0
+    for i in range(joint.shape[0]):
+        of_a += _plogp(joint[i].sum())
+        for j in range(joint.shape[1]):
+            of_both += _plogp(joint[i, j])
+    for j in range(joint.shape[1]):
+        of_b += _plogp(joint[:, j].sum())
+    whole = _plogp(total)
+    spread = 2 * whole - of_a - of_b
+    return 0.0 if spread <= 0 else 2 * (whole - of_a - of_b + of_both) / spread
+
+
+@compiled
+def _plogp(count):
+    return count * np.log(count) if count > 0 else 0.0

@@ -1,0 +1,237 @@
+"""A selector and all cases go in; the scores without each of the cases come out, without a fit for each."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from radiodeep.selection import leave_one_out_kernels as kernels
+from radiodeep.selection import relief_kernels
+from radiodeep.selection.discretize import orders, plogp_of_counts
+from radiodeep.selection.inputs import nominal_mask
+from radiodeep.selection.nearest_cases import SMALLEST_RANGE, empty_buffers, measured_strips, scaled_table
+from radiodeep.selection.relieff import ReliefF
+from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories
+from radiodeep.selection.threads import in_threads, n_threads_for
+
+_MOST_CASES = 4000  # of which two matrices of distances are held
+_ROUNDING = 2.0**-53
+
+
+def leave_one_out_scores(selector, X, y, rescaled=False):
+    """Return the scores that a selector would have if it were fitted without each of the cases.
+
+    Parameters
+    ----------
+    selector : ReliefF or SymmetricUncertainty
+    X : array-like of shape (n_cases, n_features)
+    y : array-like of shape (n_cases,)
+    rescaled : bool, default=False
+        The selector gets the columns moved and stretched by something fitted in each fold (such as
+        StandardScaler), which changes no score but in its rounding.
+
+    Returns
+    -------
+    ndarray of shape (n_cases, n_features), or None
+        None for settings whose scores cannot be shared. A row of NaN stands for a fold that needs a fit
+        of its own: the left-out case is the only one of its class, or neighbours are so equally far
+        away that rounding decides between them.
+
+    Notes
+    -----
+    For ReliefF the sums over all cases are kept and what a case changes is exchanged: its own part,
+    the lists of neighbours that held it, and the features whose range it spans. For symmetric
+    uncertainty one scan per feature bounds the gain of every cut without each case; most features have
+    no cut in any fold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep import ReliefF
+    >>> from radiodeep.selection.leave_one_out import leave_one_out_scores
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(30, 4)), np.arange(30) % 2
+    >>> scores = leave_one_out_scores(ReliefF(), X, y)
+    >>> bool(np.allclose(scores[7], ReliefF().fit(np.delete(X, 7, 0), np.delete(y, 7)).scores_))
+    True
+    """
+    selector = clone(selector)
+    if isinstance(selector, ReliefF):
+        sampled = selector.n_samples is not None and selector.n_samples < len(X) - 1
+        if sampled or selector.target != "classes" or selector.weight_by_distance or len(X) > _MOST_CASES:
+            return None
+        X, labels, n_classes = selector._checked(X, y)
+        return _relieff_scores(selector, X, labels, n_classes, rescaled)
+    if isinstance(selector, SymmetricUncertainty):
+        X, labels, n_classes = selector._checked(X, y)
+        return None if rescaled and _nearly_equal_values(X) else _uncertainty_scores(selector, X, labels, n_classes)
+    return None
+
+
+class GivenScores(SelectorMixin, BaseEstimator):
+    """A selector whose scores in a fold are known already; `fit` only ranks.
+
+    Parameters
+    ----------
+    selector : ReliefF or SymmetricUncertainty
+    scores : ndarray of shape (n_features,)
+        A row of `leave_one_out_scores`.
+    """
+
+    def __init__(self, selector, scores):
+        self.selector = selector
+        self.scores = scores
+
+    def fit(self, X, y):
+        """Rank by the scores, unless they leave open which features are kept: then fit."""
+        selector = clone(self.selector)
+        if self._decided(selector):
+            selector._checked(X, y)
+            selector._keep_best(np.array(self.scores))
+        else:
+            selector.fit(X, y)
+        self.selector_ = selector
+        self.n_features_in_ = selector.n_features_in_
+        if hasattr(selector, "feature_names_in_"):
+            self.feature_names_in_ = selector.feature_names_in_
+        return self
+
+    def __sklearn_tags__(self):
+        return self.selector.__sklearn_tags__()
+
+    def _decided(self, selector):
+        """Return whether scores that differ in their last digits would keep the same features."""
+        if np.isnan(self.scores).any():
+            return False
+        if isinstance(selector, SymmetricUncertainty):
+            return True  # to the last digit
+        ordered = np.sort(self.scores)[::-1]
+        n_wanted = selector._n_wanted(len(ordered))
+        clear = n_wanted >= len(ordered) or ordered[n_wanted - 1] - ordered[n_wanted] > 1e-10
+        return clear and (selector.threshold is None or np.abs(ordered - selector.threshold).min() > 1e-10)
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.selector_.support_
+
+
+def _relieff_scores(selector, X, labels, n_classes, rescaled):
+    by_class = np.argsort(labels, kind="stable")
+    X, labels = np.ascontiguousarray(X[by_class]), labels[by_class]
+    n_cases, n_features = X.shape
+    nominal = nominal_mask(selector, selector.nominal_features)
+    smallest_range = 0.0 if rescaled else SMALLEST_RANGE
+    table = scaled_table(selector, X, nominal, smallest_range)
+    if rescaled and (nominal.any() or _magnification(X, table.span).max() > 1e10):
+        return None
+    bounds = np.searchsorted(labels, np.arange(n_classes + 1))
+    kinds = (table.runs, table.missing_nominal)
+    n_threads = n_threads_for(selector.n_jobs, n_cases**2 * n_features)
+    distances = np.empty((n_cases, n_cases))
+    for first, last, strip in measured_strips(relief_kernels.pack(table.values), table, n_threads):
+        kernels.unfold_strip(strip, first, last, distances)
+    # A neighbour more or less changes nothing but the sums, so all n - 1 others may be asked for.
+    near = empty_buffers(n_cases, n_classes, min(selector.n_neighbors, n_cases - 1))
+    kernels.find_neighbours(distances, bounds, near)
+    sums = np.zeros((n_classes, n_classes, n_features))
+    kernels.sums_by_class(table.values, labels, near, sums, *kinds)
+
+    changes = _RangesOfFolds(X, table, nominal, smallest_range)
+    error = _distance_error(X, table, distances) if rescaled else _distance_error(None, table, distances)
+    class_counts = np.bincount(labels)
+    shared = [case for case in range(n_cases) if class_counts[labels[case]] > 1 and case not in changes.undecided]
+    scores = np.full((n_cases, n_features), np.nan)
+
+    def fill(cases):
+        for case in cases:
+            columns, *values = changes.of(case)
+            known = error if rescaled or len(columns) else 0.0
+            fold = (columns, *values, labels, bounds, distances, known, near, sums, *kinds)
+            if not kernels.relieff_without(case, table.values, *fold, scores[case]):
+                scores[case] = np.nan
+
+    in_threads(fill, [(shared[part::n_threads],) for part in range(n_threads)], n_threads)
+    unsorted = np.empty_like(scores)
+    unsorted[by_class] = scores
+    return unsorted
+
+
+class _RangesOfFolds:
+    """The features whose range shrinks without a case, their values then, and how much differences grow."""
+
+    def __init__(self, X, table, nominal, smallest_range):
+        self.by_column, self.table, self.smallest_range = np.ascontiguousarray(X.T), table, smallest_range
+        self.low, self.lowest_case, self.high, self.highest_case = kernels.extremes(X)
+        shrinks = [(self.low[1] > self.low[0], self.lowest_case), (self.high[1] < self.high[0], self.highest_case)]
+        self.columns = [[] for _ in X]
+        for column in np.flatnonzero(~nominal & (table.span > 0)):
+            for case in {int(cases[column]) for shrunk, cases in shrinks if shrunk[column]}:
+                self.columns[case].append(column)
+        self.is_plain = ~np.isnan(X).any(axis=0)
+        # A column of one known value, or a category of one case beside missing ones: no shortcut.
+        self.undecided = {
+            int(self.lowest_case[column]) for column in np.flatnonzero((~np.isnan(X)).sum(axis=0) == 1)
+        }
+        for column in np.flatnonzero(nominal & ~self.is_plain):
+            values, first, counts = np.unique(X[:, column], return_index=True, return_counts=True)
+            self.undecided |= {int(case) for case in first[(counts == 1) & ~np.isnan(values)]}
+
+    def of(self, case):
+        """Return columns (m,), their values (m, n) scaled for all and for the fold, and the growth of differences (m,).
+
+        A growth of -1 stands for columns to be compared value by value.
+        """
+        columns = np.array(self.columns[case], dtype=np.int64)
+        low = np.where(self.lowest_case[columns] == case, self.low[1, columns], self.low[0, columns])
+        high = np.where(self.highest_case[columns] == case, self.high[1, columns], self.high[0, columns])
+        values, span_before = self.by_column[columns], self.table.span[columns]
+        old = (values - self.low[0, columns, np.newaxis]) / span_before[:, np.newaxis]
+        span = high - low
+        is_flat = span < self.smallest_range if self.smallest_range else span == 0
+        span[is_flat] = 1.0
+        new = (values - low[:, np.newaxis]) / span[:, np.newaxis]
+        new[is_flat] = np.where(np.isnan(new[is_flat]), np.nan, 0.0)
+        growth = np.where(self.is_plain[columns] & ~is_flat, span_before / span - 1, -1.0)
+        return columns, old, new, growth
+
+
+def _distance_error(X, table, distances):
+    """Return by how much two distances of a fold may be wrong together, when each is summed in another way."""
+    n_features = len(table.span)
+    magnified = 0.0 if X is None else _magnification(X, table.span).sum()
+    of_one = 4 * n_features * distances.max() + 8 * (n_features + magnified)
+    return 2 * _ROUNDING * of_one
+
+
+def _magnification(X, span):
+    """Return how much larger the values of a column (p,) are than their range, which rounding is relative to."""
+    largest = np.nanmax(np.abs(X), axis=0, initial=0.0)
+    return np.divide(largest, span, out=np.zeros(len(span)), where=span > 0)
+
+
+def _uncertainty_scores(selector, X, labels, n_classes):
+    nominal = nominal_mask(selector, selector.nominal_features)
+    scores = np.zeros(X.shape)
+    separate, logs = selector.missing == "separate", plogp_of_counts(len(labels))
+
+    def fill(first, last):
+        columns = np.ascontiguousarray(X[:, first:last].T)
+        order, n_known = orders(X[:, first:last])
+        for column in np.flatnonzero(nominal[first:last]):
+            columns[column] = as_categories(columns[column])
+        how = (nominal[first:last], n_classes, separate, logs)
+        kernels.uncertainty_without(columns, labels, order, n_known, *how, scores[:, first:last])
+
+    n_threads = n_threads_for(selector.n_jobs, X.size * 250)
+    bounds = np.linspace(0, X.shape[1], 4 * n_threads + 1).astype(int)
+    in_threads(fill, list(zip(bounds[:-1], bounds[1:], strict=True)), n_threads)
+    scores[np.bincount(labels)[labels] == 1] = np.nan  # that fold lacks a class
+    return scores
+
+
+def _nearly_equal_values(X):
+    """Return whether values of a column differ so little that moving and stretching them may make them equal."""
+    ordered = np.sort(X, axis=0)
+    with np.errstate(invalid="ignore"):
+        gaps = np.diff(ordered, axis=0)
+        return bool(((gaps > 0) & (gaps < 1e-12 * np.nanmax(np.abs(X), axis=0, initial=0.0))).any())
