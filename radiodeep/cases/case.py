@@ -120,6 +120,12 @@ class Case:
     def spacing_mm(self):
         return self._load()[2]
 
+    @property
+    def roi_size_mm(self):
+        """Volume of the region in mm³, or its area in mm² in an image of one slice."""
+        _, roi, spacing_mm = self.read()
+        return float(roi.sum() * np.prod(spacing_mm[-2:] if roi.shape[0] == 1 else spacing_mm))
+
     def read(self):
         """Return `voxels`, `roi` and `spacing_mm`, checked; a case on disk keeps no voxels behind."""
         return self._read() if self._loaded is None and isinstance(self.image, Path) else self._load()

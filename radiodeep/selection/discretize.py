@@ -54,7 +54,9 @@ class MDLDiscretizer(TransformerMixin, BaseEstimator):
         logs = plogp_of_counts(len(labels))
         order, n_known = orders(X)
         self.cut_points_ = [
-            mdl_cut_points(column, labels, order[number], n_known[number], len(classes), logs, self.candidates == "distinct")
+            mdl_cut_points(
+                column, labels, order[number], n_known[number], len(classes), logs, self.candidates == "distinct"
+            )
             for number, column in enumerate(np.ascontiguousarray(X.T))
         ]
         return self

@@ -1,9 +1,7 @@
 """A selector and all cases go in; the scores without each of the cases come out, without a fit for each."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import clone
 
 from radiodeep.selection import leave_one_out_kernels as kernels
 from radiodeep.selection import relief_kernels
@@ -68,51 +66,16 @@ def leave_one_out_scores(selector, X, y, rescaled=False):
     return None
 
 
-class GivenScores(SelectorMixin, BaseEstimator):
-    """A selector whose scores in a fold are known already; `fit` only ranks.
-
-    Parameters
-    ----------
-    selector : ReliefF or SymmetricUncertainty
-    scores : ndarray of shape (n_features,)
-        A row of `leave_one_out_scores`.
-    """
-
-    def __init__(self, selector, scores):
-        self.selector = selector
-        self.scores = scores
-
-    def fit(self, X, y):
-        """Rank by the scores, unless they leave open which features are kept: then fit."""
-        selector = clone(self.selector)
-        if self._decided(selector):
-            selector._checked(X, y)
-            selector._keep_best(np.array(self.scores))
-        else:
-            selector.fit(X, y)
-        self.selector_ = selector
-        self.n_features_in_ = selector.n_features_in_
-        if hasattr(selector, "feature_names_in_"):
-            self.feature_names_in_ = selector.feature_names_in_
-        return self
-
-    def __sklearn_tags__(self):
-        return self.selector.__sklearn_tags__()
-
-    def _decided(self, selector):
-        """Return whether scores that differ in their last digits would keep the same features."""
-        if np.isnan(self.scores).any():
-            return False
-        if isinstance(selector, SymmetricUncertainty):
-            return True  # to the last digit
-        ordered = np.sort(self.scores)[::-1]
-        n_wanted = selector._n_wanted(len(ordered))
-        clear = n_wanted >= len(ordered) or ordered[n_wanted - 1] - ordered[n_wanted] > 1e-10
-        return clear and (selector.threshold is None or np.abs(ordered - selector.threshold).min() > 1e-10)
-
-    def _get_support_mask(self):
-        check_is_fitted(self)
-        return self.selector_.support_
+def decides(selector, scores):
+    """Return whether scores keep the same features as a fit's, from which they differ in their last digits."""
+    if np.isnan(scores).any():
+        return False
+    if isinstance(selector, SymmetricUncertainty):
+        return True  # to the last digit
+    ordered = np.sort(scores)[::-1]
+    n_wanted = selector._n_wanted(len(ordered))
+    clear = n_wanted >= len(ordered) or ordered[n_wanted - 1] - ordered[n_wanted] > 1e-10
+    return bool(clear and (selector.threshold is None or np.abs(ordered - selector.threshold).min() > 1e-10))
 
 
 def _relieff_scores(selector, X, labels, n_classes, rescaled):
@@ -169,9 +132,7 @@ class _RangesOfFolds:
                 self.columns[case].append(column)
         self.is_plain = ~np.isnan(X).any(axis=0)
         # A column of one known value, or a category of one case beside missing ones: no shortcut.
-        self.undecided = {
-            int(self.lowest_case[column]) for column in np.flatnonzero((~np.isnan(X)).sum(axis=0) == 1)
-        }
+        self.undecided = {int(self.lowest_case[column]) for column in np.flatnonzero((~np.isnan(X)).sum(axis=0) == 1)}
         for column in np.flatnonzero(nominal & ~self.is_plain):
             values, first, counts = np.unique(X[:, column], return_index=True, return_counts=True)
             self.undecided |= {int(case) for case in first[(counts == 1) & ~np.isnan(values)]}

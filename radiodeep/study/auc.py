@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.stats import binomtest, norm, rankdata
 
 from radiodeep.exceptions import SingleClassError, StudyError
+
+TRAINING_SPREAD = 3.0  # how much of the variance between repeats the training sets add; see auc_of_repeats
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,89 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95):
     ...
     radiodeep.exceptions.SingleClassError: All 2 labels are 1. An AUC needs two classes.
     """
-    if not 0 < confidence_level < 1:
-        raise StudyError(f"The 'confidence_level' parameter must lie between 0 and 1. Got {confidence_level!r}.")
     positive = positive_labels(y_true)
     aucs, covariance = delong_covariance(positive, np.asarray(y_score, dtype=float)[np.newaxis])
-    auc, variance = float(aucs[0]), float(covariance[0, 0])
+    return _estimate(positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)
+
+
+def auc_of_repeats(y_true, y_scores, confidence_level=0.95):
+    """Estimate the mean AUC of repeated cross-validation, with an interval that knows of the training sets.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+    y_scores : array-like of shape (n_repeats, n)
+        Out-of-fold scores of at least two repeats.
+    confidence_level : float, default=0.95
+
+    Returns
+    -------
+    AucEstimate
+        Its variance is the mean of DeLong's over the repeats, which is that of the tested cases, plus
+        three times the variance of the AUC between the repeats, which stands for that of the training sets.
+
+    Notes
+    -----
+    DeLong's variance takes the model as given. Under cross-validation with selection inside the folds
+    the models differ as well, and since all repeats train on the same patients, their mean does not get
+    rid of it. The factor is measured, not derived: on 200 random tables (n = 40 and 100, 500 to 4,000
+    columns, labels random, ReliefF or symmetric uncertainty, naive Bayes or logistic regression) this
+    interval held 0.5 in 95 to 96 % of the studies, on tables with signal the true AUC in 90 to 97 %;
+    DeLong's alone in 80 to 86 % and 80 to 93 %.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.study.auc import auc_of_repeats
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat([0, 1], 20)
+    >>> print(auc_of_repeats(y, y + rng.normal(size=(5, 40))))
+    AUC 0.73 (95% CI 0.56-0.89), n=40
+    """
+    positive = positive_labels(y_true)
+    aucs, covariance = zip(
+        *(delong_covariance(positive, np.asarray(scores, dtype=float)[np.newaxis]) for scores in y_scores), strict=True
+    )
+    aucs = np.concatenate(aucs)
+    variance = float(np.mean(covariance)) + TRAINING_SPREAD * float(aucs.var(ddof=1))
+    return _estimate(positive, float(aucs.mean()), variance, confidence_level)
+
+
+def auc_of_pairs(wins, confidence_level=0.95):
+    """Estimate the AUC from pairs of cases of different classes, each scored by a model that saw neither.
+
+    Parameters
+    ----------
+    wins : array-like of shape (n_negative, n_positive)
+        1 where the case of the class that sorts last has the higher score, 0.5 for a tie.
+    confidence_level : float, default=0.95
+
+    Returns
+    -------
+    AucEstimate
+        Its variance is DeLong's, from the mean of each row and column.
+
+    References
+    ----------
+    Airola et al., An experimental comparison of cross-validation techniques for estimating the area
+    under the ROC curve, Computational Statistics & Data Analysis 55 (2011) 1828.
+    """
+    wins = np.asarray(wins, dtype=float)
+    aucs, covariance = covariance_of_pairs(wins[np.newaxis])
+    positive = np.repeat([False, True], wins.shape)
+    return _estimate(positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)
+
+
+def covariance_of_pairs(wins):
+    """Return the AUCs of several models and DeLong's covariance from their pairs (n_models, n_negative, n_positive)."""
+    _, n_negative, n_positive = wins.shape
+    covariance = _covariance(wins.mean(axis=1)) / n_positive + _covariance(wins.mean(axis=2)) / n_negative
+    return wins.mean(axis=(1, 2)), covariance
+
+
+def _estimate(positive, auc, variance, confidence_level):
+    if not 0 < confidence_level < 1:
+        raise StudyError(f"The 'confidence_level' parameter must lie between 0 and 1. Got {confidence_level!r}.")
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if auc in (0.0, 1.0):
         bound = ((1 - confidence_level) / 2) ** (1 / min(n_positive, n_negative))
@@ -98,6 +178,20 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95):
         low, high = max(auc - half, 0.0), min(auc + half, 1.0)
     interval = ConfidenceInterval(float(low), float(high), confidence_level)
     return AucEstimate(auc, variance, interval, n_positive, n_negative)
+
+
+def accuracy_interval(n_right, n_cases, confidence_level=0.95):
+    """Return Wilson's interval of an accuracy as a ConfidenceInterval.
+
+    Examples
+    --------
+    >>> from radiodeep.study.auc import accuracy_interval
+    >>> interval = accuracy_interval(36, 40)
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.769, 0.96)
+    """
+    interval = binomtest(int(n_right), int(n_cases)).proportion_ci(confidence_level, method="wilson")
+    return ConfidenceInterval(float(interval.low), float(interval.high), confidence_level)
 
 
 def positive_labels(y_true):

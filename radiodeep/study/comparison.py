@@ -1,12 +1,21 @@
-"""Two results on the same cases in, a paired test out: DeLong for AUC, McNemar for accuracy."""
+"""Results in, tests out: DeLong for AUC, McNemar for accuracy, Holm for many."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from scipy.stats import binomtest, norm
+from scipy.stats import t as student_t
 
 from radiodeep.exceptions import StudyError
-from radiodeep.study.auc import delong_covariance, positive_labels
+from radiodeep.study.auc import (
+    TRAINING_SPREAD,
+    auc_with_confidence,
+    covariance_of_pairs,
+    delong_covariance,
+    positive_labels,
+)
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,62 @@ class Comparison:
 
 
 def compare_auc(result_a, result_b):
-    """Test whether two models have the same AUC on the same cases (DeLong's paired test).
+    """Test whether two models have the same AUC on the same cases.
 
     Parameters
     ----------
     result_a, result_b : StudyResult
-        With the same cases and labels.
+        With the same cases, labels and kind of split.
+
+    Returns
+    -------
+    Comparison
+        DeLong's paired test. For repeated folds the mean difference is tested, and the variance between
+        the repeats is added as in `auc_of_repeats`.
+
+    Raises
+    ------
+    StudyError
+        The cases, labels or numbers of repeats differ.
+
+    References
+    ----------
+    DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837.
+    """
+    a, b = _paired(result_a, result_b)
+    positive = positive_labels(a["label"])
+    scores_a, scores_b = (_scores_of(result, a.index) for result in (result_a, result_b))
+    if len(scores_a) != len(scores_b):
+        raise StudyError(
+            f"One result has {len(scores_a)} repeats, the other {len(scores_b)}. Compare results of the same split."
+        )
+    if getattr(result_a, "pairs", None) is not None and getattr(result_b, "pairs", None) is not None:
+        pairs = [covariance_of_pairs(np.stack([result_a.pairs, result_b.pairs]))]
+    else:
+        pairs = [delong_covariance(positive, np.stack(pair)) for pair in zip(scores_a, scores_b, strict=True)]
+    aucs = np.array([pair[0] for pair in pairs])
+    variances = [covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1] for _, covariance in pairs]
+    differences = aucs[:, 0] - aucs[:, 1]
+    variance = float(np.mean(variances))
+    test = "DeLong, paired"
+    if len(pairs) > 1:
+        variance += TRAINING_SPREAD * float(differences.var(ddof=1))
+        test = f"DeLong, paired, {len(pairs)} repeats"
+    difference, value_a, value_b = float(differences.mean()), *(float(value) for value in aucs.mean(axis=0))
+    if variance > 1e-15:
+        p_value = float(2 * norm.sf(abs(difference) / np.sqrt(variance)))
+    else:
+        p_value = 1.0 if abs(difference) < 1e-12 else 0.0
+    return Comparison("AUC", value_a, value_b, difference, p_value, test)
+
+
+def compare_auc_unpaired(result_a, result_b):
+    """Test whether a model has the same AUC on two groups of different cases.
+
+    Parameters
+    ----------
+    result_a, result_b : StudyResult
+        Without a common case.
 
     Returns
     -------
@@ -54,22 +113,80 @@ def compare_auc(result_a, result_b):
     Raises
     ------
     StudyError
-        The cases or labels differ.
+        A case is in both results: use `compare_auc`.
 
     References
     ----------
-    DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837.
+    DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837, with Welch's degrees of freedom as in R's
+    pROC.
     """
-    a, b = _paired(result_a, result_b)
-    scores = np.stack([a["score"], b["score"]]).astype(float)
-    aucs, covariance = delong_covariance(positive_labels(a["label"]), scores)
-    difference = float(aucs[0] - aucs[1])
-    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    if variance > 1e-15:
-        p_value = float(2 * norm.sf(abs(difference) / np.sqrt(variance)))
-    else:
+    a, b = result_a.predictions, result_b.predictions
+    both = {name for name in a.index if isinstance(name, str)} & {name for name in b.index if isinstance(name, str)}
+    if both:
+        raise StudyError(f"{len(both)} cases are in both results, e.g. {min(both)!r}. Use compare_auc for those.")
+    estimates = [auc_with_confidence(frame["label"], frame["score"]) for frame in (a, b)]
+    variances = np.array([estimate.variance for estimate in estimates])
+    difference = estimates[0].auc - estimates[1].auc
+    if variances.sum() <= 1e-15:
         p_value = 1.0 if abs(difference) < 1e-12 else 0.0
-    return Comparison("AUC", float(aucs[0]), float(aucs[1]), difference, p_value, "DeLong, paired")
+    else:
+        freedom = variances.sum() ** 2 / (variances**2 / (np.array([len(a), len(b)]) - 1)).sum()
+        p_value = float(2 * student_t.sf(abs(difference) / np.sqrt(variances.sum()), freedom))
+    return Comparison("AUC", estimates[0].auc, estimates[1].auc, difference, p_value, "DeLong, unpaired")
+
+
+def compare_all(results, against=None):
+    """Test several models against one, or each against each, with Holm's correction for their number.
+
+    Parameters
+    ----------
+    results : dict from name to StudyResult
+    against : str, optional
+        The main model, named before looking; None compares all pairs.
+
+    Returns
+    -------
+    DataFrame
+        A row per comparison, smallest p first: `model`, `against`, `auc`, `auc_against`, `difference`,
+        `p_value`, `p_holm`.
+
+    Raises
+    ------
+    StudyError
+        There are fewer than two results, or `against` is none of them.
+
+    References
+    ----------
+    Holm, A simple sequentially rejective multiple test procedure, Scandinavian J. Statistics 6 (1979) 65.
+    """
+    if len(results) < 2 or (against is not None and against not in results):
+        raise StudyError(f"Expected two results or more, and 'against' to be one of {list(results)}. Got {against!r}.")
+    pairs = combinations(results, 2) if against is None else [(name, against) for name in results if name != against]
+    rows = []
+    for model, other in pairs:
+        found = compare_auc(results[model], results[other])
+        rows.append((model, other, found.value_a, found.value_b, found.difference, found.p_value))
+    columns = ["model", "against", "auc", "auc_against", "difference", "p_value"]
+    table = pd.DataFrame(rows, columns=columns).sort_values("p_value", kind="stable", ignore_index=True)
+    table["p_holm"] = holm(table["p_value"])
+    return table
+
+
+def holm(p_values):
+    """Return p values corrected for their number by Holm's method, in their order.
+
+    Examples
+    --------
+    >>> from radiodeep.study.comparison import holm
+    >>> [round(float(p), 6) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values, kind="stable")
+    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
 
 
 def compare_accuracy(result_a, result_b):
@@ -90,6 +207,14 @@ def compare_accuracy(result_a, result_b):
     p_value = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
     accuracy_a, accuracy_b = float(right_a.mean()), float(right_b.mean())
     return Comparison("accuracy", accuracy_a, accuracy_b, accuracy_a - accuracy_b, p_value, "McNemar, exact")
+
+
+def _scores_of(result, ids):
+    """Return the scores of each repeat, (n_repeats, n_cases), in the order of the ids."""
+    scores = getattr(result, "scores", None)
+    if scores is None:
+        return result.predictions.loc[ids, "score"].to_numpy(dtype=float)[np.newaxis]
+    return scores.loc[ids].to_numpy(dtype=float).T
 
 
 def _paired(result_a, result_b):

@@ -1,87 +1,78 @@
-"""Estimator, cases or table, labels in; pooled out-of-fold predictions with AUC and interval out.
+"""Estimator, cases or table, labels in; out-of-fold predictions with AUC and interval out.
 
 Extractors that learn nothing run once for all folds; every step that learns is fitted in each fold
-on that fold's training cases alone.
+on that fold's training cases alone. Nothing that is known to mislead comes alone: repeated folds stand
+beside leave-one-out, and the size of the region beside every model.
 """
 
-from dataclasses import dataclass, field
+import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
+from scipy.stats import rankdata, spearmanr
 from sklearn.base import clone
-from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, StratifiedGroupKFold, StratifiedKFold
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import _safe_indexing
 
-from radiodeep.exceptions import LeakageError, SingleClassError, StudyError
+from radiodeep.exceptions import LeakageError, RadiodeepWarning, SingleClassError, StudyError
 from radiodeep.progress import with_progress
-from radiodeep.study.auc import ConfidenceInterval, auc_with_confidence
+from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
+from radiodeep.study.comparison import compare_auc
 from radiodeep.study.description import describe, selected_features
+from radiodeep.study.result import StudyResult
 from radiodeep.study.shared_extraction import over_positions
+from radiodeep.study.shared_selection import shared_scores, with_given_scores
+from radiodeep.study.splits import Plan, check_folds, companion_plan, plan_of
+from radiodeep.study.stability import selection_stability
 
-
-@dataclass(frozen=True, eq=False)
-class StudyResult:
-    """Evidence of one model; its `print` is the sentence for the paper.
-
-    Attributes
-    ----------
-    name : str
-        What the model was called.
-    auc : float
-        Area under the ROC curve of the pooled out-of-fold scores.
-    confidence_interval : ConfidenceInterval
-        `.low` and `.high` (DeLong).
-    accuracy : float
-        Fraction of cases whose predicted label is right.
-    predictions : DataFrame of shape (n_cases, 4)
-        `label`, `fold`, `score` (for the class that sorts last), `prediction`; index = case id.
-    folds : DataFrame
-        A row per fold: `n_train`, `n_test`, `test_ids` and `selected_features`, the names that the
-        selectors of this fold kept (None for a model without selector).
-    cv : str
-        How the cases were split.
-    settings : dict
-        Classes and parameters of the model, ready for json.
-    """
-
-    name: str
-    auc: float
-    confidence_interval: ConfidenceInterval
-    accuracy: float
-    predictions: pd.DataFrame = field(repr=False)
-    folds: pd.DataFrame = field(repr=False)
-    cv: str
-    settings: dict = field(repr=False)
-
-    def __str__(self):
-        interval = self.confidence_interval
-        return (
-            f"AUC {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}), "
-            f"accuracy {self.accuracy:.2f}, n={len(self.predictions)}"
-        )
+SIZE_ALONE = "size alone"
+_BASELINE = (SIZE_ALONE,)  # its key beside the names of the models, which may be any text
+_SIZE_COLUMNS = ("original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
+_MUCH_LIKE_SIZE = 0.9
+_MOST_FITS_AT_ONCE = 16
+_SIZE_MEASURED_EVERY = 8  # folds: one is much like the next, and it takes a pass over the table
 
 
 def cross_validated_auc(
-    estimator, X, y, cv="leave-one-out", groups=None, n_jobs=None, *, random_state=0, confidence_level=0.95
+    estimator,
+    X,
+    y,
+    cv="leave-one-out",
+    groups=None,
+    n_jobs=None,
+    *,
+    n_repeats=5,
+    size="auto",
+    random_state=0,
+    confidence_level=0.95,
 ):
     """Say how well an estimator predicts cases that it has not seen.
 
     Parameters
     ----------
-    estimator : classifier or pipeline of scikit-learn
-        Extractors at its head that learn nothing run once for all folds; selectors, scalers and
-        classifiers are fitted in every fold.
+    estimator : classifier or pipeline of scikit-learn or imbalanced-learn
+        Extractors at its head that learn nothing run once for all folds; selectors, scalers, samplers
+        and classifiers are fitted in every fold.
     X : Cohort, sequence of Case, DataFrame or ndarray
     y : array-like of shape (n_cases,)
         Two classes; the one that sorts last is the positive one.
-    cv : "leave-one-out", int, or a splitter of scikit-learn, default="leave-one-out"
-        An int means that many stratified, shuffled folds. With `groups`, leave-one-out leaves out
+    cv : "leave-one-out", "leave-pair-out", int, or a splitter of scikit-learn, default="leave-one-out"
+        An int means that many stratified, shuffled folds, repeated `n_repeats` times. Leave-pair-out
+        fits once for every pair of cases of different classes. With `groups`, leave-one-out leaves out
         one group (patient) and folds keep groups together.
     groups : array-like of shape (n_cases,), optional
         Cases of one group are never on both sides, e.g. ``cohort.patients``.
     n_jobs : int, optional
         Processes; -1 for all cores.
+    n_repeats : int, default=5
+        Of folds by number, and of those that stand beside leave-one-out.
+    size : "auto", None or array-like of shape (n_cases,), default="auto"
+        Sizes of the regions, for the model of size alone: found in cases and in columns of volume or
+        area by themselves.
     random_state : int, default=0
         Shuffles the folds.
     confidence_level : float, default=0.95
@@ -89,6 +80,8 @@ def cross_validated_auc(
     Returns
     -------
     StudyResult
+        With `beside`, the same model under repeated stratified folds, where `cv` leaves one out, and
+        with `size_alone`, a logistic regression on the logarithm of the size, on the same folds.
 
     Raises
     ------
@@ -97,13 +90,20 @@ def cross_validated_auc(
     LeakageError
         A patient would be on both sides of a fold.
     StudyError
-        More than two classes, sizes that differ, or a split that does not test every case once.
+        More than two classes, sizes that differ, or a split that does not test all cases equally often.
+
+    Warns
+    -----
+    RadiodeepWarning
+        The features selected in most folds go up and down with the size of the region.
 
     Notes
     -----
-    Scores are pooled over the folds before the AUC is computed. Under leave-one-out that AUC is
-    biased low (a model that has learned nothing scores below 0.5, since leaving a case out tilts
-    the training set towards the other class); repeated folds are not.
+    Under leave-one-out the scores of all folds are pooled before the AUC is computed, as the older
+    studies did. That AUC is biased low (a model that has learned nothing scores below 0.5, since
+    leaving a case out tilts the training set towards the other class); repeated folds are not. Their AUC
+    is the mean over the repeats, with the interval of `radiodeep.study.auc.auc_of_repeats`. Cases are
+    ranked by decision values or log-odds where a model has them: probabilities of 1.0 are ties.
 
     Examples
     --------
@@ -111,10 +111,10 @@ def cross_validated_auc(
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sklearn.pipeline import make_pipeline
     >>> cohort = rd.make_phantom_cohort(12, random_state=1)
-    >>> model = make_pipeline(rd.RadiomicsExtractor(), rd.ReliefF(n_features_to_select=2), GaussianNB())
+    >>> model = make_pipeline(rd.RadiomicsExtractor(families=["glcm"]), rd.ReliefF(n_features_to_select=2), GaussianNB())
     >>> result = rd.cross_validated_auc(model, cohort, cohort.labels)
-    >>> len(result.predictions), len(result.folds)
-    (12, 12)
+    >>> len(result.predictions), len(result.folds), result.beside.cv
+    (12, 12, '5-fold, 5 repeats')
     >>> rd.cross_validated_auc(model, cohort, [1] * 12)
     Traceback (most recent call last):
     ...
@@ -122,26 +122,45 @@ def cross_validated_auc(
     """
     name = type(estimator).__name__
     results = cross_validate_models(
-        {name: estimator}, X, y, cv, groups, n_jobs, random_state=random_state, confidence_level=confidence_level
+        {name: estimator},
+        X,
+        y,
+        cv,
+        groups,
+        n_jobs,
+        n_repeats=n_repeats,
+        size=size,
+        random_state=random_state,
+        confidence_level=confidence_level,
     )
     return results[name]
 
 
 def cross_validate_models(
-    models, X, y, cv="leave-one-out", groups=None, n_jobs=None, *, random_state=0, confidence_level=0.95
+    models,
+    X,
+    y,
+    cv="leave-one-out",
+    groups=None,
+    n_jobs=None,
+    *,
+    n_repeats=5,
+    size="auto",
+    random_state=0,
+    confidence_level=0.95,
 ):
     """Study several models on the same cases and folds, each extraction run once for all of them.
 
     Parameters
     ----------
     models : dict from name to estimator
-    X, y, cv, groups, n_jobs, random_state, confidence_level
+    X, y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level
         As in `cross_validated_auc`.
 
     Returns
     -------
     dict from name to StudyResult
-        Results are paired case by case, as `compare_auc` needs.
+        Results are paired case by case, as `compare_auc` and `compare_all` need.
 
     Examples
     --------
@@ -155,30 +174,43 @@ def cross_validate_models(
     ['shape', 'texture']
     """
     y, classes = _checked_labels(X, y)
-    splits, cv_name = _splits(cv, X, y, groups, random_state)
     ids = _ids(X)
-    _check_folds(splits, y, ids, groups if groups is not None else getattr(X, "patients", None))
+    plan = plan_of(cv, y, groups, n_repeats, random_state)
+    plans = [plan]
+    if isinstance(cv, str) and cv == "leave-one-out":
+        plans += [beside for beside in [companion_plan(y, groups, n_repeats, random_state)] if beside is not None]
+    for one in plans:
+        check_folds(one, y, ids, groups if groups is not None else getattr(X, "patients", None))
 
     shared, rows = over_positions(models, X, n_jobs)
-    tasks = [(name, number) for name in models for number in range(len(splits))]
-    finished = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_fit_fold)(shared[name], rows, y, *splits[number]) for name, number in tasks
-    )
-    done = dict(zip(tasks, with_progress(finished, "Cross-validation", len(tasks)), strict=True))
-    return {
-        name: _result(
-            name,
-            [done[name, number] for number in range(len(splits))],
-            splits=splits,
-            y=y,
-            ids=ids,
-            classes=classes,
-            cv_name=cv_name,
-            settings=describe(model),
-            confidence_level=confidence_level,
+    sizes = _sizes(size, X)
+    subjects = {name: _Subject(shared[name], rows, describe(model)) for name, model in models.items()}
+    known = {}
+    for subject in subjects.values() if plan.leaves_one_out else ():
+        subject.scores = shared_scores(subject.model, rows, y, n_jobs, known)
+    if sizes is not None:
+        log_size = make_pipeline(FunctionTransformer(np.log), StandardScaler(), LogisticRegression(C=np.inf))
+        subjects[_BASELINE] = _Subject(log_size, sizes[:, np.newaxis], describe(log_size))
+
+    outcomes = _run(subjects, plans, y, sizes, n_jobs)
+    settle = _Evidence(y, ids, classes, confidence_level)
+    found = {
+        (name, which): settle.result(
+            SIZE_ALONE if name is _BASELINE else name, outcomes[name, which], one, subject.settings
         )
-        for name, model in models.items()
+        for name, subject in subjects.items()
+        for which, one in enumerate(plans)
     }
+    results = {}
+    for name in models:
+        result, *others = (found[name, which] for which in range(len(plans)))
+        if sizes is not None:
+            alone, *alone_others = (found[_BASELINE, which] for which in range(len(plans)))
+            others = [_against(other, size_too) for other, size_too in zip(others, alone_others, strict=True)]
+            result = _against(result, replace(alone, beside=alone_others[0] if alone_others else None))
+        results[name] = replace(result, beside=others[0] if others else None)
+        _warn_of_size(results[name])
+    return results
 
 
 def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level=0.95):
@@ -195,7 +227,8 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     Returns
     -------
     StudyResult
-        Its predictions are those of the test cases, in one fold.
+        Its predictions are those of the test cases, in one fold. DeLong's interval holds here, since the
+        model is one and the test cases are others.
 
     Raises
     ------
@@ -228,61 +261,249 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
             f"{len(both)} patient{'s are' if len(both) > 1 else ' is'} in both cohorts: "
             f"{', '.join(repr(one) for one in both[:5])}. Take them out of one side."
         )
-    outcome = _predict(clone(estimator).fit(X_train, y_train), X_test)
-    return _result(
-        type(estimator).__name__,
-        [outcome],
-        splits=[(np.arange(len(y_train)), np.arange(len(y_test)))],
-        y=y_test,
-        ids=_ids(X_test),
-        classes=classes,
-        cv_name="holdout",
-        settings=describe(estimator),
-        confidence_level=confidence_level,
-    )
+    outcome = _outcome(clone(estimator).fit(X_train, y_train), X_test, None, None)
+    plan = Plan("holdout", "pooled", [(np.arange(len(y_train)), np.arange(len(y_test)))], [0])
+    settle = _Evidence(y_test, _ids(X_test), classes, confidence_level)
+    return settle.result(type(estimator).__name__, [outcome], plan, describe(estimator))
 
 
-def _fit_fold(estimator, rows, y, train, test):
-    fitted = clone(estimator).fit(_safe_indexing(rows, train), y[train])
-    return _predict(fitted, _safe_indexing(rows, test))
+@dataclass
+class _Subject:
+    """A model over rows, and its selectors' scores without each row where they were computed together."""
+
+    model: object
+    rows: object
+    settings: dict
+    scores: dict = None
 
 
-def _predict(fitted, X):
-    """Return score of the class that sorts last, prediction, and the names of the selected features."""
-    if hasattr(fitted, "predict_proba"):
-        score = fitted.predict_proba(X)[:, 1]
-    elif hasattr(fitted, "decision_function"):
-        score = fitted.decision_function(X)
+@dataclass
+class _Outcome:
+    """What a model fitted in one fold says of its test cases, and what it selected."""
+
+    score: np.ndarray
+    probability: np.ndarray
+    prediction: np.ndarray
+    selected: list
+    n_candidates: int
+    like_size: list
+
+
+def _run(subjects, plans, y, sizes, n_jobs):
+    """Return the outcomes of all folds by (subject, number of the plan), computed in one go."""
+    n_fits = sum(len(plan.folds) for plan in plans) * len(subjects)
+    at_once = max(1, min(_MOST_FITS_AT_ONCE, n_fits // (8 * effective_n_jobs(n_jobs))))
+    tasks = [
+        (name, which, first)
+        for name in subjects
+        for which, plan in enumerate(plans)
+        for first in range(0, len(plan.folds), at_once)
+    ]
+
+    def task(name, which, first):
+        subject, folds = subjects[name], plans[which].folds[first : first + at_once]
+        given = None
+        if subject.scores and plans[which].leaves_one_out:
+            given = [{path: scores[test[0]] for path, scores in subject.scores.items()} for _, test in folds]
+        return delayed(_fit_folds)(subject.model, subject.rows, y, folds, given, sizes)
+
+    finished = Parallel(n_jobs=n_jobs, return_as="generator")(task(*one) for one in tasks)
+    outcomes = {(name, which): [] for name in subjects for which in range(len(plans))}
+    for (name, which, _), part in zip(tasks, with_progress(finished, "Cross-validation", len(tasks)), strict=True):
+        outcomes[name, which] += part
+    return outcomes
+
+
+def _fit_folds(model, rows, y, folds, given, sizes):
+    outcomes = []
+    for number, (train, test) in enumerate(folds):
+        fitted = with_given_scores(model, given[number] if given else {})
+        train_rows = _safe_indexing(rows, train)
+        fitted.fit(train_rows, y[train])
+        train_sizes = None if sizes is None else sizes[train]
+        measured = train_sizes if number % _SIZE_MEASURED_EVERY == 0 else None
+        outcomes.append(_outcome(fitted, _safe_indexing(rows, test), train_rows, measured))
+    return outcomes
+
+
+def _outcome(fitted, rows, train_rows, train_sizes):
+    probability = fitted.predict_proba(rows)[:, 1] if hasattr(fitted, "predict_proba") else np.full(len(rows), np.nan)
+    score = _log_odds(fitted, rows)
+    if score is None:
+        if not hasattr(fitted, "predict_proba"):
+            raise StudyError(
+                f"{type(fitted).__name__} gives neither probabilities nor decision values, so it has no AUC. "
+                "Use a classifier."
+            )
+        score = probability
+    kept = selected_features(fitted)
+    if kept is None:
+        names, n_candidates, like_size = None, 0, None
     else:
-        raise StudyError(
-            f"{type(fitted).__name__} gives neither probabilities nor decision values, so it has no AUC. "
-            "Use a classifier."
+        names, transformer, n_candidates = kept
+        like_size = None if train_sizes is None else _like_size(transformer.transform(train_rows), train_sizes)
+    prediction = np.asarray(fitted.predict(rows))
+    return _Outcome(np.asarray(score, dtype=float), probability, prediction, names, n_candidates, like_size)
+
+
+def _log_odds(fitted, rows):
+    """Return decision values or log-odds, which tell cases apart whose probability is 1.0 to the last digit."""
+    fitted = getattr(fitted, "best_estimator_", fitted)
+    if hasattr(fitted, "decision_function"):
+        return fitted.decision_function(rows)
+    if isinstance(fitted, Pipeline):
+        before = fitted[:-1].transform(rows) if len(fitted) > 1 else rows
+        return _log_odds(fitted[-1], before)
+    if hasattr(fitted, "predict_joint_log_proba"):
+        joint = fitted.predict_joint_log_proba(rows)
+        return joint[:, 1] - joint[:, 0]
+    return None
+
+
+def _like_size(values, sizes):
+    """Return the absolute rank correlation of each selected feature with the size, or nan for constant ones."""
+    values = np.asarray(values, dtype=float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # constant columns have none
+        return [float(abs(spearmanr(column, sizes, nan_policy="omit").statistic)) for column in values.T]
+
+
+class _Evidence:
+    """Turns the outcomes of folds into results."""
+
+    def __init__(self, y, ids, classes, confidence_level):
+        self.y, self.ids, self.classes, self.level = y, ids, classes, confidence_level
+        self.positive = y == classes[1]
+
+    def result(self, name, outcomes, plan, settings):
+        n_repeats = max(plan.repeats) + 1
+        scores = np.full((n_repeats, len(self.y)), np.nan)
+        probabilities, tested = np.zeros(len(self.y)), np.zeros(len(self.y))
+        said_positive, right, fold_of = np.zeros(len(self.y)), 0, np.zeros(len(self.y), dtype=int)
+        for number, ((_, test), outcome) in enumerate(zip(plan.folds, outcomes, strict=True)):
+            scores[plan.repeats[number], test] = outcome.score
+            probabilities[test] += outcome.probability
+            said_positive[test] += outcome.prediction == self.classes[1]
+            tested[test] += 1
+            right += int((outcome.prediction == self.y[test]).sum())
+            fold_of[test] = number
+        estimate, how, interval, pairs = self._auc(scores, outcomes, plan)
+        accuracy = right / tested.sum()
+        predictions = pd.DataFrame(
+            {
+                "label": self.y,
+                "fold": fold_of,
+                "score": self._one_score(scores, pairs, plan),
+                "probability": probabilities / tested,
+                "prediction": np.where(said_positive > tested / 2, self.classes[1], self.classes[0]),
+            },
+            index=pd.Index(self.ids, name="id"),
         )
-    return np.asarray(score, dtype=float), np.asarray(fitted.predict(X)), selected_features(fitted)
+        return StudyResult(
+            name=name,
+            auc=estimate.auc,
+            confidence_interval=estimate.confidence_interval,
+            accuracy=float(accuracy),
+            predictions=predictions,
+            folds=self._folds(outcomes, plan),
+            cv=plan.name,
+            settings=settings,
+            estimate=how,
+            interval_method=interval,
+            variance=estimate.variance,
+            accuracy_interval=accuracy_interval(round(accuracy * len(self.y)), len(self.y), self.level),
+            scores=None if pairs is not None else pd.DataFrame(scores.T, index=predictions.index),
+            pairs=pairs,
+            stability=_stability(outcomes),
+            size_correlations=_size_correlations(outcomes),
+        )
+
+    def _auc(self, scores, outcomes, plan):
+        if plan.kind == "pairs":
+            wins = np.zeros((int((~self.positive).sum()), int(self.positive.sum())))
+            rank = np.where(self.positive, np.cumsum(self.positive), np.cumsum(~self.positive)) - 1
+            for (_, (negative, positive)), outcome in zip(plan.folds, outcomes, strict=True):
+                low, high = outcome.score
+                wins[rank[negative], rank[positive]] = 0.5 * (np.sign(high - low) + 1)
+            return auc_of_pairs(wins, self.level), "mean over pairs", "DeLong, of pairs", wins
+        if plan.kind == "repeated":
+            estimate = auc_of_repeats(self.positive, scores, self.level)
+            return estimate, f"mean of {len(scores)} repeats", "DeLong + spread between repeats", None
+        return auc_with_confidence(self.positive, scores[0], self.level), "pooled over folds", "DeLong", None
+
+    def _one_score(self, scores, pairs, plan):
+        if plan.kind == "pairs":
+            score = np.empty(len(self.y))
+            score[self.positive], score[~self.positive] = pairs.mean(axis=0), 1 - pairs.mean(axis=1)
+            return score
+        if plan.kind == "repeated":
+            return (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y)
+        return scores[0]
+
+    def _folds(self, outcomes, plan):
+        rows = [
+            (repeat, len(train), len(test), [self.ids[row] for row in test], outcome.selected, outcome.n_candidates)
+            for repeat, (train, test), outcome in zip(plan.repeats, plan.folds, outcomes, strict=True)
+        ]
+        columns = ["repeat", "n_train", "n_test", "test_ids", "selected_features", "n_candidates"]
+        return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(len(rows), name="fold"))
 
 
-def _result(name, outcomes, *, splits, y, ids, classes, cv_name, settings, confidence_level):
-    predictions = pd.DataFrame({"label": y, "fold": 0, "score": np.nan}, index=pd.Index(ids, name="id"))
-    predicted = np.empty(len(y), dtype=y.dtype)
-    folds = []
-    for number, ((train, test), (score, prediction, selected)) in enumerate(zip(splits, outcomes, strict=True)):
-        predictions.iloc[test, predictions.columns.get_loc("fold")] = number
-        predictions.iloc[test, predictions.columns.get_loc("score")] = score
-        predicted[test] = prediction
-        folds.append((len(train), len(test), [ids[row] for row in test], selected))
-    predictions["prediction"] = predicted
-    estimate = auc_with_confidence(y == classes[1], predictions["score"].to_numpy(), confidence_level)
-    columns = ["n_train", "n_test", "test_ids", "selected_features"]
-    return StudyResult(
-        name=name,
-        auc=estimate.auc,
-        confidence_interval=estimate.confidence_interval,
-        accuracy=float(np.mean(predicted == y)),
-        predictions=predictions,
-        folds=pd.DataFrame(folds, columns=columns, index=pd.RangeIndex(len(folds), name="fold")),
-        cv=cv_name,
-        settings=settings,
-    )
+def _stability(outcomes):
+    subsets = [outcome.selected for outcome in outcomes if outcome.selected is not None]
+    if len(subsets) < 2 or len(subsets) < len(outcomes):
+        return None
+    return selection_stability(subsets, max(outcome.n_candidates for outcome in outcomes))
+
+
+def _size_correlations(outcomes):
+    """Return the mean correlation with size of each feature that at least half of the folds selected."""
+    seen, measured = {}, [outcome for outcome in outcomes if outcome.like_size is not None]
+    for outcome in measured:
+        for name, correlation in zip(outcome.selected, outcome.like_size, strict=True):
+            seen.setdefault(name, []).append(correlation)
+    often = {name: found for name, found in seen.items() if len(found) >= len(measured) / 2}
+    return {name: float(np.nanmean(found)) for name, found in often.items() if not np.isnan(found).all()}
+
+
+def _against(result, size_alone):
+    return replace(result, size_alone=size_alone, against_size=compare_auc(result, size_alone))
+
+
+def _warn_of_size(result):
+    like = {name: value for name, value in result.size_correlations.items() if value > _MUCH_LIKE_SIZE}
+    if like:
+        named = ", ".join(
+            f"{name} ({value:.2f})" for name, value in sorted(like.items(), key=lambda item: -item[1])[:3]
+        )
+        warnings.warn(
+            f"{len(like)} of the {len(result.size_correlations)} features that {result.name} selects in most folds go "
+            f"up and down with the size of the region (rank correlation above {_MUCH_LIKE_SIZE}): {named}. Read the "
+            "AUC beside that of size alone, result.size_alone.",
+            RadiodeepWarning,
+            stacklevel=3,
+        )
+
+
+def _sizes(size, X):
+    """Return the sizes of the regions (n_cases,), or None where nobody knows them."""
+    if size is None:
+        return None
+    if not isinstance(size, str):
+        sizes = np.asarray(size, dtype=float)
+        if sizes.shape != (len(X),) or not (np.isfinite(sizes) & (sizes > 0)).all():
+            raise StudyError(f"The 'size' parameter must hold a number > 0 for each of the {len(X)} cases.")
+        return sizes
+    if size != "auto":
+        raise StudyError(f"The 'size' parameter must be 'auto', None or one size per case. Got {size!r}.")
+    if hasattr(X, "columns"):
+        column = next((name for name in _SIZE_COLUMNS if name in X.columns), None)
+        sizes = None if column is None else X[column].to_numpy(dtype=float)
+    elif hasattr(X, "shape"):
+        return None
+    else:
+        sizes = np.array([getattr(case, "roi_size_mm", np.nan) for case in X], dtype=float)
+    return sizes if sizes is not None and (np.isfinite(sizes) & (sizes > 0)).all() else None
 
 
 def _checked_labels(X, y):
@@ -300,52 +521,6 @@ def _checked_labels(X, y):
             "Study one class against the others, e.g. y == 'large'."
         )
     return y, classes
-
-
-def _splits(cv, X, y, groups, random_state):
-    """Return the folds as pairs of positions, and what to call them."""
-    grouped = groups is not None
-    if isinstance(cv, str):
-        if cv != "leave-one-out":
-            raise StudyError(f"The 'cv' parameter must be 'leave-one-out', an int >= 2 or a splitter. Got {cv!r}.")
-        splitter, name = (LeaveOneGroupOut(), "leave-one-group-out") if grouped else (LeaveOneOut(), cv)
-    elif isinstance(cv, int | np.integer) and not isinstance(cv, bool):
-        smallest = int(np.unique(y, return_counts=True)[1].min())
-        if not 2 <= cv <= smallest:
-            raise StudyError(
-                f"The number of folds must be between 2 and {smallest}, the size of the smaller class. Got {cv}."
-            )
-        folds = StratifiedGroupKFold if grouped else StratifiedKFold
-        splitter, name = folds(cv, shuffle=True, random_state=random_state), f"{cv}-fold"
-    elif hasattr(cv, "split"):
-        splitter, name = cv, repr(cv)
-    else:
-        raise StudyError(f"The 'cv' parameter must be 'leave-one-out', an int >= 2 or a splitter. Got {cv!r}.")
-    splits = list(splitter.split(np.zeros(len(y)), y, groups))
-    tested = np.concatenate([test for _, test in splits])
-    if not np.array_equal(np.sort(tested), np.arange(len(y))):
-        raise StudyError(
-            f"{name} does not test every case exactly once, so its predictions cannot be pooled. "
-            "Use 'leave-one-out', an int, or a splitter without repeats."
-        )
-    return splits, name
-
-
-def _check_folds(splits, y, ids, groups):
-    for number, (train, test) in enumerate(splits):
-        if len(np.unique(y[train])) < 2:
-            raise SingleClassError(
-                f"The training part of fold {number} (tested: {', '.join(map(str, [ids[row] for row in test][:3]))}) "
-                f"holds the label {y[train][0]} only. Use fewer folds or more cases of the other class."
-            )
-        if groups is None:
-            continue
-        both = {groups[row] for row in train} & {groups[row] for row in test}
-        if both:
-            raise LeakageError(
-                f"Patient {sorted(map(str, both))[0]!r} has cases on both sides of fold {number}. "
-                "Pass groups=cohort.patients, so that a patient's cases stay together."
-            )
 
 
 def _ids(X):

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from radiodeep.progress import with_progress
@@ -27,16 +28,17 @@ def over_positions(models, X, n_jobs=None):
     ----------
     models : dict from name to estimator
     X : sequence of cases, DataFrame or ndarray
-        Tables and arrays come back as they are, with the models as they are.
     n_jobs : int, optional
 
     Returns
     -------
     models : dict from name to estimator
     rows : X, or int ndarray of shape (n_cases,)
+        Row numbers for a table of numbers that every model may take as a plain array: checking and cutting
+        up a DataFrame of thousands of columns takes longer than fitting a model to it.
     """
     if hasattr(X, "shape"):
-        return models, X
+        return _over_rows(models, X)
     tables = {}
     shared = {name: _with_shared_head(model, list(X), tables) for name, model in models.items()}
     for head in _heads(shared.values()):
@@ -44,7 +46,43 @@ def over_positions(models, X, n_jobs=None):
     return shared, np.arange(len(X))
 
 
-class SharedExtraction(TransformerMixin, BaseEstimator):
+class SharedTable(TransformerMixin, BaseEstimator):
+    """Row numbers in, rows of a table out.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_cases, n_features)
+    names : sequence of str
+    """
+
+    def __init__(self, values, names):
+        self.values = values
+        self.names = names
+
+    def __sklearn_clone__(self):
+        return self  # it never changes
+
+    def fit(self, rows, y=None):
+        return self
+
+    def transform(self, rows):
+        return self.fill()[rows]
+
+    def fill(self, n_jobs=None):
+        """Return the whole table."""
+        return self.values
+
+    def key(self):
+        return "the table itself"
+
+    def get_feature_names_out(self, input_features=None):
+        return np.asarray(self.names, dtype=object)
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+class SharedExtraction(SharedTable):
     """A stateless extractor over row numbers; its parameters are the extractor's own.
 
     Clones share the tables, so that a grid search over the extractor's parameters computes each
@@ -70,12 +108,9 @@ class SharedExtraction(TransformerMixin, BaseEstimator):
         self.fill()
         return self
 
-    def transform(self, rows):
-        return self.fill()[rows]
-
     def fill(self, n_jobs=None):
         """Compute the table of all cases unless it is there already."""
-        key = self._key()
+        key = self.key()
         if key not in self.tables:
             self.extractor.fit(self.cases)
             chunks = [self.cases[start : start + _CHUNK] for start in range(0, len(self.cases), _CHUNK)]
@@ -88,10 +123,7 @@ class SharedExtraction(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features=None):
         return self.extractor.get_feature_names_out()
 
-    def __sklearn_is_fitted__(self):
-        return True
-
-    def _key(self):
+    def key(self):
         return json.dumps(
             [type(self.extractor).__qualname__, self.extractor.get_params()], sort_keys=True, default=repr
         )
@@ -117,6 +149,34 @@ class CaseLookup(TransformerMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return True
+
+
+def _over_rows(models, X):
+    numeric = not hasattr(X, "dtypes") or all(dtype.kind in "fiub" for dtype in X.dtypes)
+    if not (numeric and all(_takes_arrays(model) for model in models.values())):
+        return models, X
+    names = X.columns if hasattr(X, "columns") else [f"x{column}" for column in range(X.shape[1])]
+    table = SharedTable(np.asarray(X, dtype=np.float64), np.asarray(names, dtype=str))
+    over_rows = {}
+    for name, model in models.items():
+        kind, steps = (type(model), model.steps) if isinstance(model, Pipeline) else (Pipeline, [("model", model)])
+        over_rows[name] = kind([("shared_table", table), *steps])
+    return over_rows, np.arange(len(X))
+
+
+def _takes_arrays(estimator):
+    """Return whether an estimator asks a table for nothing but its numbers."""
+    if isinstance(estimator, str) or estimator is None:
+        return True
+    home = type(estimator).__module__.split(".")
+    if home[0] not in ("sklearn", "imblearn", "radiodeep") or home[:2] == ["sklearn", "compose"]:
+        return False
+    if isinstance(estimator, FunctionTransformer) or getattr(estimator, "needs_names", False):
+        return False
+    inside = [value for value in estimator.get_params().values() if isinstance(value, BaseEstimator)]
+    nominal = estimator.get_params(deep=False).get("nominal_features")
+    by_name = nominal is not None and any(isinstance(item, str) for item in np.atleast_1d(nominal))
+    return not by_name and all(_takes_arrays(part) for part in inside)
 
 
 def _with_shared_head(estimator, cases, tables):

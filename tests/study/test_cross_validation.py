@@ -15,6 +15,7 @@ from sklearn.model_selection import (
     KFold,
     LeaveOneOut,
     RepeatedStratifiedKFold,
+    ShuffleSplit,
     cross_val_predict,
 )
 from sklearn.naive_bayes import GaussianNB
@@ -87,13 +88,13 @@ def model_with(head):
     ids=["pipeline", "union", "learning head", "voting", "grid search over the extractor"],
 )
 def test_extraction_once_gives_the_numbers_of_extraction_in_every_fold(model):
-    result = cross_validated_auc(model, COHORT, COHORT.labels, cv=4)
+    result = cross_validated_auc(model, COHORT, COHORT.labels, cv=4, n_repeats=1)
     folds = [
         (np.flatnonzero(result.predictions["fold"] != number), np.flatnonzero(result.predictions["fold"] == number))
         for number in range(4)
     ]
     plainly = cross_val_predict(model, COHORT, COHORT.labels, cv=folds, method="predict_proba")[:, 1]
-    np.testing.assert_allclose(result.predictions["score"], plainly, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(result.predictions["probability"], plainly, rtol=1e-6, atol=1e-9)
 
 
 def test_each_case_is_measured_once_for_all_folds_and_models():
@@ -116,13 +117,13 @@ def test_leave_one_out_pools_the_predictions_of_all_folds():
         cv=LeaveOneOut(),
         method="predict_proba",
     )[:, 1]
-    np.testing.assert_allclose(result.predictions["score"], plainly, rtol=1e-9)
+    np.testing.assert_allclose(result.predictions["probability"], plainly, rtol=1e-9)
     np.testing.assert_allclose(result.auc, roc_auc_score(COHORT.labels, plainly))
     assert result.predictions.index.tolist() == COHORT.ids
     assert result.accuracy == np.mean(result.predictions["prediction"] == COHORT.labels)
     assert result.cv == "leave-one-out"
     assert str(result).startswith(f"AUC {result.auc:.2f} (95% CI ")
-    assert str(result).endswith(", n=16")
+    assert result.sentence.endswith(", n=16")
 
 
 def test_the_features_selected_in_each_fold_are_kept():
@@ -177,7 +178,7 @@ def test_a_patient_on_both_sides_is_refused_unless_cases_stay_together():
         with pytest.raises(LeakageError, match="Patient 'P.' has cases on both sides .*groups=cohort.patients"):
             cross_validated_auc(model, cohort, cohort.labels, cv=cv)
     for cv, n_folds in (("leave-one-out", 4), (2, 2), (GroupKFold(4), 4)):
-        result = cross_validated_auc(model, cohort, cohort.labels, cv=cv, groups=cohort.patients)
+        result = cross_validated_auc(model, cohort, cohort.labels, cv=cv, groups=cohort.patients, n_repeats=1)
         assert len(result.folds) == n_folds
 
 
@@ -188,8 +189,8 @@ def test_a_patient_on_both_sides_is_refused_unless_cases_stay_together():
         ([1] + [0] * 15, "leave-one-out", SingleClassError, "fold 0 .tested: phantom-000. holds the label 0 only"),
         (np.arange(16) % 3, 4, StudyError, "Got 3: 0, 1, 2"),
         (COHORT.labels, 9, StudyError, "between 2 and 8"),
-        (COHORT.labels, "loo", StudyError, "'leave-one-out', an int >= 2 or a splitter. Got 'loo'"),
-        (COHORT.labels, RepeatedStratifiedKFold(n_splits=2), StudyError, "does not test every case exactly once"),
+        (COHORT.labels, "loo", StudyError, "'leave-pair-out', an int >= 2 or a splitter. Got 'loo'"),
+        (COHORT.labels, ShuffleSplit(4, random_state=0), StudyError, "does not test every case equally often"),
         (COHORT.labels[:5], 2, StudyError, "16 cases and labels of shape"),
         ([None, *COHORT.labels[1:]], 2, StudyError, "1 of 16 labels are missing"),
     ],
@@ -203,7 +204,7 @@ def test_holdout_trains_on_one_side_and_tests_on_the_other():
     model = model_with(RadiomicsExtractor(families=["shape"]))
     result = holdout_auc(model, COHORT[:10], COHORT.labels[:10], COHORT[10:], COHORT.labels[10:])
     fitted = model.fit(COHORT[:10], COHORT.labels[:10])
-    np.testing.assert_allclose(result.predictions["score"], fitted.predict_proba(COHORT[10:])[:, 1])
+    np.testing.assert_allclose(result.predictions["probability"], fitted.predict_proba(COHORT[10:])[:, 1])
     assert result.predictions.index.tolist() == COHORT.ids[10:]
 
 

@@ -1,0 +1,95 @@
+"""What a study found out about one model: predictions of unseen cases, AUC, interval, and what to read beside it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from radiodeep.study.auc import ConfidenceInterval
+from radiodeep.study.stability import SelectionStability
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """Evidence of one model; its `print` is the sentence for the paper, and what belongs beside it.
+
+    Attributes
+    ----------
+    name : str
+        What the model was called.
+    auc : float
+        Area under the ROC curve: of the pooled out-of-fold scores, the mean over repeats, or over pairs;
+        `estimate` says which.
+    confidence_interval : ConfidenceInterval
+        `.low` and `.high`; `interval_method` says how they were computed.
+    accuracy : float
+        Fraction of predicted labels that are right.
+    predictions : DataFrame of shape (n_cases, 5)
+        `label`, `fold`, `score` (higher for the class that sorts last; log-odds or decision values where
+        the model has them), `probability` (NaN where it gives none), `prediction`; index = case id. Of
+        repeated folds the score is the mean rank over the repeats, in 0..1.
+    folds : DataFrame
+        A row per fold: `repeat`, `n_train`, `n_test`, `test_ids`, `selected_features`, the names that the
+        selectors of this fold kept (None for a model without selector), and `n_candidates`.
+    cv : str
+        How the cases were split.
+    settings : dict
+        Classes and parameters of the model, ready for json.
+    estimate, interval_method : str
+    variance : float
+        Of the AUC, from which the interval was made.
+    accuracy_interval : ConfidenceInterval
+        Wilson's.
+    scores : DataFrame of shape (n_cases, n_repeats)
+        The out-of-fold scores of each repeat.
+    pairs : ndarray of shape (n_negative, n_positive) or None
+        Under leave-pair-out: 1 where the pair was in the right order, 0.5 for a tie.
+    stability : SelectionStability or None
+        How much alike the selected features of the folds are.
+    size_correlations : dict
+        Feature selected in at least half of the folds -> its mean absolute rank correlation with the
+        size of the region.
+    beside : StudyResult or None
+        The same model under repeated stratified folds, which stands beside leave-one-out.
+    size_alone : StudyResult or None
+        The model that knows nothing but the size of the region, on the same folds.
+    against_size : Comparison or None
+        This model against `size_alone`.
+    """
+
+    name: str
+    auc: float
+    confidence_interval: ConfidenceInterval
+    accuracy: float
+    predictions: pd.DataFrame = field(repr=False)
+    folds: pd.DataFrame = field(repr=False)
+    cv: str
+    settings: dict = field(repr=False)
+    estimate: str = "pooled over folds"
+    interval_method: str = "DeLong"
+    variance: float = field(default=float("nan"), repr=False)
+    accuracy_interval: ConfidenceInterval | None = None
+    scores: pd.DataFrame | None = field(default=None, repr=False)
+    pairs: np.ndarray | None = field(default=None, repr=False)
+    stability: SelectionStability | None = field(default=None, repr=False)
+    size_correlations: dict = field(default_factory=dict, repr=False)
+    beside: "StudyResult | None" = field(default=None, repr=False)
+    size_alone: "StudyResult | None" = field(default=None, repr=False)
+    against_size: object = field(default=None, repr=False)
+
+    @property
+    def sentence(self):
+        """AUC with interval, accuracy and number of cases, without what stands beside."""
+        interval = self.confidence_interval
+        return (
+            f"AUC {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}), "
+            f"accuracy {self.accuracy:.2f}, n={len(self.predictions)}"
+        )
+
+    def __str__(self):
+        lines = [self.sentence]
+        if self.beside is not None:
+            lines.append(f"  {self.cv} is biased low; {self.beside.cv}: {self.beside.sentence}")
+        if self.size_alone is not None:
+            lines.append(f"  size alone: {self.size_alone.sentence}; against it p = {self.against_size.p_value:.2g}")
+        return "\n".join(lines)

@@ -1,0 +1,143 @@
+"""Labels and the name of a scheme in; folds out, checked so that nothing is tested by what has seen it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, StratifiedGroupKFold, StratifiedKFold
+
+from radiodeep.exceptions import LeakageError, SingleClassError, StudyError
+
+_SCHEMES = "'leave-one-out', 'leave-pair-out', an int >= 2 or a splitter"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the cases are split, and what becomes of the predictions.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"pooled", "repeated", "pairs"}
+        One AUC of all predictions; the mean AUC of the repeats; or the fraction of pairs in the right order.
+    folds : list of (train, test), int ndarrays of positions
+    repeats : list of int
+        The repeat that each fold belongs to.
+    """
+
+    name: str
+    kind: str
+    folds: list
+    repeats: list
+
+    @property
+    def leaves_one_out(self):
+        n_cases = len(self.folds[0][0]) + 1
+        return all(len(test) == 1 and len(train) == n_cases - 1 for train, test in self.folds)
+
+
+def plan_of(cv, y, groups, n_repeats, random_state):
+    """Return the Plan of a scheme.
+
+    Parameters
+    ----------
+    cv : "leave-one-out", "leave-pair-out", int or splitter
+    y : ndarray of shape (n_cases,)
+        Two classes.
+    groups : array-like of shape (n_cases,) or None
+    n_repeats : int
+        Of folds by number.
+    random_state : int
+    """
+    if isinstance(cv, str):
+        if cv == "leave-one-out":
+            return _leave_one_out(y, groups)
+        if cv == "leave-pair-out":
+            return _leave_pair_out(y, groups)
+        raise StudyError(f"The 'cv' parameter must be {_SCHEMES}. Got {cv!r}.")
+    if isinstance(cv, int | np.integer) and not isinstance(cv, bool):
+        return _repeated_folds(int(cv), y, groups, n_repeats, random_state)
+    if hasattr(cv, "split"):
+        return _of_splitter(cv, y, groups)
+    raise StudyError(f"The 'cv' parameter must be {_SCHEMES}. Got {cv!r}.")
+
+
+def companion_plan(y, groups, n_repeats, random_state):
+    """Return the repeated stratified folds that stand beside leave-one-out: ten, or as many as the smaller class has."""
+    n_folds = min(10, int(np.unique(y, return_counts=True)[1].min()))
+    if groups is not None:
+        n_folds = min(n_folds, *(len(set(np.asarray(groups)[y == label])) for label in np.unique(y)))
+    return _repeated_folds(n_folds, y, groups, n_repeats, random_state) if n_folds >= 2 else None
+
+
+def check_folds(plan, y, ids, groups):
+    """Raise an error if a training part has one class only, or a patient is on both sides."""
+    for number, (train, test) in enumerate(plan.folds):
+        if len(np.unique(y[train])) < 2:
+            raise SingleClassError(
+                f"The training part of fold {number} (tested: {', '.join(map(str, [ids[row] for row in test][:3]))}) "
+                f"holds the label {y[train][0]} only. Use fewer folds or more cases of the other class."
+            )
+        if groups is None:
+            continue
+        both = {groups[row] for row in train} & {groups[row] for row in test}
+        if both:
+            raise LeakageError(
+                f"Patient {sorted(map(str, both))[0]!r} has cases on both sides of fold {number}. "
+                "Pass groups=cohort.patients, so that a patient's cases stay together."
+            )
+
+
+def _leave_one_out(y, groups):
+    splitter, name = (LeaveOneOut(), "leave-one-out") if groups is None else (LeaveOneGroupOut(), "leave-one-group-out")
+    folds = list(splitter.split(np.zeros(len(y)), y, groups))
+    return Plan(name, "pooled", folds, [0] * len(folds))
+
+
+def _leave_pair_out(y, groups):
+    """Leave out every pair of cases of different classes; with groups, all cases of both patients."""
+    groups = np.arange(len(y)) if groups is None else np.asarray(groups)
+    first_class, second_class = np.unique(y)
+    folds = []
+    for one in np.flatnonzero(y == first_class):
+        for other in np.flatnonzero(y == second_class):
+            train = np.flatnonzero((groups != groups[one]) & (groups != groups[other]))
+            folds.append((train, np.array([one, other])))
+    return Plan("leave-pair-out", "pairs", folds, [0] * len(folds))
+
+
+def _repeated_folds(n_folds, y, groups, n_repeats, random_state):
+    smallest = int(np.unique(y, return_counts=True)[1].min())
+    if not 2 <= n_folds <= smallest:
+        raise StudyError(
+            f"The number of folds must be between 2 and {smallest}, the size of the smaller class. Got {n_folds}."
+        )
+    if not isinstance(n_repeats, int | np.integer) or n_repeats < 1:
+        raise StudyError(f"The 'n_repeats' parameter must be an int >= 1. Got {n_repeats!r}.")
+    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+    folds, repeats = [], []
+    for repeat in range(n_repeats):
+        shuffled = splitter(n_folds, shuffle=True, random_state=random_state + repeat)
+        folds += shuffled.split(np.zeros(len(y)), y, groups)
+        repeats += [repeat] * (len(folds) - len(repeats))
+    if n_repeats == 1:
+        return Plan(f"{n_folds}-fold", "pooled", folds, repeats)
+    return Plan(f"{n_folds}-fold, {n_repeats} repeats", "repeated", folds, repeats)
+
+
+def _of_splitter(splitter, y, groups):
+    """Return the folds of a splitter of scikit-learn, which may go over all cases several times."""
+    folds = list(splitter.split(np.zeros(len(y)), y, groups))
+    repeats, repeat, tested = [], 0, np.zeros(len(y), dtype=int)
+    for _, test in folds:
+        repeats.append(repeat)
+        tested[test] += 1
+        if tested.max() > repeat + 1:
+            break
+        if tested.min() == repeat + 1:
+            repeat += 1
+    if len(repeats) < len(folds) or not (tested == repeat).all() or repeat == 0:
+        raise StudyError(
+            f"{splitter!r} does not test every case equally often, one pass after the other, so its predictions "
+            "cannot be pooled. Use 'leave-one-out', an int, or a splitter whose repeats are complete."
+        )
+    return Plan(repr(splitter), "pooled" if repeat == 1 else "repeated", folds, repeats)
