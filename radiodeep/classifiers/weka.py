@@ -163,7 +163,8 @@ class WekaNaiveBayes(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """Return the most likely class of each case, (n_cases,)."""
-        return self.classes_[np.argmax(self.predict_joint_log_proba(X), axis=1)]
+        joint = self.predict_joint_log_proba(X)
+        return self.classes_[np.argmax(joint, axis=1)]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,5 +1,7 @@
 """A selector and all cases go in; the scores without each of the cases come out, without a fit for each."""
 
+import itertools
+
 import numpy as np
 from sklearn.base import clone
 
@@ -185,7 +187,7 @@ def _uncertainty_scores(selector, X, labels, n_classes):
 
     n_threads = n_threads_for(selector.n_jobs, X.size * 250)
     bounds = np.linspace(0, X.shape[1], 4 * n_threads + 1).astype(int)
-    in_threads(fill, list(zip(bounds[:-1], bounds[1:], strict=True)), n_threads)
+    in_threads(fill, list(itertools.pairwise(bounds)), n_threads)
     scores[np.bincount(labels)[labels] == 1] = np.nan  # that fold lacks a class
     return scores
 

@@ -28,7 +28,7 @@ from radiodeep.selection.symmetric_uncertainty import counts_by_bin, uncertainty
 
 @compiled
 def extremes(X):
-    """Return the two least values of each column of X (n, p) as (2, p) and the case of the least, and so of the largest.
+    """Return the two least values of each column of X (n, p) as (2, p) and the case of the least; so of the largest.
 
     Of a value that occurs twice both are the same.
     """

@@ -37,10 +37,7 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         require(self.tie_order in ("left", "weka"), self, "tie_order", "'left' or 'weka'")
 
     def _keep_best(self, scores):
-        if self.tie_order == "weka":
-            order = weka_order(scores)[::-1]
-        else:
-            order = np.argsort(-scores, kind="stable")
+        order = weka_order(scores)[::-1] if self.tie_order == "weka" else np.argsort(-scores, kind="stable")
         ranking = np.empty(len(scores), dtype=np.int64)
         ranking[order] = np.arange(1, len(scores) + 1)
         above = np.full(len(scores), True) if self.threshold is None else scores > self.threshold

@@ -87,15 +87,53 @@ def _sum_plain(typing_context, table, row, others, n_others, feature, total, sta
     return signature, generate
 
 
+@intrinsic
+def _add_shares(typing_context, table, row, others, n_others, divisor, weight, feature, scores):
+    """Add weight * (difference / divisor) to scores[feature : feature + 32] for each of some rows in turn.
+
+    table is flat; row, and the `n_others` numbers in others, say where in it the rows begin. The quotient
+    is the rounded one: a product with the reciprocal, mended by what is left of it.
+    """
+    array, places, size, real = (
+        types.Array(types.float64, 1, "C"),
+        types.Array(types.int64, 1, "C"),
+        types.int64,
+        types.float64,
+    )
+    signature = types.void(array, size, places, size, real, real, size, array)
+
+    def generate(context, builder, signature, arguments):
+        vectors = _Vectors(context, builder)
+        table, others, scores = (vectors.numbers(signature.args[i], arguments[i]) for i in (0, 2, 7))
+        row, n_others, divisor, weight, feature = (arguments[i] for i in (1, 3, 4, 5, 6))
+        lanes = range(0, LANES, _WIDTH)
+        reciprocal = vectors.spread(builder.fdiv(ir.Constant(ir.DoubleType(), 1.0), divisor))
+        minus_divisor, weight = vectors.spread(builder.fneg(divisor)), vectors.spread(weight)
+        mine = {lane: vectors.load(table, builder.add(row, feature), lane) for lane in lanes}
+        sums = {lane: cgutils.alloca_once_value(builder, vectors.load(scores, feature, lane)) for lane in lanes}
+        with cgutils.for_range(builder, n_others) as loop:
+            other = builder.add(builder.load(builder.gep(others, [loop.index]), align=8), feature)
+            for lane in lanes:
+                difference = vectors.difference(mine[lane], vectors.load(table, other, lane))
+                quotient = builder.fmul(difference, reciprocal)
+                left = vectors.fused(quotient, minus_divisor, difference)
+                share = builder.fmul(weight, vectors.fused(left, reciprocal, quotient))
+                builder.store(builder.fadd(builder.load(sums[lane]), share), sums[lane])
+        for lane in lanes:
+            vectors.store(builder.load(sums[lane]), scores, feature, lane)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 class _Vectors:
     """Writes instructions on vectors of _WIDTH numbers into a function that is being compiled."""
 
     def __init__(self, context, builder):
         self.context, self.builder = context, builder
         self.kind = ir.VectorType(ir.DoubleType(), _WIDTH)
-        self.magnitude = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(self.kind, [self.kind]), f"llvm.fabs.v{_WIDTH}f64"
-        )
+        self.magnitude = self._function("fabs", 1)
+        self.fused_multiply_add = self._function("fma", 3)
 
     def numbers(self, kind, array):
         return self.context.make_array(kind)(self.context, self.builder, array).data
@@ -108,14 +146,25 @@ class _Vectors:
 
     def repeated(self, data, start, offset):
         index = self.builder.add(start, ir.Constant(start.type, offset))
-        number = self.builder.load(self.builder.gep(data, [index]), align=8)
+        return self.spread(self.builder.load(self.builder.gep(data, [index]), align=8))
+
+    def spread(self, number):
         nothing, position = ir.Constant(self.kind, ir.Undefined), ir.IntType(32)
         once = self.builder.insert_element(nothing, number, ir.Constant(position, 0))
         return self.builder.shuffle_vector(once, nothing, ir.Constant(ir.VectorType(position, _WIDTH), None))
 
+    def difference(self, one, other):
+        return self.builder.call(self.magnitude, [self.builder.fsub(one, other)])
+
+    def fused(self, one, other, addend):
+        return self.builder.call(self.fused_multiply_add, [one, other, addend])
+
     def add_difference(self, one, other, total):
-        difference = self.builder.call(self.magnitude, [self.builder.fsub(one, other)])
-        self.builder.store(self.builder.fadd(self.builder.load(total), difference), total)
+        self.builder.store(self.builder.fadd(self.builder.load(total), self.difference(one, other)), total)
+
+    def _function(self, name, n_arguments):
+        kind = ir.FunctionType(self.kind, [self.kind] * n_arguments)
+        return cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.v{_WIDTH}f64")
 
     def _at(self, data, start, offset):
         index = self.builder.add(start, ir.Constant(start.type, offset))
@@ -160,7 +209,7 @@ def scale(X, low, span, table):
 @compiled
 def fill_blocks(table, packed, first, last):
     """Set blocks `first` to `last` of packed (n_blocks, p, 32) to the rows of table (n, p), filled up with zeros."""
-    n_rows, n_features = table.shape
+    n_features = table.shape[1]
     for block in range(first, last):
         rows = table[block * LANES : (block + 1) * LANES]
         for f in range(n_features):
@@ -380,38 +429,42 @@ def add_neighbours(
     """Add to `scores` what the neighbours of all rows say about the features `first` to `last`.
 
     influence[rank] weighs the neighbours of one class, class_weight[own, other] the classes (-1 for
-    the own). Features do not meet each other here, so they may be shared out among threads.
+    the own). Features do not meet each other here, so they may be shared out among threads. The scores
+    grow neighbour by neighbour, hits first, each difference divided by their number before it is added:
+    that order of rounding is Weka's, and decides which of two nearly equal features comes first.
     """
     _, cases, counts, _ = near
+    flat, n_features = table.reshape(-1), table.shape[1]
     at_once = max(256, 2**16 // table.shape[0])  # features of all rows that stay in the second-level cache
-    total = np.empty(at_once)
+    begins = np.empty(cases.shape[2], np.int64)
     for start in range(first, last, at_once):
         stop = min(start + at_once, last)
         for row in range(len(row_cases)):
             case = row_cases[row]
-            for group in range(counts.shape[1]):
+            own = labels[case]
+            for turn in range(counts.shape[1]):
+                group = own if turn == 0 else turn - 1 if turn <= own else turn
                 n_found = counts[row, group]
-                if n_found == 0:
-                    continue
                 all_influence = 0.0
                 for q in range(n_found):
                     all_influence += influence[q]
-                _sum_differences(
-                    table,
-                    case,
-                    cases[row, group],
-                    n_found,
-                    influence,
-                    weighted,
-                    runs,
-                    missing_nominal,
-                    start,
-                    stop,
-                    total,
-                )
-                share, sums = class_weight[labels[case], group] / all_influence, scores[start:stop]
-                for f in range(len(sums)):
-                    sums[f] += share * total[f]
+                    begins[q] = cases[row, group, q] * n_features
+                weight = class_weight[own, group]
+                for run in range(runs.shape[0]):
+                    f, end, kind = max(start, runs[run, 0]), min(stop, runs[run, 1]), runs[run, 2]
+                    while kind == PLAIN and not weighted and f + LANES <= end:
+                        _add_shares(flat, case * n_features, begins, n_found, float(n_found), weight, f, scores)
+                        f += LANES
+                    for q in range(n_found if f < end else 0):
+                        other, share = cases[row, group, q], influence[q]
+                        a, b, sums = table[case, f:end], table[other, f:end], scores[f:end]
+                        if kind == PLAIN:
+                            for i in range(len(sums)):
+                                sums[i] += weight * (share * abs(a[i] - b[i]) / all_influence)
+                        else:
+                            for i in range(len(sums)):
+                                difference = _difference(a[i], b[i], kind, missing_nominal[f + i])
+                                sums[i] += weight * (share * difference / all_influence)
 
 
 @compiled

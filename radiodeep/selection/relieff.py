@@ -1,5 +1,7 @@
 """Table and target in, a quality per feature out: ReliefF, which sees interactions that single-feature scores miss."""
 
+import itertools
+
 import numpy as np
 
 from radiodeep.selection import relief_kernels as kernels
@@ -158,14 +160,14 @@ class ReliefF(RankedSelector):
             _sort_by_distance(near)
         n_threads = n_threads_for(self.n_jobs, len(chosen) * max(n_classes, 1) * n_neighbors * n_features)
         bounds = np.linspace(0, n_features, n_threads + 1).astype(int)
-        parts = list(zip(bounds[:-1], bounds[1:], strict=True))
+        parts = list(itertools.pairwise(bounds))
         kinds = (table.runs, table.missing_nominal)
         if n_classes:
             scores = np.zeros(n_features)
             how = (influence, self.weight_by_distance, class_weights(np.bincount(labels, minlength=n_classes)), *kinds)
             calls = [(table.values, chosen, labels, near, *how, *part, scores) for part in parts]
             in_threads(kernels.add_neighbours, calls, n_threads)
-            return scores / len(chosen)
+            return scores * (1 / len(chosen))
         of_feature, of_both = np.zeros(n_features), np.zeros(n_features)
         calls = [(table.values, chosen, y, near, influence, *kinds, *part, of_feature, of_both) for part in parts]
         of_target = in_threads(kernels.add_numeric_neighbours, calls, n_threads)[0]

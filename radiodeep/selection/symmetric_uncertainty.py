@@ -1,5 +1,7 @@
 """Table and classes in, a score per feature out: the information that it shares with the class."""
 
+import itertools
+
 import numpy as np
 
 from radiodeep.selection.discretize import compiled, mdl_cut_points, orders, plogp_of_counts
@@ -117,7 +119,7 @@ class SymmetricUncertainty(RankedSelector):
 
         n_threads = n_threads_for(self.n_jobs, X.size * 50)
         bounds = np.linspace(0, X.shape[1], 4 * n_threads + 1).astype(int)
-        in_threads(score, list(zip(bounds[:-1], bounds[1:], strict=True)), n_threads)
+        in_threads(score, list(itertools.pairwise(bounds)), n_threads)
         return scores
 
 

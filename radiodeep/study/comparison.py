@@ -71,7 +71,7 @@ def compare_auc(result_a, result_b):
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837.
     """
-    a, b = _paired(result_a, result_b)
+    a, _ = _paired(result_a, result_b)
     positive = positive_labels(a["label"])
     scores_a, scores_b = (_scores_of(result, a.index) for result in (result_a, result_b))
     if len(scores_a) != len(scores_b):

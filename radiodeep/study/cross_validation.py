@@ -11,30 +11,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
-from scipy.stats import rankdata, spearmanr
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils import _safe_indexing
 
 from radiodeep.exceptions import LeakageError, RadiodeepWarning, SingleClassError, StudyError
 from radiodeep.progress import with_progress
-from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
 from radiodeep.study.comparison import compare_auc
-from radiodeep.study.description import describe, selected_features
-from radiodeep.study.result import StudyResult
+from radiodeep.study.description import describe
+from radiodeep.study.evidence import Evidence
+from radiodeep.study.folds import fit_folds, given_scores, outcome_of
 from radiodeep.study.shared_extraction import over_positions
-from radiodeep.study.shared_selection import shared_scores, with_given_scores
+from radiodeep.study.shared_selection import shared_scores
 from radiodeep.study.splits import Plan, check_folds, companion_plan, plan_of
-from radiodeep.study.stability import selection_stability
 
 SIZE_ALONE = "size alone"
 _BASELINE = (SIZE_ALONE,)  # its key beside the names of the models, which may be any text
 _SIZE_COLUMNS = ("original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
 _MUCH_LIKE_SIZE = 0.9
 _MOST_FITS_AT_ONCE = 16
-_SIZE_MEASURED_EVERY = 8  # folds: one is much like the next, and it takes a pass over the table
 
 
 def cross_validated_auc(
@@ -111,10 +107,11 @@ def cross_validated_auc(
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sklearn.pipeline import make_pipeline
     >>> cohort = rd.make_phantom_cohort(12, random_state=1)
-    >>> model = make_pipeline(rd.RadiomicsExtractor(families=["glcm"]), rd.ReliefF(n_features_to_select=2), GaussianNB())
+    >>> texture = rd.RadiomicsExtractor(families=["glcm"])
+    >>> model = make_pipeline(texture, rd.ReliefF(n_features_to_select=2), GaussianNB())
     >>> result = rd.cross_validated_auc(model, cohort, cohort.labels)
     >>> len(result.predictions), len(result.folds), result.beside.cv
-    (12, 12, '5-fold, 5 repeats')
+    (12, 12, '6-fold, 5 repeats')
     >>> rd.cross_validated_auc(model, cohort, [1] * 12)
     Traceback (most recent call last):
     ...
@@ -173,7 +170,7 @@ def cross_validate_models(
     >>> list(rd.cross_validate_models({"shape": shape, "texture": texture}, cohort, cohort.labels, cv=3))
     ['shape', 'texture']
     """
-    y, classes = _checked_labels(X, y)
+    y, classes = checked_labels(X, y)
     ids = _ids(X)
     plan = plan_of(cv, y, groups, n_repeats, random_state)
     plans = [plan]
@@ -193,7 +190,7 @@ def cross_validate_models(
         subjects[_BASELINE] = _Subject(log_size, sizes[:, np.newaxis], describe(log_size))
 
     outcomes = _run(subjects, plans, y, sizes, n_jobs)
-    settle = _Evidence(y, ids, classes, confidence_level)
+    settle = Evidence(y, ids, classes, confidence_level)
     found = {
         (name, which): settle.result(
             SIZE_ALONE if name is _BASELINE else name, outcomes[name, which], one, subject.settings
@@ -251,8 +248,8 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     ...
     radiodeep.exceptions.LeakageError: 1 patient is in both cohorts: 'phantom-007'. ...
     """
-    y_train, classes = _checked_labels(X_train, y_train)
-    y_test, test_classes = _checked_labels(X_test, y_test)
+    y_train, classes = checked_labels(X_train, y_train)
+    y_test, test_classes = checked_labels(X_test, y_test)
     if list(classes) != list(test_classes):
         raise StudyError(f"The training labels are {list(classes)}, the test labels {list(test_classes)}.")
     both = sorted(_people(X_train) & _people(X_test))
@@ -261,9 +258,9 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
             f"{len(both)} patient{'s are' if len(both) > 1 else ' is'} in both cohorts: "
             f"{', '.join(repr(one) for one in both[:5])}. Take them out of one side."
         )
-    outcome = _outcome(clone(estimator).fit(X_train, y_train), X_test, None, None)
+    outcome = outcome_of(clone(estimator).fit(X_train, y_train), X_test, None, None)
     plan = Plan("holdout", "pooled", [(np.arange(len(y_train)), np.arange(len(y_test)))], [0])
-    settle = _Evidence(y_test, _ids(X_test), classes, confidence_level)
+    settle = Evidence(y_test, _ids(X_test), classes, confidence_level)
     return settle.result(type(estimator).__name__, [outcome], plan, describe(estimator))
 
 
@@ -275,18 +272,6 @@ class _Subject:
     rows: object
     settings: dict
     scores: dict = None
-
-
-@dataclass
-class _Outcome:
-    """What a model fitted in one fold says of its test cases, and what it selected."""
-
-    score: np.ndarray
-    probability: np.ndarray
-    prediction: np.ndarray
-    selected: list
-    n_candidates: int
-    like_size: list
 
 
 def _run(subjects, plans, y, sizes, n_jobs):
@@ -302,168 +287,14 @@ def _run(subjects, plans, y, sizes, n_jobs):
 
     def task(name, which, first):
         subject, folds = subjects[name], plans[which].folds[first : first + at_once]
-        given = None
-        if subject.scores and plans[which].leaves_one_out:
-            given = [{path: scores[test[0]] for path, scores in subject.scores.items()} for _, test in folds]
-        return delayed(_fit_folds)(subject.model, subject.rows, y, folds, given, sizes)
+        given = given_scores(subject.scores, plans[which], folds)
+        return delayed(fit_folds)(subject.model, subject.rows, y, folds, given, sizes)
 
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(task(*one) for one in tasks)
     outcomes = {(name, which): [] for name in subjects for which in range(len(plans))}
     for (name, which, _), part in zip(tasks, with_progress(finished, "Cross-validation", len(tasks)), strict=True):
         outcomes[name, which] += part
     return outcomes
-
-
-def _fit_folds(model, rows, y, folds, given, sizes):
-    outcomes = []
-    for number, (train, test) in enumerate(folds):
-        fitted = with_given_scores(model, given[number] if given else {})
-        train_rows = _safe_indexing(rows, train)
-        fitted.fit(train_rows, y[train])
-        train_sizes = None if sizes is None else sizes[train]
-        measured = train_sizes if number % _SIZE_MEASURED_EVERY == 0 else None
-        outcomes.append(_outcome(fitted, _safe_indexing(rows, test), train_rows, measured))
-    return outcomes
-
-
-def _outcome(fitted, rows, train_rows, train_sizes):
-    probability = fitted.predict_proba(rows)[:, 1] if hasattr(fitted, "predict_proba") else np.full(len(rows), np.nan)
-    score = _log_odds(fitted, rows)
-    if score is None:
-        if not hasattr(fitted, "predict_proba"):
-            raise StudyError(
-                f"{type(fitted).__name__} gives neither probabilities nor decision values, so it has no AUC. "
-                "Use a classifier."
-            )
-        score = probability
-    kept = selected_features(fitted)
-    if kept is None:
-        names, n_candidates, like_size = None, 0, None
-    else:
-        names, transformer, n_candidates = kept
-        like_size = None if train_sizes is None else _like_size(transformer.transform(train_rows), train_sizes)
-    prediction = np.asarray(fitted.predict(rows))
-    return _Outcome(np.asarray(score, dtype=float), probability, prediction, names, n_candidates, like_size)
-
-
-def _log_odds(fitted, rows):
-    """Return decision values or log-odds, which tell cases apart whose probability is 1.0 to the last digit."""
-    fitted = getattr(fitted, "best_estimator_", fitted)
-    if hasattr(fitted, "decision_function"):
-        return fitted.decision_function(rows)
-    if isinstance(fitted, Pipeline):
-        before = fitted[:-1].transform(rows) if len(fitted) > 1 else rows
-        return _log_odds(fitted[-1], before)
-    if hasattr(fitted, "predict_joint_log_proba"):
-        joint = fitted.predict_joint_log_proba(rows)
-        return joint[:, 1] - joint[:, 0]
-    return None
-
-
-def _like_size(values, sizes):
-    """Return the absolute rank correlation of each selected feature with the size, or nan for constant ones."""
-    values = np.asarray(values, dtype=float)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # constant columns have none
-        return [float(abs(spearmanr(column, sizes, nan_policy="omit").statistic)) for column in values.T]
-
-
-class _Evidence:
-    """Turns the outcomes of folds into results."""
-
-    def __init__(self, y, ids, classes, confidence_level):
-        self.y, self.ids, self.classes, self.level = y, ids, classes, confidence_level
-        self.positive = y == classes[1]
-
-    def result(self, name, outcomes, plan, settings):
-        n_repeats = max(plan.repeats) + 1
-        scores = np.full((n_repeats, len(self.y)), np.nan)
-        probabilities, tested = np.zeros(len(self.y)), np.zeros(len(self.y))
-        said_positive, right, fold_of = np.zeros(len(self.y)), 0, np.zeros(len(self.y), dtype=int)
-        for number, ((_, test), outcome) in enumerate(zip(plan.folds, outcomes, strict=True)):
-            scores[plan.repeats[number], test] = outcome.score
-            probabilities[test] += outcome.probability
-            said_positive[test] += outcome.prediction == self.classes[1]
-            tested[test] += 1
-            right += int((outcome.prediction == self.y[test]).sum())
-            fold_of[test] = number
-        estimate, how, interval, pairs = self._auc(scores, outcomes, plan)
-        accuracy = right / tested.sum()
-        predictions = pd.DataFrame(
-            {
-                "label": self.y,
-                "fold": fold_of,
-                "score": self._one_score(scores, pairs, plan),
-                "probability": probabilities / tested,
-                "prediction": np.where(said_positive > tested / 2, self.classes[1], self.classes[0]),
-            },
-            index=pd.Index(self.ids, name="id"),
-        )
-        return StudyResult(
-            name=name,
-            auc=estimate.auc,
-            confidence_interval=estimate.confidence_interval,
-            accuracy=float(accuracy),
-            predictions=predictions,
-            folds=self._folds(outcomes, plan),
-            cv=plan.name,
-            settings=settings,
-            estimate=how,
-            interval_method=interval,
-            variance=estimate.variance,
-            accuracy_interval=accuracy_interval(round(accuracy * len(self.y)), len(self.y), self.level),
-            scores=None if pairs is not None else pd.DataFrame(scores.T, index=predictions.index),
-            pairs=pairs,
-            stability=_stability(outcomes),
-            size_correlations=_size_correlations(outcomes),
-        )
-
-    def _auc(self, scores, outcomes, plan):
-        if plan.kind == "pairs":
-            wins = np.zeros((int((~self.positive).sum()), int(self.positive.sum())))
-            rank = np.where(self.positive, np.cumsum(self.positive), np.cumsum(~self.positive)) - 1
-            for (_, (negative, positive)), outcome in zip(plan.folds, outcomes, strict=True):
-                low, high = outcome.score
-                wins[rank[negative], rank[positive]] = 0.5 * (np.sign(high - low) + 1)
-            return auc_of_pairs(wins, self.level), "mean over pairs", "DeLong, of pairs", wins
-        if plan.kind == "repeated":
-            estimate = auc_of_repeats(self.positive, scores, self.level)
-            return estimate, f"mean of {len(scores)} repeats", "DeLong + spread between repeats", None
-        return auc_with_confidence(self.positive, scores[0], self.level), "pooled over folds", "DeLong", None
-
-    def _one_score(self, scores, pairs, plan):
-        if plan.kind == "pairs":
-            score = np.empty(len(self.y))
-            score[self.positive], score[~self.positive] = pairs.mean(axis=0), 1 - pairs.mean(axis=1)
-            return score
-        if plan.kind == "repeated":
-            return (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y)
-        return scores[0]
-
-    def _folds(self, outcomes, plan):
-        rows = [
-            (repeat, len(train), len(test), [self.ids[row] for row in test], outcome.selected, outcome.n_candidates)
-            for repeat, (train, test), outcome in zip(plan.repeats, plan.folds, outcomes, strict=True)
-        ]
-        columns = ["repeat", "n_train", "n_test", "test_ids", "selected_features", "n_candidates"]
-        return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(len(rows), name="fold"))
-
-
-def _stability(outcomes):
-    subsets = [outcome.selected for outcome in outcomes if outcome.selected is not None]
-    if len(subsets) < 2 or len(subsets) < len(outcomes):
-        return None
-    return selection_stability(subsets, max(outcome.n_candidates for outcome in outcomes))
-
-
-def _size_correlations(outcomes):
-    """Return the mean correlation with size of each feature that at least half of the folds selected."""
-    seen, measured = {}, [outcome for outcome in outcomes if outcome.like_size is not None]
-    for outcome in measured:
-        for name, correlation in zip(outcome.selected, outcome.like_size, strict=True):
-            seen.setdefault(name, []).append(correlation)
-    often = {name: found for name, found in seen.items() if len(found) >= len(measured) / 2}
-    return {name: float(np.nanmean(found)) for name, found in often.items() if not np.isnan(found).all()}
 
 
 def _against(result, size_alone):
@@ -506,7 +337,7 @@ def _sizes(size, X):
     return sizes if sizes is not None and (np.isfinite(sizes) & (sizes > 0)).all() else None
 
 
-def _checked_labels(X, y):
+def checked_labels(X, y):
     y = np.asarray(y)
     if y.ndim != 1 or len(y) != len(X):
         raise StudyError(f"Expected one label per case: there are {len(X)} cases and labels of shape {y.shape}.")

@@ -62,7 +62,7 @@ def plan_of(cv, y, groups, n_repeats, random_state):
 
 
 def companion_plan(y, groups, n_repeats, random_state):
-    """Return the repeated stratified folds that stand beside leave-one-out: ten, or as many as the smaller class has."""
+    """Return the repeated stratified folds beside leave-one-out: ten, or as many as the smaller class has cases."""
     n_folds = min(10, int(np.unique(y, return_counts=True)[1].min()))
     if groups is not None:
         n_folds = min(n_folds, *(len(set(np.asarray(groups)[y == label])) for label in np.unique(y)))

@@ -1,16 +1,26 @@
 """Selectors by hand, against a slow plain version, and in scikit-learn's own checks."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from radiodeep import ReliefF, SymmetricUncertainty
+from radiodeep import FastCorrelationFilter, MDLDiscretizer, ReliefF, SymmetricUncertainty
 from radiodeep.exceptions import InputError, RadiodeepWarning, SingleClassError
-from radiodeep.selection.discretize import MDLDiscretizer
+from radiodeep.selection.ranking import weka_order
 
 
 @pytest.mark.filterwarnings("ignore::radiodeep.exceptions.RadiodeepWarning")  # the checks' noise has no signal
-@parametrize_with_checks([ReliefF(), SymmetricUncertainty(), MDLDiscretizer()])
+@parametrize_with_checks(
+    [
+        ReliefF(),
+        ReliefF(n_samples=15, weight_by_distance=True, tie_order="weka"),
+        SymmetricUncertainty(),
+        FastCorrelationFilter(),
+        MDLDiscretizer(),
+    ]
+)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -161,3 +171,127 @@ def test_a_value_on_a_cut_belongs_to_the_bin_below_and_missing_stays_missing():
     discretizer = MDLDiscretizer().fit([[1.0], [2.0], [3.0], [4.0], [11.0], [12.0], [13.0], [14.0]], [0] * 4 + [1] * 4)
     bins = discretizer.transform([[7.5], [7.6], [np.nan]]).ravel()
     np.testing.assert_array_equal(bins, [0, 1, np.nan])
+
+
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
+    monkeypatch.setattr("radiodeep.selection.threads._WORTH_A_THREAD", 100)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(150, 40)), rng.integers(0, 3, 150)
+    X[rng.random(X.shape) < 0.05] = np.nan
+    months = rng.random(150)
+    for selector, target in (
+        (ReliefF(), y),
+        (ReliefF(n_samples=70), y),
+        (ReliefF(target="numeric"), months),
+        (SymmetricUncertainty(threshold=None), y > 0),
+    ):
+        one, several = (clone(selector).set_params(n_jobs=n_jobs).fit(X, target).scores_ for n_jobs in (1, 3))
+        np.testing.assert_array_equal(one, several)
+
+
+def test_a_block_of_rows_that_is_not_full_changes_nothing():
+    rng = np.random.default_rng(1)
+    for n_cases in (2, 3, 7, 8, 9, 16, 17, 31, 32, 33, 64, 65):
+        X, y = rng.normal(size=(n_cases, 37)), np.arange(n_cases) % 2
+        expected = plain_relieff(X, y, 3, np.zeros(37, bool))
+        np.testing.assert_allclose(ReliefF(n_neighbors=3).fit(X, y).scores_, expected, rtol=0, atol=1e-13)
+
+
+def test_more_features_than_are_added_at_once():
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(20, 1300)), np.arange(20) % 2
+    X[3, 700] = np.nan
+    expected = plain_relieff(X, y, 5, np.zeros(1300, bool))
+    np.testing.assert_allclose(ReliefF(n_neighbors=5).fit(X, y).scores_, expected, rtol=0, atol=1e-12)
+
+
+def test_sampling_every_case_is_no_sampling():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 5)), np.arange(30) % 2
+    np.testing.assert_array_equal(ReliefF(n_samples=30).fit(X, y).scores_, ReliefF().fit(X, y).scores_)
+    assert (ReliefF(n_samples=29).fit(X, y).scores_ != ReliefF().fit(X, y).scores_).any()
+
+
+def test_a_numeric_target_must_be_asked_for_and_must_vary():
+    X = np.random.default_rng(0).normal(size=(10, 3))
+    with pytest.raises(InputError, match="or set target='numeric'"):
+        ReliefF().fit(X, np.linspace(0, 1, 10))
+    with pytest.raises(InputError, match="a target that varies. Got 4 in all 10 cases"):
+        ReliefF(target="numeric").fit(X, np.full(10, 4.0))
+
+
+def test_columns_wider_than_a_float_are_refused():
+    with pytest.raises(InputError, match="Column 1 of ReliefF spans more than a float64 holds"):
+        ReliefF().fit([[0.0, -1.7e308], [1.0, 1.7e308], [2.0, 0.0]], [0, 1, 0])
+
+
+def test_weights_of_cases_are_refused():
+    X, y = np.random.default_rng(0).normal(size=(10, 3)), np.arange(10) % 2
+    for selector in (ReliefF(), SymmetricUncertainty(), FastCorrelationFilter()):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'sample_weight'"):
+            selector.fit(X, y, sample_weight=np.ones(10))
+
+
+def test_names_go_in_and_come_out():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(30, 4)), columns=["a", "b", "c", "d"])
+    y = (frame["c"] > 0).to_numpy()
+    for selector in (ReliefF(1), SymmetricUncertainty(1), FastCorrelationFilter(1)):
+        assert list(selector.set_output(transform="pandas").fit_transform(frame, y)) == ["c"]
+
+
+def test_the_order_of_weka_is_a_sorted_one():
+    rng = np.random.default_rng(0)
+    for n_values in range(40):
+        values = rng.integers(0, 6, n_values).astype(float)
+        order = weka_order(values)
+        assert sorted(order) == list(range(n_values))
+        assert (np.diff(values[order]) >= 0).all()
+
+
+def plain_uncertainty(a, b):
+    """SU of two rows of categories as its definition reads."""
+
+    def entropy(*columns):
+        _, counts = np.unique(np.stack(columns), axis=1, return_counts=True)
+        shares = counts / counts.sum()
+        return -(shares * np.log(shares)).sum()
+
+    both = entropy(a) + entropy(b)
+    return 2 * (both - entropy(a, b)) / both if both > 0 else 0.0
+
+
+def plain_fcbf(X, y):
+    """FCBF as its definition reads: down the ranking, each kept feature drops what it says as well."""
+    bins = MDLDiscretizer().fit_transform(X, y)
+    relevance = [plain_uncertainty(column, y) for column in bins.T]
+    left = [f for f in np.argsort(-np.array(relevance), kind="stable") if relevance[f] > 0]
+    kept = []
+    while left:
+        best = left.pop(0)
+        kept.append(best)
+        left = [f for f in left if plain_uncertainty(bins[:, best], bins[:, f]) < relevance[f]]
+    return sorted(kept)
+
+
+def test_fcbf_equals_the_slow_plain_version():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        y = rng.integers(0, 3, 120)
+        X = rng.normal(size=(120, 40)) + y[:, None] * rng.random(40) * 1.5
+        X[:, 20:30] = X[:, :10] + 0.1 * rng.normal(size=(120, 10))
+        selector = FastCorrelationFilter().fit(X, y)
+        assert selector.get_support(indices=True).tolist() == plain_fcbf(X, y)
+        repeated = selector.redundant_with_ >= 0
+        assert selector.support_[selector.redundant_with_[repeated]].all()
+        most = FastCorrelationFilter(2).fit(X, y)
+        assert most.get_support().sum() == min(2, selector.get_support().sum())
+
+
+def test_fcbf_compares_on_the_cases_that_both_know():
+    y = np.repeat([0, 1], 20)
+    one = y + np.linspace(0, 0.5, 40)
+    other = one.copy()
+    other[::7] = np.nan
+    X = np.column_stack([one, other])
+    assert FastCorrelationFilter().fit(X, y).redundant_with_.tolist() == [-1, 0]

@@ -14,7 +14,6 @@ from sklearn.model_selection import (
     GroupKFold,
     KFold,
     LeaveOneOut,
-    RepeatedStratifiedKFold,
     ShuffleSplit,
     cross_val_predict,
 )

@@ -1,0 +1,170 @@
+"""A table and the same features after small changes of the cases in; the features that stayed the same out."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.selection.inputs import is_number, require
+
+
+class StabilitySelector(SelectorMixin, BaseEstimator):
+    """Keep the features that small changes of outline, place and noise hardly change.
+
+    How much of a feature's variance is between cases, and not between the versions of one case, is its
+    intraclass correlation; features below a limit are dropped. Only the versions of the training cases
+    are looked at, so that in a pipeline nothing of a test case is learned.
+
+    Parameters
+    ----------
+    perturbed : DataFrame
+        Rows for the versions of each case, as `extract_perturbed` makes them: the index, or its level
+        "id", names the cases; columns are those of the table.
+    limit : float, default=0.75
+        Keep features whose intraclass correlation is at least this: 0.75 is called good, 0.9 excellent.
+
+    Attributes
+    ----------
+    intraclass_correlations_ : ndarray of shape (n_features,)
+        ICC(1,1) of the table's own rows and their versions; NaN counts as not stable.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    Raises
+    ------
+    InputError
+        The table is no DataFrame, a feature is missing in `perturbed`, or no training case has versions.
+
+    Notes
+    -----
+    If no feature reaches the limit, the most stable one alone is kept with a `RadiodeepWarning`.
+
+    References
+    ----------
+    Zwanenburg et al., Assessing robustness of radiomic features by image perturbation, Scientific
+    Reports 9 (2019) 614. Shrout, Fleiss, Intraclass correlations, Psychological Bulletin 86 (1979) 420.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from radiodeep import StabilitySelector
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame(rng.normal(size=(20, 2)), columns=["firm", "shaky"], index=[f"c{n}" for n in range(20)])
+    >>> versions = pd.concat([table + rng.normal(size=table.shape) * [0.1, 2.0] for _ in range(3)])
+    >>> StabilitySelector(versions).fit(table).get_feature_names_out().tolist()
+    ['firm']
+    >>> StabilitySelector(versions).fit(table.to_numpy())
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.InputError: StabilitySelector needs a DataFrame whose index names the cases, ...
+    """
+
+    needs_names = True  # a study hands it the DataFrame, not an array
+
+    def __init__(self, perturbed, limit=0.75):
+        self.perturbed = perturbed
+        self.limit = limit
+
+    def fit(self, X, y=None):
+        """Measure how stable each feature is.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_cases, n_features)
+            Its index names the cases.
+        y : ignored
+        """
+        require(is_number(self.limit) and self.limit <= 1, self, "limit", "a number <= 1")
+        require(isinstance(self.perturbed, pd.DataFrame), self, "perturbed", "a DataFrame")
+        if not isinstance(X, pd.DataFrame):
+            raise InputError(
+                "StabilitySelector needs a DataFrame whose index names the cases, and must come before steps that "
+                f"make arrays. Got {type(X).__name__} instead; extract_table makes such a table."
+            )
+        validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        absent = [name for name in X.columns if name not in self.perturbed.columns]
+        if absent:
+            raise InputError(
+                f"{len(absent)} features of the table are not in the perturbed one, e.g. {absent[0]!r}. "
+                "Make both with the same extractor."
+            )
+        ids = self.perturbed.index
+        ids = ids.get_level_values("id") if "id" in ids.names else ids
+        versions = self.perturbed.loc[ids.isin(X.index), list(X.columns)]
+        if versions.empty:
+            raise InputError(
+                f"None of the {len(X)} cases, e.g. {X.index[0]!r}, is in the perturbed table. "
+                "Its index, or the level 'id' of it, must hold the names of the cases."
+            )
+        values = np.vstack([X.loc[X.index.isin(ids)].to_numpy(float), versions.to_numpy(float)])
+        of_case = np.concatenate([X.index[X.index.isin(ids)], ids[ids.isin(X.index)]])
+        self.intraclass_correlations_ = intraclass_correlations(values, of_case)
+        stable = self.intraclass_correlations_ >= self.limit
+        if not stable.any():
+            best = int(np.argmax(np.nan_to_num(self.intraclass_correlations_, nan=-np.inf)))
+            stable[best] = True
+            warnings.warn(
+                f"No feature has an intraclass correlation of {self.limit:g}; only the most stable one, "
+                f"{X.columns[best]!r} ({self.intraclass_correlations_[best]:.2f}), is kept. Lower the limit.",
+                RadiodeepWarning,
+                stacklevel=2,
+            )
+        self.support_ = stable
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.support_
+
+
+def intraclass_correlations(values, cases):
+    """Return ICC(1,1) of each column.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_measurements, n_features)
+        NaN is left out.
+    cases : array-like of shape (n_measurements,)
+        The case that was measured.
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+        NaN where no case was measured twice, or all values are the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.selection.stability import intraclass_correlations
+    >>> ratings = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7.0]])
+    >>> round(float(intraclass_correlations(ratings.reshape(-1, 1), np.repeat(np.arange(6), 4))[0]), 2)
+    0.17
+    """
+    _, member = np.unique(np.asarray(cases, dtype=str), return_inverse=True)
+    known = ~np.isnan(values)
+    filled = np.where(known, values, 0.0)
+    centre = np.divide(filled.sum(axis=0), known.sum(axis=0), out=np.zeros(values.shape[1]), where=known.any(axis=0))
+    filled = np.where(known, values - centre, 0.0)
+    shape = (member.max() + 1, values.shape[1])
+    counts, sums = np.zeros(shape), np.zeros(shape)
+    np.add.at(counts, member, known)
+    np.add.at(sums, member, filled)
+    n_cases, n_values = (counts > 0).sum(axis=0), counts.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = np.where(counts > 0, sums / counts, 0.0)
+        grand = sums.sum(axis=0) / n_values
+        between = (counts * (means - grand) ** 2).sum(axis=0) / (n_cases - 1)
+        within = (filled**2).sum(axis=0) - (counts * means**2).sum(axis=0)
+        within = np.maximum(within, 0.0) / (n_values - n_cases)
+        per_case = (n_values - (counts**2).sum(axis=0) / n_values) / (n_cases - 1)
+        return (between - within) / (between + (per_case - 1) * within)

@@ -1,0 +1,94 @@
+"""A model and folds in; what it says of the cases that it has not seen, and what it selected, out."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+
+from radiodeep.exceptions import StudyError
+from radiodeep.study.description import selected_features
+from radiodeep.study.shared_selection import with_given_scores
+
+_SIZE_MEASURED_EVERY = 8  # folds: one is much like the next, and it takes a pass over the table
+
+
+@dataclass
+class Outcome:
+    """What a model fitted in one fold says of its test cases, and what it selected."""
+
+    score: np.ndarray
+    probability: np.ndarray
+    prediction: np.ndarray
+    selected: list
+    n_candidates: int
+    like_size: list
+
+
+def fit_folds(model, rows, y, folds, given=None, sizes=None):
+    """Return the outcome of each fold (train, test), with the scores `given` to its selectors where known."""
+    outcomes = []
+    for number, (train, test) in enumerate(folds):
+        fitted = with_given_scores(model, given[number] if given else {})
+        train_rows = _safe_indexing(rows, train)
+        fitted.fit(train_rows, y[train])
+        train_sizes = None if sizes is None else sizes[train]
+        measured = train_sizes if number % _SIZE_MEASURED_EVERY == 0 else None
+        outcomes.append(outcome_of(fitted, _safe_indexing(rows, test), train_rows, measured))
+    return outcomes
+
+
+def outcome_of(fitted, rows, train_rows, train_sizes):
+    probability = fitted.predict_proba(rows)[:, 1] if hasattr(fitted, "predict_proba") else np.full(len(rows), np.nan)
+    score = _log_odds(fitted, rows)
+    if score is None:
+        if not hasattr(fitted, "predict_proba"):
+            raise StudyError(
+                f"{type(fitted).__name__} gives neither probabilities nor decision values, so it has no AUC. "
+                "Use a classifier."
+            )
+        score = probability
+    kept = selected_features(fitted)
+    if kept is None:
+        names, n_candidates, like_size = None, 0, None
+    else:
+        names, transformer, n_candidates = kept
+        like_size = None if train_sizes is None else _like_size(transformer.transform(train_rows), train_sizes)
+    prediction = np.asarray(fitted.predict(rows))
+    return Outcome(np.asarray(score, dtype=float), probability, prediction, names, n_candidates, like_size)
+
+
+def _log_odds(fitted, rows):
+    """Return decision values or log-odds, which tell cases apart whose probability is 1.0 to the last digit."""
+    fitted = getattr(fitted, "best_estimator_", fitted)
+    if hasattr(fitted, "decision_function"):
+        return fitted.decision_function(rows)
+    if isinstance(fitted, Pipeline):
+        before = fitted[:-1].transform(rows) if len(fitted) > 1 else rows
+        return _log_odds(fitted[-1], before)
+    if hasattr(fitted, "predict_joint_log_proba"):
+        joint = fitted.predict_joint_log_proba(rows)
+        return joint[:, 1] - joint[:, 0]
+    return None
+
+
+def _like_size(values, sizes):
+    """Return the absolute rank correlation of each selected feature with the size, or nan for constant ones."""
+    values = np.asarray(values, dtype=float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # constant columns have none
+        return [float(abs(spearmanr(column, sizes, nan_policy="omit").statistic)) for column in values.T]
+
+
+def out_of_fold(model, rows, y, plan, scores):
+    """Return the outcomes of all folds of a plan, in this process."""
+    return fit_folds(model, rows, y, plan.folds, given_scores(scores, plan, plan.folds))
+
+
+def given_scores(scores, plan, folds):
+    """Return the scores that were computed together for each of some folds, or None where there are none."""
+    if not scores or not plan.leaves_one_out:
+        return None
+    return [{path: rows[test[0]] for path, rows in scores.items()} for _, test in folds]

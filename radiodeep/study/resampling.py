@@ -1,0 +1,270 @@
+"""Estimator, cases, labels in; what chance alone would give, and what new samples of patients would give, out."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from radiodeep.exceptions import StudyError
+from radiodeep.progress import with_progress
+from radiodeep.study.auc import ConfidenceInterval, delong_covariance, positive_labels
+from radiodeep.study.cross_validation import checked_labels
+from radiodeep.study.evidence import auc_of_outcomes
+from radiodeep.study.folds import fit_folds, out_of_fold
+from radiodeep.study.shared_extraction import over_positions
+from radiodeep.study.shared_selection import shared_scores
+from radiodeep.study.splits import check_folds, plan_of
+
+
+@dataclass(frozen=True, eq=False)
+class PermutationTest:
+    """Whether a study found more than chance; `print` gives the sentence for the paper.
+
+    Attributes
+    ----------
+    auc : float
+        With the labels as they are.
+    p_value : float
+        (1 + permutations with an AUC at least as large) / (1 + permutations).
+    null_aucs : ndarray of shape (n_permutations,)
+        With labels shuffled; under leave-one-out they lie below 0.5, as chance does there.
+    """
+
+    auc: float
+    p_value: float
+    null_aucs: np.ndarray = field(repr=False)
+
+    def __str__(self):
+        return (
+            f"AUC {self.auc:.2f}, by chance {self.null_aucs.mean():.2f} (largest {self.null_aucs.max():.2f}), "
+            f"p = {self.p_value:.3g} ({len(self.null_aucs)} permutations)"
+        )
+
+
+def permutation_test(
+    estimator,
+    X,
+    y,
+    cv="leave-one-out",
+    groups=None,
+    n_jobs=None,
+    *,
+    n_permutations=200,
+    n_repeats=1,
+    random_state=0,
+):
+    """Test whether an estimator predicts better than it would with labels dealt out at random.
+
+    The whole study is done anew for each permutation, selection included. (scikit-learn's
+    `permutation_test_score` returns NaN and the smallest p there is for an AUC under leave-one-out.)
+
+    Parameters
+    ----------
+    estimator, X, y, cv, groups, n_jobs, n_repeats
+        As in `cross_validated_auc`. With `groups`, whole groups change labels.
+    n_permutations : int, default=200
+    random_state : int, default=0
+
+    Returns
+    -------
+    PermutationTest
+
+    Raises
+    ------
+    StudyError
+        With `groups`, a group has cases of both labels: shuffling would take them apart.
+
+    References
+    ----------
+    Ojala, Garriga, Permutation Tests for Studying Classifier Performance, JMLR 11 (2010) 1833. Phipson,
+    Smyth, Permutation P-values Should Never Be Zero, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from radiodeep import permutation_test
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat([0, 1], 15)
+    >>> X = rng.normal(size=(30, 3)) + 1.5 * y[:, None]
+    >>> permutation_test(GaussianNB(), X, y, n_permutations=99).p_value
+    0.01
+    """
+    y, _ = checked_labels(X, y)
+    if not isinstance(n_permutations, int | np.integer) or n_permutations < 1:
+        raise StudyError(f"The 'n_permutations' parameter must be an int >= 1. Got {n_permutations!r}.")
+    shared, rows = over_positions({"model": estimator}, X, n_jobs)
+    shuffled = _permuted(y, groups, n_permutations, random_state)
+    settings = (cv, groups, n_repeats, random_state)
+    tasks = (delayed(_auc_of_study)(shared["model"], rows, labels, *settings) for labels in [y, *shuffled])
+    finished = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    auc, *null = with_progress(finished, "Permutations", n_permutations + 1)
+    null = np.array(null)
+    return PermutationTest(auc, float((1 + (null >= auc - 1e-12).sum()) / (1 + len(null))), null)
+
+
+@dataclass(frozen=True, eq=False)
+class BootstrapEstimate:
+    """The .632+ estimate of an AUC; `print` gives the sentence for the paper.
+
+    Attributes
+    ----------
+    auc : float
+        .632+: between the next two, the nearer to the second the more the model overfits.
+    resubstitution_auc : float
+        Of the cases that the model was trained on.
+    out_of_bag_auc : float
+        Mean over the resamples of the AUC of the patients that were not drawn.
+    confidence_interval : ConfidenceInterval
+        Percentiles over the resamples.
+    out_of_bag_aucs : ndarray of shape (n_resamples,)
+    """
+
+    auc: float
+    resubstitution_auc: float
+    out_of_bag_auc: float
+    confidence_interval: ConfidenceInterval
+    out_of_bag_aucs: np.ndarray = field(repr=False)
+
+    def __str__(self):
+        interval = self.confidence_interval
+        return (
+            f"AUC {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}; .632+ bootstrap, "
+            f"{len(self.out_of_bag_aucs)} resamples)"
+        )
+
+
+def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200, random_state=0, confidence_level=0.95):
+    """Estimate the AUC from models trained on resamples of the patients (.632+ bootstrap).
+
+    Parameters
+    ----------
+    estimator, X, y, groups, n_jobs
+        As in `cross_validated_auc`. Whole groups are drawn, with replacement, from each class.
+    n_resamples : int, default=200
+    random_state : int, default=0
+    confidence_level : float, default=0.95
+
+    Returns
+    -------
+    BootstrapEstimate
+
+    Notes
+    -----
+    A patient drawn twice is his own nearest neighbour, which selectors by distance take for a hit:
+    with `ReliefF` repeated folds are the better choice.
+
+    References
+    ----------
+    Efron, Tibshirani, Improvements on Cross-Validation: The .632+ Bootstrap Method, JASA 92 (1997) 548,
+    with 0.5 as the AUC of no information.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from radiodeep import bootstrap_auc
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat([0, 1], 20)
+    >>> print(bootstrap_auc(GaussianNB(), rng.normal(size=(40, 3)) + y[:, None], y))
+    AUC 0.90 (95% CI 0.79-0.97; .632+ bootstrap, 200 resamples)
+    """
+    y, classes = checked_labels(X, y)
+    shared, rows = over_positions({"model": estimator}, X, n_jobs)
+    people = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    rng = np.random.default_rng(random_state)
+    draws = [_drawn(people, y, rng) for _ in range(n_resamples)]
+    finished = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_auc_out_of_bag)(shared["model"], rows, y, people, draw) for draw in draws
+    )
+    found = np.array([auc for auc in with_progress(finished, "Bootstrap", n_resamples) if auc is not None])
+    if len(found) < max(2, n_resamples / 2):
+        raise StudyError(
+            f"Only {len(found)} of {n_resamples} resamples left patients of both classes out: there are too few."
+        )
+    everyone = np.arange(len(y))
+    outcome = fit_folds(shared["model"], rows, y, [(everyone, everyone)])[0]
+    resubstitution = _auc(y == classes[1], outcome.score)
+    weighted = _weighted(resubstitution, found.mean(), found)
+    tails = np.quantile(weighted, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
+    interval = ConfidenceInterval(float(tails[0]), float(tails[1]), confidence_level)
+    estimate = float(_weighted(resubstitution, found.mean(), found.mean()))
+    return BootstrapEstimate(estimate, resubstitution, float(found.mean()), interval, found)
+
+
+def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0, confidence_level=0.95):
+    """Return the percentile interval of a result's AUC over resamples of the patients.
+
+    Parameters
+    ----------
+    result : StudyResult
+    groups : array-like of shape (n_cases,), optional
+        Patients, in the order of ``result.predictions``; DeLong's interval takes cases as independent.
+    n_resamples : int, default=2000
+    random_state : int, default=0
+    confidence_level : float, default=0.95
+
+    Returns
+    -------
+    ConfidenceInterval
+        The model is taken as given, as by DeLong.
+    """
+    frame = result.predictions
+    y, score = frame["label"].to_numpy(), frame["score"].to_numpy(dtype=float)
+    positive = positive_labels(y)
+    people = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    rng = np.random.default_rng(random_state)
+    aucs = [_auc(positive[draw], score[draw]) for draw in (_drawn(people, y, rng) for _ in range(n_resamples))]
+    low, high = np.quantile(aucs, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
+    return ConfidenceInterval(float(low), float(high), confidence_level)
+
+
+def _auc_of_study(model, rows, y, cv, groups, n_repeats, random_state):
+    plan = plan_of(cv, y, groups, n_repeats, random_state)
+    check_folds(plan, y, range(len(y)), groups)
+    scores = shared_scores(model, rows, y, None, {}) if plan.leaves_one_out else {}
+    return auc_of_outcomes(out_of_fold(model, rows, y, plan, scores), plan, y)
+
+
+def _permuted(y, groups, n_permutations, random_state):
+    rng = np.random.default_rng(random_state)
+    if groups is None:
+        return [rng.permutation(y) for _ in range(n_permutations)]
+    _, first, member_of = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    of_group = y[first]
+    if (of_group[member_of] != y).any():
+        raise StudyError(
+            "A group has cases of both labels, so groups cannot change labels as a whole. Shuffle cases "
+            "(groups=None) only if cases of one patient are independent."
+        )
+    return [rng.permutation(of_group)[member_of] for _ in range(n_permutations)]
+
+
+def _drawn(people, y, rng):
+    """Return the rows of people drawn with replacement, from each class as many as it has."""
+    rows = []
+    for label in np.unique(y):
+        members = np.unique(people[y == label])
+        for person in rng.choice(members, len(members)):
+            rows.append(np.flatnonzero((people == person) & (y == label)))
+    return np.concatenate(rows)
+
+
+def _auc_out_of_bag(model, rows, y, people, draw):
+    test = np.flatnonzero(~np.isin(people, people[draw]))
+    if len(np.unique(y[test])) < 2:
+        return None
+    from_model = fit_folds(model, rows, y, [(draw, test)])[0]
+    return _auc(y[test] == np.unique(y)[1], from_model.score)
+
+
+def _auc(positive, score):
+    return float(delong_covariance(positive, np.asarray(score, dtype=float)[np.newaxis])[0][0])
+
+
+def _weighted(resubstitution, mean_out_of_bag, out_of_bag):
+    """Return the .632+ estimate, with the weight that belongs to the mean."""
+    floored = max(mean_out_of_bag, 0.5)
+    overfit = (resubstitution - floored) / (resubstitution - 0.5) if resubstitution > 0.5 else 0.0
+    weight = 0.632 / (1 - 0.368 * min(max(overfit, 0.0), 1.0))
+    return (1 - weight) * resubstitution + weight * out_of_bag

@@ -1,0 +1,109 @@
+"""Scores of all leave-one-out folds computed together, against a fit for each."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from radiodeep import ReliefF, SymmetricUncertainty
+from radiodeep.selection.leave_one_out import decides, leave_one_out_scores
+
+
+def table(seed, n_classes=2, ties=False, missing=False):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, n_classes, 50)
+    X = rng.normal(size=(50, 24)) + y[:, None] * (np.arange(24) < 3)
+    if ties:
+        X = np.round(X)
+    X[:, 4] = 1.0  # constant
+    X[:, 5] = np.where(np.arange(50) == 3, 5.0, 1.0)  # constant without case 3
+    X[:, 7] = rng.integers(0, 3, 50)
+    X[:, 8] *= 1e-7  # narrower than what counts as constant
+    X[11, 9] = 40.0  # an outlier spans the range
+    if missing:
+        X[rng.random(X.shape) < 0.1] = np.nan
+        X[:, 6] = np.nan
+        X[2, 6] = 1.0  # known of one case
+    return X, y
+
+
+def separately(selector, X, y, case, scaler=None):
+    X, y = np.delete(X, case, 0), np.delete(y, case)
+    return clone(selector).fit(X if scaler is None else clone(scaler).fit_transform(X), y).scores_
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize(
+    "selector",
+    [
+        ReliefF(n_neighbors=4),
+        ReliefF(n_neighbors=30, nominal_features=[7]),
+        SymmetricUncertainty(threshold=None),
+        SymmetricUncertainty(threshold=None, missing="separate", nominal_features=[7]),
+    ],
+    ids=["relieff", "relieff of few", "uncertainty", "uncertainty separate"],
+)
+def test_scores_without_each_case_are_those_of_separate_fits(selector, n_classes, ties, missing):
+    X, y = table(n_classes, n_classes, ties, missing)
+    together = leave_one_out_scores(selector, X, y)
+    decided = ~np.isnan(together).any(axis=1)
+    assert decided.all() if isinstance(selector, SymmetricUncertainty) else decided.mean() > 0.5
+    for case in np.flatnonzero(decided):
+        atol = 0 if isinstance(selector, SymmetricUncertainty) else 1e-13
+        np.testing.assert_allclose(together[case], separately(selector, X, y, case), rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler((-1, 3))])
+@pytest.mark.parametrize("selector", [ReliefF(n_neighbors=4), SymmetricUncertainty(threshold=None)])
+def test_columns_moved_and_stretched_have_the_same_scores(selector, scaler):
+    X, y = table(0)
+    X[:, 8] *= 1e7
+    X = X + 1e4 * np.arange(X.shape[1])
+    together = leave_one_out_scores(selector, X, y, rescaled=True)
+    assert np.isnan(together).all(axis=1).mean() < 0.1
+    for case in np.flatnonzero(~np.isnan(together).any(axis=1)):
+        np.testing.assert_allclose(together[case], separately(selector, X, y, case, scaler), rtol=0, atol=1e-9)
+
+
+def test_the_only_case_of_a_class_is_left_to_its_own_fit():
+    X, y = table(0)
+    y[17] = 5
+    for selector in (ReliefF(), SymmetricUncertainty(threshold=None)):
+        together = leave_one_out_scores(selector, X, y)
+        assert np.isnan(together[17]).all()
+        np.testing.assert_allclose(together[3], separately(selector, X, y, 3), rtol=0, atol=1e-13)
+
+
+def test_ties_between_neighbours_are_not_decided_by_rounding():
+    X = np.repeat(np.random.default_rng(0).normal(size=(12, 6)), 4, axis=0)  # every case four times
+    y = np.tile([0, 1, 0, 1], 12)
+    together = leave_one_out_scores(ReliefF(n_neighbors=3), X, y)
+    for case in np.flatnonzero(~np.isnan(together).any(axis=1)):
+        expected = separately(ReliefF(n_neighbors=3), X, y, case)
+        np.testing.assert_allclose(together[case], expected, rtol=0, atol=1e-13)
+
+
+def test_settings_that_cannot_share_say_so():
+    X, y = table(0)
+    for selector in (ReliefF(weight_by_distance=True), ReliefF(n_samples=20)):
+        assert leave_one_out_scores(selector, X, y) is None
+    assert leave_one_out_scores(ReliefF(target="numeric"), X, X[:, 0]) is None
+
+
+def test_scores_that_leave_the_choice_open_do_not_decide():
+    selector = ReliefF(n_features_to_select=2)
+    assert decides(selector, np.array([0.3, 0.1, 0.2]))
+    assert not decides(selector, np.array([0.3, 0.1, 0.1 + 1e-13]))
+    assert not decides(selector, np.array([np.nan, 0.1, 0.2]))
+    assert not decides(ReliefF(2, threshold=0.1), np.array([0.3, 0.1 + 1e-13, 0.0]))
+    assert decides(SymmetricUncertainty(2), np.array([0.3, 0.1, 0.1]))
+
+
+def test_threads_do_not_change_the_scores(monkeypatch):
+    monkeypatch.setattr("radiodeep.selection.threads._WORTH_A_THREAD", 100)
+    X, y = table(1, missing=True)
+    for selector in (ReliefF(), SymmetricUncertainty()):
+        one, three = (leave_one_out_scores(clone(selector).set_params(n_jobs=n), X, y) for n in (1, 3))
+        np.testing.assert_array_equal(one, three)

@@ -1,0 +1,130 @@
+"""Stable features and even batches: against hand calculation, another program, and what leaks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+
+from radiodeep import BatchHarmonizer, StabilitySelector, cross_validated_auc
+from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.selection.stability import intraclass_correlations
+
+
+def table(n_cases=40, seed=0):
+    rng = np.random.default_rng(seed)
+    names = [f"c{number}" for number in range(n_cases)]
+    return pd.DataFrame(rng.normal(size=(n_cases, 4)), columns=["firm", "soft", "shaky", "gone"], index=names)
+
+
+def versions_of(frame, noise=(0.1, 0.5, 2.0, 5.0), n_versions=4, seed=1):
+    rng = np.random.default_rng(seed)
+    changed = [frame + rng.normal(size=frame.shape) * noise for _ in range(n_versions)]
+    return pd.concat(dict(enumerate(changed)), names=["perturbation", "id"]).swaplevel()
+
+
+def test_the_intraclass_correlation_is_that_of_the_analysis_of_variance():
+    # Six subjects, four ratings: Shrout and Fleiss, table 2: ICC(1,1) = .17.
+    ratings = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7.0]])
+    found = intraclass_correlations(ratings.reshape(-1, 1), np.repeat(np.arange(6), 4))[0]
+    between, within = 4 * ratings.mean(axis=1).var(ddof=1), ratings.var(axis=1, ddof=1).mean()
+    np.testing.assert_allclose(found, (between - within) / (between + 3 * within))
+    assert round(found, 2) == 0.17
+
+
+def test_large_values_and_missing_ones_do_not_spoil_the_correlation():
+    rng = np.random.default_rng(0)
+    values = np.repeat(rng.normal(size=(20, 1)), 3, axis=0) + 0.3 * rng.normal(size=(60, 1))
+    cases = np.repeat(np.arange(20), 3)
+    plain = intraclass_correlations(values, cases)
+    np.testing.assert_allclose(intraclass_correlations(values + 1e6, cases), plain, rtol=1e-6)
+    with_gap = np.vstack([values, [[np.nan]]])
+    np.testing.assert_allclose(intraclass_correlations(with_gap, np.append(cases, 3)), plain)
+    assert np.isnan(intraclass_correlations(np.ones((6, 1)), [0, 0, 1, 1, 2, 2]))[0]
+
+
+def test_features_that_change_little_are_kept():
+    frame = table()
+    selector = StabilitySelector(versions_of(frame)).fit(frame)
+    assert selector.get_feature_names_out().tolist() == ["firm", "soft"]
+    assert (np.diff(selector.intraclass_correlations_) < 0).all()
+    assert StabilitySelector(versions_of(frame), limit=0.9).fit(frame).get_feature_names_out().tolist() == ["firm"]
+    with pytest.warns(RadiodeepWarning, match="only the most stable one, 'firm'"):
+        StabilitySelector(versions_of(frame), limit=1.0).fit(frame)
+
+
+def test_the_versions_of_test_cases_are_not_looked_at():
+    frame = table()
+    versions = versions_of(frame)
+    changed = versions.copy()
+    changed.loc[list(frame.index[30:])] = 1e9
+    train = frame.iloc[:30]
+    for one in (versions, changed):
+        found = StabilitySelector(one).fit(train).intraclass_correlations_
+        np.testing.assert_array_equal(found, StabilitySelector(versions).fit(train).intraclass_correlations_)
+
+
+def test_it_works_in_a_study_of_a_table():
+    frame = table()
+    y = (frame["firm"] + 0.3 * frame["soft"] > 0).to_numpy()
+    model = make_pipeline(StabilitySelector(versions_of(frame)), GaussianNB())
+    result = cross_validated_auc(model, frame, y, cv=5)
+    assert result.auc > 0.9
+    assert all(names == ["firm", "soft"] for names in result.folds["selected_features"])
+
+
+def test_what_stability_cannot_use_is_named():
+    frame = table()
+    versions = versions_of(frame)
+    with pytest.raises(InputError, match="1 features of the table are not in the perturbed one, e.g. 'firm'"):
+        StabilitySelector(versions.drop(columns="firm")).fit(frame)
+    with pytest.raises(InputError, match="None of the 40 cases, e.g. 'c0', is in the perturbed table"):
+        StabilitySelector(versions.rename(index=lambda name: f"other {name}", level="id")).fit(frame)
+    with pytest.raises(InputError, match="'limit' parameter of StabilitySelector must be a number <= 1"):
+        StabilitySelector(versions, limit=2).fit(frame)
+
+
+@pytest.mark.parametrize(("column", "reference"), [("pooled", None), ("A", "A")])
+def test_even_batches_are_neurocombats(repository, column, reference):
+    golden = pd.read_csv(repository / "data" / "reference" / "neurocombat.csv")
+    golden.index = [f"c{number}" for number in golden.index]
+    even = BatchHarmonizer(golden["site"], reference=reference).fit_transform(golden[list("pqrs")])
+    expected = golden[[f"{name}_{column}" for name in "pqrs"]]
+    np.testing.assert_allclose(even, expected, rtol=1e-4, atol=1e-4)  # both stop when they move by less than 1e-4
+
+
+def test_batches_are_learned_from_the_training_cases_alone():
+    frame = table()
+    site = pd.Series(np.where(np.arange(40) % 2, "A", "B"), index=frame.index)
+    fitted = BatchHarmonizer(site).fit(frame.iloc[:30])
+    changed = frame.copy()
+    changed.iloc[30:] += 100
+    np.testing.assert_array_equal(BatchHarmonizer(site).fit(changed.iloc[:30]).shifts_, fitted.shifts_)
+    assert fitted.transform(frame.iloc[30:]).shape == (10, 4)
+    model = make_pipeline(BatchHarmonizer(site), GaussianNB())
+    y = (frame["firm"] > 0).to_numpy()
+    assert cross_validated_auc(model, frame, y, cv=4, n_repeats=1).auc > 0.9
+
+
+def test_what_cannot_be_harmonized_is_named():
+    frame = table(10)
+    site = pd.Series(["A"] * 5 + ["B"] * 4 + ["C"], index=frame.index)
+    with pytest.raises(InputError, match="Batch C has one training case only"):
+        BatchHarmonizer(site).fit(frame)
+    with pytest.raises(InputError, match="1 cases have no batch, e.g. 'c9'"):
+        BatchHarmonizer(site.iloc[:9]).fit(frame)
+    with pytest.raises(InputError, match="Batch C was not among the training cases .A, B."):
+        BatchHarmonizer(site).fit(frame.iloc[:9]).transform(frame)
+    with pytest.raises(InputError, match="needs a DataFrame"):
+        BatchHarmonizer(site).fit(frame.to_numpy())
+    with pytest.raises(InputError, match="'reference' 'Z' is no batch"):
+        BatchHarmonizer(site, reference="Z").fit(frame.iloc[:9])
+
+
+def test_a_constant_feature_stays_as_it_is():
+    frame = table(12)
+    frame["gone"] = 4.0
+    site = pd.Series(["A", "B"] * 6, index=frame.index)
+    even = clone(BatchHarmonizer(site)).fit_transform(frame)
+    np.testing.assert_array_equal(even["gone"], 4.0)
