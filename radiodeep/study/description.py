@@ -15,28 +15,41 @@ def describe(estimator):
 
 
 def selected_features(fitted):
-    """Return what the selectors of a fitted model kept: names, the step before the classifier, number of candidates.
+    """Return what the selectors of a fitted model kept.
 
-    None for a model without selector, or with a step that names nothing.
+    Returns
+    -------
+    names : list of str
+    values_of : callable
+        From rows to the values of those features.
+    n_candidates : int
+        From how many they were selected.
+
+    Or None for a model without selector, or with a step that names nothing.
     """
-    fitted = getattr(fitted, "best_estimator_", fitted)
+    return _selected(getattr(fitted, "best_estimator_", fitted), None, lambda rows: rows)
+
+
+def _selected(fitted, names, values_of):
     if not isinstance(fitted, Pipeline):
         return None
-    if isinstance(fitted[-1], Pipeline) and not _has_selector(fitted[:-1]):
-        return selected_features(fitted[-1])
-    n_candidates = _n_candidates(fitted[:-1])
-    if not n_candidates:
-        return None
+    before, last = fitted[:-1], getattr(fitted[-1], "best_estimator_", fitted[-1])
+    n_candidates = _n_candidates(before) if len(fitted) > 1 else 0
     try:
-        names = [str(name) for name in fitted[:-1].get_feature_names_out()]
-    except AttributeError:  # a step of the user's own that names nothing
+        names = before.get_feature_names_out(names) if len(fitted) > 1 else names
+    except (AttributeError, ValueError):  # a step of the user's own that names nothing
+        names = None
+
+    def values(rows):
+        return before.transform(values_of(rows)) if len(fitted) > 1 else values_of(rows)
+
+    if not n_candidates:
+        return _selected(last, names, values)
+    if names is None:
         return None
+    names = [str(name) for name in names]
     short = [name.rsplit("__", 1)[-1] for name in names]  # without the names of a union's parts
-    return (short if len(set(short)) == len(names) else names), fitted[:-1], n_candidates
-
-
-def _has_selector(estimator):
-    return _n_candidates(estimator) > 0
+    return (short if len(set(short)) == len(names) else names), values, n_candidates
 
 
 def _n_candidates(estimator):

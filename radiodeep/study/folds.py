@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+from threadpoolctl import threadpool_limits
 
 from radiodeep.exceptions import StudyError
 from radiodeep.study.description import selected_features
@@ -30,13 +31,14 @@ class Outcome:
 def fit_folds(model, rows, y, folds, given=None, sizes=None):
     """Return the outcome of each fold (train, test), with the scores `given` to its selectors where known."""
     outcomes = []
-    for number, (train, test) in enumerate(folds):
-        fitted = with_given_scores(model, given[number] if given else {})
-        train_rows = _safe_indexing(rows, train)
-        fitted.fit(train_rows, y[train])
-        train_sizes = None if sizes is None else sizes[train]
-        measured = train_sizes if number % _SIZE_MEASURED_EVERY == 0 else None
-        outcomes.append(outcome_of(fitted, _safe_indexing(rows, test), train_rows, measured))
+    with threadpool_limits(1, user_api="blas"):  # its threads wait for each other at matrices of this size
+        for number, (train, test) in enumerate(folds):
+            fitted = with_given_scores(model, given[number] if given else {})
+            train_rows = _safe_indexing(rows, train)
+            fitted.fit(train_rows, y[train])
+            train_sizes = None if sizes is None else sizes[train]
+            measured = train_sizes if number % _SIZE_MEASURED_EVERY == 0 else None
+            outcomes.append(outcome_of(fitted, _safe_indexing(rows, test), train_rows, measured))
     return outcomes
 
 
@@ -54,8 +56,8 @@ def outcome_of(fitted, rows, train_rows, train_sizes):
     if kept is None:
         names, n_candidates, like_size = None, 0, None
     else:
-        names, transformer, n_candidates = kept
-        like_size = None if train_sizes is None else _like_size(transformer.transform(train_rows), train_sizes)
+        names, values_of, n_candidates = kept
+        like_size = None if train_sizes is None else _like_size(values_of(train_rows), train_sizes)
     prediction = np.asarray(fitted.predict(rows))
     return Outcome(np.asarray(score, dtype=float), probability, prediction, names, n_candidates, like_size)
 

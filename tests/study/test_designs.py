@@ -1,0 +1,250 @@
+"""Repeated folds, pairs, what stands beside, and the size of the region."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.ensemble import BalancedRandomForestClassifier
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import make_pipeline as make_sampling_pipeline
+from imblearn.under_sampling import RandomUnderSampler
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    LeaveOneOut,
+    RepeatedStratifiedKFold,
+    StratifiedKFold,
+    cross_val_predict,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from radiodeep import (
+    RadiomicsExtractor,
+    ReliefF,
+    SymmetricUncertainty,
+    compare_auc,
+    cross_validate_models,
+    cross_validated_auc,
+    make_phantom_cohort,
+)
+from radiodeep.exceptions import RadiodeepWarning, StudyError
+from radiodeep.study.shared_extraction import over_positions
+from radiodeep.study.shared_selection import GivenScores, shared_scores, with_given_scores
+
+
+def table(n_cases=40, n_features=30, effect=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n_cases) % 2
+    X = rng.normal(size=(n_cases, n_features)) + effect * y[:, None] * (np.arange(n_features) < 3)
+    return pd.DataFrame(X, columns=[f"f{n}" for n in range(n_features)], index=[f"case {n}" for n in range(n_cases)]), y
+
+
+def test_repeated_folds_give_the_mean_auc_of_the_repeats():
+    X, y = table()
+    result = cross_validated_auc(LogisticRegression(), X, y, cv=5, n_repeats=3, random_state=4)
+    aucs = []
+    for repeat in range(3):
+        folds = StratifiedKFold(5, shuffle=True, random_state=4 + repeat)
+        scores = cross_val_predict(LogisticRegression(), X, y, cv=folds, method="decision_function")
+        np.testing.assert_allclose(result.scores[repeat], scores, rtol=1e-6)
+        aucs.append(roc_auc_score(y, scores))
+    np.testing.assert_allclose(result.auc, np.mean(aucs))
+    assert (result.cv, result.estimate) == ("5-fold, 3 repeats", "mean of 3 repeats")
+    assert result.folds["repeat"].tolist() == [0] * 5 + [1] * 5 + [2] * 5
+
+
+def test_a_splitter_of_scikit_learn_may_repeat():
+    X, y = table()
+    splitter = RepeatedStratifiedKFold(n_splits=4, n_repeats=2, random_state=0)
+    result = cross_validated_auc(GaussianNB(), X, y, cv=splitter)
+    assert (result.estimate, len(result.folds)) == ("mean of 2 repeats", 8)
+
+
+def test_repeated_folds_stand_beside_leave_one_out():
+    X, y = table()
+    result = cross_validated_auc(LogisticRegression(), X, y)
+    assert (result.cv, result.beside.cv) == ("leave-one-out", "10-fold, 5 repeats")
+    alone = cross_validated_auc(LogisticRegression(), X, y, cv=10)
+    np.testing.assert_allclose(result.beside.auc, alone.auc)
+    assert alone.beside is None
+    assert "leave-one-out is biased low; 10-fold, 5 repeats: AUC" in str(result)
+
+
+def test_leave_one_out_is_biased_low_where_nothing_is_learned_and_the_others_are_not():
+    X, y = table(effect=0)
+    prior = DummyClassifier(strategy="prior")
+    result = cross_validated_auc(prior, X, y)
+    assert result.auc == 0.0
+    assert result.beside.auc == 0.5
+    assert cross_validated_auc(prior, X, y, cv="leave-pair-out").auc == 0.5
+
+
+def test_leave_pair_out_is_the_fraction_of_pairs_in_the_right_order():
+    X, y = table(16)
+    result = cross_validated_auc(GaussianNB(), X, y, cv="leave-pair-out")
+    wins = []
+    for negative in np.flatnonzero(y == 0):
+        for positive in np.flatnonzero(y == 1):
+            left = [case for case in range(16) if case not in (negative, positive)]
+            model = GaussianNB().fit(X.iloc[left], y[left])
+            joint = model.predict_joint_log_proba(X.iloc[[negative, positive]])
+            low, high = joint[:, 1] - joint[:, 0]
+            wins.append(high > low)
+    np.testing.assert_allclose(result.auc, np.mean(wins))
+    assert len(result.folds) == 64
+    assert result.estimate == "mean over pairs"
+    other = cross_validated_auc(LogisticRegression(), X, y, cv="leave-pair-out")
+    assert 0 < compare_auc(result, other).p_value <= 1
+    with pytest.raises(StudyError, match="Compare results of the same split"):
+        compare_auc(cross_validated_auc(GaussianNB(), X, y, cv=4), cross_validated_auc(GaussianNB(), X, y))
+
+
+def test_pairs_of_patients_leave_all_their_cases_out():
+    X, y = table(12)
+    patients = np.array([f"P{number // 4}" for number in range(12)])
+    result = cross_validated_auc(GaussianNB(), X, y, cv="leave-pair-out", groups=patients)
+    for fold in result.folds.itertuples():
+        tested = {patients[int(name.split()[1])] for name in fold.test_ids}
+        assert fold.n_train == 12 - 4 * len(tested)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(ReliefF(5), GaussianNB()),
+        make_pipeline(StandardScaler(), ReliefF(5), SVC()),
+        make_pipeline(SymmetricUncertainty(5, threshold=None), GaussianNB()),
+        make_pipeline(make_union(make_pipeline(StandardScaler(), ReliefF(4)), ReliefF(3)), GaussianNB()),
+        make_pipeline(make_pipeline("passthrough", ReliefF(4), StandardScaler()), LogisticRegression()),
+    ],
+    ids=["plain", "scaled", "uncertainty", "union", "nested"],
+)
+def test_shared_selection_gives_the_predictions_of_separate_fits(model):
+    X, y = table(30, 60)
+    shared, rows = over_positions({"model": model}, X)
+    assert shared_scores(shared["model"], rows, y, None, {})
+    result = cross_validated_auc(model, X, y)
+    method = "decision_function" if hasattr(model[-1], "decision_function") else "predict_proba"
+    plainly = cross_val_predict(model, X, y, cv=LeaveOneOut(), method=method)
+    found = result.predictions["score" if plainly.ndim == 1 else "probability"]
+    np.testing.assert_allclose(found, plainly if plainly.ndim == 1 else plainly[:, 1], rtol=1e-6, atol=1e-12)
+    for fold, names in enumerate(result.folds["selected_features"]):
+        fitted = model.fit(X.drop(index=X.index[fold]), np.delete(y, fold))
+        expected = [name.rsplit("__", 1)[-1] for name in fitted[:-1].get_feature_names_out()]
+        assert [name.rsplit("__", 1)[-1] for name in names] == expected
+
+
+def test_selection_of_cases_is_shared_after_extraction():
+    cohort = make_phantom_cohort(14, random_state=3)
+    model = make_pipeline(RadiomicsExtractor(families=["glcm"]), StandardScaler(), ReliefF(3), GaussianNB())
+    shared, rows = over_positions({"model": model}, cohort)
+    scores = shared_scores(shared["model"], rows, cohort.labels, None, {})
+    assert [rows.shape for rows in scores.values()] == [(14, 24)]
+    given = with_given_scores(shared["model"], {path: rows[0] for path, rows in scores.items()})
+    assert isinstance(given[0], GivenScores)
+
+
+def test_nothing_is_shared_after_a_step_that_learns():
+    X, y = table()
+    sampling = make_sampling_pipeline(SMOTE(random_state=0), ReliefF(5), GaussianNB())
+    selected_twice = make_pipeline(SymmetricUncertainty(20, threshold=None), ReliefF(5), GaussianNB())
+    for model, n_shared in ((sampling, 0), (selected_twice, 1)):
+        shared, rows = over_positions({"model": model}, X)
+        assert len(shared_scores(shared["model"], rows, y, None, {})) == n_shared
+
+
+def test_tuning_inside_the_folds_keeps_the_log_odds_and_names():
+    X, y = table(60)
+    search = GridSearchCV(make_pipeline(ReliefF(), GaussianNB()), {"relieff__n_features_to_select": [2, 5]}, cv=3)
+    result = cross_validated_auc(search, X, y, cv=3, n_repeats=1)
+    assert {len(names) for names in result.folds["selected_features"]} <= {2, 5}
+    assert result.scores.to_numpy().min() < 0
+
+
+def test_models_that_resample_do_so_inside_the_folds():
+    X, y = table(60, 10)
+    keep = np.flatnonzero((y == 0) | (np.arange(60) % 6 == 1))
+    X, y = X.iloc[keep], y[keep]  # 30 against 10
+    models = {
+        "smote": make_sampling_pipeline(
+            StandardScaler(), SMOTE(k_neighbors=3, random_state=0), ReliefF(3), GaussianNB()
+        ),
+        "under": make_sampling_pipeline(RandomUnderSampler(random_state=0), LogisticRegression()),
+        "balanced forest": BalancedRandomForestClassifier(20, random_state=0),
+    }
+    for name, result in cross_validate_models(models, X, y, cv=5, n_repeats=2).items():
+        assert result.auc > 0.6, name
+    outside, labels = SMOTE(k_neighbors=3, random_state=0).fit_resample(X, y)
+    assert len(outside) > len(X)
+    assert (np.bincount(labels) == 30).all()
+
+
+def test_the_size_of_the_region_stands_beside_every_model():
+    cohort = make_phantom_cohort(20, random_state=2)
+    models = {
+        "texture": make_pipeline(RadiomicsExtractor(families=["glcm"]), StandardScaler(), ReliefF(2), GaussianNB())
+    }
+    result = cross_validate_models(models, cohort, cohort.labels)["texture"]
+    sizes = np.array([case.roi_size_mm for case in cohort])
+    expected = cross_val_predict(
+        make_pipeline(StandardScaler(), LogisticRegression(C=np.inf)),
+        np.log(sizes)[:, None],
+        cohort.labels,
+        cv=LeaveOneOut(),
+        method="decision_function",
+    )
+    np.testing.assert_allclose(result.size_alone.predictions["score"], expected, rtol=1e-4, atol=1e-6)
+    assert result.against_size.value_b == result.size_alone.auc
+    assert result.beside.size_alone.cv == result.beside.cv
+    assert "size alone: AUC" in str(result)
+    assert result.size_correlations
+
+
+def test_size_comes_from_a_column_or_from_the_user_or_not_at_all():
+    X, y = table()
+    assert cross_validated_auc(GaussianNB(), X, y, cv=5).size_alone is None
+    volume = np.exp(np.random.default_rng(0).normal(size=40) + y)
+    given = cross_validated_auc(GaussianNB(), X, y, cv=5, size=volume)
+    found = cross_validated_auc(GaussianNB(), X.assign(original_shape_MeshVolume=volume), y, cv=5)
+    assert given.size_alone.auc == found.size_alone.auc
+    assert cross_validated_auc(GaussianNB(), X, y, cv=5, size=None).size_alone is None
+    for size, message in (
+        (volume[:3], "a number > 0 for each of the 40"),
+        ("big", "'auto', None or one size per case"),
+    ):
+        with pytest.raises(StudyError, match=message):
+            cross_validated_auc(GaussianNB(), X, y, cv=5, size=size)
+
+
+def test_features_that_are_the_size_in_disguise_are_pointed_out():
+    X, y = table(effect=0)
+    volume = np.exp(np.random.default_rng(0).normal(size=40) + 2 * y)
+    X["diameter"] = volume ** (1 / 3)
+    model = make_pipeline(ReliefF(3), GaussianNB())
+    with pytest.warns(RadiodeepWarning, match="1 of the . features that .* diameter .1.00.*beside that of size alone"):
+        result = cross_validated_auc(model, X, y, size=volume)
+    np.testing.assert_allclose(result.size_correlations["diameter"], 1.0)
+
+
+def test_how_much_alike_the_folds_selected_is_told():
+    X, y = table(40, 200, effect=2.0)
+    steady = cross_validated_auc(make_pipeline(ReliefF(3), GaussianNB()), X, y)
+    assert steady.stability.kuncheva > 0.8
+    noise = cross_validated_auc(make_pipeline(ReliefF(3), GaussianNB()), *table(40, 200, effect=0), cv=4)
+    assert noise.stability.kuncheva < 0.6
+    assert noise.stability.n_candidates == 200
+    assert cross_validated_auc(GaussianNB(), X, y, cv=4).stability is None
+
+
+def test_processes_and_the_way_of_the_table_do_not_change_a_study():
+    X, y = table(30, 60)
+    model = make_pipeline(StandardScaler(), ReliefF(5), GaussianNB())
+    one, two = (cross_validated_auc(model, X, y, n_jobs=n_jobs) for n_jobs in (None, 2))
+    array = cross_validated_auc(model, X.to_numpy(), y)
+    pd.testing.assert_frame_equal(one.predictions, two.predictions)
+    np.testing.assert_array_equal(one.scores, array.scores)
+    np.testing.assert_array_equal(one.beside.scores, two.beside.scores)

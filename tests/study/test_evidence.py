@@ -1,0 +1,240 @@
+"""Tests beyond one AUC: pairs of groups, many models, chance, resamples, calibration, decisions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
+
+from radiodeep import (
+    ReliefF,
+    bootstrap_auc,
+    bootstrap_interval,
+    calibration,
+    compare_all,
+    compare_auc,
+    compare_auc_unpaired,
+    cross_validate_models,
+    cross_validated_auc,
+    decision_curve,
+    permutation_test,
+    selection_stability,
+    sensitivity_at_specificity,
+)
+from radiodeep.exceptions import SingleClassError, StudyError
+from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
+from radiodeep.study.comparison import holm
+
+
+class Result:
+    """What the evidence needs of a StudyResult."""
+
+    name = "model"
+
+    def __init__(self, label, score, index=None, prefix=""):
+        index = [f"{prefix}{number}" for number in range(len(label))] if index is None else index
+        columns = {"label": np.asarray(label), "score": np.asarray(score), "probability": np.asarray(score)}
+        self.predictions = pd.DataFrame(columns, index=index)
+
+
+def signal(n_cases=40, effect=1.0, seed=0, n_features=3):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n_cases) % 2
+    return rng.normal(size=(n_cases, n_features)) + effect * y[:, None], y
+
+
+def test_the_unpaired_test_is_procs(reference_data):
+    folder = reference_data / "weka_golden" / "delong"
+    frame = pd.read_csv(folder / "proc_golden.csv", skipinitialspace=True)
+    files = {"aSAH": "aSAH.csv", "b80": "b80_loo.csv", "sim200": "sim200.csv"}
+    rows = frame[frame["test"] == "delong_unpaired"]
+    assert len(rows) >= 10
+    for row in rows.itertuples():
+        table = pd.read_csv(folder / files[row.set])
+        a, b = (Result(table["y"], table[name], prefix=name) for name in (row.a, row.b))
+        np.testing.assert_allclose(compare_auc_unpaired(a, b).p_value, row.p, rtol=1e-9)
+    with pytest.raises(StudyError, match="cases are in both results, e.g. 'nb0'. Use compare_auc"):
+        compare_auc_unpaired(Result([0, 1], [0, 1], prefix="nb"), Result([0, 1], [0, 1], prefix="nb"))
+
+
+def test_holm_by_hand():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.5, 0.9]), [1.0, 1.0])
+
+
+def test_many_models_are_compared_with_correction():
+    X, y = signal(60)
+    models = {"all": GaussianNB(), "first": make_pipeline(ReliefF(1), GaussianNB()), "linear": LogisticRegression()}
+    results = cross_validate_models(models, X, y, cv=5)
+    table = compare_all(results)
+    assert len(table) == 3
+    assert (table["p_holm"] >= table["p_value"]).all()
+    one = compare_all(results, against="all")
+    assert one["against"].tolist() == ["all", "all"]
+    by_hand = compare_auc(results["first"], results["all"])
+    assert one.set_index("model").loc["first", "p_value"] == by_hand.p_value
+    with pytest.raises(StudyError, match="'against' to be one of"):
+        compare_all(results, against="none")
+
+
+def test_the_variance_of_pairs_is_delongs_where_the_model_is_one():
+    X, y = signal()
+    score = X[:, 0]
+    wins = 0.5 * (np.sign(score[y == 1][None] - score[y == 0][:, None]) + 1)
+    plain, pairs = auc_with_confidence(y, score), auc_of_pairs(wins)
+    np.testing.assert_allclose([pairs.auc, pairs.variance], [plain.auc, plain.variance])
+
+
+def test_repeats_that_agree_have_delongs_interval_and_others_a_wider_one():
+    X, y = signal()
+    rng = np.random.default_rng(1)
+    same = auc_of_repeats(y, [X[:, 0]] * 4)
+    np.testing.assert_allclose(same.variance, auc_with_confidence(y, X[:, 0]).variance)
+    assert auc_of_repeats(y, X[:, 0] + rng.normal(size=(4, 40))).variance > same.variance
+
+
+def test_wilsons_interval_is_that_of_his_formula():
+    n, p, z = 40, 36 / 40, norm.isf(0.025)
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    interval = accuracy_interval(36, 40)
+    np.testing.assert_allclose([interval.low, interval.high], [centre - half, centre + half])
+
+
+@pytest.mark.parametrize("cv", ["leave-one-out", 5])
+def test_the_permutation_test_finds_signal_and_not_noise(cv):
+    model = make_pipeline(ReliefF(2), GaussianNB())
+    X, y = signal(24, 2.0)
+    found = permutation_test(model, X, y, cv=cv, n_permutations=29)
+    assert found.p_value == 1 / 30
+    np.testing.assert_allclose(found.auc, cross_validated_auc(model, X, y, cv=cv, n_repeats=1).auc)
+    assert permutation_test(model, *signal(24, 0.0, seed=3), cv=cv, n_permutations=19).p_value > 0.05
+
+
+def test_permutation_p_values_are_even_under_chance():
+    p_values = []
+    for seed in range(20):
+        X, y = signal(12, 0.0, seed=seed, n_features=2)
+        p_values.append(permutation_test(GaussianNB(), X, y, n_permutations=19, random_state=seed).p_value)
+    assert 0.35 < np.mean(p_values) < 0.7
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.2
+
+
+def test_whole_patients_change_labels():
+    X, y = signal(24, 1.0)
+    y = np.repeat(np.arange(12) % 2, 2)
+    patients = np.repeat(np.arange(12), 2)
+    found = permutation_test(GaussianNB(), X, y, cv=3, groups=patients, n_permutations=5)
+    assert len(found.null_aucs) == 5
+    with pytest.raises(StudyError, match="A group has cases of both labels"):
+        permutation_test(GaussianNB(), X, np.arange(24) % 2, cv=3, groups=patients, n_permutations=5)
+
+
+def test_the_632_bootstrap_lies_between_training_and_out_of_bag():
+    X, y = signal(40, 0.5, n_features=8)
+    found = bootstrap_auc(GaussianNB(), X, y, n_resamples=60)
+    assert found.out_of_bag_auc < found.auc < found.resubstitution_auc
+    joint = GaussianNB().fit(X, y).predict_joint_log_proba(X)
+    np.testing.assert_allclose(found.resubstitution_auc, roc_auc_score(y, joint[:, 1] - joint[:, 0]))
+    overfit = (found.resubstitution_auc - found.out_of_bag_auc) / (found.resubstitution_auc - 0.5)
+    weight = 0.632 / (1 - 0.368 * overfit)
+    by_hand = (1 - weight) * found.resubstitution_auc + weight * found.out_of_bag_auc
+    np.testing.assert_allclose(found.auc, by_hand)
+    assert found.confidence_interval.low < found.auc < found.confidence_interval.high
+
+
+def test_the_632_bootstrap_of_noise_is_near_one_half():
+    aucs = []
+    for seed in range(10):
+        X, y = signal(40, 0.0, seed=seed, n_features=100)
+        aucs.append(bootstrap_auc(GaussianNB(), X, y, n_resamples=20).auc)
+    assert 0.4 < np.mean(aucs) < 0.62
+
+
+def test_no_drawn_patient_is_out_of_bag():
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(15), 2)
+    y = np.repeat(np.arange(15) % 2, 2)
+    X = np.repeat(rng.normal(size=(15, 4)), 2, axis=0)  # two copies of each: a leak would be perfect
+
+    found = bootstrap_auc(SVC(gamma=100), X, y, groups=patients, n_resamples=30)
+    leaking = bootstrap_auc(SVC(gamma=100), X, y, n_resamples=30)
+    assert found.out_of_bag_auc < 0.75 < leaking.out_of_bag_auc
+
+
+def test_the_percentile_interval_of_single_cases_is_about_delongs():
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    score = rng.normal(size=200) + y
+    interval = bootstrap_interval(Result(y, score))
+    exact = auc_with_confidence(y, score).confidence_interval
+    np.testing.assert_allclose([interval.low, interval.high], [exact.low, exact.high], atol=0.015)
+    twice = Result(np.repeat(y, 2), np.repeat(score, 2))
+    by_patient = bootstrap_interval(twice, groups=np.repeat(np.arange(200), 2))
+    np.testing.assert_allclose([by_patient.low, by_patient.high], [interval.low, interval.high], atol=0.015)
+
+
+def test_calibration_of_the_truth_and_of_the_too_sure():
+    rng = np.random.default_rng(0)
+    log_odds = rng.normal(size=4000) * 1.5
+    truth = 1 / (1 + np.exp(-log_odds))
+    y = (rng.random(4000) < truth).astype(int)
+    right = calibration(Result(y, truth))
+    np.testing.assert_allclose([right.slope, right.intercept], [1, 0], atol=0.12)
+    np.testing.assert_allclose(right.brier, np.mean((truth - y) ** 2))
+    np.testing.assert_allclose(right.curve["predicted"], right.curve["observed"], atol=0.06)
+    too_sure = calibration(Result(y, 1 / (1 + np.exp(-2 * log_odds - 1))))
+    np.testing.assert_allclose([too_sure.slope, too_sure.intercept], [0.5, -0.5], atol=0.1)
+    assert np.isnan(calibration(Result([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])).slope)
+
+
+def test_a_model_without_probabilities_cannot_be_calibrated():
+    X, y = signal()
+    result = cross_validated_auc(SVC(), X, y, cv=4, n_repeats=1)
+    with pytest.raises(StudyError, match="SVC gave no probabilities. Wrap its classifier"):
+        calibration(result)
+
+
+def test_sensitivity_at_specificity_by_hand():
+    result = Result([0] * 10 + [1] * 5, [*range(10), 3.5, 8.5, 9.5, 10, 11])
+    found = sensitivity_at_specificity(result, 0.9)
+    assert (found.sensitivity, found.specificity, found.threshold) == (0.8, 0.9, 8.5)
+    assert sensitivity_at_specificity(result, 0.95).sensitivity == 0.6
+    with pytest.raises(StudyError, match="between 0 and 1. Got 1.5"):
+        sensitivity_at_specificity(result, 1.5)
+
+
+def test_the_decision_curve_by_hand():
+    result = Result([0, 0, 0, 1], [0.1, 0.2, 0.6, 0.7])
+    curve = decision_curve(result, [0.5, 0.15])
+    np.testing.assert_allclose(curve["model"], [1 / 4 - 1 / 4, 1 / 4 - 2 / 4 * 0.15 / 0.85])
+    np.testing.assert_allclose(curve["treat_all"], [1 / 4 - 3 / 4, 1 / 4 - 3 / 4 * 0.15 / 0.85])
+    assert (curve["treat_none"] == 0).all()
+
+
+def test_stability_by_kunchevas_own_formula():
+    subsets = [{"a", "b", "c"}, {"a", "b", "d"}, {"a", "e", "f"}]
+    found = selection_stability(subsets, n_candidates=20)
+    k, n = 3, 20
+    pairs = [(2 * n - k**2) / (k * (n - k)), (1 * n - k**2) / (k * (n - k)), (1 * n - k**2) / (k * (n - k))]
+    np.testing.assert_allclose(found.kuncheva, np.mean(pairs))
+    np.testing.assert_allclose(found.jaccard, np.mean([2 / 4, 1 / 5, 1 / 5]))
+    assert selection_stability([{"a"}, {"a"}], 5).kuncheva == 1
+    for subsets, message in (
+        ([{"a"}], "Got 1"),
+        ([{"a", "b"}, {"c"}], "3 different features were selected from only 2"),
+    ):
+        with pytest.raises(StudyError, match=message):
+            selection_stability(subsets, 2)
+
+
+def test_what_cannot_be_tested_is_refused():
+    X, y = signal()
+    with pytest.raises(SingleClassError, match="All 40 cases"):
+        permutation_test(GaussianNB(), X, np.ones(40))
+    with pytest.raises(StudyError, match="'n_permutations' parameter must be an int >= 1. Got 0"):
+        permutation_test(GaussianNB(), X, y, n_permutations=0)
