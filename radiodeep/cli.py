@@ -33,6 +33,7 @@ class FeatureSet(StrEnum):
 class Selector(StrEnum):
     relieff = "relieff"
     symmetric_uncertainty = "symmetric-uncertainty"
+    fast_correlation_filter = "fast-correlation-filter"
 
 
 class MaskLabels(StrEnum):
@@ -111,7 +112,7 @@ def extract(
 def study(
     manifest: Manifest,
     output: Annotated[Path, typer.Option(help="Folder for predictions, selected features, settings and report")],
-    cv: Annotated[str, typer.Option(help="leave-one-out, or a number of folds")] = "leave-one-out",
+    cv: Annotated[str, typer.Option(help="leave-one-out, leave-pair-out, or a number of folds")] = "leave-one-out",
     selector: SelectorOption = Selector.relieff,
     n_features: Count = 5,
     classifier: ClassifierOption = Classifier.naive_bayes,
@@ -233,7 +234,11 @@ def _model(extractors, selector, n_features, classifier, probabilities=False):
     from sklearn.preprocessing import MinMaxScaler, StandardScaler
     from sklearn.svm import SVC
 
-    select = {"relieff": rd.ReliefF, "symmetric-uncertainty": rd.SymmetricUncertainty}[selector.value]
+    select = {
+        Selector.relieff: rd.ReliefF,
+        Selector.symmetric_uncertainty: rd.SymmetricUncertainty,
+        Selector.fast_correlation_filter: rd.FastCorrelationFilter,
+    }[selector]
     parts = [make_pipeline(one, StandardScaler(), select(n_features_to_select=n_features)) for one in extractors]
     head = make_union(*parts) if len(parts) > 1 else parts[0]
     if classifier is Classifier.svm:
@@ -248,23 +253,40 @@ def _model(extractors, selector, n_features, classifier, probabilities=False):
 
 
 def _study(models, cohort, output, cv, jobs):
-    split = cv if cv == "leave-one-out" or not cv.isdigit() else int(cv)
+    split = int(cv) if cv.isdigit() else cv
     repeated = len(set(cohort.patients)) < len(cohort)
     groups = cohort.patients if repeated else None
     results = rd.cross_validate_models(models, cohort, cohort.labels, split, groups, n_jobs=jobs)
     output.mkdir(parents=True, exist_ok=True)
-    shown = Table("features", "AUC", "95% interval", "accuracy", title=f"{len(cohort)} cases, {results['combined'].cv}")
     for name, result in results.items():
-        interval = result.confidence_interval
-        shown.add_row(name, f"{result.auc:.3f}", f"{interval.low:.3f} to {interval.high:.3f}", f"{result.accuracy:.3f}")
         result.predictions.to_csv(output / f"predictions_{name}.csv")
+        if result.beside is not None:
+            result.beside.scores.to_csv(output / f"scores_of_repeats_{name}.csv")
         _selected_rows(result).to_csv(output / f"selected_features_{name}.csv", index=False)
     settings = {"radiodeep": rd.__version__, "cv": results["combined"].cv}
     settings |= {name: result.settings for name, result in results.items()}
     (output / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
     rd.write_report(results, output / "report.html")
-    console.print(shown)
+    console.print(_overview(results))
     console.print(f"Predictions, selected features, settings and report.html are in {output}")
+
+
+def _overview(results):
+    """Return a table with all that must be read together: what stands beside leave-one-out, and size alone."""
+    listed = list(results.values())
+    first = listed[0]
+    table = Table("features", title=f"{len(first.predictions)} cases: AUC (95% interval)")
+    for column in [first.cv, *([first.beside.cv] if first.beside is not None else []), "accuracy", "p against size"]:
+        table.add_column(column)
+    for result in [*listed, *([first.size_alone] if first.size_alone is not None else [])]:
+        estimates = [result, *([result.beside] if result.beside is not None else [])]
+        aucs = [
+            f"{one.auc:.3f} ({one.confidence_interval.low:.3f} to {one.confidence_interval.high:.3f})"
+            for one in estimates
+        ]
+        p_value = "" if result.p_against_size is None else f"{result.p_against_size:.2g}"
+        table.add_row(result.name, *aucs, f"{result.accuracy:.3f}", p_value)
+    return table
 
 
 def _selected_rows(result):

@@ -15,7 +15,7 @@ def test_the_quickstart_runs(repository, tmp_path, monkeypatch, capsys):
     names = {}
     exec(code.replace("n_jobs=-1", "n_jobs=None"), names)
     printed = capsys.readouterr().out
-    assert re.fullmatch(r"AUC 0\.\d\d \(95% CI 0\.\d\d-\d\.\d\d\), accuracy 0\.\d\d, n=40\n", printed)
+    assert re.fullmatch(r"AUC 0\.\d\d \(95% CI 0\.\d\d-\d\.\d\d\), accuracy 0\.\d\d, n=40\n  leave-one-out is biased .*\n  size alone: AUC .*\n", printed)
     assert names["handcrafted_table"].shape == (40, 107)
     assert names["scores"]["error"].tolist() == [""] * 4
     assert (tmp_path / "report.html").stat().st_size > 10_000

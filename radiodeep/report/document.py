@@ -10,6 +10,7 @@ import jinja2
 from radiodeep import __version__
 from radiodeep.exceptions import StudyError
 from radiodeep.report.figures import auc_figure, roc_figure, score_figure, selection_figure
+from radiodeep.study.calibration import calibration
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -28,26 +29,38 @@ img { max-width: 100%; } .note { background: #f4f1ea; padding: .6rem 1rem; } pre
 <h1>{{ title }}</h1>
 <p>{{ n_cases }} cases, {{ class_counts }}. Split: {{ cv }}.
 Features were selected and models fitted inside each fold.</p>
-<table><thead><tr><th>Model</th><th class="number">AUC</th><th class="number">{{ level }} interval</th>
-<th class="number">Accuracy</th></tr></thead><tbody>
-{% for result in results %}<tr><td>{{ result.name }}</td><td class="number">{{ '%.3f' % result.auc }}</td>
+{% macro auc(result) %}<td class="number">{{ '%.3f' % result.auc }}</td>
 <td class="number">{{ '%.3f' % result.confidence_interval.low }} to {{ '%.3f' % result.confidence_interval.high }}</td>
-<td class="number">{{ '%.3f' % result.accuracy }}</td></tr>
+{% endmacro %}<table><thead><tr><th>Model</th>
+<th class="number">AUC, {{ cv }}</th><th class="number">{{ level }} interval</th>
+{% if beside %}<th class="number">AUC, {{ beside }}</th><th class="number">{{ level }} interval</th>
+{% endif %}<th class="number">Accuracy</th>
+{% if size_alone %}<th class="number">p against size</th>{% endif %}</tr></thead><tbody>
+{% for result in results %}<tr><td>{{ result.name }}</td>{{ auc(result) }}
+{% if beside %}{{ auc(result.beside) }}{% endif %}<td class="number">{{ '%.3f' % result.accuracy }}</td>
+{% if size_alone %}<td class="number">{% if result.p_against_size is not none %}{{ '%.2g' % result.p_against_size }}{% endif %}
+</td>{% endif %}</tr>
 {% endfor %}</tbody></table>
 <p>Always guessing the more frequent class has an accuracy of {{ '%.3f' % majority }} and an AUC of 0.5.</p>
-{% if cv == 'leave-one-out' %}<p class="note">The AUC pools the scores of all leave-one-out folds, as the original
-studies did. That figure is biased low: leaving a case out tilts each training set towards the other class, so a model
-that has learned nothing scores below 0.5. Stratified folds (cv=10) do not have this bias.</p>{% endif %}
+{% if beside %}<p class="note">The AUC of {{ cv }} pools the scores of all folds, as older studies did. It is biased
+low: leaving a case out tilts each training set towards the other class, so a model that has learned nothing scores
+below 0.5. Repeated stratified folds do not have this bias; their interval also knows that other training cases give
+another model, which DeLong's does not.</p>{% endif %}
+{% if size_alone %}<p class="note">"size alone" knows nothing but the volume (or area) of the region. A model that is no
+better has not shown that texture or shape say anything that a ruler does not.</p>{% endif %}
 {% if results|length > 1 %}<p class="note">{{ results|length }} models were compared. The best of several looks better
 than it is; name the main model before looking, or confirm it on other patients.</p>{% endif %}
 {% for picture in pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>
 {% endfor %}
-{% for part in parts %}<h2>{{ part.name }}</h2><p>{{ part.sentence }}</p>
+{% for part in parts %}<h2>{{ part.name }}</h2>{% for sentence in part.sentences %}<p>{{ sentence }}</p>
+{% endfor %}
 {% for picture in part.pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>
 {% endfor %}<details><summary>Predictions</summary><table><thead><tr><th>Case</th><th>Label</th>
-<th class="number">Score</th><th>Prediction</th></tr></thead><tbody>
+<th class="number">Score</th>{% if part.probabilities %}<th class="number">Probability</th>
+{% endif %}<th>Prediction</th></tr></thead><tbody>
 {% for row in part.rows %}<tr><td>{{ row.id }}</td><td>{{ row.label }}</td>
-<td class="number">{{ '%.3f' % row.score }}</td><td{% if row.label != row.prediction %} class="wrong"{% endif %}>
+<td class="number">{{ '%.3f' % row.score }}</td>{% if part.probabilities %}<td class="number">
+{{ '%.3f' % row.probability }}</td>{% endif %}<td{% if row.label != row.prediction %} class="wrong"{% endif %}>
 {{ row.prediction }}</td></tr>{% endfor %}</tbody></table></details>
 <details><summary>Settings</summary><pre>{{ part.settings }}</pre></details>
 {% endfor %}<p>Made with radiodeep {{ version }}.</p></body></html>
@@ -75,11 +88,13 @@ def write_report(results, path, title="radiodeep study"):
         There is no result, or the results are of different cases.
     """
     listed = _as_list(results)
+    baseline = listed[0].size_alone
+    ranked = [*listed, *([baseline] if baseline is not None else [])]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     first = listed[0].predictions
     counts = first["label"].value_counts().sort_index()
-    overview = [_picture(auc_figure(listed), "AUC of each model with its interval")] if len(listed) > 1 else []
+    overview = [_picture(auc_figure(ranked), "AUC of each model with its interval")] if len(ranked) > 1 else []
     page = jinja2.Environment(autoescape=True).from_string(_PAGE)
     path.write_text(
         page.render(
@@ -89,8 +104,10 @@ def write_report(results, path, title="radiodeep study"):
             cv=listed[0].cv,
             level=f"{listed[0].confidence_interval.level:.0%}",
             majority=counts.max() / len(first),
-            results=sorted(listed, key=lambda result: -result.auc),
-            pictures=[_picture(roc_figure(listed), "ROC curves"), *overview],
+            beside=listed[0].beside.cv if all(result.beside is not None for result in ranked) else None,
+            size_alone=baseline is not None,
+            results=sorted(ranked, key=lambda result: -result.auc),
+            pictures=[_picture(roc_figure(ranked), "ROC curves"), *overview],
             parts=[_part(result) for result in listed],
             version=__version__,
         ),
@@ -109,12 +126,33 @@ def _as_list(results):
     return listed
 
 
+def _sentences(result):
+    """Return what is to be read of a model besides its figures."""
+    yield f"{result.sentence} ({result.cv}, {result.estimate}; interval: {result.interval_method})."
+    if result.beside is not None:
+        beside = result.beside
+        yield f"{beside.sentence} ({beside.cv}, {beside.estimate}; interval: {beside.interval_method})."
+    low, high = result.accuracy_interval.low, result.accuracy_interval.high
+    yield f"Accuracy {result.accuracy:.3f} ({result.accuracy_interval.level:.0%} CI {low:.3f} to {high:.3f}, Wilson)."
+    tested = result if result.beside is None else result.beside
+    if tested.against_size is not None:
+        yield f"Against size alone ({tested.cv}): {tested.against_size}."
+    if result.stability is not None:
+        yield f"Stability of the selected features: {result.stability}."
+    like_size = [f"{name} ({value:.2f})" for name, value in result.size_correlations.items() if value > 0.9]
+    if like_size:
+        yield f"Selected features that go up and down with the size (rank correlation): {', '.join(like_size)}."
+    if not result.predictions["probability"].isna().any():
+        yield f"{calibration(result)} (slope 1 and intercept 0 would be right)."
+
+
 def _part(result):
     figures = [(score_figure(result), "Scores by class"), (selection_figure(result), "Selected features")]
     return {
         "name": result.name,
-        "sentence": str(result),
+        "sentences": list(_sentences(result)),
         "pictures": [_picture(figure, text) for figure, text in figures if figure is not None],
+        "probabilities": not result.predictions["probability"].isna().any(),
         "rows": result.predictions.reset_index(names="id").to_dict("records"),
         "settings": json.dumps(result.settings, indent=2),
     }

@@ -53,12 +53,13 @@ def score_figure(result):
     """Draw the out-of-fold scores of each class, so that single cases can be seen."""
     figure, axes = _figure(6.4, 2.2)
     labels = np.unique(result.predictions["label"])
+    shown, word = ("score", "score") if result.predictions["probability"].isna().any() else ("probability",) * 2
     for height, label in enumerate(labels):
-        scores = result.predictions.loc[result.predictions["label"] == label, "score"].to_numpy()
+        scores = result.predictions.loc[result.predictions["label"] == label, shown].to_numpy()
         jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(scores))
         axes.plot(scores, height + jitter, "o", color=_COLOURS[height], alpha=0.6, markersize=5)
     axes.set_yticks(range(len(labels)), [f"label {label}" for label in labels])
-    axes.set(xlabel=f"Out-of-fold score for label {labels[-1]}", ylim=(-0.5, len(labels) - 0.5))
+    axes.set(xlabel=f"Out-of-fold {word} of label {labels[-1]}", ylim=(-0.5, len(labels) - 0.5))
     return figure
 
 

@@ -8,167 +8,16 @@ A table is packed in blocks of 32 rows, (n_blocks, n_features, 32). Features are
 columns of one kind, (n_runs, 3): start, stop, kind.
 """
 
-import llvmlite.binding
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
-LANES = 32
+from radiodeep.selection.vectors import LANES, ROWS, STEP, add_shares, add_tile, sum_plain
+
 PLAIN, WITH_MISSING, NOMINAL = 0, 1, 2
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
-# A tile of registers: _ROWS rows against _VECTORS vectors of _WIDTH rows. All of it must fit in the
-# processor's vector registers: 32 of 8 numbers with AVX-512, else 16 of 4 (or 32 of 2, which is as much).
-_ROWS, _VECTORS, _WIDTH = (8, 2, 8) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (4, 2, 4)
-_STEP = _WIDTH * _VECTORS
-_FEATURES_AT_ONCE = 256  # of _STEP rows: 32 kB, which stays in the first-level cache
-
-
-@intrinsic
-def _add_tile(typing_context, left, left_start, right, right_start, n_features, tile, tile_start):
-    """Add the differences of `n_features` plain features to _ROWS x _STEP distances.
-
-    left, right and tile are flat; a feature is 32 numbers further on in left and right, a row in tile.
-    """
-    array, size = types.Array(types.float64, 1, "C"), types.int64
-    signature = types.void(array, size, array, size, size, array, size)
-
-    def generate(context, builder, signature, arguments):
-        vectors = _Vectors(context, builder)
-        left, right, tile = (vectors.numbers(signature.args[i], arguments[i]) for i in (0, 2, 5))
-        left_start, right_start, n_features, tile_start = (arguments[i] for i in (1, 3, 4, 6))
-        lanes = range(0, _STEP, _WIDTH)
-        totals = {(row, lane): cgutils.alloca_once(builder, vectors.kind) for row in range(_ROWS) for lane in lanes}
-        for (row, lane), total in totals.items():
-            builder.store(vectors.load(tile, tile_start, row * LANES + lane), total)
-        with cgutils.for_range(builder, n_features) as loop:
-            further = builder.mul(loop.index, ir.Constant(loop.index.type, LANES))
-            of_right, of_left = builder.add(right_start, further), builder.add(left_start, further)
-            others = {lane: vectors.load(right, of_right, lane) for lane in lanes}
-            for row in range(_ROWS):
-                mine = vectors.repeated(left, of_left, row)
-                for lane, other in others.items():
-                    vectors.add_difference(mine, other, totals[row, lane])
-        for (row, lane), total in totals.items():
-            vectors.store(builder.load(total), tile, tile_start, row * LANES + lane)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@intrinsic
-def _sum_plain(typing_context, table, row, others, n_others, feature, total, start):
-    """Set total[start : start + 32] to the sum of the differences of 32 plain features to some rows.
-
-    table is flat; row, and the `n_others` numbers in others, say where in it the rows begin, and
-    feature which is the first of the 32.
-    """
-    array, places, size = types.Array(types.float64, 1, "C"), types.Array(types.int64, 1, "C"), types.int64
-    signature = types.void(array, size, places, size, size, array, size)
-
-    def generate(context, builder, signature, arguments):
-        vectors = _Vectors(context, builder)
-        table, others, total = (vectors.numbers(signature.args[i], arguments[i]) for i in (0, 2, 5))
-        row, n_others, feature, start = (arguments[i] for i in (1, 3, 4, 6))
-        lanes = range(0, LANES, _WIDTH)
-        mine = {lane: vectors.load(table, builder.add(row, feature), lane) for lane in lanes}
-        sums = {lane: cgutils.alloca_once_value(builder, ir.Constant(vectors.kind, None)) for lane in lanes}
-        with cgutils.for_range(builder, n_others) as loop:
-            other = builder.add(builder.load(builder.gep(others, [loop.index]), align=8), feature)
-            for lane in lanes:
-                vectors.add_difference(mine[lane], vectors.load(table, other, lane), sums[lane])
-        for lane in lanes:
-            vectors.store(builder.load(sums[lane]), total, start, lane)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@intrinsic
-def _add_shares(typing_context, table, row, others, n_others, divisor, weight, feature, scores):
-    """Add weight * (difference / divisor) to scores[feature : feature + 32] for each of some rows in turn.
-
-    table is flat; row, and the `n_others` numbers in others, say where in it the rows begin. The quotient
-    is the rounded one: a product with the reciprocal, mended by what is left of it.
-    """
-    array, places, size, real = (
-        types.Array(types.float64, 1, "C"),
-        types.Array(types.int64, 1, "C"),
-        types.int64,
-        types.float64,
-    )
-    signature = types.void(array, size, places, size, real, real, size, array)
-
-    def generate(context, builder, signature, arguments):
-        vectors = _Vectors(context, builder)
-        table, others, scores = (vectors.numbers(signature.args[i], arguments[i]) for i in (0, 2, 7))
-        row, n_others, divisor, weight, feature = (arguments[i] for i in (1, 3, 4, 5, 6))
-        lanes = range(0, LANES, _WIDTH)
-        reciprocal = vectors.spread(builder.fdiv(ir.Constant(ir.DoubleType(), 1.0), divisor))
-        minus_divisor, weight = vectors.spread(builder.fneg(divisor)), vectors.spread(weight)
-        mine = {lane: vectors.load(table, builder.add(row, feature), lane) for lane in lanes}
-        sums = {lane: cgutils.alloca_once_value(builder, vectors.load(scores, feature, lane)) for lane in lanes}
-        with cgutils.for_range(builder, n_others) as loop:
-            other = builder.add(builder.load(builder.gep(others, [loop.index]), align=8), feature)
-            for lane in lanes:
-                difference = vectors.difference(mine[lane], vectors.load(table, other, lane))
-                quotient = builder.fmul(difference, reciprocal)
-                left = vectors.fused(quotient, minus_divisor, difference)
-                share = builder.fmul(weight, vectors.fused(left, reciprocal, quotient))
-                builder.store(builder.fadd(builder.load(sums[lane]), share), sums[lane])
-        for lane in lanes:
-            vectors.store(builder.load(sums[lane]), scores, feature, lane)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-class _Vectors:
-    """Writes instructions on vectors of _WIDTH numbers into a function that is being compiled."""
-
-    def __init__(self, context, builder):
-        self.context, self.builder = context, builder
-        self.kind = ir.VectorType(ir.DoubleType(), _WIDTH)
-        self.magnitude = self._function("fabs", 1)
-        self.fused_multiply_add = self._function("fma", 3)
-
-    def numbers(self, kind, array):
-        return self.context.make_array(kind)(self.context, self.builder, array).data
-
-    def load(self, data, start, offset):
-        return self.builder.load(self._at(data, start, offset), align=8)
-
-    def store(self, vector, data, start, offset):
-        self.builder.store(vector, self._at(data, start, offset), align=8)
-
-    def repeated(self, data, start, offset):
-        index = self.builder.add(start, ir.Constant(start.type, offset))
-        return self.spread(self.builder.load(self.builder.gep(data, [index]), align=8))
-
-    def spread(self, number):
-        nothing, position = ir.Constant(self.kind, ir.Undefined), ir.IntType(32)
-        once = self.builder.insert_element(nothing, number, ir.Constant(position, 0))
-        return self.builder.shuffle_vector(once, nothing, ir.Constant(ir.VectorType(position, _WIDTH), None))
-
-    def difference(self, one, other):
-        return self.builder.call(self.magnitude, [self.builder.fsub(one, other)])
-
-    def fused(self, one, other, addend):
-        return self.builder.call(self.fused_multiply_add, [one, other, addend])
-
-    def add_difference(self, one, other, total):
-        self.builder.store(self.builder.fadd(self.builder.load(total), self.difference(one, other)), total)
-
-    def _function(self, name, n_arguments):
-        kind = ir.FunctionType(self.kind, [self.kind] * n_arguments)
-        return cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.v{_WIDTH}f64")
-
-    def _at(self, data, start, offset):
-        index = self.builder.add(start, ir.Constant(start.type, offset))
-        return self.builder.bitcast(self.builder.gep(data, [index]), self.kind.as_pointer())
+_FEATURES_AT_ONCE = 256  # of 16 rows: 32 kB, which stays in the first-level cache
 
 
 def aligned(shape):
@@ -244,11 +93,9 @@ def _difference(a, b, kind, missing_nominal):
 def _add_run(left, right, upper, n_rows, n_columns, start, stop, kind, missing_nominal, tile):
     """Add the features `start` to `stop` of two flat blocks to a flat tile (32, 32)."""
     if kind == PLAIN:
-        for lane in range(0, n_columns, _STEP):
-            for row in range(0, min(n_rows, lane + _STEP) if upper else n_rows, _ROWS):
-                _add_tile(
-                    left, start * LANES + row, right, start * LANES + lane, stop - start, tile, row * LANES + lane
-                )
+        for lane in range(0, n_columns, STEP):
+            for row in range(0, min(n_rows, lane + STEP) if upper else n_rows, ROWS):
+                add_tile(left, start * LANES + row, right, start * LANES + lane, stop - start, tile, row * LANES + lane)
         return
     for f in range(start, stop):
         for i in range(n_rows):
@@ -409,7 +256,7 @@ def _sum_differences(table, case, neighbours, n_found, influence, weighted, runs
         start, stop, kind = max(first, runs[run, 0]), min(last, runs[run, 1]), runs[run, 2]
         if kind == PLAIN and not weighted:
             while start + LANES <= stop:
-                _sum_plain(flat, case * n_features, begins, n_found, start, total, start - first)
+                sum_plain(flat, case * n_features, begins, n_found, start, total, start - first)
                 start += LANES
         for q in range(n_found if start < stop else 0):
             a, b, sums = table[case, start:stop], table[neighbours[q], start:stop], total[start - first : stop - first]
@@ -453,7 +300,7 @@ def add_neighbours(
                 for run in range(runs.shape[0]):
                     f, end, kind = max(start, runs[run, 0]), min(stop, runs[run, 1]), runs[run, 2]
                     while kind == PLAIN and not weighted and f + LANES <= end:
-                        _add_shares(flat, case * n_features, begins, n_found, float(n_found), weight, f, scores)
+                        add_shares(flat, case * n_features, begins, n_found, float(n_found), weight, f, scores)
                         f += LANES
                     for q in range(n_found if f < end else 0):
                         other, share = cases[row, group, q], influence[q]

@@ -12,22 +12,19 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from radiodeep.exceptions import LeakageError, RadiodeepWarning, SingleClassError, StudyError
 from radiodeep.progress import with_progress
+from radiodeep.study.auc import auc_with_confidence
 from radiodeep.study.comparison import compare_auc
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds import fit_folds, given_scores, outcome_of
+from radiodeep.study.folds import Outcome, fit_folds, given_scores, outcome_of
 from radiodeep.study.shared_extraction import over_positions
 from radiodeep.study.shared_selection import shared_scores
 from radiodeep.study.splits import Plan, check_folds, companion_plan, plan_of
 
 SIZE_ALONE = "size alone"
-_BASELINE = (SIZE_ALONE,)  # its key beside the names of the models, which may be any text
 _SIZE_COLUMNS = ("original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
 _MUCH_LIKE_SIZE = 0.9
 _MOST_FITS_AT_ONCE = 16
@@ -77,7 +74,7 @@ def cross_validated_auc(
     -------
     StudyResult
         With `beside`, the same model under repeated stratified folds, where `cv` leaves one out, and
-        with `size_alone`, a logistic regression on the logarithm of the size, on the same folds.
+        with `size_alone`, the size itself as a score.
 
     Raises
     ------
@@ -185,27 +182,17 @@ def cross_validate_models(
     known = {}
     for subject in subjects.values() if plan.leaves_one_out else ():
         subject.scores = shared_scores(subject.model, rows, y, n_jobs, known)
-    if sizes is not None:
-        log_size = make_pipeline(FunctionTransformer(np.log), StandardScaler(), LogisticRegression(C=np.inf))
-        subjects[_BASELINE] = _Subject(log_size, sizes[:, np.newaxis], describe(log_size))
-
     outcomes = _run(subjects, plans, y, sizes, n_jobs)
     settle = Evidence(y, ids, classes, confidence_level)
-    found = {
-        (name, which): settle.result(
-            SIZE_ALONE if name is _BASELINE else name, outcomes[name, which], one, subject.settings
-        )
-        for name, subject in subjects.items()
-        for which, one in enumerate(plans)
-    }
+    alone = None if sizes is None else [_size_alone(sizes, one, settle) for one in plans]
+    if alone and len(alone) > 1:
+        alone[0] = replace(alone[0], beside=alone[1])
     results = {}
-    for name in models:
-        result, *others = (found[name, which] for which in range(len(plans)))
-        if sizes is not None:
-            alone, *alone_others = (found[_BASELINE, which] for which in range(len(plans)))
-            others = [_against(other, size_too) for other, size_too in zip(others, alone_others, strict=True)]
-            result = _against(result, replace(alone, beside=alone_others[0] if alone_others else None))
-        results[name] = replace(result, beside=others[0] if others else None)
+    for name, subject in subjects.items():
+        found = [settle.result(name, outcomes[name, which], one, subject.settings) for which, one in enumerate(plans)]
+        if alone is not None:
+            found = [_against(one, size_alone) for one, size_alone in zip(found, alone, strict=True)]
+        results[name] = replace(found[0], beside=found[1] if len(found) > 1 else None)
         _warn_of_size(results[name])
     return results
 
@@ -295,6 +282,26 @@ def _run(subjects, plans, y, sizes, n_jobs):
     for (name, which, _), part in zip(tasks, with_progress(finished, "Cross-validation", len(tasks)), strict=True):
         outcomes[name, which] += part
     return outcomes
+
+
+def _size_alone(sizes, plan, settle):
+    """Return the result of the size itself, which no fold has to learn.
+
+    Whether larger or smaller speaks for the last class is taken from all cases, which makes it look a
+    little better than it is; learned in the folds, a size that says nothing would have an AUC near 0.
+    """
+    sign = 1.0 if auc_with_confidence(settle.positive, sizes).auc >= 0.5 else -1.0
+    is_beyond = sign * (sizes - np.median(sizes)) > 0
+    outcomes = [
+        Outcome(
+            score=sign * sizes[test],
+            probability=np.full(len(test), np.nan),
+            prediction=settle.classes[is_beyond[test].astype(int)],
+        )
+        for _, test in plan.folds
+    ]
+    larger = "larger" if sign > 0 else "smaller"
+    return settle.result(SIZE_ALONE, outcomes, plan, {"class": SIZE_ALONE, str(settle.classes[1]): f"{larger} regions"})
 
 
 def _against(result, size_alone):

@@ -23,9 +23,9 @@ class Outcome:
     score: np.ndarray
     probability: np.ndarray
     prediction: np.ndarray
-    selected: list
-    n_candidates: int
-    like_size: list
+    selected: list = None
+    n_candidates: int = 0
+    like_size: list = None
 
 
 def fit_folds(model, rows, y, folds, given=None, sizes=None):

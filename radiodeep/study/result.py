@@ -52,7 +52,8 @@ class StudyResult:
     beside : StudyResult or None
         The same model under repeated stratified folds, which stands beside leave-one-out.
     size_alone : StudyResult or None
-        The model that knows nothing but the size of the region, on the same folds.
+        The size of the region as the score; that larger or smaller ones are likelier of the last class is
+        taken from all cases, the prediction from the median size.
     against_size : Comparison or None
         This model against `size_alone`.
     """
@@ -78,6 +79,12 @@ class StudyResult:
     against_size: object = field(default=None, repr=False)
 
     @property
+    def p_against_size(self):
+        """p value of this model against `size_alone`, under repeated folds where there are some beside, or None."""
+        tested = self if self.beside is None or self.beside.against_size is None else self.beside
+        return None if tested.against_size is None else tested.against_size.p_value
+
+    @property
     def sentence(self):
         """AUC with interval, accuracy and number of cases, without what stands beside."""
         interval = self.confidence_interval
@@ -91,5 +98,5 @@ class StudyResult:
         if self.beside is not None:
             lines.append(f"  {self.cv} is biased low; {self.beside.cv}: {self.beside.sentence}")
         if self.size_alone is not None:
-            lines.append(f"  size alone: {self.size_alone.sentence}; against it p = {self.against_size.p_value:.2g}")
+            lines.append(f"  size alone: {self.size_alone.sentence}; against it p = {self.p_against_size:.2g}")
         return "\n".join(lines)

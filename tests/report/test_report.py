@@ -24,7 +24,7 @@ def results():
 
 
 def test_a_report_is_one_file_without_scripts_or_links(results, tmp_path):
-    page = write_report(results, tmp_path / "new" / "report.html").read_text()
+    page = " ".join(write_report(results, tmp_path / "new" / "report.html").read_text().split())
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert "all &amp; more" in page
@@ -32,6 +32,10 @@ def test_a_report_is_one_file_without_scripts_or_links(results, tmp_path):
     for result in results.values():
         assert f"{result.auc:.3f}" in page
     assert "biased low" in page
+    for result in results.values():
+        assert f"{result.beside.auc:.3f}" in page
+        assert str(result.stability or "") in page
+    assert "Calibration slope" in page
     assert "2 models were compared" in page
 
 
@@ -58,3 +62,15 @@ def test_the_figures_hold_the_numbers_of_the_results(results):
     assert selection_figure(results["all & more"]) is None
     assert selection_counts(results["selected"]).sum() == 60
     assert selection_figure(results["selected"]).axes[0].patches[-1].get_width() <= 1
+
+
+def test_size_alone_has_its_row(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 2
+    volume = np.exp(rng.normal(size=30) + y)
+    X = pd.DataFrame({"original_shape_MeshVolume": volume, "texture": rng.normal(size=30)})
+    results = cross_validate_models({"all": GaussianNB()}, X, y, cv=5)
+    page = write_report(results, tmp_path / "report.html").read_text()
+    assert "<td>size alone</td>" in page
+    assert f"{results['all'].size_alone.auc:.3f}" in page
+    assert "Against size alone (5-fold, 5 repeats): AUC" in page
