@@ -9,7 +9,7 @@ import jinja2
 
 from radiodeep import __version__
 from radiodeep.exceptions import StudyError
-from radiodeep.report.figures import auc_figure, roc_figure, score_figure, selection_figure
+from radiodeep.report.figures import auc_figure, calibration_figure, roc_figure, score_figure, selection_figure
 from radiodeep.study.calibration import calibration
 
 _PAGE = """<!doctype html>
@@ -38,7 +38,8 @@ Features were selected and models fitted inside each fold.</p>
 {% if size_alone %}<th class="number">p against size</th>{% endif %}</tr></thead><tbody>
 {% for result in results %}<tr><td>{{ result.name }}</td>{{ auc(result) }}
 {% if beside %}{{ auc(result.beside) }}{% endif %}<td class="number">{{ '%.3f' % result.accuracy }}</td>
-{% if size_alone %}<td class="number">{% if result.p_against_size is not none %}{{ '%.2g' % result.p_against_size }}{% endif %}
+{% if size_alone %}<td class="number">
+{% if result.p_against_size is not none %}{{ '%.2g' % result.p_against_size }}{% endif %}
 </td>{% endif %}</tr>
 {% endfor %}</tbody></table>
 <p>Always guessing the more frequent class has an accuracy of {{ '%.3f' % majority }} and an AUC of 0.5.</p>
@@ -48,7 +49,7 @@ below 0.5. Repeated stratified folds do not have this bias; their interval also 
 another model, which DeLong's does not.</p>{% endif %}
 {% if size_alone %}<p class="note">"size alone" knows nothing but the volume (or area) of the region. A model that is no
 better has not shown that texture or shape say anything that a ruler does not.</p>{% endif %}
-{% if results|length > 1 %}<p class="note">{{ results|length }} models were compared. The best of several looks better
+{% if n_models > 1 %}<p class="note">{{ n_models }} models were compared. The best of several looks better
 than it is; name the main model before looking, or confirm it on other patients.</p>{% endif %}
 {% for picture in pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>
 {% endfor %}
@@ -100,6 +101,7 @@ def write_report(results, path, title="radiodeep study"):
         page.render(
             title=title,
             n_cases=len(first),
+            n_models=len(listed),
             class_counts=", ".join(f"{count} of label {label}" for label, count in counts.items()),
             cv=listed[0].cv,
             level=f"{listed[0].confidence_interval.level:.0%}",
@@ -147,7 +149,11 @@ def _sentences(result):
 
 
 def _part(result):
-    figures = [(score_figure(result), "Scores by class"), (selection_figure(result), "Selected features")]
+    figures = [
+        (score_figure(result), "Scores by class"),
+        (selection_figure(result), "Selected features"),
+        (calibration_figure(result), "Calibration and decision curve"),
+    ]
     return {
         "name": result.name,
         "sentences": list(_sentences(result)),

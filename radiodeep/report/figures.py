@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.metrics import roc_curve
 
+from radiodeep.study.calibration import calibration, decision_curve
+
 _COLOURS = ("#0b5fa5", "#c8553d", "#3b7a57", "#7b4f9d", "#b8860b", "#4d4d4d")
 
 
@@ -35,16 +37,22 @@ def roc_figure(results):
 
 
 def auc_figure(results):
-    """Draw the AUC of each result with its interval, best on top; chance is the line at 0.5."""
+    """Draw the AUC of each result with its interval, best on top, and what stands beside; chance is the line at 0.5."""
     ordered = sorted(results, key=lambda one: one.auc)
-    figure, axes = _figure(6.4, 1.1 + 0.32 * len(ordered))
+    figure, axes = _figure(6.4, 1.3 + 0.4 * len(ordered))
     axes.axvline(0.5, color="0.75", linewidth=1, zorder=0)
+    lowest = 0.45
     for height, result in enumerate(ordered):
-        interval = result.confidence_interval
-        axes.plot([interval.low, interval.high], [height, height], color=_COLOURS[0], linewidth=2)
-        axes.plot(result.auc, height, "o", color=_COLOURS[0])
+        for number, one in enumerate([result, result.beside]):
+            if one is None:
+                continue
+            interval, place = one.confidence_interval, height - 0.25 * number
+            label = one.cv if height == len(ordered) - 1 else None
+            axes.plot([interval.low, interval.high], [place, place], color=_COLOURS[number], linewidth=2)
+            axes.plot(one.auc, place, "o", color=_COLOURS[number], label=label)
+            lowest = min(lowest, interval.low - 0.02)
     axes.set_yticks(range(len(ordered)), [result.name for result in ordered])
-    lowest = min([0.45, *(result.confidence_interval.low - 0.02 for result in ordered)])
+    figure.legend(loc="outside upper right", ncols=2, fontsize=8, frameon=False)
     axes.set(xlabel=f"AUC ({ordered[0].confidence_interval.level:.0%} interval)", xlim=(max(lowest, 0), 1.01))
     return figure
 
@@ -73,6 +81,28 @@ def selection_figure(result, most=15):
     axes.barh(np.arange(len(shown)), shown.to_numpy() / len(result.folds), color=_COLOURS[0])
     axes.set_yticks(np.arange(len(shown)), shown.index, fontsize=8)
     axes.set(xlabel="Fraction of folds that selected the feature", xlim=(0, 1))
+    return figure
+
+
+def calibration_figure(result):
+    """Draw observed against predicted frequencies and the decision curve, or return None without probabilities."""
+    if result.predictions["probability"].isna().any():
+        return None
+    figure, left = _figure(6.4, 2.8)
+    left.remove()
+    left, right = figure.subplots(1, 2)
+    curve, benefit = calibration(result).curve, decision_curve(result)
+    left.plot([0, 1], [0, 1], color="0.75", linewidth=1, zorder=0)
+    left.plot(curve["predicted"], curve["observed"], "o-", color=_COLOURS[0])
+    left.set(xlabel="Predicted probability", ylabel="Observed frequency", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    for number, name in enumerate(("model", "treat_all", "treat_none")):
+        colour = _COLOURS[0] if name == "model" else str(0.25 + 0.2 * number)
+        right.plot(benefit["threshold"], benefit[name], color=colour, label=name.replace("_", " "))
+    highest = max(benefit["model"].max(), benefit["treat_all"].max())
+    right.set(xlabel="Probability from which to act", ylabel="Net benefit", ylim=(-0.15, 1.1 * highest + 0.01))
+    right.legend(fontsize=8, frameon=False)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
