@@ -19,11 +19,20 @@ _MOST_BYTES = 4 * 2**30
 # package, and the types that scikit-learn's own forests, ensembles and searches hold.
 TRUSTED_TYPES = frozenset(
     {
+        "imblearn.ensemble._forest.BalancedRandomForestClassifier",
+        "imblearn.over_sampling._random_over_sampler.RandomOverSampler",
+        "imblearn.over_sampling._smote.base.SMOTE",
+        "imblearn.pipeline.Pipeline",
+        "imblearn.under_sampling._prototype_selection._random_under_sampler.RandomUnderSampler",
         "numpy.dtype",
+        "radiodeep.classifiers.weka.WekaNaiveBayes",
         "radiodeep.features.deep.DeepFeatureExtractor",
         "radiodeep.features.radiomics.RadiomicsExtractor",
         "radiodeep.selection.discretize.MDLDiscretizer",
+        "radiodeep.selection.fast_correlation_filter.FastCorrelationFilter",
+        "radiodeep.selection.harmonize.BatchHarmonizer",
         "radiodeep.selection.relieff.ReliefF",
+        "radiodeep.selection.stability.StabilitySelector",
         "radiodeep.selection.symmetric_uncertainty.SymmetricUncertainty",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
@@ -80,7 +89,7 @@ def save_model(model, path):
         if path.suffix == ".joblib":
             joblib.dump({"metadata": _versions(), "model": model}, part)
         else:
-            skops.io.dump(model, part)
+            _dump(model, part, path.name)
             _refuse_untrusted(part, path.name, "cannot be saved as .skops, since it")
             with zipfile.ZipFile(part, "a") as archive:
                 archive.writestr(_METADATA, json.dumps(_versions()))
@@ -88,6 +97,17 @@ def save_model(model, path):
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def _dump(model, part, name):
+    try:
+        skops.io.dump(model, part)
+    except TypeError as error:  # skops knows no DataFrame
+        raise ModelError(
+            f"'{name}' cannot be written, since the model holds something that .skops has no form for ({error}), "
+            "such as a DataFrame. Set such parameters to None or a dict after fitting, e.g. "
+            "model.set_params(stabilityselector__perturbed=None), or save as .joblib."
+        ) from error
 
 
 def load_model(path, trusted=False, allow_other_versions=False):

@@ -6,8 +6,11 @@ import zipfile
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
@@ -93,3 +96,35 @@ def test_a_truncated_or_missing_model_is_named(tmp_path):
         rd.load_model(tmp_path / "none.skops")
     with pytest.raises(ModelError, match=r"saved as \.skops or \.joblib"):
         rd.save_model(GaussianNB(), tmp_path / "model.pkl")
+
+
+@pytest.mark.parametrize("name", ["fcbf", "weka", "weka -D", "smo", "forest", "harmonized", "sampling"])
+def test_models_of_tables_come_back_from_skops(name, tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    X = pd.DataFrame(rng.normal(size=(40, 6)) + y[:, None], index=[f"c{n}" for n in range(40)], columns=list("abcdef"))
+    site = {case: "AB"[number % 3 == 0] for number, case in enumerate(X.index)}
+    model = {
+        "fcbf": make_pipeline(rd.FastCorrelationFilter(), rd.WekaNaiveBayes()),
+        "weka": make_pipeline(rd.ReliefF(2), rd.WekaNaiveBayes()),
+        "weka -D": rd.WekaNaiveBayes(rd.MDLDiscretizer("cases")),
+        "smo": rd.weka_smo(),
+        "forest": rd.weka_random_forest(6, 10),
+        "harmonized": make_pipeline(rd.BatchHarmonizer(site), rd.WekaNaiveBayes()),
+        "sampling": make_sampling_pipeline(SMOTE(random_state=0), rd.ReliefF(2), rd.WekaNaiveBayes()),
+    }[name].fit(X, y)
+    again = rd.load_model(rd.save_model(model, tmp_path / "model.skops"))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_a_table_inside_a_model_is_refused_with_a_way_out(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    X = pd.DataFrame(rng.normal(size=(40, 3)) + y[:, None], columns=list("abc"))
+    model = make_pipeline(rd.StabilitySelector(X), rd.WekaNaiveBayes()).fit(X, y)
+    with pytest.raises(ModelError, match="stabilityselector__perturbed=None.*save as .joblib"):
+        rd.save_model(model, tmp_path / "model.skops")
+    assert not list(tmp_path.iterdir())
+    model.set_params(stabilityselector__perturbed=None)
+    again = rd.load_model(rd.save_model(model, tmp_path / "model.skops"))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))

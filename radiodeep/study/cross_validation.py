@@ -167,22 +167,39 @@ def cross_validate_models(
     >>> list(rd.cross_validate_models({"shape": shape, "texture": texture}, cohort, cohort.labels, cv=3))
     ['shape', 'texture']
     """
-    y, classes = checked_labels(X, y)
-    ids = _ids(X)
+    settings = (cv, groups, n_jobs, n_repeats, size, random_state, confidence_level)
+    return cross_validate_tables([(models, X)], y, *settings)
+
+
+def cross_validate_tables(parts, y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level):
+    """Study models over several tables of the same cases in one go, as `cross_validate_models` does over one.
+
+    Parameters
+    ----------
+    parts : list of (models, X)
+    y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level
+        As in `cross_validated_auc`.
+    """
+    first = parts[0][1]
+    y, classes = checked_labels(first, y)
+    ids = _ids(first)
     plan = plan_of(cv, y, groups, n_repeats, random_state)
     plans = [plan]
     if isinstance(cv, str) and cv == "leave-one-out":
         plans += [beside for beside in [companion_plan(y, groups, n_repeats, random_state)] if beside is not None]
     for one in plans:
-        check_folds(one, y, ids, groups if groups is not None else getattr(X, "patients", None))
+        check_folds(one, y, ids, groups if groups is not None else getattr(first, "patients", None))
 
-    shared, rows = over_positions(models, X, n_jobs)
-    sizes = _sizes(size, X)
-    subjects = {name: _Subject(shared[name], rows, describe(model)) for name, model in models.items()}
-    known = {}
-    for subject in subjects.values() if plan.leaves_one_out else ():
-        subject.scores = shared_scores(subject.model, rows, y, n_jobs, known)
+    sizes = next((found for found in (_sizes(size, X) for _, X in parts) if found is not None), None)
+    subjects = {}
+    for models, X in parts:
+        shared, rows = over_positions(models, X, n_jobs)
+        known = {}
+        for name, model in models.items():
+            scores = shared_scores(shared[name], rows, y, n_jobs, known) if plan.leaves_one_out else {}
+            subjects[name] = _Subject(shared[name], rows, describe(model), scores)
     outcomes = _run(subjects, plans, y, sizes, n_jobs)
+
     settle = Evidence(y, ids, classes, confidence_level)
     alone = None if sizes is None else [_size_alone(sizes, one, settle) for one in plans]
     if alone and len(alone) > 1:
@@ -258,7 +275,7 @@ class _Subject:
     model: object
     rows: object
     settings: dict
-    scores: dict = None
+    scores: dict
 
 
 def _run(subjects, plans, y, sizes, n_jobs):

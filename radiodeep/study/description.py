@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.pipeline import FeatureUnion, Pipeline
 
@@ -58,6 +59,8 @@ def _n_candidates(estimator):
         return next((count for count in (_n_candidates(step) for _, step in estimator.steps) if count), 0)
     if isinstance(estimator, FeatureUnion):
         return sum(_n_candidates(part) for _, part in estimator.transformer_list)
+    if isinstance(estimator, ColumnTransformer):
+        return sum(_n_candidates(part) for _, part, _ in estimator.transformers_ if not isinstance(part, str))
     return estimator.n_features_in_ if isinstance(estimator, SelectorMixin) else 0
 
 
