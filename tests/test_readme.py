@@ -42,3 +42,14 @@ def test_every_command_of_the_readme_exists(repository):
     named = {command.callback.__name__ for command in app.registered_commands}
     shown = set(re.findall(r"^radiodeep (\w+)", (repository / "README.md").read_text(), re.MULTILINE))
     assert shown <= named
+
+
+def test_the_part_on_evidence_runs_and_says_what_it_promises(repository, capsys):
+    text = (repository / "README.md").read_text()
+    code = re.search(r"## Evidence that does not fool you\n\n```python\n(.*?)```", text, re.DOTALL)[1]
+    names = {}
+    exec(code, names)
+    wrong, right = re.findall(r"^AUC (\d\.\d\d)", capsys.readouterr().out, re.MULTILINE)[:2]
+    assert float(wrong) > 0.9
+    assert 0.3 < float(right) < 0.7
+    assert len(names["results"]) == 8

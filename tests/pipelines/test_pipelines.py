@@ -31,3 +31,16 @@ def test_score_new_cases(repository, tmp_path, phantoms):
     scores = pd.read_csv(tmp_path / "scores" / "scores.csv")
     assert scores["probability_1"].between(0, 1).all()
     assert (tmp_path / "scores" / "model.skops").is_file()
+
+
+def test_imbalanced_study(repository, tmp_path, capsys):
+    cohort = rd.make_phantom_cohort(60, random_state=0)
+    positive = [place for place, label in enumerate(cohort.labels) if label == 1]
+    few = cohort[[place for place in range(60) if place not in positive[10:]]]
+    table = rd.extract_table(rd.RadiomicsExtractor(families=["glcm"], bin_count=16), few)
+    table.assign(label=few.labels).to_csv(tmp_path / "features.csv")
+    arguments = [str(tmp_path / "features.csv"), "--output", str(tmp_path / "study"), "--n-jobs", "1"]
+    load(repository, "imbalanced_study").main(arguments)
+    printed = capsys.readouterr().out
+    assert printed.count("at specificity") == 4
+    assert len(pd.read_csv(tmp_path / "study" / "comparison.csv")) == 3
