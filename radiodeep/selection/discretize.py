@@ -124,13 +124,13 @@ def _conditional_entropy(left, right, logs):
 @compiled
 def _best_cut(values, labels, first, last, n_classes, logs, count_distinct):
     """Return the row after which to cut rows first..last, or -1, by the MDL criterion."""
-    whole = np.zeros(n_classes, np.int64)
+    whole, left, right = np.zeros(n_classes, np.int64), np.zeros(n_classes, np.int64), np.zeros(n_classes, np.int64)
     for row in range(first, last):
         whole[labels[row]] += 1
-    left, right = np.zeros(n_classes, np.int64), whole.copy()
+        right[labels[row]] += 1
     before = _entropy(whole, logs)
     best_entropy, best, n_candidates = before, -1, 0
-    best_left, best_right = left.copy(), right.copy()
+    best_left, best_right = np.zeros(n_classes, np.int64), np.zeros(n_classes, np.int64)
     for row in range(first, last - 1):
         left[labels[row]] += 1
         right[labels[row]] -= 1
@@ -139,13 +139,18 @@ def _best_cut(values, labels, first, last, n_classes, logs, count_distinct):
             entropy = _conditional_entropy(left, right, logs)
             if entropy < best_entropy:
                 best_entropy, best = entropy, row
-                best_left[:], best_right[:] = left, right
+                for c in range(n_classes):
+                    best_left[c], best_right[c] = left[c], right[c]
     if not count_distinct:
         n_candidates = last - first - 1
     gain = before - best_entropy
     if best < 0 or gain <= 0.0:
         return -1
-    kinds, kinds_left, kinds_right = np.sum(whole > 0), np.sum(best_left > 0), np.sum(best_right > 0)
+    kinds, kinds_left, kinds_right = 0, 0, 0
+    for c in range(n_classes):
+        kinds += whole[c] > 0
+        kinds_left += best_left[c] > 0
+        kinds_right += best_right[c] > 0
     delta = np.log(3.0**kinds - 2) / np.log(2.0) - (
         kinds * before - kinds_right * _entropy(best_right, logs) - kinds_left * _entropy(best_left, logs)
     )
@@ -153,14 +158,16 @@ def _best_cut(values, labels, first, last, n_classes, logs, count_distinct):
 
 
 @compiled
-def mdl_cut_points(values, labels, order, n_known, n_classes, logs, count_distinct=True):
+def mdl_cut_points(values, labels, order, n_known, n_classes, logs, count_distinct):
     """Return the cut points of one feature, ascending.
 
     values and labels are (n,), NaN for missing and 0-based classes; order (n,) sorts the values, of
     which the first `n_known` are no NaN. The price of a cut grows with the number of its candidates: the
     boundaries between distinct values, or all those between cases.
     """
-    values, labels = values[order[:n_known]], labels[order[:n_known]]
+    ordered, classes = np.empty(n_known), np.empty(n_known, np.int64)
+    for place in range(n_known):
+        ordered[place], classes[place] = values[order[place]], labels[order[place]]
     cuts = np.empty(n_known)
     firsts, lasts = np.empty(n_known + 1, np.int64), np.empty(n_known + 1, np.int64)
     firsts[0], lasts[0] = 0, n_known
@@ -170,12 +177,31 @@ def mdl_cut_points(values, labels, order, n_known, n_classes, logs, count_distin
         first, last = firsts[n_open], lasts[n_open]
         row = -1
         if last - first >= 2:
-            row = _best_cut(values, labels, first, last, n_classes, logs, count_distinct)
+            row = _best_cut(ordered, classes, first, last, n_classes, logs, count_distinct)
         if row < 0:
             continue
-        cuts[n_cuts] = (values[row] + values[row + 1]) / 2.0
+        cuts[n_cuts] = (ordered[row] + ordered[row + 1]) / 2.0
         n_cuts += 1
         firsts[n_open], lasts[n_open] = first, row + 1
         firsts[n_open + 1], lasts[n_open + 1] = row + 1, last
         n_open += 2
-    return np.sort(cuts[:n_cuts])
+    for last in range(1, n_cuts):  # few, and compiled faster than a general sort
+        cut, place = cuts[last], last
+        while place and cuts[place - 1] > cut:
+            cuts[place] = cuts[place - 1]
+            place -= 1
+        cuts[place] = cut
+    return cuts[:n_cuts]
+
+
+@compiled
+def bin_of(value, cuts):
+    """Return the number of the bin of a value among ascending cuts; one on a cut belongs to the bin below."""
+    low, high = 0, len(cuts)
+    while low < high:
+        middle = (low + high) // 2
+        if cuts[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low

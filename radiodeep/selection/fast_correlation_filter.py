@@ -111,7 +111,7 @@ class FastCorrelationFilter(SymmetricUncertainty):
             if nominal[column]:
                 bins[column, known] = as_categories(values)[known]
             else:
-                cuts = mdl_cut_points(values, labels, order[column], n_known[column], n_classes, logs)
+                cuts = mdl_cut_points(values, labels, order[column], n_known[column], n_classes, logs, True)
                 bins[column] = np.searchsorted(cuts, values, side="left")
             bins[column, ~known] = bins[column, known].max(initial=-1) + 1 if self.missing == "separate" else -1
         return bins
@@ -138,17 +138,26 @@ def _first_that_says_as_much(bins, scores, most):
 @compiled
 def _uncertainty_of_pair(a, b):
     """Return the symmetric uncertainty of two rows of bins (n,), over the cases where neither is -1."""
-    joint = np.zeros((a.max() + 2, b.max() + 2))
+    n_a, n_b = 1, 1
+    for case in range(len(a)):
+        n_a, n_b = max(n_a, a[case] + 1), max(n_b, b[case] + 1)
+    joint = np.zeros((n_a, n_b))
     for case in range(len(a)):
         if a[case] >= 0 and b[case] >= 0:
             joint[a[case], b[case]] += 1
-    total, of_a, of_b, of_both = joint.sum(), 0.0, 0.0, 0.0
-    for i in range(joint.shape[0]):
-        of_a += _plogp(joint[i].sum())
-        for j in range(joint.shape[1]):
+    total, of_a, of_b, of_both = 0.0, 0.0, 0.0, 0.0
+    for i in range(n_a):
+        in_row = 0.0
+        for j in range(n_b):
+            in_row += joint[i, j]
             of_both += _plogp(joint[i, j])
-    for j in range(joint.shape[1]):
-        of_b += _plogp(joint[:, j].sum())
+        total += in_row
+        of_a += _plogp(in_row)
+    for j in range(n_b):
+        in_column = 0.0
+        for i in range(n_a):
+            in_column += joint[i, j]
+        of_b += _plogp(in_column)
     whole = _plogp(total)
     spread = 2 * whole - of_a - of_b
     return 0.0 if spread <= 0 else 2 * (whole - of_a - of_b + of_both) / spread

@@ -10,7 +10,7 @@ from radiodeep.selection import relief_kernels
 from radiodeep.selection.discretize import orders, plogp_of_counts
 from radiodeep.selection.inputs import nominal_mask
 from radiodeep.selection.nearest_cases import SMALLEST_RANGE, empty_buffers, measured_strips, scaled_table
-from radiodeep.selection.relieff import ReliefF
+from radiodeep.selection.relieff import ReliefF, class_weights
 from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories
 from radiodeep.selection.threads import in_threads, n_threads_for
 
@@ -107,18 +107,45 @@ def _relieff_scores(selector, X, labels, n_classes, rescaled):
     shared = [case for case in range(n_cases) if class_counts[labels[case]] > 1 and case not in changes.undecided]
     scores = np.full((n_cases, n_features), np.nan)
 
+    how = (labels, n_classes, bounds, distances, near, sums)
+
     def fill(cases):
         for case in cases:
-            columns, *values = changes.of(case)
-            known = error if rescaled or len(columns) else 0.0
-            fold = (columns, *values, labels, bounds, distances, known, near, sums, *kinds)
-            if not kernels.relieff_without(case, table.values, *fold, scores[case]):
-                scores[case] = np.nan
+            changed = changes.of(case)
+            known = error if rescaled or len(changed[0]) else 0.0
+            scores[case] = _scores_without(case, table, changed, known, *how)
 
     in_threads(fill, [(shared[part::n_threads],) for part in range(n_threads)], n_threads)
     unsorted = np.empty_like(scores)
     unsorted[by_class] = scores
     return unsorted
+
+
+def _scores_without(left_out, table, changed, error, labels, n_classes, bounds, distances, near, sums):
+    """Return the scores (p,) of the fold without one case, or NaN where they are not certain."""
+    columns, old, new, stretch = changed
+    n_cases = len(labels)
+    kinds = (table.runs, table.missing_nominal)
+    measured = distances.copy()
+    if len(columns):
+        packed = np.zeros((-(-n_cases // relief_kernels.LANES), len(columns), relief_kernels.LANES))
+        kernels.correct_distances(old, new, stretch, packed, measured)
+    np.fill_diagonal(measured, np.inf)
+    measured[:, left_out] = np.inf
+    cases, counts, is_changed = near[1].copy(), near[2].copy(), np.zeros(near[2].shape, dtype=bool)
+    if not kernels.neighbours_in_fold(left_out, bounds, measured, error, near, cases, counts, is_changed):
+        return np.nan
+    fold_sums = sums.copy()
+    kernels.exchange_lists(left_out, table.values, labels, near, cases, counts, is_changed, *kinds, fold_sums)
+    if len(columns):
+        fresh = np.zeros((n_classes, n_classes, len(columns)))
+        by_case = np.ascontiguousarray(new.T)
+        kernels.sums_of_columns(left_out, by_case, stretch, labels, cases, counts, fresh)
+        fold_sums[:, :, columns] = fresh
+    class_counts = np.bincount(labels, minlength=n_classes)
+    class_counts[labels[left_out]] -= 1
+    weights = class_weights(class_counts)
+    return np.einsum("ab,abf->f", weights, fold_sums) / (n_cases - 1)
 
 
 class _RangesOfFolds:

@@ -13,7 +13,7 @@ goes, so that one scan shows for which folds a feature may have a cut at all.
 
 import numpy as np
 
-from radiodeep.selection.discretize import compiled, mdl_cut_points
+from radiodeep.selection.discretize import bin_of, compiled, mdl_cut_points
 from radiodeep.selection.relief_kernels import (
     LANES,
     PLAIN,
@@ -23,7 +23,7 @@ from radiodeep.selection.relief_kernels import (
     _sum_differences,
     measure_tile,
 )
-from radiodeep.selection.symmetric_uncertainty import counts_by_bin, uncertainty_of_counts
+from radiodeep.selection.symmetric_uncertainty import counts_by_bin, cuts_of_categories, uncertainty_of_counts
 
 
 @compiled
@@ -104,7 +104,7 @@ def _add_mean(table, row, neighbours, n_found, sign, runs, missing_nominal, tota
 
 
 @compiled
-def _correct_distances(old, new, stretch, packed, measured):
+def correct_distances(old, new, stretch, packed, measured):
     """Add to measured (n, n) what the columns old (m, n) add to the distances when they become new.
 
     Differences of columns with ``stretch >= 0`` grow by that factor; others are compared one by one.
@@ -153,10 +153,11 @@ def _n_within(values, limit):
 
 
 @compiled
-def _neighbours_in_fold(left_out, bounds, measured, error, near, fold_cases, fold_counts, changed):
-    """Set the neighbours of all cases in a fold, and which lists are not those of all cases.
+def neighbours_in_fold(left_out, bounds, measured, error, near, fold_cases, fold_counts, changed):
+    """Set those lists of neighbours that a fold changes, and which they are.
 
-    Returns whether every list is certain.
+    fold_cases and fold_counts come as those of all cases, changed as False. Returns whether every list
+    is certain.
     """
     _, cases, counts, _ = near
     size = cases.shape[2]
@@ -172,9 +173,6 @@ def _neighbours_in_fold(left_out, bounds, measured, error, near, fold_cases, fol
                 held |= cases[row, group, q] == left_out
                 furthest = max(furthest, measured[row, cases[row, group, q]])
             if not held and _n_within(values, furthest + error) == n_before:
-                changed[row, group] = False
-                fold_cases[row, group] = cases[row, group]
-                fold_counts[row, group] = n_before
                 continue
             count[0], limit[0] = 0, np.inf
             for case in range(last - first):
@@ -228,105 +226,44 @@ def _replace(table, row, leaving, joining, share, runs, missing_nominal, sums):
 
 
 @compiled
-def relieff_without(
-    left_out,
-    table,
-    columns,
-    old,
-    new,
-    stretch,
-    labels,
-    bounds,
-    distances,
-    error,
-    near,
-    sums,
-    runs,
-    missing_nominal,
-    scores,
-):
-    """Set scores (p,) to those of the fold without one case; return whether they are certain.
-
-    table (n, p) is scaled for all cases; the features `columns` have there the values old (m, n) and
-    in the fold new (m, n), with differences that are larger by the factor `stretch`, or other ones where
-    that is -1. distances (n, n) and near are those of all cases, sums (C, C, p) theirs by own and other class.
-    """
-    n_cases, n_features = table.shape
-    n_classes, n_columns = len(bounds) - 1, len(columns)
+def exchange_lists(left_out, table, labels, near, fold_cases, fold_counts, changed, runs, missing_nominal, sums):
+    """Take from sums (C, C, p) what the left-out case gave, and exchange the neighbours in the changed lists."""
     _, cases, counts, _ = near
-    measured = distances.copy()
-    if n_columns:
-        packed = np.zeros((-(-n_cases // LANES), n_columns, LANES))
-        _correct_distances(old, new, stretch, packed, measured)
+    n_cases, n_features = table.shape
+    total = np.empty(n_features)
+    for group in range(counts.shape[1]):
+        mine, n_found = sums[labels[left_out], group], counts[left_out, group]
+        _add_mean(table, left_out, cases[left_out, group], n_found, -1.0, runs, missing_nominal, total, mine)
     for row in range(n_cases):
-        measured[row, row] = np.inf
-        measured[row, left_out] = np.inf
-    fold_cases, fold_counts = np.empty_like(cases), np.empty_like(counts)
-    changed = np.empty(counts.shape, np.bool_)
-    if not _neighbours_in_fold(left_out, bounds, measured, error, near, fold_cases, fold_counts, changed):
-        return False
-    fold_sums, total = sums.copy(), np.empty(n_features)
-    for group in range(n_classes):
-        mine = fold_sums[labels[left_out], group]
-        _add_mean(
-            table, left_out, cases[left_out, group], counts[left_out, group], -1.0, runs, missing_nominal, total, mine
-        )
-    for row in range(n_cases):
-        for group in range(n_classes):
+        for group in range(counts.shape[1]):
             if row != left_out and changed[row, group]:
                 before, after = cases[row, group], fold_cases[row, group]
                 n_before, n_after = counts[row, group], fold_counts[row, group]
-                mine = fold_sums[labels[row], group]
+                mine = sums[labels[row], group]
                 _exchange(row, before, n_before, after, n_after, table, runs, missing_nominal, total, mine)
-    if n_columns:
-        _replace_columns(left_out, columns, new, stretch, labels, fold_cases, fold_counts, fold_sums)
-    class_counts = np.zeros(n_classes)
-    for group in range(n_classes):
-        class_counts[group] = bounds[group + 1] - bounds[group]
-    class_counts[labels[left_out]] -= 1
-    scores[:] = 0.0
-    for own in range(n_classes):
-        for other in range(n_classes):
-            weight = 1.0
-            if own == other:
-                weight = -1.0
-            elif n_classes > 2:
-                weight = class_counts[other] / (n_cases - 1 - class_counts[own])
-            for f in range(n_features):
-                scores[f] += weight * fold_sums[own, other, f]
-    for f in range(n_features):
-        scores[f] /= n_cases - 1
-    return True
 
 
 @compiled
-def _replace_columns(left_out, columns, new, stretch, labels, fold_cases, fold_counts, fold_sums):
-    """Compute the sums of the columns whose range changed afresh from their values new (m, n)."""
-    n_columns, n_cases = new.shape
-    n_classes = fold_sums.shape[0]
-    fresh = np.zeros((n_classes, n_classes, n_columns))
-    by_case = np.ascontiguousarray(new.T)
+def sums_of_columns(left_out, new, stretch, labels, fold_cases, fold_counts, sums):
+    """Add the mean differences of columns new (n, m) to sums (C, C, m), as they are in a fold."""
+    n_cases, n_columns = new.shape
     is_plain = True
     for c in range(n_columns):
         is_plain &= stretch[c] >= 0
     for row in range(n_cases):
-        for group in range(n_classes):
+        for group in range(fold_counts.shape[1]):
             n_found = fold_counts[row, group]
             if row == left_out or n_found == 0:
                 continue
-            a, share, mine = by_case[row], 1.0 / n_found, fresh[labels[row], group]
+            a, share, mine = new[row], 1.0 / n_found, sums[labels[row], group]
             for q in range(n_found):
-                b = by_case[fold_cases[row, group, q]]
+                b = new[fold_cases[row, group, q]]
                 if is_plain:
                     for c in range(n_columns):
                         mine[c] += share * abs(a[c] - b[c])
                 else:
                     for c in range(n_columns):
                         mine[c] += share * _difference(a[c], b[c], WITH_MISSING, 0.0)
-    for own in range(n_classes):
-        for other in range(n_classes):
-            for c in range(n_columns):
-                fold_sums[own, other, columns[c]] = fresh[own, other, c]
 
 
 @compiled
@@ -399,10 +336,10 @@ def uncertainty_without(columns, labels, order, n_known, nominal, n_classes, sep
         values, known = columns[column], n_known[column]
         all_cuts = np.empty(0)
         if nominal[column]:
-            all_cuts = np.arange(0.5, np.nanmax(values)) if known else np.empty(0)
+            all_cuts = cuts_of_categories(values)
             possible[:] = True
         elif known:
-            all_cuts = mdl_cut_points(values, labels, order[column], known, n_classes, logs)
+            all_cuts = mdl_cut_points(values, labels, order[column], known, n_classes, logs, True)
             _may_have_cut(values, labels, order[column], known, n_classes, logs, possible)
         for case in range(n_cases):
             missing = np.isnan(values[case])
@@ -418,12 +355,12 @@ def uncertainty_without(columns, labels, order, n_known, nominal, n_classes, sep
                     for place in range(known):
                         shorter[n_kept] = order[column, place]
                         n_kept += order[column, place] != case
-                    cuts = mdl_cut_points(values, labels, shorter, n_left, n_classes, logs)
+                    cuts = mdl_cut_points(values, labels, shorter, n_left, n_classes, logs, True)
                 else:
                     cuts = np.empty(0)
             if len(cuts) == 0 and not (separate and has_missing):
                 continue
             table = counts_by_bin(values, labels, cuts, n_classes)
-            bin_ = len(cuts) + 1 if missing else np.searchsorted(cuts, values[case])
+            bin_ = len(cuts) + 1 if missing else bin_of(values[case], cuts)
             table[bin_, labels[case]] -= 1
             scores[case, column] = uncertainty_of_counts(table, n_left, separate)

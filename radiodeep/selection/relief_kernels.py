@@ -233,18 +233,6 @@ def search_rows(strip, first_row, row_cases, labels, near):
 
 
 @compiled
-def order_by_distance(near, order):
-    """Bring each buffer in the order that `order` (n_rows, n_classes, k) says."""
-    distances, cases, counts, _ = near
-    for row in range(distances.shape[0]):
-        for group in range(distances.shape[1]):
-            count = counts[row, group]
-            chosen = order[row, group, :count]
-            distances[row, group, :count] = distances[row, group][chosen]
-            cases[row, group, :count] = cases[row, group][chosen]
-
-
-@compiled
 def _sum_differences(table, case, neighbours, n_found, influence, weighted, runs, missing_nominal, first, last, total):
     """Set `total` to the sum of the differences of a case to its neighbours, for the features `first` to `last`."""
     flat, n_features = table.reshape(-1), table.shape[1]

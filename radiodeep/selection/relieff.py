@@ -127,7 +127,9 @@ class ReliefF(RankedSelector):
             Classes, or numbers with ``target="numeric"``.
         """
         X, y, n_classes = self._checked(X, y)
-        self._keep_best(self._scores(X, y, n_classes))
+        with self._told_if_compiling(kernels.scale):
+            scores = self._scores(X, y, n_classes)
+        self._keep_best(scores)
         return self
 
     def _checked(self, X, y):
@@ -202,4 +204,5 @@ def _sort_by_distance(near):
     for row, group in np.argwhere(tied.any(axis=2)):
         count = counts[row, group]
         order[row, group, :count] = weka_order(distances[row, group, :count])
-    kernels.order_by_distance(near, order)
+    for values in near[:2]:
+        values[:] = np.take_along_axis(values, order, axis=2)

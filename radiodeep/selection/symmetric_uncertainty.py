@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from radiodeep.selection.discretize import compiled, mdl_cut_points, orders, plogp_of_counts
+from radiodeep.selection.discretize import bin_of, compiled, mdl_cut_points, orders, plogp_of_counts
 from radiodeep.selection.inputs import checked_table, nominal_mask, require
 from radiodeep.selection.ranking import RankedSelector
 from radiodeep.selection.threads import in_threads, n_threads_for
@@ -94,7 +94,9 @@ class SymmetricUncertainty(RankedSelector):
             Classes.
         """
         X, labels, n_classes = self._checked(X, y)
-        self._keep_best(self._scores(X, labels, n_classes))
+        with self._told_if_compiling(_score_columns):
+            scores = self._scores(X, labels, n_classes)
+        self._keep_best(scores)
         return self
 
     def _checked(self, X, y):
@@ -137,14 +139,27 @@ def _score_columns(columns, labels, order, n_known, nominal, n_classes, separate
     for column in range(len(columns)):
         values, known = columns[column], n_known[column]
         if nominal[column]:
-            cuts = np.arange(0.5, np.nanmax(values)) if known else np.empty(0)
+            cuts = cuts_of_categories(values)
         else:
-            cuts = mdl_cut_points(values, labels, order[column], known, n_classes, logs)
+            cuts = mdl_cut_points(values, labels, order[column], known, n_classes, logs, True)
         if known == 0 or (len(cuts) == 0 and not (separate and known < len(values))):
             scores[column] = 0.0
             continue
         table = counts_by_bin(values, labels, cuts, n_classes)
         scores[column] = uncertainty_of_counts(table, known, separate)
+
+
+@compiled
+def cuts_of_categories(values):
+    """Return the cuts that part the categories 0, 1, 2 ... of a column."""
+    highest = -1.0
+    for value in values:
+        if value > highest:
+            highest = value
+    cuts = np.empty(max(int(highest), 0))
+    for cut in range(len(cuts)):
+        cuts[cut] = cut + 0.5
+    return cuts
 
 
 @compiled
@@ -155,7 +170,7 @@ def counts_by_bin(values, labels, cuts, n_classes):
         if np.isnan(values[row]):
             table[len(cuts) + 1, labels[row]] += 1
         else:
-            table[np.searchsorted(cuts, values[row]), labels[row]] += 1
+            table[bin_of(values[row], cuts), labels[row]] += 1
     return table
 
 
@@ -166,21 +181,26 @@ def uncertainty_of_counts(table, n_known, separate):
     Those are spread over the bins in proportion to what is known there, or are a bin of their own.
     """
     n_bins, n_classes = table.shape[0] - 1, table.shape[1]
-    if not separate:
-        for b in range(n_bins):
-            share = table[b].sum() / n_known
-            for c in range(n_classes):
-                table[b, c] += share * table[n_bins, c]
-        table = table[:n_bins]
+    n_used = n_bins + 1 if separate else n_bins
+    for b in range(0 if separate else n_bins):
+        in_bin = 0.0
+        for c in range(n_classes):
+            in_bin += table[b, c]
+        for c in range(n_classes):
+            table[b, c] += in_bin / n_known * table[n_bins, c]
     total, of_class, of_bin, of_both = 0.0, 0.0, 0.0, 0.0
     for c in range(n_classes):
-        in_class = table[:, c].sum()
+        in_class = 0.0
+        for b in range(n_used):
+            in_class += table[b, c]
         total += in_class
         of_class += _plogp(in_class)
-    for b in range(len(table)):
-        of_bin += _plogp(table[b].sum())
+    for b in range(n_used):
+        in_bin = 0.0
         for c in range(n_classes):
+            in_bin += table[b, c]
             of_both += _plogp(table[b, c])
+        of_bin += _plogp(in_bin)
     whole = _plogp(total)
     if abs(whole - of_class) < 1e-6 or abs(whole - of_bin) < 1e-6:
         return 0.0
