@@ -1,5 +1,6 @@
 """Cases in, deep features out: what a pretrained network makes of the lesion's largest slice."""
 
+from contextlib import contextmanager
 from functools import lru_cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -14,6 +15,7 @@ from radiodeep.imaging.crop import WINDOWS, crop_window, exact_window, largest_s
 from radiodeep.imaging.intensity import scale_to_unit, window_intensities
 from radiodeep.networks.activations import forward_features
 from radiodeep.networks.architectures import build_network, input_specification
+from radiodeep.networks.inference import PRECISIONS, chosen_device, chosen_precision, prepared
 from radiodeep.networks.weights import load_weights
 
 CHANNELS = ("all", "red", "green", "blue")
@@ -49,6 +51,14 @@ class DeepFeatureExtractor(StatelessExtractor):
         minimum and maximum.
     seed : int, optional
         For `weights="random"` alone.
+    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        "bfloat16" is two to five times as fast on processors that compute in it, with features that point
+        in the same direction (cosine above 0.999) but have three digits; "auto" takes it there.
+    device : str, default="auto"
+        A GPU where torch finds one, else the processor; or "cpu", "cuda:1" ...
+    n_threads : int, optional
+        Of the processor, while features are computed; torch's own number if not given. On shared
+        machines fewer can be faster.
 
     Raises
     ------
@@ -85,6 +95,9 @@ class DeepFeatureExtractor(StatelessExtractor):
         activation="post",
         intensity_range=None,
         seed=None,
+        precision="float32",
+        device="auto",
+        n_threads=None,
     ):
         self.network = network
         self.weights = weights
@@ -95,6 +108,9 @@ class DeepFeatureExtractor(StatelessExtractor):
         self.activation = activation
         self.intensity_range = intensity_range
         self.seed = seed
+        self.precision = precision
+        self.device = device
+        self.n_threads = n_threads
 
     def fit(self, cases, y=None):
         """Check the settings and load the network; nothing is learned from the cases."""
@@ -138,6 +154,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         """Return everything that the numbers depend on, for reports and caches."""
         named = isinstance(self.weights, str | PathLike | None)
         shown = self.get_params() | {"weights": Path(self.weights).name if named and self.weights else None}
+        shown |= {"precision": chosen_precision(self.precision, chosen_device(self.device))}
+        shown = {name: value for name, value in shown.items() if name not in ("device", "n_threads")}
         return {"extractor": type(self).__name__, **shown, "weights_sha256": self._load()[1]}
 
     def _layer(self):
@@ -147,8 +165,13 @@ class DeepFeatureExtractor(StatelessExtractor):
         if isinstance(self.weights, str | PathLike | None):
             weights = None if self.weights is None else fspath(self.weights)
             changed = Path(weights).stat().st_mtime_ns if weights and Path(weights).is_file() else None
-            return _cached_network(self.network, weights, self.seed, changed)
-        return _loaded_network(self.network, self.weights, self.seed)
+            return _cached_network(self.network, weights, self.seed, changed, *self._how())
+        return _loaded_network(self.network, self.weights, self.seed, *self._how())
+
+    def _how(self):
+        """Return precision, device and whether layers may be folded into each other."""
+        device = chosen_device(self.device)
+        return chosen_precision(self.precision, device), str(device), self._layer() is None
 
     def _square(self, case):
         specification = input_specification(self.network)
@@ -169,13 +192,19 @@ class DeepFeatureExtractor(StatelessExtractor):
         if self.channel != "all":
             kept = torch.zeros(specification.channels).index_fill_(0, torch.tensor(CHANNELS.index(self.channel) - 1), 1)
             images = images * kept.view(1, -1, 1, 1)
-        return forward_features(network, images, layer=self._layer(), activation=self.activation).numpy()
+        with _threads(self.n_threads):
+            return forward_features(network, images, layer=self._layer(), activation=self.activation).numpy()
 
     def _check_settings(self):
         rules = {
             "window": (self.window in WINDOWS, f"one of {', '.join(WINDOWS)}"),
             "size": (self.size is None or (isinstance(self.size, int | np.integer) and self.size >= 1), "an int >= 1"),
             "channel": (self.channel in CHANNELS, f"one of {', '.join(CHANNELS)}"),
+            "precision": (self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+            "n_threads": (
+                self.n_threads is None or (isinstance(self.n_threads, int | np.integer) and self.n_threads >= 1),
+                "an int >= 1 or None",
+            ),
             "intensity_range": (
                 self.intensity_range is None or self.intensity_range[0] < self.intensity_range[1],
                 "None or (low, high) with low < high",
@@ -188,12 +217,23 @@ class DeepFeatureExtractor(StatelessExtractor):
 
 
 @lru_cache(maxsize=2)  # a worker process sees the same extractor many times
-def _cached_network(name, weights, seed, changed):
-    return _loaded_network(name, weights, seed)
+def _cached_network(name, weights, seed, changed, precision, device, fold):
+    return _loaded_network(name, weights, seed, precision, device, fold)
 
 
-def _loaded_network(name, weights, seed):
-    """Return the network without classifier, in evaluation mode, and the sha256 of its weights."""
+def _loaded_network(name, weights, seed, precision, device, fold):
+    """Return the network without classifier, ready to look at images, and the sha256 of its weights."""
     network = build_network(name, in_channels=input_specification(name).channels, n_classes=0)
     record = load_weights(network, weights, name, seed=seed)
-    return network.eval(), record.sha256
+    return prepared(network, precision, device, fold), record.sha256
+
+
+@contextmanager
+def _threads(n_threads):
+    """Let torch use that many threads of the processor for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -75,11 +75,11 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     radiodeep.exceptions.InputError: The network has no layer 'layer7'. Similar names: ...
     """
     _check_options(network, images, layer, activation, pool, batch_size)
-    device = next((weights.device for weights in network.parameters()), torch.device("cpu"))
+    weights = next(network.parameters(), images)
     rows = []
     with _evaluation(network), torch.inference_mode():
         for batch in images.split(batch_size):
-            batch = batch.to(device)
+            batch = batch.to(device=weights.device, dtype=weights.dtype)
             values = _pooled_features(network, batch) if layer is None else _layer(network, batch, layer, activation)
             rows.append(_as_rows(values, network, pool if layer else "avg").float().cpu())
     return torch.cat(rows)

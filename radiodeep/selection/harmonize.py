@@ -118,13 +118,14 @@ class BatchHarmonizer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         batches = self._batches_of(X)
         values = validate_data(self, X, dtype=np.float64, reset=False)
-        unknown = sorted({str(batch) for batch in batches} - {str(batch) for batch in self.batches_})
+        known = list(self.batches_)
+        unknown = [batch for batch in dict.fromkeys(batches.tolist()) if batch not in known]
         if unknown:
             raise InputError(
-                f"Batch {unknown[0]} was not among the training cases ({', '.join(map(str, self.batches_))}), so its "
+                f"Batch {unknown[0]!r} was not among the training cases ({', '.join(map(str, self.batches_))}), so its "
                 "shift is not known. Fit with cases of it, or leave such cases out."
             )
-        member = np.searchsorted(self.batches_, batches)
+        member = np.array([known.index(batch) for batch in batches])
         standard = (values - self.mean_) / self.standard_deviation_
         even = (standard - self.shifts_[member]) / np.sqrt(self.stretches_[member])
         return pd.DataFrame(even * self.standard_deviation_ + self.mean_, index=X.index, columns=X.columns)

@@ -16,6 +16,8 @@ from radiodeep.selection.threads import in_threads, n_threads_for
 
 _MOST_CASES = 4000  # of which two matrices of distances are held
 _ROUNDING = 2.0**-53
+_MOST_GROWTH = 1e6  # of differences without an outlier; beyond, their rounding would grow with them
+_MOST_MAGNIFIED = 1e9  # values in units of their range, which scalers round relative to
 
 
 def leave_one_out_scores(selector, X, y, rescaled=False):
@@ -77,7 +79,11 @@ def decides(selector, scores):
     ordered = np.sort(scores)[::-1]
     n_wanted = selector._n_wanted(len(ordered))
     clear = n_wanted >= len(ordered) or ordered[n_wanted - 1] - ordered[n_wanted] > 1e-10
-    return bool(clear and (selector.threshold is None or np.abs(ordered - selector.threshold).min() > 1e-10))
+    if selector.threshold is None or not clear:
+        return bool(clear)
+    if ordered[0] <= selector.threshold:  # the best alone is kept
+        clear = len(ordered) == 1 or ordered[0] - ordered[1] > 1e-10
+    return bool(clear and np.abs(ordered - selector.threshold).min() > 1e-10)
 
 
 def _relieff_scores(selector, X, labels, n_classes, rescaled):
@@ -87,7 +93,7 @@ def _relieff_scores(selector, X, labels, n_classes, rescaled):
     nominal = nominal_mask(selector, selector.nominal_features)
     smallest_range = 0.0 if rescaled else SMALLEST_RANGE
     table = scaled_table(selector, X, nominal, smallest_range)
-    if rescaled and (nominal.any() or _magnification(X, table.span).max() > 1e10):
+    if rescaled and (nominal.any() or _nearly_constant(X)):
         return None
     bounds = np.searchsorted(labels, np.arange(n_classes + 1))
     kinds = (table.runs, table.missing_nominal)
@@ -112,7 +118,8 @@ def _relieff_scores(selector, X, labels, n_classes, rescaled):
     def fill(cases):
         for case in cases:
             changed = changes.of(case)
-            known = error if rescaled or len(changed[0]) else 0.0
+            growth = changed[3]
+            known = error + 16 * _ROUNDING * growth[growth > 0].sum() if rescaled or len(growth) else 0.0
             scores[case] = _scores_without(case, table, changed, known, *how)
 
     in_threads(fill, [(shared[part::n_threads],) for part in range(n_threads)], n_threads)
@@ -182,21 +189,36 @@ class _RangesOfFolds:
         new = (values - low[:, np.newaxis]) / span[:, np.newaxis]
         new[is_flat] = np.where(np.isnan(new[is_flat]), np.nan, 0.0)
         growth = np.where(self.is_plain[columns] & ~is_flat, span_before / span - 1, -1.0)
+        growth[growth > _MOST_GROWTH] = -1.0
         return columns, old, new, growth
 
 
 def _distance_error(X, table, distances):
     """Return by how much two distances of a fold may be wrong together, when each is summed in another way."""
     n_features = len(table.span)
-    magnified = 0.0 if X is None else _magnification(X, table.span).sum()
+    magnified = 0.0 if X is None else _magnification(X).sum()
     of_one = 4 * n_features * distances.max() + 8 * (n_features + magnified)
     return 2 * _ROUNDING * of_one
 
 
-def _magnification(X, span):
-    """Return how much larger the values of a column (p,) are than their range, which rounding is relative to."""
-    largest = np.nanmax(np.abs(X), axis=0, initial=0.0)
-    return np.divide(largest, span, out=np.zeros(len(span)), where=span > 0)
+def _magnification(X):
+    """Return how much larger the values of a column (p,) are than their least range in a fold."""
+    low, _, high, _ = kernels.extremes(X)
+    least = np.minimum(high[0] - low[1], high[1] - low[0])
+    least = np.where(least > 0, least, high[0] - low[0])
+    with np.errstate(invalid="ignore"):
+        largest = np.maximum(np.abs(low[0]), np.abs(high[0]))
+        return np.divide(largest, least, out=np.zeros(len(least)), where=least > 0)
+
+
+def _nearly_constant(X):
+    """Return whether a column varies so little, in all or in a fold, that a scaler may take it for constant."""
+    low, _, high, _ = kernels.extremes(X)
+    with np.errstate(invalid="ignore"):
+        ranges = np.stack([high[0] - low[0], high[0] - low[1], high[1] - low[0]])
+        largest = np.maximum(np.abs(low[0]), np.abs(high[0]))
+        small = (ranges > 0) & (ranges < np.maximum(largest / _MOST_MAGNIFIED, 1e-12))
+    return bool(small.any())
 
 
 def _uncertainty_scores(selector, X, labels, n_classes):

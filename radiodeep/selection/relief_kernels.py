@@ -15,6 +15,7 @@ from radiodeep.selection.vectors import LANES, ROWS, STEP, add_shares, add_tile,
 
 PLAIN, WITH_MISSING, NOMINAL = 0, 1, 2
 
+# The cache of a function does not see a change in a function of another file that it calls.
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 _FEATURES_AT_ONCE = 256  # of 16 rows: 32 kB, which stays in the first-level cache

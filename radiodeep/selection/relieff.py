@@ -173,6 +173,8 @@ class ReliefF(RankedSelector):
         of_feature, of_both = np.zeros(n_features), np.zeros(n_features)
         calls = [(table.values, chosen, y, near, influence, *kinds, *part, of_feature, of_both) for part in parts]
         of_target = in_threads(kernels.add_numeric_neighbours, calls, n_threads)[0]
+        if not 0 < of_target < len(chosen):  # neighbours all alike, or all as different as can be: nothing to tell
+            return np.zeros(n_features)
         return of_both / of_target - (of_feature - of_both) / (len(chosen) - of_target)
 
     def _draw(self, n_cases):

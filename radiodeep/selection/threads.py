@@ -1,6 +1,8 @@
 """Calls that release the interpreter lock go in; their results come out, computed by threads where that pays."""
 
-from joblib import Parallel, delayed, effective_n_jobs
+from concurrent.futures import ThreadPoolExecutor
+
+from joblib import effective_n_jobs
 
 _WORTH_A_THREAD = 2e8  # elementary steps; starting a thread costs more than fewer of them
 
@@ -14,4 +16,5 @@ def in_threads(function, calls, n_threads):
     """Return the results of one function for several lists of arguments, in their order."""
     if n_threads == 1:
         return [function(*call) for call in calls]
-    return Parallel(n_threads, prefer="threads")(delayed(function)(*call) for call in calls)
+    with ThreadPoolExecutor(n_threads) as pool:  # threads, whatever joblib is set to: they write into shared arrays
+        return list(pool.map(lambda call: function(*call), calls))

@@ -131,7 +131,8 @@ def auc_of_repeats(y_true, y_scores, confidence_level=0.95):
         *(delong_covariance(positive, np.asarray(scores, dtype=float)[np.newaxis]) for scores in y_scores), strict=True
     )
     aucs = np.concatenate(aucs)
-    variance = float(np.mean(covariance)) + TRAINING_SPREAD * float(aucs.var(ddof=1))
+    between = float(aucs.var(ddof=1)) if len(aucs) > 1 else 0.0
+    variance = float(np.mean(covariance)) + TRAINING_SPREAD * between
     return _estimate(positive, float(aucs.mean()), variance, confidence_level)
 
 

@@ -53,7 +53,8 @@ def calibration(result, n_groups=5):
     Returns
     -------
     Calibration
-        Slope and intercept are NaN where the probabilities separate the classes perfectly.
+        Slope and intercept are NaN where the probabilities separate the classes, either way round. Of
+        repeated folds the mean probabilities are measured.
 
     Raises
     ------
@@ -80,7 +81,8 @@ def calibration(result, n_groups=5):
     clipped = np.clip(probability, 1e-9, 1 - 1e-9)
     log_odds = np.log(clipped) - np.log1p(-clipped)
     slope = intercept = float("nan")
-    if log_odds[positive].min() <= log_odds[~positive].max() and np.ptp(log_odds) > 0:
+    of_positive, of_negative = log_odds[positive], log_odds[~positive]
+    if of_positive.min() < of_negative.max() and of_negative.min() < of_positive.max():
         line = LogisticRegression(C=np.inf, max_iter=1000).fit(log_odds[:, np.newaxis], positive)
         slope, intercept = float(line.coef_[0, 0]), float(line.intercept_[0])
     groups = np.array_split(np.argsort(probability, kind="stable"), min(n_groups, len(probability)))

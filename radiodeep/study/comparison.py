@@ -65,21 +65,27 @@ def compare_auc(result_a, result_b):
     Raises
     ------
     StudyError
-        The cases, labels or numbers of repeats differ.
+        The cases, labels or ways of splitting differ.
+
+    Notes
+    -----
+    DeLong's test takes both models as given. Of two models with selection inside the folds that both
+    know nothing (40 cases, 300 features, 60 studies), it called 38 % different at p < 0.05 under
+    leave-one-out, and the test of repeated folds 12 %: compare ``result_a.beside`` with
+    ``result_b.beside``, as `compare_all` does.
 
     References
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837.
     """
     a, _ = _paired(result_a, result_b)
+    split_a, split_b = (getattr(result, "cv", None) for result in (result_a, result_b))
+    if split_a != split_b:
+        raise StudyError(f"One result is of {split_a}, the other of {split_b}. Compare results of the same split.")
     positive = positive_labels(a["label"])
     scores_a, scores_b = (_scores_of(result, a.index) for result in (result_a, result_b))
-    if len(scores_a) != len(scores_b):
-        raise StudyError(
-            f"One result has {len(scores_a)} repeats, the other {len(scores_b)}. Compare results of the same split."
-        )
     if getattr(result_a, "pairs", None) is not None and getattr(result_b, "pairs", None) is not None:
-        pairs = [covariance_of_pairs(np.stack([result_a.pairs, result_b.pairs]))]
+        pairs = [covariance_of_pairs(np.stack([result_a.pairs, _pairs_in_order(result_b, a.index, positive)]))]
     else:
         pairs = [delong_covariance(positive, np.stack(pair)) for pair in zip(scores_a, scores_b, strict=True)]
     aucs = np.array([pair[0] for pair in pairs])
@@ -124,7 +130,7 @@ def compare_auc_unpaired(result_a, result_b):
     both = {name for name in a.index if isinstance(name, str)} & {name for name in b.index if isinstance(name, str)}
     if both:
         raise StudyError(f"{len(both)} cases are in both results, e.g. {min(both)!r}. Use compare_auc for those.")
-    estimates = [auc_with_confidence(frame["label"], frame["score"]) for frame in (a, b)]
+    estimates = [_estimate_of(result) for result in (result_a, result_b)]
     variances = np.array([estimate.variance for estimate in estimates])
     difference = estimates[0].auc - estimates[1].auc
     if variances.sum() <= 1e-15:
@@ -147,8 +153,9 @@ def compare_all(results, against=None):
     Returns
     -------
     DataFrame
-        A row per comparison, smallest p first: `model`, `against`, `auc`, `auc_against`, `difference`,
-        `p_value`, `p_holm`.
+        A row per comparison, smallest p first: `model`, `against`, `cv`, `auc`, `auc_against`,
+        `difference`, `p_value`, `p_holm`. Where repeated folds stand beside leave-one-out, those are
+        compared.
 
     Raises
     ------
@@ -162,11 +169,14 @@ def compare_all(results, against=None):
     if len(results) < 2 or (against is not None and against not in results):
         raise StudyError(f"Expected two results or more, and 'against' to be one of {list(results)}. Got {against!r}.")
     pairs = combinations(results, 2) if against is None else [(name, against) for name in results if name != against]
+    if all(getattr(result, "beside", None) is not None for result in results.values()):
+        results = {name: result.beside for name, result in results.items()}
     rows = []
     for model, other in pairs:
         found = compare_auc(results[model], results[other])
-        rows.append((model, other, found.value_a, found.value_b, found.difference, found.p_value))
-    columns = ["model", "against", "auc", "auc_against", "difference", "p_value"]
+        cv = results[model].cv
+        rows.append((model, other, cv, found.value_a, found.value_b, found.difference, found.p_value))
+    columns = ["model", "against", "cv", "auc", "auc_against", "difference", "p_value"]
     table = pd.DataFrame(rows, columns=columns).sort_values("p_value", kind="stable", ignore_index=True)
     table["p_holm"] = holm(table["p_value"])
     return table
@@ -207,6 +217,21 @@ def compare_accuracy(result_a, result_b):
     p_value = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
     accuracy_a, accuracy_b = float(right_a.mean()), float(right_b.mean())
     return Comparison("accuracy", accuracy_a, accuracy_b, accuracy_a - accuracy_b, p_value, "McNemar, exact")
+
+
+def _estimate_of(result):
+    """Return AUC and variance of a result, which for repeated folds hold the spread of the training sets."""
+    if getattr(result, "variance", None) is not None:
+        return result
+    return auc_with_confidence(result.predictions["label"], result.predictions["score"])
+
+
+def _pairs_in_order(result, ids, positive):
+    """Return the pairs (n_negative, n_positive) of a result with its cases in the order of the ids."""
+    frame = result.predictions
+    own = positive_labels(frame["label"])
+    rows = frame.index[~own].get_indexer(ids[~positive])
+    return result.pairs[np.ix_(rows, frame.index[own].get_indexer(ids[positive]))]
 
 
 def _scores_of(result, ids):

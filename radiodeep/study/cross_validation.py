@@ -185,7 +185,7 @@ def cross_validate_tables(parts, y, cv, groups, n_jobs, n_repeats, size, random_
     ids = _ids(first)
     plan = plan_of(cv, y, groups, n_repeats, random_state)
     plans = [plan]
-    if isinstance(cv, str) and cv == "leave-one-out":
+    if plan.leaves_one_out or plan.name == "leave-one-group-out":
         plans += [beside for beside in [companion_plan(y, groups, n_repeats, random_state)] if beside is not None]
     for one in plans:
         check_folds(one, y, ids, groups if groups is not None else getattr(first, "patients", None))
@@ -292,7 +292,7 @@ def _run(subjects, plans, y, sizes, n_jobs):
     def task(name, which, first):
         subject, folds = subjects[name], plans[which].folds[first : first + at_once]
         given = given_scores(subject.scores, plans[which], folds)
-        return delayed(fit_folds)(subject.model, subject.rows, y, folds, given, sizes)
+        return delayed(fit_folds)(subject.model, subject.rows, y, folds, given, sizes, first)
 
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(task(*one) for one in tasks)
     outcomes = {(name, which): [] for name in subjects for which in range(len(plans))}
@@ -336,7 +336,7 @@ def _warn_of_size(result):
             f"up and down with the size of the region (rank correlation above {_MUCH_LIKE_SIZE}): {named}. Read the "
             "AUC beside that of size alone, result.size_alone.",
             RadiodeepWarning,
-            stacklevel=3,
+            stacklevel=5,
         )
 
 

@@ -20,16 +20,17 @@ class Evidence:
         n_repeats = max(plan.repeats) + 1
         scores = np.full((n_repeats, len(self.y)), np.nan)
         probabilities, tested = np.zeros(len(self.y)), np.zeros(len(self.y))
-        said_positive, right, fold_of = np.zeros(len(self.y)), 0, np.zeros(len(self.y), dtype=int)
+        said_positive, right = np.zeros(len(self.y)), np.zeros(len(self.y))
+        fold_of = np.zeros(len(self.y), dtype=int)
         for number, ((_, test), outcome) in enumerate(zip(plan.folds, outcomes, strict=True)):
             scores[plan.repeats[number], test] = outcome.score
             probabilities[test] += outcome.probability
             said_positive[test] += outcome.prediction == self.classes[1]
             tested[test] += 1
-            right += int((outcome.prediction == self.y[test]).sum())
+            right[test] += outcome.prediction == self.y[test]
             fold_of[test] = number
         estimate, how, interval, pairs = self._auc(scores, outcomes, plan)
-        accuracy = right / tested.sum()
+        accuracy = np.mean(right / tested)
         predictions = pd.DataFrame(
             {
                 "label": self.y,
@@ -92,9 +93,12 @@ class Evidence:
 
 def _stability(outcomes):
     subsets = [outcome.selected for outcome in outcomes if outcome.selected is not None]
-    if len(subsets) < 2 or len(subsets) < len(outcomes):
+    if len(subsets) < 2 or len(subsets) < len(outcomes) or len({outcome.n_candidates for outcome in outcomes}) > 1:
         return None
-    return selection_stability(subsets, max(outcome.n_candidates for outcome in outcomes))
+    n_candidates = outcomes[0].n_candidates
+    if len({name for subset in subsets for name in subset}) > n_candidates:  # a search over other tables
+        return None
+    return selection_stability(subsets, n_candidates)
 
 
 def _size_correlations(outcomes):

@@ -28,8 +28,11 @@ class Outcome:
     like_size: list = None
 
 
-def fit_folds(model, rows, y, folds, given=None, sizes=None):
-    """Return the outcome of each fold (train, test), with the scores `given` to its selectors where known."""
+def fit_folds(model, rows, y, folds, given=None, sizes=None, first=0):
+    """Return the outcome of each fold (train, test), with the scores `given` to its selectors where known.
+
+    `first` is the number of the first one among all folds of the study.
+    """
     outcomes = []
     with threadpool_limits(1, user_api="blas"):  # its threads wait for each other at matrices of this size
         for number, (train, test) in enumerate(folds):
@@ -37,7 +40,7 @@ def fit_folds(model, rows, y, folds, given=None, sizes=None):
             train_rows = _safe_indexing(rows, train)
             fitted.fit(train_rows, y[train])
             train_sizes = None if sizes is None else sizes[train]
-            measured = train_sizes if number % _SIZE_MEASURED_EVERY == 0 else None
+            measured = train_sizes if (first + number) % _SIZE_MEASURED_EVERY == 0 else None
             outcomes.append(outcome_of(fitted, _safe_indexing(rows, test), train_rows, measured))
     return outcomes
 

@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from radiodeep.exceptions import StudyError
+from radiodeep.selection.relieff import ReliefF
 from radiodeep.study.cross_validation import cross_validate_tables
 
 
@@ -117,7 +118,7 @@ def with_seeds(models, n_seeds=5):
         parameters = model.get_params()
         paths = [path for path in parameters if path.rpartition("__")[2] == "random_state"]
         owners = {path: parameters.get(path.rpartition("__")[0], model) for path in paths}
-        paths = [path for path in paths if not hasattr(owners[path], "n_neighbors")]  # ReliefF draws nothing here
+        paths = [path for path in paths if not (isinstance(owners[path], ReliefF) and owners[path].n_samples is None)]
         if not paths:
             seeded[name] = model
         for seed in range(n_seeds if paths else 0):

@@ -93,6 +93,7 @@ def permutation_test(
     y, _ = checked_labels(X, y)
     if not isinstance(n_permutations, int | np.integer) or n_permutations < 1:
         raise StudyError(f"The 'n_permutations' parameter must be an int >= 1. Got {n_permutations!r}.")
+    check_folds(plan_of(cv, y, groups, 1, random_state), y, range(len(y)), _people_of(X, groups))
     shared, rows = over_positions({"model": estimator}, X, n_jobs)
     shuffled = _permuted(y, groups, n_permutations, random_state)
     settings = (cv, groups, n_repeats, random_state)
@@ -140,7 +141,8 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
     Parameters
     ----------
     estimator, X, y, groups, n_jobs
-        As in `cross_validated_auc`. Whole groups are drawn, with replacement, from each class.
+        As in `cross_validated_auc`. Groups (by default the patients of a cohort) are drawn, with
+        replacement, from each class with their cases of it.
     n_resamples : int, default=200
     random_state : int, default=0
     confidence_level : float, default=0.95
@@ -151,6 +153,9 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
 
     Notes
     -----
+    The floor of 0.5 is in the weight alone, so that a model below chance is shown as that. The interval
+    are percentiles of AUCs of the third of the patients that a resample leaves out, and so wide.
+
     A patient drawn twice is his own nearest neighbour, which selectors by distance take for a hit:
     with `ReliefF` repeated folds are the better choice.
 
@@ -171,7 +176,8 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
     """
     y, classes = checked_labels(X, y)
     shared, rows = over_positions({"model": estimator}, X, n_jobs)
-    people = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    people = _people_of(X, groups)
+    people = np.arange(len(y)) if people is None else np.unique(np.asarray(people), return_inverse=True)[1]
     rng = np.random.default_rng(random_state)
     draws = [_drawn(people, y, rng) for _ in range(n_resamples)]
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -209,21 +215,26 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
     ConfidenceInterval
         The model is taken as given, as by DeLong.
     """
-    frame = result.predictions
-    y, score = frame["label"].to_numpy(), frame["score"].to_numpy(dtype=float)
+    if result.scores is None:
+        raise StudyError("Pairs of leave-pair-out cannot be drawn as patients. Take repeated folds, e.g. cv=10.")
+    y, scores = result.predictions["label"].to_numpy(), result.scores.to_numpy(dtype=float).T
     positive = positive_labels(y)
     people = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     rng = np.random.default_rng(random_state)
-    aucs = [_auc(positive[draw], score[draw]) for draw in (_drawn(people, y, rng) for _ in range(n_resamples))]
+    draws = (_drawn(people, y, rng) for _ in range(n_resamples))
+    aucs = [np.mean([_auc(positive[draw], score[draw]) for score in scores]) for draw in draws]
     low, high = np.quantile(aucs, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
     return ConfidenceInterval(float(low), float(high), confidence_level)
 
 
 def _auc_of_study(model, rows, y, cv, groups, n_repeats, random_state):
     plan = plan_of(cv, y, groups, n_repeats, random_state)
-    check_folds(plan, y, range(len(y)), groups)
     scores = shared_scores(model, rows, y, None, {}) if plan.leaves_one_out else {}
     return auc_of_outcomes(out_of_fold(model, rows, y, plan, scores), plan, y)
+
+
+def _people_of(X, groups):
+    return groups if groups is not None else getattr(X, "patients", None)
 
 
 def _permuted(y, groups, n_permutations, random_state):

@@ -23,11 +23,12 @@ class StudyResult:
     confidence_interval : ConfidenceInterval
         `.low` and `.high`; `interval_method` says how they were computed.
     accuracy : float
-        Fraction of predicted labels that are right.
+        Fraction of predicted labels that are right, over all tests of a case and then over the cases.
     predictions : DataFrame of shape (n_cases, 5)
         `label`, `fold`, `score` (higher for the class that sorts last; log-odds or decision values where
         the model has them), `probability` (NaN where it gives none), `prediction`; index = case id. Of
-        repeated folds the score is the mean rank over the repeats, in 0..1.
+        repeated folds and pairs the score is the mean rank, or the fraction of pairs won, in 0..1, the
+        probability the mean, and the prediction that of most tests.
     folds : DataFrame
         A row per fold: `repeat`, `n_train`, `n_test`, `test_ids`, `selected_features`, the names that the
         selectors of this fold kept (None for a model without selector), and `n_candidates`.
@@ -47,8 +48,8 @@ class StudyResult:
     stability : SelectionStability or None
         How much alike the selected features of the folds are.
     size_correlations : dict
-        Feature selected in at least half of the folds -> its mean absolute rank correlation with the
-        size of the region.
+        Feature selected in at least half of the folds looked at (every eighth) -> its mean absolute rank
+        correlation with the size of the region.
     beside : StudyResult or None
         The same model under repeated stratified folds, which stands beside leave-one-out.
     size_alone : StudyResult or None

@@ -153,7 +153,8 @@ class CaseLookup(TransformerMixin, BaseEstimator):
 
 def _over_rows(models, X):
     numeric = not hasattr(X, "dtypes") or all(dtype.kind in "fiub" for dtype in X.dtypes)
-    if not (numeric and all(_takes_arrays(model) for model in models.values())):
+    columns = {str(name) for name in getattr(X, "columns", [])}
+    if not (numeric and all(_takes_arrays(model, columns) for model in models.values())):
         return models, X
     names = X.columns if hasattr(X, "columns") else [f"x{column}" for column in range(X.shape[1])]
     table = SharedTable(np.asarray(X, dtype=np.float64), np.asarray(names, dtype=str))
@@ -164,8 +165,8 @@ def _over_rows(models, X):
     return over_rows, np.arange(len(X))
 
 
-def _takes_arrays(estimator):
-    """Return whether an estimator asks a table for nothing but its numbers."""
+def _takes_arrays(estimator, columns):
+    """Return whether an estimator asks a table for nothing but its numbers, and names no column of it."""
     if isinstance(estimator, str) or estimator is None:
         return True
     home = type(estimator).__module__.split(".")
@@ -173,10 +174,12 @@ def _takes_arrays(estimator):
         return False
     if isinstance(estimator, FunctionTransformer) or getattr(estimator, "needs_names", False):
         return False
+    for value in estimator.get_params(deep=False).values():
+        listed = value if isinstance(value, list | tuple | set | np.ndarray) else [value]
+        if any(isinstance(item, str) and item in columns for item in listed):
+            return False
     inside = [value for value in estimator.get_params().values() if isinstance(value, BaseEstimator)]
-    nominal = estimator.get_params(deep=False).get("nominal_features")
-    by_name = nominal is not None and any(isinstance(item, str) for item in np.atleast_1d(nominal))
-    return not by_name and all(_takes_arrays(part) for part in inside)
+    return all(_takes_arrays(part, columns) for part in inside)
 
 
 def _with_shared_head(estimator, cases, tables):

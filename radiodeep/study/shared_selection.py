@@ -145,4 +145,4 @@ def _selectors(estimator, prefix, extraction, rescaled):
 def _only_moves_and_stretches(step):
     if type(step) is StandardScaler:
         return step.with_mean and step.with_std
-    return type(step) is MinMaxScaler and not step.clip and np.ptp(step.feature_range) > 0
+    return type(step) is MinMaxScaler and not step.clip and 1e-3 <= np.ptp(step.feature_range) <= 1e3

@@ -113,6 +113,12 @@ def _repeated_folds(n_folds, y, groups, n_repeats, random_state):
         )
     if not isinstance(n_repeats, int | np.integer) or n_repeats < 1:
         raise StudyError(f"The 'n_repeats' parameter must be an int >= 1. Got {n_repeats!r}.")
+    if not isinstance(random_state, int | np.integer):
+        raise StudyError(
+            f"The 'random_state' parameter must be an int, so that folds can be had again. Got {random_state!r}."
+        )
+    if groups is not None and n_folds > len(set(groups)):
+        raise StudyError(f"{n_folds} folds need as many patients. Got {len(set(groups))}.")
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
     folds, repeats = [], []
     for repeat in range(n_repeats):

@@ -107,3 +107,49 @@ def test_threads_do_not_change_the_scores(monkeypatch):
     for selector in (ReliefF(), SymmetricUncertainty()):
         one, three = (leave_one_out_scores(clone(selector).set_params(n_jobs=n), X, y) for n in (1, 3))
         np.testing.assert_array_equal(one, three)
+
+
+def test_columns_that_a_scaler_may_take_for_constant_are_not_shared():
+    X, y = table(0)
+    X[:, 8] = 1e-17 * X[:, 0]
+    assert leave_one_out_scores(ReliefF(), X, y, rescaled=True) is None
+    X[:, 8] = 1.0 + 1e-15 * np.arange(50)
+    X[0, 8] = 2.0  # nearly constant without case 0
+    assert leave_one_out_scores(ReliefF(), X, y, rescaled=True) is None
+    assert leave_one_out_scores(SymmetricUncertainty(threshold=None), X, y, rescaled=True) is None
+
+
+def test_a_narrow_column_beside_an_outlier_is_constant_without_it():
+    X, y = table(0)
+    X[:, 8] = 1e-7 * np.random.default_rng(1).normal(size=50)
+    X[13, 8] = 5.0
+    together = leave_one_out_scores(ReliefF(n_neighbors=4), X, y)
+    for case in (12, 13):
+        expected = separately(ReliefF(n_neighbors=4), X, y, case)
+        np.testing.assert_allclose(together[case], expected, rtol=0, atol=1e-13)
+    assert together[13][8] == 0
+
+
+@pytest.mark.parametrize("outlier", [1e5, -1e9, -1e12])
+def test_an_outlier_that_dwarfs_the_rest_spoils_nothing(outlier):
+    X, y = table(0)
+    X[13, 2] = outlier
+    together = leave_one_out_scores(ReliefF(n_neighbors=4), X, y)
+    for case in np.flatnonzero(~np.isnan(together).any(axis=1)):
+        expected = separately(ReliefF(n_neighbors=4), X, y, case)
+        np.testing.assert_allclose(together[case], expected, rtol=0, atol=1e-9)
+
+
+def test_the_only_case_of_a_category_beside_missing_ones_is_left_to_its_own_fit():
+    X, y = table(0)
+    X[:, 7] = np.arange(50) % 3
+    X[4, 7], X[9, 7] = 7.0, np.nan
+    selector = ReliefF(n_neighbors=4, nominal_features=[7])
+    together = leave_one_out_scores(selector, X, y)
+    assert np.isnan(together[4]).all()
+    np.testing.assert_allclose(together[5], separately(selector, X, y, 5), rtol=0, atol=1e-13)
+
+
+def test_the_best_of_nothing_is_kept_by_a_fit_where_two_are_alike():
+    assert not decides(ReliefF(2, threshold=0.5), np.array([0.1, 0.1 - 1e-13, 0.0]))
+    assert decides(ReliefF(2, threshold=0.5), np.array([0.1, 0.05, 0.0]))

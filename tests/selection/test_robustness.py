@@ -114,7 +114,7 @@ def test_what_cannot_be_harmonized_is_named():
         BatchHarmonizer(site).fit(frame)
     with pytest.raises(InputError, match="1 cases have no batch, e.g. 'c9'"):
         BatchHarmonizer(site.iloc[:9]).fit(frame)
-    with pytest.raises(InputError, match="Batch C was not among the training cases .A, B."):
+    with pytest.raises(InputError, match="Batch 'C' was not among the training cases .A, B."):
         BatchHarmonizer(site).fit(frame.iloc[:9]).transform(frame)
     with pytest.raises(InputError, match="needs a DataFrame"):
         BatchHarmonizer(site).fit(frame.to_numpy())

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -295,3 +296,19 @@ def test_fcbf_compares_on_the_cases_that_both_know():
     other[::7] = np.nan
     X = np.column_stack([one, other])
     assert FastCorrelationFilter().fit(X, y).redundant_with_.tolist() == [-1, 0]
+
+
+def test_threads_are_threads_whatever_joblib_is_set_to(monkeypatch):
+    monkeypatch.setattr("radiodeep.selection.threads._WORTH_A_THREAD", 100)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 40)), np.arange(60) % 2
+    for selector in (ReliefF(), SymmetricUncertainty(threshold=None)):
+        alone = clone(selector).fit(X, y).scores_
+        with parallel_config(backend="loky", n_jobs=2):
+            np.testing.assert_array_equal(clone(selector).fit(X, y).scores_, alone)
+
+
+def test_a_target_that_no_neighbour_shares_or_all_do_says_nothing():
+    X = np.r_[np.zeros((6, 2)), np.ones((6, 2))] + 0.01 * np.arange(24).reshape(12, 2)
+    scores = ReliefF(n_neighbors=2, target="numeric").fit(X, np.repeat([0.0, 5.0], 6)).scores_
+    np.testing.assert_array_equal(scores, 0.0)

@@ -7,7 +7,9 @@ from imblearn.ensemble import BalancedRandomForestClassifier
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 from imblearn.under_sampling import RandomUnderSampler
+from scipy.stats import rankdata
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
@@ -19,7 +21,7 @@ from sklearn.model_selection import (
 )
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 from radiodeep import (
@@ -242,3 +244,97 @@ def test_processes_and_the_way_of_the_table_do_not_change_a_study():
     pd.testing.assert_frame_equal(one.predictions, two.predictions)
     np.testing.assert_array_equal(one.scores, array.scores)
     np.testing.assert_array_equal(one.beside.scores, two.beside.scores)
+
+
+def test_models_with_and_without_a_scaler_do_not_share_scores():
+    X, y = table(30, 20)
+    X["f0"] *= 1e-8  # constant for ReliefF as it is, and not after scaling
+    plain, scaled = make_pipeline(ReliefF(1), GaussianNB()), make_pipeline(StandardScaler(), ReliefF(1), GaussianNB())
+    results = cross_validate_models({"plain": plain, "scaled": scaled}, X, y)
+    for name, model in (("plain", plain), ("scaled", scaled)):
+        alone = cross_validated_auc(model, X, y)
+        np.testing.assert_array_equal(results[name].scores, alone.scores)
+        for fold, names in enumerate(results[name].folds["selected_features"]):
+            fitted = model.fit(X.drop(index=X.index[fold]), np.delete(y, fold))
+            assert names == list(fitted[:-1].get_feature_names_out())
+
+
+def test_scores_that_leave_the_choice_open_are_not_used():
+    X, y = table(20, 6)
+    X["copy"] = 1 - X["f0"]  # the same score to the last digits
+    model = make_pipeline(ReliefF(1), GaussianNB())
+    shared, rows = over_positions({"model": model}, X)
+    scores = {path: rows[0] for path, rows in shared_scores(shared["model"], rows, y, None, {}).items()}
+    ((path, row),) = scores.items()
+    row[[0, 6]] = 1.0, 1.0 - 1e-14
+    assert not any(
+        isinstance(step, GivenScores) for step in with_given_scores(shared["model"], {path: row}).named_steps.values()
+    )
+
+
+@pytest.mark.parametrize(
+    "scaler",
+    [MinMaxScaler(clip=True), MinMaxScaler((0, 1e-8)), StandardScaler(with_std=False), StandardScaler(with_mean=False)],
+)
+def test_scalers_that_do_more_or_less_are_not_shared(scaler):
+    X, y = table(20, 6)
+    shared, rows = over_positions({"model": make_pipeline(scaler, ReliefF(1), GaussianNB())}, X)
+    assert not shared_scores(shared["model"], rows, y, None, {})
+
+
+def test_smaller_regions_may_speak_for_the_last_class():
+    X, y = table()
+    volume = np.exp(np.random.default_rng(0).normal(size=40) - 2 * y)
+    alone = cross_validated_auc(GaussianNB(), X, y, cv=4, size=volume).size_alone
+    np.testing.assert_allclose(alone.auc, roc_auc_score(y, -volume))
+    assert alone.settings["1"] == "smaller regions"
+    np.testing.assert_allclose(alone.accuracy, np.mean((volume < np.median(volume)) == y))
+
+
+def test_of_repeats_and_pairs_one_row_stands_for_each_case():
+    X, y = table(24, 5, effect=0.7)
+    repeated = cross_validated_auc(GaussianNB(), X, y, cv=4, n_repeats=3)
+    ranks = (rankdata(repeated.scores, axis=0).mean(axis=1) - 0.5) / 24
+    np.testing.assert_allclose(repeated.predictions["score"], ranks)
+    votes = (repeated.scores > 0).mean(axis=1)
+    np.testing.assert_array_equal(repeated.predictions["prediction"], (votes > 0.5).astype(int))
+    np.testing.assert_allclose(repeated.accuracy, ((repeated.scores > 0).to_numpy() == (y == 1)[:, None]).mean())
+    few = X.iloc[:18], np.repeat([0, 1], [12, 6])
+    pairs = cross_validated_auc(GaussianNB(), *few, cv="leave-pair-out")
+    np.testing.assert_allclose(pairs.predictions["score"][12:], pairs.pairs.mean(axis=0))
+    np.testing.assert_allclose(pairs.predictions["score"][:12], 1 - pairs.pairs.mean(axis=1))
+
+
+def test_features_selected_in_few_folds_are_not_held_against_the_size():
+    X, y = table(60, 400, effect=0)
+    result = cross_validated_auc(make_pipeline(ReliefF(5), GaussianNB()), X, y, cv=5, size=np.exp(X["f9"]).to_numpy())
+    looked_at = result.folds["selected_features"][::8]
+    counts = pd.Series([name for names in looked_at for name in names]).value_counts()
+    assert set(result.size_correlations) == set(counts[counts >= len(looked_at) / 2].index)
+    two = cross_validated_auc(
+        make_pipeline(ReliefF(5), GaussianNB()), X, y, cv=5, n_jobs=2, size=np.exp(X["f9"]).to_numpy()
+    )
+    assert two.size_correlations == result.size_correlations
+
+
+def test_a_model_that_names_columns_gets_the_table():
+    X, y = table(60, 4)
+    X["f3"] = np.arange(60) % 3
+    model = HistGradientBoostingClassifier(categorical_features=["f3"], max_iter=5)
+    assert cross_validated_auc(model, X, y, cv=3, n_repeats=1).auc > 0.5
+
+
+def test_a_search_over_tables_has_no_stability_and_does_not_end_the_study():
+    cohort = make_phantom_cohort(16, random_state=5)
+    model = make_pipeline(RadiomicsExtractor(families=["glcm"]), ReliefF(12), GaussianNB())
+    search = GridSearchCV(model, {"radiomicsextractor__families": [["glcm"], ["firstorder"]]}, cv=2)
+    assert cross_validated_auc(search, cohort, cohort.labels, cv=4, n_repeats=2, size=None).auc >= 0
+
+
+def test_a_splitter_that_leaves_one_out_has_folds_beside_too():
+    X, y = table(20)
+    assert cross_validated_auc(GaussianNB(), X, y, cv=LeaveOneOut()).beside.cv == "10-fold, 5 repeats"
+    with pytest.raises(StudyError, match="'random_state' parameter must be an int"):
+        cross_validated_auc(GaussianNB(), X, y, cv=4, random_state=None)
+    with pytest.raises(StudyError, match="4 folds need as many patients. Got 3"):
+        cross_validated_auc(GaussianNB(), X, y, cv=4, groups=np.arange(20) % 3)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
@@ -11,6 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from radiodeep import (
+    Cohort,
+    RadiomicsExtractor,
     ReliefF,
     bootstrap_auc,
     bootstrap_interval,
@@ -21,13 +24,15 @@ from radiodeep import (
     cross_validate_models,
     cross_validated_auc,
     decision_curve,
+    make_phantom_cohort,
     permutation_test,
     selection_stability,
     sensitivity_at_specificity,
 )
-from radiodeep.exceptions import SingleClassError, StudyError
-from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
+from radiodeep.exceptions import LeakageError, SingleClassError, StudyError
+from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence, delong_covariance
 from radiodeep.study.comparison import holm
+from radiodeep.study.resampling import _permuted
 
 
 class Result:
@@ -39,6 +44,7 @@ class Result:
         index = [f"{prefix}{number}" for number in range(len(label))] if index is None else index
         columns = {"label": np.asarray(label), "score": np.asarray(score), "probability": np.asarray(score)}
         self.predictions = pd.DataFrame(columns, index=index)
+        self.scores = self.predictions[["score"]]
 
 
 def signal(n_cases=40, effect=1.0, seed=0, n_features=3):
@@ -238,3 +244,98 @@ def test_what_cannot_be_tested_is_refused():
         permutation_test(GaussianNB(), X, np.ones(40))
     with pytest.raises(StudyError, match="'n_permutations' parameter must be an int >= 1. Got 0"):
         permutation_test(GaussianNB(), X, y, n_permutations=0)
+
+
+def test_the_order_of_the_rows_of_a_result_does_not_matter():
+    X, y = signal(24)
+    y = np.sort(y)  # 12 and 12, not alternating
+    frame = pd.DataFrame(X, index=[f"c{number}" for number in range(24)])
+    mixed = np.random.default_rng(3).permutation(24)
+    for cv in ("leave-one-out", "leave-pair-out"):
+        a = cross_validated_auc(GaussianNB(), frame, y, cv=cv)
+        b = cross_validated_auc(LogisticRegression(), frame, y, cv=cv)
+        shuffled = cross_validated_auc(LogisticRegression(), frame.iloc[mixed], y[mixed], cv=cv)
+        assert b.predictions.index.tolist() != shuffled.predictions.index.tolist()
+        np.testing.assert_allclose(compare_auc(a, shuffled).p_value, compare_auc(a, b).p_value, rtol=1e-6)
+
+
+def test_the_variance_of_repeats_by_hand():
+    X, y = signal()
+    rng = np.random.default_rng(1)
+    scores = X[:, 0] + rng.normal(size=(4, 40))
+    estimates = [auc_with_confidence(y, one) for one in scores]
+    aucs = [estimate.auc for estimate in estimates]
+    by_hand = np.mean([estimate.variance for estimate in estimates]) + 3 * np.var(aucs, ddof=1)
+    np.testing.assert_allclose(auc_of_repeats(y, scores).variance, by_hand)
+    assert np.isfinite(auc_of_repeats(y, scores[:1]).variance)
+
+
+def test_the_paired_test_of_repeats_by_hand():
+    X, y = signal(40, 0.5)
+    a, b = (cross_validated_auc(model, X, y, cv=5) for model in (GaussianNB(), LogisticRegression(C=0.01)))
+    pairs = [delong_covariance(y == 1, np.stack([a.scores[k], b.scores[k]])) for k in range(5)]
+    differences = np.array([aucs[0] - aucs[1] for aucs, _ in pairs])
+    variance = np.mean([c[0, 0] + c[1, 1] - 2 * c[0, 1] for _, c in pairs]) + 3 * differences.var(ddof=1)
+    expected = 2 * norm.sf(abs(differences.mean()) / np.sqrt(variance))
+    np.testing.assert_allclose(compare_auc(a, b).p_value, expected)
+    with pytest.raises(StudyError, match="is of 5-fold, 5 repeats, the other of 4-fold, 5 repeats"):
+        compare_auc(a, cross_validated_auc(GaussianNB(), X, y, cv=4))
+
+
+def test_many_models_are_compared_by_what_stands_beside_leave_one_out():
+    X, y = signal(40, 0.5)
+    results = cross_validate_models({"a": GaussianNB(), "b": LogisticRegression(C=0.01)}, X, y)
+    table = compare_all(results)
+    assert table["cv"].tolist() == ["10-fold, 5 repeats"]
+    assert table["p_value"][0] == compare_auc(results["a"].beside, results["b"].beside).p_value
+
+
+def test_unpaired_tests_and_bootstraps_of_repeats_are_of_their_auc():
+    X, y = signal(40, 0.5)
+    frame = pd.DataFrame(X, index=[f"c{number}" for number in range(40)])
+    a = cross_validated_auc(GaussianNB(), frame, y, cv=5)
+    b = cross_validated_auc(GaussianNB(), frame.rename(index=lambda name: f"other {name}"), y, cv=5)
+    found = compare_auc_unpaired(a, b)
+    assert (found.value_a, found.value_b) == (a.auc, b.auc)
+    interval = bootstrap_interval(a, n_resamples=400)
+    assert interval.low < a.auc < interval.high
+    with pytest.raises(StudyError, match="Pairs of leave-pair-out cannot be drawn"):
+        bootstrap_interval(cross_validated_auc(GaussianNB(), frame[:12], y[:12], cv="leave-pair-out"))
+
+
+def test_the_variance_of_unequal_classes_is_delongs():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [30, 8])
+    score = rng.normal(size=38) + y
+    wins = 0.5 * (np.sign(score[y == 1][None] - score[y == 0][:, None]) + 1)
+    np.testing.assert_allclose(auc_of_pairs(wins).variance, auc_with_confidence(y, score).variance)
+
+
+def test_null_labels_stay_whole_within_patients_of_any_number_of_cases():
+    patients = np.repeat(np.arange(10), [1, 2, 3, 1, 4, 2, 1, 3, 2, 1])
+    y = patients % 2
+    for labels in _permuted(y, patients, 5, 0):
+        assert all(len(set(labels[patients == patient])) == 1 for patient in range(10))
+    assert any((labels != y).any() for labels in _permuted(y, patients, 5, 0))
+
+
+def test_ties_with_the_null_count_against_the_finding():
+    y = np.arange(12) % 2
+    found = permutation_test(DummyClassifier(strategy="prior"), np.zeros((12, 1)), y, cv=3, n_permutations=9)
+    assert (found.auc, found.p_value) == (0.5, 1.0)
+
+
+def test_patients_of_a_cohort_are_never_on_both_sides():
+    cohort = make_phantom_cohort(12, random_state=1)
+    cohort = Cohort([case.replace(patient=f"P{number // 2}") for number, case in enumerate(cohort)])
+    model = make_pipeline(RadiomicsExtractor(families=["firstorder"]), GaussianNB())
+    with pytest.raises(LeakageError, match="groups=cohort.patients"):
+        permutation_test(model, cohort, cohort.labels, n_permutations=2)
+    by_patient = bootstrap_auc(model, cohort, cohort.labels, n_resamples=8)
+    given = bootstrap_auc(model, cohort, cohort.labels, groups=cohort.patients, n_resamples=8)
+    np.testing.assert_array_equal(by_patient.out_of_bag_aucs, given.out_of_bag_aucs)
+
+
+def test_classes_apart_the_wrong_way_round_have_no_slope_either():
+    assert np.isnan(calibration(Result([1, 1, 0, 0], [0.1, 0.2, 0.8, 0.9])).slope)
+    assert np.isnan(calibration(Result([0, 0, 1, 1], [0.1, 0.5, 0.5, 0.9])).slope)
