@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, LeaveOneOut, cross_val_predict
@@ -256,3 +257,30 @@ def test_a_large_two_dimensional_image_is_measured_slice_wise():
     values = dict(zip(extractor.get_feature_names_out(), extractor.transform([case])[0], strict=True))
     assert values["original_shape2D_PixelSurface"] == pytest.approx(70 * 90)
     assert np.isfinite(list(values.values())).all()
+
+
+def test_half_the_bits_are_asked_for_and_said():
+    cohort = make_phantom_cohort(3, random_state=0)
+    plain, quick = DeepFeatureExtractor(), DeepFeatureExtractor(precision="bfloat16", device="cpu", n_threads=1)
+    threads = torch.get_num_threads()
+    one, other = plain.fit_transform(cohort), quick.fit_transform(cohort)
+    assert torch.get_num_threads() == threads
+    assert other.dtype == np.float64
+    angles = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+    assert angles.min() > 0.999
+    assert (one != other).any()
+    assert quick.settings()["precision"] == "bfloat16"
+    assert not {"device", "n_threads"} & set(quick.settings())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"precision": "half"}, "'precision' parameter of DeepFeatureExtractor must be one of float32, bfloat16, auto"),
+        ({"n_threads": 0}, "'n_threads' parameter of DeepFeatureExtractor must be an int >= 1 or None. Got 0"),
+        ({"device": "abacus"}, "device must be 'auto', 'cpu' or one of torch"),
+    ],
+)
+def test_a_device_or_precision_that_is_not_there_is_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        DeepFeatureExtractor(**settings).fit(make_phantom_cohort(1))
