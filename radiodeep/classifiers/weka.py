@@ -104,7 +104,7 @@ class WekaNaiveBayes(ClassifierMixin, BaseEstimator):
         if self.discretizer is not None:
             self.discretizer_ = clone(self.discretizer).fit(X, y)
             bins = self.discretizer_.transform(X)
-            n_bins = [len(cuts) + 1 for cuts in self.discretizer_.cut_points_]
+            n_bins = np.nanmax(bins, axis=0, initial=0).astype(np.int64) + 1
             self.frequencies_ = [
                 _smoothed_frequencies(bins[:, column], labels, len(counts), n_bins[column])
                 for column in range(X.shape[1])

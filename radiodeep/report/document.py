@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
@@ -120,11 +121,13 @@ def write_report(results, path, title="radiodeep study"):
 
 def _as_list(results):
     listed = list(results.values()) if isinstance(results, dict) else results
-    listed = list(listed) if isinstance(listed, list | tuple) else [listed]
+    listed = list(listed) if isinstance(listed, Iterable) else [listed]
     if not listed:
         raise StudyError("There is no result to report. Run cross_validated_auc first.")
     if any(set(result.predictions.index) != set(listed[0].predictions.index) for result in listed):
         raise StudyError("The results are of different cases. Write one report for each set of cases.")
+    if len({result.cv for result in listed}) > 1:
+        raise StudyError("The results are of different splits. Write one report for each.")
     return listed
 
 

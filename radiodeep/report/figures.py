@@ -29,7 +29,7 @@ def roc_figure(results):
             true_rate,
             color=_COLOURS[number % len(_COLOURS)],
             linestyle=("-", "--", ":")[number // len(_COLOURS) % 3],
-            label=f"{result.name}: {result.auc:.2f}",
+            label=f"{_plain(result.name)}: {result.auc:.2f}",
         )
     axes.set(xlabel="1 - specificity", ylabel="Sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.legend(title="AUC", loc="lower right", fontsize=8, frameon=False)
@@ -51,7 +51,7 @@ def auc_figure(results):
             axes.plot([interval.low, interval.high], [place, place], color=_COLOURS[number], linewidth=2)
             axes.plot(one.auc, place, "o", color=_COLOURS[number], label=label)
             lowest = min(lowest, interval.low - 0.02)
-    axes.set_yticks(range(len(ordered)), [result.name for result in ordered])
+    axes.set_yticks(range(len(ordered)), [_plain(result.name) for result in ordered])
     figure.legend(loc="outside upper right", ncols=2, fontsize=8, frameon=False)
     axes.set(xlabel=f"AUC ({ordered[0].confidence_interval.level:.0%} interval)", xlim=(max(lowest, 0), 1.01))
     return figure
@@ -66,8 +66,8 @@ def score_figure(result):
         scores = result.predictions.loc[result.predictions["label"] == label, shown].to_numpy()
         jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(scores))
         axes.plot(scores, height + jitter, "o", color=_COLOURS[height], alpha=0.6, markersize=5)
-    axes.set_yticks(range(len(labels)), [f"label {label}" for label in labels])
-    axes.set(xlabel=f"Out-of-fold {word} of label {labels[-1]}", ylim=(-0.5, len(labels) - 0.5))
+    axes.set_yticks(range(len(labels)), [_plain(f"label {label}") for label in labels])
+    axes.set(xlabel=f"Out-of-fold {word} of label {_plain(labels[-1])}", ylim=(-0.5, len(labels) - 0.5))
     return figure
 
 
@@ -79,7 +79,7 @@ def selection_figure(result, most=15):
     shown = counts.head(most)[::-1]
     figure, axes = _figure(6.4, 1.0 + 0.24 * len(shown))
     axes.barh(np.arange(len(shown)), shown.to_numpy() / len(result.folds), color=_COLOURS[0])
-    axes.set_yticks(np.arange(len(shown)), shown.index, fontsize=8)
+    axes.set_yticks(np.arange(len(shown)), [_plain(name) for name in shown.index], fontsize=8)
     axes.set(xlabel="Fraction of folds that selected the feature", xlim=(0, 1))
     return figure
 
@@ -112,6 +112,11 @@ def selection_counts(result):
     if selected.empty:
         return None
     return selected.explode().value_counts()
+
+
+def _plain(text):
+    """Return text that matplotlib does not read as a formula."""
+    return str(text).replace("$", r"\$")
 
 
 def _figure(width, height):

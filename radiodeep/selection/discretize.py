@@ -181,6 +181,8 @@ def mdl_cut_points(values, labels, order, n_known, n_classes, logs, count_distin
         if row < 0:
             continue
         cuts[n_cuts] = (ordered[row] + ordered[row + 1]) / 2.0
+        if np.isinf(cuts[n_cuts]):
+            cuts[n_cuts] = ordered[row] / 2.0 + ordered[row + 1] / 2.0
         n_cuts += 1
         firsts[n_open], lasts[n_open] = first, row + 1
         firsts[n_open + 1], lasts[n_open + 1] = row + 1, last

@@ -227,7 +227,7 @@ def _uncertainty_scores(selector, X, labels, n_classes):
     separate, logs = selector.missing == "separate", plogp_of_counts(len(labels))
 
     def fill(first, last):
-        columns = np.ascontiguousarray(X[:, first:last].T)
+        columns = np.array(X[:, first:last].T, order="C")  # a copy: categories are numbered in it
         order, n_known = orders(X[:, first:last])
         for column in np.flatnonzero(nominal[first:last]):
             columns[column] = as_categories(columns[column])

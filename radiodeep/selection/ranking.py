@@ -69,7 +69,7 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         wanted = self.n_features_to_select
         if wanted is None:
             return n_features
-        return wanted if is_count(wanted, 1) else max(1, int(wanted * n_features))
+        return wanted if is_count(wanted, 1) else max(1, int(wanted * n_features + 1e-9))
 
     def _name_of(self, column):
         names = getattr(self, "feature_names_in_", None)

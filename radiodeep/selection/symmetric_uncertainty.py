@@ -112,7 +112,7 @@ class SymmetricUncertainty(RankedSelector):
         separate, logs = self.missing == "separate", plogp_of_counts(len(labels))
 
         def score(first, last):
-            columns = np.ascontiguousarray(X[:, first:last].T)
+            columns = np.array(X[:, first:last].T, order="C")  # a copy: categories are numbered in it
             order, n_known = orders(X[:, first:last])
             for column in np.flatnonzero(nominal[first:last]):
                 columns[column] = as_categories(columns[column])

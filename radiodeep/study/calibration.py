@@ -190,7 +190,7 @@ def decision_curve(result, thresholds=None):
     [0.333, 0.0]
     """
     positive, probability = _probabilities(result)
-    thresholds = np.arange(1, 100) / 100 if thresholds is None else np.asarray(thresholds, dtype=float)
+    thresholds = np.arange(1, 100) / 100 if thresholds is None else np.atleast_1d(np.asarray(thresholds, dtype=float))
     if not ((thresholds > 0) & (thresholds < 1)).all():
         raise StudyError("The 'thresholds' of a decision curve must lie between 0 and 1.")
     price = thresholds / (1 - thresholds)

@@ -100,7 +100,7 @@ def compare_auc(result_a, result_b):
     if variance > 1e-15:
         p_value = float(2 * norm.sf(abs(difference) / np.sqrt(variance)))
     else:
-        p_value = 1.0 if abs(difference) < 1e-12 else 0.0
+        p_value = 1.0 if abs(difference) < 1e-12 else float("nan")  # no spread to measure the difference by
     return Comparison("AUC", value_a, value_b, difference, p_value, test)
 
 
@@ -134,7 +134,7 @@ def compare_auc_unpaired(result_a, result_b):
     variances = np.array([estimate.variance for estimate in estimates])
     difference = estimates[0].auc - estimates[1].auc
     if variances.sum() <= 1e-15:
-        p_value = 1.0 if abs(difference) < 1e-12 else 0.0
+        p_value = 1.0 if abs(difference) < 1e-12 else float("nan")
     else:
         freedom = variances.sum() ** 2 / (variances**2 / (np.array([len(a), len(b)]) - 1)).sum()
         p_value = float(2 * student_t.sf(abs(difference) / np.sqrt(variances.sum()), freedom))
@@ -229,6 +229,8 @@ def _estimate_of(result):
 def _pairs_in_order(result, ids, positive):
     """Return the pairs (n_negative, n_positive) of a result with its cases in the order of the ids."""
     frame = result.predictions
+    if frame.index.equals(ids):
+        return result.pairs
     own = positive_labels(frame["label"])
     rows = frame.index[~own].get_indexer(ids[~positive])
     return result.pairs[np.ix_(rows, frame.index[own].get_indexer(ids[positive]))]
@@ -237,13 +239,14 @@ def _pairs_in_order(result, ids, positive):
 def _scores_of(result, ids):
     """Return the scores of each repeat, (n_repeats, n_cases), in the order of the ids."""
     scores = getattr(result, "scores", None)
-    if scores is None:
-        return result.predictions.loc[ids, "score"].to_numpy(dtype=float)[np.newaxis]
-    return scores.loc[ids].to_numpy(dtype=float).T
+    scores = result.predictions[["score"]] if scores is None else scores
+    return (scores if scores.index.equals(ids) else scores.loc[ids]).to_numpy(dtype=float).T
 
 
 def _paired(result_a, result_b):
     a, b = result_a.predictions, result_b.predictions
+    if a.index.equals(b.index) and (a["label"].to_numpy() == b["label"].to_numpy()).all():
+        return a, b
     if not a.index.is_unique or set(a.index) != set(b.index):
         alone = len(set(a.index) ^ set(b.index))
         raise StudyError(f"A paired test needs the same cases in both results; {alone} cases are in one of them only.")

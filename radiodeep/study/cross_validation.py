@@ -22,7 +22,7 @@ from radiodeep.study.evidence import Evidence
 from radiodeep.study.folds import Outcome, fit_folds, given_scores, outcome_of
 from radiodeep.study.shared_extraction import over_positions
 from radiodeep.study.shared_selection import shared_scores
-from radiodeep.study.splits import Plan, check_folds, companion_plan, plan_of
+from radiodeep.study.splits import Plan, check_folds, checked_groups, companion_plan, plan_of
 
 SIZE_ALONE = "size alone"
 _SIZE_COLUMNS = ("original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
@@ -182,7 +182,7 @@ def cross_validate_tables(parts, y, cv, groups, n_jobs, n_repeats, size, random_
     """
     first = parts[0][1]
     y, classes = checked_labels(first, y)
-    ids = _ids(first)
+    ids, groups = _ids(first), checked_groups(groups, len(y))
     plan = plan_of(cv, y, groups, n_repeats, random_state)
     plans = [plan]
     if plan.leaves_one_out or plan.name == "leave-one-group-out":

@@ -9,7 +9,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 def describe(estimator):
     """Return class and parameters of an estimator and its parts, as a dict that json can write."""
-    if hasattr(estimator, "settings"):
+    if callable(getattr(estimator, "settings", None)):
         return _plain(estimator.settings())
     parameters = {name: _plain(value) for name, value in estimator.get_params(deep=False).items()}
     return {"class": type(estimator).__name__, **parameters}
@@ -34,23 +34,30 @@ def selected_features(fitted):
 def _selected(fitted, names, values_of):
     if not isinstance(fitted, Pipeline):
         return None
-    before, last = fitted[:-1], getattr(fitted[-1], "best_estimator_", fitted[-1])
-    n_candidates = _n_candidates(before) if len(fitted) > 1 else 0
-    try:
-        names = before.get_feature_names_out(names) if len(fitted) > 1 else names
-    except (AttributeError, ValueError):  # a step of the user's own that names nothing
-        names = None
+    last = getattr(fitted[-1], "best_estimator_", fitted[-1])
+    selecting = [place for place in range(len(fitted) - 1) if _n_candidates(fitted[place])]
+    before = fitted[: selecting[-1] + 1] if selecting else fitted[:-1] if len(fitted) > 1 else None
 
     def values(rows):
-        return before.transform(values_of(rows)) if len(fitted) > 1 else values_of(rows)
+        return values_of(rows) if before is None else before.transform(values_of(rows))
 
-    if not n_candidates:
+    try:
+        names = names if before is None else before.get_feature_names_out(names)
+    except (AttributeError, ValueError, TypeError, NotImplementedError):  # a step of the user's own that names nothing
+        names = None
+    if not selecting:
         return _selected(last, names, values)
-    if names is None:
-        return None
-    names = [str(name) for name in names]
-    short = [name.rsplit("__", 1)[-1] for name in names]  # without the names of a union's parts
-    return (short if len(set(short)) == len(names) else names), values, n_candidates
+    return None if names is None else ([str(name) for name in names], values, _n_candidates(before))
+
+
+def without_prefixes(subsets):
+    """Return names without those of a union's parts, in all folds or, where they would be ambiguous, in none."""
+    short = [None if names is None else [name.rsplit("__", 1)[-1] for name in names] for names in subsets]
+    meant = {}
+    for names, cut in zip(subsets, short, strict=True):
+        for name, brief in zip(names or [], cut or [], strict=True):
+            meant.setdefault(brief, set()).add(name)
+    return short if all(len(full) == 1 for full in meant.values()) else list(subsets)
 
 
 def _n_candidates(estimator):

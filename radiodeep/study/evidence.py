@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
+from radiodeep.study.description import without_prefixes
 from radiodeep.study.result import StudyResult
 from radiodeep.study.stability import selection_stability
 
@@ -17,6 +18,8 @@ class Evidence:
         self.positive = y == classes[1]
 
     def result(self, name, outcomes, plan, settings):
+        for outcome, names in zip(outcomes, without_prefixes([one.selected for one in outcomes]), strict=True):
+            outcome.selected = names
         n_repeats = max(plan.repeats) + 1
         scores = np.full((n_repeats, len(self.y)), np.nan)
         probabilities, tested = np.zeros(len(self.y)), np.zeros(len(self.y))

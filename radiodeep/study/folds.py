@@ -69,10 +69,12 @@ def _log_odds(fitted, rows):
     """Return decision values or log-odds, which tell cases apart whose probability is 1.0 to the last digit."""
     fitted = getattr(fitted, "best_estimator_", fitted)
     if hasattr(fitted, "decision_function"):
-        return fitted.decision_function(rows)
+        return np.ravel(fitted.decision_function(rows))
     if isinstance(fitted, Pipeline):
-        before = fitted[:-1].transform(rows) if len(fitted) > 1 else rows
-        return _log_odds(fitted[-1], before)
+        for _, step in fitted.steps[:-1]:
+            if step not in (None, "passthrough") and not hasattr(step, "fit_resample"):
+                rows = step.transform(rows)
+        return _log_odds(fitted[-1], rows)
     if hasattr(fitted, "predict_joint_log_proba"):
         joint = fitted.predict_joint_log_proba(rows)
         return joint[:, 1] - joint[:, 0]
@@ -81,7 +83,7 @@ def _log_odds(fitted, rows):
 
 def _like_size(values, sizes):
     """Return the absolute rank correlation of each selected feature with the size, or nan for constant ones."""
-    values = np.asarray(values, dtype=float)
+    values = np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant columns have none
         return [float(abs(spearmanr(column, sizes, nan_policy="omit").statistic)) for column in values.T]

@@ -13,7 +13,7 @@ from radiodeep.study.evidence import auc_of_outcomes
 from radiodeep.study.folds import fit_folds, out_of_fold
 from radiodeep.study.shared_extraction import over_positions
 from radiodeep.study.shared_selection import shared_scores
-from radiodeep.study.splits import check_folds, plan_of
+from radiodeep.study.splits import check_folds, checked_groups, plan_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +93,14 @@ def permutation_test(
     y, _ = checked_labels(X, y)
     if not isinstance(n_permutations, int | np.integer) or n_permutations < 1:
         raise StudyError(f"The 'n_permutations' parameter must be an int >= 1. Got {n_permutations!r}.")
-    check_folds(plan_of(cv, y, groups, 1, random_state), y, range(len(y)), _people_of(X, groups))
+    groups = checked_groups(groups, len(y))
+
+    def can_be_studied(labels):
+        check_folds(plan_of(cv, labels, groups, 1, random_state), labels, range(len(y)), _people_of(X, groups))
+
+    can_be_studied(y)
     shared, rows = over_positions({"model": estimator}, X, n_jobs)
-    shuffled = _permuted(y, groups, n_permutations, random_state)
+    shuffled = _permuted(y, groups, n_permutations, random_state, can_be_studied)
     settings = (cv, groups, n_repeats, random_state)
     tasks = (delayed(_auc_of_study)(shared["model"], rows, labels, *settings) for labels in [y, *shuffled])
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
@@ -219,7 +224,8 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
         raise StudyError("Pairs of leave-pair-out cannot be drawn as patients. Take repeated folds, e.g. cv=10.")
     y, scores = result.predictions["label"].to_numpy(), result.scores.to_numpy(dtype=float).T
     positive = positive_labels(y)
-    people = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    people = checked_groups(groups, len(y))
+    people = np.arange(len(y)) if people is None else np.unique(people, return_inverse=True)[1]
     rng = np.random.default_rng(random_state)
     draws = (_drawn(people, y, rng) for _ in range(n_resamples))
     aucs = [np.mean([_auc(positive[draw], score[draw]) for score in scores]) for draw in draws]
@@ -234,21 +240,32 @@ def _auc_of_study(model, rows, y, cv, groups, n_repeats, random_state):
 
 
 def _people_of(X, groups):
-    return groups if groups is not None else getattr(X, "patients", None)
+    return checked_groups(groups if groups is not None else getattr(X, "patients", None), len(X))
 
 
-def _permuted(y, groups, n_permutations, random_state):
+def _permuted(y, groups, n_permutations, random_state, can_be_studied=lambda labels: None):
+    """Return labels dealt out anew; draws whose folds would lack a class are drawn again."""
     rng = np.random.default_rng(random_state)
-    if groups is None:
-        return [rng.permutation(y) for _ in range(n_permutations)]
-    _, first, member_of = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
-    of_group = y[first]
-    if (of_group[member_of] != y).any():
-        raise StudyError(
-            "A group has cases of both labels, so groups cannot change labels as a whole. Shuffle cases "
-            "(groups=None) only if cases of one patient are independent."
-        )
-    return [rng.permutation(of_group)[member_of] for _ in range(n_permutations)]
+    member_of, of_group = np.arange(len(y)), y
+    if groups is not None:
+        _, first, member_of = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+        of_group = y[first]
+        if (of_group[member_of] != y).any():
+            raise StudyError(
+                "A group has cases of both labels, so groups cannot change labels as a whole. Shuffle cases "
+                "(groups=None) only if cases of one patient are independent."
+            )
+    drawn = []
+    for _ in range(100 * n_permutations):
+        labels = rng.permutation(of_group)[member_of]
+        try:
+            can_be_studied(labels)
+        except StudyError:
+            continue
+        drawn.append(labels)
+        if len(drawn) == n_permutations:
+            return drawn
+    raise StudyError("Hardly any way to deal out the labels leaves both classes in every fold. Use fewer folds.")
 
 
 def _drawn(people, y, rng):

@@ -4,8 +4,7 @@ The first steps of a model that learn nothing (`requires_fit` is False in their 
 replaced by a look-up in a table that was computed once; first steps that learn get the cases as before.
 """
 
-import json
-
+import joblib
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -124,9 +123,8 @@ class SharedExtraction(SharedTable):
         return self.extractor.get_feature_names_out()
 
     def key(self):
-        return json.dumps(
-            [type(self.extractor).__qualname__, self.extractor.get_params()], sort_keys=True, default=repr
-        )
+        kind = type(self.extractor)
+        return f"{kind.__module__}.{kind.__qualname__} {joblib.hash(self.extractor.get_params())}"
 
 
 class CaseLookup(TransformerMixin, BaseEstimator):
@@ -157,7 +155,8 @@ def _over_rows(models, X):
     if not (numeric and all(_takes_arrays(model, columns) for model in models.values())):
         return models, X
     names = X.columns if hasattr(X, "columns") else [f"x{column}" for column in range(X.shape[1])]
-    table = SharedTable(np.asarray(X, dtype=np.float64), np.asarray(names, dtype=str))
+    plain = X.to_numpy(dtype=np.float64, na_value=np.nan) if hasattr(X, "columns") else np.asarray(X, dtype=np.float64)
+    table = SharedTable(plain, np.asarray(names, dtype=str))
     over_rows = {}
     for name, model in models.items():
         kind, steps = (type(model), model.steps) if isinstance(model, Pipeline) else (Pipeline, [("model", model)])
@@ -175,8 +174,8 @@ def _takes_arrays(estimator, columns):
     if isinstance(estimator, FunctionTransformer) or getattr(estimator, "needs_names", False):
         return False
     for value in estimator.get_params(deep=False).values():
-        listed = value if isinstance(value, list | tuple | set | np.ndarray) else [value]
-        if any(isinstance(item, str) and item in columns for item in listed):
+        listed = value if isinstance(value, list | tuple | set | dict | np.ndarray) else [value]
+        if any(isinstance(item, str) and item in columns for item in listed):  # of a dict, its keys
             return False
     inside = [value for value in estimator.get_params().values() if isinstance(value, BaseEstimator)]
     return all(_takes_arrays(part, columns) for part in inside)

@@ -69,9 +69,25 @@ def companion_plan(y, groups, n_repeats, random_state):
     return _repeated_folds(n_folds, y, groups, n_repeats, random_state) if n_folds >= 2 else None
 
 
+def checked_groups(groups, n_cases):
+    """Return groups as an array of text (n_cases,), or None; anything missing or too many is an error."""
+    if groups is None:
+        return None
+    groups = list(groups)
+    if len(groups) != n_cases:
+        raise StudyError(f"Expected one group per case: there are {n_cases} cases and {len(groups)} groups.")
+    missing = sum(group is None or group != group for group in groups)
+    if missing:
+        raise StudyError(f"{missing} of {n_cases} groups are missing. Give every case its patient.")
+    return np.array([str(group) for group in groups])
+
+
 def check_folds(plan, y, ids, groups):
-    """Raise an error if a training part has one class only, or a patient is on both sides."""
+    """Raise an error if a training part has one class only, or a case or patient is on both sides."""
     for number, (train, test) in enumerate(plan.folds):
+        same = np.intersect1d(train, test)
+        if len(same):
+            raise LeakageError(f"Case {ids[same[0]]!r} is on both sides of fold {number}. Mend the splitter.")
         if len(np.unique(y[train])) < 2:
             raise SingleClassError(
                 f"The training part of fold {number} (tested: {', '.join(map(str, [ids[row] for row in test][:3]))}) "
@@ -132,7 +148,8 @@ def _repeated_folds(n_folds, y, groups, n_repeats, random_state):
 
 def _of_splitter(splitter, y, groups):
     """Return the folds of a splitter of scikit-learn, which may go over all cases several times."""
-    folds = list(splitter.split(np.zeros(len(y)), y, groups))
+    rows = np.arange(len(y))
+    folds = [(rows[train], rows[test]) for train, test in splitter.split(np.zeros((len(y), 1)), y, groups)]
     repeats, repeat, tested = [], 0, np.zeros(len(y), dtype=int)
     for _, test in folds:
         repeats.append(repeat)

@@ -74,3 +74,15 @@ def test_size_alone_has_its_row(tmp_path):
     assert "<td>size alone</td>" in page
     assert f"{results['all'].size_alone.auc:.3f}" in page
     assert "Against size alone (5-fold, 5 repeats): AUC" in page
+
+
+def test_names_that_look_like_formulas_and_any_collection_of_results(results, tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(20) % 2
+    X = pd.DataFrame(rng.normal(size=(20, 3)) + y[:, None], columns=["a $\\foo$", "$", "b"])
+    model = make_pipeline(ReliefF(2), GaussianNB())
+    found = cross_validate_models({"$\\alpha$ $": model, "b": GaussianNB()}, X, y, cv=4)
+    assert write_report(found.values(), tmp_path / "a.html").is_file()
+    other = cross_validate_models({"b": GaussianNB()}, X, y, cv=5)
+    with pytest.raises(StudyError, match="of different splits"):
+        write_report([found["b"], other["b"]], tmp_path / "b.html")

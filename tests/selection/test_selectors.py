@@ -312,3 +312,27 @@ def test_a_target_that_no_neighbour_shares_or_all_do_says_nothing():
     X = np.r_[np.zeros((6, 2)), np.ones((6, 2))] + 0.01 * np.arange(24).reshape(12, 2)
     scores = ReliefF(n_neighbors=2, target="numeric").fit(X, np.repeat([0.0, 5.0], 6)).scores_
     np.testing.assert_array_equal(scores, 0.0)
+
+
+def test_the_table_of_the_user_is_never_written_into():
+    X = np.asfortranarray(np.c_[[10.0, 20.0, 30.0] * 8, np.random.default_rng(0).normal(size=(24, 2))])
+    before, y = X.copy(), np.arange(24) % 2
+    frame = pd.DataFrame(before, columns=list("abc"))
+    for selector in (SymmetricUncertainty, FastCorrelationFilter):
+        by_number = selector(None, threshold=None, nominal_features=[0]).fit(X, y)
+        np.testing.assert_array_equal(X, before)
+        by_name = selector(None, threshold=None, nominal_features=["a"]).fit(frame, y)
+        np.testing.assert_array_equal(by_number.scores_, by_name.scores_)
+    one_column = np.ascontiguousarray(before[:, :1])
+    SymmetricUncertainty(threshold=None, nominal_features=[0]).fit(one_column, y)
+    np.testing.assert_array_equal(one_column, before[:, :1])
+
+
+def test_a_fraction_is_what_it_looks_like():
+    X, y = np.random.default_rng(0).normal(size=(20, 100)), np.arange(20) % 2
+    assert ReliefF(0.29).fit(X, y).get_support().sum() == 29
+
+
+def test_cuts_between_the_largest_numbers():
+    X = np.r_[np.linspace(1.0, 1.2, 10), np.linspace(1.5, 1.7, 10)][:, None] * 1e308
+    assert SymmetricUncertainty().fit(X, np.repeat([0, 1], 10)).scores_[0] == 1.0

@@ -8,6 +8,8 @@ from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 from imblearn.under_sampling import RandomUnderSampler
 from scipy.stats import rankdata
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -28,12 +30,14 @@ from radiodeep import (
     RadiomicsExtractor,
     ReliefF,
     SymmetricUncertainty,
+    WekaNaiveBayes,
     compare_auc,
     cross_validate_models,
     cross_validated_auc,
     make_phantom_cohort,
 )
-from radiodeep.exceptions import RadiodeepWarning, StudyError
+from radiodeep.exceptions import LeakageError, RadiodeepWarning, StudyError
+from radiodeep.study.description import without_prefixes
 from radiodeep.study.shared_extraction import over_positions
 from radiodeep.study.shared_selection import GivenScores, shared_scores, with_given_scores
 
@@ -338,3 +342,92 @@ def test_a_splitter_that_leaves_one_out_has_folds_beside_too():
         cross_validated_auc(GaussianNB(), X, y, cv=4, random_state=None)
     with pytest.raises(StudyError, match="4 folds need as many patients. Got 3"):
         cross_validated_auc(GaussianNB(), X, y, cv=4, groups=np.arange(20) % 3)
+
+
+def test_a_case_on_both_sides_and_a_missing_patient_are_refused():
+    class Leaky:
+        def split(self, X, y=None, groups=None):
+            for first in range(4):
+                yield np.arange(len(y)), np.arange(first, len(y), 4)
+
+    X, y = table(20)
+    with pytest.raises(LeakageError, match="Case 'case 0' is on both sides of fold 0"):
+        cross_validated_auc(GaussianNB(), X, y, cv=Leaky())
+    with pytest.raises(StudyError, match="20 of 20 groups are missing"):
+        cross_validated_auc(GaussianNB(), X, y, cv="leave-pair-out", groups=np.full(20, np.nan))
+    with pytest.raises(StudyError, match="20 cases and 3 groups"):
+        cross_validated_auc(GaussianNB(), X, y, groups=["a", "b", "c"])
+
+
+def test_groups_may_be_a_series_in_any_index_and_folds_may_be_masks():
+    X, y = table(20)
+    patients = np.arange(20) // 2
+    plain = cross_validated_auc(GaussianNB(), X, y, cv=3, groups=patients)
+    series = cross_validated_auc(GaussianNB(), X, y, cv=3, groups=pd.Series(patients, index=X.index[::-1]))
+    np.testing.assert_array_equal(series.scores, plain.scores)
+
+    class Masks:
+        def split(self, X, y=None, groups=None):
+            for first in range(4):
+                test = np.arange(len(X)) % 4 == first
+                yield ~test, test
+
+    assert cross_validated_auc(GaussianNB(), X, y, cv=Masks()).folds["n_test"].tolist() == [5] * 4
+
+
+def test_extractors_that_differ_in_a_long_array_are_told_apart():
+    class Weighted(TransformerMixin, BaseEstimator):
+        def __init__(self, weights=None):
+            self.weights = weights
+
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
+            return np.asarray(X, float) @ self.weights[:, None]
+
+        def __sklearn_tags__(self):
+            tags = super().__sklearn_tags__()
+            tags.requires_fit = False
+            return tags
+
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 2
+    cases = rng.normal(size=(30, 3000))
+    cases[:, 1500] += 5 * y
+    models = {
+        name: make_pipeline(Weighted(np.eye(3000)[column]), GaussianNB())
+        for name, column in (("good", 1500), ("bad", 1600))
+    }
+    results = cross_validate_models(models, list(cases), y, cv=5, n_repeats=1)
+    assert results["good"].auc == 1 > results["bad"].auc
+
+
+def test_what_a_selector_kept_is_named_and_not_what_was_made_of_it():
+    X, y = table(40, 8)
+    made = cross_validated_auc(make_pipeline(ReliefF(4), PCA(2), GaussianNB()), X, y, cv=4)
+    assert all(len(names) == 4 and set(names) <= set(X.columns) for names in made.folds["selected_features"])
+    assert without_prefixes([["u__a", "v__b"], None, ["u__a"]]) == [["a", "b"], None, ["a"]]
+    assert without_prefixes([["CT__mean"], ["PET__mean"]]) == [["CT__mean"], ["PET__mean"]]
+
+
+def test_samplers_before_a_classifier_without_decision_values():
+    X, y = table(40)
+    model = make_sampling_pipeline(StandardScaler(), SMOTE(random_state=0), GaussianNB())
+    assert cross_validated_auc(model, X, y, cv=4, n_repeats=1).auc > 0.6
+
+
+def test_rows_of_one_name_may_have_a_size():
+    X, y = table(20)
+    X.index = ["same"] * 20
+    result = cross_validated_auc(GaussianNB(), X, y, cv=4, size=np.arange(1, 21))
+    assert result.size_alone is not None
+
+
+def test_missing_values_of_pandas_own_kind():
+    X, y = table(30, 4)
+    X.iloc[3, 2] = np.nan
+    model = make_pipeline(ReliefF(2), WekaNaiveBayes())
+    plain = cross_validated_auc(model, X, y, cv=4, n_repeats=1)
+    nullable = cross_validated_auc(model, X.astype("Float64"), y, cv=4, n_repeats=1)
+    np.testing.assert_array_equal(nullable.scores, plain.scores)

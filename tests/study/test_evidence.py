@@ -7,6 +7,7 @@ from scipy.stats import norm
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
@@ -339,3 +340,18 @@ def test_patients_of_a_cohort_are_never_on_both_sides():
 def test_classes_apart_the_wrong_way_round_have_no_slope_either():
     assert np.isnan(calibration(Result([1, 1, 0, 0], [0.1, 0.2, 0.8, 0.9])).slope)
     assert np.isnan(calibration(Result([0, 0, 1, 1], [0.1, 0.5, 0.5, 0.9])).slope)
+
+
+def test_a_difference_without_spread_has_no_p_value():
+    y = np.repeat([0, 1], 5)
+    perfect, constant = Result(y, np.arange(10.0)), Result(y, np.zeros(10))
+    assert np.isnan(compare_auc(perfect, constant).p_value)
+    assert compare_auc(perfect, perfect).p_value == 1
+
+
+def test_labels_are_dealt_out_so_that_every_fold_can_learn():
+    X, y = signal(8)
+    found = permutation_test(GaussianNB(), X, y, cv=KFold(2), n_permutations=30)
+    assert np.isfinite(found.null_aucs).all()
+    with pytest.raises(StudyError, match="Hardly any way to deal out"):
+        _permuted(y, None, 1, 0, can_be_studied=lambda labels: (_ for _ in ()).throw(StudyError("never")))
