@@ -49,7 +49,7 @@ def nominal_mask(estimator, nominal_features):
     if nominal_features is None:
         return mask
     names = list(getattr(estimator, "feature_names_in_", []))
-    wanted = list(nominal_features) if not isinstance(nominal_features, str) else [nominal_features]
+    wanted = [nominal_features] if isinstance(nominal_features, str | Integral) else list(nominal_features)
     if wanted and all(isinstance(item, bool | np.bool_) for item in wanted) and len(wanted) == n_features:
         return np.array(wanted, dtype=bool)
     for item in wanted:

@@ -166,6 +166,8 @@ def compare_all(results, against=None):
     ----------
     Holm, A simple sequentially rejective multiple test procedure, Scandinavian J. Statistics 6 (1979) 65.
     """
+    if not isinstance(results, dict):
+        raise StudyError(f"Expected a dict from names to results. Got {type(results).__name__}.")
     if len(results) < 2 or (against is not None and against not in results):
         raise StudyError(f"Expected two results or more, and 'against' to be one of {list(results)}. Got {against!r}.")
     pairs = combinations(results, 2) if against is None else [(name, against) for name in results if name != against]

@@ -167,6 +167,8 @@ def cross_validate_models(
     >>> list(rd.cross_validate_models({"shape": shape, "texture": texture}, cohort, cohort.labels, cv=3))
     ['shape', 'texture']
     """
+    if not isinstance(models, dict) or not models:
+        raise StudyError(f"The 'models' parameter must be a dict from names to estimators. Got {models!r:.80}.")
     settings = (cv, groups, n_jobs, n_repeats, size, random_state, confidence_level)
     return cross_validate_tables([(models, X)], y, *settings)
 
@@ -362,12 +364,22 @@ def _sizes(size, X):
 
 
 def checked_labels(X, y):
+    """Return the labels (n_cases,) and the two classes; anything that is no table or no labels of it is an error."""
+    shape = getattr(X, "shape", (0, 0))
+    if len(shape) != 2 or (hasattr(X, "toarray") and not hasattr(X, "columns")):
+        raise StudyError(
+            f"Expected a dense table of cases x features. Got {type(X).__name__} of shape {shape}; of one feature "
+            "take X.reshape(-1, 1) or frame[[name]], of a sparse matrix X.toarray()."
+        )
     y = np.asarray(y)
     if y.ndim != 1 or len(y) != len(X):
         raise StudyError(f"Expected one label per case: there are {len(X)} cases and labels of shape {y.shape}.")
     if pd.isna(y).any():
         raise StudyError(f"{int(pd.isna(y).sum())} of {len(y)} labels are missing. Leave those cases out.")
-    classes = np.unique(y)
+    try:
+        classes = np.unique(y)
+    except TypeError as error:
+        raise StudyError("The labels are of several types, such as text and numbers. Make them all of one.") from error
     if len(classes) == 1:
         raise SingleClassError(f"All {len(y)} cases have the label {classes[0]}. An AUC needs two classes.")
     if len(classes) > 2:

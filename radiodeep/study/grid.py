@@ -86,6 +86,9 @@ def cross_validate_grid(
             parts[0][0].update(models)  # one extraction for all
         else:
             parts.append((models, X if extractors else _beside(members, frames)))
+    named = {name for models, _ in parts for name in models}
+    if len(named) < len(tables) * len(selectors) * len(classifiers):
+        raise StudyError("Two combinations have the same name. Leave commas out of the names of tables and selectors.")
     settings = (cv, groups, n_jobs, n_repeats, size, random_state, confidence_level)
     return cross_validate_tables(parts, y, *settings)
 

@@ -7,6 +7,7 @@ from imblearn.ensemble import BalancedRandomForestClassifier
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 from imblearn.under_sampling import RandomUnderSampler
+from scipy.sparse import csr_array
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
@@ -431,3 +432,19 @@ def test_missing_values_of_pandas_own_kind():
     plain = cross_validated_auc(model, X, y, cv=4, n_repeats=1)
     nullable = cross_validated_auc(model, X.astype("Float64"), y, cv=4, n_repeats=1)
     np.testing.assert_array_equal(nullable.scores, plain.scores)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (np.zeros(6), [0, 1] * 3, "Got ndarray of shape .6,.; of one feature take"),
+        (pd.Series(np.zeros(6)), [0, 1] * 3, "Got Series of shape .6,."),
+        (csr_array(np.eye(6)), [0, 1] * 3, "of a sparse matrix X.toarray"),
+        (np.zeros((6, 2)), np.array(["a", 1] * 3, dtype=object), "The labels are of several types"),
+    ],
+)
+def test_what_is_no_table_or_no_labels_is_said_so(X, y, message):
+    with pytest.raises(StudyError, match=message):
+        cross_validated_auc(GaussianNB(), X, y, cv=2)
+    with pytest.raises(StudyError, match="must be a dict from names to estimators"):
+        cross_validate_models([GaussianNB()], np.zeros((6, 2)), [0, 1] * 3)

@@ -83,6 +83,11 @@ def test_what_is_no_grid_is_refused():
     ):
         with pytest.raises(StudyError, match=message):
             cross_validate_grid(wrong, {"all": None}, CLASSIFIERS, y, X)
+    same = {"a": frames["shape"], "a, b": frames["texture"]}
+    with pytest.raises(StudyError, match="Two combinations have the same name"):
+        cross_validate_grid(same, {"b, c": None, "c": None}, CLASSIFIERS, y)
+    with pytest.raises(StudyError, match="Expected a dict from names to results. Got list"):
+        compare_all([])
 
 
 def test_seeds_of_a_forest_spread():
