@@ -4,7 +4,7 @@ import numpy as np
 
 from radiodeep.selection.discretize import compiled, mdl_cut_points, orders, plogp_of_counts
 from radiodeep.selection.inputs import nominal_mask
-from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories
+from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories, plogp
 
 
 class FastCorrelationFilter(SymmetricUncertainty):
@@ -150,19 +150,14 @@ def _uncertainty_of_pair(a, b):
         in_row = 0.0
         for j in range(n_b):
             in_row += joint[i, j]
-            of_both += _plogp(joint[i, j])
+            of_both += plogp(joint[i, j])
         total += in_row
-        of_a += _plogp(in_row)
+        of_a += plogp(in_row)
     for j in range(n_b):
         in_column = 0.0
         for i in range(n_a):
             in_column += joint[i, j]
-        of_b += _plogp(in_column)
-    whole = _plogp(total)
+        of_b += plogp(in_column)
+    whole = plogp(total)
     spread = 2 * whole - of_a - of_b
     return 0.0 if spread <= 0 else 2 * (whole - of_a - of_b + of_both) / spread
-
-
-@compiled
-def _plogp(count):
-    return count * np.log(count) if count > 0 else 0.0

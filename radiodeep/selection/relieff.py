@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from radiodeep.exceptions import InputError
 from radiodeep.selection import relief_kernels as kernels
 from radiodeep.selection.inputs import checked_numeric_table, checked_table, is_count, is_number, nominal_mask, require
 from radiodeep.selection.nearest_cases import nearest_cases, scaled_table
@@ -56,7 +57,8 @@ class ReliefF(RankedSelector):
     Raises
     ------
     InputError
-        For a setting out of range, or a continuous target while `target` is "classes".
+        For a setting out of range, a continuous target while `target` is "classes", or a numeric one that
+        no neighbours differ in.
     SingleClassError
         The training cases are of one class.
 
@@ -173,8 +175,12 @@ class ReliefF(RankedSelector):
         of_feature, of_both = np.zeros(n_features), np.zeros(n_features)
         calls = [(table.values, chosen, y, near, influence, *kinds, *part, of_feature, of_both) for part in parts]
         of_target = in_threads(kernels.add_numeric_neighbours, calls, n_threads)[0]
-        if not 0 < of_target < len(chosen):  # neighbours all alike, or all as different as can be: nothing to tell
-            return np.zeros(n_features)
+        if not 0 < of_target < len(chosen):
+            kind = "the same" if of_target == 0 else "the opposite extreme of the"
+            raise InputError(
+                f"All {n_neighbors} neighbours of every case have {kind} target, so that ReliefF cannot score "
+                "features. Raise n_neighbors, or take target='classes'."
+            )
         return of_both / of_target - (of_feature - of_both) / (len(chosen) - of_target)
 
     def _draw(self, n_cases):

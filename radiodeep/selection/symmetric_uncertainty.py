@@ -194,14 +194,14 @@ def uncertainty_of_counts(table, n_known, separate):
         for b in range(n_used):
             in_class += table[b, c]
         total += in_class
-        of_class += _plogp(in_class)
+        of_class += plogp(in_class)
     for b in range(n_used):
         in_bin = 0.0
         for c in range(n_classes):
             in_bin += table[b, c]
-            of_both += _plogp(table[b, c])
-        of_bin += _plogp(in_bin)
-    whole = _plogp(total)
+            of_both += plogp(table[b, c])
+        of_bin += plogp(in_bin)
+    whole = plogp(total)
     if abs(whole - of_class) < 1e-6 or abs(whole - of_bin) < 1e-6:
         return 0.0
     gain = (whole - of_class) - (of_bin - of_both)
@@ -209,5 +209,6 @@ def uncertainty_of_counts(table, n_known, separate):
 
 
 @compiled
-def _plogp(count):
+def plogp(count):
+    """Return n ln(n) of a count or share of one; 0 for nothing."""
     return 0.0 if count < 1e-6 else count * np.log(count)

@@ -360,7 +360,16 @@ def _sizes(size, X):
         return None
     else:
         sizes = np.array([getattr(case, "roi_size_mm", np.nan) for case in X], dtype=float)
-    return sizes if sizes is not None and (np.isfinite(sizes) & (sizes > 0)).all() else None
+    if sizes is None or np.isnan(sizes).all() or (np.isfinite(sizes) & (sizes > 0)).all():
+        return None if sizes is None or np.isnan(sizes).all() else sizes
+    n_unusable = int((~(np.isfinite(sizes) & (sizes > 0))).sum())
+    warnings.warn(
+        f"{n_unusable} of {len(sizes)} sizes are missing or not above 0, so no model of size alone stands beside. "
+        "Give sizes of all cases as 'size', or size=None.",
+        RadiodeepWarning,
+        stacklevel=4,
+    )
+    return None
 
 
 def checked_labels(X, y):

@@ -308,10 +308,12 @@ def test_threads_are_threads_whatever_joblib_is_set_to(monkeypatch):
             np.testing.assert_array_equal(clone(selector).fit(X, y).scores_, alone)
 
 
-def test_a_target_that_no_neighbour_shares_or_all_do_says_nothing():
+def test_a_target_that_no_neighbours_differ_in_is_refused():
     X = np.r_[np.zeros((6, 2)), np.ones((6, 2))] + 0.01 * np.arange(24).reshape(12, 2)
-    scores = ReliefF(n_neighbors=2, target="numeric").fit(X, np.repeat([0.0, 5.0], 6)).scores_
-    np.testing.assert_array_equal(scores, 0.0)
+    with pytest.raises(InputError, match="All 2 neighbours of every case have the same target.*Raise n_neighbors"):
+        ReliefF(n_neighbors=2, target="numeric").fit(X, np.repeat([0.0, 5.0], 6))
+    with pytest.raises(InputError, match="the opposite extreme"):
+        ReliefF(n_neighbors=1, target="numeric").fit(X[:2], [0.0, 5.0])
 
 
 def test_the_table_of_the_user_is_never_written_into():
