@@ -15,6 +15,7 @@ _HOME_OF = {
     "make_phantom_cohort": "cases.phantoms",
     "RadiomicsExtractor": "features.radiomics",
     "DeepFeatureExtractor": "features.deep",
+    "FineTuning": "features.fine_tuning",
     "extract_table": "features.table",
     "extract_tables": "features.table",
     "extract_perturbed": "features.perturbed",

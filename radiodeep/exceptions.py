@@ -72,6 +72,10 @@ class WeightsError(RadiodeepError):
     """The weights of a network are missing, unreadable, or do not belong to it."""
 
 
+class TrainingError(RadiodeepError, FloatingPointError):
+    """The training of a network came to numbers that are no longer finite."""
+
+
 class ModelError(RadiodeepError):
     """A saved model cannot be used."""
 

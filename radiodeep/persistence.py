@@ -27,6 +27,7 @@ TRUSTED_TYPES = frozenset(
         "numpy.dtype",
         "radiodeep.classifiers.weka.WekaNaiveBayes",
         "radiodeep.features.deep.DeepFeatureExtractor",
+        "radiodeep.features.fine_tuning.FineTuning",
         "radiodeep.features.radiomics.RadiomicsExtractor",
         "radiodeep.selection.discretize.MDLDiscretizer",
         "radiodeep.selection.fast_correlation_filter.FastCorrelationFilter",

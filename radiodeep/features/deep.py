@@ -1,5 +1,8 @@
-"""Cases in, deep features out: what a pretrained network makes of the lesion's largest slice."""
+"""Cases in, deep features out: what a pretrained network makes of a lesion's slices."""
 
+import weakref
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from os import PathLike, fspath
@@ -7,24 +10,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError, WeightsError
+from radiodeep.features.fine_tuning import FineTuning, tuned_state
 from radiodeep.features.stateless import StatelessExtractor
-from radiodeep.imaging.crop import WINDOWS, crop_window, exact_window, largest_slice, resize_planes
-from radiodeep.imaging.intensity import scale_to_unit, window_intensities
-from radiodeep.networks.activations import forward_features
+from radiodeep.imaging.crop import WINDOWS, resize_planes
+from radiodeep.imaging.planes import SLICES, lesion_planes
+from radiodeep.networks.activations import POOLS, forward_features
 from radiodeep.networks.architectures import build_network, input_specification
 from radiodeep.networks.inference import PRECISIONS, chosen_device, chosen_precision, prepared
 from radiodeep.networks.weights import load_weights
 
 CHANNELS = ("all", "red", "green", "blue")
+_SLICE_POOLS = {"mean": np.mean, "max": np.max}
+_BATCH = 32
+_AHEAD = 4  # cases that are read while the network looks at those before them
 
 
 class DeepFeatureExtractor(StatelessExtractor):
-    """Features of a pretrained network, from a square about the lesion in its largest slice.
+    """Features of a pretrained network, from squares about the lesion.
 
-    A stateless transformer: `fit` loads the network and remembers which weights those were, no more.
+    A stateless transformer: `fit` loads the network and remembers which weights those were, no more. With
+    `fine_tune` it is one that learns: `fit(cases, y)` trains the network first, so studies do so in every fold.
 
     Parameters
     ----------
@@ -40,15 +49,22 @@ class DeepFeatureExtractor(StatelessExtractor):
     size : int, optional
         Side of the square in pixels; by default the network's own. It is then resized linearly to
         the network's own size.
+    slice : {"largest", "all", "three-orthogonal", "2.5d"}, default="largest"
+        "largest": the slice with most of the region. "all": every slice of the region. "three-orthogonal": the
+        largest one along each axis. "2.5d": the largest one and its two neighbours as the three channels.
+    slice_pool : {"mean", "max"}, default="mean"
+        How the features of several slices become those of the case.
     channel : {"all", "red", "green", "blue"}, default="all"
-        Which input channels get the image; the others are 0 after normalisation.
+        Which input channels get the image; the others are exactly 0 after normalisation.
     layer : str, optional
         A named layer, e.g. "fc7" of "cnn_f"; by default the customary or pooled features.
     activation : {"post", "pre"}, default="post"
         Values of the named layer after or before the activation function that follows it.
+    pool : {"avg", "max", "flatten"}, default="avg"
+        How maps of a named layer become one number per channel; "flatten" keeps all of them.
     intensity_range : (low, high), optional
-        Intensities mapped to black and white, e.g. (-1000, 400) HU; by default each square's own
-        minimum and maximum.
+        Intensities mapped to black and white, e.g. (-1000, 400) HU; by default the minimum and maximum of what the
+        squares of each case show.
     seed : int, optional
         For `weights="random"` alone.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
@@ -59,6 +75,15 @@ class DeepFeatureExtractor(StatelessExtractor):
     n_threads : int, optional
         Of the processor, while features are computed; torch's own number if not given. On shared
         machines fewer can be faster.
+    fine_tune : FineTuning, optional
+        Train the network on the cases and labels of `fit` before its features are taken.
+
+    Attributes
+    ----------
+    weights_sha256_ : str
+        Of the weights' file, or of the weights themselves.
+    tuned_weights_ : dict of str to ndarray
+        With `fine_tune` alone; the fitted extractor needs no other weights.
 
     Raises
     ------
@@ -90,36 +115,64 @@ class DeepFeatureExtractor(StatelessExtractor):
         weights=None,
         window="exact",
         size=None,
+        slice="largest",
+        slice_pool="mean",
         channel="all",
         layer=None,
         activation="post",
+        pool="avg",
         intensity_range=None,
         seed=None,
         precision="float32",
         device="auto",
         n_threads=None,
+        fine_tune=None,
     ):
         self.network = network
         self.weights = weights
         self.window = window
         self.size = size
+        self.slice = slice
+        self.slice_pool = slice_pool
         self.channel = channel
         self.layer = layer
         self.activation = activation
+        self.pool = pool
         self.intensity_range = intensity_range
         self.seed = seed
         self.precision = precision
         self.device = device
         self.n_threads = n_threads
+        self.fine_tune = fine_tune
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = tags.target_tags.required = self.fine_tune is not None
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return self.fine_tune is None or hasattr(self, "tuned_weights_")
 
     def fit(self, cases, y=None):
-        """Check the settings and load the network; nothing is learned from the cases."""
+        """Check the settings and load the network; with `fine_tune`, train it.
+
+        Parameters
+        ----------
+        cases : Cohort or sequence of Case
+        y : sequence of class labels
+            Needed for `fine_tune` alone.
+        """
         self._check_settings()
+        if self.fine_tune is not None:
+            self.tuned_weights_ = self._tuned(cases, y)
+            _TUNED.pop(self, None)
         self.weights_sha256_ = self._load()[1]
         return self
 
     def transform(self, cases):
         """Compute the features of cases.
+
+        Cases are read while the network looks at those before them, so that few lie in memory at a time.
 
         Parameters
         ----------
@@ -139,14 +192,22 @@ class DeepFeatureExtractor(StatelessExtractor):
             )
         if not listed:
             return np.empty((0, len(self.get_feature_names_out())))
-        squares = np.stack([self._square(case) for case in listed])
-        return self._features(network, squares).astype(np.float64)
+        rows, waiting = [], []
+        for images in _read_ahead(self._images, listed):
+            waiting.append(images)
+            if sum(map(len, waiting)) >= _BATCH:
+                rows += self._rows(network, waiting)
+                waiting = []
+        rows += self._rows(network, waiting)
+        return np.stack(rows).astype(np.float64)
 
     def get_feature_names_out(self, input_features=None):
         """Return names such as ``radiodeep-mini_pool_0012``, as an object array."""
         self._check_settings()
-        side = input_specification(self.network).size
-        count = self._features(self._load()[0], np.zeros((1, side, side), np.float32)).shape[1]
+        specification = input_specification(self.network)
+        n_planes = 3 if self.slice == "2.5d" else 1
+        images = np.zeros((1, n_planes, specification.size, specification.size), np.float32)
+        count = self._rows(self._pretrained()[0], [images])[0].size
         stem = f"{self.network}_{self._layer() or 'pool'}"
         return np.array([f"{stem}_{number:04d}" for number in range(count)], dtype=object)
 
@@ -156,12 +217,22 @@ class DeepFeatureExtractor(StatelessExtractor):
         shown = self.get_params() | {"weights": Path(self.weights).name if named and self.weights else None}
         shown |= {"precision": chosen_precision(self.precision, chosen_device(self.device))}
         shown = {name: value for name, value in shown.items() if name not in ("device", "n_threads")}
-        return {"extractor": type(self).__name__, **shown, "weights_sha256": self._load()[1]}
+        return {"extractor": type(self).__name__, **shown, "weights_sha256": self._pretrained()[1]}
 
     def _layer(self):
         return self.layer or input_specification(self.network).layer
 
     def _load(self):
+        """Return the network, ready to look at images, and the sha256 of its weights."""
+        if self.fine_tune is None:
+            return self._pretrained()
+        check_is_fitted(self)
+        if self not in _TUNED:
+            state = {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}
+            _TUNED[self] = _loaded_network(self.network, state, None, *self._how())
+        return _TUNED[self]
+
+    def _pretrained(self):
         if isinstance(self.weights, str | PathLike | None):
             weights = None if self.weights is None else fspath(self.weights)
             changed = Path(weights).stat().st_mtime_ns if weights and Path(weights).is_file() else None
@@ -173,33 +244,69 @@ class DeepFeatureExtractor(StatelessExtractor):
         device = chosen_device(self.device)
         return chosen_precision(self.precision, device), str(device), self._layer() is None
 
-    def _square(self, case):
+    def _tuned(self, cases, y):
+        listed = as_cases(cases)
+        if y is None or len(y) != len(listed):
+            raise InputError(
+                f"fine_tune learns from the label of each of {len(listed)} cases. Got "
+                f"{'none' if y is None else f'{len(y)} labels'}: call fit(cases, labels), or make the extractor the "
+                "first step of a pipeline, whose study then trains it in every fold. It has no table of its own."
+            )
+        images = list(_read_ahead(self._images, listed))
+        labels = np.repeat(np.asarray(y), [len(some) for some in images])
+        with _threads(self.n_threads):
+            return tuned_state(
+                self.fine_tune,
+                self.network,
+                self.weights,
+                self.seed,
+                self._on_channels(np.concatenate(images)),
+                labels,
+                str(chosen_device(self.device)),
+                self.precision,
+            )
+
+    def _images(self, case):
+        """Return the case as float32 (n_images, n_planes, size, size) of 0..1 in the network's size."""
         specification = input_specification(self.network)
         side = self.size or specification.size
-        window = exact_window if self.window == "exact" else crop_window
-        pixels = window(largest_slice(case), side).voxels.astype(np.float64)
-        if self.intensity_range is None:
-            scaled = scale_to_unit(pixels)
-        else:
-            low, high = self.intensity_range
-            scaled = window_intensities(np.nan_to_num(pixels, nan=low), low, high)
-        return resize_planes(scaled, specification.size)[0]
+        planes = lesion_planes(case, self.slice, self.window, side, self.intensity_range)
+        return np.stack([resize_planes(image, specification.size) for image in planes])
 
-    def _features(self, network, squares):
-        specification = input_specification(self.network)
-        images = torch.from_numpy(squares).unsqueeze(1).expand(-1, specification.channels, -1, -1)
-        images = specification.normalize(images)
-        if self.channel != "all":
-            kept = torch.zeros(specification.channels).index_fill_(0, torch.tensor(CHANNELS.index(self.channel) - 1), 1)
-            images = images * kept.view(1, -1, 1, 1)
+    def _rows(self, network, images):
+        """Return the features of each of some cases; images: their arrays of images."""
+        if not images:
+            return []
         with _threads(self.n_threads):
-            return forward_features(network, images, layer=self._layer(), activation=self.activation).numpy()
+            values = forward_features(
+                network,
+                self._on_channels(np.concatenate(images)),
+                layer=self._layer(),
+                activation=self.activation,
+                pool=self.pool,
+                batch_size=_BATCH,
+            ).numpy()
+        ends = np.cumsum([len(some) for some in images])
+        return [_SLICE_POOLS[self.slice_pool](some, axis=0) for some in np.split(values, ends[:-1])]
+
+    def _on_channels(self, images):
+        """Return images (n, n_planes, size, size) of 0..1 as a tensor on the scale and channels of the network."""
+        specification = input_specification(self.network)
+        tensor = torch.from_numpy(images).expand(-1, specification.channels, -1, -1)
+        tensor = specification.normalize(tensor)
+        if self.channel == "all":
+            return tensor
+        kept = torch.zeros(specification.channels).index_fill_(0, torch.tensor(CHANNELS.index(self.channel) - 1), 1)
+        return tensor * kept.view(1, -1, 1, 1)
 
     def _check_settings(self):
         rules = {
             "window": (self.window in WINDOWS, f"one of {', '.join(WINDOWS)}"),
             "size": (self.size is None or (isinstance(self.size, int | np.integer) and self.size >= 1), "an int >= 1"),
+            "slice": (self.slice in SLICES, f"one of {', '.join(SLICES)}"),
+            "slice_pool": (self.slice_pool in _SLICE_POOLS, f"one of {', '.join(_SLICE_POOLS)}"),
             "channel": (self.channel in CHANNELS, f"one of {', '.join(CHANNELS)}"),
+            "pool": (self.pool in POOLS, f"one of {', '.join(POOLS)}"),
             "precision": (self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
             "n_threads": (
                 self.n_threads is None or (isinstance(self.n_threads, int | np.integer) and self.n_threads >= 1),
@@ -209,11 +316,36 @@ class DeepFeatureExtractor(StatelessExtractor):
                 self.intensity_range is None or self.intensity_range[0] < self.intensity_range[1],
                 "None or (low, high) with low < high",
             ),
+            "fine_tune": (self.fine_tune is None or isinstance(self.fine_tune, FineTuning), "None or a FineTuning"),
         }
         self._require(rules)
         channels = input_specification(self.network).channels
         if self.channel != "all" and channels != 3:
             raise InputError(f"'{self.network}' takes {channels} channel, so channel='{self.channel}' has no meaning.")
+        if self.slice == "2.5d" and (channels != 3 or self.channel != "all"):
+            raise InputError(
+                f"slice='2.5d' gives one slice to each of three channels. Got channel='{self.channel}' and "
+                f"'{self.network}' with {channels} of them; take another slice or a network for colour images."
+            )
+
+
+_TUNED = weakref.WeakKeyDictionary()  # fine-tuned extractor -> its network, which no copy or file of it needs
+
+
+def _read_ahead(function, items):
+    """Yield function(item) for each item, computed in a thread a few items ahead."""
+    with ThreadPoolExecutor(1) as thread:
+        coming, left = deque(), iter(items)
+        try:
+            for item in left:
+                coming.append(thread.submit(function, item))
+                if len(coming) > _AHEAD:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for one in coming:
+                one.cancel()
 
 
 @lru_cache(maxsize=2)  # a worker process sees the same extractor many times

@@ -109,7 +109,7 @@ def load_weights(network, source, name, seed=None):
     n_matched, n_expected = _check(network, state, name, form)
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     present = {key for key, shape in shapes.items() if key in state and state[key].shape == shape}
-    classifier = {key for key in shapes if key.startswith(_classifier_prefixes(network))}
+    classifier = {key for key in shapes if key.startswith(classifier_names(network))}
     whole = bool(classifier) and classifier <= present
     chosen = present if whole else present - classifier
     network.load_state_dict({key: state[key] for key in chosen}, strict=False)
@@ -149,7 +149,7 @@ def _choices(name):
     return f"Give {', or '.join(choices)}."
 
 
-def _classifier_prefixes(network):
+def classifier_names(network):
     """Return the names of the modules that turn features into classes."""
     names = getattr(network, "classifier_name", None) or getattr(network, "pretrained_cfg", {}).get("classifier")
     if not names:
@@ -161,7 +161,7 @@ def _classifier_prefixes(network):
 
 def _expected(network):
     """Return name -> shape of all that a source must hold: all but the classifier and the counters."""
-    prefixes = _classifier_prefixes(network)
+    prefixes = classifier_names(network)
     return {
         key: tuple(value.shape)
         for key, value in network.state_dict().items()
@@ -247,7 +247,7 @@ def _draw(network, name, seed):
         if any(key not in twin or tuple(twin[key].shape) != shape for key, shape in expected.items()):
             raise WeightsError(f"The network is no '{name}', so no weights can be drawn for it. Give its own name.")
         network.load_state_dict({key: twin[key] for key in network.state_dict() if key in expected}, strict=False)
-        for prefix in _classifier_prefixes(network):
+        for prefix in classifier_names(network):
             module = dict(network.named_modules()).get(prefix.rstrip("."))
             if hasattr(module, "reset_parameters"):
                 module.reset_parameters()

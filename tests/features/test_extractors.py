@@ -23,6 +23,7 @@ from radiodeep.exceptions import (
     WeightsError,
 )
 from radiodeep.features.deep import CHANNELS
+from radiodeep.imaging.crop import bounding_box, exact_window
 from radiodeep.imaging.resample import resample
 from radiodeep.networks.architectures import build_network
 
@@ -284,3 +285,43 @@ def test_half_the_bits_are_asked_for_and_said():
 def test_a_device_or_precision_that_is_not_there_is_refused(settings, message):
     with pytest.raises(InputError, match=message):
         DeepFeatureExtractor(**settings).fit(make_phantom_cohort(1))
+
+
+def test_features_of_several_slices_are_pooled_over_them():
+    case = COHORT[0]
+    low, high = (limit(exact_window(case, 64).voxels) for limit in (np.min, np.max))  # one grey scale for all slices
+    z, *box = bounding_box(case.roi)
+    planes = [case.voxels[one, box[0], box[1]] for one in range(z.start, z.stop)]
+    planes = [Case(plane, np.ones(plane.shape, bool), "plane", (1, 1)) for plane in planes]
+    alone = DeepFeatureExtractor(intensity_range=(low, high)).transform(planes)
+    for slice_pool, combine in (("mean", np.mean), ("max", np.max)):
+        pooled = DeepFeatureExtractor(slice="all", slice_pool=slice_pool).transform([case])
+        np.testing.assert_allclose(pooled[0], combine(alone, axis=0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("choice", ["all", "three-orthogonal", "2.5d"])
+def test_every_choice_of_slices_gives_a_row_per_case_whatever_the_batch(choice):
+    deep = DeepFeatureExtractor("resnet10t", weights="random", seed=0, slice=choice, size=32, n_threads=1)
+    together = deep.fit_transform(COHORT[:3])
+    assert together.shape == (3, len(deep.get_feature_names_out()))
+    alone = np.vstack([deep.transform([case]) for case in COHORT[:3]])
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_maps_of_a_layer_are_pooled_as_asked():
+    shapes = {
+        pool: DeepFeatureExtractor(layer="blocks.2", pool=pool).transform(COHORT[:2]).shape
+        for pool in ("avg", "max", "flatten")
+    }
+    assert shapes == {"avg": (2, 96), "max": (2, 96), "flatten": (2, 96 * 8 * 8)}
+
+
+def test_two_and_a_half_dimensions_need_three_channels():
+    with pytest.raises(InputError, match=r"slice='2\.5d' gives one slice to each of three channels"):
+        DeepFeatureExtractor(slice="2.5d").fit(COHORT)
+
+
+def test_a_failing_case_in_the_middle_of_a_batch_is_named_and_ends_the_reading():
+    empty = COHORT[3].replace(mask=np.zeros_like(COHORT[3].mask))
+    with pytest.raises(EmptyMaskError, match="^phantom-003: the mask outlines no voxel"):
+        DeepFeatureExtractor().transform([*COHORT, *COHORT, empty, *COHORT])

@@ -1,0 +1,352 @@
+"""A network and examples go in; the network fitted to them, epoch by epoch, and its history come out."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from radiodeep.exceptions import InputError, TrainingError
+from radiodeep.networks.checkpoints import Checkpoint
+from radiodeep.networks.inference import chosen_device, chosen_precision
+from radiodeep.networks.weight_files import hash_of_state
+from radiodeep.progress import with_progress
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+
+
+@dataclass
+class Examples:
+    """Images and what a network shall say of them.
+
+    Attributes
+    ----------
+    images : float32 tensor of shape (n, channels, height, width)
+    targets : tensor of shape (n, ...)
+    weights : float32 tensor of shape (n,), optional
+        Of each example in the loss; 1 by default.
+    """
+
+    images: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor | None = None
+
+    def __post_init__(self):
+        if self.weights is None:
+            self.weights = torch.ones(len(self.images))
+
+    def __len__(self):
+        return len(self.images)
+
+    def to(self, device):
+        return Examples(self.images.to(device), self.targets.to(device), self.weights.to(device))
+
+
+@dataclass
+class Fitted:
+    """What a training leaves beside the network.
+
+    Attributes
+    ----------
+    history : list of dict
+        Of each epoch `epoch` (from 1), `learning_rate`, `loss` and, where there are examples for it,
+        `validation_loss`.
+    snapshots : list of dict from str to tensor
+        The network's state after each of the epochs that were asked for.
+    """
+
+    history: list
+    snapshots: list
+
+
+def classification_loss(outputs, targets):
+    """Return the cross-entropy of each example, shape (n,).
+
+    Parameters
+    ----------
+    outputs : float tensor of shape (n, 1) or (n, n_classes)
+        Logits; of two classes one may be enough, that of the second.
+    targets : int64 tensor of shape (n,)
+        Numbers of the classes.
+    """
+    if outputs.shape[1] == 1:
+        return nn.functional.binary_cross_entropy_with_logits(
+            outputs[:, 0], targets.to(outputs.dtype), reduction="none"
+        )
+    return nn.functional.cross_entropy(outputs, targets, reduction="none")
+
+
+def fit_network(
+    network,
+    examples,
+    loss,
+    learning_rates,
+    *,
+    optimizer="adam",
+    weight_decay=0.0,
+    penalty=0.0,
+    batch_size=32,
+    trained=None,
+    keep_norms=False,
+    augmentation=None,
+    validation=None,
+    patience=None,
+    snapshots=(),
+    seed=0,
+    device="cpu",
+    precision="float32",
+    checkpoint=None,
+    description="Training",
+):
+    """Fit a network to examples that lie in memory.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Changed in place; left in evaluation mode on the processor.
+    examples : Examples
+    loss : callable
+        Of outputs (n, n_outputs) and targets; gives a loss per example, shape (n,).
+    learning_rates : sequence of float
+        One for each epoch.
+    optimizer : {"adam", "adamw", "rmsprop", "sgd"}, default="adam"
+        "sgd" with a momentum of 0.9.
+    weight_decay : float, default=0
+        Of the optimiser.
+    penalty : float, default=0
+        Times the sum of squares of `network.penalized_weights()`, added to the loss.
+    batch_size : int, default=32
+        At most; the batches of an epoch are of equal size but for one.
+    trained : list of parameters, optional
+        Those that learn; by default all.
+    keep_norms : bool, default=False
+        Normalisations keep the statistics that they came with.
+    augmentation : object, optional
+        With ``apply(images, generator) -> images``.
+    validation : Examples, optional
+        The network is left as it was after the epoch with the lowest loss on these.
+    patience : int, optional
+        Epochs without a lower loss on `validation` after which the training ends.
+    snapshots : collection of int
+        Epochs (from 1) whose network is kept.
+    seed : int, default=0
+        The same on a processor gives the same network.
+    device, precision : str
+        As in `prepared`.
+    checkpoint : path-like, optional
+        Written after every epoch. A training that was killed goes on from it and ends in the same network; one
+        that was finished is not repeated.
+    description : str
+        Beside the progress bar.
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    InputError
+        A setting that trains nothing, or a checkpoint of another training.
+    TrainingError
+        The loss is no longer finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from radiodeep.networks.architectures import build_network
+    >>> from radiodeep.networks.fitting import Examples, classification_loss, fit_network
+    >>> examples = Examples(torch.rand(8, 3, 100, 100), torch.arange(8) % 2)
+    >>> fitted = fit_network(build_network("arch3"), examples, classification_loss, [1e-3, 1e-4])
+    >>> [epoch["learning_rate"] for epoch in fitted.history]
+    [0.001, 0.0001]
+    """
+    _check(examples, learning_rates, optimizer, batch_size, validation, patience)
+    device = chosen_device(device)
+    half = chosen_precision(precision, device) == "bfloat16"
+    flat = examples.images.ndim == 4
+    network.to(device, **({"memory_format": torch.channels_last} if flat else {}))
+    examples = examples.to(device)
+    validation = None if validation is None else validation.to(device)
+    learning = list(network.parameters() if trained is None else trained)
+    frozen = [weights for weights in network.parameters() if weights.requires_grad and not _among(weights, learning)]
+    with torch.random.fork_rng(devices=[] if device.type == "cpu" else None):
+        torch.manual_seed(seed)
+        state = _State(network, _optimizer(optimizer, learning, learning_rates[0], weight_decay), seed)
+        file = None if checkpoint is None else Checkpoint(checkpoint)
+        if file is not None:
+            settings = (optimizer, weight_decay, penalty, batch_size, keep_norms, patience, sorted(snapshots), half)
+            settings = (*settings, seed, [float(rate) for rate in learning_rates], repr(augmentation))
+            state.load(file, _fingerprint(settings, network, learning, examples, validation))
+        for weights in frozen:
+            weights.requires_grad_(False)
+        try:
+            epochs = range(len(state.history), len(learning_rates))
+            for epoch in with_progress(epochs, description, len(epochs)):
+                if _is_over(state.history, patience):
+                    break
+                network.train()
+                if keep_norms:
+                    _keep_norms(network)
+                mean = _one_epoch(
+                    state, examples, loss, learning_rates[epoch], batch_size, penalty, augmentation, half, device
+                )
+                record = {"epoch": epoch + 1, "learning_rate": float(learning_rates[epoch]), "loss": mean}
+                if validation is not None:
+                    outputs = network_outputs(network, validation.images, batch_size, half)
+                    losses = loss(outputs, validation.targets)
+                    record["validation_loss"] = float((losses * validation.weights).sum() / validation.weights.sum())
+                state.add(record, keep=epoch + 1 in snapshots)
+                if file is not None:
+                    state.save(file)
+        finally:
+            for weights in frozen:
+                weights.requires_grad_(True)
+    if state.best:
+        network.load_state_dict(state.best)
+    network.eval().to("cpu")
+    return Fitted(state.history, state.snapshots)
+
+
+def network_outputs(network, images, batch_size=64, half=False):
+    """Return what a network in evaluation mode says of images, float32 of shape (n, n_outputs)."""
+    network.eval()
+    rows = []
+    with torch.inference_mode(), torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+        for batch in images.split(batch_size):
+            rows.append(network(_laid_out(batch)).float())
+    return torch.cat(rows)
+
+
+class _State:
+    """All that a training needs to go on: network, optimiser, random numbers, history, best network, snapshots."""
+
+    def __init__(self, network, optimizer, seed):
+        self.network, self.optimizer = network, optimizer
+        self.generator = torch.Generator().manual_seed(seed)
+        self.history, self.best, self.snapshots = [], {}, []
+
+    def add(self, record, keep):
+        losses = [one["validation_loss"] for one in self.history if "validation_loss" in one]
+        self.history.append(record)
+        if "validation_loss" in record and all(record["validation_loss"] < earlier for earlier in losses):
+            self.best = _copied(self.network)
+        if keep:
+            self.snapshots.append(_copied(self.network))
+
+    def save(self, file):
+        steps = self.optimizer.state_dict()
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for number, snapshot in enumerate(self.snapshots):
+            tensors |= {f"snapshot{number}.{name}": value for name, value in snapshot.items()}
+        for number, values in steps["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
+        tensors |= {"random.dropout": torch.get_rng_state(), "random.order": self.generator.get_state()}
+        facts = {"training": self.training, "history": self.history, "n_snapshots": len(self.snapshots)}
+        file.write(tensors, facts)
+
+    def load(self, file, training):
+        self.training, content = training, file.read()
+        if content is None:
+            return
+        tensors, facts = content
+        if facts.get("training") != training:
+            raise InputError(
+                f"The checkpoint '{file.path}' is of another training: other images, settings or network. "
+                "Delete it, or give another path."
+            )
+        self.network.load_state_dict(_under(tensors, "network."))
+        steps = self.optimizer.state_dict()
+        numbers = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
+        steps["state"] = {int(number): _under(tensors, f"optimizer.{number}.") for number in numbers}
+        self.optimizer.load_state_dict(steps)
+        torch.set_rng_state(tensors["random.dropout"])
+        self.generator.set_state(tensors["random.order"])
+        self.history, self.best = facts["history"], _under(tensors, "best.")
+        self.snapshots = [_under(tensors, f"snapshot{number}.") for number in range(facts["n_snapshots"])]
+
+
+def _one_epoch(state, examples, loss, learning_rate, batch_size, penalty, augmentation, half, device):
+    """Show every example once and return the mean loss."""
+    network, total, weight = state.network, 0.0, 0.0
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate
+    order = torch.randperm(len(examples), generator=state.generator).to(device)
+    for chosen in order.tensor_split(-(-len(examples) // batch_size)):
+        images, weights = examples.images[chosen], examples.weights[chosen]
+        if augmentation is not None:
+            images = augmentation.apply(images, state.generator)
+        state.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            outputs = network(_laid_out(images))
+        losses = loss(outputs.float(), examples.targets[chosen])
+        mean = (losses * weights).sum() / weights.sum().clamp(min=1e-12)
+        if not torch.isfinite(mean):
+            raise TrainingError(
+                f"The loss of epoch {len(state.history) + 1} is {mean.item()}. Take a lower learning rate than "
+                f"{learning_rate:g}, or look for images with extreme intensities."
+            )
+        if penalty:
+            mean = mean + penalty * sum(weights.square().sum() for weights in network.penalized_weights())
+        mean.backward()
+        state.optimizer.step()
+        total, weight = total + float((losses.detach() * weights).sum()), weight + float(weights.sum())
+    return total / max(weight, 1e-12)
+
+
+def _fingerprint(settings, network, learning, examples, validation):
+    """Return a digest of all that decides what a training ends in."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    for name, some in (("examples", examples), ("validation", validation)):
+        if some is not None:
+            tensors |= {f"{name}.{part}": getattr(some, part) for part in ("images", "targets", "weights")}
+    shapes = [tuple(weights.shape) for weights in learning]
+    return hashlib.sha256(f"{settings}{shapes}{hash_of_state(tensors)}".encode()).hexdigest()
+
+
+def _laid_out(images):
+    return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
+
+
+def _optimizer(name, parameters, learning_rate, weight_decay):
+    settings = {"lr": learning_rate, "weight_decay": weight_decay}
+    if name == "sgd":
+        return torch.optim.SGD(parameters, momentum=0.9, **settings)
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
+    return kinds[name](parameters, **settings)
+
+
+def _keep_norms(network):
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def _is_over(history, patience):
+    losses = [record.get("validation_loss") for record in history]
+    return patience is not None and bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+
+
+def _among(tensor, tensors):
+    return any(tensor is one for one in tensors)
+
+
+def _copied(network):
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+
+
+def _under(tensors, prefix):
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _check(examples, learning_rates, optimizer, batch_size, validation, patience):
+    if not len(examples):
+        raise InputError("A network cannot be fitted to no examples. Give at least one.")
+    if optimizer not in OPTIMIZERS:
+        raise InputError(f"The optimizer must be one of {', '.join(OPTIMIZERS)}. Got {optimizer!r} instead.")
+    if not len(learning_rates) or not all(rate > 0 for rate in learning_rates):
+        raise InputError(f"The learning rates must be numbers > 0, one per epoch. Got {learning_rates!r} instead.")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"The batch size must be an int > 0. Got {batch_size!r} instead.")
+    if patience is not None and validation is None:
+        raise InputError("A patience needs examples for validation, whose loss it watches.")

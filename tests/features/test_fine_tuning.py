@@ -1,0 +1,161 @@
+"""Fine-tuning follows the studies' schedule, happens inside the fold, and is the same for a seed."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
+
+import radiodeep as rd
+from radiodeep.exceptions import InputError, TrainingError
+from radiodeep.features.fine_tuning import _last_layers, tuned_state
+from radiodeep.networks.architectures import build_network
+from radiodeep.networks.weights import classifier_names
+
+COHORT = rd.make_phantom_cohort(12, random_state=4)
+STRONG = rd.FineTuning(learning_rate=0.02, n_iterations=12, step=100)
+
+
+def test_the_learning_rates_are_those_of_the_studies():
+    assert rd.FineTuning().learning_rates == pytest.approx([1e-5] * 4 + [1e-6] * 4 + [1e-7] * 2, rel=1e-12)
+    longer = rd.FineTuning(n_iterations=20).learning_rates
+    assert longer == pytest.approx(np.repeat([1e-5, 1e-6, 1e-7, 1e-8, 1e-9], 4), rel=1e-12)
+
+
+def test_the_network_learns_the_cases_and_its_features_change():
+    plain = rd.DeepFeatureExtractor().fit(COHORT).transform(COHORT)
+    tuned = rd.DeepFeatureExtractor(fine_tune=STRONG).fit(COHORT, COHORT.labels)
+    features = tuned.transform(COHORT)
+    assert features.shape == plain.shape
+    assert tuned.get_feature_names_out().tolist() == rd.DeepFeatureExtractor().get_feature_names_out().tolist()
+
+    def separation(values):
+        first, second = (values[np.asarray(COHORT.labels) == label] for label in np.unique(COHORT.labels))
+        spread = np.sqrt((first.var(axis=0) + second.var(axis=0)) / 2) + 1e-6
+        return np.abs((first.mean(axis=0) - second.mean(axis=0)) / spread).mean()
+
+    assert separation(features) > separation(plain)
+
+
+def test_the_same_seed_gives_the_same_features_and_another_seed_others():
+    def tuned(seed):
+        plan = rd.FineTuning(learning_rate=0.01, seed=seed)
+        return rd.DeepFeatureExtractor(fine_tune=plan).fit(COHORT, COHORT.labels).transform(COHORT[:3])
+
+    np.testing.assert_array_equal(tuned(0), tuned(0))
+    assert not np.array_equal(tuned(0), tuned(1))
+
+
+def test_it_learns_in_every_fold_and_nothing_from_the_case_that_is_left_out():
+    extractor = rd.DeepFeatureExtractor(fine_tune=STRONG)
+    assert get_tags(extractor).requires_fit
+    assert not get_tags(rd.DeepFeatureExtractor()).requires_fit
+    model = make_pipeline(extractor, GaussianNB())
+    result = rd.cross_validated_auc(model, COHORT, COHORT.labels)
+    rest = [case for number, case in enumerate(COHORT) if number != 5]
+    alone = clone(model).fit(rest, np.delete(COHORT.labels, 5))
+    expected = alone.predict_proba([COHORT[5]])[0, 1]
+    assert result.predictions.loc[COHORT[5].id, "probability"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_tuned_extractor_is_saved_and_copied_with_its_weights(tmp_path):
+    model = make_pipeline(rd.DeepFeatureExtractor(fine_tune=STRONG), GaussianNB()).fit(COHORT, COHORT.labels)
+    expected = model.predict_proba(COHORT[:3])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(COHORT[:3]), expected)
+    rd.save_model(model, tmp_path / "tuned.skops")
+    np.testing.assert_array_equal(rd.load_model(tmp_path / "tuned.skops").predict_proba(COHORT[:3]), expected)
+    with pytest.raises(NotFittedError):
+        clone(model)[0].transform(COHORT[:3])
+
+
+def test_a_second_fit_forgets_the_first():
+    extractor = rd.DeepFeatureExtractor(fine_tune=STRONG).fit(COHORT, COHORT.labels)
+    first = extractor.transform(COHORT[:2])
+    other = extractor.fit(COHORT[:8], COHORT.labels[:8]).transform(COHORT[:2])
+    assert not np.array_equal(first, other)
+    fresh = rd.DeepFeatureExtractor(fine_tune=STRONG).fit(COHORT[:8], COHORT.labels[:8])
+    np.testing.assert_array_equal(other, fresh.transform(COHORT[:2]))
+
+
+@pytest.mark.parametrize(
+    ("n_layers", "expected"),
+    [
+        (0, {"head"}),
+        (2, {"head", "blocks.2.shortcut.0", "blocks.2.shortcut.1"}),
+        (None, None),
+    ],
+)
+def test_how_much_of_the_network_learns(n_layers, expected):
+    network = build_network("radiodeep-mini", in_channels=1, n_classes=2)
+    learning = _last_layers(network, classifier_names(network), n_layers)
+    names = {
+        name.rpartition(".")[0]
+        for name, weights in network.named_parameters()
+        if any(weights is one for one in learning)
+    }
+    every = {name.rpartition(".")[0] for name, _ in network.named_parameters()}
+    assert names == (every if expected is None else expected)
+    assert len(_last_layers(network, classifier_names(network), 1000)) == len(list(network.parameters()))
+
+
+def test_the_new_layer_may_learn_alone_at_first():
+    images = torch.rand(8, 1, 64, 64)
+    start = build_network("radiodeep-mini", in_channels=1, n_classes=0)
+    weights = start.state_dict()
+    plan = rd.FineTuning(learning_rate=0.1, n_iterations=3, head_iterations=3)
+    state = tuned_state(plan, "radiodeep-mini", weights, None, images, [0, 1] * 4, "cpu", "float32")
+    assert all(np.array_equal(state[name], weights[name].numpy()) for name in state if "num_batches" not in name)
+    plan = rd.FineTuning(learning_rate=0.1, n_iterations=4, head_iterations=3)
+    state = tuned_state(plan, "radiodeep-mini", weights, None, images, [0, 1] * 4, "cpu", "float32")
+    assert not np.array_equal(state["stem.0.weight"], weights["stem.0.weight"].numpy())
+
+
+def test_three_classes_and_networks_with_one_output():
+    labels = [0, 1, 2] * 4
+    tuned = rd.DeepFeatureExtractor(fine_tune=rd.FineTuning(n_iterations=1)).fit(COHORT, labels)
+    assert np.isfinite(tuned.transform(COHORT)).all()
+    plan = rd.FineTuning(n_iterations=1, balanced=True)
+    own = rd.DeepFeatureExtractor("arch3", weights="random", seed=0, fine_tune=plan)
+    assert own.fit(COHORT, COHORT.labels).transform(COHORT).shape == (12, 1024)
+
+
+def test_several_slices_of_a_case_all_carry_its_label():
+    plan = rd.FineTuning(n_iterations=1)
+    tuned = rd.DeepFeatureExtractor(slice="all", fine_tune=plan).fit(COHORT, COHORT.labels)
+    assert tuned.transform(COHORT).shape == rd.DeepFeatureExtractor().transform(COHORT).shape
+
+
+def test_what_cannot_be_learned_from_is_refused():
+    extractor = rd.DeepFeatureExtractor(fine_tune=rd.FineTuning())
+    with pytest.raises(InputError, match="fine_tune learns from the label of each of 12 cases. Got none: call fit"):
+        extractor.fit(COHORT)
+    with pytest.raises(InputError, match="has no table of its own"):
+        rd.extract_table(extractor, COHORT)
+    with pytest.raises(InputError, match="Got 3 labels"):
+        extractor.fit(COHORT, [0, 1, 0])
+    with pytest.raises(InputError, match="needs cases of two classes or more. Got 1"):
+        extractor.fit(COHORT, [1] * 12)
+    with pytest.raises(TrainingError, match="Take a lower learning rate than 1e"):
+        rd.DeepFeatureExtractor(fine_tune=rd.FineTuning(learning_rate=1e30)).fit(COHORT, COHORT.labels)
+    with pytest.raises(InputError, match="'fine_tune' parameter of DeepFeatureExtractor must be None or a FineTuning"):
+        rd.DeepFeatureExtractor(fine_tune=True).fit(COHORT, COHORT.labels)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_iterations": 0}, "'n_iterations' of FineTuning must be an int >= 1. Got 0"),
+        ({"learning_rate": 0}, "'learning_rate' of FineTuning must be a float > 0"),
+        ({"decay": 2}, "'decay' of FineTuning must be a float above 0 and up to 1"),
+        ({"optimizer": "lion"}, "'optimizer' of FineTuning must be one of"),
+        ({"n_layers": -1}, "'n_layers' of FineTuning must be an int >= 0"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        rd.FineTuning(**changes)
