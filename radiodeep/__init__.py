@@ -50,6 +50,7 @@ _HOME_OF = {
     "sensitivity_at_specificity": "study.calibration",
     "decision_curve": "study.calibration",
     "write_report": "report.document",
+    "explain_deep_feature": "report.explanation",
     "save_model": "persistence",
     "load_model": "persistence",
     "score_cohort": "scoring",

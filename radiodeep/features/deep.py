@@ -18,7 +18,7 @@ from radiodeep.features.fine_tuning import FineTuning, tuned_state
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.crop import WINDOWS, resize_planes
 from radiodeep.imaging.planes import SLICES, lesion_planes
-from radiodeep.networks.activations import POOLS, forward_features
+from radiodeep.networks.activations import POOLS, feature_gradients, forward_features
 from radiodeep.networks.architectures import build_network, input_specification
 from radiodeep.networks.inference import PRECISIONS, chosen_device, chosen_precision, prepared
 from radiodeep.networks.weights import load_weights
@@ -211,6 +211,40 @@ class DeepFeatureExtractor(StatelessExtractor):
         stem = f"{self.network}_{self._layer() or 'pool'}"
         return np.array([f"{stem}_{number:04d}" for number in range(count)], dtype=object)
 
+    def saliency(self, cases, name):
+        """Return what the network is shown of cases, and where a feature depends on it.
+
+        Parameters
+        ----------
+        cases : Cohort or sequence of Case
+        name : str
+            One of `get_feature_names_out()`.
+
+        Returns
+        -------
+        list of (images, maps), one pair per case
+            Float32 arrays of shape (n_images, size, size): the images, of 0..1, and the absolute gradient of the
+            feature in each pixel. Of "2.5d" the middle slice, with the gradients of all three added.
+
+        Raises
+        ------
+        InputError
+            There is no such feature.
+        """
+        self._check_settings()
+        names = self.get_feature_names_out().tolist()
+        if name not in names:
+            raise InputError(f"There is no feature {name!r}. They are called {names[0]} to {names[-1]}.")
+        network = build_network(self.network, input_specification(self.network).channels, n_classes=0)
+        load_weights(network, *self._source())
+        shown = []
+        for images in map(self._images, as_cases(cases)):
+            gradients = feature_gradients(
+                network, self._on_channels(images), names.index(name), self._layer(), self.activation, self.pool
+            )
+            shown.append((images[:, images.shape[1] // 2], gradients.abs().sum(dim=1).numpy()))
+        return shown
+
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""
         named = isinstance(self.weights, str | PathLike | None)
@@ -226,11 +260,18 @@ class DeepFeatureExtractor(StatelessExtractor):
         """Return the network, ready to look at images, and the sha256 of its weights."""
         if self.fine_tune is None:
             return self._pretrained()
-        check_is_fitted(self)
         if self not in _TUNED:
-            state = {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}
-            _TUNED[self] = _loaded_network(self.network, state, None, *self._how())
+            source, name, seed = self._source()
+            _TUNED[self] = _loaded_network(name, source, seed, *self._how())
         return _TUNED[self]
+
+    def _source(self):
+        """Return source, name and seed of the weights as `load_weights` takes them."""
+        if self.fine_tune is None:
+            return self.weights, self.network, self.seed
+        check_is_fitted(self)
+        state = {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}
+        return state, self.network, None
 
     def _pretrained(self):
         if isinstance(self.weights, str | PathLike | None):

@@ -80,9 +80,41 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     with _evaluation(network), torch.inference_mode():
         for batch in images.split(batch_size):
             batch = batch.to(device=weights.device, dtype=weights.dtype)
-            values = _pooled_features(network, batch) if layer is None else _layer(network, batch, layer, activation)
-            rows.append(_as_rows(values, network, pool if layer else "avg").float().cpu())
+            rows.append(_rows(network, batch, layer, activation, pool).float().cpu())
     return torch.cat(rows)
+
+
+def feature_gradients(network, images, number, layer=None, activation="post", pool="avg"):
+    """Return how much one feature of each image changes with each of its pixels.
+
+    Parameters
+    ----------
+    network, images, layer, activation, pool
+        As in `forward_features`; the network must be one that can learn, not `prepared` for speed.
+    number : int
+        Of the feature.
+
+    Returns
+    -------
+    float32 tensor of the shape of `images`, on the processor
+
+    References
+    ----------
+    K. Simonyan, A. Vedaldi, A. Zisserman, Deep inside convolutional networks, arXiv:1312.6034 (2013), section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from radiodeep.networks.activations import feature_gradients
+    >>> from radiodeep.networks.architectures import build_network
+    >>> feature_gradients(build_network("resnet10t", n_classes=0), torch.rand(2, 3, 64, 64), number=5).shape
+    torch.Size([2, 3, 64, 64])
+    """
+    _check_options(network, images, layer, activation, pool, 1)
+    with _evaluation(network), torch.enable_grad():
+        images = images.detach().clone().requires_grad_(True)
+        values = _rows(network, images, layer, activation, pool)[:, number]
+        return torch.autograd.grad(values.sum(), images)[0]
 
 
 def layer_names(network):
@@ -128,6 +160,11 @@ def _evaluation(network):
     finally:
         for module in training:
             module.training = True
+
+
+def _rows(network, batch, layer, activation, pool):
+    values = _pooled_features(network, batch) if layer is None else _layer(network, batch, layer, activation)
+    return _as_rows(values, network, pool if layer else "avg")
 
 
 def _pooled_features(network, batch):

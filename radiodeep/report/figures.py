@@ -114,6 +114,48 @@ def selection_counts(result):
     return selected.explode().value_counts()
 
 
+def deep_feature_figure(explanation, n_features=8):
+    """Draw the cases at both ends of a deep feature with the places it depends on, and what it goes with.
+
+    Parameters
+    ----------
+    explanation : DeepFeatureExplanation
+    n_features : int, default=8
+        Handcrafted features shown.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+
+    ends = {"highest": explanation.highest, "lowest": explanation.lowest}
+    n_columns = max(map(len, ends.values()))
+    figure = Figure(figsize=(1.7 * n_columns + 4.6, 4.4), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1.7 * n_columns, 4.6))
+    squares = left.subplots(2, n_columns, squeeze=False)
+    for row, (end, shown) in zip(squares, ends.items(), strict=True):
+        for axes in row:
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        row[0].set_ylabel(f"{end} values")
+        for axes, (case_id, image, where) in zip(row, shown, strict=False):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+            axes.imshow(where, cmap="inferno", alpha=0.65 * where, vmin=0, vmax=1)
+            axes.set_title(f"{_plain(case_id)}\n{explanation.values[case_id]:.3g}", fontsize=8)
+    left.supxlabel("bright: the feature depends on these pixels", fontsize=8)
+    best = explanation.correlations.head(n_features).iloc[::-1]
+    axes = right.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.axvline(0, color="0.75", linewidth=1, zorder=0)
+    axes.barh(range(len(best)), best["spearman"], color=[_COLOURS[int(rho < 0)] for rho in best["spearman"]])
+    axes.set_yticks(range(len(best)), [_plain(name.replace("original_", "")) for name in best.index], fontsize=8)
+    n_cases = f"\nn = {best['n'].min():.0f}" if len(best) else ""
+    axes.set(xlabel=f"Spearman correlation{n_cases}", xlim=(-1, 1))
+    figure.suptitle(_plain(explanation.name), fontsize=10)
+    return figure
+
+
 def _plain(text):
     """Return text that matplotlib does not read as a formula."""
     return str(text).replace("$", r"\$")

@@ -1,0 +1,75 @@
+"""What a deep feature may be: its correlations, its extreme cases, and where the network looks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+import radiodeep as rd
+from radiodeep.exceptions import InputError
+
+COHORT = rd.make_phantom_cohort(10, random_state=3)
+NAME = "radiodeep-mini_pool_0042"
+
+
+@pytest.fixture(scope="module")
+def table():
+    return rd.extract_table(rd.RadiomicsExtractor(families=["shape", "firstorder"]), COHORT)
+
+
+def test_correlations_are_spearmans_of_the_cases_that_have_both(table):
+    table = table.copy()
+    table.iloc[:3, 0] = np.nan
+    table["constant"], table["words"] = 1.0, "some"
+    explanation = rd.explain_deep_feature(rd.DeepFeatureExtractor(), table, NAME, COHORT, n_cases=2)
+    values = rd.extract_table(rd.DeepFeatureExtractor(), COHORT)[NAME]
+    pd.testing.assert_series_equal(explanation.values, values.sort_values(), check_names=False)
+    found = explanation.correlations
+    assert found["spearman"].abs().is_monotonic_decreasing
+    assert not {"constant", "words"} & set(found.index)
+    for column in (table.columns[0], table.columns[5]):
+        both = table[column].notna().to_numpy()
+        expected = spearmanr(values[both], table.loc[both, column])
+        assert found.loc[column].tolist() == pytest.approx([expected.statistic, expected.pvalue, both.sum()])
+    assert str(explanation).startswith(f"{NAME} goes with {found.index[0]} (")
+
+
+def test_the_ends_are_the_cases_with_the_highest_and_lowest_values(table, tmp_path):
+    explanation = rd.explain_deep_feature(rd.DeepFeatureExtractor(), table, NAME, COHORT, n_cases=3)
+    assert [one[0] for one in explanation.highest] == explanation.values.index[::-1][:3].tolist()
+    assert [one[0] for one in explanation.lowest] == explanation.values.index[:3].tolist()
+    for _, image, where in explanation.highest + explanation.lowest:
+        assert image.shape == where.shape == (64, 64)
+        assert where.min() >= 0
+        assert where.max() == pytest.approx(1)
+    assert explanation.save(tmp_path / "new" / "feature.png").stat().st_size > 10_000
+
+
+def test_the_map_is_the_slope_of_the_feature():
+    deep = rd.DeepFeatureExtractor(intensity_range=(-500, 500), n_threads=1)
+    images, maps = deep.saliency(COHORT[:1], NAME)[0]
+    row, column = np.unravel_index(maps[0].argmax(), maps[0].shape)
+    number = deep.get_feature_names_out().tolist().index(NAME)
+    step, values = 1e-2, []
+    for sign in (-1, 1):
+        changed = images.copy()[:, np.newaxis]
+        changed[0, 0, row, column] += sign * step
+        values.append(deep._rows(deep._load()[0], [changed])[0][number])
+    assert abs(values[1] - values[0]) / (2 * step) == pytest.approx(maps[0, row, column], rel=0.05)
+
+
+def test_tuned_networks_several_slices_and_small_cohorts_are_explained_too(table):
+    tuned = rd.DeepFeatureExtractor(slice="all", fine_tune=rd.FineTuning(n_iterations=1)).fit(COHORT, COHORT.labels)
+    explanation = rd.explain_deep_feature(tuned, table, NAME, COHORT[:3])
+    assert len(explanation.highest) == len(explanation.lowest) == 3
+    assert explanation.figure() is not None
+
+
+def test_what_cannot_be_explained_is_refused(table):
+    deep = rd.DeepFeatureExtractor()
+    with pytest.raises(InputError, match="There is no feature 'glcm'. They are called radiodeep-mini_pool_0000 to"):
+        rd.explain_deep_feature(deep, table, "glcm", COHORT)
+    with pytest.raises(InputError, match="a row for every case. Got none for phantom-007, phantom-008, phantom-009"):
+        rd.explain_deep_feature(deep, table[:7], NAME, COHORT)
+    with pytest.raises(InputError, match="'n_cases' parameter must be an int > 0"):
+        rd.explain_deep_feature(deep, table, NAME, COHORT, n_cases=0)
