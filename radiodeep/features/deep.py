@@ -3,7 +3,6 @@
 import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import lru_cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -20,7 +19,7 @@ from radiodeep.imaging.crop import WINDOWS, resize_planes
 from radiodeep.imaging.planes import SLICES, lesion_planes
 from radiodeep.networks.activations import POOLS, feature_gradients, forward_features
 from radiodeep.networks.architectures import build_network, input_specification
-from radiodeep.networks.inference import PRECISIONS, chosen_device, chosen_precision, prepared
+from radiodeep.networks.inference import PRECISIONS, chosen_device, chosen_precision, prepared, threads
 from radiodeep.networks.weights import load_weights
 
 CHANNELS = ("all", "red", "green", "blue")
@@ -295,7 +294,7 @@ class DeepFeatureExtractor(StatelessExtractor):
             )
         images = list(_read_ahead(self._images, listed))
         labels = np.repeat(np.asarray(y), [len(some) for some in images])
-        with _threads(self.n_threads):
+        with threads(self.n_threads):
             return tuned_state(
                 self.fine_tune,
                 self.network,
@@ -318,7 +317,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         """Return the features of each of some cases; images: their arrays of images."""
         if not images:
             return []
-        with _threads(self.n_threads):
+        with threads(self.n_threads):
             values = forward_features(
                 network,
                 self._on_channels(np.concatenate(images)),
@@ -333,8 +332,7 @@ class DeepFeatureExtractor(StatelessExtractor):
     def _on_channels(self, images):
         """Return images (n, n_planes, size, size) of 0..1 as a tensor on the scale and channels of the network."""
         specification = input_specification(self.network)
-        tensor = torch.from_numpy(images).expand(-1, specification.channels, -1, -1)
-        tensor = specification.normalize(tensor)
+        tensor = specification.images(images)
         if self.channel == "all":
             return tensor
         kept = torch.zeros(specification.channels).index_fill_(0, torch.tensor(CHANNELS.index(self.channel) - 1), 1)
@@ -399,14 +397,3 @@ def _loaded_network(name, weights, seed, precision, device, fold):
     network = build_network(name, in_channels=input_specification(name).channels, n_classes=0)
     record = load_weights(network, weights, name, seed=seed)
     return prepared(network, precision, device, fold), record.sha256
-
-
-@contextmanager
-def _threads(n_threads):
-    """Let torch use that many threads of the processor for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

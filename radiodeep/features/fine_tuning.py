@@ -7,7 +7,8 @@ import torch
 
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures import build_network
-from radiodeep.networks.fitting import OPTIMIZERS, Examples, classification_loss, fit_network
+from radiodeep.networks.fitting import OPTIMIZERS, Examples, fit_network, last_layers
+from radiodeep.networks.losses import classification_loss
 from radiodeep.networks.weights import classifier_names, load_weights
 
 
@@ -149,7 +150,7 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision):
                 optimizer=plan.optimizer,
                 weight_decay=plan.weight_decay,
                 batch_size=plan.batch_size,
-                trained=_last_layers(network, head, n_layers),
+                trained=last_layers(network, head, n_layers),
                 keep_norms=True,
                 augmentation=plan.augmentation,
                 seed=plan.seed,
@@ -158,13 +159,3 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision):
                 description="Fine-tuning",
             )
     return {key: value.numpy() for key, value in network.state_dict().items() if not key.startswith(head)}
-
-
-def _last_layers(network, head, n_layers):
-    """Return the weights of the classifier and of the last layers before it; all for `n_layers=None`."""
-    if n_layers is None:
-        return list(network.parameters())
-    layers = [(f"{name}.", list(module.parameters(recurse=False))) for name, module in network.named_modules()]
-    of_head = [weights for name, held in layers if name.startswith(head) for weights in held]
-    before = [held for name, held in layers if held and not name.startswith(head)]
-    return of_head + [weights for held in before[max(0, len(before) - n_layers) :] for weights in held]

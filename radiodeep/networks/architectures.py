@@ -35,6 +35,30 @@ class NetworkInput:
     layer: str | None = None
     fixed_size: bool = False
 
+    def images(self, planes):
+        """Bring grey or colour images of 0..1 to the channels and the scale of the network.
+
+        Parameters
+        ----------
+        planes : float32 ndarray of shape (n, 1, height, width) or (n, channels, height, width)
+            One plane goes to every channel.
+
+        Returns
+        -------
+        tensor of shape (n, channels, height, width)
+
+        Raises
+        ------
+        InputError
+            The number of planes is another.
+        """
+        images = torch.from_numpy(planes)
+        if images.ndim != 4 or images.shape[1] not in (1, self.channels):
+            raise InputError(f"The network takes images of 1 or {self.channels} planes. Got shape {planes.shape}.")
+        if images.shape[1] == 1 and len(set(self.mean)) == len(set(self.std)) == 1:
+            return ((images - self.mean[0]) / self.std[0]).expand(-1, self.channels, -1, -1)  # one plane in memory
+        return self.normalize(images.expand(-1, self.channels, -1, -1))
+
     def normalize(self, images):
         """Bring images of 0..1 to the scale of the network.
 

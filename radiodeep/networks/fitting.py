@@ -1,6 +1,7 @@
 """A network and examples go in; the network fitted to them, epoch by epoch, and its history come out."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import torch
@@ -59,21 +60,60 @@ class Fitted:
     snapshots: list
 
 
-def classification_loss(outputs, targets):
-    """Return the cross-entropy of each example, shape (n,).
+def cyclic_learning_rates(peak, n_epochs, n_cycles):
+    """Return a learning rate per epoch that falls from `peak` along half a cosine, again and again.
 
     Parameters
     ----------
-    outputs : float tensor of shape (n, 1) or (n, n_classes)
-        Logits; of two classes one may be enough, that of the second.
-    targets : int64 tensor of shape (n,)
-        Numbers of the classes.
+    peak : float
+    n_epochs, n_cycles : int
+
+    Returns
+    -------
+    rates : list of float
+    ends : list of int
+        The last epoch of each cycle, counted from 1: when a snapshot is taken.
+
+    References
+    ----------
+    G. Huang et al., Snapshot ensembles: train 1, get M for free, ICLR 2017, equation 2.
+
+    Examples
+    --------
+    >>> from radiodeep.networks.fitting import cyclic_learning_rates
+    >>> cyclic_learning_rates(0.1, 6, 2)
+    ([0.1, 0.075, 0.025, 0.1, 0.075, 0.025], [3, 6])
     """
-    if outputs.shape[1] == 1:
-        return nn.functional.binary_cross_entropy_with_logits(
-            outputs[:, 0], targets.to(outputs.dtype), reduction="none"
-        )
-    return nn.functional.cross_entropy(outputs, targets, reduction="none")
+    if not 1 <= n_cycles <= n_epochs:
+        raise InputError(f"There must be 1 to {n_epochs} cycles, no more than epochs. Got {n_cycles!r}.")
+    rates, ends = [], []
+    for length in (n_epochs * (cycle + 1) // n_cycles - n_epochs * cycle // n_cycles for cycle in range(n_cycles)):
+        rates += [round(peak / 2 * (math.cos(math.pi * epoch / length) + 1), 12) for epoch in range(length)]
+        ends.append(len(rates))
+    return rates, ends
+
+
+def last_layers(network, head, n_layers):
+    """Return the weights of the classifier and of the last layers before it.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    head : tuple of str
+        `classifier_names(network)`.
+    n_layers : int or None
+        Layers with weights beside the classifier; None for all.
+
+    Returns
+    -------
+    list of parameters
+    """
+    if n_layers is None:
+        return list(network.parameters())
+    layers = [(f"{name}.", list(module.parameters(recurse=False))) for name, module in network.named_modules()]
+    of_head = [weights for name, held in layers if name.startswith(head) for weights in held]
+    before = [held for name, held in layers if held and not name.startswith(head)]
+    return of_head + [weights for held in before[max(0, len(before) - n_layers) :] for weights in held]
 
 
 def fit_network(
@@ -154,7 +194,8 @@ def fit_network(
     --------
     >>> import torch
     >>> from radiodeep.networks.architectures import build_network
-    >>> from radiodeep.networks.fitting import Examples, classification_loss, fit_network
+    >>> from radiodeep.networks.fitting import Examples, fit_network
+    >>> from radiodeep.networks.losses import classification_loss
     >>> examples = Examples(torch.rand(8, 3, 100, 100), torch.arange(8) % 2)
     >>> fitted = fit_network(build_network("arch3"), examples, classification_loss, [1e-3, 1e-4])
     >>> [epoch["learning_rate"] for epoch in fitted.history]

@@ -1,6 +1,7 @@
 """A network goes in; the same network, quicker at looking at images and unable to learn, comes out."""
 
 import copy
+from contextlib import contextmanager
 
 import torch
 from torch import fx, nn
@@ -45,6 +46,17 @@ def chosen_device(device):
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"Torch finds no GPU for device={device!r}. Take device='auto' or 'cpu'.")
     return chosen
+
+
+@contextmanager
+def threads(n_threads):
+    """Let torch use that many threads of the processor for a while; None for as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def prepared(network, precision="float32", device="cpu", fold=True):

@@ -13,8 +13,9 @@ from sklearn.utils import get_tags
 
 import radiodeep as rd
 from radiodeep.exceptions import InputError, TrainingError
-from radiodeep.features.fine_tuning import _last_layers, tuned_state
+from radiodeep.features.fine_tuning import tuned_state
 from radiodeep.networks.architectures import build_network
+from radiodeep.networks.fitting import last_layers
 from radiodeep.networks.weights import classifier_names
 
 COHORT = rd.make_phantom_cohort(12, random_state=4)
@@ -92,7 +93,7 @@ def test_a_second_fit_forgets_the_first():
 )
 def test_how_much_of_the_network_learns(n_layers, expected):
     network = build_network("radiodeep-mini", in_channels=1, n_classes=2)
-    learning = _last_layers(network, classifier_names(network), n_layers)
+    learning = last_layers(network, classifier_names(network), n_layers)
     names = {
         name.rpartition(".")[0]
         for name, weights in network.named_parameters()
@@ -100,7 +101,7 @@ def test_how_much_of_the_network_learns(n_layers, expected):
     }
     every = {name.rpartition(".")[0] for name, _ in network.named_parameters()}
     assert names == (every if expected is None else expected)
-    assert len(_last_layers(network, classifier_names(network), 1000)) == len(list(network.parameters()))
+    assert len(last_layers(network, classifier_names(network), 1000)) == len(list(network.parameters()))
 
 
 def test_the_new_layer_may_learn_alone_at_first():

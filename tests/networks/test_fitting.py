@@ -13,7 +13,8 @@ from torch import nn
 
 from radiodeep.exceptions import InputError, TrainingError
 from radiodeep.networks.checkpoints import Checkpoint
-from radiodeep.networks.fitting import OPTIMIZERS, Examples, classification_loss, fit_network, network_outputs
+from radiodeep.networks.fitting import OPTIMIZERS, Examples, fit_network, network_outputs
+from radiodeep.networks.losses import classification_loss
 
 
 def network(n_outputs=1, seed=0):
@@ -174,7 +175,8 @@ import sys, torch
 from safetensors.torch import save_file
 sys.path.insert(0, sys.argv[1])
 from test_fitting import examples, network
-from radiodeep.networks.fitting import classification_loss, fit_network
+from radiodeep.networks.fitting import fit_network
+from radiodeep.networks.losses import classification_loss
 torch.set_num_threads(1)
 trained = network()
 fit_network(trained, examples(400), classification_loss, [0.01] * 40, batch_size=8, checkpoint=sys.argv[2] or None)
