@@ -163,11 +163,12 @@ def _evaluation(network):
 
 
 def _rows(network, batch, layer, activation, pool):
-    values = _pooled_features(network, batch) if layer is None else _layer(network, batch, layer, activation)
+    values = pooled_features(network, batch) if layer is None else _layer(network, batch, layer, activation)
     return _as_rows(values, network, pool if layer else "avg")
 
 
-def _pooled_features(network, batch):
+def pooled_features(network, batch):
+    """Return the features before the classifier as the network makes them, shape (n, n_features)."""
     if hasattr(network, "forward_head"):  # timm
         return network.forward_head(network.forward_features(batch), pre_logits=True)
     if hasattr(network, "forward_features"):  # our own
