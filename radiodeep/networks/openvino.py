@@ -38,8 +38,8 @@ def import_openvino():
 class OpenvinoNetwork(nn.Module):
     """A network whose sums OpenVINO does, with as many threads as torch may use.
 
-    It is translated when the first images of a size arrive, which takes as long as about 20 images do in torch,
-    and compared with torch on noise of that size.
+    It is translated when the first images of a size arrive, which takes 1 to 4 seconds, and compared with torch on
+    noise of that size.
 
     Parameters
     ----------
