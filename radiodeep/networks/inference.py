@@ -72,7 +72,7 @@ def prepared(network, precision="float32", device="cpu", fold=True, backend="tor
     bfloat16 where that is asked for. On a processor, convolutions also add short cuts and rectify as they write.
     Features in float32 differ by rounding alone (1e-6 of the largest); that is tried on one small image, and a
     network for which it is not so, or whose way through its layers depends on the image, keeps its layers as
-    they are. Setting up has paid after 5 to 30 images, for OpenVINO after 15 to 80.
+    they are. Setting up has paid after 3 to 70 images, for OpenVINO after 8 to 80.
 
     Parameters
     ----------
