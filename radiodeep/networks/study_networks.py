@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from radiodeep.exceptions import InputError
+from radiodeep.networks.pooled_convolution import PooledConv2d
 
 SIZE = 100
 
@@ -18,11 +19,9 @@ def _stem(in_channels):
     LeakyReLU is monotone, so it commutes with max pooling; pooled first it costs a ninth.
     """
     return nn.Sequential(
-        nn.Conv2d(in_channels, 64, 5),
-        nn.MaxPool2d(3),
+        PooledConv2d(in_channels, 64, 5, pool=3),
         nn.LeakyReLU(0.01),
-        nn.Conv2d(64, 64, 2),
-        nn.MaxPool2d(3),
+        PooledConv2d(64, 64, 2, pool=3),
         nn.LeakyReLU(0.01),
         nn.Dropout(0.1),
     )
@@ -153,7 +152,7 @@ class Arch3(nn.Module):
         super().__init__()
         self.left = nn.Sequential(nn.MaxPool2d(10), nn.Dropout(0.1))
         self.right = _stem(in_channels)
-        self.joined = nn.Sequential(nn.Conv2d(64 + in_channels, 64, 2), nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(0.1))
+        self.joined = nn.Sequential(PooledConv2d(64 + in_channels, 64, 2, pool=2), nn.ReLU(), nn.Dropout(0.1))
         self.head = nn.Linear(64 * 4 * 4, n_outputs) if n_outputs else nn.Identity()
 
     def penalized_weights(self):
