@@ -196,58 +196,75 @@ def _pool_bits(maps, pool, largest, chosen):
 
 
 @intrinsic
-def _add_scaled(_, target, at, source, first, factor):
-    """target[at : at + 16] += factor * source[first : first + 16] as one instruction, without a check of bounds."""
+def _add_scaled(_, target, at, source, firsts, factors):
+    """target[at : at + 16] += factor * source[first : first + 16] for each first and factor, in whole vectors.
 
-    def generate(context, builder, signature, arguments):
+    Bounds are not checked. Written as a loop, each pair would be compared for overlap, which costs more than the sum.
+    """
+
+    def generate(context, builder, _, arguments):
         block = ir.VectorType(context.get_data_type(target.dtype), _BLOCK)
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), _BLOCK), [0] * _BLOCK)
+        undefined, align = ir.Constant(block, ir.Undefined), target.dtype.bitwidth // 8
 
         def pointer(kind, array, index):
             data = context.make_array(kind)(context, builder, array).data
             return builder.bitcast(builder.gep(data, [index]), block.as_pointer())
 
-        to, of = pointer(target, *arguments[:2]), pointer(source, *arguments[2:4])
-        align = target.dtype.bitwidth // 8
-        lanes = ir.Constant(ir.VectorType(ir.IntType(32), _BLOCK), [0] * _BLOCK)
-        undefined = ir.Constant(block, ir.Undefined)
-        scale = builder.insert_element(undefined, arguments[4], ir.Constant(ir.IntType(32), 0))
-        scale = builder.shuffle_vector(scale, undefined, lanes)
-        product = builder.fmul(builder.load(of, align=align), scale, flags=["contract"])
-        builder.store(builder.fadd(builder.load(to, align=align), product, flags=["contract"]), to, align=align)
+        place = pointer(target, *arguments[:2])
+        total = builder.load(place, align=align)
+        for number in range(len(firsts)):
+            factor = builder.extract_value(arguments[4], number)
+            factor = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
+            factor = builder.shuffle_vector(factor, undefined, lanes)
+            values = pointer(source, arguments[2], builder.extract_value(arguments[3], number))
+            product = builder.fmul(builder.load(values, align=align), factor, flags=["contract"])
+            total = builder.fadd(total, product, flags=["contract"])
+        builder.store(total, place, align=align)
         return context.get_dummy_value()
 
-    return types.void(target, types.intp, source, types.intp, target.dtype), generate
+    return types.void(target, types.intp, source, firsts, factors), generate
 
 
 @njit(cache=True, nogil=True)
 def _add_to_weight(gradient, chosen, pool, steps, values, kernel_shape, sums):
-    """Add gradient x chosen patch of the flat images to the sums (n_out, *kernel_shape)."""
+    """Add gradient x chosen patch of the flat images to the sums (n_out, *kernel_shape), four places at a time."""
     n_images, height, width, n_out = gradient.shape
-    size, padded = kernel_shape
-    offsets = _offsets(pool, steps)
+    offsets, blocks = _offsets(pool, steps), _blocks(kernel_shape, steps)
     gradients, places = gradient.reshape(-1), chosen.reshape(-1)
-    number = 0
+    none = gradients.dtype.type(0)
     for index in range(n_images):
         for y in range(height):
-            for x in range(width):
+            for x in range(0, width, 4):
                 corner = index * steps[0] + y * pool * steps[1] + x * pool * steps[2]
-                at = 0
-                for _ in range(n_out):
-                    first = corner + offsets[places[number]]
-                    for _ in range(size):
-                        for block in range(0, padded, 16):
-                            _add_scaled(sums, at, values, first + block, gradients[number])
-                            at += 16
-                        first += steps[1]
-                    number += 1
+                second, third, fourth = min(1, width - 1 - x), min(2, width - 1 - x), min(3, width - 1 - x)
+                a = ((index * height + y) * width + x) * n_out
+                b, c, d = a + second * n_out, a + third * n_out, a + fourth * n_out
+                at, step = 0, pool * steps[2]
+                for channel in range(n_out):
+                    starts = (
+                        corner + offsets[places[a + channel]],
+                        corner + offsets[places[b + channel]] + second * step,
+                        corner + offsets[places[c + channel]] + third * step,
+                        corner + offsets[places[d + channel]] + fourth * step,
+                    )
+                    factors = (
+                        gradients[a + channel],
+                        gradients[b + channel] if second == 1 else none,  # beyond the edge
+                        gradients[c + channel] if third == 2 else none,
+                        gradients[d + channel] if fourth == 3 else none,
+                    )
+                    for block in blocks:
+                        firsts = (starts[0] + block, starts[1] + block, starts[2] + block, starts[3] + block)
+                        _add_scaled(sums, at, values, firsts, factors)
+                        at += _BLOCK
 
 
 @njit(cache=True, nogil=True)
 def _add_to_images(gradient, chosen, pool, steps, kernels, kernel_shape, sums):
     """Add gradient x kernel (padded with zeros) to the flat images at the chosen places."""
     n_images, height, width, n_out = gradient.shape
-    size, padded = kernel_shape
-    offsets = _offsets(pool, steps)
+    offsets, blocks = _offsets(pool, steps), _blocks(kernel_shape, steps)
     gradients, places = gradient.reshape(-1), chosen.reshape(-1)
     number = 0
     for index in range(n_images):
@@ -257,12 +274,20 @@ def _add_to_images(gradient, chosen, pool, steps, kernels, kernel_shape, sums):
                 at = 0
                 for _ in range(n_out):
                     first = corner + offsets[places[number]]
-                    for _ in range(size):
-                        for block in range(0, padded, 16):
-                            _add_scaled(sums, first + block, kernels, at, gradients[number])
-                            at += 16
-                        first += steps[1]
+                    for block in blocks:
+                        _add_scaled(sums, first + block, kernels, (at,), (gradients[number],))
+                        at += _BLOCK
                     number += 1
+
+
+@njit(cache=True, nogil=True)
+def _blocks(kernel_shape, steps):
+    """Where in the flat images each vector of a kernel lies, from the start of its patch."""
+    n_blocks = kernel_shape[1] // _BLOCK
+    blocks = np.empty(kernel_shape[0] * n_blocks, np.int64)
+    for number in range(len(blocks)):
+        blocks[number] = number // n_blocks * steps[1] + number % n_blocks * _BLOCK
+    return blocks
 
 
 @njit(cache=True, nogil=True)
