@@ -18,6 +18,7 @@ from torch.nn import functional
 
 _BLOCK = 16  # rows of a kernel are padded to whole vectors of the processor
 _PART = 4  # images to a thread at a time
+_MOST = 15  # places of a window are numbered in one byte
 _TYPES = {torch.float32, torch.float64}
 
 
@@ -53,7 +54,10 @@ class PooledConv2d(nn.Conv2d):
     def forward(self, images):
         rewritten = torch.jit.is_tracing() or torch.compiler.is_compiling()
         rewritten = rewritten or torch._C._functorch.maybe_current_level() is not None  # vmap, grad
-        if rewritten or images.device.type != "cpu" or {images.dtype, self.weight.dtype} - _TYPES:
+        other_type = bool({images.dtype, self.weight.dtype} - _TYPES)
+        if torch.is_autocast_enabled("cpu"):
+            other_type = other_type or torch.get_autocast_dtype("cpu") is not torch.bfloat16
+        if rewritten or other_type or images.device.type != "cpu" or self.pool > _MOST or not len(images):
             return functional.max_pool2d(super().forward(images), self.pool)
         return _PooledConvolution.apply(images, self.weight, self.bias, self.pool)
 

@@ -70,10 +70,13 @@ def test_no_gradient_is_kept_where_none_is_asked_for():
     assert pooled(images.requires_grad_()).requires_grad
 
 
-def test_a_network_in_bfloat16_and_vmap_take_the_layers_of_torch():
+def test_other_types_vmap_and_no_images_take_the_layers_of_torch():
     pooled, apart, images = both(*SHAPES[0], dtype=torch.float32)
     half = copy.deepcopy(pooled).bfloat16()
     assert half(images.bfloat16()).dtype == torch.bfloat16
+    assert pooled(images[:0]).shape == apart(images[:0]).shape
+    with torch.autocast("cpu", torch.float16):
+        assert pooled(images).dtype == torch.float16
     stacked = torch.vmap(pooled)(images[:, None])[:, 0]
     torch.testing.assert_close(stacked, apart(images))
 
@@ -82,3 +85,16 @@ def test_images_that_are_not_finite_do_not_look_finite():
     pooled, _, images = both(*SHAPES[0], dtype=torch.float32)
     images[0, 0, 20, 20] = float("nan")
     assert pooled(images)[0].isnan().any()
+
+
+def test_threads_change_no_value():
+    pooled, _, images = both(*SHAPES[0], dtype=torch.float32)
+    images = torch.cat([images] * 4)
+    one = values_and_gradients(copy.deepcopy(pooled), images)
+    torch.set_num_threads(2)
+    try:
+        two = values_and_gradients(pooled, images)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert all(torch.equal(a, b) for a, b in zip(one[:3], two[:3], strict=True))
