@@ -108,6 +108,11 @@ class SimultaneousTraining:
     ):
         self.networks, self.learning_rate, self.l2_penalty = list(networks), learning_rate, l2_penalty
         _check(self.networks, optimizer, method, seeds)
+        if l2_penalty and not hasattr(self.networks[0], "penalized_weights"):
+            raise InputError(
+                f"The 'l2_penalty' parameter of SimultaneousTraining must be 0 for a {type(networks[0]).__name__}, "
+                f"which names no penalized_weights(). Got {l2_penalty!r} instead."
+            )
         first = next(self.networks[0].parameters())
         self._device = first.device
         self._quick = chosen_precision(precision, self._device) == "bfloat16"

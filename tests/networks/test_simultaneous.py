@@ -202,6 +202,7 @@ def test_a_batch_without_weight_has_no_loss(method):
         ([Small()], {"optimizer": "lion"}, "'optimizer' parameter .* one of rmsprop, adam, sgd. Got 'lion'"),
         ([Small()], {"method": "loop"}, "'method' parameter .* one of auto, threads, stacked. Got 'loop'"),
         ([Small()], {"seeds": [1, 2]}, "a seed for each of 1 networks. Got 2"),
+        ([nn.Linear(2, 1)], {"l2_penalty": 0.1}, "must be 0 for a Linear, which names no penalized_weights"),
         ([Small()], {"precision": "half"}, "one of float32, bfloat16, auto. Got 'half'"),
     ],
 )
