@@ -31,6 +31,7 @@ _HOME_OF = {
     "weka_smo": "classifiers.weka",
     "CNNClassifier": "classifiers.cnn",
     "CNNRegressor": "classifiers.cnn",
+    "CNNEnsemble": "classifiers.ensemble",
     "Augmentation": "networks.augmentation",
     "AucEstimate": "study.auc",
     "auc_with_confidence": "study.auc",

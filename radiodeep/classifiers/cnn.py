@@ -43,7 +43,8 @@ class _CNN(BaseEstimator):
         size=None,
         slice="largest",
         intensity_range=None,
-        epochs=60,
+        epochs=20,
+        n_views=12,
         learning_rate=1e-3,
         optimizer="adam",
         batch_size=32,
@@ -72,6 +73,7 @@ class _CNN(BaseEstimator):
         self.slice = slice
         self.intensity_range = intensity_range
         self.epochs = epochs
+        self.n_views = n_views
         self.learning_rate = learning_rate
         self.optimizer = optimizer
         self.batch_size = batch_size
@@ -144,6 +146,7 @@ class _CNN(BaseEstimator):
                 weight_decay=self.weight_decay,
                 penalty=self.penalty if hasattr(network, "penalized_weights") else 0.0,
                 batch_size=self.batch_size,
+                repeats=self.n_views,
                 trained=None if self.n_layers is None else learning,
                 keep_norms=self.weights is not None,
                 augmentation=self.augmentation,
@@ -218,7 +221,7 @@ class _CNN(BaseEstimator):
         return torch.from_numpy((values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1))
 
     def _check_settings(self):
-        whole = {"epochs": 1, "batch_size": 1, "n_seeds": 1, "random_state": 0}
+        whole = {"epochs": 1, "n_views": 1, "batch_size": 1, "n_seeds": 1, "random_state": 0}
         optional = {"size": 1, "n_layers": 0, "patience": 1, "n_snapshots": 2, "n_threads": 1}
         whole |= {name: lowest for name, lowest in optional.items() if getattr(self, name) is not None}
         rules = {
@@ -261,8 +264,9 @@ class CNNClassifier(ClassifierMixin, _CNN):
     window, size, slice, intensity_range
         How cases become images, as in `DeepFeatureExtractor`; of "all" slices each is an example, and the
         probability of a case is their mean.
-    epochs : int, default=60
-        Each shows every image once, changed anew by `augmentation`.
+    epochs : int, default=20
+    n_views : int, default=12
+        How often an epoch shows each image, changed anew each time by `augmentation`. The studies had 72.
     learning_rate : float, default=1e-3
     optimizer : {"adam", "adamw", "rmsprop", "sgd"}, default="adam"
         The papers of the studies do not give theirs.

@@ -126,6 +126,7 @@ def fit_network(
     weight_decay=0.0,
     penalty=0.0,
     batch_size=32,
+    repeats=1,
     trained=None,
     keep_norms=False,
     augmentation=None,
@@ -157,6 +158,8 @@ def fit_network(
         Times the sum of squares of `network.penalized_weights()`, added to the loss.
     batch_size : int, default=32
         At most; the batches of an epoch are of equal size but for one.
+    repeats : int, default=1
+        How often an epoch shows each example, changed anew each time by `augmentation`.
     trained : list of parameters, optional
         Those that learn; by default all.
     keep_norms : bool, default=False
@@ -215,8 +218,8 @@ def fit_network(
         state = _State(network, _optimizer(optimizer, learning, learning_rates[0], weight_decay), seed)
         file = None if checkpoint is None else Checkpoint(checkpoint)
         if file is not None:
-            settings = (optimizer, weight_decay, penalty, batch_size, keep_norms, patience, sorted(snapshots), half)
-            settings = (*settings, seed, [float(rate) for rate in learning_rates], repr(augmentation))
+            settings = (optimizer, weight_decay, penalty, batch_size, repeats, keep_norms, patience, half)
+            settings += (sorted(snapshots), seed, [float(rate) for rate in learning_rates], repr(augmentation))
             state.load(file, _fingerprint(settings, network, learning, examples, validation))
         for weights in frozen:
             weights.requires_grad_(False)
@@ -228,9 +231,9 @@ def fit_network(
                 network.train()
                 if keep_norms:
                     _keep_norms(network)
-                mean = _one_epoch(
-                    state, examples, loss, learning_rates[epoch], batch_size, penalty, augmentation, half, device
-                )
+                order = torch.randperm(len(examples) * repeats, generator=state.generator) % len(examples)
+                batches = order.tensor_split(-(-len(order) // batch_size))
+                mean = _one_epoch(state, examples, loss, learning_rates[epoch], batches, penalty, augmentation, half)
                 record = {"epoch": epoch + 1, "learning_rate": float(learning_rates[epoch]), "loss": mean}
                 if validation is not None:
                     outputs = network_outputs(network, validation.images, batch_size, half)
@@ -307,13 +310,14 @@ class _State:
         self.snapshots = [_under(tensors, f"snapshot{number}.") for number in range(facts["n_snapshots"])]
 
 
-def _one_epoch(state, examples, loss, learning_rate, batch_size, penalty, augmentation, half, device):
-    """Show every example once and return the mean loss."""
+def _one_epoch(state, examples, loss, learning_rate, batches, penalty, augmentation, half):
+    """Show the examples batch by batch and return the mean loss."""
     network, total, weight = state.network, 0.0, 0.0
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate
-    order = torch.randperm(len(examples), generator=state.generator).to(device)
-    for chosen in order.tensor_split(-(-len(examples) // batch_size)):
+    device = examples.images.device
+    for chosen in batches:
+        chosen = chosen.to(device)
         images, weights = examples.images[chosen], examples.weights[chosen]
         if augmentation is not None:
             images = augmentation.apply(images, state.generator)
