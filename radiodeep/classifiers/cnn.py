@@ -362,7 +362,8 @@ class CNNClassifier(ClassifierMixin, _CNN):
 
     def predict(self, X):
         """Return the most probable class of each case."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[chosen]
 
     def _link(self, outputs):
         """Return probabilities of outputs, one logit of two classes being enough."""

@@ -140,7 +140,8 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """Return the most probable class of each case."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[chosen]
 
     def _named_members(self):
         template = CNNClassifier() if self.template is None else self.template

@@ -1,0 +1,207 @@
+"""Networks from scratch: they learn, keep patients apart, are the same for a seed, and are saved and resumed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import radiodeep as rd
+from radiodeep.classifiers.cnn import _validation_cases
+from radiodeep.exceptions import InputError, SingleClassError, TrainingError
+from radiodeep.networks.architectures import build_network
+
+COHORT = rd.make_phantom_cohort(12, random_state=4)
+QUICK = {"epochs": 1, "n_views": 1, "batch_size": 8, "n_threads": 1}
+
+
+def discs(n=24, seed=0):
+    """Noise with a bright disc in every second image, and whether it is there."""
+    rng = np.random.default_rng(seed)
+    labels, (y, x) = np.arange(n) % 2, np.mgrid[:100, :100] - 49.5
+    images = rng.normal(0.3, 0.05, (n, 100, 100))
+    images[labels == 1] += 0.5 * (np.hypot(y, x) < 30)
+    return images, labels
+
+
+def same(one, other):
+    return all(np.array_equal(a[name], b[name]) for a, b in zip(one, other, strict=True) for name in a)
+
+
+@pytest.mark.parametrize("architecture", ["arch1", "arch2", "arch3", "radiodeep-mini"])
+def test_a_network_learns_what_can_be_seen(architecture):
+    images, labels = discs()
+    model = rd.CNNClassifier(
+        architecture, epochs=8, n_views=6, learning_rate=1e-3, batch_size=8, validation_fraction=0, n_threads=1
+    ).fit(images, np.array(["disc", "even"])[labels])
+    assert model.history_[0][-1]["loss"] < 0.5 * model.history_[0][0]["loss"]
+    assert model.classes_.tolist() == ["disc", "even"]
+    new, of_new = discs(seed=1)
+    probabilities = model.predict_proba(new)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert (model.predict(new) == np.array(["disc", "even"])[of_new]).mean() > 0.9
+
+
+def test_the_same_seed_gives_the_same_networks_and_seeds_are_averaged():
+    images, labels = discs(12)
+    model = rd.CNNClassifier(**QUICK, n_seeds=2).fit(images, labels)
+    again = clone(model).fit(images, labels)
+    assert same(model.networks_, again.networks_)
+    members = model.predict_members(images)
+    assert members.shape == (2, 12, 2)
+    assert not np.allclose(members[0], members[1])
+    np.testing.assert_allclose(model.predict_proba(images), members.mean(axis=0))
+    second = rd.CNNClassifier(**QUICK, random_state=1).fit(images, labels)
+    np.testing.assert_allclose(second.predict_proba(images), members[1], rtol=1e-6)
+
+
+def test_the_validation_part_holds_whole_patients_of_every_class():
+    strata, groups = np.repeat([0, 1], [60, 20]), np.arange(80) // 2
+    kept = _validation_cases(strata, groups, 0.3, seed=0).numpy()
+    assert (kept[::2] == kept[1::2]).all()
+    assert kept[:60].sum() == 18
+    assert kept[60:].sum() == 6
+    assert not np.array_equal(kept, _validation_cases(strata, groups, 0.3, seed=1).numpy())
+    assert not _validation_cases(strata, groups, 0.0, seed=0).any()
+
+
+def test_cases_of_one_patient_stay_together(monkeypatch):
+    seen = {}
+
+    def watch(strata, groups, fraction, seed):
+        seen["groups"] = groups
+        return _validation_cases(strata, groups, fraction, seed)
+
+    monkeypatch.setattr("radiodeep.classifiers.cnn._validation_cases", watch)
+    twins = [case.replace(patient=f"P{number // 2}") for number, case in enumerate(COHORT)]
+    rd.CNNClassifier(**QUICK).fit(twins, COHORT.labels)
+    assert seen["groups"].tolist() == [f"P{number // 2}" for number in range(12)]
+    rd.CNNClassifier(**QUICK).fit(twins, COHORT.labels, groups=range(12))
+    assert seen["groups"].tolist() == list(range(12))
+
+
+def test_several_slices_are_examples_and_their_probabilities_are_averaged():
+    model = rd.CNNClassifier(**QUICK, slice="all", n_layers=None).fit(COHORT, COHORT.labels)
+    probabilities = model.predict_proba(COHORT[:2])
+    assert probabilities.shape == (2, 2)
+    images, counts, *_ = model._images(COHORT[:2])
+    assert counts == [int(case.roi.any(axis=(1, 2)).sum()) for case in COHORT[:2]]
+    network = build_network("arch3")
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in model.networks_[0].items()})
+    with torch.inference_mode():
+        of_slices = torch.sigmoid(network.eval()(images))[:, 0].numpy()
+    expected = [part.mean() for part in np.split(of_slices, [counts[0]])]
+    np.testing.assert_allclose(probabilities[:, 1], expected, rtol=1e-5)
+
+
+def test_a_study_trains_it_in_every_fold_and_it_scores_new_cases(tmp_path):
+    model = rd.CNNClassifier(**QUICK)
+    result = rd.cross_validated_auc(model, COHORT, COHORT.labels, cv=3)
+    assert 0 <= result.auc <= 1
+    fitted = clone(model).fit(COHORT, COHORT.labels)
+    rd.save_model(fitted, tmp_path / "cnn.skops")
+    loaded = rd.load_model(tmp_path / "cnn.skops")
+    np.testing.assert_array_equal(loaded.predict_proba(COHORT[:3]), fitted.predict_proba(COHORT[:3]))
+    assert rd.score_cohort(loaded, COHORT[:3])["probability_1"].notna().all()
+    with pytest.raises(NotFittedError):
+        model.predict(COHORT)
+
+
+def test_snapshots_are_the_ends_of_the_cycles_of_one_training():
+    images, labels = discs(12)
+    model = rd.CNNClassifier(**{**QUICK, "epochs": 6}, n_snapshots=3).fit(images, labels)
+    rates = [epoch["learning_rate"] for epoch in model.history_[0]]
+    assert rates == pytest.approx([1e-3, 5e-4] * 3)
+    assert "validation_loss" not in model.history_[0][0]
+    assert model.predict_members(images).shape == (3, 12, 2)
+
+
+def test_pretrained_weights_may_keep_all_but_the_last_layers(tmp_path):
+    images, labels = discs(12)
+    start = build_network("radiodeep-mini", in_channels=1, n_classes=0).state_dict()
+    save_file(start, tmp_path / "start.safetensors")
+    model = rd.CNNClassifier("radiodeep-mini", weights=tmp_path / "start.safetensors", n_layers=0, **QUICK)
+    learned = model.fit(images, labels).networks_[0]
+    assert all(np.array_equal(learned[name], start[name].numpy()) for name in start if "num_batches" not in name)
+    whole = clone(model).set_params(n_layers=None).fit(images, labels).networks_[0]
+    assert not np.array_equal(whole["stem.0.weight"], start["stem.0.weight"].numpy())
+
+
+def test_auxiliary_numbers_are_learned_beside_the_class():
+    images, labels = discs(24)
+    table = pd.DataFrame({"tone": images.mean(axis=(1, 2)), "other": np.linspace(0, 1, 24)})
+    table.iloc[3, 1] = np.nan
+    options = {**QUICK, "epochs": 3, "n_views": 4}
+    model = rd.CNNClassifier("arch3", auxiliary=table, **options).fit(images, labels)
+    assert model.networks_[0]["head.weight"].shape[0] == 4
+    assert model.predict_proba(images).shape == (24, 2)
+    assert np.isfinite([epoch["loss"] for epoch in model.history_[0]]).all()
+    with pytest.raises(InputError, match="'auxiliary' parameter must be a DataFrame with a row for every case"):
+        rd.CNNClassifier(auxiliary=table[:5], **QUICK).fit(images, labels)
+
+
+def test_three_classes_and_views_when_scoring():
+    images, _ = discs(12)
+    model = rd.CNNClassifier(**QUICK, scoring_views="dihedral").fit(images, np.arange(12) % 3)
+    probabilities = model.predict_proba(images)
+    assert probabilities.shape == (12, 3)
+    turned = model.predict_proba(np.rot90(images, axes=(1, 2)).copy())
+    np.testing.assert_allclose(probabilities, turned, atol=1e-5)
+
+
+def test_a_regressor_tells_numbers_on_their_own_scale():
+    rng = np.random.default_rng(0)
+    tones = rng.uniform(0, 1, 40)
+    images = tones[:, None, None] + rng.normal(0, 0.05, (40, 100, 100))
+    options = {"epochs": 12, "n_views": 4, "learning_rate": 3e-3, "batch_size": 8, "n_threads": 1}
+    model = rd.CNNRegressor("arch3", **options, validation_fraction=0).fit(images, 100 + 20 * tones)
+    assert np.corrcoef(model.predict(images), tones)[0, 1] > 0.95
+    assert model.predict(images).mean() == pytest.approx(100 + 20 * tones.mean(), abs=3)
+    both = rd.CNNRegressor("arch3", **QUICK).fit(images, np.stack([tones, -tones], axis=1))
+    assert both.predict(images).shape == (40, 2)
+    with pytest.raises(InputError, match="numbers to learn must be finite"):
+        rd.CNNRegressor(**QUICK).fit(images, np.full(40, np.nan))
+
+
+def test_a_killed_training_goes_on_from_its_folder(tmp_path):
+    images, labels = discs(12)
+    options = {**QUICK, "epochs": 3, "n_seeds": 2}
+    whole = rd.CNNClassifier(**options).fit(images, labels)
+    first = rd.CNNClassifier(**options, checkpoint_dir=tmp_path).fit(images, labels)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["arch3-0.safetensors", "arch3-1.safetensors"]
+    again = rd.CNNClassifier(**options, checkpoint_dir=tmp_path).fit(images, labels)
+    assert same(whole.networks_, first.networks_)
+    assert same(whole.networks_, again.networks_)
+
+
+def test_what_cannot_be_learned_from_is_refused():
+    images, labels = discs(12)
+    with pytest.raises(SingleClassError, match="needs cases of two classes"):
+        rd.CNNClassifier(**QUICK).fit(images, labels * 0)
+    with pytest.raises(TrainingError, match="Take a lower learning rate than 1e"):
+        rd.CNNClassifier(**{**QUICK, "epochs": 9}, learning_rate=1e30).fit(images, labels)
+    with pytest.raises(InputError, match="array of numbers of shape"):
+        rd.CNNClassifier(**QUICK).fit(images[0], labels)
+    with pytest.raises(InputError, match="a label and a group for each of 12 cases. Got 3"):
+        rd.CNNClassifier(**QUICK).fit(images, labels[:3])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "'epochs' parameter of CNNClassifier must be an int >= 1. Got 0"),
+        ({"n_snapshots": 1}, "'n_snapshots' parameter of CNNClassifier must be an int >= 2"),
+        ({"window": "box"}, "'window' parameter of CNNClassifier must be one of exact, crop"),
+        ({"class_weight": {0: 1}}, "'class_weight' parameter of CNNClassifier must be None or 'balanced'"),
+        ({"validation_fraction": 1}, "'validation_fraction' parameter"),
+        ({"scoring_views": "all"}, "'scoring_views' parameter of CNNClassifier must be None, 'dihedral' or 'study'"),
+        ({"augmentation": True}, "'augmentation' parameter of CNNClassifier must be None or an Augmentation"),
+        ({"architecture": "arch9"}, "There is no network 'arch9'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        rd.CNNClassifier(**{**QUICK, **changes}).fit(COHORT, COHORT.labels)
