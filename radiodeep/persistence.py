@@ -27,6 +27,7 @@ TRUSTED_TYPES = frozenset(
         "numpy.dtype",
         "radiodeep.classifiers.cnn.CNNClassifier",
         "radiodeep.classifiers.cnn.CNNRegressor",
+        "radiodeep.classifiers.coarse.CoarseFromFine",
         "radiodeep.classifiers.ensemble.CNNEnsemble",
         "radiodeep.classifiers.weka.WekaNaiveBayes",
         "radiodeep.features.deep.DeepFeatureExtractor",
