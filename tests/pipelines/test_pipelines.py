@@ -44,3 +44,13 @@ def test_imbalanced_study(repository, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.count("at specificity") == 4
     assert len(pd.read_csv(tmp_path / "study" / "comparison.csv")) == 3
+
+
+def test_cnn_ensemble_study(repository, tmp_path, capsys):
+    manifest = rd.write_cohort(rd.make_phantom_cohort(12, random_state=0), tmp_path / "cohort")
+    quick = ["--epochs", "1", "--views", "1", "--n-folds", "2", "--n-trees", "5", "--n-jobs", "1"]
+    load(repository, "cnn_ensemble_study").main([str(manifest), "--output", str(tmp_path / "study"), *quick])
+    printed = capsys.readouterr().out
+    assert printed.count("DeLong, paired") == 2
+    assert len(list((tmp_path / "study").glob("predictions *.csv"))) == 4
+    assert (tmp_path / "study" / "report.html").is_file()
