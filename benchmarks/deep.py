@@ -16,6 +16,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import torch
@@ -120,18 +121,21 @@ def compare(name, n_threads, options):
 
 
 def grown(n_cases):
-    """Return by how many MB memory grew while the features of so many phantoms were computed, in a fresh process."""
+    """Return by how many MB memory grew while features of so many phantoms on disk were computed, in a process."""
     code = f"from deep import print_growth; print_growth({n_cases})"
     answer = subprocess.run([sys.executable, "-c", code], cwd=sys.path[0], check=True, capture_output=True, text=True)
     return float(answer.stdout)
 
 
 def print_growth(n_cases):
-    cohort = rd.make_phantom_cohort(n_cases, random_state=0)
-    extractor = rd.DeepFeatureExtractor(device="cpu", n_threads=1).fit(cohort[:1])
-    extractor.transform(cohort[:1])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    extractor.transform(cohort)
+    with tempfile.TemporaryDirectory() as folder:
+        rd.write_cohort(rd.make_phantom_cohort(50, random_state=0), folder)
+        few = list(rd.read_cohort(f"{folder}/manifest.csv"))
+        cohort = [few[number % 50].replace(id=f"case-{number}") for number in range(n_cases)]
+        extractor = rd.DeepFeatureExtractor(device="cpu", n_threads=1).fit(cohort[:40])
+        extractor.transform(cohort[:40])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        extractor.transform(cohort)
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
