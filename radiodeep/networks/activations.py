@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from radiodeep.exceptions import InputError
-from radiodeep.networks.architectures import first_channels
+from radiodeep.networks.architectures import first_convolution
 
 POOLS = ("avg", "max", "flatten")
 # Functions which turn the values of a layer into activations; the modules of torch call these, too.
@@ -37,7 +37,7 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     ----------
     network : torch.nn.Module
         From `build_network`, or any other that takes images.
-    images : float tensor of shape (n, channels, height, width)
+    images : float tensor of shape (n, channels, height, width), or (n, channels, z, y, x) for a network for cubes
         On the scale of the network (`NetworkInput.normalize`).
     layer : str, optional
         Name of a module, as in `network.named_modules()` (`layer_names` lists them). By default the pooled
@@ -123,12 +123,16 @@ def layer_names(network):
 
 
 def _check_options(network, images, layer, activation, pool, batch_size):
-    if not isinstance(images, torch.Tensor) or images.ndim != 4 or not len(images):
+    _, convolution = first_convolution(network)
+    n_axes = 4 if convolution is None else convolution.weight.ndim
+    if not isinstance(images, torch.Tensor) or images.ndim != n_axes or not len(images):
         shape = tuple(images.shape) if hasattr(images, "shape") else type(images).__name__
-        raise InputError(f"Images must be a tensor of shape (n, channels, height, width), n > 0. Got {shape} instead.")
-    channels = first_channels(network)
-    if channels not in (None, images.shape[1]):
-        raise InputError(f"The network takes images of {channels} channels. Got {images.shape[1]} instead.")
+        space = "height, width" if n_axes == 4 else "z, y, x"
+        raise InputError(f"Images must be a tensor of shape (n, channels, {space}), n > 0. Got {shape} instead.")
+    if convolution is not None and images.shape[1] != convolution.in_channels:
+        raise InputError(
+            f"The network takes images of {convolution.in_channels} channels. Got {images.shape[1]} instead."
+        )
     for parameter, value, allowed in (("activation", activation, ("post", "pre")), ("pool", pool, POOLS)):
         if value not in allowed:
             raise InputError(

@@ -2,13 +2,15 @@
 
 import difflib
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from radiodeep.exceptions import InputError
-from radiodeep.networks.cnn_f import CnnF
+from radiodeep.networks.cnn_f import CnnF, CnnM, CnnS
 from radiodeep.networks.mini import Mini
 from radiodeep.networks.study_networks import Arch1, Arch2, Arch3
+from radiodeep.networks.volumetric import VolumetricResNet
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,23 @@ class NetworkInput:
     Attributes
     ----------
     size : int
-        Side of its square input in pixels.
+        Side of its square or cubic input in pixels.
     channels : int
     mean, std : tuple of float, one per channel
-        `(image - mean) / std` is what the network wants of an image whose intensities lie in 0..1.
+        `(image - mean) / std` is what the network wants of an image whose intensities lie in 0..1; a network for
+        cubes wants it of the image's own intensities, for example in HU.
     layer : str or None
         The layer whose values are its customary features; None is the pooled layer before the classifier.
     fixed_size : bool
         The network refuses every other size.
+    dimensions : {2, 3}
+        Of its images.
+    spacing_mm : float or None
+        Distance of a cube's voxels along every axis.
+    lowest : float or None
+        Intensities below are raised to it first.
+    standardize : bool
+        Each image for itself is brought to a mean of 0 and a standard deviation of 1 first.
     """
 
     size: int
@@ -34,6 +45,10 @@ class NetworkInput:
     std: tuple[float, ...]
     layer: str | None = None
     fixed_size: bool = False
+    dimensions: int = 2
+    spacing_mm: float | None = None
+    lowest: float | None = None
+    standardize: bool = False
 
     def images(self, planes):
         """Bring grey or colour images of 0..1 to the channels and the scale of the network.
@@ -60,11 +75,11 @@ class NetworkInput:
         return self.normalize(images.expand(-1, self.channels, -1, -1))
 
     def normalize(self, images):
-        """Bring images of 0..1 to the scale of the network.
+        """Bring images of 0..1, or cubes with their own intensities, to the scale of the network.
 
         Parameters
         ----------
-        images : float tensor of shape (n, channels, height, width)
+        images : float tensor of shape (n, channels, height, width), or (n, channels, z, y, x)
 
         Returns
         -------
@@ -75,11 +90,19 @@ class NetworkInput:
         InputError
             The number of channels is another.
         """
-        if images.ndim != 4 or images.shape[1] != self.channels:
+        if images.ndim != self.dimensions + 2 or images.shape[1] != self.channels:
+            space = "height, width" if self.dimensions == 2 else "z, y, x"
             raise InputError(
-                f"Images must have shape (n, {self.channels}, height, width). Got {tuple(images.shape)} instead."
+                f"Images must have shape (n, {self.channels}, {space}). Got {tuple(images.shape)} instead."
             )
-        mean, std = (images.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
+        if self.lowest is not None:
+            images = images.clamp(min=self.lowest)
+        if self.standardize:
+            space = tuple(range(1, images.ndim))
+            deviation = images.std(dim=space, correction=0, keepdim=True)
+            # An image of one intensity becomes zeros.
+            images = (images - images.mean(dim=space, keepdim=True)) / deviation.where(deviation > 0, 1)
+        mean, std = (images.new_tensor(values).view(1, -1, *[1] * self.dimensions) for values in (self.mean, self.std))
         return (images - mean) / std
 
 
@@ -93,13 +116,25 @@ def _one_logit_for_two(network_class):
 
 
 _STUDY_INPUT = NetworkInput(100, 3, (0.0,) * 3, (1.0,) * 3, fixed_size=True)
+# CNN-F, -M and -S were trained on 0..255 minus the mean colour, without division.
+_CHATFIELD_INPUT = NetworkInput(224, 3, (122.80 / 255, 114.89 / 255, 101.57 / 255), (1 / 255,) * 3, "fc7", True)
+# MedicalNet saw whole images of every spacing, resized and standardised; size and spacing are a choice for lesions.
+_MEDICALNET_INPUT = NetworkInput(64, 1, (0.0,), (1.0,), dimensions=3, spacing_mm=1.0, standardize=True)
+_FCIB_INPUT = NetworkInput(50, 1, (-1024.0,), (3072.0,), dimensions=3, spacing_mm=1.0, lowest=-1024.0)
+_FCIB = {"bottleneck": True, "width": 128, "shortcut_bias": True, "dilated": False}
 _OWN = {
     "radiodeep-mini": (Mini, NetworkInput(64, 1, (0.0,), (1.0,))),
-    # CNN-F was trained on 0..255 minus the mean colour, without division.
-    "cnn_f": (CnnF, NetworkInput(224, 3, (122.80 / 255, 114.89 / 255, 101.57 / 255), (1 / 255,) * 3, "fc7", True)),
+    "cnn_f": (CnnF, _CHATFIELD_INPUT),
+    "cnn_m": (CnnM, _CHATFIELD_INPUT),
+    "cnn_s": (CnnS, _CHATFIELD_INPUT),
     "arch1": (_one_logit_for_two(Arch1), _STUDY_INPUT),
     "arch2": (_one_logit_for_two(Arch2), _STUDY_INPUT),
     "arch3": (_one_logit_for_two(Arch3), _STUDY_INPUT),
+    "medicalnet_resnet10": (partial(VolumetricResNet, blocks=(1, 1, 1, 1)), _MEDICALNET_INPUT),
+    "medicalnet_resnet18": (partial(VolumetricResNet, blocks=(2, 2, 2, 2), shortcut="A"), _MEDICALNET_INPUT),
+    "medicalnet_resnet34": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), shortcut="A"), _MEDICALNET_INPUT),
+    "medicalnet_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), bottleneck=True), _MEDICALNET_INPUT),
+    "fcib_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), **_FCIB), _FCIB_INPUT),
 }
 
 
@@ -109,9 +144,18 @@ def build_network(name, in_channels=3, n_classes=2):
     Parameters
     ----------
     name : str
-        "radiodeep-mini", "cnn_f", "arch1", "arch2", "arch3", or any model of timm.
+        One of these, or any model of timm:
+
+        - "radiodeep-mini": the network of the package.
+        - "cnn_f", "cnn_m", "cnn_s": the networks of Chatfield et al., with 4096 features in "fc7".
+        - "arch1", "arch2", "arch3": the small networks of the lung nodule studies.
+        - "medicalnet_resnet10", "..18", "..34", "..50": for cubes; 512 features, 2048 of the last. Stages 3 and 4 have
+          filters with gaps and keep their size, as when their weights were learned. Programs that load the same
+          weights into a network whose stages shrink compute other features.
+        - "fcib_resnet50": for cubes of 50 voxels at 1 mm, in HU; 4096 features. The trunk of the foundation model
+          for cancer imaging biomarkers.
     in_channels : int, default=3
-        The packaged weights of "radiodeep-mini" are for 1.
+        The packaged weights of "radiodeep-mini" are for 1, and so are those of the networks for cubes.
     n_classes : int, default=2
         Number of outputs; "arch1", "arch2" and "arch3" have one output for two classes, whose sigmoid is the
         probability of the second. 0 leaves the classifier out: the network ends in its pooled features.
@@ -119,7 +163,7 @@ def build_network(name, in_channels=3, n_classes=2):
     Returns
     -------
     torch.nn.Module
-        In training mode; (n, in_channels, height, width) -> (n, outputs).
+        In training mode; (n, in_channels, height, width), for cubes (n, in_channels, z, y, x), -> (n, outputs).
 
     Raises
     ------
@@ -129,6 +173,11 @@ def build_network(name, in_channels=3, n_classes=2):
     See Also
     --------
     radiodeep.networks.weights.load_weights : Trained weights for it.
+
+    References
+    ----------
+    K. Chatfield et al., Return of the Devil in the Details, BMVC 2014. S. Chen et al., Med3D, arXiv:1904.00625 (2019).
+    S. Pai et al., Foundation model for cancer imaging biomarkers, Nature Machine Intelligence 6 (2024).
 
     Examples
     --------
@@ -175,6 +224,9 @@ def input_specification(name):
     >>> wanted = input_specification("cnn_f")
     >>> wanted.size, wanted.layer
     (224, 'fc7')
+    >>> wanted = input_specification("fcib_resnet50")
+    >>> wanted.dimensions, wanted.size, wanted.spacing_mm
+    (3, 50, 1.0)
     """
     if name in _OWN:
         return _OWN[name][1]
@@ -185,11 +237,16 @@ def input_specification(name):
     return NetworkInput(size, channels, settings.mean, settings.std, fixed_size=settings.fixed_input_size)
 
 
+def first_convolution(network):
+    """Return the name and the module of the first convolution of a network; (None, None) if it has none."""
+    kinds = (torch.nn.Conv2d, torch.nn.Conv3d)
+    return next(((name, module) for name, module in network.named_modules() if isinstance(module, kinds)), (None, None))
+
+
 def first_channels(network):
     """Return how many channels the first convolution of a network takes; None if it has no convolution."""
-    convolutions = (module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
-    first = next(convolutions, None)
-    return None if first is None else first.in_channels
+    _, convolution = first_convolution(network)
+    return None if convolution is None else convolution.in_channels
 
 
 def is_own(name):

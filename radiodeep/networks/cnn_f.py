@@ -1,12 +1,66 @@
-"""224 x 224 colour images in, 4096 features or class scores out: the network of the first deep-feature studies."""
+"""224 x 224 colour images in, 4096 features or class scores out: the networks of the first deep-feature studies."""
 
 from torch import fx, nn
 
 from radiodeep.exceptions import InputError
 
 
-class CnnF(nn.Module):
-    """CNN-F, also called VGG-F: five convolutions and three full layers, 60,834,536 weights for 1000 classes.
+@fx.wrap  # or its question would bar the way to those who trace the network
+def _of_its_size(images, name):
+    if images.shape[-2:] != (224, 224):
+        raise InputError(
+            f"{name} takes images of 224 x 224 pixels. Got {images.shape[-2]} x {images.shape[-1]} instead; "
+            "resize the window (of any size) to 224 first."
+        )
+    return images
+
+
+class _ChatfieldNetwork(nn.Module):
+    """Five convolutions and three full layers; each layer has its name of the paper.
+
+    The module `fc7` gives the values before the rectifier and `relu7` those after it. No rectifier works in place, so
+    both stay as they were.
+    """
+
+    classifier_name = "fc8"
+    n_features = 4096
+
+    def __init__(self, in_channels, n_classes, widths, conv1, conv2, pools, normalize_second=True):
+        super().__init__()
+        first, second, last = widths
+
+        def normalization(used=True):
+            # MatConvNet's alpha is not divided by the number of channels; torch's is, hence 5 x 1e-4.
+            return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0) if used else nn.Identity()
+
+        # The originals pad a pooling at its end where its windows do not fill the map, which is what ceil_mode does.
+        pool1, pool2, pool5 = (nn.MaxPool2d(size, stride, ceil_mode=True) for size, stride in pools)
+        self.conv1, self.relu1 = nn.Conv2d(in_channels, first, **conv1), nn.ReLU()
+        self.norm1, self.pool1 = normalization(), pool1
+        self.conv2, self.relu2 = nn.Conv2d(first, second, 5, **conv2), nn.ReLU()
+        self.norm2, self.pool2 = normalization(normalize_second), pool2
+        self.conv3, self.relu3 = nn.Conv2d(second, last, 3, padding=1), nn.ReLU()
+        self.conv4, self.relu4 = nn.Conv2d(last, last, 3, padding=1), nn.ReLU()
+        self.conv5, self.relu5 = nn.Conv2d(last, last, 3, padding=1), nn.ReLU()
+        self.pool5 = pool5
+        self.fc6, self.relu6 = nn.Linear(last * 6 * 6, self.n_features), nn.ReLU()
+        self.fc7, self.relu7 = nn.Linear(self.n_features, self.n_features), nn.ReLU()
+        self.fc8 = nn.Linear(self.n_features, n_classes) if n_classes else nn.Identity()
+
+    def forward_features(self, images):
+        """Return layer 7 after its rectifier, shape (n, 4096)."""
+        maps = self.pool1(self.norm1(self.relu1(self.conv1(_of_its_size(images, self.name)))))
+        maps = self.pool2(self.norm2(self.relu2(self.conv2(maps))))
+        maps = self.relu4(self.conv4(self.relu3(self.conv3(maps))))
+        maps = self.pool5(self.relu5(self.conv5(maps)))
+        return self.relu7(self.fc7(self.relu6(self.fc6(maps.flatten(1)))))
+
+    def forward(self, images):
+        return self.fc8(self.forward_features(images))
+
+
+class CnnF(_ChatfieldNetwork):
+    """CNN-F, also called VGG-F, "fast": 60,834,536 weights for 1000 classes.
 
     Parameters
     ----------
@@ -16,9 +70,7 @@ class CnnF(nn.Module):
 
     Notes
     -----
-    (n, in_channels, 224, 224) -> (n, n_classes), by way of maps of 54, 27, 27, 13, 13 and 6 pixels. Each layer has its
-    name of the paper: the module `fc7` gives the values before the rectifier and `relu7` those after it. No rectifier
-    works in place, so both stay as they were.
+    (n, in_channels, 224, 224) -> (n, n_classes), by way of maps of 54, 27, 27, 13, 13 and 6 pixels.
 
     Raises
     ------
@@ -30,42 +82,32 @@ class CnnF(nn.Module):
     K. Chatfield, K. Simonyan, A. Vedaldi, A. Zisserman, Return of the Devil in the Details, BMVC 2014, table 1.
     """
 
-    classifier_name = "fc8"
+    name = "cnn_f"
 
     def __init__(self, in_channels=3, n_classes=1000):
-        super().__init__()
-        # MatConvNet's alpha is not divided by the number of channels; torch's is, hence 5 x 1e-4.
-        normalization = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}
-        self.conv1, self.relu1 = nn.Conv2d(in_channels, 64, 11, stride=4), nn.ReLU()
-        # The original pads the first pooling by one pixel at its end, which is what ceil_mode does here.
-        self.norm1, self.pool1 = nn.LocalResponseNorm(**normalization), nn.MaxPool2d(3, 2, ceil_mode=True)
-        self.conv2, self.relu2 = nn.Conv2d(64, 256, 5, padding=2), nn.ReLU()
-        self.norm2, self.pool2 = nn.LocalResponseNorm(**normalization), nn.MaxPool2d(3, 2)
-        self.conv3, self.relu3 = nn.Conv2d(256, 256, 3, padding=1), nn.ReLU()
-        self.conv4, self.relu4 = nn.Conv2d(256, 256, 3, padding=1), nn.ReLU()
-        self.conv5, self.relu5 = nn.Conv2d(256, 256, 3, padding=1), nn.ReLU()
-        self.pool5 = nn.MaxPool2d(3, 2)
-        self.fc6, self.relu6 = nn.Linear(256 * 6 * 6, 4096), nn.ReLU()
-        self.fc7, self.relu7 = nn.Linear(4096, 4096), nn.ReLU()
-        self.fc8 = nn.Linear(4096, n_classes) if n_classes else nn.Identity()
-
-    def forward_features(self, images):
-        """Return layer 7 after its rectifier, shape (n, 4096)."""
-        maps = self.pool1(self.norm1(self.relu1(self.conv1(_of_its_size(images)))))
-        maps = self.pool2(self.norm2(self.relu2(self.conv2(maps))))
-        maps = self.relu4(self.conv4(self.relu3(self.conv3(maps))))
-        maps = self.pool5(self.relu5(self.conv5(maps)))
-        return self.relu7(self.fc7(self.relu6(self.fc6(maps.flatten(1)))))
-
-    def forward(self, images):
-        return self.fc8(self.forward_features(images))
+        conv1, conv2 = {"kernel_size": 11, "stride": 4}, {"padding": 2}
+        super().__init__(in_channels, n_classes, (64, 256, 256), conv1, conv2, ((3, 2), (3, 2), (3, 2)))
 
 
-@fx.wrap  # or its question would bar the way to those who trace the network
-def _of_its_size(images):
-    if images.shape[-2:] != (224, 224):
-        raise InputError(
-            f"cnn_f takes images of 224 x 224 pixels. Got {images.shape[-2]} x {images.shape[-1]} instead; "
-            "resize the window (of any size) to 224 first."
-        )
-    return images
+class CnnM(_ChatfieldNetwork):
+    """CNN-M or VGG-M, "medium": as `CnnF`, with 96, 256 and 512 maps of 109, 54, 26, 13, 13 and 6 pixels."""
+
+    name = "cnn_m"
+
+    def __init__(self, in_channels=3, n_classes=1000):
+        conv1, conv2 = {"kernel_size": 7, "stride": 2}, {"stride": 2, "padding": 1}
+        super().__init__(in_channels, n_classes, (96, 256, 512), conv1, conv2, ((3, 2), (3, 2), (3, 2)))
+
+
+class CnnS(_ChatfieldNetwork):
+    """CNN-S or VGG-S, "slow": as `CnnF`, with 96, 256 and 512 maps of 109, 37, 33, 17, 17 and 6 pixels.
+
+    Only its first convolution is followed by a normalisation. The second is not padded, as in the published weights;
+    the paper's table, which pads it by one pixel, would give 35 and 18 pixels.
+    """
+
+    name = "cnn_s"
+
+    def __init__(self, in_channels=3, n_classes=1000):
+        conv1, pools = {"kernel_size": 7, "stride": 2}, ((3, 3), (2, 2), (3, 3))
+        super().__init__(in_channels, n_classes, (96, 256, 512), conv1, {}, pools, normalize_second=False)

@@ -39,27 +39,40 @@ def test_cnn_f_has_the_published_number_of_weights(cnn_f):
     assert count(cnn_f) == 60_834_536
 
 
-def test_the_maps_of_cnn_f_have_the_published_sizes(cnn_f):
+def sizes_of_maps(network):
     sizes = {}
     hooks = [
-        cnn_f.get_submodule(name).register_forward_hook(
+        network.get_submodule(name).register_forward_hook(
             lambda module, inputs, output, name=name: sizes.update({name: tuple(output.shape[2:])})
         )
         for name in ("conv1", "pool1", "conv2", "pool2", "conv5", "pool5")
     ]
     with torch.inference_mode():
-        assert cnn_f(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
+        assert network(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
     for hook in hooks:
         hook.remove()
-    assert [sizes[name][0] for name in ("conv1", "pool1", "conv2", "pool2", "conv5", "pool5")] == [
-        54,
-        27,
-        27,
-        13,
-        13,
-        6,
-    ]
     assert all(height == width for height, width in sizes.values())
+    return [height for height, _ in sizes.values()]
+
+
+def test_the_maps_of_cnn_f_have_the_published_sizes(cnn_f):
+    assert sizes_of_maps(cnn_f) == [54, 27, 27, 13, 13, 6]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("cnn_m", [109, 54, 26, 13, 13, 6]), ("cnn_s", [109, 37, 33, 17, 17, 6])],
+)
+def test_cnn_m_and_cnn_s_have_maps_and_weights_of_the_published_number(name, expected):
+    with torch.device("meta"):  # names and shapes alone
+        network = build_network(name, n_classes=1000)
+        assert sizes_of_maps(network) == expected
+    # filters x (inputs + offset), layer by layer
+    convolutions = 96 * (3 * 49 + 1) + 256 * (96 * 25 + 1) + 512 * (256 * 9 + 1) + 2 * 512 * (512 * 9 + 1)
+    assert count(network) == convolutions + 4096 * (512 * 36 + 1) + 4096 * 4097 + 1000 * 4097
+    assert isinstance(network.norm2, nn.LocalResponseNorm) is (name == "cnn_m")
+    with pytest.raises(InputError, match=f"{name} takes images of 224 x 224 pixels"):
+        network(torch.zeros(1, 3, 56, 56))
 
 
 def test_no_rectifier_of_cnn_f_works_in_place(cnn_f):
@@ -140,7 +153,7 @@ def test_any_model_of_timm_can_be_built():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet17", "no network 'resnet17'. Expected radiodeep-mini, cnn_f, arch1, .*similar names: .*resnet18"),
+        ("resnet17", "no network 'resnet17'. Expected radiodeep-mini, cnn_f, .*similar names: .*resnet18"),
         ("cnn-f", "similar names: cnn_f"),
         ("resnet18.a1_in1kk", "similar names: resnet18.a1_in1k"),
         (None, "no network None"),
@@ -166,7 +179,7 @@ def test_networks_say_which_images_they_want():
     resnet, vit = input_specification("resnet18"), input_specification("vit_tiny_patch16_224")
     assert (resnet.size, resnet.mean, resnet.fixed_size) == (224, (0.485, 0.456, 0.406), False)
     assert (vit.mean, vit.fixed_size) == ((0.5, 0.5, 0.5), True)
-    assert input_specification("cnn_f").layer == "fc7"
+    assert [input_specification(name).layer for name in ("cnn_f", "cnn_m", "cnn_s")] == ["fc7"] * 3
 
 
 def test_cnn_f_gets_0_to_255_minus_the_mean_colour():
