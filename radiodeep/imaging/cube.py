@@ -1,0 +1,61 @@
+"""Case -> array: the cube about a lesion that a network for volumes is shown."""
+
+import numpy as np
+
+from radiodeep.exceptions import InputError
+from radiodeep.imaging.crop import bounding_box
+
+
+def cube_about(case, size, spacing_mm=1.0):
+    """Return a cube of the image about the centre of the region's bounding box.
+
+    Intensities are interpolated linearly along all three axes, without smoothing first, as the networks do it whose
+    cubes these are. Beyond the image its outermost voxels are repeated; a region larger than the cube loses its rim.
+
+    Parameters
+    ----------
+    case : Case
+        Of more than one slice.
+    size : int
+        Voxels along every side.
+    spacing_mm : float, default=1.0
+        Distance of their centres.
+
+    Returns
+    -------
+    float32 ndarray of shape (size, size, size), axes (z, y, x)
+        In the unit of the image. Its centre, between the middle voxels if `size` is even, is that of the box.
+
+    Raises
+    ------
+    InputError
+        A size or spacing that makes no cube, an image of one slice, or any problem of the image.
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep.imaging.cube import cube_about
+    >>> cube_about(make_phantom_cohort(1, random_state=0)[0], 50).shape
+    (50, 50, 50)
+    """
+    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+        raise InputError(f"The 'size' of a cube must be an int >= 1. Got {size!r} instead.")
+    if not (np.isscalar(spacing_mm) and np.isfinite(spacing_mm) and spacing_mm > 0):
+        raise InputError(f"The 'spacing_mm' of a cube must be a float > 0. Got {spacing_mm!r} instead.")
+    loaded = case.in_memory()
+    if loaded.voxels.shape[0] == 1:
+        raise InputError(f"{case.id}: an image of one slice has no cube. Take a network for two-dimensional images.")
+    offsets_mm = (np.arange(size) - (size - 1) / 2) * spacing_mm
+    cube = loaded.voxels
+    for axis, (span, step) in enumerate(zip(bounding_box(loaded.roi), loaded.spacing_mm, strict=True)):
+        places = (span.start + span.stop - 1) / 2 + offsets_mm / step
+        cube = _interpolated(cube, axis, np.clip(places, 0, cube.shape[axis] - 1))
+    return cube.astype(np.float32)
+
+
+def _interpolated(array, axis, places):
+    """Return an array's values at `places` (voxels) along one axis, linear between two of them."""
+    below = np.floor(places).astype(int)
+    above = np.minimum(below + 1, array.shape[axis] - 1)
+    share = np.expand_dims(places - below, [other for other in range(3) if other != axis])
+    return array.take(below, axis) * (1 - share) + array.take(above, axis) * share

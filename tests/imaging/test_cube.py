@@ -1,0 +1,76 @@
+"""The cubes that networks for volumes are shown, against scipy's interpolation at the same places."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates
+
+from radiodeep import Case
+from radiodeep.exceptions import InputError
+from radiodeep.imaging.cube import cube_about
+
+
+def case(corner=(4, 5, 6), spacing_mm=(2.5, 0.7, 0.9), dtype=float):
+    """A region of 3 x 4 x 5 voxels in an image of noise."""
+    image = np.random.default_rng(0).normal(0, 300, (14, 20, 22)).astype(dtype)
+    roi = np.zeros(image.shape, bool)
+    roi[tuple(slice(first, first + length) for first, length in zip(corner, (3, 4, 5), strict=True))] = True
+    return Case(image, roi, "box", spacing_mm=spacing_mm)
+
+
+def by_scipy(lesion, corner, size, spacing_mm):
+    centre = [first + (length - 1) / 2 for first, length in zip(corner, (3, 4, 5), strict=True)]
+    axes = [
+        middle + (np.arange(size) - (size - 1) / 2) * spacing_mm / step
+        for middle, step in zip(centre, lesion.spacing_mm, strict=True)
+    ]
+    places = np.meshgrid(*axes, indexing="ij")
+    return map_coordinates(lesion.voxels.astype(float), places, order=1, mode="nearest")
+
+
+@pytest.mark.parametrize("size", [7, 8, 50])
+@pytest.mark.parametrize("spacing_mm", [1.0, 0.6, 3.0])
+@pytest.mark.parametrize("corner", [(4, 5, 6), (0, 0, 0), (11, 16, 17)])
+@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+def test_a_cube_has_the_intensities_at_its_places(size, spacing_mm, corner, dtype):
+    lesion = case(corner, dtype=dtype)
+    cube = cube_about(lesion, size, spacing_mm)
+    assert cube.dtype == np.float32
+    np.testing.assert_allclose(cube, by_scipy(lesion, corner, size, spacing_mm), rtol=1e-5, atol=1e-3)
+
+
+def test_a_cube_of_the_spacing_of_the_image_holds_its_very_voxels():
+    lesion = case(spacing_mm=(1, 1, 1))
+    roi = np.zeros_like(lesion.roi)
+    roi[4:7, 5:8, 6:9] = True
+    cube = cube_about(lesion.replace(mask=roi), 3)
+    np.testing.assert_array_equal(cube, lesion.voxels[4:7, 5:8, 6:9].astype(np.float32))
+
+
+def test_a_region_of_one_voxel_has_a_cube_of_the_same_size():
+    roi = np.zeros((14, 20, 22), bool)
+    roi[7, 8, 9] = True
+    lesion = case().replace(mask=roi)
+    cube = cube_about(lesion, 5, 0.5)
+    assert cube.shape == (5, 5, 5)
+    assert cube[2, 2, 2] == np.float32(lesion.voxels[7, 8, 9])
+
+
+@pytest.mark.parametrize(
+    ("size", "spacing_mm", "message"),
+    [
+        (0, 1.0, "'size' of a cube must be an int >= 1. Got 0"),
+        (2.5, 1.0, "'size' of a cube must be an int >= 1. Got 2.5"),
+        (8, 0, "'spacing_mm' of a cube must be a float > 0. Got 0"),
+        (8, float("nan"), "'spacing_mm' of a cube must be a float > 0. Got nan"),
+        (8, (1, 1, 1), r"'spacing_mm' of a cube must be a float > 0. Got \(1, 1, 1\)"),
+    ],
+)
+def test_what_makes_no_cube_is_refused(size, spacing_mm, message):
+    with pytest.raises(InputError, match=message):
+        cube_about(case(), size, spacing_mm)
+
+
+def test_an_image_of_one_slice_has_no_cube():
+    flat = Case(case().voxels[5], case().roi[5], "flat", spacing_mm=(1, 1))
+    with pytest.raises(InputError, match="flat: an image of one slice has no cube"):
+        cube_about(flat, 8)
