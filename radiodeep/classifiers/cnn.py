@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.cases.cohort import as_cases
+from radiodeep.classifiers.examples import are_arrays, auxiliary_targets, planes_of_arrays
 from radiodeep.exceptions import InputError, SingleClassError
 from radiodeep.imaging.crop import WINDOWS, resize_planes
 from radiodeep.imaging.intensity import window_intensities
@@ -101,7 +101,7 @@ class _CNN(BaseEstimator):
         groups = patients if groups is None else np.asarray(groups)
         if len(targets) != len(counts) or len(groups) != len(counts):
             raise InputError(f"There must be a label and a group for each of {len(counts)} cases. Got {len(targets)}.")
-        auxiliary = self._auxiliary(ids)
+        auxiliary = None if self.auxiliary is None else auxiliary_targets(self.auxiliary, ids)
         if auxiliary is not None:
             loss = with_auxiliary(loss, n_outputs, self.auxiliary_weight)
             joined = torch.as_tensor(targets).to(torch.float32).reshape(len(targets), -1)
@@ -117,15 +117,15 @@ class _CNN(BaseEstimator):
         for number in range(self.n_seeds):
             seed = self.random_state + number
             held_out = _validation_cases(strata, groups, self._fraction(), seed)[of_case]
-            fitted = self._fit_one(whole, held_out, loss, n_targets, seed)
+            fitted = self._fit_one(whole, held_out, loss, seed)
             self.history_.append(fitted)
         self.n_features_in_ = 1
         return self
 
-    def _fit_one(self, whole, held_out, loss, n_targets, seed):
+    def _fit_one(self, whole, held_out, loss, seed):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = build_network(self.architecture, whole.images.shape[1], n_targets)
+            network = self._network(whole.images.shape[1])
         if self.weights is not None:
             load_weights(
                 network, self.weights, self.architecture, **({"seed": seed} if self.weights == "random" else {})
@@ -163,6 +163,11 @@ class _CNN(BaseEstimator):
         self.networks_ += [{name: value.numpy().copy() for name, value in state.items()} for state in states]
         return fitted.history
 
+    def _network(self, n_channels):
+        """Return a new network; one output is enough for two classes, not for two numbers."""
+        one_for_two = isinstance(self, ClassifierMixin)
+        return build_network(self.architecture, n_channels, self.n_networks_outputs_, one_for_two=one_for_two)
+
     def _fraction(self):
         return 0.0 if self.n_snapshots else self.validation_fraction
 
@@ -173,7 +178,8 @@ class _CNN(BaseEstimator):
         device = chosen_device(self.device)
         half = chosen_precision(self.precision, device) == "bfloat16"
         views = SCORING_VIEWS[self.scoring_views]
-        network = build_network(self.architecture, images.shape[1], self.n_networks_outputs_)
+        with torch.random.fork_rng(devices=[]):
+            network = self._network(images.shape[1])
         network.to(device, memory_format=torch.channels_last)
         images, found = images.to(device), []
         with threads(self.n_threads):
@@ -192,8 +198,8 @@ class _CNN(BaseEstimator):
     def _images(self, X):
         """Return images (n_images, channels, size, size), how many each case has, ids and patients."""
         specification = input_specification(self.architecture)
-        if _are_arrays(X):
-            planes = _planes_of_arrays(X)
+        if are_arrays(X):
+            planes = planes_of_arrays(X)
             scaled = planes if self.intensity_range is None else window_intensities(planes, *self.intensity_range)
             blocks = [resize_planes(image, specification.size)[np.newaxis] for image in scaled]
             ids = patients = np.arange(len(blocks))
@@ -209,16 +215,6 @@ class _CNN(BaseEstimator):
             raise InputError("There are no cases. Give at least one.")
         planes = np.concatenate(blocks).astype(np.float32)
         return specification.images(planes), [len(block) for block in blocks], ids, patients
-
-    def _auxiliary(self, ids):
-        """Return the auxiliary targets (n_cases, n_columns) with mean 0 and deviation 1; NaN where unknown."""
-        if self.auxiliary is None:
-            return None
-        if not isinstance(self.auxiliary, pd.DataFrame) or not set(ids) <= set(self.auxiliary.index):
-            raise InputError("The 'auxiliary' parameter must be a DataFrame with a row for every case id of fit.")
-        values = self.auxiliary.loc[list(ids)].to_numpy(dtype=np.float32)
-        spread = np.nanstd(values, axis=0)
-        return torch.from_numpy((values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1))
 
     def _check_settings(self):
         whole = {"epochs": 1, "n_views": 1, "batch_size": 1, "n_seeds": 1, "random_state": 0}
@@ -427,19 +423,6 @@ def _validation_cases(strata, groups, fraction, seed):
         n_kept = round(fraction * len(of_stratum))
         kept |= np.isin(groups, rng.permutation(of_stratum)[:n_kept])
     return torch.from_numpy(kept)
-
-
-def _are_arrays(X):
-    return isinstance(X, np.ndarray) and X.dtype != object
-
-
-def _planes_of_arrays(X):
-    if X.ndim not in (3, 4) or X.dtype.kind not in "biuf":
-        raise InputError(
-            "Images must be an array of numbers of shape (n, height, width) or (n, channels, height, width). "
-            f"Got {X.dtype} of shape {X.shape} instead."
-        )
-    return X.astype(np.float32).reshape(len(X), -1, *X.shape[-2:])
 
 
 def _is_whole(value):

@@ -106,15 +106,6 @@ class NetworkInput:
         return (images - mean) / std
 
 
-def _one_logit_for_two(network_class):
-    """Return a builder for networks which tell two classes by one output."""
-
-    def build(in_channels, n_classes):
-        return network_class(in_channels, 1 if n_classes == 2 else n_classes)
-
-    return build
-
-
 _STUDY_INPUT = NetworkInput(100, 3, (0.0,) * 3, (1.0,) * 3, fixed_size=True)
 # CNN-F, -M and -S were trained on 0..255 minus the mean colour, without division.
 _CHATFIELD_INPUT = NetworkInput(224, 3, (122.80 / 255, 114.89 / 255, 101.57 / 255), (1 / 255,) * 3, "fc7", True)
@@ -127,18 +118,19 @@ _OWN = {
     "cnn_f": (CnnF, _CHATFIELD_INPUT),
     "cnn_m": (CnnM, _CHATFIELD_INPUT),
     "cnn_s": (CnnS, _CHATFIELD_INPUT),
-    "arch1": (_one_logit_for_two(Arch1), _STUDY_INPUT),
-    "arch2": (_one_logit_for_two(Arch2), _STUDY_INPUT),
-    "arch3": (_one_logit_for_two(Arch3), _STUDY_INPUT),
+    "arch1": (Arch1, _STUDY_INPUT),
+    "arch2": (Arch2, _STUDY_INPUT),
+    "arch3": (Arch3, _STUDY_INPUT),
     "medicalnet_resnet10": (partial(VolumetricResNet, blocks=(1, 1, 1, 1)), _MEDICALNET_INPUT),
     "medicalnet_resnet18": (partial(VolumetricResNet, blocks=(2, 2, 2, 2), shortcut="A"), _MEDICALNET_INPUT),
     "medicalnet_resnet34": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), shortcut="A"), _MEDICALNET_INPUT),
     "medicalnet_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), bottleneck=True), _MEDICALNET_INPUT),
     "fcib_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), **_FCIB), _FCIB_INPUT),
 }
+_ONE_FOR_TWO = ("arch1", "arch2", "arch3")
 
 
-def build_network(name, in_channels=3, n_classes=2):
+def build_network(name, in_channels=3, n_classes=2, *, one_for_two=True):
     """Build a network by name, with random weights as its modules draw them.
 
     Parameters
@@ -159,6 +151,8 @@ def build_network(name, in_channels=3, n_classes=2):
     n_classes : int, default=2
         Number of outputs; "arch1", "arch2" and "arch3" have one output for two classes, whose sigmoid is the
         probability of the second. 0 leaves the classifier out: the network ends in its pooled features.
+    one_for_two : bool, default=True
+        False gives these three, too, two outputs for 2: two numbers are not two classes.
 
     Returns
     -------
@@ -197,7 +191,8 @@ def build_network(name, in_channels=3, n_classes=2):
                 f"The '{parameter}' parameter of build_network must be an int >= {lowest}. Got {value!r} instead."
             )
     if name in _OWN:
-        return _OWN[name][0](in_channels, n_classes)
+        n_outputs = 1 if one_for_two and n_classes == 2 and name in _ONE_FOR_TWO else n_classes
+        return _OWN[name][0](in_channels, n_outputs)
     return _timm_with(name).create_model(name, num_classes=n_classes, in_chans=in_channels)
 
 

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 import radiodeep as rd
 from radiodeep.classifiers.cnn import _validation_cases
+from radiodeep.classifiers.examples import auxiliary_targets
 from radiodeep.exceptions import InputError, SingleClassError, TrainingError
 from radiodeep.networks.architectures import build_network
 
@@ -159,10 +160,51 @@ def test_a_regressor_tells_numbers_on_their_own_scale():
     model = rd.CNNRegressor("arch3", **options, validation_fraction=0).fit(images, 100 + 20 * tones)
     assert np.corrcoef(model.predict(images), tones)[0, 1] > 0.95
     assert model.predict(images).mean() == pytest.approx(100 + 20 * tones.mean(), abs=3)
-    both = rd.CNNRegressor("arch3", **QUICK).fit(images, np.stack([tones, -tones], axis=1))
-    assert both.predict(images).shape == (40, 2)
+    both = rd.CNNRegressor("arch3", **options, validation_fraction=0).fit(images, np.stack([tones, 3 - tones], axis=1))
+    assert np.corrcoef(both.predict(images)[:, 0], tones)[0, 1] > 0.95
+    assert np.corrcoef(both.predict(images)[:, 1], tones)[0, 1] < -0.95
     with pytest.raises(InputError, match="numbers to learn must be finite"):
         rd.CNNRegressor(**QUICK).fit(images, np.full(40, np.nan))
+
+
+def test_a_regressor_of_one_number_takes_an_auxiliary_one():
+    images, _ = discs(12)
+    tones = images.mean(axis=(1, 2))
+    model = rd.CNNRegressor("arch3", auxiliary=pd.DataFrame({"tone": tones}), **QUICK).fit(images, tones)
+    assert model.networks_[0]["head.weight"].shape[0] == 2
+    assert model.predict(images).shape == (12,)
+
+
+def test_auxiliary_numbers_are_those_of_the_case_and_of_no_other():
+    images, labels = discs(12)
+    numbers = pd.DataFrame({"number": np.arange(12.0)})
+    with pytest.raises(InputError, match="as many rows as there are images, 6. Got 12. In the folds"):
+        rd.CNNClassifier(auxiliary=numbers, **QUICK).fit(images[6:], labels[6:])
+    twice = pd.concat([numbers.set_axis(COHORT.ids)] * 2)
+    with pytest.raises(InputError, match="a row for every case id of fit, one each"):
+        rd.CNNClassifier(auxiliary=twice, **QUICK).fit(COHORT, COHORT.labels)
+    targets = auxiliary_targets(
+        pd.DataFrame({"a": [3.0, 1.0, np.nan], "b": [np.nan] * 3}, index=list("xyz")), ["y", "x"]
+    )
+    np.testing.assert_array_equal(targets.numpy(), [[-1, np.nan], [1, np.nan]])
+
+
+def test_predicting_leaves_the_random_numbers_of_torch_alone():
+    images, labels = discs(12)
+    model = rd.CNNClassifier(**QUICK)
+    before = torch.get_rng_state()
+    model.fit(images, labels).predict(images)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_images_that_hold_no_numbers_are_refused():
+    images, labels = discs(12)
+    model = rd.CNNClassifier(**QUICK).fit(images, labels)
+    images[[3, 5], 0, 0] = np.nan
+    with pytest.raises(InputError, match="2 of 12 images hold NaN or infinite pixels, the first being number 3"):
+        model.predict(images)
+    with pytest.raises(InputError, match="n > 0. Got float64 of shape"):
+        model.predict(images[:0])
 
 
 def test_a_killed_training_goes_on_from_its_folder(tmp_path):
