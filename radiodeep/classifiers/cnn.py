@@ -115,7 +115,7 @@ class _CNN(BaseEstimator):
         whole = Examples(images, targets[of_case], weights[of_case] * share)
         self.networks_, self.history_ = [], []
         for number in range(self.n_seeds):
-            seed = self.random_state + number
+            seed = int(self.random_state) + number
             held_out = _validation_cases(strata, groups, self._fraction(), seed)[of_case]
             fitted = self._fit_one(whole, held_out, loss, seed)
             self.history_.append(fitted)
@@ -134,7 +134,8 @@ class _CNN(BaseEstimator):
         rates, snapshots = [self.learning_rate] * self.epochs, ()
         if self.n_snapshots:
             rates, snapshots = cyclic_learning_rates(self.learning_rate, self.epochs, self.n_snapshots)
-        checkpoint = None if self.checkpoint_dir is None else Path(self.checkpoint_dir) / f"{self.architecture}-{seed}"
+        file = f"{self.architecture}-{seed}-{{training}}.safetensors"
+        checkpoint = None if self.checkpoint_dir is None else Path(self.checkpoint_dir) / file
         parts = [Examples(whole.images[one], whole.targets[one], whole.weights[one]) for one in (~held_out, held_out)]
         with threads(self.n_threads):
             fitted = fit_network(
@@ -156,7 +157,7 @@ class _CNN(BaseEstimator):
                 seed=seed,
                 device=self.device,
                 precision=self.precision,
-                checkpoint=None if checkpoint is None else checkpoint.with_suffix(".safetensors"),
+                checkpoint=checkpoint,
                 description=f"Training {self.architecture}",
             )
         states = fitted.snapshots or [network.state_dict()]
@@ -297,7 +298,8 @@ class CNNClassifier(ClassifierMixin, _CNN):
     device : str, default="auto"
     n_threads : int, optional
     checkpoint_dir : path-like, optional
-        Where each training leaves its state after every epoch, so that a killed one goes on.
+        Where each training leaves its state after every epoch, so that a killed one goes on; the trainings of
+        several seeds, folds and settings may share it. Files of finished trainings stay until you delete them.
 
     Attributes
     ----------

@@ -3,6 +3,8 @@
 import hashlib
 import math
 from dataclasses import dataclass
+from numbers import Integral
+from os import fspath
 
 import torch
 from torch import nn
@@ -178,7 +180,8 @@ def fit_network(
         As in `prepared`.
     checkpoint : path-like, optional
         Written after every epoch. A training that was killed goes on from it and ends in the same network; one
-        that was finished is not repeated.
+        that was finished is not repeated. "{training}" in its name becomes a hash of all that decides what the
+        training ends in, so that several, as of the folds of a study, leave theirs in one folder.
     description : str
         Beside the progress bar.
 
@@ -205,6 +208,7 @@ def fit_network(
     [0.001, 0.0001]
     """
     _check(examples, learning_rates, optimizer, batch_size, validation, patience)
+    batch_size, seed = int(batch_size), int(seed)
     device = chosen_device(device)
     half = chosen_precision(precision, device) == "bfloat16"
     flat = examples.images.ndim == 4
@@ -216,11 +220,14 @@ def fit_network(
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else None):
         torch.manual_seed(seed)
         state = _State(network, _optimizer(optimizer, learning, learning_rates[0], weight_decay), seed)
-        file = None if checkpoint is None else Checkpoint(checkpoint)
-        if file is not None:
+        file = None
+        if checkpoint is not None:
             settings = (optimizer, weight_decay, penalty, batch_size, repeats, keep_norms, patience, half)
             settings += (sorted(snapshots), seed, [float(rate) for rate in learning_rates], repr(augmentation))
-            state.load(file, _fingerprint(settings, network, learning, examples, validation))
+            settings += (getattr(loss, "__qualname__", type(loss).__qualname__),)
+            training = _fingerprint(settings, network, learning, examples, validation)
+            file = Checkpoint(fspath(checkpoint).replace("{training}", training[:16]))
+            state.load(file, training)
         for weights in frozen:
             weights.requires_grad_(False)
         try:
@@ -391,7 +398,7 @@ def _check(examples, learning_rates, optimizer, batch_size, validation, patience
         raise InputError(f"The optimizer must be one of {', '.join(OPTIMIZERS)}. Got {optimizer!r} instead.")
     if not len(learning_rates) or not all(rate > 0 for rate in learning_rates):
         raise InputError(f"The learning rates must be numbers > 0, one per epoch. Got {learning_rates!r} instead.")
-    if not isinstance(batch_size, int) or batch_size < 1:
+    if not isinstance(batch_size, Integral) or batch_size < 1:
         raise InputError(f"The batch size must be an int > 0. Got {batch_size!r} instead.")
     if patience is not None and validation is None:
         raise InputError("A patience needs examples for validation, whose loss it watches.")

@@ -58,7 +58,7 @@ def chosen_device(device):
 def threads(n_threads):
     """Let torch use that many threads of the processor for a while; None for as many as before."""
     before = torch.get_num_threads()
-    torch.set_num_threads(n_threads or before)
+    torch.set_num_threads(int(n_threads or before))
     try:
         yield
     finally:

@@ -212,11 +212,34 @@ def test_a_killed_training_goes_on_from_its_folder(tmp_path):
     options = {**QUICK, "epochs": 3, "n_seeds": 2}
     whole = rd.CNNClassifier(**options).fit(images, labels)
     first = rd.CNNClassifier(**options, checkpoint_dir=tmp_path).fit(images, labels)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["arch3-0.safetensors", "arch3-1.safetensors"]
+    names = sorted(path.name.rpartition("-")[0] for path in tmp_path.iterdir())
+    assert names == ["arch3-0", "arch3-1"]
     again = rd.CNNClassifier(**options, checkpoint_dir=tmp_path).fit(images, labels)
     assert same(whole.networks_, first.networks_)
     assert same(whole.networks_, again.networks_)
+
+
+def test_folds_and_settings_leave_their_checkpoints_in_one_folder(tmp_path):
+    model = rd.CNNClassifier(**QUICK)
+    kept = clone(model).set_params(checkpoint_dir=tmp_path)
+    plain = rd.cross_validated_auc(model, COHORT, COHORT.labels, cv=3, n_repeats=1).predictions
+    for n_jobs in (1, 2):
+        again = rd.cross_validated_auc(kept, COHORT, COHORT.labels, cv=3, n_repeats=1, n_jobs=n_jobs).predictions
+        pd.testing.assert_frame_equal(again, plain)
+    assert len(list(tmp_path.iterdir())) == 3
+    numbers = pd.DataFrame({"number": np.linspace(0, 1, 12)}, index=COHORT.ids)
+    for weight in (0.3, 30.0):
+        told = {"auxiliary": numbers, "auxiliary_weight": weight}
+        first, fresh = (clone(one).set_params(**told).fit(COHORT, COHORT.labels) for one in (kept, model))
+        assert same(first.networks_, fresh.networks_)
+
+
+def test_numbers_of_numpy_are_numbers():
+    images, labels = discs(12)
+    whole = {"epochs": 2, "n_views": 1, "batch_size": 8, "n_threads": 1, "n_seeds": 2, "random_state": 3}
+    plain = rd.CNNClassifier(**whole, weights="random").fit(images, labels)
+    numpy = rd.CNNClassifier(**{name: np.int64(value) for name, value in whole.items()}, weights="random")
+    assert same(plain.networks_, numpy.fit(images, labels).networks_)
 
 
 def test_what_cannot_be_learned_from_is_refused():
