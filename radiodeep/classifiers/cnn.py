@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
@@ -11,7 +12,7 @@ from radiodeep.cases.cohort import as_cases
 from radiodeep.classifiers.examples import are_arrays, auxiliary_targets, planes_of_arrays
 from radiodeep.exceptions import InputError, SingleClassError
 from radiodeep.imaging.crop import WINDOWS, resize_planes
-from radiodeep.imaging.intensity import window_intensities
+from radiodeep.imaging.intensity import is_window, window_intensities
 from radiodeep.imaging.planes import SLICES, lesion_planes
 from radiodeep.networks.architectures import build_network, input_specification
 from radiodeep.networks.augmentation import Augmentation, average_over_views, dihedral_views, study_views
@@ -24,7 +25,7 @@ from radiodeep.networks.fitting import (
     network_outputs,
 )
 from radiodeep.networks.inference import PRECISIONS, chosen_device, chosen_precision, threads
-from radiodeep.networks.losses import classification_loss, regression_loss, with_auxiliary
+from radiodeep.networks.losses import classification_loss, numbered_classes, regression_loss, with_auxiliary
 from radiodeep.networks.weights import classifier_names, load_weights
 
 STUDY_AUGMENTATION = Augmentation()
@@ -100,7 +101,12 @@ class _CNN(BaseEstimator):
         images, counts, ids, patients = self._images(X)
         groups = patients if groups is None else np.asarray(groups)
         if len(targets) != len(counts) or len(groups) != len(counts):
-            raise InputError(f"There must be a label and a group for each of {len(counts)} cases. Got {len(targets)}.")
+            raise InputError(
+                f"There must be a label and a group for each of {len(counts)} cases. Got {len(targets)} labels"
+                f"{'' if groups is patients else f' and {len(groups)} groups'}."
+            )
+        if pd.isna(groups).any():
+            raise InputError(f"{int(pd.isna(groups).sum())} of {len(groups)} groups are missing. Name each one.")
         auxiliary = None if self.auxiliary is None else auxiliary_targets(self.auxiliary, ids)
         if auxiliary is not None:
             loss = with_auxiliary(loss, n_outputs, self.auxiliary_weight)
@@ -232,6 +238,13 @@ class _CNN(BaseEstimator):
             "precision": (self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
             "scoring_views": (self.scoring_views in SCORING_VIEWS, "None, 'dihedral' or 'study'"),
             "learning_rate": (self.learning_rate > 0, "a float > 0"),
+            "weight_decay": (self.weight_decay >= 0, "a float >= 0"),
+            "penalty": (self.penalty >= 0, "a float >= 0"),
+            "auxiliary_weight": (self.auxiliary_weight >= 0, "a float >= 0"),
+            "intensity_range": (
+                self.intensity_range is None or is_window(self.intensity_range),
+                "None or (low, high) with low < high",
+            ),
             "validation_fraction": (0 <= self.validation_fraction < 1, "a float >= 0 and < 1"),
             "augmentation": (
                 self.augmentation is None or hasattr(self.augmentation, "apply"),
@@ -343,7 +356,7 @@ class CNNClassifier(ClassifierMixin, _CNN):
         groups : sequence, optional
             Whose image it is, for the split; by default the patients of the cases.
         """
-        self.classes_, numbers = np.unique(np.asarray(y), return_inverse=True)
+        self.classes_, numbers = numbered_classes(y)
         if len(self.classes_) < 2:
             raise SingleClassError(f"A classifier needs cases of two classes. All are {self.classes_.tolist()}.")
         shares = np.bincount(numbers) * len(self.classes_) / len(numbers)
@@ -417,12 +430,12 @@ class CNNRegressor(RegressorMixin, _CNN):
 
 
 def _validation_cases(strata, groups, fraction, seed):
-    """Return which cases are kept apart: whole groups, the same fraction of those of each class."""
+    """Return which cases are kept apart: whole groups, the same fraction of those of each class, but never all."""
     rng, kept = np.random.default_rng(seed), np.zeros(len(strata), dtype=bool)
     names, first = np.unique(groups, return_index=True)
     for stratum in np.unique(strata):
         of_stratum = names[np.asarray(strata)[first] == stratum]
-        n_kept = round(fraction * len(of_stratum))
+        n_kept = min(round(fraction * len(of_stratum)), len(of_stratum) - 1)
         kept |= np.isin(groups, rng.permutation(of_stratum)[:n_kept])
     return torch.from_numpy(kept)
 

@@ -16,10 +16,12 @@ from radiodeep.exceptions import InputError, WeightsError
 from radiodeep.features.fine_tuning import FineTuning, tuned_state
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.crop import WINDOWS, resize_planes
+from radiodeep.imaging.intensity import is_window
 from radiodeep.imaging.planes import SLICES, lesion_planes
 from radiodeep.networks.activations import POOLS, feature_gradients, forward_features
 from radiodeep.networks.architectures import build_network, input_specification
 from radiodeep.networks.inference import BACKENDS, PRECISIONS, chosen_device, chosen_precision, prepared, threads
+from radiodeep.networks.losses import numbered_classes
 from radiodeep.networks.weights import load_weights
 
 CHANNELS = ("all", "red", "green", "blue")
@@ -302,12 +304,13 @@ class DeepFeatureExtractor(StatelessExtractor):
 
     def _tuned(self, cases, y):
         listed = as_cases(cases)
-        if y is None or len(y) != len(listed):
+        if y is None or len(y) != len(listed) or not listed:
             raise InputError(
                 f"fine_tune learns from the label of each of {len(listed)} cases. Got "
                 f"{'none' if y is None else f'{len(y)} labels'}: call fit(cases, labels), or make the extractor the "
                 "first step of a pipeline, whose study then trains it in every fold. It has no table of its own."
             )
+        numbered_classes(y)  # before the images are read
         images = list(_read_ahead(self._images, listed))
         labels = np.repeat(np.asarray(y), [len(some) for some in images])
         with threads(self.n_threads):
@@ -369,7 +372,7 @@ class DeepFeatureExtractor(StatelessExtractor):
                 "an int >= 1 or None",
             ),
             "intensity_range": (
-                self.intensity_range is None or self.intensity_range[0] < self.intensity_range[1],
+                self.intensity_range is None or is_window(self.intensity_range),
                 "None or (low, high) with low < high",
             ),
             "fine_tune": (self.fine_tune is None or isinstance(self.fine_tune, FineTuning), "None or a FineTuning"),

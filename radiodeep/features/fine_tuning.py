@@ -8,7 +8,7 @@ import torch
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures import build_network
 from radiodeep.networks.fitting import OPTIMIZERS, Examples, fit_network, last_layers
-from radiodeep.networks.losses import classification_loss
+from radiodeep.networks.losses import classification_loss, numbered_classes
 from radiodeep.networks.weights import classifier_names, load_weights
 
 
@@ -122,13 +122,13 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision):
     Raises
     ------
     InputError
-        There are fewer than two classes.
+        There are fewer than two classes, or labels are missing.
     WeightsError
         As `load_weights`.
     TrainingError
         The loss is no longer finite.
     """
-    classes, numbers = np.unique(np.asarray(labels), return_inverse=True)
+    classes, numbers = numbered_classes(labels)
     if len(classes) < 2:
         raise InputError(f"Fine-tuning needs cases of two classes or more. Got {len(classes)}: {classes.tolist()}.")
     with torch.random.fork_rng(devices=[]):

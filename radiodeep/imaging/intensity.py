@@ -33,6 +33,15 @@ def window_intensities(image, low, high):
     return np.clip(scaled, 0.0, 1.0).astype(np.float32)
 
 
+def is_window(limits):
+    """Say whether limits are two finite numbers, the lower one first."""
+    try:
+        low, high = limits
+        return bool(np.isfinite([low, high]).all() and low < high)
+    except (TypeError, ValueError):
+        return False
+
+
 def scale_to_unit(image):
     """Map the smallest value to 0 and the largest to 1; a constant image becomes 0.
 

@@ -1,7 +1,45 @@
-"""Outputs of a network and targets in, a loss per example out."""
+"""Labels in, targets of a network out; its outputs and targets in, a loss per example out."""
 
+import numpy as np
+import pandas as pd
 import torch
 from torch.nn import functional
+
+from radiodeep.exceptions import InputError
+
+
+def numbered_classes(labels):
+    """Return the classes in order, and for each label the number of its class, int64 of shape (n,).
+
+    Parameters
+    ----------
+    labels : sequence of n class labels
+
+    Raises
+    ------
+    InputError
+        Labels are missing or of several types, or there is not one per case.
+
+    Examples
+    --------
+    >>> from radiodeep.networks.losses import numbered_classes
+    >>> classes, numbers = numbered_classes(["small", "large", "small"])
+    >>> classes.tolist(), numbers.tolist()
+    (['large', 'small'], [1, 0, 1])
+    >>> numbered_classes([0, 1, None])
+    Traceback (most recent call last):
+    radiodeep.exceptions.InputError: 1 of 3 labels are missing. Leave those cases out.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise InputError(f"There must be one label per case. Got labels of shape {labels.shape} instead.")
+    n_missing = int(pd.isna(labels).sum())
+    if n_missing:
+        raise InputError(f"{n_missing} of {len(labels)} labels are missing. Leave those cases out.")
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError as error:
+        raise InputError("The labels are of several types, such as text and numbers. Make them all of one.") from error
 
 
 def classification_loss(outputs, targets):

@@ -66,6 +66,8 @@ def test_the_validation_part_holds_whole_patients_of_every_class():
     assert kept[60:].sum() == 6
     assert not np.array_equal(kept, _validation_cases(strata, groups, 0.3, seed=1).numpy())
     assert not _validation_cases(strata, groups, 0.0, seed=0).any()
+    kept = _validation_cases(strata, groups, 0.99, seed=0).numpy()
+    assert [int((~kept)[part].sum()) for part in (slice(60), slice(60, 80))] == [2, 2]  # each class can be learned
 
 
 def test_cases_of_one_patient_stay_together(monkeypatch):
@@ -252,6 +254,15 @@ def test_what_cannot_be_learned_from_is_refused():
         rd.CNNClassifier(**QUICK).fit(images[0], labels)
     with pytest.raises(InputError, match="a label and a group for each of 12 cases. Got 3"):
         rd.CNNClassifier(**QUICK).fit(images, labels[:3])
+    with pytest.raises(InputError, match="Got 12 labels and 2 groups"):
+        rd.CNNClassifier(**QUICK).fit(images, labels, groups=["a", "b"])
+    with pytest.raises(InputError, match="12 of 12 groups are missing"):
+        rd.CNNClassifier(**QUICK).fit(images, labels, groups=[None] * 12)
+    for missing in (None, np.nan):
+        with pytest.raises(InputError, match="1 of 12 labels are missing"):
+            rd.CNNClassifier(**QUICK).fit(images, [missing, *labels[1:].tolist()])
+    with pytest.raises(InputError, match="one label per case. Got labels of shape"):
+        rd.CNNClassifier(**QUICK).fit(images, labels[:, np.newaxis])
 
 
 @pytest.mark.parametrize(
@@ -264,6 +275,9 @@ def test_what_cannot_be_learned_from_is_refused():
         ({"validation_fraction": 1}, "'validation_fraction' parameter"),
         ({"scoring_views": "all"}, "'scoring_views' parameter of CNNClassifier must be None, 'dihedral' or 'study'"),
         ({"augmentation": True}, "'augmentation' parameter of CNNClassifier must be None or an Augmentation"),
+        ({"intensity_range": 5}, "'intensity_range' parameter of CNNClassifier must be None or \\(low, high\\)"),
+        ({"penalty": -1}, "'penalty' parameter of CNNClassifier must be a float >= 0. Got -1"),
+        ({"weight_decay": -1}, "'weight_decay' parameter of CNNClassifier must be a float >= 0"),
         ({"architecture": "arch9"}, "There is no network 'arch9'"),
     ],
 )

@@ -139,6 +139,10 @@ def test_what_cannot_be_learned_from_is_refused():
         rd.extract_table(extractor, COHORT)
     with pytest.raises(InputError, match="Got 3 labels"):
         extractor.fit(COHORT, [0, 1, 0])
+    with pytest.raises(InputError, match="of each of 0 cases"):
+        extractor.fit([], [])
+    with pytest.raises(InputError, match="4 of 12 labels are missing"):
+        extractor.fit(COHORT, [0, 1, np.nan] * 4)
     with pytest.raises(InputError, match="needs cases of two classes or more. Got 1"):
         extractor.fit(COHORT, [1] * 12)
     with pytest.raises(TrainingError, match="Take a lower learning rate than 1e"):
