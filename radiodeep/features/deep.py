@@ -16,7 +16,8 @@ from radiodeep.exceptions import InputError, WeightsError
 from radiodeep.features.fine_tuning import FineTuning, tuned_state
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.crop import WINDOWS, resize_planes
-from radiodeep.imaging.intensity import is_window
+from radiodeep.imaging.cube import cube_about, warped_cube
+from radiodeep.imaging.intensity import is_window, scale_to_unit
 from radiodeep.imaging.planes import SLICES, lesion_planes
 from radiodeep.networks.activations import POOLS, feature_gradients, forward_features
 from radiodeep.networks.architectures import build_network, input_specification
@@ -26,7 +27,7 @@ from radiodeep.networks.weights import load_weights
 
 CHANNELS = ("all", "red", "green", "blue")
 _SLICE_POOLS = {"mean": np.mean, "max": np.max}
-_BATCH = 32
+_BATCH, _CUBES = 32, 2  # images, cubes at a time
 _AHEAD = 4  # cases that are read while the network looks at those before them
 
 
@@ -39,17 +40,19 @@ class DeepFeatureExtractor(StatelessExtractor):
     Parameters
     ----------
     network : str, default="radiodeep-mini"
-        The packaged network (64 x 64 grey, 192 features), "cnn_f", or any model of timm.
+        The packaged network (64 x 64 grey, 192 features), "cnn_f", "cnn_m", "cnn_s", any model of timm, or one for
+        cubes: "medicalnet_resnet10", "..18", "..34", "..50", "fcib_resnet50".
     weights : None, "pretrained", "random", path or state dict, default=None
         None takes the packaged weights where there are any, and is an error elsewhere: there is no
         silent random network. "pretrained" is timm's hub, "random" needs a `seed`.
     window : {"exact", "crop"}, default="exact"
         "exact" warps the region's bounding box to the square, "crop" cuts `size` pixels about its
         centre (its size and surroundings stay visible). Even "exact" hides size in part only: a
-        small lesion is enlarged more and looks smoother, which a network can see.
+        small lesion is enlarged more and looks smoother, which a network can see. Networks for cubes get the box
+        warped to a cube, or a cube of `size` voxels at their own spacing (1 mm), in the image's own intensities.
     size : int, optional
         Side of the square in pixels; by default the network's own. It is then resized linearly to
-        the network's own size.
+        the network's own size. Cubes stay as they are.
     slice : {"largest", "all", "three-orthogonal", "2.5d"}, default="largest"
         "largest": the slice with most of the region. "all": every slice of the region. "three-orthogonal": the
         largest one along each axis. "2.5d": the largest one and its two neighbours as the three channels.
@@ -65,7 +68,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         How maps of a named layer become one number per channel; "flatten" keeps all of them.
     intensity_range : (low, high), optional
         Intensities mapped to black and white, e.g. (-1000, 400) HU; by default the minimum and maximum of what the
-        squares of each case show.
+        squares of each case show. Cubes are cut off at it.
     seed : int, optional
         For `weights="random"` alone.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
@@ -201,7 +204,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         rows, waiting = [], []
         for images in _read_ahead(self._images, listed):
             waiting.append(images)
-            if sum(map(len, waiting)) >= _BATCH:
+            if sum(map(len, waiting)) >= (_BATCH if images.ndim == 4 else _CUBES):
                 rows += self._rows(network, waiting)
                 waiting = []
         rows += self._rows(network, waiting)
@@ -212,7 +215,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         self._check_settings()
         specification = input_specification(self.network)
         n_planes = 3 if self.slice == "2.5d" else 1
-        images = np.zeros((1, n_planes, specification.size, specification.size), np.float32)
+        images = np.zeros((1, n_planes, *[specification.size] * specification.dimensions), np.float32)
         count = self._rows(self._pretrained()[0], [images])[0].size
         stem = f"{self.network}_{self._layer() or 'pool'}"
         return np.array([f"{stem}_{number:04d}" for number in range(count)], dtype=object)
@@ -230,7 +233,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         -------
         list of (images, maps), one pair per case
             Float32 arrays of shape (n_images, size, size): the images, of 0..1, and the absolute gradient of the
-            feature in each pixel. Of "2.5d" the middle slice, with the gradients of all three added.
+            feature in each pixel. Of "2.5d" the middle slice, with the gradients of all three added; of a cube
+            its slices.
 
         Raises
         ------
@@ -253,7 +257,9 @@ class DeepFeatureExtractor(StatelessExtractor):
                 self.activation,
                 self.pool,
             )
-            shown.append((images[:, images.shape[1] // 2], gradients.abs().sum(dim=1).numpy()))
+            planes, where = images[:, images.shape[1] // 2], gradients.abs().sum(dim=1).numpy()
+            cube = planes.ndim == 4
+            shown.append((scale_to_unit(planes[0]), where[0]) if cube else (planes, where))
         return shown
 
     def settings(self):
@@ -326,9 +332,14 @@ class DeepFeatureExtractor(StatelessExtractor):
             )
 
     def _images(self, case):
-        """Return the case as float32 (n_images, n_planes, size, size) of 0..1 in the network's size."""
+        """Return the case as float32 (n_images, n_planes, size, size) of 0..1, or (1, 1, size, size, size)."""
         specification = input_specification(self.network)
         side = self.size or specification.size
+        if specification.dimensions == 3:
+            crop = self.window == "crop"
+            cube = cube_about(case, side, specification.spacing_mm) if crop else warped_cube(case, side)
+            cube = np.nan_to_num(cube, nan=np.nanmin(cube))
+            return (cube if self.intensity_range is None else np.clip(cube, *self.intensity_range))[None, None]
         planes = lesion_planes(case, self.slice, self.window, side, self.intensity_range)
         return np.stack([resize_planes(image, specification.size) for image in planes])
 
@@ -343,7 +354,7 @@ class DeepFeatureExtractor(StatelessExtractor):
                 layer=self._computed_layer(),
                 activation=self.activation,
                 pool=self.pool,
-                batch_size=_BATCH,
+                batch_size=_BATCH if images[0].ndim == 4 else _CUBES,
             ).numpy()
         ends = np.cumsum([len(some) for some in images])
         return [_SLICE_POOLS[self.slice_pool](some, axis=0) for some in np.split(values, ends[:-1])]
@@ -351,6 +362,8 @@ class DeepFeatureExtractor(StatelessExtractor):
     def _on_channels(self, images):
         """Return images (n, n_planes, size, size) of 0..1 as a tensor on the scale and channels of the network."""
         specification = input_specification(self.network)
+        if specification.dimensions == 3:
+            return specification.normalize(torch.from_numpy(images))
         tensor = specification.images(images)
         if self.channel == "all":
             return tensor
@@ -381,6 +394,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         channels = input_specification(self.network).channels
         if self.channel != "all" and channels != 3:
             raise InputError(f"'{self.network}' takes {channels} channel, so channel='{self.channel}' has no meaning.")
+        if self.slice != "largest" and input_specification(self.network).dimensions == 3:
+            raise InputError(f"'{self.network}' is shown a cube, so slice={self.slice!r} has no meaning. Leave it out.")
         if self.slice == "2.5d" and (channels != 3 or self.channel != "all"):
             raise InputError(
                 f"slice='2.5d' gives one slice to each of three channels. Got channel='{self.channel}' and "

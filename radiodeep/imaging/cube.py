@@ -1,9 +1,10 @@
 """Case -> array: the cube about a lesion that a network for volumes is shown."""
 
 import numpy as np
+from skimage.transform import resize
 
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.crop import bounding_box
+from radiodeep.imaging.crop import bounding_box, crop_to_roi
 
 
 def cube_about(case, size, spacing_mm=1.0):
@@ -51,6 +52,26 @@ def cube_about(case, size, spacing_mm=1.0):
         places = (span.start + span.stop - 1) / 2 + offsets_mm / step
         cube = _interpolated(cube, axis, np.clip(places, 0, cube.shape[axis] - 1))
     return cube.astype(np.float32)
+
+
+def warped_cube(case, size):
+    """Return the region's bounding box warped to a cube of `size` voxels along every side, linearly, as float32.
+
+    What shrinks is smoothed first.
+
+    Parameters
+    ----------
+    case : Case
+    size : int
+
+    Returns
+    -------
+    float32 ndarray of shape (size, size, size)
+        In the unit of the image.
+    """
+    voxels = crop_to_roi(case).voxels.astype(np.float32)
+    shrinks = size < max(voxels.shape)
+    return resize(voxels, (size,) * 3, order=1, mode="edge", anti_aliasing=shrinks).astype(np.float32)
 
 
 def _interpolated(array, axis, places):

@@ -24,8 +24,11 @@ from radiodeep.exceptions import (
 )
 from radiodeep.features.deep import CHANNELS
 from radiodeep.imaging.crop import bounding_box, exact_window
+from radiodeep.imaging.cube import cube_about, warped_cube
 from radiodeep.imaging.resample import resample
+from radiodeep.networks.activations import forward_features
 from radiodeep.networks.architectures import build_network
+from radiodeep.networks.weights import load_weights
 
 COHORT = make_phantom_cohort(8, random_state=2)
 EXTRACTORS = [RadiomicsExtractor(families=["shape", "glcm"]), DeepFeatureExtractor(window="crop", size=48)]
@@ -325,3 +328,20 @@ def test_a_failing_case_in_the_middle_of_a_batch_is_named_and_ends_the_reading()
     empty = COHORT[3].replace(mask=np.zeros_like(COHORT[3].mask))
     with pytest.raises(EmptyMaskError, match="^phantom-003: the mask outlines no voxel"):
         DeepFeatureExtractor().transform([*COHORT, *COHORT, empty, *COHORT])
+
+
+@pytest.mark.parametrize("window", ["crop", "exact"])
+def test_networks_for_cubes_are_shown_a_cube_in_its_own_intensities(window):
+    deep = DeepFeatureExtractor("medicalnet_resnet10", weights="random", seed=0, window=window, size=24, n_threads=1)
+    values = deep.fit_transform(COHORT[:3])
+    assert values.shape == (3, 512) == (3, len(deep.get_feature_names_out()))
+    network = build_network("medicalnet_resnet10", in_channels=1, n_classes=0)
+    load_weights(network, "random", "medicalnet_resnet10", seed=0)
+    cube = cube_about(COHORT[1], 24, 1.0) if window == "crop" else warped_cube(COHORT[1], 24)
+    cube = torch.from_numpy((cube - cube.mean()) / cube.std())[None, None]
+    expected = forward_features(network, cube).numpy()
+    np.testing.assert_allclose(values[1:2], expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="is shown a cube, so slice='all' has no meaning"):
+        DeepFeatureExtractor("medicalnet_resnet10", weights="random", seed=0, slice="all").fit(COHORT)
+    images, maps = deep.saliency(COHORT[:1], deep.get_feature_names_out()[3])[0]
+    assert images.shape == maps.shape == (24, 24, 24)
