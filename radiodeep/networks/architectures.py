@@ -130,7 +130,7 @@ _OWN = {
 _ONE_FOR_TWO = ("arch1", "arch2", "arch3")
 
 
-def build_network(name, in_channels=3, n_classes=2, *, one_for_two=True):
+def build_network(name, in_channels=3, n_classes=2, image_size=None, *, one_for_two=True):
     """Build a network by name, with random weights as its modules draw them.
 
     Parameters
@@ -151,6 +151,9 @@ def build_network(name, in_channels=3, n_classes=2, *, one_for_two=True):
     n_classes : int, default=2
         Number of outputs; "arch1", "arch2" and "arch3" have one output for two classes, whose sigmoid is the
         probability of the second. 0 leaves the classifier out: the network ends in its pooled features.
+    image_size : int, optional
+        Side of the images for networks of timm which take one size, but can be built for another, such as
+        "vit_small_patch14_dinov2" for 224 in place of 518. All others ignore it.
     one_for_two : bool, default=True
         False gives these three, too, two outputs for 2: two numbers are not two classes.
 
@@ -162,7 +165,7 @@ def build_network(name, in_channels=3, n_classes=2, *, one_for_two=True):
     Raises
     ------
     InputError
-        No network has this name; the message lists similar ones.
+        No network has this name (the message lists similar ones), or not for images of this size.
 
     See Also
     --------
@@ -193,7 +196,17 @@ def build_network(name, in_channels=3, n_classes=2, *, one_for_two=True):
     if name in _OWN:
         n_outputs = 1 if one_for_two and n_classes == 2 and name in _ONE_FOR_TWO else n_classes
         return _OWN[name][0](in_channels, n_outputs)
-    return _timm_with(name).create_model(name, num_classes=n_classes, in_chans=in_channels)
+    wanted = input_specification(name)
+    other = {"img_size": image_size} if wanted.fixed_size and image_size not in (None, wanted.size) else {}
+    try:
+        return _timm_with(name).create_model(name, num_classes=n_classes, in_chans=in_channels, **other)
+    except (TypeError, ValueError, AssertionError) as error:
+        if not other:
+            raise
+        raise InputError(
+            f"'{name}' cannot be built for images of {image_size!r} x {image_size!r} pixels. Leave image_size out, "
+            f"and resize the images to its own {wanted.size} x {wanted.size}."
+        ) from error
 
 
 def input_specification(name):

@@ -34,6 +34,17 @@ class VolumetricResNet(nn.Module):
     References
     ----------
     S. Chen, K. Ma, Y. Zheng, Med3D: Transfer learning for 3D medical image analysis, arXiv:1904.00625 (2019).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from radiodeep.networks.activations import forward_features
+    >>> from radiodeep.networks.volumetric import VolumetricResNet
+    >>> network = VolumetricResNet(width=16)
+    >>> forward_features(network, torch.zeros(2, 1, 32, 32, 32)).shape
+    torch.Size([2, 128])
+    >>> forward_features(network, torch.zeros(2, 1, 32, 32, 32), layer="layer2.0.bn1", pool="max").shape
+    torch.Size([2, 32])
     """
 
     classifier_name = "fc"

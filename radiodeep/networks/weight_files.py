@@ -14,13 +14,15 @@ import torch
 
 from radiodeep.exceptions import WeightsError
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".mat")
-_NESTS = ("state_dict", "model_state_dict", "model", "network")
-_PREFIXES = ("module.", "_orig_mod.", "model.", "network.")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".torch", ".mat")
+MEAN_COLOUR = "normalization.averageImage"
+GEOMETRY = ("stride", "pad", "pool")
+_NESTS = ("state_dict", "trunk_state_dict", "model_state_dict", "model", "network")
+_PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "backbone.", "trunk.")
 
 
 def read_weights_file(path):
-    """Read a `.safetensors`, `.pth`/`.pt`/`.bin` or MatConvNet `.mat` file.
+    """Read a `.safetensors`, `.pth`/`.pt`/`.bin`/`.torch` or MatConvNet `.mat` file.
 
     Parameters
     ----------
@@ -30,6 +32,8 @@ def read_weights_file(path):
     -------
     state : dict of str to tensor
         Without the wrappings of training programs (`module.` before each key, a `state_dict` inside a checkpoint).
+        What else a MatConvNet file states comes beside them: the mean colour under `MEAN_COLOUR`, three values of
+        0..255, and for example the strides of a layer under `conv1.stride` (`GEOMETRY`).
     form : str
         "safetensors", "pytorch" or "matconvnet".
     sha256 : str
@@ -59,7 +63,8 @@ def unwrap_state(state, origin):
     Parameters
     ----------
     state : mapping
-        A state dict, or a checkpoint with one under `state_dict`, `model_state_dict`, `model` or `network`.
+        A state dict, or a checkpoint with one under `state_dict`, `trunk_state_dict`, `model_state_dict`, `model` or
+        `network`.
     origin : str
         Where it came from, for messages.
 
@@ -137,20 +142,35 @@ def _read_matconvnet(path):
     state = {}
     for layer in np.ravel(layers):
         state.update(_tensors_of_layer(_alone(layer), path))
-    return state
+    return state | _mean_colour(content)
+
+
+def _mean_colour(content):
+    """Return the colour that is to be taken off the images: stored as one pixel, or as an image whose mean it is."""
+    found = content
+    for name in ("net", "meta", "normalization", "averageImage"):
+        below = found.get(name) if isinstance(found, dict) else getattr(found, name, None)
+        found = found if name in ("net", "meta") and below is None else _alone(below)  # early files have no `meta`
+    image = np.asarray(found if found is not None else [], np.float32)
+    colours = image.reshape(-1, 3) if image.ndim == 3 and image.shape[2] == 3 else image.reshape(1, -1)
+    if colours.shape[1] != 3 or not np.isfinite(colours).all():
+        return {}
+    return {MEAN_COLOUR: torch.from_numpy(colours.mean(axis=0))}
 
 
 def _tensors_of_layer(layer, path):
-    """Return weight and bias of one layer; none for layers without weights.
+    """Return weight and bias of one layer, where it has them, and its strides and the like.
 
     MatConvNet stores filters as (height, width, in, out), torch as (out, in, height, width). Full layers are
     filters as large as their input; torch flattens that input in the same order (in, height, width).
     """
     name = str(_alone(getattr(layer, "name", "")))
+    found = {part: np.ravel(getattr(layer, part)) for part in GEOMETRY if hasattr(layer, part)}
+    geometry = {f"{name}.{part}": torch.from_numpy(values.astype(np.int64)) for part, values in found.items()}
     before_2015 = hasattr(layer, "filters")
     pair = [layer.filters, layer.biases] if before_2015 else np.ravel(getattr(layer, "weights", []))
     if len(pair) == 0:
-        return {}
+        return geometry
     filters, bias = np.asarray(pair[0], np.float32), np.asarray(pair[1], np.float32).ravel()
     filters = filters.reshape(filters.shape + (1,) * (4 - filters.ndim))  # MATLAB drops axes of length one at the end
     if filters.ndim != 4 or filters.shape[3] != bias.size:
@@ -161,7 +181,8 @@ def _tensors_of_layer(layer, path):
     filters = filters.transpose(3, 2, 0, 1)
     if name.startswith("fc"):
         filters = filters.reshape(len(filters), -1)
-    return {f"{name}.weight": torch.from_numpy(filters.copy()), f"{name}.bias": torch.from_numpy(bias.copy())}
+    weights = {f"{name}.weight": torch.from_numpy(filters.copy()), f"{name}.bias": torch.from_numpy(bias.copy())}
+    return weights | geometry
 
 
 def _alone(value):

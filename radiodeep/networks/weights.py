@@ -5,21 +5,31 @@ Nothing here ever puts random numbers in the place of weights that could not be 
 
 import importlib.resources
 import os
-import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from radiodeep.exceptions import RadiodeepWarning, WeightsError
-from radiodeep.networks.architectures import build_network, first_channels, is_own
+from radiodeep.networks.architectures import (
+    build_network,
+    first_channels,
+    first_convolution,
+    input_specification,
+    is_own,
+)
 from radiodeep.networks.hub import find_hub_weights
 from radiodeep.networks.weight_files import SUFFIXES, hash_of_state, read_weights_file, unwrap_state
+from radiodeep.networks.weight_forms import renamed_for
 
 _PACKAGED = {"radiodeep-mini": "radiodeep_mini.safetensors"}
 _SHARE_NEEDED = 0.95
+_KERAS = (
+    " Offsets of convolutions before a normalisation are those of a network converted from Keras, as some copies of "
+    "RadImageNet are. Take the authors' PyTorch file (its names begin with 'backbone.')."
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,10 @@ class WeightsRecord:
         The last layer, too, came from the source.
     seed : int or None
         Of random weights.
+    origin : {"radimagenet", "open_clip", "torchvision", "matconvnet", "timm"} or None
+        The program whose names were replaced by those of the network; None if they fitted as they were.
+    mean, std : tuple of float, or None
+        Normalisation of images of 0..1 that these weights want, where they settle it; `input_with` makes use of it.
     """
 
     form: str
@@ -45,6 +59,44 @@ class WeightsRecord:
     n_expected: int
     classifier_loaded: bool
     seed: int | None = None
+    origin: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+def input_with(name, record):
+    """Return what a network wants to be given when it has certain weights.
+
+    Parameters
+    ----------
+    name : str
+        Of the network.
+    record : WeightsRecord
+        From `load_weights`.
+
+    Returns
+    -------
+    NetworkInput
+        As `input_specification(name)`, with the normalisation that belongs to the weights.
+
+    Examples
+    --------
+    >>> from radiodeep.networks.architectures import build_network
+    >>> from radiodeep.networks.weights import input_with, load_weights
+    >>> network = build_network("resnet18", n_classes=0)
+    >>> parts = dict(enumerate(("conv1", "bn1", "", "", "layer1", "layer2", "layer3", "layer4")))
+    >>> radimagenet = {
+    ...     f"backbone.{number}.{key.partition('.')[2]}": weights
+    ...     for number, part in parts.items()
+    ...     for key, weights in network.state_dict().items()
+    ...     if part and key.startswith(f"{part}.")
+    ... }
+    >>> record = load_weights(network, radimagenet, "resnet18")
+    >>> record.origin, input_with("resnet18", record).mean
+    ('radimagenet', (0.5, 0.5, 0.5))
+    """
+    specification = input_specification(name)
+    return specification if record.mean is None else replace(specification, mean=record.mean, std=record.std)
 
 
 def has_packaged_weights(name):
@@ -65,8 +117,8 @@ def load_weights(network, source, name, seed=None):
         - "pretrained": as published for a model of timm; looked for in the local cache of the Hugging Face hub
           before the hub itself.
         - "random": drawn from `seed`; features of such a network mean little.
-        - the path of a `.safetensors`, `.pth`, `.pt` or `.bin` file, or of a MatConvNet `.mat` file for "cnn_f".
-        - a state dict.
+        - the path of a `.safetensors`, `.pth`, `.pt`, `.bin`, `.torch` or `.mat` file, in a form of the table below.
+        - a state dict in such a form.
     name : str
         The network's name.
     seed : int, optional
@@ -80,7 +132,32 @@ def load_weights(network, source, name, seed=None):
     ------
     WeightsError
         The source is missing, unreadable, unsafe, or does not belong to the network: a weight of another shape, a
-        filter or matrix missing, or fewer than 95 % of all names matched.
+        filter or matrix missing, fewer than 95 % of all names matched, or weights inside a part of the network that
+        has no place for them.
+
+    Notes
+    -----
+    Forms that are known by the names of the weights, for a network from `build_network`:
+
+    ============================  =========================================  ====================================
+    form                          names in the file                          networks
+    ============================  =========================================  ====================================
+    timm, or a network from here  those of the network                       all
+    torchvision                   torchvision's                              resnet, densenet, inception_v3, vgg,
+                                                                             convnext
+    RadImageNet, PyTorch          `backbone.0.weight` ...                    resnet50, densenet121, inception_v3
+    BiomedCLIP, open_clip         `visual.trunk.` ... beside those for text  vit_base_patch16_224, others of timm
+    DINOv2                        Meta's own                                 vit_..._patch14_dinov2; position
+                                                                             embedding resized to the network's
+    MedicalNet                    `module.` ... in `state_dict`              medicalnet_resnet10, 18, 34, 50
+    FCIB                          those of MONAI in `trunk_state_dict`       fcib_resnet50
+    MatConvNet (.mat)             `conv1` to `fc8`                           cnn_f, cnn_m, cnn_s
+    MatConvNet (.mat)             `conv1_1` to `fc8`                         vgg16, vgg19
+    ============================  =========================================  ====================================
+
+    RadImageNet and BiomedCLIP want another normalisation than timm's weights of the same network, and a `.mat` file
+    has its own mean colour: `input_with(name, record)` knows. ResNet50 of RadImageNet converted from Keras is another
+    network (offsets in its convolutions, another stride) and is refused.
 
     Warns
     -----
@@ -105,7 +182,7 @@ def load_weights(network, source, name, seed=None):
     if seed is not None:
         raise WeightsError(f'A seed belongs to weights="random" alone. Got seed={seed!r} with {source!r} instead.')
     state, form, digest = _read(source, name)
-    state = _translated(network, state, name)
+    state, origin, normalization = renamed_for(network, name, state, form, _expected(network))
     n_matched, n_expected = _check(network, state, name, form)
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     present = {key for key, shape in shapes.items() if key in state and state[key].shape == shape}
@@ -113,7 +190,9 @@ def load_weights(network, source, name, seed=None):
     whole = bool(classifier) and classifier <= present
     chosen = present if whole else present - classifier
     network.load_state_dict({key: state[key] for key in chosen}, strict=False)
-    return WeightsRecord(form, digest, n_matched, n_expected, whole)
+    # What a hub publishes, timm describes itself.
+    mean, std = (None, None) if normalization is None or form == "pretrained" else normalization
+    return WeightsRecord(form, digest, n_matched, n_expected, whole, origin=origin, mean=mean, std=std)
 
 
 def _read(source, name):
@@ -169,21 +248,6 @@ def _expected(network):
     }
 
 
-def _translated(network, state, name):
-    """Let timm rename the weights of other programs where the names do not fit as they are."""
-    expected = _expected(network)
-    fitting = sum(key in state and tuple(state[key].shape) == shape for key, shape in expected.items())
-    # timm's own loading would go on without the names that it does not find, so only its renaming is used.
-    rename = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
-    if is_own(name) or rename is None or fitting >= _SHARE_NEEDED * len(expected):
-        return state
-    try:
-        renamed = rename(dict(state), network)
-        return unwrap_state(renamed, "state dict")
-    except (RuntimeError, LookupError, ValueError, AttributeError, TypeError, AssertionError, WeightsError):
-        return state  # no form that timm knows either: the check that follows says what does not fit
-
-
 def _check(network, state, name, form):
     """Return how many keys match and how many should; raise if they do not belong together."""
     expected = _expected(network)
@@ -197,7 +261,8 @@ def _check(network, state, name, form):
     origin = f"{form} weights do not belong to '{name}'"
     drawn = {key for key, weights in network.named_parameters() if weights.ndim > 1}
     if misshapen or drawn.intersection(missing) or n_matched < _SHARE_NEEDED * len(expected):
-        foreign = [key for key in state if key not in network.state_dict()]
+        present = network.state_dict().keys()
+        foreign = [key for key in state if key not in present]
         raise WeightsError(
             f"The {origin}: {n_matched} of its {len(expected)} weights match; at least 95 % must, and all "
             "filters and matrices."
@@ -205,6 +270,13 @@ def _check(network, state, name, form):
             + _listing("Missing", missing)
             + _listing("In the source, but not in the network", foreign)
             + _channel_hint(network, state)
+        )
+    homeless = _without_a_place(network, state)
+    if homeless:
+        offsets = all(key.endswith(".bias") for key in homeless)
+        raise WeightsError(
+            f"The {origin}: it has no place for {len(homeless)} of them, so it would compute something else than the "
+            "network that they were learned in." + _listing("Without a place", homeless) + (_KERAS if offsets else "")
         )
     if missing:
         warnings.warn(
@@ -216,6 +288,15 @@ def _check(network, state, name, form):
     return n_matched, len(expected)
 
 
+def _without_a_place(network, state):
+    """Return the weights that belong inside a part of the network which has none of that name."""
+    parts = {name for name, _ in network.named_children()}
+    parts -= {name.partition(".")[0] for name in classifier_names(network)}
+    present = network.state_dict().keys()
+    foreign = (key for key in state if key not in present and key.endswith((".weight", ".bias")))
+    return [key for key in foreign if key.partition(".")[0] in parts]
+
+
 def _listing(title, names, most=6):
     if not names:
         return ""
@@ -225,12 +306,9 @@ def _listing(title, names, most=6):
 
 def _channel_hint(network, state):
     """Say so if the network was built for another number of image channels."""
-    convolution = next(
-        (key for key, module in network.named_modules() if isinstance(module, torch.nn.Conv2d)),
-        None,
-    )
-    wanted = state.get(f"{convolution}.weight")
-    if wanted is None or wanted.ndim != 4 or wanted.shape[1] == first_channels(network):
+    name, convolution = first_convolution(network)
+    wanted = state.get(f"{name}.weight")
+    if wanted is None or wanted.ndim != convolution.weight.ndim or wanted.shape[1] == convolution.in_channels:
         return ""
     n_channels = wanted.shape[1]
     return f" These weights are for images of {n_channels} channels: build_network(..., in_channels={n_channels})."
@@ -242,7 +320,9 @@ def _draw(network, name, seed):
         raise WeightsError(f'weights="random" needs a seed, an int >= 0, so that they can be had again. Got {seed!r}.')
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        twin = build_network(name, in_channels=first_channels(network) or 3, n_classes=0).state_dict()
+        side = getattr(getattr(network, "patch_embed", None), "img_size", None)  # of a transformer
+        side = side[0] if isinstance(side, tuple) else side
+        twin = build_network(name, first_channels(network) or 3, 0, image_size=side).state_dict()
         expected = _expected(network)
         if any(key not in twin or tuple(twin[key].shape) != shape for key, shape in expected.items()):
             raise WeightsError(f"The network is no '{name}', so no weights can be drawn for it. Give its own name.")

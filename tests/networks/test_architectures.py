@@ -150,6 +150,18 @@ def test_any_model_of_timm_can_be_built():
     assert network.eval()(torch.zeros(1, 1, 64, 64)).shape == (1, 4)
 
 
+def test_a_transformer_can_be_built_for_another_size():
+    network = build_network("vit_tiny_patch16_224", n_classes=0, image_size=64).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 192)
+        assert build_network("resnet10t", n_classes=0, image_size=64).eval()(torch.zeros(1, 3, 32, 32)).shape == (
+            1,
+            512,
+        )
+    with pytest.raises(InputError, match=r"cannot be built for images of '64' x '64' pixels.* its own 224 x 224"):
+        build_network("vit_tiny_patch16_224", image_size="64")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -4,7 +4,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["activations", "architectures", "procedural", "training", "weights"])
+@pytest.mark.parametrize("name", ["activations", "architectures", "procedural", "training", "volumetric", "weights"])
 def test_the_examples_of_the_documentation_run(name):
     module = importlib.import_module(f"radiodeep.networks.{name}")
     result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)

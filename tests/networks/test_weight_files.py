@@ -34,7 +34,7 @@ def test_a_safetensors_file_is_read(tmp_path):
     assert len(sha256) == 64
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".torch"])
 def test_a_pytorch_file_is_read(tmp_path, suffix):
     torch.save(STATE, tmp_path / f"net{suffix}")
     state, form, _ = read_weights_file(tmp_path / f"net{suffix}")
@@ -50,6 +50,8 @@ def test_a_pytorch_file_is_read(tmp_path, suffix):
         {f"module.{key}": value for key, value in STATE.items()},
         {"state_dict": {f"module.model.{key}": value for key, value in STATE.items()}},
         {f"_orig_mod.{key}": value for key, value in STATE.items()},
+        {"trunk_state_dict": STATE, "head_state_dict": {"weight": torch.ones(1)}},
+        {"state_dict": {f"model.backbone.{key}": value for key, value in STATE.items()}},
     ],
 )
 def test_the_wrappers_of_training_programs_are_taken_off(wrapped):

@@ -222,6 +222,12 @@ def test_random_weights_come_back_for_the_same_seed_and_leave_the_global_state_a
     assert (records[0].form, records[0].seed) == ("random", 1)
 
 
+def test_random_weights_can_be_drawn_for_a_transformer_of_another_size():
+    network = build_network("vit_tiny_patch16_224", n_classes=0, image_size=64)
+    record = load_weights(network, "random", "vit_tiny_patch16_224", seed=1)
+    assert record.n_matched == record.n_expected
+
+
 @pytest.mark.parametrize("seed", [None, -1, True, 0.5])
 def test_random_weights_need_a_seed(seed):
     with pytest.raises(WeightsError, match=f'weights="random" needs a seed, an int >= 0, .*Got {seed!r}'):
