@@ -216,7 +216,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         specification = input_specification(self.network)
         n_planes = 3 if self.slice == "2.5d" else 1
         images = np.zeros((1, n_planes, *[specification.size] * specification.dimensions), np.float32)
-        count = self._rows(self._pretrained()[0], [images])[0].size
+        count = self._rows(self._any()[0], [images])[0].size
         stem = f"{self.network}_{self._layer() or 'pool'}"
         return np.array([f"{stem}_{number:04d}" for number in range(count)], dtype=object)
 
@@ -245,11 +245,14 @@ class DeepFeatureExtractor(StatelessExtractor):
         names = self.get_feature_names_out().tolist()
         if name not in names:
             raise InputError(f"There is no feature {name!r}. They are called {names[0]} to {names[-1]}.")
-        network = build_network(self.network, input_specification(self.network).channels, n_classes=0)
+        specification = input_specification(self.network)
+        with torch.random.fork_rng(devices=[]):
+            network = build_network(self.network, specification.channels, n_classes=0)
         load_weights(network, *self._source())
+        per_unit = self._kept_channels() / torch.tensor(specification.std).view(1, -1, 1, 1)
         shown = []
         for images in map(self._images, as_cases(cases)):
-            gradients = feature_gradients(
+            gradients = per_unit * feature_gradients(
                 network,
                 self._on_channels(images),
                 names.index(name),
@@ -257,9 +260,10 @@ class DeepFeatureExtractor(StatelessExtractor):
                 self.activation,
                 self.pool,
             )
+            if images.shape[1] == 1:  # one image in all channels, whose gradients may cancel each other out
+                gradients = gradients.sum(dim=1, keepdim=True)
             planes, where = images[:, images.shape[1] // 2], gradients.abs().sum(dim=1).numpy()
-            cube = planes.ndim == 4
-            shown.append((scale_to_unit(planes[0]), where[0]) if cube else (planes, where))
+            shown.append((scale_to_unit(planes[0]), where[0]) if planes.ndim == 4 else (planes, where))
         return shown
 
     def settings(self):
@@ -268,7 +272,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         shown = self.get_params() | {"weights": Path(self.weights).name if named and self.weights else None}
         shown |= {"precision": chosen_precision(self.precision, chosen_device(self.device))}
         shown = {name: value for name, value in shown.items() if name not in ("device", "n_threads")}
-        return {"extractor": type(self).__name__, **shown, "weights_sha256": self._pretrained()[1]}
+        return {"extractor": type(self).__name__, **shown, "weights_sha256": self._any()[1]}
 
     def _layer(self):
         return self.layer or input_specification(self.network).layer
@@ -277,10 +281,15 @@ class DeepFeatureExtractor(StatelessExtractor):
         """Return the network, ready to look at images, and the sha256 of its weights."""
         if self.fine_tune is None:
             return self._pretrained()
-        if self not in _TUNED:
+        how = self._how()
+        if self not in _TUNED or _TUNED[self][0] != how:
             source, name, seed = self._source()
-            _TUNED[self] = _loaded_network(name, source, seed, *self._how())
-        return _TUNED[self]
+            _TUNED[self] = how, _loaded_network(name, source, seed, *how)
+        return _TUNED[self][1]
+
+    def _any(self):
+        """Return what `_load` does, or before a `fit` that trains what it would start from."""
+        return self._load() if self.__sklearn_is_fitted__() else self._pretrained()
 
     def _source(self):
         """Return source, name and seed of the weights as `load_weights` takes them."""
@@ -365,10 +374,14 @@ class DeepFeatureExtractor(StatelessExtractor):
         if specification.dimensions == 3:
             return specification.normalize(torch.from_numpy(images))
         tensor = specification.images(images)
+        return tensor if self.channel == "all" else tensor * self._kept_channels()
+
+    def _kept_channels(self):
+        """Return 1 for the channels that get the image and 0 for the others, (1, channels, 1, 1)."""
+        n_channels = input_specification(self.network).channels
         if self.channel == "all":
-            return tensor
-        kept = torch.zeros(specification.channels).index_fill_(0, torch.tensor(CHANNELS.index(self.channel) - 1), 1)
-        return tensor * kept.view(1, -1, 1, 1)
+            return torch.ones(1, n_channels, 1, 1)
+        return (torch.arange(n_channels) == CHANNELS.index(self.channel) - 1).float().view(1, -1, 1, 1)
 
     def _check_settings(self):
         rules = {
@@ -429,6 +442,7 @@ def _cached_network(name, weights, seed, changed, *how):
 
 def _loaded_network(name, weights, seed, precision, device, fold, backend):
     """Return the network without classifier, ready to look at images, and the sha256 of its weights."""
-    network = build_network(name, in_channels=input_specification(name).channels, n_classes=0)
+    with torch.random.fork_rng(devices=[]):  # its first weights are drawn
+        network = build_network(name, in_channels=input_specification(name).channels, n_classes=0)
     record = load_weights(network, weights, name, seed=seed)
     return prepared(network, precision, device, fold, backend), record.sha256

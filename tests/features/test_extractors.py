@@ -345,3 +345,23 @@ def test_networks_for_cubes_are_shown_a_cube_in_its_own_intensities(window):
         DeepFeatureExtractor("medicalnet_resnet10", weights="random", seed=0, slice="all").fit(COHORT)
     images, maps = deep.saliency(COHORT[:1], deep.get_feature_names_out()[3])[0]
     assert images.shape == maps.shape == (24, 24, 24)
+
+
+@pytest.mark.parametrize("channel", ["all", "red"])
+def test_saliency_is_the_gradient_of_the_pixel_that_is_shown(channel):
+    deep = DeepFeatureExtractor("resnet10t", weights="random", seed=0, channel=channel, intensity_range=(-50, 150))
+    name, before = deep.get_feature_names_out()[5], torch.get_rng_state()
+    (images, maps), *_ = deep.fit(COHORT).saliency(COHORT[:1], name)
+    assert torch.equal(torch.get_rng_state(), before)
+    network = build_network("resnet10t", n_classes=0).double().eval()
+    load_weights(network, "random", "resnet10t", seed=0)
+
+    def feature(change):
+        with torch.inference_mode():
+            return network(deep._on_channels(images[:, np.newaxis].astype(np.float64) + change))[0, 5].item()
+
+    for place in np.argsort(maps[0], axis=None)[-3:]:
+        step = np.zeros(images[:, np.newaxis].shape)
+        step.flat[place] = 1e-6
+        by_hand = abs(feature(step) - feature(-step)) / 2e-6
+        assert maps[0].flat[place] == pytest.approx(by_hand, rel=1e-3)

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.naive_bayes import GaussianNB
@@ -81,6 +82,25 @@ def test_a_second_fit_forgets_the_first():
     assert not np.array_equal(first, other)
     fresh = rd.DeepFeatureExtractor(fine_tune=STRONG).fit(COHORT[:8], COHORT.labels[:8])
     np.testing.assert_array_equal(other, fresh.transform(COHORT[:2]))
+
+
+def test_a_setting_that_is_changed_after_fitting_is_obeyed():
+    extractor = rd.DeepFeatureExtractor(fine_tune=STRONG).fit(COHORT, COHORT.labels)
+    whole = extractor.transform(COHORT[:2])
+    for changes in ({"precision": "bfloat16"}, {"layer": "blocks.1", "precision": "float32"}):
+        changed = extractor.set_params(**changes).transform(COHORT[:2])
+        np.testing.assert_array_equal(changed, pickle.loads(pickle.dumps(extractor)).transform(COHORT[:2]))
+        assert not np.array_equal(changed, whole)
+
+
+def test_a_tuned_extractor_needs_no_other_weights(tmp_path):
+    path = tmp_path / "start.safetensors"
+    save_file(build_network("radiodeep-mini", in_channels=1, n_classes=0).state_dict(), path)
+    extractor = rd.DeepFeatureExtractor(weights=str(path), fine_tune=STRONG).fit(COHORT, COHORT.labels)
+    path.unlink()
+    assert extractor.get_feature_names_out().size == extractor.transform(COHORT[:1]).shape[1]
+    assert extractor.transform([]).shape == (0, 192)
+    assert extractor.settings()["weights_sha256"] == extractor.weights_sha256_
 
 
 @pytest.mark.parametrize(
