@@ -15,7 +15,7 @@ from radiodeep.exceptions import InputError
 from radiodeep.progress import with_progress
 
 _CHUNK = 8  # cases handed to a worker at once: deep extractors batch them
-_CACHE_FORMAT = 2  # raise when the numbers of an extractor change for the same settings
+_CACHE_FORMAT = 3  # raise when the numbers of an extractor change for the same settings
 
 
 def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="raise"):

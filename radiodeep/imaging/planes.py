@@ -4,7 +4,7 @@ import numpy as np
 from skimage.transform import resize
 
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.crop import crop_window, exact_window, largest_slice
+from radiodeep.imaging.crop import WINDOWS, crop_window, exact_window, largest_slice
 from radiodeep.imaging.intensity import scale_to_unit, window_intensities
 
 SLICES = ("largest", "all", "three-orthogonal", "2.5d")
@@ -26,7 +26,8 @@ def lesion_planes(case, slice="largest", window="exact", size=64, intensity_rang
     size : int, default=64
         Side of the square in pixels.
     intensity_range : (low, high), optional
-        Intensities mapped to 0 and 1; by default the smallest and the largest of all images of the case.
+        Intensities mapped to 0 and 1; by default the smallest and the largest of all images of the case. NaN
+        outside the region is shown as the lower of the two, or as the smallest of the region.
 
     Returns
     -------
@@ -48,7 +49,9 @@ def lesion_planes(case, slice="largest", window="exact", size=64, intensity_rang
     """
     if slice not in SLICES:
         raise InputError(f"The 'slice' must be one of {', '.join(SLICES)}. Got {slice!r} instead.")
-    loaded = case.in_memory()
+    if window not in WINDOWS:
+        raise InputError(f"The 'window' must be one of {', '.join(WINDOWS)}. Got {window!r} instead.")
+    loaded = _without_gaps(case.in_memory(), intensity_range)
     cut = exact_window if window == "exact" else crop_window
     if slice == "three-orthogonal":
         planes = np.concatenate([cut(one, size).voxels for one in _orthogonal_slices(loaded, window == "crop")])
@@ -58,8 +61,17 @@ def lesion_planes(case, slice="largest", window="exact", size=64, intensity_rang
         scaled = scale_to_unit(planes.astype(np.float64))
     else:
         low, high = intensity_range
-        scaled = window_intensities(np.nan_to_num(planes.astype(np.float64), nan=low), low, high)
+        scaled = window_intensities(planes, low, high)
     return scaled[np.newaxis] if slice == "2.5d" else scaled[:, np.newaxis]
+
+
+def _without_gaps(case, intensity_range):
+    """Fill what is no finite number outside the region, before it spreads into it where pixels are interpolated."""
+    if np.isfinite(case.voxels).all():
+        return case
+    values = case.voxels[case.roi]
+    low, high = (values.min(), values.max()) if intensity_range is None else intensity_range
+    return case.replace(image=np.nan_to_num(case.voxels, nan=low, posinf=high, neginf=low))
 
 
 def _slices_of_region(case):

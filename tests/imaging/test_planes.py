@@ -103,3 +103,21 @@ def test_what_cannot_be_cut_is_refused():
         lesion_planes(flat, "three-orthogonal")
     with pytest.raises(InputError, match=r"must be one of largest, all, three-orthogonal, 2\.5d\. Got 'middle'"):
         lesion_planes(flat, "middle")
+
+
+@pytest.mark.parametrize("slice", SLICES)
+@pytest.mark.parametrize("window", ["exact", "crop"])
+@pytest.mark.parametrize("intensity_range", [None, (500.0, 1500.0)])
+def test_what_is_no_number_outside_the_region_does_not_spread_into_it(slice, window, intensity_range):
+    whole = case()
+    inside = whole.voxels[whole.roi]
+    lowest = inside.min() if intensity_range is None else intensity_range[0]
+    gaps, filled = (whole.replace(image=np.where(whole.roi, whole.voxels, outside)) for outside in (np.nan, lowest))
+    for size in (5, 32):
+        expected = lesion_planes(filled, slice, window, size, intensity_range)
+        np.testing.assert_array_equal(lesion_planes(gaps, slice, window, size, intensity_range), expected)
+
+
+def test_an_unknown_window_is_refused():
+    with pytest.raises(InputError, match="'window' must be one of exact, crop. Got 'exakt'"):
+        lesion_planes(case(), window="exakt")
