@@ -108,11 +108,11 @@ def save_model(model, path):
 def _dump(model, part, name):
     try:
         skops.io.dump(model, part)
-    except TypeError as error:  # skops knows no DataFrame
+    except (TypeError, RuntimeError) as error:  # skops knows no DataFrame and no tensor
         raise ModelError(
             f"'{name}' cannot be written, since the model holds something that .skops has no form for ({error}), "
-            "such as a DataFrame. Set such parameters to None or a dict after fitting, e.g. "
-            "model.set_params(stabilityselector__perturbed=None), or save as .joblib."
+            "such as a DataFrame or a tensor. Set such parameters to None or a dict after fitting, e.g. "
+            "model.set_params(stabilityselector__perturbed=None), give weights as a path, or save as .joblib."
         ) from error
 
 

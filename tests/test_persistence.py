@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import radiodeep as rd
 from radiodeep.exceptions import ModelError, ModelVersionError, UntrustedModelError
+from radiodeep.networks.architectures import build_network
 
 COHORT = rd.make_phantom_cohort(10, random_state=8)
 
@@ -128,3 +129,10 @@ def test_a_table_inside_a_model_is_refused_with_a_way_out(tmp_path):
     model.set_params(stabilityselector__perturbed=None)
     again = rd.load_model(rd.save_model(model, tmp_path / "model.skops"))
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_weights_in_memory_are_refused_with_a_way_out(tmp_path):
+    weights = build_network("radiodeep-mini", in_channels=1, n_classes=0).state_dict()
+    with pytest.raises(ModelError, match="a tensor. Set such parameters to None .* give weights as a path"):
+        rd.save_model(rd.DeepFeatureExtractor(weights=weights), tmp_path / "model.skops")
+    assert not list(tmp_path.iterdir())

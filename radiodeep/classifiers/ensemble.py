@@ -1,5 +1,7 @@
 """Several classifiers in, one out: the mean, the median or the vote of what they say."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -18,7 +20,8 @@ def combine_probabilities(probabilities, combine="mean"):
     probabilities : array of shape (n_members, n_cases, n_classes)
     combine : {"mean", "median", "vote"}, default="mean"
         "vote" is the share of the members for whom a class is the most probable one. Medians are made to add up
-        to 1. Of an odd number of members and two classes, median and vote always choose the same class.
+        to 1; where all are 0, as of three members who are each sure of another class, the mean is taken. Of an odd
+        number of members and two classes, median and vote always choose the same class.
 
     Returns
     -------
@@ -45,7 +48,8 @@ def combine_probabilities(probabilities, combine="mean"):
         return probabilities.mean(axis=0)
     if combine == "median":
         middle = np.median(probabilities, axis=0)
-        return middle / middle.sum(axis=1, keepdims=True)
+        total = middle.sum(axis=1, keepdims=True)
+        return np.where(total > 0, middle / np.where(total > 0, total, 1), probabilities.mean(axis=0))
     if combine == "vote":
         chosen = probabilities.argmax(axis=2)
         return (chosen[:, :, np.newaxis] == np.arange(probabilities.shape[2])).mean(axis=0)
@@ -116,7 +120,7 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
             combine_probabilities(np.zeros((1, 1, 2)), self.combine)
         self.members_, self.member_names_ = [], []
         for name, member in self._named_members():
-            networks = isinstance(member, CNNClassifier) and groups is not None
+            networks = isinstance(member, CNNClassifier | CNNEnsemble) and groups is not None
             fitted = member.fit(X, y, groups=groups) if networks else member.fit(X, y)
             self.members_.append(fitted)
             n_rows = len(getattr(fitted, "networks_", [None]))
@@ -147,7 +151,7 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
         template = CNNClassifier() if self.template is None else self.template
         if not isinstance(template, CNNClassifier):
             raise InputError(f"The 'template' must be a CNNClassifier. Got {type(template).__name__} instead.")
-        if isinstance(self.members, str):
+        if isinstance(self.members, str) or not isinstance(self.members, Iterable):
             if self.members != "snapshots":
                 raise InputError(f"The 'members' must be a list of members or 'snapshots'. Got {self.members!r}.")
             return [("snapshot", clone(template).set_params(n_snapshots=self.n_snapshots, n_seeds=1))]

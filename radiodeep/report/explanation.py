@@ -98,10 +98,11 @@ def explain_deep_feature(extractor, table, name, cohort, n_cases=4):
     (['spearman', 'p', 'n'], 4)
     """
     cases = {case.id: case for case in as_cases(cohort)}
-    if not isinstance(table, pd.DataFrame) or not set(cases) <= set(table.index):
-        missing = sorted(set(cases) - set(getattr(table, "index", ())))[:4]
+    if not isinstance(table, pd.DataFrame) or not set(cases) <= set(table.index) or not table.index.is_unique:
+        missing = ", ".join(sorted(set(cases) - set(getattr(table, "index", ())))[:4])
         raise InputError(
-            f"The 'table' must be a DataFrame with a row for every case. Got none for {', '.join(missing)}; "
+            "The 'table' must be a DataFrame with one row for every case. Got "
+            f"{f'none for {missing}' if missing else 'several for some'}; "
             "make it with extract_table(RadiomicsExtractor(), cohort)."
         )
     if not isinstance(n_cases, int) or n_cases < 1:

@@ -77,6 +77,7 @@ def test_networks_and_radiomics_decide_together_and_are_saved(tmp_path):
     [
         ({"combine": "max"}, "'combine' parameter must be one of mean, median, vote. Got 'max'"),
         ({"members": "arch1"}, "must be a list of members or 'snapshots'. Got 'arch1'"),
+        ({"members": None}, "must be a list of members or 'snapshots'. Got None"),
         ({"members": []}, "An ensemble needs members"),
         ({"members": [3]}, "the name of an architecture or a classifier with probabilities. Got 3"),
         ({"template": DummyClassifier()}, "'template' must be a CNNClassifier. Got DummyClassifier"),
@@ -85,3 +86,21 @@ def test_networks_and_radiomics_decide_together_and_are_saved(tmp_path):
 def test_what_is_no_ensemble_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         rd.CNNEnsemble(**{"template": QUICK, **changes}).fit(COHORT, COHORT.labels)
+
+
+def test_the_median_of_members_who_are_each_sure_of_another_class_is_their_mean():
+    says = np.stack([np.eye(3)[[0, 0]], np.eye(3)[[1, 0]], np.eye(3)[[2, 1]]])
+    np.testing.assert_allclose(combine_probabilities(says, "median"), [[1 / 3, 1 / 3, 1 / 3], [1, 0, 0]])
+
+
+def test_groups_reach_the_networks_of_ensembles_within():
+    images, seen = np.random.default_rng(0).uniform(size=(8, 100, 100)), []
+
+    class Watched(rd.CNNClassifier):
+        def fit(self, X, y, groups=None):
+            seen.append(groups)
+            return super().fit(X, y, groups)
+
+    inner = rd.CNNEnsemble([Watched(epochs=1, n_views=1, n_threads=1)])
+    rd.CNNEnsemble([inner]).fit(images, np.arange(8) % 2, groups=[0, 0, 1, 1, 2, 2, 3, 3])
+    assert seen == [[0, 0, 1, 1, 2, 2, 3, 3]]

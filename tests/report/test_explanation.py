@@ -73,3 +73,9 @@ def test_what_cannot_be_explained_is_refused(table):
         rd.explain_deep_feature(deep, table[:7], NAME, COHORT)
     with pytest.raises(InputError, match="'n_cases' parameter must be an int > 0"):
         rd.explain_deep_feature(deep, table, NAME, COHORT, n_cases=0)
+
+
+def test_a_table_with_two_rows_for_a_case_is_refused(table):
+    twice = pd.concat([table, table])
+    with pytest.raises(InputError, match="one row for every case. Got several for some"):
+        rd.explain_deep_feature(rd.DeepFeatureExtractor(), twice, NAME, COHORT)
