@@ -1,10 +1,8 @@
 """Cases in, deep features out: what a pretrained network makes of a lesion's slices."""
 
 import weakref
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from os import PathLike, fspath
+from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +12,20 @@ from sklearn.utils.validation import check_is_fitted
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError, WeightsError
 from radiodeep.features.fine_tuning import FineTuning, tuned_state
+from radiodeep.features.loaded_networks import plain_network, quick_network, read_ahead
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.crop import WINDOWS, resize_planes
 from radiodeep.imaging.cube import cube_about, warped_cube
 from radiodeep.imaging.intensity import is_window, scale_to_unit
 from radiodeep.imaging.planes import SLICES, lesion_planes
 from radiodeep.networks.activations import POOLS, feature_gradients, forward_features
-from radiodeep.networks.architectures import build_network, input_specification
-from radiodeep.networks.inference import BACKENDS, PRECISIONS, chosen_device, chosen_precision, prepared, threads
+from radiodeep.networks.architectures import input_specification
+from radiodeep.networks.inference import BACKENDS, PRECISIONS, chosen_device, chosen_precision, threads
 from radiodeep.networks.losses import numbered_classes
-from radiodeep.networks.weights import load_weights
 
 CHANNELS = ("all", "red", "green", "blue")
 _SLICE_POOLS = {"mean": np.mean, "max": np.max}
 _BATCH, _CUBES = 32, 2  # images, cubes at a time
-_AHEAD = 4  # cases that are read while the network looks at those before them
 
 
 class DeepFeatureExtractor(StatelessExtractor):
@@ -91,6 +88,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         Of the weights' file, or of the weights themselves.
     tuned_weights_ : dict of str to ndarray
         With `fine_tune` alone; the fitted extractor needs no other weights.
+    normalization_ : ndarray of shape (2, channels)
+        With `fine_tune` alone: mean and standard deviation that images are brought to the network's scale by.
 
     Raises
     ------
@@ -175,7 +174,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         if self.fine_tune is not None:
             self.tuned_weights_ = self._tuned(cases, y)
             _TUNED.pop(self, None)
-        self.weights_sha256_ = self._load()[1]
+        self.weights_sha256_ = self._load().sha256
         return self
 
     def transform(self, cases):
@@ -193,21 +192,21 @@ class DeepFeatureExtractor(StatelessExtractor):
         """
         self._check_settings()
         listed = as_cases(cases)
-        network, digest = self._load()
-        if getattr(self, "weights_sha256_", digest) != digest:
+        loaded = self._load()
+        if getattr(self, "weights_sha256_", loaded.sha256) != loaded.sha256:
             raise WeightsError(
                 f"The weights of '{self.network}' have changed since the model was fitted (sha256 "
-                f"{self.weights_sha256_[:12]} then, {digest[:12]} now). Give the file that it was fitted with."
+                f"{self.weights_sha256_[:12]} then, {loaded.sha256[:12]} now). Give the file that it was fitted with."
             )
         if not listed:
             return np.empty((0, len(self.get_feature_names_out())))
         rows, waiting = [], []
-        for images in _read_ahead(self._images, listed):
+        for images in read_ahead(self._images, listed):
             waiting.append(images)
             if sum(map(len, waiting)) >= (_BATCH if images.ndim == 4 else _CUBES):
-                rows += self._rows(network, waiting)
+                rows += self._rows(loaded, waiting)
                 waiting = []
-        rows += self._rows(network, waiting)
+        rows += self._rows(loaded, waiting)
         return np.stack(rows).astype(np.float64)
 
     def get_feature_names_out(self, input_features=None):
@@ -216,7 +215,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         specification = input_specification(self.network)
         n_planes = 3 if self.slice == "2.5d" else 1
         images = np.zeros((1, n_planes, *[specification.size] * specification.dimensions), np.float32)
-        count = self._rows(self._any()[0], [images])[0].size
+        count = self._rows(self._any(), [images])[0].size
         stem = f"{self.network}_{self._layer() or 'pool'}"
         return np.array([f"{stem}_{number:04d}" for number in range(count)], dtype=object)
 
@@ -245,16 +244,13 @@ class DeepFeatureExtractor(StatelessExtractor):
         names = self.get_feature_names_out().tolist()
         if name not in names:
             raise InputError(f"There is no feature {name!r}. They are called {names[0]} to {names[-1]}.")
-        specification = input_specification(self.network)
-        with torch.random.fork_rng(devices=[]):
-            network = build_network(self.network, specification.channels, n_classes=0)
-        load_weights(network, *self._source())
-        per_unit = self._kept_channels() / torch.tensor(specification.std).view(1, -1, 1, 1)
+        loaded = self._plain()
+        per_unit = self._kept_channels() / torch.tensor(loaded.specification.std).view(1, -1, 1, 1)
         shown = []
         for images in map(self._images, as_cases(cases)):
             gradients = per_unit * feature_gradients(
-                network,
-                self._on_channels(images),
+                loaded.network,
+                self._on_channels(images, loaded.specification),
                 names.index(name),
                 self._computed_layer(),
                 self.activation,
@@ -272,39 +268,43 @@ class DeepFeatureExtractor(StatelessExtractor):
         shown = self.get_params() | {"weights": Path(self.weights).name if named and self.weights else None}
         shown |= {"precision": chosen_precision(self.precision, chosen_device(self.device))}
         shown = {name: value for name, value in shown.items() if name not in ("device", "n_threads")}
-        return {"extractor": type(self).__name__, **shown, "weights_sha256": self._any()[1]}
+        return {"extractor": type(self).__name__, **shown, "weights_sha256": self._any().sha256}
 
     def _layer(self):
         return self.layer or input_specification(self.network).layer
 
     def _load(self):
-        """Return the network, ready to look at images, and the sha256 of its weights."""
+        """Return the network, ready to look at images, with its weights, those of `fit` if it trains them."""
         if self.fine_tune is None:
-            return self._pretrained()
+            return quick_network(self.network, self.weights, self.seed, *self._how())
+        check_is_fitted(self)
         how = self._how()
         if self not in _TUNED or _TUNED[self][0] != how:
-            source, name, seed = self._source()
-            _TUNED[self] = how, _loaded_network(name, source, seed, *how)
+            loaded = quick_network(self.network, self._tuned_state(), None, *how)
+            _TUNED[self] = how, loaded._replace(specification=self._with_normalization(loaded.specification))
         return _TUNED[self][1]
 
     def _any(self):
         """Return what `_load` does, or before a `fit` that trains what it would start from."""
-        return self._load() if self.__sklearn_is_fitted__() else self._pretrained()
+        if self.__sklearn_is_fitted__():
+            return self._load()
+        return quick_network(self.network, self.weights, self.seed, *self._how())
 
-    def _source(self):
-        """Return source, name and seed of the weights as `load_weights` takes them."""
+    def _plain(self):
+        """Return the network that `_load` makes ready, as it was before."""
         if self.fine_tune is None:
-            return self.weights, self.network, self.seed
+            return plain_network(self.network, self.weights, self.seed)
         check_is_fitted(self)
-        state = {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}
-        return state, self.network, None
+        loaded = plain_network(self.network, self._tuned_state(), None)
+        return loaded._replace(specification=self._with_normalization(loaded.specification))
 
-    def _pretrained(self):
-        if isinstance(self.weights, str | PathLike | None):
-            weights = None if self.weights is None else fspath(self.weights)
-            changed = Path(weights).stat().st_mtime_ns if weights and Path(weights).is_file() else None
-            return _cached_network(self.network, weights, self.seed, changed, *self._how())
-        return _loaded_network(self.network, self.weights, self.seed, *self._how())
+    def _tuned_state(self):
+        return {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}
+
+    def _with_normalization(self, specification):
+        """Return the description of the images with the scale that the weights wanted before they were tuned."""
+        mean, std = (tuple(map(float, values)) for values in self.normalization_)
+        return replace(specification, mean=mean, std=std)
 
     def _computed_layer(self):
         """Return the layer to watch, None if its values are those that the network ends in before its classifier."""
@@ -326,7 +326,9 @@ class DeepFeatureExtractor(StatelessExtractor):
                 "first step of a pipeline, whose study then trains it in every fold. It has no table of its own."
             )
         numbered_classes(y)  # before the images are read
-        images = list(_read_ahead(self._images, listed))
+        specification = plain_network(self.network, self.weights, self.seed).specification
+        self.normalization_ = np.array([specification.mean, specification.std])
+        images = list(read_ahead(self._images, listed))
         labels = np.repeat(np.asarray(y), [len(some) for some in images])
         with threads(self.n_threads):
             return tuned_state(
@@ -334,7 +336,7 @@ class DeepFeatureExtractor(StatelessExtractor):
                 self.network,
                 self.weights,
                 self.seed,
-                self._on_channels(np.concatenate(images)),
+                self._on_channels(np.concatenate(images), specification),
                 labels,
                 str(chosen_device(self.device)),
                 self.precision,
@@ -352,14 +354,14 @@ class DeepFeatureExtractor(StatelessExtractor):
         planes = lesion_planes(case, self.slice, self.window, side, self.intensity_range)
         return np.stack([resize_planes(image, specification.size) for image in planes])
 
-    def _rows(self, network, images):
+    def _rows(self, loaded, images):
         """Return the features of each of some cases; images: their arrays of images."""
         if not images:
             return []
         with threads(self.n_threads):
             values = forward_features(
-                network,
-                self._on_channels(np.concatenate(images)),
+                loaded.network,
+                self._on_channels(np.concatenate(images), loaded.specification),
                 layer=self._computed_layer(),
                 activation=self.activation,
                 pool=self.pool,
@@ -368,9 +370,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         ends = np.cumsum([len(some) for some in images])
         return [_SLICE_POOLS[self.slice_pool](some, axis=0) for some in np.split(values, ends[:-1])]
 
-    def _on_channels(self, images):
+    def _on_channels(self, images, specification):
         """Return images (n, n_planes, size, size) of 0..1 as a tensor on the scale and channels of the network."""
-        specification = input_specification(self.network)
         if specification.dimensions == 3:
             return specification.normalize(torch.from_numpy(images))
         tensor = specification.images(images)
@@ -417,32 +418,3 @@ class DeepFeatureExtractor(StatelessExtractor):
 
 
 _TUNED = weakref.WeakKeyDictionary()  # fine-tuned extractor -> its network, which no copy or file of it needs
-
-
-def _read_ahead(function, items):
-    """Yield function(item) for each item, computed in a thread a few items ahead."""
-    with ThreadPoolExecutor(1) as thread:
-        coming, left = deque(), iter(items)
-        try:
-            for item in left:
-                coming.append(thread.submit(function, item))
-                if len(coming) > _AHEAD:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-        finally:
-            for one in coming:
-                one.cancel()
-
-
-@lru_cache(maxsize=2)  # a worker process sees the same extractor many times
-def _cached_network(name, weights, seed, changed, *how):
-    return _loaded_network(name, weights, seed, *how)
-
-
-def _loaded_network(name, weights, seed, precision, device, fold, backend):
-    """Return the network without classifier, ready to look at images, and the sha256 of its weights."""
-    with torch.random.fork_rng(devices=[]):  # its first weights are drawn
-        network = build_network(name, in_channels=input_specification(name).channels, n_classes=0)
-    record = load_weights(network, weights, name, seed=seed)
-    return prepared(network, precision, device, fold, backend), record.sha256

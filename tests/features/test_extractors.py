@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneOut, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from radiodeep import Case, DeepFeatureExtractor, RadiomicsExtractor, make_phantom_cohort
+from radiodeep import Case, DeepFeatureExtractor, FineTuning, RadiomicsExtractor, make_phantom_cohort
 from radiodeep.exceptions import (
     EmptyMaskError,
     InputError,
@@ -23,8 +23,9 @@ from radiodeep.exceptions import (
     WeightsError,
 )
 from radiodeep.features.deep import CHANNELS
-from radiodeep.imaging.crop import bounding_box, exact_window
+from radiodeep.imaging.crop import bounding_box, exact_window, resize_planes
 from radiodeep.imaging.cube import cube_about, warped_cube
+from radiodeep.imaging.planes import lesion_planes
 from radiodeep.imaging.resample import resample
 from radiodeep.networks.activations import forward_features
 from radiodeep.networks.architectures import build_network
@@ -358,10 +359,29 @@ def test_saliency_is_the_gradient_of_the_pixel_that_is_shown(channel):
 
     def feature(change):
         with torch.inference_mode():
-            return network(deep._on_channels(images[:, np.newaxis].astype(np.float64) + change))[0, 5].item()
+            return network(
+                deep._on_channels(images[:, np.newaxis].astype(np.float64) + change, deep._load().specification)
+            )[0, 5].item()
 
     for place in np.argsort(maps[0], axis=None)[-3:]:
         step = np.zeros(images[:, np.newaxis].shape)
         step.flat[place] = 1e-6
         by_hand = abs(feature(step) - feature(-step)) / 2e-6
         assert maps[0].flat[place] == pytest.approx(by_hand, rel=1e-3)
+
+
+def test_images_are_brought_to_the_scale_that_the_weights_want():
+    network = build_network("resnet18", n_classes=0)
+    parts = ["conv1", "bn1", None, None, "layer1", "layer2", "layer3", "layer4"]
+    radimagenet = {
+        f"backbone.{parts.index(key.partition('.')[0])}.{key.partition('.')[2]}": weights
+        for key, weights in network.state_dict().items()
+    }
+    options = {"size": 32, "n_threads": 1}
+    values = DeepFeatureExtractor("resnet18", weights=radimagenet, **options).transform(COHORT[:2])
+    planes = np.stack([resize_planes(lesion_planes(case, size=32)[0], 224) for case in COHORT[:2]])
+    images = torch.from_numpy((planes - 0.5) / 0.5).expand(-1, 3, -1, -1)
+    np.testing.assert_allclose(values, forward_features(network, images).numpy(), rtol=1e-3, atol=1e-4)
+    plan = FineTuning(n_iterations=1, learning_rate=1e-12)  # next to nothing changes, and so the scale is the same
+    tuned = DeepFeatureExtractor("resnet18", weights=radimagenet, fine_tune=plan, **options)
+    np.testing.assert_allclose(tuned.fit(COHORT[:2], [0, 1]).transform(COHORT[:2]), values, rtol=1e-3, atol=1e-4)

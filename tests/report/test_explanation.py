@@ -54,7 +54,7 @@ def test_the_map_is_the_slope_of_the_feature():
     for sign in (-1, 1):
         changed = images.copy()[:, np.newaxis]
         changed[0, 0, row, column] += sign * step
-        values.append(deep._rows(deep._load()[0], [changed])[0][number])
+        values.append(deep._rows(deep._load(), [changed])[0][number])
     assert abs(values[1] - values[0]) / (2 * step) == pytest.approx(maps[0, row, column], rel=0.05)
 
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_explained_is_refused(table):
     deep = rd.DeepFeatureExtractor()
     with pytest.raises(InputError, match="There is no feature 'glcm'. They are called radiodeep-mini_pool_0000 to"):
         rd.explain_deep_feature(deep, table, "glcm", COHORT)
-    with pytest.raises(InputError, match="a row for every case. Got none for phantom-007, phantom-008, phantom-009"):
+    with pytest.raises(InputError, match="one row for every case. Got none for phantom-007, phantom-008, phantom-009"):
         rd.explain_deep_feature(deep, table[:7], NAME, COHORT)
     with pytest.raises(InputError, match="'n_cases' parameter must be an int > 0"):
         rd.explain_deep_feature(deep, table, NAME, COHORT, n_cases=0)
