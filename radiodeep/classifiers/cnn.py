@@ -1,5 +1,6 @@
 """Cases or images in, probabilities out: convolutional networks trained from scratch, or the last part of them."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.classifiers.examples import are_arrays, auxiliary_targets, planes_of_arrays
-from radiodeep.exceptions import InputError, SingleClassError
+from radiodeep.exceptions import InputError, RadiodeepWarning, SingleClassError
 from radiodeep.imaging.crop import WINDOWS, resize_planes
 from radiodeep.imaging.intensity import is_window, window_intensities
 from radiodeep.imaging.planes import SLICES, lesion_planes
@@ -123,6 +124,9 @@ class _CNN(BaseEstimator):
         for number in range(self.n_seeds):
             seed = int(self.random_state) + number
             held_out = _validation_cases(strata, groups, self._fraction(), seed)[of_case]
+            if self._fraction() and not held_out.any():
+                message = "There are too few patients for a validation part, so the network of the last epoch is taken."
+                warnings.warn(f"{message} validation_fraction=0 says so.", RadiodeepWarning, stacklevel=3)
             fitted = self._fit_one(whole, held_out, loss, seed)
             self.history_.append(fitted)
         self.n_features_in_ = 1
@@ -207,6 +211,11 @@ class _CNN(BaseEstimator):
         specification = input_specification(self.architecture)
         if are_arrays(X):
             planes = planes_of_arrays(X)
+            if self.intensity_range is None and X.dtype.kind != "f" and X.max() > 1:
+                raise InputError(
+                    f"Images of whole numbers up to {X.max()} need an intensity_range that is brought to 0..1, "
+                    "for example (0, 255)."
+                )
             scaled = planes if self.intensity_range is None else window_intensities(planes, *self.intensity_range)
             blocks = [resize_planes(image, specification.size)[np.newaxis] for image in scaled]
             ids = patients = np.arange(len(blocks))
@@ -386,9 +395,13 @@ class CNNClassifier(ClassifierMixin, _CNN):
 class CNNRegressor(RegressorMixin, _CNN):
     """A convolutional network that tells numbers of a case or an image, such as the calibre of vessels.
 
-    Parameters and attributes are those of `CNNClassifier`; `class_weight` has no effect. The last layer has one
-    output per number and no activation, and learns standardised values by their squared errors.
-    `radiodeep.intraclass_correlation` says how well numbers agree.
+    The last layer has one output per number and no activation, and learns standardised values by their squared
+    errors. `radiodeep.intraclass_correlation` says how well numbers agree.
+
+    Parameters
+    ----------
+    architecture, weights, ...
+        All those of `CNNClassifier`; `class_weight` has no effect.
 
     Examples
     --------

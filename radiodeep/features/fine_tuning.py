@@ -134,11 +134,13 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         network = build_network(name, in_channels=images.shape[1], n_classes=len(classes))
+    head = classifier_names(network)
+    drawn = {key: value.clone() for key, value in network.state_dict().items() if key.startswith(head)}
     load_weights(network, weights, name, seed=seed)
+    network.load_state_dict(drawn, strict=False)  # a classifier that came with the weights is of other classes
     shares = np.bincount(numbers) * len(classes) / len(numbers)
     case_weights = torch.from_numpy((1 / shares[numbers]).astype(np.float32)) if plan.balanced else None
     examples = Examples(images, torch.from_numpy(numbers), case_weights)
-    head = classifier_names(network)
     rates = plan.learning_rates
     for n_layers, stage in ((0, rates[: plan.head_iterations]), (plan.n_layers, rates[plan.head_iterations :])):
         if stage:

@@ -58,7 +58,7 @@ def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
     --------
     >>> from radiodeep import intraclass_correlation
     >>> print(intraclass_correlation([1.0, 2.1, 3.2, 3.9, 5.1], [1.1, 2.0, 3.0, 4.2, 5.0]))
-    ICC 0.99 (95% CI 0.96 to 1.00), n=5 cases, 2 raters
+    ICC 0.99 (95% CI 0.94 to 1.00), n=5 cases, 2 raters
     """
     if kind not in AGREEMENTS:
         raise InputError(f"The 'kind' parameter must be one of {', '.join(AGREEMENTS)}. Got {kind!r} instead.")

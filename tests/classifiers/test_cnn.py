@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 import radiodeep as rd
 from radiodeep.classifiers.cnn import _validation_cases
 from radiodeep.classifiers.examples import auxiliary_targets
-from radiodeep.exceptions import InputError, SingleClassError, TrainingError
+from radiodeep.exceptions import InputError, RadiodeepWarning, SingleClassError, TrainingError
 from radiodeep.networks.architectures import build_network
 
 COHORT = rd.make_phantom_cohort(12, random_state=4)
@@ -284,3 +284,19 @@ def test_what_cannot_be_learned_from_is_refused():
 def test_settings_out_of_range_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         rd.CNNClassifier(**{**QUICK, **changes}).fit(COHORT, COHORT.labels)
+
+
+def test_whole_numbers_need_their_range():
+    images, labels = discs(12)
+    grey = (images.clip(0, 1) * 255).round().astype(np.uint8)
+    with pytest.raises(InputError, match="Images of whole numbers up to 255 need an intensity_range"):
+        rd.CNNClassifier(**QUICK).fit(grey, labels)
+    scaled = rd.CNNClassifier(**QUICK, intensity_range=(0, 255)).fit(grey, labels)
+    assert same(scaled.networks_, rd.CNNClassifier(**QUICK).fit((grey / 255).astype(np.float32), labels).networks_)
+
+
+def test_too_few_patients_for_a_validation_part_are_named():
+    images, labels = discs(4)
+    with pytest.warns(RadiodeepWarning, match="too few patients for a validation part"):
+        model = rd.CNNClassifier(**QUICK, validation_fraction=0.1).fit(images, labels)
+    assert "validation_loss" not in model.history_[0][0]

@@ -184,3 +184,14 @@ def test_what_cannot_be_learned_from_is_refused():
 def test_a_schedule_that_cannot_be_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         rd.FineTuning(**changes)
+
+
+def test_a_classifier_that_came_with_the_weights_is_replaced():
+    torch.manual_seed(0)
+    whole = build_network("radiodeep-mini", in_channels=1, n_classes=2).state_dict()
+    other = {name: value + 5 if name.startswith("head") else value for name, value in whole.items()}
+    plan, images = rd.FineTuning(n_iterations=2, learning_rate=0.1), torch.rand(8, 1, 64, 64)
+    states = [
+        tuned_state(plan, "radiodeep-mini", w, None, images, [0, 1] * 4, "cpu", "float32") for w in (whole, other)
+    ]
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
