@@ -9,12 +9,11 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from radiodeep.cases.cohort import as_cases
-from radiodeep.classifiers.examples import are_arrays, auxiliary_targets, planes_of_arrays
+from radiodeep.classifiers.examples import auxiliary_targets, network_images
 from radiodeep.exceptions import InputError, RadiodeepWarning, SingleClassError
-from radiodeep.imaging.crop import WINDOWS, resize_planes
-from radiodeep.imaging.intensity import is_window, window_intensities
-from radiodeep.imaging.planes import SLICES, lesion_planes
+from radiodeep.imaging.crop import WINDOWS
+from radiodeep.imaging.intensity import is_window
+from radiodeep.imaging.planes import SLICES
 from radiodeep.networks.architectures import build_network, input_specification
 from radiodeep.networks.augmentation import Augmentation, average_over_views, dihedral_views, study_views
 from radiodeep.networks.fitting import (
@@ -23,6 +22,7 @@ from radiodeep.networks.fitting import (
     cyclic_learning_rates,
     fit_network,
     last_layers,
+    moved,
     network_outputs,
 )
 from radiodeep.networks.inference import PRECISIONS, chosen_device, chosen_precision, threads
@@ -135,7 +135,7 @@ class _CNN(BaseEstimator):
     def _fit_one(self, whole, held_out, loss, seed):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = self._network(whole.images.shape[1])
+            network = self._network()
         if self.weights is not None:
             load_weights(
                 network, self.weights, self.architecture, **({"seed": seed} if self.weights == "random" else {})
@@ -146,7 +146,7 @@ class _CNN(BaseEstimator):
             rates, snapshots = cyclic_learning_rates(self.learning_rate, self.epochs, self.n_snapshots)
         file = f"{self.architecture}-{seed}-{{training}}.safetensors"
         checkpoint = None if self.checkpoint_dir is None else Path(self.checkpoint_dir) / file
-        parts = [Examples(whole.images[one], whole.targets[one], whole.weights[one]) for one in (~held_out, held_out)]
+        parts = [whole[one] for one in (~held_out, held_out)]
         with threads(self.n_threads):
             fitted = fit_network(
                 network,
@@ -174,9 +174,9 @@ class _CNN(BaseEstimator):
         self.networks_ += [{name: value.numpy().copy() for name, value in state.items()} for state in states]
         return fitted.history
 
-    def _network(self, n_channels):
+    def _network(self):
         """Return a new network; one output is enough for two classes, not for two numbers."""
-        one_for_two = isinstance(self, ClassifierMixin)
+        n_channels, one_for_two = input_specification(self.architecture).channels, isinstance(self, ClassifierMixin)
         return build_network(self.architecture, n_channels, self.n_networks_outputs_, one_for_two=one_for_two)
 
     def _fraction(self):
@@ -190,47 +190,26 @@ class _CNN(BaseEstimator):
         half = chosen_precision(self.precision, device) == "bfloat16"
         views = SCORING_VIEWS[self.scoring_views]
         with torch.random.fork_rng(devices=[]):
-            network = self._network(images.shape[1])
-        network.to(device, memory_format=torch.channels_last)
+            network = moved(self._network(), device)
         images, found = images.to(device), []
         with threads(self.n_threads):
             for state in self.networks_:
                 network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
 
                 def say(some, network=network):
+                    some = some.reshape(-1, *images.shape[1:])
                     return self._link(network_outputs(network, some, half=half))
 
-                values = say(images) if views is None else average_over_views(say, images, views())
+                # The slices of a lesion are turned alike, as channels are.
+                values = say(images) if views is None else average_over_views(say, images.flatten(1, -3), views())
                 ends = np.cumsum(counts)[:-1]
                 rows = np.split(values.cpu().numpy().astype(np.float64), ends)
                 found.append(np.stack([one.mean(axis=0) for one in rows]))
         return np.stack(found)
 
     def _images(self, X):
-        """Return images (n_images, channels, size, size), how many each case has, ids and patients."""
         specification = input_specification(self.architecture)
-        if are_arrays(X):
-            planes = planes_of_arrays(X)
-            if self.intensity_range is None and X.dtype.kind != "f" and X.max() > 1:
-                raise InputError(
-                    f"Images of whole numbers up to {X.max()} need an intensity_range that is brought to 0..1, "
-                    "for example (0, 255)."
-                )
-            scaled = planes if self.intensity_range is None else window_intensities(planes, *self.intensity_range)
-            blocks = [resize_planes(image, specification.size)[np.newaxis] for image in scaled]
-            ids = patients = np.arange(len(blocks))
-        else:
-            cases = as_cases(X)
-            side = self.size or specification.size
-            blocks = []
-            for case in cases:
-                planes = lesion_planes(case, self.slice, self.window, side, self.intensity_range)
-                blocks.append(np.stack([resize_planes(image, specification.size) for image in planes]))
-            ids, patients = [case.id for case in cases], np.array([str(case.patient) for case in cases])
-        if not blocks:
-            raise InputError("There are no cases. Give at least one.")
-        planes = np.concatenate(blocks).astype(np.float32)
-        return specification.images(planes), [len(block) for block in blocks], ids, patients
+        return network_images(X, specification, self.window, self.size, self.slice, self.intensity_range)
 
     def _check_settings(self):
         whole = {"epochs": 1, "n_views": 1, "batch_size": 1, "n_seeds": 1, "random_state": 0}
@@ -274,7 +253,12 @@ class CNNClassifier(ClassifierMixin, _CNN):
     Parameters
     ----------
     architecture : str, default="arch3"
-        "arch1", "arch2" or "arch3" of the studies, "radiodeep-mini", or any model of timm.
+        "arch1", "arch2" or "arch3" of the studies, "radiodeep-mini", or any model of timm. These see the images
+        that `slice` chooses, each for itself. All slices of a lesion, whatever `slice` says, are one example to
+        "arch2-slices", whose memory reads them in order, and to "arch1-lstm", "arch1-gru", "arch1-attention",
+        "arch3-lstm", "arch3-gru" and "arch3-attention". "arch3d" sees a cube of 32 voxels; the larger networks for
+        cubes see one of their own spacing and of the image's own intensities, whatever `window` and
+        `intensity_range` say. "mnist" and "mnist-contest" are those of the lectures for digits of 28 x 28.
     weights : None, "packaged", "pretrained", path or state dict, default=None
         Where the training starts, as in `load_weights`; None is from scratch.
     n_layers : int, optional
@@ -360,7 +344,8 @@ class CNNClassifier(ClassifierMixin, _CNN):
         Parameters
         ----------
         X : Cohort, sequence of Case, or array of shape (n, height, width) or (n, channels, height, width)
-            Images of an array are of 0..1, or are brought there by `intensity_range`.
+            Images of an array are of 0..1, or are brought there by `intensity_range`. For networks of sequences and
+            of cubes its shape is (n, slices, height, width); slices of a sequence that are all NaN are not there.
         y : sequence of class labels
         groups : sequence, optional
             Whose image it is, for the split; by default the patients of the cases.

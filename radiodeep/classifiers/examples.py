@@ -1,32 +1,104 @@
-"""Arrays of images and tables of numbers in, what networks learn from out; what cannot be learned from is refused."""
+"""Cases, arrays and tables of numbers in, what networks learn from out; what cannot be learned from is refused."""
 
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
+from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError
+from radiodeep.imaging.crop import resize_planes
+from radiodeep.imaging.cube import cube_about, lesion_cube, resize_cube
+from radiodeep.imaging.intensity import window_intensities
+from radiodeep.imaging.planes import lesion_planes
+from radiodeep.networks.fitting import first_plane
 
 
-def are_arrays(X):
-    """Say whether X holds images as numbers, and no cases."""
-    return isinstance(X, np.ndarray) and X.dtype != object
+def network_images(X, specification, window, size, slice, intensity_range):
+    """Bring cases or arrays to what a network wants.
 
+    Parameters
+    ----------
+    X : Cohort, sequence of Case, or array
+        As in `CNNClassifier.fit`.
+    specification : NetworkInput
+    window, size, slice, intensity_range
+        As in `CNNClassifier`.
 
-def planes_of_arrays(X):
-    """Return images (n, height, width) or (n, channels, height, width) as float32 (n, channels, height, width).
+    Returns
+    -------
+    images : float32 tensor of shape (n_images, channels, size, size)
+        (n, longest, channels, size, size) for sequences, with slices of NaN at the end of those that are shorter;
+        (n, channels, size, size, size) for cubes.
+    counts : list of int
+        How many images each case has.
+    ids, patients : list or ndarray
 
     Raises
     ------
     InputError
-        Another shape, no images, or pixels that are no finite numbers.
+        No cases, an array of another shape, pixels that are no finite numbers, or any problem of an image.
     """
-    if X.ndim not in (3, 4) or X.dtype.kind not in "biuf" or not X.size:
+    if isinstance(X, np.ndarray) and X.dtype != object:
+        planes = _planes_of_arrays(X, specification)
+        if intensity_range is None and X.dtype.kind != "f" and X.max() > 1:
+            raise InputError(
+                f"Images of whole numbers up to {X.max()} need an intensity_range that is brought to 0..1, "
+                "for example (0, 255)."
+            )
+        scaled = planes if intensity_range is None else window_intensities(planes, *intensity_range)
+        blocks = [_block_of_planes(image, specification) for image in scaled]
+        ids = patients = np.arange(len(blocks))
+    else:
+        cases = as_cases(X)
+        blocks = [_block_of_case(case, specification, window, size, slice, intensity_range) for case in cases]
+        ids, patients = [case.id for case in cases], np.array([str(case.patient) for case in cases])
+    if not blocks:
+        raise InputError("There are no cases. Give at least one.")
+    counts = [len(block) for block in blocks]
+    joined = np.concatenate(blocks).astype(np.float32)
+    if specification.dimensions == 3:
+        return specification.normalize(torch.from_numpy(joined)), counts, ids, patients
+    images = specification.images(joined)
+    if specification.sequence:
+        slices = pad_sequence(first_plane(images).split(counts), batch_first=True, padding_value=np.nan)
+        images, counts = slices.expand(-1, -1, images.shape[1], -1, -1), [1] * len(counts)
+    return images, counts, ids, patients
+
+
+def _block_of_case(case, specification, window, size, slice, intensity_range):
+    """Return the images (n_images, planes, size, size) or the cube (1, 1, size, size, size) of a case."""
+    side = size or specification.size
+    if specification.dimensions == 3:
+        if specification.spacing_mm is not None:
+            return cube_about(case, side, specification.spacing_mm)[np.newaxis, np.newaxis]
+        return resize_cube(lesion_cube(case, window, side, intensity_range), specification.size)[np.newaxis, np.newaxis]
+    planes = lesion_planes(case, "all" if specification.sequence else slice, window, side, intensity_range)
+    return np.stack([resize_planes(image, specification.size) for image in planes])
+
+
+def _block_of_planes(planes, specification):
+    """Return the same of an array of shape (planes, height, width)."""
+    if specification.dimensions == 3:
+        return resize_cube(planes, specification.size)[np.newaxis, np.newaxis]
+    if specification.sequence:
+        return resize_planes(planes[~np.isnan(planes).all(axis=(1, 2))], specification.size)[:, np.newaxis]
+    return resize_planes(planes, specification.size)[np.newaxis]
+
+
+def _planes_of_arrays(X, specification):
+    """Return images as float32 (n, planes, height, width); of a sequence, slices of NaN are not there."""
+    dimensions, shapes = (3, 4), "(n, height, width) or (n, channels, height, width)"
+    if specification.sequence or specification.dimensions == 3:
+        dimensions, shapes = (4,), "(n, slices, height, width)"
+    if X.ndim not in dimensions or X.dtype.kind not in "biuf" or not X.size:
         raise InputError(
-            "Images must be an array of numbers of shape (n, height, width) or (n, channels, height, width), n > 0. "
-            f"Got {X.dtype} of shape {X.shape} instead."
+            f"Images must be an array of numbers of shape {shapes}, n > 0. Got {X.dtype} of shape {X.shape} instead."
         )
     planes = X.astype(np.float32).reshape(len(X), -1, *X.shape[-2:])
-    unusable = np.flatnonzero(~np.isfinite(planes).all(axis=(1, 2, 3)))
+    missing = np.isnan(planes).all(axis=(2, 3)) & specification.sequence
+    usable = (np.isfinite(planes).all(axis=(2, 3)) | missing).all(axis=1) & ~missing.all(axis=1)
+    unusable = np.flatnonzero(~usable)
     if unusable.size:
         raise InputError(
             f"{unusable.size} of {len(X)} images hold NaN or infinite pixels, the first being number {unusable[0]}. "

@@ -14,8 +14,8 @@ from radiodeep.exceptions import InputError, WeightsError
 from radiodeep.features.fine_tuning import FineTuning, tuned_state
 from radiodeep.features.loaded_networks import plain_network, quick_network, read_ahead
 from radiodeep.features.stateless import StatelessExtractor
-from radiodeep.imaging.crop import WINDOWS, resize_planes
-from radiodeep.imaging.cube import cube_about, warped_cube
+from radiodeep.imaging.crop import WINDOWS, crop_to_roi, resize_planes
+from radiodeep.imaging.cube import cube_about, lesion_cube, resize_cube
 from radiodeep.imaging.intensity import is_window, scale_to_unit
 from radiodeep.imaging.planes import SLICES, lesion_planes
 from radiodeep.networks.activations import POOLS, feature_gradients, forward_features
@@ -346,9 +346,12 @@ class DeepFeatureExtractor(StatelessExtractor):
         """Return the case as float32 (n_images, n_planes, size, size) of 0..1, or (1, 1, size, size, size)."""
         specification = input_specification(self.network)
         side = self.size or specification.size
+        if specification.dimensions == 3 and specification.spacing_mm is None:
+            return lesion_cube(case, self.window, side, self.intensity_range)[None, None]
         if specification.dimensions == 3:
             crop = self.window == "crop"
-            cube = cube_about(case, side, specification.spacing_mm) if crop else warped_cube(case, side)
+            spacing_mm = specification.spacing_mm
+            cube = cube_about(case, side, spacing_mm) if crop else resize_cube(crop_to_roi(case).voxels, side)
             cube = np.nan_to_num(cube, nan=np.nanmin(cube))
             return (cube if self.intensity_range is None else np.clip(cube, *self.intensity_range))[None, None]
         planes = lesion_planes(case, self.slice, self.window, side, self.intensity_range)
@@ -408,6 +411,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         channels = input_specification(self.network).channels
         if self.channel != "all" and channels != 3:
             raise InputError(f"'{self.network}' takes {channels} channel, so channel='{self.channel}' has no meaning.")
+        if input_specification(self.network).sequence:
+            raise InputError(f"'{self.network}' reads all slices of a lesion at once. It is for CNNClassifier.")
         if self.slice != "largest" and input_specification(self.network).dimensions == 3:
             raise InputError(f"'{self.network}' is shown a cube, so slice={self.slice!r} has no meaning. Leave it out.")
         if self.slice == "2.5d" and (channels != 3 or self.channel != "all"):

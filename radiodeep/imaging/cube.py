@@ -4,7 +4,8 @@ import numpy as np
 from skimage.transform import resize
 
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.crop import bounding_box, crop_to_roi
+from radiodeep.imaging.crop import WINDOWS, bounding_box, crop_to_roi
+from radiodeep.imaging.intensity import scale_to_range
 
 
 def cube_about(case, size, spacing_mm=1.0):
@@ -39,8 +40,7 @@ def cube_about(case, size, spacing_mm=1.0):
     >>> cube_about(make_phantom_cohort(1, random_state=0)[0], 50).shape
     (50, 50, 50)
     """
-    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-        raise InputError(f"The 'size' of a cube must be an int >= 1. Got {size!r} instead.")
+    _check_size(size)
     if not (np.isscalar(spacing_mm) and np.isfinite(spacing_mm) and spacing_mm > 0):
         raise InputError(f"The 'spacing_mm' of a cube must be a float > 0. Got {spacing_mm!r} instead.")
     loaded = case.in_memory()
@@ -54,24 +54,60 @@ def cube_about(case, size, spacing_mm=1.0):
     return cube.astype(np.float32)
 
 
-def warped_cube(case, size):
-    """Return the region's bounding box warped to a cube of `size` voxels along every side, linearly, as float32.
-
-    What shrinks is smoothed first.
+def lesion_cube(case, window="exact", size=32, intensity_range=None):
+    """Return a cube about a lesion with intensities of 0..1.
 
     Parameters
     ----------
     case : Case
-    size : int
+    window : {"exact", "crop"}, default="exact"
+        The region's box warped to the cube, or `cube_about` it with the smaller step of the image in x and y along
+        every axis.
+    size : int, default=32
+        Side of the cube in voxels.
+    intensity_range : (low, high), optional
+        Intensities mapped to 0 and 1; by default the smallest and the largest of the cube.
 
     Returns
     -------
     float32 ndarray of shape (size, size, size)
-        In the unit of the image.
+
+    Raises
+    ------
+    InputError
+        An unknown window, a size that makes no cube, or any problem of the image.
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep.imaging.cube import lesion_cube
+    >>> cube = lesion_cube(make_phantom_cohort(1, random_state=0)[0], "crop", 24)
+    >>> cube.shape, float(cube.min()), float(cube.max())
+    ((24, 24, 24), 0.0, 1.0)
     """
-    voxels = crop_to_roi(case).voxels.astype(np.float32)
+    if window not in WINDOWS:
+        raise InputError(f"The 'window' must be one of {', '.join(WINDOWS)}. Got {window!r} instead.")
+    _check_size(size)
+    loaded = case.in_memory()
+    if window == "exact":
+        cube = resize_cube(crop_to_roi(loaded).voxels, size)
+    else:
+        cube = cube_about(loaded, size, min(loaded.spacing_mm[1:]))
+    return scale_to_range(cube, intensity_range)
+
+
+def resize_cube(image, size):
+    """Resize an array of shape (z, y, x) to `size` x `size` x `size`, linearly, as float32."""
+    voxels = image.astype(np.float32)
+    if voxels.shape == (size,) * 3:
+        return voxels
     shrinks = size < max(voxels.shape)
     return resize(voxels, (size,) * 3, order=1, mode="edge", anti_aliasing=shrinks).astype(np.float32)
+
+
+def _check_size(size):
+    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+        raise InputError(f"The 'size' of a cube must be an int >= 1. Got {size!r} instead.")
 
 
 def _interpolated(array, axis, places):

@@ -54,6 +54,15 @@ def scale_to_unit(image):
     return window_intensities(np.nan_to_num(image, nan=low, posinf=high, neginf=low), float(low), float(high))
 
 
+def scale_to_range(image, intensity_range=None):
+    """Map (low, high) to 0 and 1, what is missing (NaN) to 0; by default the smallest and the largest value."""
+    values = image.astype(np.float64)
+    if intensity_range is None:
+        return scale_to_unit(values)
+    low, high = intensity_range
+    return window_intensities(np.nan_to_num(values, nan=low), low, high)
+
+
 def normalize_intensities(case, scale=1.0, outlier_sd=None):
     """Shift and scale the whole image to mean 0 and standard deviation `scale`.
 

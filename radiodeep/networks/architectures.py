@@ -1,15 +1,18 @@
 """A name goes in; a `torch.nn.Module` comes out, and a description of the images that it wants."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
 from radiodeep.exceptions import InputError
+from radiodeep.networks.arch3d import Arch3d
 from radiodeep.networks.cnn_f import CnnF, CnnM, CnnS
 from radiodeep.networks.mini import Mini
+from radiodeep.networks.slice_networks import READERS, Arch1Slices, Arch2Slices, Arch3Slices
 from radiodeep.networks.study_networks import Arch1, Arch2, Arch3
+from radiodeep.networks.teaching_networks import Mnist, MnistContest
 from radiodeep.networks.volumetric import VolumetricResNet
 
 
@@ -24,7 +27,7 @@ class NetworkInput:
     channels : int
     mean, std : tuple of float, one per channel
         `(image - mean) / std` is what the network wants of an image whose intensities lie in 0..1; a network for
-        cubes wants it of the image's own intensities, for example in HU.
+        cubes with a `spacing_mm` wants it of the image's own intensities, for example in HU.
     layer : str or None
         The layer whose values are its customary features; None is the pooled layer before the classifier.
     fixed_size : bool
@@ -32,11 +35,14 @@ class NetworkInput:
     dimensions : {2, 3}
         Of its images.
     spacing_mm : float or None
-        Distance of a cube's voxels along every axis.
+        Distance of a cube's voxels along every axis; None where that is left to the user.
     lowest : float or None
         Intensities below are raised to it first.
     standardize : bool
         Each image for itself is brought to a mean of 0 and a standard deviation of 1 first.
+    sequence : bool
+        All slices of a lesion are one example, (n, length, channels, height, width), with NaN in the slices that a
+        lesion has fewer than the longest.
     """
 
     size: int
@@ -49,6 +55,7 @@ class NetworkInput:
     spacing_mm: float | None = None
     lowest: float | None = None
     standardize: bool = False
+    sequence: bool = False
 
     def images(self, planes):
         """Bring grey or colour images of 0..1 to the channels and the scale of the network.
@@ -107,6 +114,8 @@ class NetworkInput:
 
 
 _STUDY_INPUT = NetworkInput(100, 3, (0.0,) * 3, (1.0,) * 3, fixed_size=True)
+_SLICES_INPUT = replace(_STUDY_INPUT, sequence=True)
+_DIGIT_INPUT = NetworkInput(28, 1, (0.0,), (1.0,), fixed_size=True)
 # CNN-F, -M and -S were trained on 0..255 minus the mean colour, without division.
 _CHATFIELD_INPUT = NetworkInput(224, 3, (122.80 / 255, 114.89 / 255, 101.57 / 255), (1 / 255,) * 3, "fc7", True)
 # MedicalNet saw whole images of every spacing, resized and standardised; size and spacing are a choice for lesions.
@@ -121,13 +130,22 @@ _OWN = {
     "arch1": (Arch1, _STUDY_INPUT),
     "arch2": (Arch2, _STUDY_INPUT),
     "arch3": (Arch3, _STUDY_INPUT),
+    "arch2-slices": (Arch2Slices, _SLICES_INPUT),
+    **{
+        f"{name}-{reader}": (partial(network_class, reader=reader), _SLICES_INPUT)
+        for name, network_class in (("arch1", Arch1Slices), ("arch3", Arch3Slices))
+        for reader in READERS
+    },
+    "arch3d": (Arch3d, NetworkInput(32, 1, (0.0,), (1.0,), dimensions=3)),
+    "mnist": (Mnist, _DIGIT_INPUT),
+    "mnist-contest": (MnistContest, _DIGIT_INPUT),
     "medicalnet_resnet10": (partial(VolumetricResNet, blocks=(1, 1, 1, 1)), _MEDICALNET_INPUT),
     "medicalnet_resnet18": (partial(VolumetricResNet, blocks=(2, 2, 2, 2), shortcut="A"), _MEDICALNET_INPUT),
     "medicalnet_resnet34": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), shortcut="A"), _MEDICALNET_INPUT),
     "medicalnet_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), bottleneck=True), _MEDICALNET_INPUT),
     "fcib_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), **_FCIB), _FCIB_INPUT),
 }
-_ONE_FOR_TWO = ("arch1", "arch2", "arch3")
+_ONE_FOR_TWO = tuple(name for name in _OWN if name.startswith("arch"))
 
 
 def build_network(name, in_channels=3, n_classes=2, image_size=None, *, one_for_two=True):
@@ -141,6 +159,10 @@ def build_network(name, in_channels=3, n_classes=2, image_size=None, *, one_for_
         - "radiodeep-mini": the network of the package.
         - "cnn_f", "cnn_m", "cnn_s": the networks of Chatfield et al., with 4096 features in "fc7".
         - "arch1", "arch2", "arch3": the small networks of the lung nodule studies.
+        - "arch2-slices", "arch1-lstm", "arch1-gru", "arch1-attention", "arch3-lstm", "arch3-gru", "arch3-attention":
+          the same layers on every slice of a lesion, then a reader over the slices.
+        - "arch3d": our own small network for cubes.
+        - "mnist", "mnist-contest": the networks of the lectures, for digits of 28 x 28.
         - "medicalnet_resnet10", "..18", "..34", "..50": for cubes; 512 features, 2048 of the last. Stages 3 and 4 have
           filters with gaps and keep their size, as when their weights were learned. Programs that load the same
           weights into a network whose stages shrink compute other features.
@@ -149,18 +171,19 @@ def build_network(name, in_channels=3, n_classes=2, image_size=None, *, one_for_
     in_channels : int, default=3
         The packaged weights of "radiodeep-mini" are for 1, and so are those of the networks for cubes.
     n_classes : int, default=2
-        Number of outputs; "arch1", "arch2" and "arch3" have one output for two classes, whose sigmoid is the
+        Number of outputs; those whose names begin with "arch" have one output for two classes, whose sigmoid is the
         probability of the second. 0 leaves the classifier out: the network ends in its pooled features.
     image_size : int, optional
         Side of the images for networks of timm which take one size, but can be built for another, such as
         "vit_small_patch14_dinov2" for 224 in place of 518. All others ignore it.
     one_for_two : bool, default=True
-        False gives these three, too, two outputs for 2: two numbers are not two classes.
+        False gives these, too, two outputs for 2: two numbers are not two classes.
 
     Returns
     -------
     torch.nn.Module
-        In training mode; (n, in_channels, height, width), for cubes (n, in_channels, z, y, x), -> (n, outputs).
+        In training mode; (n, in_channels, height, width), for cubes (n, in_channels, z, y, x), for slices
+        (n, length, in_channels, height, width), -> (n, outputs).
 
     Raises
     ------

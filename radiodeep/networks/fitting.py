@@ -25,6 +25,7 @@ class Examples:
     Attributes
     ----------
     images : float32 tensor of shape (n, channels, height, width)
+        Or (n, length, channels, height, width), sequences of slices; or (n, channels, depth, height, width), cubes.
     targets : tensor of shape (n, ...)
     weights : float32 tensor of shape (n,), optional
         Of each example in the loss; 1 by default.
@@ -40,6 +41,10 @@ class Examples:
 
     def __len__(self):
         return len(self.images)
+
+    def __getitem__(self, chosen):
+        images = first_plane(self.images)[chosen].expand(-1, *self.images.shape[1:])
+        return Examples(images, self.targets[chosen], self.weights[chosen])
 
     def to(self, device):
         return Examples(self.images.to(device), self.targets.to(device), self.weights.to(device))
@@ -118,6 +123,20 @@ def last_layers(network, head, n_layers):
     return of_head + [weights for held in before[max(0, len(before) - n_layers) :] for weights in held]
 
 
+def first_plane(images):
+    """Return the plane (..., 1, height, width) that all channels share in memory; all of them if they do not."""
+    return images.narrow(-3, 0, 1) if images.stride(-3) == 0 else images
+
+
+def moved(network, device):
+    """Move a network to a device, with the channels of its filters last, where they are convolved quickest."""
+    network.to(device)
+    for weights in network.parameters():
+        if weights.ndim == 4:
+            weights.data = weights.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
 def fit_network(
     network,
     examples,
@@ -167,7 +186,8 @@ def fit_network(
     keep_norms : bool, default=False
         Normalisations keep the statistics that they came with.
     augmentation : object, optional
-        With ``apply(images, generator) -> images``.
+        With ``apply(images, generator) -> images``. All slices of a sequence or a cube are changed alike: they are
+        given to it as the channels of one image.
     validation : Examples, optional
         The network is left as it was after the epoch with the lowest loss on these.
     patience : int, optional
@@ -211,8 +231,7 @@ def fit_network(
     batch_size, seed = int(batch_size), int(seed)
     device = chosen_device(device)
     half = chosen_precision(precision, device) == "bfloat16"
-    flat = examples.images.ndim == 4
-    network.to(device, **({"memory_format": torch.channels_last} if flat else {}))
+    moved(network, device)
     examples = examples.to(device)
     validation = None if validation is None else validation.to(device)
     learning = list(network.parameters() if trained is None else trained)
@@ -327,7 +346,7 @@ def _one_epoch(state, examples, loss, learning_rate, batches, penalty, augmentat
         chosen = chosen.to(device)
         images, weights = examples.images[chosen], examples.weights[chosen]
         if augmentation is not None:
-            images = augmentation.apply(images, state.generator)
+            images = augmentation.apply(images.flatten(1, -3), state.generator).reshape(images.shape)
         state.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             outputs = network(_laid_out(images))

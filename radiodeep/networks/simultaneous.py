@@ -77,12 +77,14 @@ class SimultaneousTraining:
         Of the layers; weights, losses and steps stay in float32.
     method : {"auto", "threads", "stacked"}, default="auto"
         "threads" shares the networks out to as many threads as torch has; "stacked" computes all in one, each layer
-        with the weights of all networks stacked. "auto" takes threads on a CPU and stacks elsewhere.
+        with the weights of all networks stacked. "auto" takes threads on a CPU and for networks of sequences, whose
+        number of slices differs, and stacks elsewhere.
 
     Raises
     ------
     InputError
-        Networks that differ in their parameters, batch normalisation, or unknown options.
+        Networks that differ in their parameters, batch normalisation, networks of sequences stacked, or unknown
+        options.
 
     Examples
     --------
@@ -121,7 +123,12 @@ class SimultaneousTraining:
         self._n_steps = 0
         for network in self.networks:
             network.train()
-        stacked = method == "stacked" or (method == "auto" and self._device.type != "cpu")
+        of_sequences = hasattr(self.networks[0], "values_of_slices")
+        if method == "stacked" and of_sequences:
+            raise InputError(
+                "Networks of sequences cannot be stacked: lesions differ in slices. Take method='threads'."
+            )
+        stacked = method == "stacked" or (method == "auto" and self._device.type != "cpu" and not of_sequences)
         self._members = _Stack(self) if stacked else _Threads(self)
         self._optimizers = [OPTIMIZERS[optimizer](group, lr=1.0) for group in self._members.parameter_groups()]
 

@@ -51,6 +51,7 @@ class Arch1(nn.Module):
     """
 
     classifier_name = "head"
+    n_features = 8
 
     def __init__(self, in_channels=3, n_outputs=1):
         super().__init__()
@@ -58,7 +59,7 @@ class Arch1(nn.Module):
         self.fc1, self.relu1 = nn.Linear(6400, 128), nn.ReLU()
         self.fc2, self.relu2 = self._second_layer()
         self.dropout = nn.Dropout(0.25)
-        self.head = nn.Linear(8, n_outputs) if n_outputs else nn.Identity()
+        self.head = nn.Linear(self.n_features, n_outputs) if n_outputs else nn.Identity()
 
     def _second_layer(self):
         return nn.Linear(128, 8), nn.ReLU()
@@ -67,10 +68,14 @@ class Arch1(nn.Module):
         """Return the weights (without biases) under the L2 penalty of the study."""
         return [self.fc2.weight]
 
+    def values_of_image(self, images):
+        """Return the values of the first full layer, shape (n, 128)."""
+        _check_size(images, type(self).__name__.lower())
+        return self.relu1(self.fc1(self.stem(images).flatten(1)))
+
     def forward_features(self, images):
         """Return the 8 values before the classifier, shape (n, 8)."""
-        _check_size(images, type(self).__name__.lower())
-        return self.relu2(self.fc2(self.relu1(self.fc1(self.stem(images).flatten(1)))))
+        return self.relu2(self.fc2(self.values_of_image(images)))
 
     def forward(self, images):
         return self.head(self.dropout(self.forward_features(images)))
@@ -98,8 +103,8 @@ class OneBiasLSTM(nn.Module):
 
     Notes
     -----
-    (n, length, n_inputs) or (n, n_inputs), a sequence of length one -> (n, n_units), the last output.
-    The forget gate starts open (bias 1).
+    (n, length, n_inputs) or (n, n_inputs), a sequence of length one -> (n, n_units), the last output, which is that
+    at the end of each sequence where `lengths` of shape (n,) are given. The forget gate starts open (bias 1).
     """
 
     def __init__(self, n_inputs, n_units):
@@ -118,10 +123,11 @@ class OneBiasLSTM(nn.Module):
             self.bias.zero_()
             self.bias[n_units : 2 * n_units] = 1.0
 
-    def forward(self, sequence):
+    def forward(self, sequence, lengths=None):
         if sequence.ndim == 2:
             sequence = sequence.unsqueeze(1)
         hidden = cell = sequence.new_zeros(len(sequence), self.hidden_weight.shape[1])
+        outputs = []
         for step in sequence.unbind(1):
             gates = functional.linear(step, self.input_weight, self.bias) + functional.linear(
                 hidden, self.hidden_weight
@@ -129,7 +135,10 @@ class OneBiasLSTM(nn.Module):
             entry, forget, candidate, output = gates.chunk(4, dim=1)
             cell = torch.sigmoid(forget) * cell + torch.sigmoid(entry) * functional.relu(candidate)
             hidden = torch.sigmoid(output) * functional.relu(cell)
-        return hidden
+            outputs.append(hidden)
+        if lengths is None:
+            return hidden
+        return torch.stack(outputs, dim=1)[torch.arange(len(sequence), device=sequence.device), lengths - 1]
 
 
 class Arch3(nn.Module):
@@ -147,13 +156,14 @@ class Arch3(nn.Module):
     """
 
     classifier_name = "head"
+    n_features = 64 * 4 * 4
 
     def __init__(self, in_channels=3, n_outputs=1):
         super().__init__()
         self.left = nn.Sequential(nn.MaxPool2d(10), nn.Dropout(0.1))
         self.right = _stem(in_channels)
         self.joined = nn.Sequential(PooledConv2d(64 + in_channels, 64, 2, pool=2), nn.ReLU(), nn.Dropout(0.1))
-        self.head = nn.Linear(64 * 4 * 4, n_outputs) if n_outputs else nn.Identity()
+        self.head = nn.Linear(self.n_features, n_outputs) if n_outputs else nn.Identity()
 
     def penalized_weights(self):
         """Return the weights under an L2 penalty: none in this architecture."""

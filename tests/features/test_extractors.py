@@ -23,8 +23,8 @@ from radiodeep.exceptions import (
     WeightsError,
 )
 from radiodeep.features.deep import CHANNELS
-from radiodeep.imaging.crop import bounding_box, exact_window, resize_planes
-from radiodeep.imaging.cube import cube_about, warped_cube
+from radiodeep.imaging.crop import bounding_box, crop_to_roi, exact_window, resize_planes
+from radiodeep.imaging.cube import cube_about, resize_cube
 from radiodeep.imaging.planes import lesion_planes
 from radiodeep.imaging.resample import resample
 from radiodeep.networks.activations import forward_features
@@ -175,6 +175,7 @@ def test_the_exact_window_does_not_see_the_surroundings():
         ({"channel": "pink"}, "'channel' parameter"),
         ({"intensity_range": (5, 5)}, "low < high"),
         ({"channel": "red"}, "takes 1 channel"),
+        ({"network": "arch2-slices", "weights": "random", "seed": 0}, "reads all slices of a lesion at once"),
     ],
 )
 def test_wrong_settings_of_deep_features_are_refused(changes, message):
@@ -338,7 +339,7 @@ def test_networks_for_cubes_are_shown_a_cube_in_its_own_intensities(window):
     assert values.shape == (3, 512) == (3, len(deep.get_feature_names_out()))
     network = build_network("medicalnet_resnet10", in_channels=1, n_classes=0)
     load_weights(network, "random", "medicalnet_resnet10", seed=0)
-    cube = cube_about(COHORT[1], 24, 1.0) if window == "crop" else warped_cube(COHORT[1], 24)
+    cube = cube_about(COHORT[1], 24, 1.0) if window == "crop" else resize_cube(crop_to_roi(COHORT[1]).voxels, 24)
     cube = torch.from_numpy((cube - cube.mean()) / cube.std())[None, None]
     expected = forward_features(network, cube).numpy()
     np.testing.assert_allclose(values[1:2], expected, rtol=1e-4, atol=1e-5)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from radiodeep import Case
+from radiodeep import Case, make_phantom_cohort
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.cube import cube_about
+from radiodeep.imaging.cube import cube_about, lesion_cube
 
 
 def case(corner=(4, 5, 6), spacing_mm=(2.5, 0.7, 0.9), dtype=float):
@@ -74,3 +74,32 @@ def test_an_image_of_one_slice_has_no_cube():
     flat = Case(case().voxels[5], case().roi[5], "flat", spacing_mm=(1, 1))
     with pytest.raises(InputError, match="flat: an image of one slice has no cube"):
         cube_about(flat, 8)
+
+
+def test_a_crop_has_the_smaller_step_of_the_plane_along_every_axis():
+    cube = lesion_cube(case(), "crop", 9, intensity_range=(-2000, 2000)) * 4000 - 2000
+    np.testing.assert_allclose(cube, cube_about(case(), 9, 0.7), rtol=1e-4, atol=1e-2)
+
+
+def test_the_exact_window_is_the_box_warped_to_the_cube():
+    z, y, x = np.mgrid[:14, :20, :22].astype(float)  # linear in each axis, as the interpolation is
+    lesion = case().replace(image=10 * z + 3 * y + x)
+    cube = lesion_cube(lesion, "exact", 24, intensity_range=(0, 1000)) * 1000
+    z, y, x = (np.clip((np.arange(24) + 0.5) * n / 24 - 0.5, 0, n - 1) for n in (3, 4, 5))
+    expected = 10 * (4 + z[:, None, None]) + 3 * (5 + y[:, None]) + 6 + x
+    np.testing.assert_allclose(cube, expected, rtol=1e-5)
+
+
+def test_every_window_gives_cubes_of_zero_to_one():
+    lesion, flat = make_phantom_cohort(1, random_state=0)[0], Case(np.eye(9), np.eye(9) > 0, "flat", spacing_mm=(1, 1))
+    for cube in (lesion_cube(lesion, size=16), lesion_cube(lesion, "crop", 16), lesion_cube(flat, size=16)):
+        assert cube.dtype == np.float32
+        assert cube.shape == (16, 16, 16)
+        assert (cube.min(), cube.max()) == (0, 1)
+
+
+def test_a_window_or_size_of_a_lesion_that_makes_no_cube_is_refused():
+    with pytest.raises(InputError, match="'window' must be one of exact, crop. Got 'box'"):
+        lesion_cube(case(), "box")
+    with pytest.raises(InputError, match="'size' of a cube must be an int >= 1. Got 0"):
+        lesion_cube(case(), size=0)
