@@ -5,7 +5,7 @@ from skimage.transform import resize
 
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import WINDOWS, bounding_box, crop_to_roi
-from radiodeep.imaging.intensity import scale_to_range
+from radiodeep.imaging.intensity import scale_to_range, without_gaps
 
 
 def cube_about(case, size, spacing_mm=1.0):
@@ -66,7 +66,8 @@ def lesion_cube(case, window="exact", size=32, intensity_range=None):
     size : int, default=32
         Side of the cube in voxels.
     intensity_range : (low, high), optional
-        Intensities mapped to 0 and 1; by default the smallest and the largest of the cube.
+        Intensities mapped to 0 and 1; by default the smallest and the largest of the cube. NaN outside the region is
+        shown as the lower of the two, or as the smallest of the region.
 
     Returns
     -------
@@ -88,7 +89,7 @@ def lesion_cube(case, window="exact", size=32, intensity_range=None):
     if window not in WINDOWS:
         raise InputError(f"The 'window' must be one of {', '.join(WINDOWS)}. Got {window!r} instead.")
     _check_size(size)
-    loaded = case.in_memory()
+    loaded = without_gaps(case.in_memory(), intensity_range)
     if window == "exact":
         cube = resize_cube(crop_to_roi(loaded).voxels, size)
     else:

@@ -55,12 +55,19 @@ def scale_to_unit(image):
 
 
 def scale_to_range(image, intensity_range=None):
-    """Map (low, high) to 0 and 1, what is missing (NaN) to 0; by default the smallest and the largest value."""
-    values = image.astype(np.float64)
+    """Map (low, high) to 0 and 1, as `window_intensities`; by default the smallest and the largest value."""
     if intensity_range is None:
-        return scale_to_unit(values)
-    low, high = intensity_range
-    return window_intensities(np.nan_to_num(values, nan=low), low, high)
+        return scale_to_unit(image.astype(np.float64))
+    return window_intensities(image, *intensity_range)
+
+
+def without_gaps(case, intensity_range):
+    """Fill what is no finite number outside the region, before it spreads into it where pixels are interpolated."""
+    if np.isfinite(case.voxels).all():
+        return case
+    values = case.voxels[case.roi]
+    low, high = (values.min(), values.max()) if intensity_range is None else intensity_range
+    return case.replace(image=np.nan_to_num(case.voxels, nan=low, posinf=high, neginf=low))
 
 
 def normalize_intensities(case, scale=1.0, outlier_sd=None):

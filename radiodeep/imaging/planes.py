@@ -5,7 +5,7 @@ from skimage.transform import resize
 
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import WINDOWS, crop_window, exact_window, largest_slice
-from radiodeep.imaging.intensity import scale_to_unit, window_intensities
+from radiodeep.imaging.intensity import scale_to_range, without_gaps
 
 SLICES = ("largest", "all", "three-orthogonal", "2.5d")
 
@@ -51,27 +51,14 @@ def lesion_planes(case, slice="largest", window="exact", size=64, intensity_rang
         raise InputError(f"The 'slice' must be one of {', '.join(SLICES)}. Got {slice!r} instead.")
     if window not in WINDOWS:
         raise InputError(f"The 'window' must be one of {', '.join(WINDOWS)}. Got {window!r} instead.")
-    loaded = _without_gaps(case.in_memory(), intensity_range)
+    loaded = without_gaps(case.in_memory(), intensity_range)
     cut = exact_window if window == "exact" else crop_window
     if slice == "three-orthogonal":
         planes = np.concatenate([cut(one, size).voxels for one in _orthogonal_slices(loaded, window == "crop")])
     else:
         planes = cut(_CHOICES[slice](loaded), size).voxels
-    if intensity_range is None:
-        scaled = scale_to_unit(planes.astype(np.float64))
-    else:
-        low, high = intensity_range
-        scaled = window_intensities(planes, low, high)
+    scaled = scale_to_range(planes, intensity_range)
     return scaled[np.newaxis] if slice == "2.5d" else scaled[:, np.newaxis]
-
-
-def _without_gaps(case, intensity_range):
-    """Fill what is no finite number outside the region, before it spreads into it where pixels are interpolated."""
-    if np.isfinite(case.voxels).all():
-        return case
-    values = case.voxels[case.roi]
-    low, high = (values.min(), values.max()) if intensity_range is None else intensity_range
-    return case.replace(image=np.nan_to_num(case.voxels, nan=low, posinf=high, neginf=low))
 
 
 def _slices_of_region(case):

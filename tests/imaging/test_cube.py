@@ -98,6 +98,18 @@ def test_every_window_gives_cubes_of_zero_to_one():
         assert (cube.min(), cube.max()) == (0, 1)
 
 
+@pytest.mark.parametrize("window", ["exact", "crop"])
+@pytest.mark.parametrize("intensity_range", [None, (-1000, 1000)])
+def test_what_is_missing_outside_the_region_is_filled_before_it_spreads(window, intensity_range):
+    lesion = make_phantom_cohort(1, random_state=0)[0]
+    low = lesion.voxels[lesion.roi].min() if intensity_range is None else intensity_range[0]
+    seen = [
+        lesion_cube(lesion.replace(image=np.where(lesion.roi, lesion.voxels, beyond)), window, 24, intensity_range)
+        for beyond in (np.nan, low)
+    ]
+    np.testing.assert_array_equal(*seen)
+
+
 def test_a_window_or_size_of_a_lesion_that_makes_no_cube_is_refused():
     with pytest.raises(InputError, match="'window' must be one of exact, crop. Got 'box'"):
         lesion_cube(case(), "box")
