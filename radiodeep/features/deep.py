@@ -37,7 +37,7 @@ class DeepFeatureExtractor(StatelessExtractor):
     Parameters
     ----------
     network : str, default="radiodeep-mini"
-        The packaged network (64 x 64 grey, 192 features), "cnn_f", "cnn_m", "cnn_s", any model of timm, or one for
+        The packaged network (64 x 64 grey, 128 features), "cnn_f", "cnn_m", "cnn_s", any model of timm, or one for
         cubes: "medicalnet_resnet10", "..18", "..34", "..50", "fcib_resnet50".
     weights : None, "pretrained", "random", path or state dict, default=None
         None takes the packaged weights where there are any, and is an error elsewhere: there is no
@@ -108,7 +108,7 @@ class DeepFeatureExtractor(StatelessExtractor):
     >>> from radiodeep import DeepFeatureExtractor, make_phantom_cohort
     >>> deep = DeepFeatureExtractor("radiodeep-mini", window="crop", size=64)
     >>> deep.fit_transform(make_phantom_cohort(2, random_state=0)).shape
-    (2, 192)
+    (2, 128)
     >>> DeepFeatureExtractor("resnet18").fit(make_phantom_cohort(1))
     Traceback (most recent call last):
     ...

@@ -191,14 +191,14 @@ def test_the_packaged_weights_are_loaded_whole(source):
     assert record.form == "packaged"
     assert record.n_matched == record.n_expected
     state = safetensors.torch.load(WEIGHTS.joinpath("radiodeep_mini.safetensors").read_bytes())
-    assert torch.equal(network.stem[0].weight, state["stem.0.weight"])
+    assert torch.equal(network.stem[0].weight, state["stem.0.weight"].float())  # stored in half precision
     assert not record.classifier_loaded  # the network has none
 
 
 def test_the_packaged_file_is_small_and_the_one_of_its_card():
     content = WEIGHTS.joinpath("radiodeep_mini.safetensors").read_bytes()
     card = json.loads(WEIGHTS.joinpath("radiodeep_mini.json").read_text())
-    assert len(content) < 1_000_000
+    assert len(content) < 2_000_000
     assert hashlib.sha256(content).hexdigest() == card["sha256"]
     assert card["licence"] == "BSD-3-Clause"
 

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 
 from radiodeep.networks.architectures import build_network
-from radiodeep.networks.procedural import make_lesions
+from radiodeep.networks.procedural import TARGETS, make_lesions
 from radiodeep.networks.weights import load_weights
 
 
@@ -24,7 +24,7 @@ def test_the_pipeline_writes_weights_and_their_card(repository, tmp_path, capsys
     assert card["training"]["epochs"] == 3
     assert weights.read_bytes() == (tmp_path / "again" / "radiodeep_mini.safetensors").read_bytes()
 
-    network = build_network("radiodeep-mini", in_channels=1, n_classes=20)
+    network = build_network("radiodeep-mini", in_channels=1, n_classes=len(TARGETS))
     assert load_weights(network, weights, "radiodeep-mini").classifier_loaded
     images, targets = make_lesions(4, torch.Generator().manual_seed(0))
     assert network.eval()(images).shape == targets.shape
