@@ -1,6 +1,6 @@
 """Train the packaged network `radiodeep-mini` on made-up lesions; write its weights and, beside them, their card.
 
-python pipelines/train_radiodeep_mini.py --output radiodeep/networks/weights      (20 to 40 minutes on two cores)
+python pipelines/train_radiodeep_mini.py --output radiodeep/networks/weights      (25 minutes on two free cores)
 """
 
 import argparse
