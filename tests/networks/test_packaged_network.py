@@ -49,7 +49,7 @@ def ultrasound(reference_data):
     return part("train", "val"), part("test")
 
 
-def test_training_on_made_up_lesions_tells_malignant_nodules_without_their_size(nodules):
+def test_training_on_made_up_lesions_tells_malignant_nodules_in_the_exact_window(nodules):
     cases, label, exam = nodules
     folds = list(StratifiedGroupKFold(5, shuffle=True, random_state=0).split(label, label, exam))
 
