@@ -318,7 +318,7 @@ def test_maps_of_a_layer_are_pooled_as_asked():
         pool: DeepFeatureExtractor(layer="blocks.2", pool=pool).transform(COHORT[:2]).shape
         for pool in ("avg", "max", "flatten")
     }
-    assert shapes == {"avg": (2, 96), "max": (2, 96), "flatten": (2, 96 * 8 * 8)}
+    assert shapes == {"avg": (2, 192), "max": (2, 192), "flatten": (2, 192 * 4 * 4)}
 
 
 def test_two_and_a_half_dimensions_need_three_channels():

@@ -99,7 +99,7 @@ def test_a_tuned_extractor_needs_no_other_weights(tmp_path):
     extractor = rd.DeepFeatureExtractor(weights=str(path), fine_tune=STRONG).fit(COHORT, COHORT.labels)
     path.unlink()
     assert extractor.get_feature_names_out().size == extractor.transform(COHORT[:1]).shape[1]
-    assert extractor.transform([]).shape == (0, 192)
+    assert extractor.transform([]).shape == (0, 128)
     assert extractor.settings()["weights_sha256"] == extractor.weights_sha256_
 
 
@@ -107,7 +107,7 @@ def test_a_tuned_extractor_needs_no_other_weights(tmp_path):
     ("n_layers", "expected"),
     [
         (0, {"head"}),
-        (2, {"head", "blocks.2.shortcut.0", "blocks.2.shortcut.1"}),
+        (2, {"head", "mixture.0", "mixture.1"}),
         (None, None),
     ],
 )

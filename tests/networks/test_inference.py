@@ -68,7 +68,7 @@ def test_large_images_pass_a_few_at_a_time():
     quick = prepared(used("radiodeep-mini")[0])
     passes = []
     quick.graph.register_forward_pre_hook(lambda _module, inputs: passes.append(len(inputs[0])))
-    assert forward_features(quick, torch.randn(3, 1, 448, 448)).shape == (3, 192)
+    assert forward_features(quick, torch.randn(3, 1, 448, 448)).shape == (3, 128)
     assert passes == [2, 1]
 
 
@@ -109,7 +109,7 @@ def test_convolutions_do_what_follows_them(name):
     functions = [node.target.__name__ for node in quick.graph.graph.nodes if node.op == "call_function"]
     assert type(quick) is PooledGraph
     assert count(quick, PackedConvolution) == count(quick, nn.Conv2d) > 0
-    assert count(quick, nn.ReLU) == 0
+    assert count(quick, nn.ReLU) == (name == "radiodeep-mini")  # one follows its full layer
     assert not [name for name in functions if "add" in name]
 
 
