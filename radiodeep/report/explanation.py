@@ -29,7 +29,8 @@ class DeepFeatureExplanation:
         that have both; highest absolute correlation first.
     highest, lowest : list of (case id, image, map)
         What the network was shown of the cases with the highest and lowest values (of several slices the one
-        where the gradient is largest), and the absolute gradient of the feature in each pixel, smoothed, of 0..1.
+        where the gradient is largest), and the absolute gradient of the feature in each pixel, smoothed, of 0..1;
+        0 everywhere for a feature that a rectifier keeps at 0.
     """
 
     name: str
