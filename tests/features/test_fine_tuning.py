@@ -58,11 +58,12 @@ def test_it_learns_in_every_fold_and_nothing_from_the_case_that_is_left_out():
     assert get_tags(extractor).requires_fit
     assert not get_tags(rd.DeepFeatureExtractor()).requires_fit
     model = make_pipeline(extractor, GaussianNB())
-    result = rd.cross_validated_auc(model, COHORT, COHORT.labels)
-    rest = [case for number, case in enumerate(COHORT) if number != 5]
-    alone = clone(model).fit(rest, np.delete(COHORT.labels, 5))
-    expected = alone.predict_proba([COHORT[5]])[0, 1]
-    assert result.predictions.loc[COHORT[5].id, "probability"] == pytest.approx(expected, abs=1e-9)
+    few = COHORT[:6]
+    result = rd.cross_validated_auc(model, few, few.labels)
+    rest = [case for number, case in enumerate(few) if number != 5]
+    alone = clone(model).fit(rest, np.delete(few.labels, 5))
+    expected = alone.predict_proba([few[5]])[0, 1]
+    assert result.predictions.loc[few[5].id, "probability"] == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_tuned_extractor_is_saved_and_copied_with_its_weights(tmp_path):

@@ -184,6 +184,7 @@ save_file(trained.state_dict(), sys.argv[3])
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_and_started_again_ends_in_the_same_network(tmp_path):
     folder = os.path.dirname(__file__)
 

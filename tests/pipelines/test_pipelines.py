@@ -3,6 +3,7 @@
 import importlib.util
 
 import pandas as pd
+import pytest
 
 import radiodeep as rd
 
@@ -46,6 +47,7 @@ def test_imbalanced_study(repository, tmp_path, capsys):
     assert len(pd.read_csv(tmp_path / "study" / "comparison.csv")) == 3
 
 
+@pytest.mark.slow
 def test_cnn_ensemble_study(repository, tmp_path, capsys):
     manifest = rd.write_cohort(rd.make_phantom_cohort(12, random_state=0), tmp_path / "cohort")
     quick = ["--epochs", "1", "--views", "1", "--n-folds", "2", "--n-trees", "5", "--n-jobs", "1"]
