@@ -16,7 +16,7 @@ from radiodeep.features.loaded_networks import plain_network, quick_network, rea
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.crop import WINDOWS, crop_to_roi, resize_planes
 from radiodeep.imaging.cube import cube_about, lesion_cube, resize_cube
-from radiodeep.imaging.intensity import is_window, scale_to_unit
+from radiodeep.imaging.intensity import is_window, scale_to_unit, without_gaps
 from radiodeep.imaging.planes import SLICES, lesion_planes
 from radiodeep.networks.activations import POOLS, feature_gradients, forward_features
 from radiodeep.networks.architectures import input_specification
@@ -351,8 +351,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         if specification.dimensions == 3:
             crop = self.window == "crop"
             spacing_mm = specification.spacing_mm
-            cube = cube_about(case, side, spacing_mm) if crop else resize_cube(crop_to_roi(case).voxels, side)
-            cube = np.nan_to_num(cube, nan=np.nanmin(cube))
+            whole = without_gaps(case.in_memory(), self.intensity_range)
+            cube = cube_about(whole, side, spacing_mm) if crop else resize_cube(crop_to_roi(whole).voxels, side)
             return (cube if self.intensity_range is None else np.clip(cube, *self.intensity_range))[None, None]
         planes = lesion_planes(case, self.slice, self.window, side, self.intensity_range)
         return np.stack([resize_planes(image, specification.size) for image in planes])

@@ -13,6 +13,7 @@ def cube_about(case, size, spacing_mm=1.0):
 
     Intensities are interpolated linearly along all three axes, without smoothing first, as the networks do it whose
     cubes these are. Beyond the image its outermost voxels are repeated; a region larger than the cube loses its rim.
+    NaN outside the region is taken for the region's smallest value.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def cube_about(case, size, spacing_mm=1.0):
     _check_size(size)
     if not (np.isscalar(spacing_mm) and np.isfinite(spacing_mm) and spacing_mm > 0):
         raise InputError(f"The 'spacing_mm' of a cube must be a float > 0. Got {spacing_mm!r} instead.")
-    loaded = case.in_memory()
+    loaded = without_gaps(case.in_memory(), None)
     if loaded.voxels.shape[0] == 1:
         raise InputError(f"{case.id}: an image of one slice has no cube. Take a network for two-dimensional images.")
     offsets_mm = (np.arange(size) - (size - 1) / 2) * spacing_mm

@@ -386,3 +386,14 @@ def test_images_are_brought_to_the_scale_that_the_weights_want():
     plan = FineTuning(n_iterations=1, learning_rate=1e-12)  # next to nothing changes, and so the scale is the same
     tuned = DeepFeatureExtractor("resnet18", weights=radimagenet, fine_tune=plan, **options)
     np.testing.assert_allclose(tuned.fit(COHORT[:2], [0, 1]).transform(COHORT[:2]), values, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("window", ["crop", "exact"])
+def test_what_is_no_number_about_the_region_does_not_spread_into_its_cube(window):
+    case = COHORT[1]
+    inside = case.voxels[case.roi].min()
+    gaps, filled = (case.replace(image=np.where(case.roi, case.voxels, outside)) for outside in (np.nan, inside))
+    deep = DeepFeatureExtractor("medicalnet_resnet10", weights="random", seed=0, window=window, size=16, n_threads=1)
+    np.testing.assert_array_equal(deep.transform([gaps]), deep.transform([filled]))
+    cubes = [cube_about(one, 16, 1.0) for one in (gaps, filled)]
+    np.testing.assert_array_equal(*cubes)
