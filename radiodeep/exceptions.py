@@ -68,6 +68,14 @@ class TooManyGrayLevelsError(InputError):
     """Binning would make more grey levels than the cap; a larger bin width is needed."""
 
 
+class WorkerKilledError(RadiodeepError):
+    """The process that measured a case was killed, most often because memory ran out."""
+
+
+class OutputError(RadiodeepError, OSError):
+    """A file cannot be written: the disk is full, or the folder does not allow it."""
+
+
 class WeightsError(RadiodeepError):
     """The weights of a network are missing, unreadable, or do not belong to it."""
 

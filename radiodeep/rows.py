@@ -1,0 +1,1 @@
+"""Cases in, rows out: chunks, processes, recorded failures, cache."""
