@@ -5,7 +5,7 @@ import pandas as pd
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError, ModelError
-from radiodeep.features.table import rows_by_case
+from radiodeep.rows import rows_by_case
 
 
 def score_cohort(model, cohort, on_error="record", n_jobs=None):
@@ -54,11 +54,11 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None):
     classes = np.asarray(model.classes_)
     probabilities = np.full((len(cases), len(classes)), np.nan)
     predictions = np.full(len(cases), None, dtype=object)
-    for number, case in enumerate(cases):
-        if case.id in rows:
-            probabilities[number] = rows[case.id]
-            predictions[number] = classes[int(np.argmax(rows[case.id]))]
+    for number in range(len(cases)):
+        if number in rows:
+            probabilities[number] = rows[number]
+            predictions[number] = classes[int(np.argmax(rows[number]))]
     columns = {"id": [case.id for case in cases]}
     columns |= {f"probability_{name}": probabilities[:, number] for number, name in enumerate(classes)}
-    columns |= {"prediction": predictions, "error": [errors.get(case.id, "") for case in cases]}
+    columns |= {"prediction": predictions, "error": [errors.get(number, "") for number in range(len(cases))]}
     return pd.DataFrame(columns)
