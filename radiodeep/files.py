@@ -50,7 +50,8 @@ def replacing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+        suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix  # writers go by .nii.gz
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=suffix)
         os.close(handle)
         part = Path(name)
         yield part
