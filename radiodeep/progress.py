@@ -1,15 +1,22 @@
-"""Long work goes in; where a person watches a terminal, it is shown that something happens."""
+"""What a user sees of long work: a bar on a terminal, a line now and then in a log, nothing for short work."""
 
+import multiprocessing
+import os
 import sys
+import time
 from contextlib import contextmanager
 from threading import Timer
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+_FIRST_LINE_S = 10.0  # work that takes less leaves no line in a log
+_NEXT_LINE_S = 30.0
+_SWITCH = "RADIODEEP_PROGRESS"  # 0 in the environment: neither bar nor lines
 
 
-def with_progress(items, description, total):
-    """Yield the items; draw a bar on standard error where a person watches it.
+def with_progress(items, description, total, unit=""):
+    """Yield the items and show how many of them there have been.
 
     Parameters
     ----------
@@ -17,15 +24,86 @@ def with_progress(items, description, total):
     description : str
     total : int
         How many items will come.
+    unit : str, default=""
+        What is counted, e.g. "cases".
     """
-    return track(
-        items,
-        description=description,
-        total=total,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
+    with counted(description, total, unit) as advance:
+        for item in items:
+            yield item
+            advance()
+
+
+@contextmanager
+def counted(description, total, unit=""):
+    """Show how much of some work is done while the block runs.
+
+    A terminal gets a bar on standard error. Where standard error is a file or a pipe, a line is written after
+    10 seconds and then every 30 seconds. Work inside other work that is shown, and work in a process of a pool,
+    shows nothing; nor does any if the environment has RADIODEEP_PROGRESS=0.
+
+    Parameters
+    ----------
+    description : str
+    total : int
+    unit : str, default=""
+        What is counted, e.g. "cases".
+
+    Yields
+    ------
+    callable
+        ``advance(count=1)`` adds to what is done.
+
+    Examples
+    --------
+    >>> from radiodeep.progress import counted
+    >>> with counted("Scoring", 3, "cases") as advance:
+    ...     for case in "abc":
+    ...         advance()
+    """
+    if counted.is_shown or _is_switched_off():
+        yield lambda count=1: None
+        return
+    counted.is_shown = True
+    try:
+        with (_bar if sys.stderr.isatty() else _lines)(description, total, unit) as advance:
+            yield advance
+    finally:
+        counted.is_shown = False
+
+
+counted.is_shown = False  # two bars at once would overwrite each other
+
+
+def _is_switched_off():
+    in_pool = multiprocessing.parent_process() is not None
+    return in_pool or sys.stderr is None or os.environ.get(_SWITCH) == "0"
+
+
+@contextmanager
+def _bar(description, total, unit):
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn(f"{{task.completed}} of {{task.total}} {unit}".rstrip()),
+        TimeRemainingColumn(),
     )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda count=1: progress.advance(task, count)
+
+
+@contextmanager
+def _lines(description, total, unit):
+    done, due = 0, time.monotonic() + _FIRST_LINE_S
+
+    def advance(count=1):
+        nonlocal done, due
+        done += count
+        if time.monotonic() >= due and done < total:
+            due = time.monotonic() + _NEXT_LINE_S
+            print(f"{description}: {done} of {total} {unit}".rstrip(), file=sys.stderr, flush=True)
+
+    yield advance
 
 
 @contextmanager

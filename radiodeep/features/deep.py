@@ -115,6 +115,9 @@ class DeepFeatureExtractor(StatelessExtractor):
     radiodeep.exceptions.WeightsError: No weights of 'resnet18' come with the package. ...
     """
 
+    libraries = ("numpy", "scipy", "SimpleITK", "torch", "timm", "openvino")  # the numbers depend on them
+    needs_batches = True  # many images at once are faster than one after the other
+
     def __init__(
         self,
         network="radiodeep-mini",
@@ -264,8 +267,8 @@ class DeepFeatureExtractor(StatelessExtractor):
 
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""
-        named = isinstance(self.weights, str | PathLike | None)
-        shown = self.get_params() | {"weights": Path(self.weights).name if named and self.weights else None}
+        named = isinstance(self.weights, str | PathLike) and self.weights not in ("", "packaged")
+        shown = self.get_params() | {"weights": Path(self.weights).name if named else None}
         shown |= {"precision": chosen_precision(self.precision, chosen_device(self.device))}
         shown = {name: value for name, value in shown.items() if name not in ("device", "n_threads")}
         return {"extractor": type(self).__name__, **shown, "weights_sha256": self._any().sha256}

@@ -131,6 +131,8 @@ class RadiomicsExtractor(StatelessExtractor):
     radiodeep.exceptions.InputError: The 'bin_width' parameter of RadiomicsExtractor must be ...
     """
 
+    libraries = ("numpy", "scipy", "SimpleITK", "PyWavelets", "numba", "pyradiomics")  # the numbers depend on them
+
     # More parameters than a constructor should have: each is a setting of pyradiomics that people name in their
     # papers, and scikit-learn can search and clone flat ones only.
     def __init__(
@@ -269,6 +271,8 @@ class RadiomicsExtractor(StatelessExtractor):
         """Return everything that the numbers depend on, for reports and caches."""
         types = [[name, {**filters, **own}] for name, (filters, own) in image_types_of(self.image_types).items()]
         chosen = {"families": self.chosen_names(), "image_types": types}  # a list: their order is that of the columns
+        if self.bin_count is not None and not any("bin_count" in settings for _, settings in types):
+            chosen["bin_width"] = None  # without effect
         return {"extractor": type(self).__name__, **self.get_params(), **chosen}
 
     def chosen_families(self):

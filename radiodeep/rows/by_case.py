@@ -1,0 +1,250 @@
+"""A function of cases and a list of cases in, an item per case out: in processes, failures recorded.
+
+Items belong to the position of a case in the list, never to its id.
+"""
+
+import multiprocessing
+import numbers
+import os
+import sys
+import tempfile
+import time
+from contextlib import closing, nullcontext
+from pathlib import Path
+
+from joblib import Parallel, delayed, effective_n_jobs
+from joblib.externals.loky.backend.process import LokyProcess
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.parallel import get_active_backend
+
+from radiodeep.exceptions import InputError, WorkerKilledError
+from radiodeep.progress import counted
+
+CHUNK = 8  # cases that a function of many cases gets at once
+_CHUNK_S = 0.1  # a chunk of cases that gain nothing from each other's company takes no longer
+
+
+def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=""):
+    """Apply a function of a list of cases to chunks of cases, in parallel.
+
+    Parameters
+    ----------
+    function : callable
+        From a list of cases to a sequence with an item for each. Its attribute `at_once` says how many cases
+        it gets in a call, 8 by default; None for few enough to take a tenth of a second.
+    cases : sequence of Case
+    n_jobs : int, optional
+        Processes; -1 for all cores. What came is kept if one of them is killed: the cases that it may have
+        been working on are tried again, each in a process of its own.
+    on_error : {"raise", "record"}, default="raise"
+        "record" notes any exception of a case and goes on with the others.
+    description : str, default=""
+        Shown beside the progress bar.
+
+    Returns
+    -------
+    rows : dict from int to object
+        The items by the position of their cases.
+    errors : dict from int to str
+        "ErrorName: message" of the cases that failed, by position.
+
+    Raises
+    ------
+    InputError
+        For `n_jobs` or `on_error` out of range.
+    WorkerKilledError
+        With `on_error="raise"`, a case whose process is killed twice. Other errors of a case are raised as they
+        are, with a note of its id if their message does not begin with it.
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep.rows import rows_by_case
+    >>> def diameters(cases):
+    ...     return [round(2 * (3 / 4 / 3.14159 * case.roi_size_mm) ** (1 / 3)) for case in cases]
+    >>> rows_by_case(diameters, make_phantom_cohort(3, random_state=0))
+    ({0: 21, 1: 24, 2: 24}, {})
+    """
+    check_on_error(on_error)
+    if not (n_jobs is None or (isinstance(n_jobs, numbers.Integral) and n_jobs != 0)):
+        raise InputError(f"The 'n_jobs' parameter must be None or an int other than 0. Got {n_jobs!r} instead.")
+    cases = list(cases)
+    in_pool = effective_n_jobs(n_jobs) > 1
+    with (
+        counted(description, len(cases), "cases") as advance,
+        tempfile.TemporaryDirectory(prefix="radiodeep-") if in_pool else nullcontext() as started,
+    ):
+        return _Run(function, cases, n_jobs if in_pool else 1, on_error, advance, started).all_rows()
+
+
+def check_on_error(on_error):
+    """Raise an InputError unless `on_error` is "raise" or "record"."""
+    if on_error not in ("raise", "record"):
+        raise InputError(f"The 'on_error' parameter must be 'raise' or 'record'. Got {on_error!r} instead.")
+
+
+class _Run:
+    """One call of `rows_by_case`.
+
+    Before a process begins a chunk it creates a file named by the chunk's first position in the folder `started`,
+    and removes it afterwards. If a process is killed, joblib ends all of them and does not say what they were
+    working on; the files do. All other cases without a row go to a new pool.
+    """
+
+    def __init__(self, function, cases, n_jobs, on_error, advance, started):
+        self.function = function
+        self.cases = cases
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.advance = advance
+        self.started = started
+        self.at_once = getattr(function, "at_once", CHUNK)
+        self.seconds_per_case = None
+        self.rows = {}
+        self.errors = {}
+
+    def all_rows(self):
+        """Return rows and errors of all cases by position."""
+        pending, suspects = list(range(len(self.cases))), []
+        while pending:
+            in_flight = self._compute(pending)
+            suspects += in_flight
+            pending = [position for position in pending if self._lacks(position) and position not in in_flight]
+        for position in suspects:
+            self._compute_apart(position)
+        return self.rows, self.errors
+
+    def _compute(self, pending):
+        """Compute the rows of some cases; return the positions that were in work when a process was killed."""
+        chunks = {}
+        tasks = (self._task(chunk, chunks) for chunk in self._chunks(pending))
+        try:
+            with closing(_finished(tasks, self.n_jobs)) as finished:
+                for outcome in finished:
+                    self._take(outcome)
+        except TerminatedWorkerError:
+            names = [path.name for path in Path(self.started).iterdir()]
+            in_flight = [position for name in names for position in chunks[int(name)] if self._lacks(position)]
+            for name in names:
+                Path(self.started, name).unlink()
+            # Killed before it began a case, e.g. while it loaded what the function needs: each may be the cause.
+            return sorted(in_flight) or [position for position in pending if self._lacks(position)]
+        return []
+
+    def _compute_apart(self, position):
+        """Compute one row in a pool that works on nothing else."""
+        try:
+            self._take(Parallel(n_jobs=2, backend="loky")([self._task([position], {})])[0])
+        except TerminatedWorkerError:
+            case_id = self.cases[position].id
+            error = WorkerKilledError(
+                f"{case_id}: the process that computed it was killed twice, most often because memory ran out. "
+                "Use fewer processes (n_jobs), crop or resample the image, or leave the case out."
+            )
+            if self.on_error == "raise":
+                raise error from None
+            self.errors[position] = _recorded(error, case_id)
+            self.advance()
+
+    def _chunks(self, pending):
+        """Yield lists of positions, of a size that follows the time that the last ones took."""
+        left = list(pending)
+        while left:
+            size = self.at_once
+            if size is None:
+                seconds = self.seconds_per_case
+                size = 1 if seconds is None else min(CHUNK, max(1, int(_CHUNK_S / max(seconds, 1e-6))))
+            yield left[:size]
+            left = left[size:]
+
+    def _task(self, chunk, chunks):
+        chunks[chunk[0]] = chunk
+        numbered = [(position, self.cases[position]) for position in chunk]
+        return delayed(_rows_of_chunk)(self.function, numbered, self.on_error, self.started)
+
+    def _take(self, outcome):
+        rows, errors, seconds = outcome
+        self.rows |= rows
+        self.errors |= errors
+        self.seconds_per_case = seconds / (len(rows) + len(errors))
+        self.advance(len(rows) + len(errors))
+
+    def _lacks(self, position):
+        return position not in self.rows and position not in self.errors
+
+
+def _finished(tasks, n_jobs):
+    """Yield results as they come; all at the end from a backend of joblib that cannot do better."""
+    backend, _ = get_active_backend()
+    return_as = "generator_unordered" if backend.supports_return_generator else "list"
+    yield from Parallel(n_jobs=n_jobs, return_as=return_as)(tasks)
+
+
+def _rows_of_chunk(function, numbered, on_error, started):
+    """Return rows and errors by position, and the time; if a chunk fails, its cases are retried one at a time."""
+    marker = _prepare_worker(started, numbered[0][0])
+    begin = time.perf_counter()
+    positions, cases = zip(*numbered, strict=True)
+    rows, errors = {}, {}
+    try:
+        rows = dict(zip(positions, _uninterrupted(function, list(cases)), strict=True))
+    except Exception as error:
+        if len(cases) > 1:
+            rows, errors = _rows_one_by_one(function, numbered, on_error)
+        else:
+            errors = {positions[0]: _handled(error, cases[0].id, on_error)}
+    if marker is not None:
+        marker.unlink(missing_ok=True)
+    return rows, errors, time.perf_counter() - begin
+
+
+def _rows_one_by_one(function, numbered, on_error):
+    rows, errors = {}, {}
+    for position, case in numbered:
+        try:
+            rows[position] = _uninterrupted(function, [case])[0]
+        except Exception as error:
+            errors[position] = _handled(error, case.id, on_error)
+    return rows, errors
+
+
+def _handled(error, case_id, on_error):
+    """Return what is recorded of an error, or raise it with a note of the case."""
+    if on_error == "record":
+        return _recorded(error, case_id)
+    if not str(error).startswith(f"{case_id}:"):
+        error.add_note(f"It was raised by the case '{case_id}'.")
+    raise error
+
+
+def _recorded(error, case_id):
+    text = str(error) or "no details"
+    return f"{type(error).__name__}: {text if text.startswith(f'{case_id}:') else f'{case_id}: {text}'}"
+
+
+def _uninterrupted(function, cases):
+    """Call a function; Ctrl-C in a compiled loop, which numba turns into a SystemError, is a KeyboardInterrupt."""
+    try:
+        return function(cases)
+    except SystemError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _prepare_worker(started, position):
+    """In a process of joblib's pool: end if the parent is gone, share the cores, mark the chunk as begun."""
+    process = multiprocessing.current_process()
+    if not isinstance(process, LokyProcess):
+        return None
+    if os.getppid() != multiprocessing.parent_process().pid:
+        os._exit(1)
+    if "SimpleITK" in sys.modules:  # every process would use all cores; joblib gives each its share of them
+        n_threads = int(os.environ.get("NUMBA_NUM_THREADS", 1))
+        sys.modules["SimpleITK"].ProcessObject_SetGlobalDefaultNumberOfThreads(n_threads)
+    marker = Path(started, str(position))
+    try:
+        marker.touch()
+    except OSError:  # gone with the parent, or a full disk
+        return None
+    return marker

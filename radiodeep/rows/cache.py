@@ -1,0 +1,207 @@
+"""Rows of numbers on disk: a checksum in each file, claims that let several runs share the work, keys from settings."""
+
+import hashlib
+import json
+import numbers
+import os
+import socket
+import struct
+import time
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from radiodeep import __version__
+from radiodeep.exceptions import OutputError
+from radiodeep.files import replacing
+
+_FORMAT = 4  # raise when the numbers of an extractor change for the same settings and versions
+_MAGIC = b"rdrow\x00\x00\x01"
+_DIGEST = 16
+_CLAIM_S = 300.0  # after this a claim is void: the other run hangs, or its machine is gone
+
+
+class RowCache:
+    """A folder with a file for each row.
+
+    A file is: 8 bytes of magic, the number of values and of bytes of text, the values as little-endian
+    float64, the texts as JSON, and a digest of the key and all of these. A file that is not exactly this is
+    taken as missing.
+
+    Parameters
+    ----------
+    folder : path-like
+        Created if it does not exist.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be created.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from radiodeep.rows.cache import RowCache
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cache = RowCache(folder)
+    ...     cache.write("a-key", np.array([1.5, np.nan]), ["flat"])
+    ...     cache.read("a-key", 2), cache.read("a-key", 3)
+    ((array([1.5, nan]), ['flat']), None)
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"The cache folder '{folder}' cannot be created: {error.strerror}. Choose a folder that you may "
+                "write to, or leave the cache out."
+            ) from error
+
+    def read(self, key, n_values):
+        """Return the values and texts of a row, or None if there is no undamaged file of it."""
+        try:
+            content = self._path(key).read_bytes()
+        except OSError:
+            return None
+        content, digest = content[:-_DIGEST], content[-_DIGEST:]
+        if digest != _digest(key, content) or content[:16] != _head(n_values, len(content) - 16 - 8 * n_values):
+            return None
+        values = np.frombuffer(content, "<f8", n_values, offset=16).astype(np.float64)
+        return values, json.loads(content[16 + 8 * n_values :])
+
+    def write(self, key, values, texts=()):
+        """Write a row; OutputError if the folder cannot take it."""
+        encoded = json.dumps(list(texts)).encode()
+        content = _head(len(values), len(encoded)) + np.asarray(values, "<f8").tobytes() + encoded
+        with replacing(self._path(key)) as part:
+            part.write_bytes(content + _digest(key, content))
+
+    def claim(self, key):
+        """Return whether this process is the one to compute a row; if so, `release` it afterwards.
+
+        A claim is a file that only one process can create. That of a process that has died, or one that is
+        older than five minutes, is taken over. Claims save work only: where one cannot be made, or two
+        processes take over the same one, a row is computed twice, with the same numbers.
+        """
+        path = self._path(key, ".claim")
+        if _is_void(path):
+            path.unlink(missing_ok=True)
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            return False
+        except OSError:
+            return True
+        with os.fdopen(handle, "w") as file:
+            file.write(f"{os.getpid()} {socket.gethostname()}")
+        return True
+
+    def release(self, key):
+        """Remove the claim of a row."""
+        with suppress(OSError):  # in a folder that has become read-only the claim ends with this process
+            self._path(key, ".claim").unlink(missing_ok=True)
+
+    def tidy(self):
+        """Remove what killed runs have left: void claims, and files that were never finished."""
+        for path in [*self.folder.glob("*.claim"), *self.folder.glob(".part-*")]:
+            try:
+                if _is_void(path):
+                    path.unlink(missing_ok=True)
+            except OSError:  # a read-only folder
+                return
+
+    def _path(self, key, suffix=".row"):
+        return self.folder / f"{key}{suffix}"
+
+
+def settings_text(extractor):
+    """Return all that the numbers of an extractor depend on but the case, equal for equal settings.
+
+    These are its class, its settings in one spelling, and the versions of radiodeep and of the libraries that
+    compute them (its attribute `libraries`).
+
+    Parameters
+    ----------
+    extractor : estimator
+        With `settings()` or `get_params()`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from radiodeep import RadiomicsExtractor
+    >>> from radiodeep.rows.cache import settings_text
+    >>> settings_text(RadiomicsExtractor(bin_width=25)) == settings_text(RadiomicsExtractor(bin_width=25.0))
+    True
+    """
+    settings = extractor.settings() if hasattr(extractor, "settings") else extractor.get_params()
+    libraries = getattr(extractor, "libraries", ("numpy", "scipy", "SimpleITK"))
+    versions = {name: _version_of(name) for name in libraries}
+    kind = f"{type(extractor).__module__}.{type(extractor).__qualname__}"
+    return json.dumps([_FORMAT, __version__, versions, kind, _canonical(settings)], sort_keys=True)
+
+
+def row_key(settings, content_hash):
+    """Return the name of a row: a digest of the settings and of the voxels."""
+    return hashlib.blake2b(f"{settings}{content_hash}".encode(), digest_size=20).hexdigest()
+
+
+def _canonical(value):
+    """Return a value for JSON: 25, 25.0 and np.float32(25) become the same, and so do (1, 2) and np.array([1, 2])."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, bool | str | None):
+        return value
+    if isinstance(value, numbers.Real):
+        return int(value) if float(value).is_integer() else repr(float(value))
+    if isinstance(value, dict):
+        return {str(name): _canonical(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, map(_canonical, value)))
+    return repr(value)
+
+
+@lru_cache
+def _version_of(library):
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def _head(n_values, n_bytes):
+    return _MAGIC + struct.pack("<II", n_values, n_bytes) if n_bytes >= 0 else None
+
+
+def _digest(key, content):
+    return hashlib.blake2b(key.encode() + content, digest_size=_DIGEST).digest()
+
+
+def _is_void(path):
+    """Return whether the process that made a claim is gone, or the claim or unfinished file is old."""
+    try:
+        age_s = time.time() - path.stat().st_mtime
+        pid, _, host = path.read_text(errors="replace").partition(" ")
+    except OSError:
+        return False
+    if age_s > _CLAIM_S:
+        return True
+    if path.suffix != ".claim" or host != socket.gethostname() or not pid.isdigit() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # alive, of another user
+        return False
+    return False
