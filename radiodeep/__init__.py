@@ -12,6 +12,7 @@ _HOME_OF = {
     "Cohort": "cases.cohort",
     "read_cohort": "cases.cohort",
     "write_cohort": "cases.cohort",
+    "inspect_cohort": "cases.inspection",
     "make_phantom_cohort": "cases.phantoms",
     "RadiomicsExtractor": "features.radiomics",
     "DeepFeatureExtractor": "features.deep",
