@@ -25,23 +25,25 @@ class Case:
     ----------
     image, mask : path-like or ndarray of shape (z, y, x) or (y, x)
         Files are read on first use. In the mask every voxel that is not 0 belongs to the region,
-        unless it holds several labels: then `mask_label` chooses one.
+        unless it holds several labels or negative values: then `mask_label` chooses one.
     id : str
         Name of the case; every message about it begins with this.
     spacing_mm : sequence of floats, optional
-        Size of a voxel in the order of the array's axes. Needed for arrays; read from the file
-        otherwise (a PNG knows none: then 1 mm is taken unless it is given).
+        Size of a voxel in the order of the array's axes: three numbers, or two for an image of shape (y, x).
+        Needed for arrays; read from the file otherwise (a PNG knows none: then 1 mm is taken unless it is given).
     patient : str, optional
         Cases of one patient never part in cross-validation. The id unless given.
     label : optional
         The outcome, e.g. 0 or 1.
     mask_label : int or "any", optional
-        The value of the region in a mask of several labels; "any" takes them together as one region.
+        The value of the region in a mask of several labels; "any" takes them together as one region. A negative
+        value belongs to a region only if it is named here.
 
     Attributes
     ----------
     voxels : ndarray of shape (z, y, x)
-        Intensities as stored; a 2-D image is one slice.
+        Intensities as stored, in native byte order; a 2-D image is one slice. Booleans come as uint8, half
+        precision as float32, and long doubles as float64.
     roi : bool ndarray of shape (z, y, x)
         The region of interest; never empty.
     spacing_mm : tuple of three floats
@@ -50,9 +52,9 @@ class Case:
     Raises
     ------
     InputError
-        One of its kinds, when `voxels`, `roi` or `spacing_mm` are first asked for: unreadable or
-        truncated files, image and mask on different grids, an empty or ambiguous mask, NaN inside
-        the region.
+        At once for wrong arguments (an array that is no number, a colour image, a missing spacing). One of its
+        kinds when `voxels`, `roi` or `spacing_mm` are first asked for: unreadable or truncated files, image and
+        mask on different grids, an empty or ambiguous mask, NaN inside the region.
 
     Notes
     -----
@@ -74,25 +76,30 @@ class Case:
     """
 
     def __init__(self, image, mask, id, spacing_mm=None, patient=None, label=None, mask_label=None):
+        self._set(image, mask, id, spacing_mm, patient, label, mask_label)
+        _refuse_colour(self.image, self.mask, id)
+
+    def _set(self, image, mask, id, spacing_mm, patient, label, mask_label):
         whole = isinstance(mask_label, int | np.integer) and not isinstance(mask_label, bool)
         if not (mask_label is None or mask_label == "any" or whole):
             raise InputError(f"{id}: the 'mask_label' of a Case must be an int or 'any'. Got {mask_label!r} instead.")
         if not isinstance(id, str) or not id:
             raise InputError(f"The 'id' of a Case must be a text that is not empty. Got {id!r} instead.")
+        image = _as_source(image, "image", id)
+        if spacing_mm is None and not isinstance(image, Path):
+            raise InputError(
+                f"{id}: an image given as an array needs 'spacing_mm', the size of its voxels in (z, y, x) order."
+            )
         state = {
-            "image": _as_source(image, "image", id),
+            "image": image,
             "mask": _as_source(mask, "mask", id),
             "id": id,
             "patient": id if patient is None else patient,
             "label": label,
             "mask_label": mask_label,
-            "_given_spacing": None if spacing_mm is None else _checked_spacing(spacing_mm, id),
+            "_given_spacing": None if spacing_mm is None else _checked_spacing(spacing_mm, image, id),
             "_loaded": None,
         }
-        if spacing_mm is None and not isinstance(state["image"], Path):
-            raise InputError(
-                f"{id}: an image given as an array needs 'spacing_mm', the size of its voxels in (z, y, x) order."
-            )
         self.__dict__.update(state)
 
     def __setattr__(self, name, value):
@@ -102,11 +109,16 @@ class Case:
         raise AttributeError("A Case is frozen.")
 
     def __reduce__(self):
-        return (type(self), tuple(self._arguments().values()))
+        return (self._restored, tuple(self._arguments().values()))
 
     def __repr__(self):
         source = self.image.name if isinstance(self.image, Path) else f"array {self.image.shape}"
         return f"Case(id={self.id!r}, image={source!r}, label={self.label!r})"
+
+    def _repr_html_(self):
+        from radiodeep.cases.picture import case_html  # draws: only for notebooks
+
+        return case_html(self)
 
     @property
     def voxels(self):
@@ -149,7 +161,7 @@ class Case:
         """
         try:
             mask = read_volume(self.mask).voxels if isinstance(self.mask, Path) else self.mask
-            labels = sorted(_label_counts(mask, self.id))
+            labels = sorted(_positive_labels(mask, self.id))
         except InputError as error:
             raise (error if str(error).startswith(f"{self.id}:") else type(error)(f"{self.id}: {error}")) from error
         if not labels:
@@ -163,20 +175,42 @@ class Case:
 
     def replace(self, **changes):
         """Return a copy with some constructor arguments changed."""
-        return type(self)(**{**self._arguments(), **changes})
+        return self._restored(**{**self._arguments(), **changes})
 
     def content_hash(self):
-        """Return a digest of all that the features of the case depend on (not its id or label)."""
+        """Return a digest of all that the features of the case depend on: voxels, region and spacing as read.
+
+        Equal for the same image in files of other formats; not changed by id, patient or label. A case on disk is
+        read for it.
+
+        Raises
+        ------
+        InputError
+            The case cannot be read.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from radiodeep import Case
+        >>> case = Case(np.eye(3), np.eye(3) > 0, "n-7", spacing_mm=(1, 1))
+        >>> case.content_hash() == case.replace(id="n-8", label=1).content_hash()
+        True
+        >>> case.content_hash() == case.replace(spacing_mm=(1, 2)).content_hash()
+        False
+        """
+        voxels, roi, spacing_mm = self.read()
         digest = hashlib.blake2b(digest_size=16)
-        for source in (self.image, self.mask):
-            if isinstance(source, Path):
-                # An unreadable file is reported by the reader, with its way out.
-                digest.update(source.read_bytes() if source.is_file() else str(source).encode())
-            else:
-                digest.update(f"{source.dtype}{source.shape}".encode())
-                digest.update(np.ascontiguousarray(source).tobytes())
-        digest.update(f"{self._given_spacing}{self.mask_label}".encode())
+        digest.update(f"{voxels.dtype.str}{voxels.shape}{spacing_mm}".encode())
+        digest.update(np.ascontiguousarray(voxels))
+        digest.update(np.packbits(roi))
         return digest.hexdigest()
+
+    @classmethod
+    def _restored(cls, *arguments, **named):
+        """Return a case of arguments that were checked before: a crop may have the shape of a colour image."""
+        case = object.__new__(cls)
+        case._set(*arguments, **named)
+        return case
 
     def _arguments(self):
         names = ("image", "mask", "id", "spacing_mm", "patient", "label", "mask_label")
@@ -195,12 +229,13 @@ class Case:
             raise (error if str(error).startswith(f"{self.id}:") else type(error)(f"{self.id}: {error}")) from error
         if image.dtype.kind not in "biuf":
             raise UnsupportedImageError(f"{self.id}: the image holds {image.dtype} values. Expected numbers.")
+        image = _as_plain_numbers(image)
         roi = _region(mask, self.mask_label, self.id)
         if image.dtype.kind == "f" and not np.isfinite(image[roi]).all():
             count = int((~np.isfinite(image[roi])).sum())
             raise NonFiniteIntensityError(
                 f"{self.id}: {count} of {int(roi.sum())} voxels of the region are NaN or infinite. "
-                "Mend the image or leave those voxels out of the mask."
+                "Repair the image or leave those voxels out of the mask."
             )
         return image, roi, spacing_mm
 
@@ -245,7 +280,19 @@ def _as_source(value, name, case_id):
     return array
 
 
-def _checked_spacing(spacing_mm, case_id):
+def _refuse_colour(image, mask, case_id):
+    if isinstance(image, Path) or image.ndim != 3 or image.shape[2] not in (3, 4):
+        return
+    of_plane = not isinstance(mask, Path) and mask.shape == image.shape[:2]
+    if of_plane or (image.dtype == np.uint8 and min(image.shape[:2]) >= 16):
+        raise UnsupportedImageError(
+            f"{case_id}: an array of shape {image.shape} and type {image.dtype} looks like a colour image (y, x, "
+            "channels). Give one channel, or their mean: image.mean(axis=2). If it is a volume (z, y, x), give it as "
+            "int16: image.astype('int16')."
+        )
+
+
+def _checked_spacing(spacing_mm, image, case_id):
     try:
         spacing = tuple(float(step) for step in spacing_mm)
     except (TypeError, ValueError):
@@ -255,7 +302,23 @@ def _checked_spacing(spacing_mm, case_id):
             f"{case_id}: the 'spacing_mm' of a Case must be 2 or 3 numbers > 0 in (z, y, x) order. "
             f"Got {spacing_mm!r} instead."
         )
+    if len(spacing) == 2 and not isinstance(image, Path) and image.ndim == 3:
+        raise InputError(
+            f"{case_id}: the 'spacing_mm' of an image of shape {image.shape} (z, y, x) must be 3 numbers. "
+            f"Got {spacing_mm!r} instead; add the distance of the slices in front."
+        )
     return (1.0, *spacing) if len(spacing) == 2 else spacing
+
+
+def _as_plain_numbers(image):
+    """Return an image in a type that every filter takes, in native byte order."""
+    kind, size = image.dtype.kind, image.dtype.itemsize
+    if kind == "b":
+        return image.view(np.uint8)
+    if kind == "f" and size not in (4, 8):
+        with np.errstate(over="ignore"):  # a long double beyond double precision becomes infinite, which is checked
+            return image.astype(np.float32 if size == 2 else np.float64)
+    return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
 def _three_axes(array):
@@ -265,24 +328,44 @@ def _three_axes(array):
 def _region(mask, mask_label, case_id):
     if mask.dtype == bool and mask_label in (None, 1):
         labels = {1: int(mask.sum())} if mask.any() else {}
+    elif mask_label in (None, "any"):
+        labels = _positive_labels(mask, case_id)
     else:
         labels = _label_counts(mask, case_id)
     if not labels:
         raise EmptyMaskError(f"{case_id}: the mask outlines no voxel. Draw the region or leave the case out.")
-    listed = ", ".join(f"{label} ({count} voxels)" for label, count in sorted(labels.items()))
     if mask_label in (None, "any"):
         if mask_label is None and len(labels) > 1:
             raise AmbiguousMaskError(
-                f"{case_id}: the mask holds several labels: {listed}. Choose one with mask_label, "
+                f"{case_id}: the mask holds several labels: {_listed(labels)}. Choose one with mask_label, "
                 "in the call or as a column of the manifest; 'any' takes all as one region."
             )
         return mask != 0
     if mask_label not in labels:
         hint = " (255 is what PNG and SEG exports write for 1)" if 255 in labels else ""
         raise LabelNotFoundError(
-            f"{case_id}: the mask has no voxel of label {mask_label}. It holds {listed}{hint}. Change mask_label."
+            f"{case_id}: the mask has no voxel of label {mask_label}. It holds {_listed(labels)}{hint}. "
+            "Change mask_label."
         )
     return mask == mask_label
+
+
+def _positive_labels(mask, case_id):
+    labels = _label_counts(mask, case_id)
+    negative = {label: count for label, count in labels.items() if label < 0}
+    if negative:
+        raise UnsupportedImageError(
+            f"{case_id}: the mask holds negative values: {_listed(negative)}. Expected 0 outside the region and "
+            "positive labels; check that image and mask are not swapped, or choose one value with mask_label, "
+            f"e.g. mask_label={max(negative)}."
+        )
+    return labels
+
+
+def _listed(labels):
+    """Return labels and their voxel counts as a text, the first ten of them."""
+    shown = [f"{label} ({count} voxels)" for label, count in sorted(labels.items())[:10]]
+    return ", ".join(shown) + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
 
 
 def _label_counts(mask, case_id):

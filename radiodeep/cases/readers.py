@@ -1,69 +1,34 @@
 """A path goes in, a `Volume` comes out: voxels in (z, y, x) with their spacing and place in space.
 
-NIfTI is read by nibabel from the whole, checksummed stream, because ITK fills the missing voxels of
-a truncated file silently; NRRD, MetaImage and PNG are read by SimpleITK, which refuses them.
+The headers of NRRD and MetaImage are read by SimpleITK, their voxels here, which verifies checksums; PNG is read by
+SimpleITK alone.
 """
 
-import gzip
-import zlib
-from dataclasses import dataclass
+import os
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import SimpleITK as sitk
 
-from radiodeep.exceptions import (
-    FileUnreadableError,
-    GeometryMismatchError,
-    TruncatedFileError,
-    UnsupportedImageError,
-)
+from radiodeep.cases.layouts import read_layout, read_voxels
+from radiodeep.cases.memory import check_image_size
+from radiodeep.cases.nifti import is_nifti, read_nifti, require_3d
+from radiodeep.cases.streams import GZIP
+from radiodeep.cases.volume import Volume, check_geometry, check_same_grid
+from radiodeep.exceptions import FileUnreadableError, TruncatedFileError, UnsupportedImageError
 
-try:
-    from isal import isal_zlib  # decodes gzip three times as fast; where it has no wheel, zlib does it
-except ImportError:
-    isal_zlib = None
+__all__ = ["Volume", "check_same_grid", "read_volume"]
 
 FORMATS = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd) or PNG (.png)"
-_GZIP_ERRORS = (EOFError, OSError, zlib.error, *([] if isal_zlib is None else [isal_zlib.error]))
-_GZIP, _PNG, _NRRD = b"\x1f\x8b", b"\x89PNG", b"NRRD"
+_PNG, _NRRD = b"\x89PNG", b"NRRD"
 _META = (b"ObjectType", b"NDims", b"Comment")
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
-_GRID_TOLERANCE = 1e-3  # of a voxel
-_SHEAR_TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class Volume:
-    """Voxels and their place in space.
-
-    Attributes
-    ----------
-    voxels : ndarray of shape (z, y, x)
-        As stored in the file, its rescaling applied.
-    spacing_mm : tuple of three floats
-        In (z, y, x) order.
-    origin_mm : ndarray of shape (3,)
-        Position of the first voxel's centre in (x, y, z), patient LPS axes.
-    direction : ndarray of shape (3, 3)
-        Columns are the unit vectors of the x, y and z index axes.
-    has_spacing : bool
-        False for formats that know no physical size (PNG).
-    """
-
-    voxels: np.ndarray
-    spacing_mm: tuple[float, float, float]
-    origin_mm: np.ndarray
-    direction: np.ndarray
-    has_spacing: bool = True
-
-    def corners(self):
-        """Return the physical positions of the eight corner voxels, shape (8, 3)."""
-        size = np.array(self.voxels.shape[::-1]) - 1
-        unit = np.array(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij")).reshape(3, -1).T
-        steps = unit * size * np.array(self.spacing_mm[::-1])
-        return self.origin_mm + steps @ self.direction.T
+_PIXEL_TYPES = {
+    getattr(sitk, f"sitk{name}"): getattr(np, name.lower())
+    for name in ("Int8", "UInt8", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64", "Float32", "Float64")
+}
+_DICOM_WAY_OUT = "DICOM is not read yet: convert each series to .nii.gz with dcm2niix, or export it from 3D Slicer."
+_DICOM_STARTS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0")  # of files without the preamble
+_DICOM_REGIONS = (b"1.2.840.10008.5.1.4.1.1.481.3", b"1.2.840.10008.5.1.4.1.1.66.4")  # RTSTRUCT, SEG
 
 
 def read_volume(path):
@@ -86,7 +51,10 @@ def read_volume(path):
     TruncatedFileError
         The voxels are cut short or fail their checksum.
     UnsupportedImageError
-        Colour, 4-D, or axes that are not at right angles.
+        DICOM, colour, 4-D, or axes that are not at right angles.
+    ImageTooLargeError
+        The voxels would need more than 8 GiB in double precision; the environment variable
+        RADIODEEP_MAX_IMAGE_GIB changes that limit.
 
     Examples
     --------
@@ -98,8 +66,10 @@ def read_volume(path):
     """
     path = Path(path)
     head = _first_bytes(path)
-    if head.startswith(_GZIP) or path.suffix == ".nii" or head[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c"):
-        return _read_nifti(path, head)
+    if head.startswith(GZIP) or path.suffix == ".nii" or is_nifti(head):
+        return read_nifti(path)
+    if _is_dicom(head):
+        _refuse_dicom(path.name, head)
     if head.startswith((_PNG, _NRRD, *_META)):
         return _read_with_itk(path, is_png=head.startswith(_PNG))
     raise FileUnreadableError(
@@ -107,36 +77,29 @@ def read_volume(path):
     )
 
 
-def check_same_grid(image, mask, case_id):
-    """Raise `GeometryMismatchError` unless two volumes lie on one grid, to 1/1000 of a voxel."""
-    if image.voxels.shape != mask.voxels.shape:
-        raise GeometryMismatchError(
-            f"{case_id}: image and mask differ in size: the image has {_xyz(image.voxels.shape)} voxels "
-            f"(x, y, z), the mask {_xyz(mask.voxels.shape)}. Resample the mask to the image's grid, or check "
-            "that they belong together."
-        )
-    if not (image.has_spacing and mask.has_spacing):
-        return
-    offset = np.abs(image.corners() - mask.corners()).max()
-    if offset > _GRID_TOLERANCE * min(image.spacing_mm):
-        raise GeometryMismatchError(
-            f"{case_id}: image and mask lie up to {offset:.4g} mm apart. "
-            f"Spacing (x, y, z) {_numbers(image.spacing_mm[::-1])} against {_numbers(mask.spacing_mm[::-1])} mm, "
-            f"origin {_numbers(image.origin_mm)} against {_numbers(mask.origin_mm)}, "
-            f"direction {_numbers(image.direction.ravel())} against {_numbers(mask.direction.ravel())}. "
-            "Resample the mask to the image's grid, or check that they belong together."
-        )
+def _check_regular_file(path):
+    try:
+        if path.is_file():
+            return
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
+        raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}. Use another name.") from error
+    if is_folder and any(_is_dicom(head) for head in _heads_in(path)):
+        raise UnsupportedImageError(f"'{path}' is a folder of DICOM files. {_DICOM_WAY_OUT}")
+    problem = "is a folder, not an image file" if is_folder else "is not a regular file"
+    if not exists:
+        problem = "does not exist"
+    hint = " Its backslashes are no separators here; write '/'." if "\\" in str(path) and os.sep == "/" else ""
+    raise FileUnreadableError(
+        f"'{path}' {problem}. Check the path in the manifest (relative paths start at the manifest's folder).{hint}"
+    )
 
 
 def _first_bytes(path):
-    if not path.is_file():
-        kind = "is a folder, not an image file" if path.is_dir() else "does not exist"
-        raise FileUnreadableError(
-            f"'{path}' {kind}. Check the path in the manifest (relative paths start at the manifest's folder)."
-        )
+    _check_regular_file(path)
     try:
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(4096)
     except OSError as error:
         raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}.") from error
     if not head:
@@ -144,62 +107,29 @@ def _first_bytes(path):
     return head
 
 
-def _read_nifti(path, head):
-    data = path.read_bytes()
-    if head.startswith(_GZIP):
-        try:
-            data = _decompressed(data)
-        except _GZIP_ERRORS as error:
-            raise TruncatedFileError(
-                f"'{path.name}' is cut short or damaged ({error}). Copy or export it again."
-            ) from error
-    image = _parse_nifti(path, data)
-    _require_3d(path, image.shape)
-    if image.get_data_dtype().fields is not None:
-        raise UnsupportedImageError(f"'{path.name}' is a colour image. Export one scalar channel instead.")
-    try:
-        stored = np.asanyarray(image.dataobj)
-    except (OSError, ValueError, EOFError) as error:
-        raise TruncatedFileError(f"'{path.name}' holds fewer voxels than its header says. Copy it again.") from error
-    voxels = stored.reshape((*image.shape, 1, 1)[:3]).transpose(2, 1, 0)
-    axes = _RAS_TO_LPS @ image.affine[:3, :3]
-    spacing = np.linalg.norm(axes, axis=0)
-    if not np.all(spacing > 0) or not np.isfinite(image.affine).all():
-        raise UnsupportedImageError(f"'{path.name}' has an affine with an axis of length zero. Export it again.")
-    direction = axes / spacing
-    if np.abs(direction.T @ direction - np.eye(3)).max() > _SHEAR_TOLERANCE:
-        raise UnsupportedImageError(f"'{path.name}' has sheared axes. Resample it to an orthogonal grid first.")
-    return Volume(
-        np.ascontiguousarray(voxels).astype(voxels.dtype.newbyteorder("="), copy=False),
-        tuple(float(step) for step in spacing[::-1]),
-        _RAS_TO_LPS @ image.affine[:3, 3],
-        direction,
-    )
+def _heads_in(folder):
+    """Yield the first bytes of some files of a folder."""
+    for path in sorted(folder.iterdir())[:20]:
+        if path.is_file():
+            with path.open("rb") as file:
+                yield file.read(4096)
 
 
-def _decompressed(data):
-    """Decode gzip, checksum included; raises one of `_GZIP_ERRORS` for a stream that is cut short or damaged."""
-    if isal_zlib is not None and len(data) > 18:
-        expected = int.from_bytes(
-            data[-4:], "little"
-        )  # the size at the end of the stream, so that memory is taken once
-        if expected < 1032 * len(data):  # as small as gzip can make things
-            decoded = isal_zlib.decompress(data, wbits=31, bufsize=max(expected, 1))
-            if len(decoded) == expected:
-                return decoded
-    return gzip.decompress(data)  # several streams in one file, or no isal
+def _is_dicom(head):
+    return head[128:132] == b"DICM" or head.startswith(_DICOM_STARTS)
 
 
-def _parse_nifti(path, data):
-    for kind in (nibabel.Nifti1Image, nibabel.Nifti2Image):
-        try:
-            return kind.from_bytes(data)
-        except Exception:  # nibabel has no common base for what a wrong header raises
-            continue
-    raise FileUnreadableError(f"'{path.name}' has no NIfTI header. Expected {FORMATS}.")
+def _refuse_dicom(name, head):
+    if any(uid in head for uid in _DICOM_REGIONS):
+        raise UnsupportedImageError(
+            f"'{name}' is a DICOM file of outlined regions (RTSTRUCT or SEG), which is not read yet. Convert it to a "
+            "mask on the grid of the image with 3D Slicer, plastimatch or dcmqi, and save that as .nii.gz or .nrrd."
+        )
+    raise UnsupportedImageError(f"'{name}' is a DICOM file. {_DICOM_WAY_OUT}")
 
 
 def _read_with_itk(path, is_png):
+    layout = None if is_png else read_layout(path)  # before ITK opens the files that the header names
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -210,37 +140,30 @@ def _read_with_itk(path, is_png):
         raise UnsupportedImageError(
             f"'{path.name}' has {reader.GetNumberOfComponents()} channels. Convert it to one grey channel first."
         )
-    _require_3d(path, reader.GetSize())
+    require_3d(path.name, reader.GetSize())
+    shape = (*reader.GetSize(), 1)[2::-1]
+    check_image_size(shape, f"'{path.name}'", "Crop the image or use larger voxels.")
+    if is_png or layout.encoding == "text":
+        voxels = _itk_voxels(reader, path).reshape(shape)
+    elif reader.GetPixelID() in _PIXEL_TYPES:
+        voxels = read_voxels(layout, shape, np.dtype(_PIXEL_TYPES[reader.GetPixelID()]), path.name)
+    else:
+        kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
+        raise UnsupportedImageError(f"'{path.name}' holds voxels of the type '{kind}'. Expected real numbers.")
+    spacing, origin, direction = np.ones(3), np.zeros(3), np.eye(3)
+    n_axes = reader.GetDimension()
+    n = min(n_axes, 3)
+    spacing[:n], origin[:n] = reader.GetSpacing()[:n], reader.GetOrigin()[:n]
+    direction[:n, :n] = np.reshape(reader.GetDirection(), (n_axes, n_axes))[:n, :n]
+    if not is_png:
+        check_geometry(path.name, spacing, direction, "spacing or directions")
+    return Volume(voxels, tuple(float(step) for step in spacing[::-1]), origin, direction, has_spacing=not is_png)
+
+
+def _itk_voxels(reader, path):
     try:
-        image = reader.Execute()
+        return sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:
         raise TruncatedFileError(
             f"'{path.name}' begins like an image, but its voxels cannot be read. Copy or export it again."
         ) from error
-    if image.GetDimension() == 4:
-        image = image[:, :, :, 0]
-    if image.GetDimension() == 2:
-        image = sitk.JoinSeries(image)
-    return Volume(
-        sitk.GetArrayFromImage(image),
-        tuple(float(step) for step in image.GetSpacing()[::-1]),
-        np.array(image.GetOrigin()),
-        np.array(image.GetDirection()).reshape(3, 3),
-        has_spacing=not is_png,
-    )
-
-
-def _require_3d(path, shape):
-    if len(shape) < 2 or any(size > 1 for size in shape[3:]):
-        raise UnsupportedImageError(
-            f"'{path.name}' has {len(shape)} dimensions of sizes {tuple(int(size) for size in shape)}. "
-            "Expected a 2-D or 3-D image; split it into its time points or echoes first."
-        )
-
-
-def _xyz(shape):
-    return "x".join(str(size) for size in shape[::-1])
-
-
-def _numbers(values):
-    return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"

@@ -4,17 +4,21 @@ import pickle
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from radiodeep import Case, Cohort, make_phantom_cohort, read_cohort, write_cohort
 from radiodeep.exceptions import (
     AmbiguousMaskError,
     EmptyMaskError,
+    FileUnreadableError,
     GeometryMismatchError,
     InputError,
     LabelNotFoundError,
     NonFiniteIntensityError,
     UnsupportedImageError,
 )
+from radiodeep.imaging.crop import crop_to_roi
+from radiodeep.imaging.filters import filtered_images
 
 IMAGE = np.arange(60.0).reshape(3, 4, 5)
 MASK = np.zeros((3, 4, 5), np.uint8)
@@ -63,11 +67,87 @@ def test_nan_outside_the_region_is_allowed():
         ({"spacing_mm": None}, "needs 'spacing_mm'"),
         ({"spacing_mm": (1, 0, 1)}, "2 or 3 numbers > 0"),
         ({"image": np.zeros(4)}, "array of numbers in .z, y, x."),
+        ({"spacing_mm": (0.7, 0.7)}, r"of an image of shape \(3, 4, 5\) \(z, y, x\) must be 3 numbers"),
     ],
 )
 def test_wrong_arguments_are_refused_at_once(changes, message):
     with pytest.raises(InputError, match=message):
         case(**changes)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_an_array_that_looks_like_a_colour_image_is_refused(channels):
+    colour = np.zeros((20, 30, channels), np.uint8)
+    for image, mask in ((colour, np.ones((20, 30))), (colour * 1.0, np.ones((20, 30))), (colour, np.ones_like(colour))):
+        with pytest.raises(UnsupportedImageError, match=r"c: .* looks like a colour image .*astype\('int16'\)"):
+            Case(image, mask, "c", spacing_mm=(1, 1, 1))
+
+
+def test_volumes_of_three_columns_are_no_colour_images():
+    image = np.arange(20 * 30 * 3).reshape(20, 30, 3)
+    for voxels in (image.astype(np.int16), image[:15].astype(np.uint8)):
+        assert Case(voxels, np.ones(voxels.shape), "c", spacing_mm=(1, 1, 1)).roi.all()
+    wide = np.arange(20 * 30 * 9).reshape(20, 30, 9).astype(np.uint8)
+    mask = np.zeros(wide.shape, bool)
+    mask[:, :, :3] = True
+    crop = crop_to_roi(Case(wide, mask, "c", spacing_mm=(1, 1, 1)))
+    assert pickle.loads(pickle.dumps(crop)).voxels.shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (">i2", "<i2"),
+        (">f8", "<f8"),
+        (">u4", "<u4"),
+        ("?", "u1"),
+        ("<f2", "<f4"),
+        (">f2", "<f4"),
+        (np.dtype(np.longdouble).str, "<f8"),
+    ],
+)
+def test_voxels_of_any_type_become_ones_that_filters_take(stored, expected):
+    image = (np.arange(9**3).reshape(9, 9, 9) % 251).astype(stored)
+    mask = np.zeros(image.shape, ">i4")
+    mask[2:6, 2:6, 2:6] = 1
+    odd = Case(image, mask, "c", spacing_mm=(1, 1, 1))
+    plain = Case(image.astype(np.dtype(expected)), mask > 0, "c", spacing_mm=(1, 1, 1))
+    assert odd.voxels.dtype == np.dtype(expected)
+    np.testing.assert_array_equal(odd.voxels, image)
+    box = (slice(2, 6),) * 3
+    for image_type in ("Gradient", "LBP3D", "LBP2D", "LoG", "Wavelet", "Square"):
+        settings = {"sigma": [1.0]} if image_type == "LoG" else {}
+        results = [
+            [part for _, part in filtered_images(one.voxels, box, (1, 1, 1), image_type, settings, None, one.roi[box])]
+            for one in (odd, plain)
+        ]
+        np.testing.assert_array_equal(*results)
+
+
+def test_a_long_double_beyond_double_precision_is_an_error():
+    image = IMAGE.astype(np.longdouble)
+    image[1, 1, 1] = np.longdouble(10) ** 400
+    with pytest.raises(NonFiniteIntensityError, match="case 3: 1 of 6 voxels"):
+        _ = case(image=image).voxels
+
+
+def test_negative_values_of_a_mask_are_a_region_only_if_named():
+    mask = MASK.astype(np.int16) * -1
+    mask[0, 0, 0] = -3
+    for changes in ({}, {"mask_label": "any"}):
+        with pytest.raises(
+            UnsupportedImageError, match=r"case 3: .* negative values: -3 \(1 voxels\), -1 \(6 voxels\).*mask_label=-1"
+        ):
+            _ = case(mask=mask, **changes).roi
+    with pytest.raises(UnsupportedImageError, match="case 3: the mask holds negative values"):
+        case(mask=mask).by_label()
+    np.testing.assert_array_equal(case(mask=mask, mask_label=-1).roi, MASK > 0)
+
+
+def test_a_mask_of_many_labels_lists_ten():
+    mask = np.arange(60).reshape(3, 4, 5)
+    with pytest.raises(AmbiguousMaskError, match=r"1 \(1 voxels\), .*10 \(1 voxels\) and 49 more\. Choose one"):
+        _ = case(mask=mask).roi
 
 
 def test_a_two_dimensional_image_is_one_slice():
@@ -101,10 +181,50 @@ def test_the_content_hash_changes_with_what_matters_only():
     others = [
         case(image=IMAGE + 1),
         case(mask=np.roll(MASK, 1, axis=0)),
+        case(image=IMAGE.astype(np.float32)),
         case(spacing_mm=(1, 1, 1)),
-        case(mask_label=1),
     ]
     assert len({one.content_hash() for one in [case(), *others]}) == 5
+
+
+def test_the_content_hash_is_that_of_the_region_not_of_its_label():
+    assert case().content_hash() == case(mask=MASK * np.uint8(9), mask_label=9).content_hash()
+    two = MASK.copy()
+    two[0, 0, 0] = 2
+    assert case(mask=two, mask_label=2).content_hash() != case(mask=two, mask_label=1).content_hash()
+
+
+def written(folder, name):
+    """Write image and mask with voxels of a size that every format holds exactly."""
+    for kind, voxels in (("image", IMAGE.astype(np.int16)), ("mask", MASK)):
+        stored = sitk.GetImageFromArray(voxels)
+        stored.SetSpacing((0.5, 0.75, 2.5))
+        sitk.WriteImage(stored, str(folder / name.format(kind)))
+    return Case(folder / name.format("image"), folder / name.format("mask"), "c")
+
+
+def test_the_content_hash_does_not_depend_on_the_form_of_the_files(tmp_path):
+    names = ("{}.nii", "{}.nii.gz", "{}.nrrd", "{}.nhdr", "{}.mha", "{}.mhd")
+    cases = [written(tmp_path, name) for name in names]
+    assert {one.content_hash() for one in cases} == {cases[0].in_memory().content_hash()}
+    assert all(one._loaded is None for one in cases)
+
+
+@pytest.mark.parametrize("name", ["{}.nhdr", "{}.mhd"])
+@pytest.mark.parametrize("kind", ["image", "mask"])
+def test_a_change_of_detached_voxels_changes_the_content_hash(tmp_path, name, kind):
+    before = written(tmp_path, name).content_hash()
+    raw = tmp_path / f"{kind}.raw"
+    data = bytearray(raw.read_bytes())
+    data[2] += 1
+    raw.write_bytes(data)
+    after = Case(tmp_path / name.format("image"), tmp_path / name.format("mask"), "c", mask_label=1)
+    assert after.content_hash() != before
+
+
+def test_a_case_that_cannot_be_read_has_no_content_hash(tmp_path):
+    with pytest.raises(FileUnreadableError, match="c: '.*none.nii' does not exist"):
+        Case(tmp_path / "none.nii", MASK, "c").content_hash()
 
 
 def test_all_labels_are_one_region_if_any_is_asked_for():

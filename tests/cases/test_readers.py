@@ -1,6 +1,7 @@
 """Files of every format come back as they were written; damaged ones are named."""
 
 import gzip
+import os
 
 import nibabel
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 
-from radiodeep.cases import readers
+from radiodeep.cases import streams
 from radiodeep.cases.readers import check_same_grid, read_volume
 from radiodeep.exceptions import (
     FileUnreadableError,
     GeometryMismatchError,
+    ImageTooLargeError,
     TruncatedFileError,
     UnsupportedImageError,
 )
@@ -93,6 +95,55 @@ def test_a_missing_file_is_named(tmp_path):
         read_volume(tmp_path / "none.nii.gz")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (".", "is a folder, not an image file"),
+        ("pipe", "is not a regular file"),
+        ("x" * 300 + ".nii", "cannot be opened: File name too long"),
+        ("a\0b.nii", "does not exist"),
+        (r"..\own\a.nii", "does not exist.* Its backslashes are no separators here; write '/'"),
+    ],
+)
+def test_a_path_that_leads_to_no_file_is_named(tmp_path, name, message):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileUnreadableError, match=message):
+        read_volume(tmp_path / name)
+
+
+DICOM = bytes(128) + b"DICM" + b"\x02\0\0\0UL\x04\0" + b"1.2.840.10008.5.1.4.1.1.2\0"
+REGIONS = bytes(128) + b"DICM" + b"\x02\0\0\0UL\x04\0" + b"1.2.840.10008.5.1.4.1.1.481.3\0"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (DICOM, r"'a\.dcm' is a DICOM file\. .* dcm2niix"),
+        (DICOM[132:], r"'a\.dcm' is a DICOM file\. .* dcm2niix"),
+        (REGIONS, r"'a\.dcm' is a DICOM file of outlined regions .* 3D Slicer, plastimatch"),
+    ],
+)
+def test_dicom_is_named_with_the_way_out(tmp_path, content, message):
+    (tmp_path / "a.dcm").write_bytes(content)
+    with pytest.raises(UnsupportedImageError, match=message):
+        read_volume(tmp_path / "a.dcm")
+
+
+def test_a_folder_of_dicom_files_is_named_with_the_way_out(tmp_path):
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "a.txt").write_text("notes")
+    (tmp_path / "series" / "b").write_bytes(DICOM)
+    with pytest.raises(UnsupportedImageError, match=r"series' is a folder of DICOM files\. .* dcm2niix"):
+        read_volume(tmp_path / "series")
+
+
+def test_a_png_of_more_pixels_than_are_allowed_is_refused(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((60, 80), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setenv("RADIODEEP_MAX_IMAGE_GIB", "1e-5")
+    with pytest.raises(ImageTooLargeError, match=r"'a\.png' has 80x60x1 voxels .*at most 1e-05 GiB"):
+        read_volume(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.png"])
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.8, 0.97])
 def test_a_truncated_file_never_gives_voxels(tmp_path, name, part):
@@ -140,7 +191,7 @@ def test_rounding_of_the_origin_is_allowed(tmp_path):
 @pytest.mark.parametrize("with_isal", [True, False])
 def test_gzip_is_read_alike_by_every_decoder_in_one_stream_or_several(tmp_path, monkeypatch, with_isal):
     if not with_isal:
-        monkeypatch.setattr(readers, "isal_zlib", None)
+        monkeypatch.setattr(streams, "isal_zlib", None)
     voxels = np.random.default_rng(0).integers(-100, 100, (4, 5, 6)).astype(np.int16)
     path = tmp_path / "image.nii.gz"
     nibabel.save(nibabel.Nifti1Image(voxels.transpose(2, 1, 0), np.eye(4)), path)

@@ -1,0 +1,89 @@
+"""A case in; a small page for notebooks out: one slice with the region's outline, and the facts of the image."""
+
+import base64
+import html
+import io
+
+import numpy as np
+from scipy import ndimage
+
+_SIDE = 260  # pixels of the longer side
+_OUTLINE = (255, 64, 64)
+
+
+def case_html(case):
+    """Return HTML with the slice (along z) that holds most of the region, outlined, and the facts of the case.
+
+    A case that cannot be read shows its error.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep.cases.picture import case_html
+    >>> "44 x 44 x 24" in case_html(make_phantom_cohort(1, random_state=0)[0])
+    True
+    """
+    facts = {"id": case.id, "label": case.label}
+    picture = ""
+    try:
+        voxels, roi, spacing_mm = case.read()
+        z = int(np.argmax(roi.sum(axis=(1, 2))))
+        facts["size (x, y, z)"] = " x ".join(str(size) for size in voxels.shape[::-1])
+        facts["spacing (x, y, z)"] = " x ".join(f"{step:.4g}" for step in spacing_mm[::-1]) + " mm"
+        flat = len(roi) == 1
+        size = roi.sum() * np.prod(spacing_mm[1:] if flat else spacing_mm)
+        facts["region"] = f"{int(roi.sum())} voxels, {size:.4g} {'mm²' if flat else 'mm³'}"
+        facts["slice shown"] = f"{z + 1} of {len(roi)}"
+        data = base64.b64encode(outlined_slice(voxels[z], roi[z], spacing_mm[1:])).decode()
+        picture = f'<img alt="slice with outline" src="data:image/png;base64,{data}">'
+    except Exception as error:  # a notebook that shows a list of cases goes on
+        facts["error"] = f"{type(error).__name__}: {error}"
+    rows = "".join(
+        f'<tr><th style="text-align:left">{name}</th><td style="text-align:left">{html.escape(str(value))}</td></tr>'
+        for name, value in facts.items()
+        if value is not None
+    )
+    return f'<div style="display:flex;gap:1em;align-items:flex-start">{picture}<table>{rows}</table></div>'
+
+
+def outlined_slice(image, roi, spacing_mm):
+    """Draw a slice in grey with the outline of its region as a PNG, in its physical proportions.
+
+    Parameters
+    ----------
+    image : ndarray of shape (y, x)
+        Shown from the 1st to the 99th percentile of its finite values.
+    roi : bool ndarray of shape (y, x)
+    spacing_mm : sequence of two floats
+        (y, x).
+
+    Returns
+    -------
+    bytes
+    """
+    from PIL import Image  # late: nothing else here draws
+
+    finite = image[np.isfinite(image)].astype(np.float64)
+    low, high = np.percentile(finite, [1, 99]) if finite.size else (0.0, 0.0)
+    scale = 255 / (high - low) if high > low else 0.0
+    gray = np.clip((np.nan_to_num(image.astype(np.float64), nan=low) - low) * scale, 0, 255).astype(np.uint8)
+    extent = np.array(image.shape) * np.array(spacing_mm)
+    height, width = np.maximum(1, np.round(extent * (_SIDE / extent.max()))).astype(int)
+    rows, columns = (
+        np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(int)
+        for new, old in zip((height, width), image.shape, strict=True)
+    )
+    pixels = np.repeat(gray[rows][:, columns, np.newaxis], 3, axis=2)
+    shown = roi[rows][:, columns]
+    pixels[shown & ~ndimage.binary_erosion(shown)] = _OUTLINE
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
