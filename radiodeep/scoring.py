@@ -1,14 +1,32 @@
 """Model and cohort in, a row per case out, those that failed included."""
 
+import warnings
+from dataclasses import dataclass
+
+import joblib
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
+from sklearn.utils import get_tags
 
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import InputError, ModelError
-from radiodeep.rows import rows_by_case
+from radiodeep.cases.training_range import (
+    acquisition_outside,
+    case_facts,
+    features_outside,
+    merged_range,
+    noted_parts,
+)
+from radiodeep.exceptions import InputError, ModelError, RadiodeepWarning
+from radiodeep.features.stateless import StatelessExtractor, observed_rows
+from radiodeep.model_parts import parts_of
+from radiodeep.rows import check_on_error, extract_rows, rows_by_case
+from radiodeep.study.description import selected_features
+
+_KINDS = {2: "2-D image", 3: "volume"}
 
 
-def score_cohort(model, cohort, on_error="record", n_jobs=None):
+def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     """Score new cases with a fitted model.
 
     Parameters
@@ -20,45 +38,182 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None):
         "record" gives a case that cannot be read or measured a row with its error.
     n_jobs : int, optional
         Processes; -1 for all cores.
+    cache_dir : path-like, optional
+        Features are kept here, as in `extract_table`, so that a killed run continues where it was.
 
     Returns
     -------
     DataFrame
-        `id`, one column `probability_<class>` per class, `prediction`, `error` (empty where all went
-        well), in the order of the cohort.
+        In the order of the cohort: `id`, one column `probability_<class>` per class, `prediction`,
+        `outside_training_range` and `error` (empty if there is none). `outside_training_range` says what
+        about a case the model was not trained on, and is empty if nothing is: its spacing, the intensities
+        of its region, more than 5 % of the features that reach the classifier.
 
     Raises
     ------
+    InputError
+        The cases are not cases, or an id is repeated.
     ModelError
-        The model gives no probabilities.
+        The model gives no probabilities, or takes a table of features instead of cases. Recorded as the
+        error of a case: it is a 2-D image and the model was trained on volumes, or the reverse.
+
+    Warns
+    -----
+    RadiodeepWarning
+        The model did not note which cases it was trained on, as models of older versions.
 
     Examples
     --------
     >>> import radiodeep as rd
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sklearn.pipeline import make_pipeline
-    >>> cohort = rd.make_phantom_cohort(8, random_state=0)
-    >>> model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), GaussianNB())
-    >>> rd.score_cohort(model.fit(cohort, cohort.labels), cohort[:2]).columns.tolist()
-    ['id', 'probability_0', 'probability_1', 'prediction', 'error']
+    >>> cohort = rd.make_phantom_cohort(20, random_state=0)
+    >>> model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), GaussianNB()).fit(cohort, cohort.labels)
+    >>> coarse = cohort[1].replace(spacing_mm=(4.5, 3.0, 3.0), id="coarse")
+    >>> scores = rd.score_cohort(model, [cohort[0], coarse])
+    >>> scores.columns.tolist()
+    ['id', 'probability_0', 'probability_1', 'prediction', 'outside_training_range', 'error']
+    >>> scores["outside_training_range"].tolist()
+    ['', 'spacing 4.5 mm (trained on 1.5); 10 of 14 features, e.g. original_shape_VoxelVolume']
     """
-    if on_error not in ("raise", "record"):
-        raise InputError(f"The 'on_error' parameter must be 'raise' or 'record'. Got {on_error!r} instead.")
+    check_on_error(on_error)
+    cases = as_cases(cohort)
+    _check(model, cases)
+    scorer = _Scorer(model, cache_dir)
+    found, errors = rows_by_case(scorer, cases, n_jobs=n_jobs, on_error=on_error, description="Scoring")
+    classes = np.asarray(model.classes_)
+    probabilities = np.full((len(cases), len(classes)), np.nan)
+    predictions = np.full(len(cases), None, dtype=object)
+    outside = [""] * len(cases)
+    for position, (row, remark) in found.items():
+        probabilities[position] = row
+        predictions[position] = classes[int(np.argmax(row))]
+        outside[position] = remark
+    columns = {"id": [case.id for case in cases]}
+    columns |= {f"probability_{name}": probabilities[:, number] for number, name in enumerate(classes)}
+    columns |= {"prediction": predictions, "outside_training_range": outside}
+    return pd.DataFrame(columns | {"error": [errors.get(position, "") for position in range(len(cases))]})
+
+
+def _check(model, cases):
     if not hasattr(model, "predict_proba"):
         raise ModelError(
             f"{type(model).__name__} gives no probabilities. Wrap its classifier in "
             "sklearn.calibration.CalibratedClassifierCV and fit it again."
         )
-    cases = as_cases(cohort)
-    rows, errors = rows_by_case(model.predict_proba, cases, n_jobs=n_jobs, on_error=on_error, description="Scoring")
-    classes = np.asarray(model.classes_)
-    probabilities = np.full((len(cases), len(classes)), np.nan)
-    predictions = np.full(len(cases), None, dtype=object)
-    for number in range(len(cases)):
-        if number in rows:
-            probabilities[number] = rows[number]
-            predictions[number] = classes[int(np.argmax(rows[number]))]
-    columns = {"id": [case.id for case in cases]}
-    columns |= {f"probability_{name}": probabilities[:, number] for number, name in enumerate(classes)}
-    columns |= {"prediction": predictions, "error": [errors.get(number, "") for number in range(len(cases))]}
-    return pd.DataFrame(columns)
+    over_cases = [
+        part for part in parts_of(model) if isinstance(part, StatelessExtractor) or hasattr(part, "networks_")
+    ]
+    if not over_cases and hasattr(model, "n_features_in_"):
+        raise ModelError(
+            f"The model takes a table of {model.n_features_in_} features, not cases. Compute the table with "
+            "extract_table(extractor, cohort) and the settings of its training, and call model.predict_proba(table)."
+        )
+    ids = pd.Series([case.id for case in cases], dtype=object)
+    if ids.duplicated().any():
+        repeated = ids[ids.duplicated()].iloc[0]
+        raise InputError(
+            f"The ids of the cases must differ, or their scores could be confused. Repeated: '{repeated}'."
+        )
+    if over_cases and not noted_parts(model):
+        warnings.warn(
+            "The model did not note which cases it was trained on, so it is not known whether the new ones are like "
+            "them: the column 'outside_training_range' stays empty. Train it again with this version of radiodeep.",
+            RadiodeepWarning,
+            stacklevel=3,
+        )
+
+
+@dataclass
+class _Judged:
+    """Extractors of the same features, and the range that those had in training."""
+
+    extractors: list
+    names: np.ndarray
+    columns: np.ndarray
+    trained: dict
+
+    def remarks(self, row):
+        return features_outside(row[self.columns], self.names, self.trained)
+
+
+class _Scorer:
+    """Cases in, (probabilities, what is outside of the range of training) of each out."""
+
+    def __init__(self, model, cache_dir):
+        self.model = model
+        self.cache_dir = cache_dir
+        noted = noted_parts(model)
+        self.trained = merged_range([part.training_range_ for part in noted]) if noted else None
+        self.extractors = [part for part in noted if isinstance(part, StatelessExtractor)]
+        self.judged = _judged(model, self.extractors)
+        self.in_memory = all(getattr(part, "label", None) is None for part in self.extractors)
+        self.cached = {} if cache_dir is None else _by_settings(self.extractors)
+
+    def __call__(self, cases):
+        if self.trained is None:
+            return [(row, "") for row in self._probabilities(cases)[0]]
+        if self.in_memory:  # read each once, for all extractors
+            cases = [case.in_memory() for case in cases]
+        facts = self.extractors[0].facts_of_cases(cases) if self.extractors else [case_facts(case) for case in cases]
+        for case, one in zip(cases, facts, strict=True):
+            self._check_dimension(case, one)
+        probabilities, observed = self._probabilities(cases)
+        remarks = [acquisition_outside(one, self.trained) for one in facts]
+        for judged in self.judged:
+            rows = next((rows for extractor, rows in observed if extractor in judged.extractors), [])
+            for listed, row in zip(remarks, np.asarray(rows, dtype=np.float64), strict=False):
+                listed += judged.remarks(row)
+        return list(zip(probabilities, map("; ".join, remarks), strict=True))
+
+    def _probabilities(self, cases):
+        known = []
+        if self.cached:
+            # Clones, since the fit of an extractor would forget which weights the model was trained with.
+            fresh = {key: clone(equal[0]) for key, equal in self.cached.items()}
+            values, _ = extract_rows(fresh, cases, cache_dir=self.cache_dir)
+            for key, equal in self.cached.items():
+                rows = dict(zip([case.id for case in cases], values[key], strict=True))
+                known += [(extractor, rows) for extractor in equal]
+        with observed_rows(known) as observed:
+            return self.model.predict_proba(cases), observed
+
+    def _check_dimension(self, case, facts):
+        trained = self.trained["n_dimensions"]
+        if facts.n_dimensions not in trained:
+            raise ModelError(
+                f"{case.id}: the model was trained on {_KINDS[trained[0]]}s, and this case is a "
+                f"{_KINDS[facts.n_dimensions]}. Score it with a model that was trained on such cases."
+            )
+
+
+def _by_settings(extractors):
+    """Return lists of equal extractors, those that learn nothing, under a hash of their settings."""
+    by_settings = {}
+    for extractor in extractors:
+        if not get_tags(extractor).requires_fit:
+            extractor.transform([])  # raises if its weights have changed since it was fitted
+            key = f"{type(extractor).__qualname__} {joblib.hash(extractor.get_params(deep=False))}"
+            by_settings.setdefault(key, []).append(extractor)
+    return by_settings
+
+
+def _judged(model, extractors):
+    """Return a `_Judged` for each set of features: those that reach the classifier, as far as they have names."""
+    groups = {}
+    for extractor in extractors:
+        names = tuple(str(name) for name in extractor.get_feature_names_out())
+        if np.shape(extractor.training_range_.get("features")) == (2, len(names)):
+            groups.setdefault(names, []).append(extractor)
+    selected = selected_features(model)
+    kept = {name.rsplit("__", 1)[-1] for name in selected[0]} if selected else set()
+    all_names = {name for names in groups for name in names}
+    if not kept or not kept <= all_names:  # no selector, or features that were made of others
+        kept = all_names
+    judged = []
+    for names, equal in groups.items():
+        columns = np.flatnonzero([name in kept for name in names])
+        trained = merged_range([extractor.training_range_ for extractor in equal])
+        trained["features"] = trained["features"][:, columns]
+        judged.append(_Judged(equal, np.array(names, dtype=object)[columns], columns, trained))
+    return judged

@@ -9,6 +9,8 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from radiodeep.cases.cohort import as_cases
+from radiodeep.cases.training_range import case_facts, training_range
 from radiodeep.classifiers.examples import auxiliary_targets, network_images
 from radiodeep.exceptions import InputError, RadiodeepWarning, SingleClassError
 from radiodeep.imaging.crop import WINDOWS
@@ -130,6 +132,9 @@ class _CNN(BaseEstimator):
             fitted = self._fit_one(whole, held_out, loss, seed)
             self.history_.append(fitted)
         self.n_features_in_ = 1
+        vars(self).pop("training_range_", None)  # of an earlier fit
+        if ids is not patients:  # cases, not arrays
+            self.training_range_ = training_range([case_facts(case) for case in as_cases(X)])
         return self
 
     def _fit_one(self, whole, held_out, loss, seed):
@@ -314,6 +319,8 @@ class CNNClassifier(ClassifierMixin, _CNN):
         Weights of each member.
     history_ : list of list of dict
         Of each training, per epoch: `epoch`, `learning_rate`, `loss`, `validation_loss`.
+    training_range_ : dict
+        Dimensions, spacing and intensities of the training cases; images of an array have none.
 
     Raises
     ------

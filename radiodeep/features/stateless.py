@@ -1,12 +1,80 @@
-"""`StatelessExtractor`: what every extractor of cases that learns nothing has in common."""
+"""`StatelessExtractor`: what every extractor of cases that learns nothing has in common.
 
+It notes which cases and features a model was trained on, and lets scoring see the features of new cases.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+
+import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from radiodeep.cases.cohort import as_cases
+from radiodeep.cases.training_range import CaseFacts, case_facts, training_range
 from radiodeep.exceptions import InputError
+
+_OBSERVER = ContextVar("_OBSERVER", default=None)
 
 
 class StatelessExtractor(TransformerMixin, BaseEstimator):
-    """A transformer of cases that scikit-learn and the studies know to learn nothing (`requires_fit` is False)."""
+    """A transformer of cases that scikit-learn and the studies know to learn nothing (`requires_fit` is False).
+
+    Attributes
+    ----------
+    training_range_ : dict
+        What `fit_transform` was given, as `training_range` returns it. scikit-learn's pipelines and unions
+        call that when they are fitted; `fit` and `transform` by themselves note nothing.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        if "transform" in cls.__dict__:
+            cls.transform = _observable(cls.transform)
+        super().__init_subclass__(**kwargs)
+
+    def fit_transform(self, X, y=None, **fit_params):
+        """Fit, compute the features of the training cases, and note their range.
+
+        Parameters
+        ----------
+        X : Cohort or sequence of Case
+        y : sequence of class labels, optional
+
+        Returns
+        -------
+        float64 ndarray of shape (n_cases, n_features)
+        """
+        rows = super().fit_transform(X, y, **fit_params)
+        if len(rows):
+            self.note_training_range(self.facts_of_cases(as_cases(X)), rows)
+        return rows
+
+    def note_training_range(self, cases, rows):
+        """Note which cases a model is trained on, for those who compute their features elsewhere.
+
+        Parameters
+        ----------
+        cases : sequence of Case
+            Or what `facts_of_cases` returned for them, perhaps in other processes.
+        rows : array of shape (n_cases, n_features)
+            Their features.
+
+        Returns
+        -------
+        self
+        """
+        facts = cases if isinstance(cases[0], CaseFacts) else self.facts_of_cases(cases)
+        self.training_range_ = training_range(facts, rows)
+        return self
+
+    def facts_of_cases(self, cases):
+        """Return what `note_training_range` has to know of each case: its dimension, spacing and intensities."""
+        label = getattr(self, "label", None)  # of masks whose case names none
+        known = [label is None or case.mask_label is not None for case in cases]
+        return [
+            case_facts(case if is_known else case.replace(mask_label=label))
+            for case, is_known in zip(cases, known, strict=True)
+        ]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -24,3 +92,43 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
                     f"The '{name}' parameter of {type(self).__name__} must be {allowed}. "
                     f"Got {getattr(self, name)!r} instead."
                 )
+
+
+@contextmanager
+def observed_rows(known=()):
+    """Let every extractor that computes features in this block leave them here as well.
+
+    Parameters
+    ----------
+    known : sequence of (extractor, dict from case id to row)
+        Rows of these extractors are looked up instead of computed.
+
+    Yields
+    ------
+    list of (extractor, rows)
+    """
+    observed = []
+    token = _OBSERVER.set((observed, known))
+    try:
+        yield observed
+    finally:
+        _OBSERVER.reset(token)
+
+
+def _observable(transform):
+    """Return a `transform` that reports its rows while `observed_rows` is listening."""
+
+    @wraps(transform)
+    def observable(self, cases, *args, **kwargs):
+        if _OBSERVER.get() is None:
+            return transform(self, cases, *args, **kwargs)
+        observed, known = _OBSERVER.get()
+        rows_by_id = next((rows for extractor, rows in known if extractor is self), None)
+        if rows_by_id is None:
+            rows = transform(self, cases, *args, **kwargs)
+        else:
+            rows = np.stack([rows_by_id[case.id] for case in as_cases(cases)])
+        observed.append((self, rows))
+        return rows
+
+    return observable
