@@ -76,7 +76,7 @@ def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
     """
     if not (isinstance(fewest, int) and isinstance(most, int) and 2 <= fewest < most):
         raise InputError(f"'fewest' and 'most' must be ints with 2 <= fewest < most. Got {fewest!r} and {most!r}.")
-    extractor = RadiomicsExtractor() if extractor is None else extractor
+    extractor = RadiomicsExtractor(families=["firstorder"]) if extractor is None else extractor
     cases = as_cases(cohort)
     extractor.fit(cases)
     ends = np.array([extractor.intensity_range(case) for case in with_progress(cases, "intensities", len(cases))])

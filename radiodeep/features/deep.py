@@ -1,5 +1,6 @@
 """Cases in, deep features out: what a pretrained network makes of a lesion's slices."""
 
+import warnings
 import weakref
 from dataclasses import replace
 from os import PathLike
@@ -10,7 +11,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import InputError, WeightsError
+from radiodeep.exceptions import InputError, RadiodeepWarning, WeightsError
 from radiodeep.features.fine_tuning import FineTuning, tuned_state
 from radiodeep.features.loaded_networks import plain_network, quick_network, read_ahead
 from radiodeep.features.stateless import StatelessExtractor
@@ -97,6 +98,11 @@ class DeepFeatureExtractor(StatelessExtractor):
         For a setting out of range, or any image problem; its message begins with the case id.
     WeightsError
         The weights are missing, do not belong to the network, or are not those of `fit`.
+
+    Warns
+    -----
+    RadiodeepWarning
+        The network is shown a single intensity of a case.
 
     References
     ----------
@@ -204,7 +210,9 @@ class DeepFeatureExtractor(StatelessExtractor):
         if not listed:
             return np.empty((0, len(self.get_feature_names_out())))
         rows, waiting = [], []
-        for images in read_ahead(self._images, listed):
+        for case, images in zip(listed, read_ahead(self._images, listed), strict=True):
+            if images.min() == images.max():
+                _warn_of_one_intensity(case.id, self.intensity_range)
             waiting.append(images)
             if sum(map(len, waiting)) >= (_BATCH if images.ndim == 4 else _CUBES):
                 rows += self._rows(loaded, waiting)
@@ -423,6 +431,17 @@ class DeepFeatureExtractor(StatelessExtractor):
                 f"slice='2.5d' gives one slice to each of three channels. Got channel='{self.channel}' and "
                 f"'{self.network}' with {channels} of them; take another slice or a network for colour images."
             )
+
+
+def _warn_of_one_intensity(case_id, intensity_range):
+    limits = "" if intensity_range is None else f", and that intensity_range={intensity_range!r} fits the image"
+    warnings.warn(
+        f"{case_id}: all that the network is shown has one intensity, so that its features say nothing about the "
+        f"lesion. Check that image and mask are not swapped or empty and that the region has more than one "
+        f"voxel{limits}.",
+        RadiodeepWarning,
+        stacklevel=4,
+    )
 
 
 _TUNED = weakref.WeakKeyDictionary()  # fine-tuned extractor -> its network, which no copy or file of it needs

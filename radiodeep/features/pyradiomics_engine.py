@@ -100,6 +100,11 @@ def _translated(extractor):
     settings = {theirs: getattr(extractor, ours) for theirs, ours in _OUR_SETTINGS.items()}
     settings["distances"] = [int(step) for step in extractor.distances]
     settings["additionalInfo"] = False
+    if not extractor.force_2d and "shape2D" in extractor.chosen_families():
+        settings |= {
+            "force2D": True,
+            "force2Ddimension": 0,
+        }  # pyradiomics asks for it; on one slice texture is the same
     settings["label"] = 1  # the mask that is handed over has this one
     if settings["binCount"] is None:
         del settings["binCount"]

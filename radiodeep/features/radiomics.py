@@ -4,16 +4,22 @@ import warnings
 from functools import cache
 
 import numpy as np
+from sklearn.base import clone
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.pyradiomics_engine import pyradiomics_row
 from radiodeep.features.pyradiomics_parameters import read_parameters
+from radiodeep.features.radiomics_defaults import (
+    check_dimensions,
+    default_families,
+    n_dimensions_of,
+    warn_of_flat_images,
+)
 from radiodeep.features.radiomics_plan import MeasurementPlan
-from radiodeep.features.radiomics_settings import RULES, image_types_of
+from radiodeep.features.radiomics_settings import RULES, check_families, did_you_mean, image_types_of
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.handcrafted.catalogue import (
-    DEFAULT_FAMILIES,
     SHAPE_FAMILIES,
     feature_names,
     region_features,
@@ -29,7 +35,7 @@ from radiodeep.progress import announced_if_slow
 class RadiomicsExtractor(StatelessExtractor):
     """Handcrafted features of the region of interest, in pyradiomics' definitions.
 
-    A stateless transformer: `fit` checks the settings and learns nothing. With the same settings the
+    A stateless transformer: `fit` checks the settings and learns nothing of the values. With the same settings the
     values are those of pyradiomics 3.0.1, to about 1e-10; see `from_pyradiomics` for its parameter files.
 
     Parameters
@@ -41,8 +47,10 @@ class RadiomicsExtractor(StatelessExtractor):
         Fixed number of grey levels between each region's minimum and maximum, for images without a
         physical scale.
     families : sequence of str, or dict from str to a list of names, optional
-        Of "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"; all but
-        "shape2D" by default. A dict chooses single features: ``{"glcm": ["Contrast"], "shape": None}``.
+        Of "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm". By default all but
+        "shape2D", or for 2-D images (one slice) all but "shape"; which of the two the first case that can be
+        read decides, in `fit` or else in `transform`. "shape2D" needs a region on one slice.
+        A dict chooses single features: ``{"glcm": ["Contrast"], "shape": None}``.
     image_types : sequence of str, or dict from str to dict, optional
         Of "Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential",
         "Gradient", "LBP2D", "LBP3D"; only "Original" by default. A dict gives each its settings, as
@@ -98,10 +106,21 @@ class RadiomicsExtractor(StatelessExtractor):
     engine : {"radiodeep", "pyradiomics"}, default="radiodeep"
         "pyradiomics" runs the original, where it is installed, for cross-checking: the same table.
 
+    Attributes
+    ----------
+    n_dimensions_ : {2, 3}
+        Of the images that the default families are for; only where `families` is None and a case could be read.
+
     Raises
     ------
     InputError
-        For a setting out of range, or any image problem; its message begins with the case id.
+        For a setting out of range, or any image problem; its message begins with the case id. With the default
+        families also for a 2-D image among 3-D ones.
+
+    Warns
+    -----
+    RadiodeepWarning
+        In `fit`, if the default families are those for 2-D images.
 
     Notes
     -----
@@ -223,8 +242,11 @@ class RadiomicsExtractor(StatelessExtractor):
         return cls(**read_parameters(params))
 
     def fit(self, cases, y=None):
-        """Check the settings; nothing is learned."""
+        """Check the settings; with the default families, look whether the first case is 2-D or 3-D."""
         self._check_settings()
+        vars(self).pop("n_dimensions_", None)
+        if self.families is None:
+            self._note_dimensions(as_cases(cases))
         return self
 
     def transform(self, cases):
@@ -240,16 +262,21 @@ class RadiomicsExtractor(StatelessExtractor):
         """
         self._check_settings()
         listed = as_cases(cases)
+        extractor = self
+        if self.families is None and not hasattr(self, "n_dimensions_"):
+            extractor = clone(self).fit(listed)
+        return extractor._rows(listed)
+
+    def _rows(self, cases):
         names = self.get_feature_names_out()
         plan = None if self.engine == "pyradiomics" else MeasurementPlan(self)
         if plan is not None:
             _load_kernels()
-        rows = np.empty((len(listed), len(names)))
-        for row, case in zip(rows, listed, strict=True):
-            if self.label is not None and case.mask_label is None:
-                case = case.replace(mask_label=self.label)
+        rows = np.empty((len(cases), len(names)))
+        for row, case in zip(rows, cases, strict=True):
+            case = self._with_label(case)
             try:
-                row[:] = pyradiomics_row(case, self, names) if plan is None else self._row(case, plan)
+                row[:] = self._pyradiomics_row(case, names) if plan is None else self._row(case, plan)
             except InputError as error:
                 named = str(error).startswith(f"{case.id}:")
                 raise (error if named else type(error)(f"{case.id}: {error}")) from error
@@ -277,13 +304,11 @@ class RadiomicsExtractor(StatelessExtractor):
 
     def chosen_families(self):
         """Return the names of the families that are calculated."""
-        return list(DEFAULT_FAMILIES if self.families is None else self.families)
+        return default_families(getattr(self, "n_dimensions_", 3)) if self.families is None else list(self.families)
 
     def intensity_range(self, case):
         """Return the lowest and the highest intensity of a case's region, after all that is done before binning."""
-        if self.label is not None and case.mask_label is None:
-            case = case.replace(mask_label=self.label)
-        voxels, _, roi, _ = self._prepared(case)
+        voxels, _, roi, _ = self._prepared(self._with_label(case))
         values = voxels[roi]
         return float(values.min()), float(values.max())
 
@@ -299,12 +324,36 @@ class RadiomicsExtractor(StatelessExtractor):
             raise InputError(
                 f"The 'families' parameter of RadiomicsExtractor names features that do not exist: "
                 f"{', '.join(unknown)}. feature_names() of radiodeep.handcrafted.catalogue lists them all."
+                f"{did_you_mean(unknown, names)}"
             )
         return [name for name in names if name in wanted or name.startswith(whole)]
 
     def flat_axis(self):
         """Return the axis that texture does not look along, None in 3-D."""
         return self.force_2d_dimension if self.force_2d else None
+
+    def _with_label(self, case):
+        return case.replace(mask_label=self.label) if self.label is not None and case.mask_label is None else case
+
+    def _note_dimensions(self, cases):
+        """Remember whether the first case that can be read is 2-D or 3-D."""
+        for case in cases:
+            try:
+                voxels, _, spacing_mm = self._with_label(case).read()
+            except Exception:  # `transform` reports it, whatever it is
+                continue
+            self.n_dimensions_ = n_dimensions_of(voxels)
+            if self.n_dimensions_ == 2:
+                warn_of_flat_images(case, spacing_mm)
+            return
+
+    def _check_dimensions(self, case_id, voxels):
+        if self.families is None and hasattr(self, "n_dimensions_"):
+            check_dimensions(case_id, n_dimensions_of(voxels), self.n_dimensions_)
+
+    def _pyradiomics_row(self, case, names):
+        self._check_dimensions(case.id, case.read()[0])
+        return pyradiomics_row(case, self, names)
 
     def _row(self, case, plan):
         voxels, shape_roi, roi, spacing_mm = self._prepared(case)
@@ -342,8 +391,12 @@ class RadiomicsExtractor(StatelessExtractor):
         if self.normalize:
             case = normalize_intensities(case, scale=self.normalize_scale, outlier_sd=self.remove_outliers)
         if self.resample_mm is not None:
+            case = case.in_memory()  # the image is asked for its dimensions before it is cropped
+            self._check_dimensions(case.id, case.voxels)
             case = resample(case, self.resample_mm, self.interpolator, self.pad_distance)
         voxels, roi, spacing_mm = case.read()
+        if self.resample_mm is None:
+            self._check_dimensions(case.id, voxels)
         if self.pre_crop and self.resample_mm is None:
             around = box_with_margin(roi, [self.pad_distance] * 3)
             voxels, roi = voxels[around], roi[around]
@@ -367,6 +420,7 @@ class RadiomicsExtractor(StatelessExtractor):
 
     def _check_settings(self):
         self._require({name: (holds(getattr(self, name), self), allowed) for name, (holds, allowed) in RULES.items()})
+        check_families(self.families)
         image_types_of(self.image_types)
         self.chosen_names()
 

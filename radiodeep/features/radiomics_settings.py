@@ -1,6 +1,7 @@
 """What the settings of `RadiomicsExtractor` may be."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Collection, Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -53,12 +54,6 @@ def _spacing(value):
     return len(values) in (1, 3) and all(_real(step) and step >= 0 for step in values)
 
 
-def _families(value, _):
-    if value is None:
-        return True
-    return not isinstance(value, str) and len(value) > 0 and all(family in FAMILIES for family in value)
-
-
 # Parameter -> (whether a value is allowed, given the extractor; what is allowed, in words).
 RULES = {
     "bin_width": (
@@ -66,7 +61,6 @@ RULES = {
         "a float > 0",
     ),
     "bin_count": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
-    "families": (_families, f"None, a sequence of {', '.join(FAMILIES)}, or a dict from them to lists of names"),
     "force_2d": (_truth, "True or False"),
     "force_2d_dimension": (lambda value, _: _whole(value, 0, 2), "0, 1 or 2 (z, y, x)"),
     "distances": (
@@ -104,6 +98,37 @@ RULES = {
 }
 
 
+def check_families(families):
+    """Raise an InputError unless `families` is None, or some families or a dict from them."""
+    listed = isinstance(families, Collection) and not isinstance(families, str)
+    if families is None or (listed and len(families) > 0 and all(family in FAMILIES for family in families)):
+        return
+    raise InputError(
+        f"The 'families' parameter of RadiomicsExtractor must be None, a sequence of {', '.join(FAMILIES)}, or a dict "
+        f"from them to lists of names. Got {families!r} instead.{did_you_mean(families, FAMILIES)}"
+    )
+
+
+def did_you_mean(given, allowed):
+    """Return " Did you mean ...?" for names that are near to allowed ones, else "".
+
+    Parameters
+    ----------
+    given : object
+        What a parameter got; a str in place of a list is put into one.
+    allowed : sequence of str
+    """
+    if not isinstance(given, Collection):
+        return ""
+    by_lower_case = {name.casefold(): name for name in allowed}
+    names = [given] if isinstance(given, str) else [name for name in given if name not in allowed]
+    close = [difflib.get_close_matches(str(name).casefold(), by_lower_case, 1) for name in names]
+    meant = [by_lower_case[found[0]] for found in close if found]
+    if not meant:
+        return ""
+    return f" Did you mean {meant if isinstance(given, str) else ', '.join(map(repr, meant))}?"
+
+
 def image_types_of(image_types):
     """Read the 'image_types' parameter.
 
@@ -124,7 +149,7 @@ def image_types_of(image_types):
     if not listed or not all(image_type in IMAGE_TYPES for image_type in listed):
         raise InputError(
             "The 'image_types' parameter of RadiomicsExtractor must be None, or a sequence or dict of "
-            f"{', '.join(IMAGE_TYPES)}. Got {image_types!r} instead."
+            f"{', '.join(IMAGE_TYPES)}. Got {image_types!r} instead.{did_you_mean(image_types, IMAGE_TYPES)}"
         )
     types = {}
     for image_type, settings in listed.items():

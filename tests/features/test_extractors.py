@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
@@ -12,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneOut, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from radiodeep import Case, DeepFeatureExtractor, FineTuning, RadiomicsExtractor, make_phantom_cohort
+from radiodeep import Case, DeepFeatureExtractor, FineTuning, RadiomicsExtractor, extract_table, make_phantom_cohort
 from radiodeep.exceptions import (
     EmptyMaskError,
     InputError,
@@ -23,6 +24,7 @@ from radiodeep.exceptions import (
     WeightsError,
 )
 from radiodeep.features.deep import CHANNELS
+from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES
 from radiodeep.imaging.crop import bounding_box, crop_to_roi, exact_window, resize_planes
 from radiodeep.imaging.cube import cube_about, resize_cube
 from radiodeep.imaging.planes import lesion_planes
@@ -85,8 +87,14 @@ class TestManners:
     [
         ({"bin_width": -1}, "'bin_width' parameter of RadiomicsExtractor must be a float > 0. Got -1"),
         ({"bin_count": 2.5}, "'bin_count' parameter"),
-        ({"families": ["glrlmm"]}, "'families' parameter"),
-        ({"families": "glcm"}, "'families' parameter"),
+        ({"families": ["glrlmm", "shape"]}, r"'families' parameter of .* Did you mean 'glrlm'\?"),
+        ({"families": ["GLCM"]}, r"Got \['GLCM'\] instead. Did you mean 'glcm'\?"),
+        ({"families": "glcm"}, r"Got 'glcm' instead. Did you mean \['glcm'\]\?"),
+        ({"families": 5}, "or a dict from them to lists of names. Got 5 instead.$"),
+        ({"families": ["zzz"]}, r"Got \['zzz'\] instead.$"),
+        ({"families": {"glcm": ["Kontrast"]}}, "do not exist: glcm_Kontrast.* Did you mean 'glcm_Contrast'"),
+        ({"image_types": ["wavelet", "Original"]}, "'image_types' parameter .* Did you mean 'Wavelet'"),
+        ({"image_types": "LOG"}, r"'image_types' parameter .* Did you mean \['LoG'\]"),
     ],
 )
 def test_wrong_settings_of_radiomics_are_refused_in_fit(changes, message):
@@ -397,3 +405,114 @@ def test_what_is_no_number_about_the_region_does_not_spread_into_its_cube(window
     np.testing.assert_array_equal(deep.transform([gaps]), deep.transform([filled]))
     cubes = [cube_about(one, 16, 1.0) for one in (gaps, filled)]
     np.testing.assert_array_equal(*cubes)
+
+
+def flat_case(name="flat", seed=0, **options):
+    image = np.random.default_rng(seed).normal(100, 50, (30, 30))
+    mask = np.zeros(image.shape, np.uint8)
+    mask[5:22, 8:25] = 1
+    mask[5:9, 8:12] = 0
+    return Case(image, mask, name, spacing_mm=(0.5, 0.5), **options)
+
+
+def fit_flat(extractor, cases):
+    with pytest.warns(RadiodeepWarning, match="'shape2D'"):
+        return extractor.fit(cases)
+
+
+def test_two_dimensional_images_get_the_shape_in_the_plane_by_default():
+    cases = [flat_case("a"), flat_case("b", 1)]
+    with pytest.warns(RadiodeepWarning, match=r"^a: the image has one slice, .* families=\['shape2D', 'firstorder'"):
+        extractor = RadiomicsExtractor().fit(cases)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = extractor.transform(cases)
+        names = extractor.get_feature_names_out().tolist()
+        named = RadiomicsExtractor(families=extractor.chosen_families()).fit(cases)
+        in_space = RadiomicsExtractor(families=list(DEFAULT_FAMILIES)).fit(cases)
+    assert values.shape == (2, 102) == (2, len(names))
+    assert not [name for name in names if "_shape_" in name]
+    assert values[0, names.index("original_shape2D_PixelSurface")] == pytest.approx((17 * 17 - 4 * 4) * 0.25)
+    np.testing.assert_array_equal(named.transform(cases), values)
+    texture = [number for number, name in enumerate(names) if "_shape2D_" not in name]
+    np.testing.assert_array_equal(in_space.transform(cases)[:, 14:], values[:, texture])
+    explicit = RadiomicsExtractor(families=["shape2D"], force_2d=True).transform(cases)
+    np.testing.assert_array_equal(values[:, :9], explicit)
+    assert extractor.settings()["families"][0] == "shape2D_Elongation"
+
+
+def test_two_dimensional_defaults_survive_pickling_and_not_cloning():
+    cases = [flat_case()]
+    extractor = fit_flat(RadiomicsExtractor(), cases)
+    assert pickle.loads(pickle.dumps(extractor)).transform(cases).shape == (1, 102)
+    assert len(clone(extractor).get_feature_names_out()) == 107
+    assert len(extractor.fit(COHORT).get_feature_names_out()) == 107
+    assert not hasattr(extractor.set_params(families=["glcm"]).fit(cases), "n_dimensions_")
+    with pytest.warns(RadiodeepWarning, match="'shape2D'"):
+        assert RadiomicsExtractor().transform(cases).shape == (1, 102)
+
+
+def test_two_dimensional_defaults_hold_in_tables_and_studies():
+    cases = [flat_case(f"f{number}", number, label=number % 2) for number in range(6)]
+    labels = [case.label for case in cases]
+    model = make_pipeline(RadiomicsExtractor(), GaussianNB())
+    with pytest.warns(RadiodeepWarning, match="'shape2D'"):
+        table = extract_table(RadiomicsExtractor(), cases)
+    assert table.shape == (6, 102)
+    assert table.columns[0] == "original_shape2D_Elongation"
+    with pytest.warns(RadiodeepWarning, match="'shape2D'"):
+        assert cross_val_predict(model, cases, labels, cv=2).shape == (6,)
+
+
+@pytest.mark.parametrize("preparation", [{}, {"resample_mm": 1.0}, {"pre_crop": True, "pad_distance": 0}])
+def test_an_image_of_another_dimension_is_named(preparation):
+    deep = COHORT[0]
+    extractor = fit_flat(RadiomicsExtractor(**preparation), [flat_case()])
+    message = "^phantom-000: the image has 3 dimensions, but the first of the cases, .* 'shape2D', has 2. Split"
+    with pytest.raises(InputError, match=message):
+        extractor.transform([flat_case(), deep])
+    with pytest.raises(InputError, match="^flat: the image has 2 dimensions, .* for the family 'shape', has 3"):
+        RadiomicsExtractor(**preparation).fit_transform([deep, flat_case()])
+    one_slice = np.zeros_like(deep.mask)
+    one_slice[12, 15:30, 15:30] = 1
+    in_space = RadiomicsExtractor(**preparation).fit([deep])
+    assert in_space.transform([deep.replace(mask=one_slice)]).shape == (1, 107)
+
+
+def test_the_first_case_that_can_be_read_decides_with_the_label_of_the_extractor():
+    empty = flat_case("empty").replace(mask=np.zeros((30, 30), np.uint8))
+    two_labels = COHORT[0].replace(
+        mask=COHORT[0].mask * 2 + np.roll(COHORT[0].mask, 15, axis=2) * (COHORT[0].mask == 0)
+    )
+    extractor = RadiomicsExtractor(label=2).fit([empty, two_labels])
+    assert extractor.n_dimensions_ == 3
+    assert not hasattr(RadiomicsExtractor().fit([empty]), "n_dimensions_")
+    with pytest.raises(EmptyMaskError, match="^empty: the mask outlines no voxel"):
+        RadiomicsExtractor().transform([empty])
+
+
+def test_a_picture_without_voxel_size_is_said_to_be_measured_in_millimetres(tmp_path):
+    pixels = flat_case().voxels[0].clip(0, 255).astype(np.uint8)
+    for name, array in (("image", pixels), ("mask", flat_case().mask)):
+        sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / f"{name}.png"))
+    case = Case(tmp_path / "image.png", tmp_path / "mask.png", "p")
+    with pytest.warns(RadiodeepWarning, match="A PNG knows no voxel size, so that 1 mm is assumed"):
+        RadiomicsExtractor().fit([case])
+    with pytest.warns(RadiodeepWarning, match=r"ngtdm'\].$"):
+        RadiomicsExtractor().fit([case.replace(spacing_mm=(0.5, 0.5))])
+
+
+def test_a_single_intensity_shown_to_the_network_is_warned_of():
+    case = COHORT[0]
+    dot = np.zeros_like(case.mask)
+    dot[12, 20, 20] = 1
+    deep = DeepFeatureExtractor(n_threads=1)
+    for odd in (
+        case.replace(image=np.zeros_like(case.image)),
+        case.replace(mask=dot),
+        case.replace(image=case.mask, mask=case.mask),
+    ):
+        with pytest.warns(RadiodeepWarning, match="^phantom-000: all that the network is shown has one intensity"):
+            deep.transform([COHORT[1], odd.replace(image=np.where(odd.roi, odd.image, odd.image[odd.roi][0]))])
+    with pytest.warns(RadiodeepWarning, match=r"that intensity_range=\(5000, 6000\) fits the image"):
+        DeepFeatureExtractor(intensity_range=(5000, 6000), n_threads=1).transform([case])
