@@ -9,7 +9,7 @@ MAX_IMAGE_GIB = 8.0  # of float64 voxels: 1024 x 1024 x 1024
 _VARIABLE = "RADIODEEP_MAX_IMAGE_GIB"
 
 
-def check_image_size(shape, what, way_out):
+def check_image_size(shape, what, way_out, copies=1):
     """Raise `ImageTooLargeError` before an image is allocated that needs more memory than is allowed.
 
     Every voxel counts 8 bytes, because images are calculated with in double precision. The limit is 8 GiB
@@ -23,6 +23,8 @@ def check_image_size(shape, what, way_out):
         Begins the message: "'scan.nii.gz'", "The image resampled to 0.01 mm".
     way_out : str
         Ends the message: what to change.
+    copies : int, default=1
+        Arrays of this shape that are held at once.
 
     Raises
     ------
@@ -39,11 +41,13 @@ def check_image_size(shape, what, way_out):
     """
     limit = _limit_gib()
     sizes = [float(size) for size in shape]
-    gib = math.prod(sizes) * 8 / 2**30
+    gib = math.prod(sizes) * 8 * copies / 2**30
     if not gib <= limit:  # also true for NaN
         voxels = "x".join(f"{size:.0f}" if size < 1e9 else f"{size:.3g}" for size in reversed(sizes))
+        held = f" ({copies} copies at once)" if copies > 1 else ""
         raise ImageTooLargeError(
-            f"{what} has {voxels} voxels (x, y, z), {gib:.3g} GiB in double precision. Expected at most {limit:g} GiB. "
+            f"{what} has {voxels} voxels (x, y, z), {gib:.3g} GiB in double precision{held}. "
+            f"Expected at most {limit:g} GiB. "
             f"{way_out} If the memory is there, set the environment variable {_VARIABLE} to a larger number."
         )
 

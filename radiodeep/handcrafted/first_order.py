@@ -8,6 +8,8 @@ import numpy as np
 from radiodeep.exceptions import InputError, RoiTooSmallError
 from radiodeep.handcrafted.kernels.first_order import first_order
 
+_SMALLEST = 1e-70  # of intensities and their range: below, the square of their variance would lose its digits
+
 
 def first_order_features(region, levels, *, voxel_array_shift=0):
     """Statistics of the intensities of a region, in the order of the catalogue.
@@ -34,7 +36,8 @@ def first_order_features(region, levels, *, voxel_array_shift=0):
     RoiTooSmallError
         If the region has two voxels: none need lie between its 10th and its 90th percentile.
     InputError
-        If `voxel_array_shift` is not a finite number.
+        If `voxel_array_shift` is not a finite number, or the intensities are so large, or so small, that their
+        powers are beyond double precision.
 
     References
     ----------
@@ -61,4 +64,13 @@ def first_order_features(region, levels, *, voxel_array_shift=0):
             "First-order features need at least 3; outline more of the lesion."
         )
     ordered = np.sort(region.values).astype(np.float64)
-    return first_order(ordered, levels.counts, float(voxel_array_shift), float(region.spacing_mm.prod()))
+    values, spans = None, (ordered[-1] - ordered[0], max(-ordered[0], ordered[-1]))
+    if not any(0 < span < _SMALLEST for span in spans):
+        values = first_order(ordered, levels.counts, float(voxel_array_shift), float(region.spacing_mm.prod()))
+    if values is None or not np.isfinite(values).all():
+        raise InputError(
+            f"The intensities of the region lie from {ordered[0]:g} to {ordered[-1]:g}, so that their fourth powers "
+            "are beyond double precision. Expected numbers of about 1e-70 to 1e70; multiply the image by a "
+            "constant."
+        )
+    return values

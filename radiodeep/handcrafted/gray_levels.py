@@ -134,7 +134,14 @@ def _bin_edges(values, bin_width, bin_count, max_gray_levels):
             f"a bin_count, or a larger max_gray_levels."
         )
     # One bin more than the levels, so that a maximum on an edge opens a bin of its own.
-    return np.arange(minimum - minimum % bin_width, maximum + 2 * bin_width, bin_width, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        first, end = minimum - minimum % bin_width, maximum + 2 * bin_width
+    if not end > first:
+        raise TooManyGrayLevelsError(
+            f"bin_width={bin_width:g} {where} makes bins narrower than the precision of the image. "
+            "Expected bins that differ; take a larger bin_width or a bin_count."
+        )
+    return np.arange(first, end, bin_width, dtype=np.float64)
 
 
 def _edges_by_count(minimum, maximum, bin_count, max_gray_levels, where):

@@ -3,6 +3,7 @@
 import numpy as np
 from skimage.transform import resize
 
+from radiodeep.cases.memory import check_image_size
 from radiodeep.exceptions import InputError
 
 WINDOWS = ("exact", "crop")
@@ -135,3 +136,4 @@ def bounding_box(mask, margins=(0, 0, 0)):
 def _check_size(size):
     if not isinstance(size, int | np.integer) or size < 1:
         raise InputError(f"The 'size' of a window must be an int >= 1. Got {size!r} instead.")
+    check_image_size((size, size), f"A window of size={size}", "Use a smaller size.")

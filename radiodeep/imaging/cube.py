@@ -3,6 +3,7 @@
 import numpy as np
 from skimage.transform import resize
 
+from radiodeep.cases.memory import check_image_size
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import WINDOWS, bounding_box, crop_to_roi
 from radiodeep.imaging.intensity import scale_to_range, without_gaps
@@ -110,6 +111,7 @@ def resize_cube(image, size):
 def _check_size(size):
     if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
         raise InputError(f"The 'size' of a cube must be an int >= 1. Got {size!r} instead.")
+    check_image_size((size,) * 3, f"A cube of size={size}", "Use a smaller size.")
 
 
 def _interpolated(array, axis, places):

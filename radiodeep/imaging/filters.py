@@ -17,6 +17,9 @@ from radiodeep.imaging.laplacian import laplacians_of_gaussian
 from radiodeep.imaging.spherical_patterns import spherical_patterns
 from radiodeep.imaging.wavelets import subband_letters, wavelet_subbands
 
+# pywt.dwt_max_level of 1024 voxels for the shortest filter; every level widens what is filtered by a filter's length.
+_MOST_LEVELS = 10
+_SMALLEST, _LARGEST = 1e-30, 1e30
 _LBP_METHODS = ("default", "ror", "uniform", "var")
 
 
@@ -122,7 +125,18 @@ def _wavelet(image, box, spacing_mm, settings, flat_axis, roi):
     yield from zip(_wavelet_names(settings, flat_axis), subbands, strict=True)
 
 
+def _check_magnitude(image, box, name):
+    """Refuse intensities that single precision, or their fourth powers in double precision, cannot hold."""
+    largest = float(np.abs(image[box]).max()) if image.dtype.kind == "f" else 0.0
+    if 0 < largest < _SMALLEST or largest > _LARGEST:  # NaN is left to the filter
+        raise InputError(
+            f"The largest intensity about the region is {largest:g}. The image type {name} takes {_SMALLEST:g} to "
+            f"{_LARGEST:g}; multiply the image by a constant."
+        )
+
+
 def _laplacian(image, box, spacing_mm, settings, flat_axis, roi):
+    _check_magnitude(image, box, "LoG")
     laplacians = laplacians_of_gaussian(image, box, spacing_mm, [float(sigma) for sigma in settings["sigma"]])
     yield from zip(filter_names("LoG", settings), laplacians, strict=True)
 
@@ -131,6 +145,11 @@ def _largest_magnitude(image):
     largest = max(abs(float(image.min())), abs(float(image.max())))
     if largest == 0:
         raise InputError("The image is 0 everywhere, so that its square, root, logarithm or exponential is undefined.")
+    if largest < 1e-70 or 1e70 < largest < np.inf:
+        raise InputError(
+            f"The largest intensity of the image is {largest:g}, so that double precision may not hold its "
+            "square, root, logarithm and exponential. Expected 1e-70 to 1e70; multiply the image by a constant."
+        )
     return largest
 
 
@@ -155,6 +174,7 @@ def _exponential(image, box, spacing_mm, settings, flat_axis, roi):
 
 
 def _gradient(image, box, spacing_mm, settings, flat_axis, roi):
+    _check_magnitude(image, box, "Gradient")
     around = tuple(slice(max(side.start - 2, 0), side.stop + 2) for side in box)
     near = sitk.GetImageFromArray(image[around])
     near.SetSpacing(spacing_mm[::-1].tolist())
@@ -183,6 +203,7 @@ def _binary_patterns(image, box, spacing_mm, settings, flat_axis, roi):
 
 
 def _spherical(image, box, spacing_mm, settings, flat_axis, roi):
+    _check_magnitude(image, box, "LBP3D")
     maps = spherical_patterns(
         image,
         box,
@@ -194,8 +215,8 @@ def _spherical(image, box, spacing_mm, settings, flat_axis, roi):
     yield from zip(filter_names("LBP3D", settings), maps, strict=True)
 
 
-def _whole(low):
-    return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and value >= low
+def _whole(low, high=np.inf):
+    return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and low <= value <= high
 
 
 def _positive(value):
@@ -207,8 +228,8 @@ FILTER_SETTINGS: dict[str, dict[str, tuple[Callable, str]]] = {
     "Original": {},
     "Wavelet": {
         "wavelet": (lambda value: value in pywt.wavelist(kind="discrete"), "a discrete wavelet of pywt, as 'coif1'"),
-        "level": (_whole(1), "an int >= 1"),
-        "start_level": (_whole(0), "an int >= 0"),
+        "level": (_whole(1, _MOST_LEVELS), f"an int from 1 to {_MOST_LEVELS}"),
+        "start_level": (_whole(0, _MOST_LEVELS), f"an int from 0 to {_MOST_LEVELS}"),
     },
     "LoG": {
         "sigma": (

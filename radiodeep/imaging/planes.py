@@ -3,6 +3,7 @@
 import numpy as np
 from skimage.transform import resize
 
+from radiodeep.cases.memory import check_image_size
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import WINDOWS, crop_window, exact_window, largest_slice
 from radiodeep.imaging.intensity import scale_to_range, without_gaps
@@ -93,6 +94,11 @@ def _with_square_pixels(case, step_mm):
     if case.spacing_mm[1:] == (step_mm, step_mm):
         return case
     shape = [max(1, round(n * old / step_mm)) for n, old in zip(case.roi.shape[1:], case.spacing_mm[1:], strict=True)]
+    check_image_size(
+        shape,
+        f"{case.id}: a slice brought to pixels of {step_mm:.4g} mm",
+        "Use window='exact', or resample the image first.",
+    )
     image = resize(case.voxels[0].astype(np.float64), shape, order=1, mode="edge", anti_aliasing=True)
     share = resize(case.roi[0].astype(np.float64), shape, order=1, mode="edge", anti_aliasing=True)
     mask = share >= min(0.5, share.max())  # a thin region stays

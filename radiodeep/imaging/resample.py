@@ -3,6 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 
+from radiodeep.cases.memory import check_image_size
 from radiodeep.exceptions import InputError, RoiTooSmallError
 from radiodeep.imaging.crop import bounding_box
 
@@ -48,6 +49,8 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5):
     ------
     RoiTooSmallError
         No voxel centre of the new grid lies in the region.
+    ImageTooLargeError
+        The new grid needs more memory than is allowed.
 
     References
     ----------
@@ -75,6 +78,7 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5):
     ratio = old / new
     low = np.maximum(np.floor((first - 0.5) * ratio - pad_distance), 0)
     high = np.minimum(np.ceil((stop - 0.5) * ratio + pad_distance), np.ceil(np.array(loaded.voxels.shape) * ratio) - 1)
+    _check_new_size(high - low + 1, new, case.id)
     near = bounding_box(loaded.roi, [int(np.ceil((pad_distance + 2) / step)) + _REACH for step in ratio])
     image = _resampled(loaded.voxels, near, old, new, low, high, INTERPOLATORS[interpolator])
     mask = _resampled(loaded.roi.astype(np.uint8), near, old, new, low, high, sitk.sitkNearestNeighbor) > 0
@@ -83,6 +87,15 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5):
             f"{case.id}: no voxel is left of the region at a spacing of {tuple(new.tolist())} mm. Use a smaller one."
         )
     return loaded.replace(image=image, mask=mask, spacing_mm=tuple(new.tolist()))
+
+
+def _check_new_size(shape, spacing_mm, case_id):
+    check_image_size(
+        shape,
+        f"{case_id}: the image resampled to {', '.join(f'{step:.4g}' for step in spacing_mm)} mm (z, y, x)",
+        "Use a larger spacing.",
+        copies=3,  # what ITK makes, its copy, and the same with the type of the image
+    )
 
 
 def _new_spacing(spacing_mm, old):

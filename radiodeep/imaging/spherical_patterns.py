@@ -14,6 +14,8 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
     Parameters
     ----------
     image : ndarray of shape (z, y, x)
+        Calculated with in double precision, whatever its type. A voxel that is not finite counts as the nearest
+        finite one, so that interpolation cannot carry NaN from outside into the region.
     box : tuple of three slices
     roi : bool ndarray of the box's shape
     n_levels : int, default=2
@@ -37,7 +39,7 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
     """
     reach = _SPLINE_REACH + int(np.ceil(radius))
     near = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
-    data = image[near]
+    data = _finite(image[near].astype(np.float64))
     begin = np.array([side.start - around.start for side, around in zip(box, near, strict=True)])
     places = np.argwhere(roi) + begin  # (n_voxels, zyx)
     sphere = icosphere(subdivision, radius)
@@ -47,7 +49,7 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
     for start in range(0, len(places), _AT_ONCE):
         centres = places[start : start + _AT_ONCE]
         coordinates = (centres[:, None, :] + sphere).reshape(-1, 3).T
-        samples = ndimage.map_coordinates(smoothed, coordinates, output=image.dtype, order=3, prefilter=False)
+        samples = ndimage.map_coordinates(smoothed, coordinates, output=np.float64, order=3, prefilter=False)
         samples = samples.reshape(len(centres), len(sphere))
         pattern = samples >= data[tuple(centres.T)][:, None]
         part = values[start : start + _AT_ONCE]
@@ -61,6 +63,15 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
         derived[roi] = column
         out.append(derived)
     return out
+
+
+def _finite(data):
+    """Replace voxels that are not finite by the nearest one that is."""
+    gaps = ~np.isfinite(data)
+    if not gaps.any():
+        return data
+    nearest = ndimage.distance_transform_edt(gaps, return_distances=False, return_indices=True)
+    return data[tuple(nearest)]
 
 
 def _excess_kurtosis(samples):

@@ -7,6 +7,8 @@ import numpy as np
 import pywt
 from numba import njit
 
+from radiodeep.cases.memory import check_image_size
+
 
 def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
     """Split an image into low and high frequencies along every axis, without thinning it out.
@@ -32,6 +34,11 @@ def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
         Of each level the sub-bands with some high frequency, "LLH" to "HHH", at last the "LLL" of the
         last level. Float32 for a float32 image, float64 for all others.
 
+    Raises
+    ------
+    ImageTooLargeError
+        The neighbourhood that all levels together reach needs more memory than is allowed.
+
     References
     ----------
     pyradiomics `imageoperations.getWaveletImage`; pywt.swtn.
@@ -48,6 +55,12 @@ def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
             index %= size + size % 2
             index[index == size] = 0  # an odd size is filled up with the first voxel
         around.append(index)
+    check_image_size(
+        [index.size for index in around],
+        f"The neighbourhood of the region for {n_levels} levels of the wavelet {wavelet.name}",
+        "Use fewer levels or a shorter wavelet.",
+        copies=9,  # eight sub-bands and what they are made of
+    )
     data = image[around[0][0] : around[0][-1] + 1] if _is_run(around[0]) else image[around[0]]
     data = data[:, around[1][:, None], around[2]].astype(kind)
     out = []

@@ -84,6 +84,8 @@ def _spherical_harmonic(order, degree, azimuth, polar):
 def test_all_features_equal_those_of_pyradiomics(case, image_type, settings, old_scipy):
     if image_type == "LBP3D" and "normalize" in settings:
         return  # integers that were equal are so no longer, and rounding decides what is darker
+    if image_type == "LBP3D":
+        case = case.replace(image=case.voxels.astype(float))  # pyradiomics cuts the samples of integer images
     ours = RadiomicsExtractor(image_types={image_type: TYPES[image_type]}, **settings)
     names = ours.get_feature_names_out()
     theirs = RadiomicsExtractor(**{**ours.get_params(), "engine": "pyradiomics"})
@@ -96,10 +98,8 @@ def test_all_features_equal_those_of_pyradiomics(case, image_type, settings, old
         in_units = np.array([name.split("_")[1] == "firstorder" for name in names])
         tolerance += np.where(in_units, 1e-7 * own_range, 0.0)
     elif image_type == "LBP3D":
-        # Degree 0 counts places: whether a count lies on a percentile or in a bin is a matter of rounding. The
-        # kurtosis of a sphere has the precision of the image.
+        # Degree 0 counts places: whether a count lies on a percentile or in a bin is a matter of rounding.
         tolerance[[name.startswith("lbp-3D-m1") for name in names]] = np.inf
-        tolerance += 1e-5 * np.abs(expected) if case.voxels.dtype == np.float32 else 0.0
     different = np.abs(values - expected) > tolerance
     assert not different.any(), list(zip(names[different], values[different], expected[different], strict=True))
 

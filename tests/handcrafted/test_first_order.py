@@ -73,3 +73,25 @@ def test_two_voxels_are_too_few():
 def test_a_shift_that_is_no_number_is_an_error(wrong):
     with pytest.raises(InputError, match="'voxel_array_shift' parameter must be a finite float"):
         first_order_of([1, 2, 3], voxel_array_shift=wrong)
+
+
+@pytest.mark.parametrize(
+    ("values", "factors"), [([1.0, 2, 3, 10], (1e77, 1e150, 1e300, 1e-80, 1e-160, 1e-300)), ([7.0, 7, 7], (1e-160,))]
+)
+def test_intensities_whose_powers_are_beyond_double_precision_are_refused(values, factors):
+    for factor in factors:
+        _refused(np.array(values) * factor)
+
+
+def _refused(values):
+    with pytest.raises(InputError, match="fourth powers are beyond double precision.*multiply the image by a constant"):
+        first_order_of(values, bin_count=4)
+
+
+@pytest.mark.parametrize("factor", [1e-60, 1e60])
+def test_moments_do_not_depend_on_the_unit_as_far_as_double_precision_goes(factor):
+    values = np.array([1.0, 2, 3, 10, 4])
+    plain, scaled = first_order_of(values, bin_count=4), first_order_of(values * factor, bin_count=4)
+    for name in ("Kurtosis", "Skewness", "Entropy", "Uniformity"):
+        assert scaled[name] == pytest.approx(plain[name], rel=1e-12)
+    assert scaled["Variance"] == pytest.approx(plain["Variance"] * factor**2, rel=1e-12)

@@ -100,3 +100,9 @@ def test_bins_finer_than_the_precision_of_the_image_are_refused():
     values = np.array([1e8, 1e8 + 8], np.float32)
     with pytest.raises(TooManyGrayLevelsError, match="narrower than the precision of the image"):
         levels_of(values, bin_count=32)
+
+
+@pytest.mark.parametrize(("value", "bin_width"), [(0.0, 1e-60), (1000.0, 1e-5)])
+def test_a_bin_width_below_the_precision_of_the_image_is_an_error(value, bin_width):
+    with pytest.raises(TooManyGrayLevelsError, match=r"makes bins narrower than the precision of the image"):
+        levels_of(np.full(3, value, np.float32), bin_width=bin_width)

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from radiodeep import Case, make_phantom_cohort
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import ImageTooLargeError, InputError
 from radiodeep.imaging.cube import cube_about, lesion_cube
 
 
@@ -115,3 +115,8 @@ def test_a_window_or_size_of_a_lesion_that_makes_no_cube_is_refused():
         lesion_cube(case(), "box")
     with pytest.raises(InputError, match="'size' of a cube must be an int >= 1. Got 0"):
         lesion_cube(case(), size=0)
+
+
+def test_a_cube_beyond_the_limit_of_memory_is_refused():
+    with pytest.raises(ImageTooLargeError, match="A cube of size=5000 has 5000x5000x5000 voxels"):
+        cube_about(case(), 5000)

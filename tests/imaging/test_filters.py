@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 from skimage.feature import local_binary_pattern
 
-from radiodeep.exceptions import InputError, RoiTooSmallError
+from radiodeep.exceptions import ImageTooLargeError, InputError, RoiTooSmallError
 from radiodeep.imaging.filters import IMAGE_TYPES, check_filter_settings, filter_names, filtered_images
 from radiodeep.imaging.spherical_patterns import icosphere
 
@@ -198,7 +198,7 @@ def test_a_box_far_from_everything_else_does_not_change_with_what_is_there():
         ("LoG", {"sigma": [0.0]}, "'sigma' of the image type LoG must be a list of lengths"),
         ("LoG", {"sigmas": [1.0]}, "has no setting 'sigmas'. It has: sigma"),
         ("Wavelet", {"wavelet": "coif99"}, "must be a discrete wavelet of pywt"),
-        ("Wavelet", {"level": 0}, "'level' of the image type Wavelet must be an int >= 1"),
+        ("Wavelet", {"level": 0}, "'level' of the image type Wavelet must be an int from 1 to 10"),
         ("Square", {"sigma": [1.0]}, "has no setting 'sigma'. It has: none"),
         ("LBP2D", {"lbp2DMethod": "nri"}, "must be one of default, ror"),
         ("Gradient", {"gradientUseSpacing": 1}, "must be True or False"),
@@ -212,3 +212,74 @@ def test_a_setting_that_a_filter_does_not_have_is_an_error(image_type, settings,
 def test_every_image_type_has_a_name_without_settings_but_the_laplacian():
     for image_type in IMAGE_TYPES:
         assert filter_names(image_type, {"sigma": [1]} if image_type == "LoG" else {})
+
+
+@pytest.fixture
+def counts():
+    """Whole numbers that an unsigned byte holds."""
+    noise = gaussian_filter(np.random.default_rng(5).normal(size=(14, 20, 22)), 1)
+    return np.clip(np.round(noise / noise.std() * 40 + 120), 0, 255)
+
+
+@pytest.mark.parametrize("stored", [np.uint8, np.int16, np.uint16, np.int64, np.float32])
+def test_spherical_patterns_do_not_depend_on_the_type_of_the_voxels(counts, stored):
+    box = (slice(3, 11), slice(4, 15), slice(5, 17))
+    expected = derived(counts, box, "LBP3D")
+    for name, values in derived(counts.astype(stored), box, "LBP3D").items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
+@pytest.mark.parametrize("gap", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [(-1, -1, -1), (-1,), (slice(None), slice(None), 0)])
+def test_what_is_not_finite_away_from_the_region_leaves_spherical_patterns_alone(gap, place):
+    image = gaussian_filter(np.random.default_rng(5).normal(size=(14, 20, 22)), 1)
+    box = (slice(2, 4), slice(5, 12), slice(9, 14))
+    expected = derived(image, box, "LBP3D")
+    image[place] = gap
+    for name, values in derived(image, box, "LBP3D").items():
+        # Interpolation looks at all voxels, at distant ones with a weight of 0.27 to the power of their distance.
+        np.testing.assert_allclose(values, expected[name], rtol=0, atol=1e-3)
+
+
+def test_a_gap_beside_the_region_counts_as_the_nearest_voxel(counts):
+    box = (slice(3, 8), slice(4, 12), slice(9, 14))
+    gap, filled = counts.copy(), counts.copy()
+    gap[8:] = np.nan
+    filled[8:] = counts[7]
+    expected = derived(filled, box, "LBP3D")
+    for name, values in derived(gap, box, "LBP3D").items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
+@pytest.mark.parametrize("name", ["level", "start_level"])
+def test_more_wavelet_levels_than_an_image_has_scales_are_refused(name):
+    check_filter_settings("Wavelet", {name: 10})
+    for wrong in (11, 50):
+        with pytest.raises(InputError, match=f"'{name}' of the image type Wavelet must be an int from . to 10. Got"):
+            check_filter_settings("Wavelet", {name: wrong})
+
+
+def test_a_wavelet_that_reaches_too_far_is_refused_before_it_is_tried(monkeypatch):
+    monkeypatch.setenv("RADIODEEP_MAX_IMAGE_GIB", "1")
+    image, box = np.zeros((40, 40, 40)), (slice(0, 40),) * 3
+    with pytest.raises(ImageTooLargeError, match="20 levels of the wavelet db38 .* fewer levels or a shorter wavelet"):
+        list(filtered_images(image, box, SPACING, "Wavelet", {"wavelet": "db38", "level": 10, "start_level": 10}))
+
+
+@pytest.mark.parametrize(
+    ("image_type", "factors"),
+    [
+        ("LoG", (1e-60, 1e60)),
+        ("Gradient", (1e-60, 1e60)),
+        ("LBP3D", (1e-60, 1e60)),
+        ("Square", (1e-100, 1e100)),
+        ("SquareRoot", (1e-200, 1e100)),
+        ("Logarithm", (1e-100, 1e100)),
+        ("Exponential", (1e-100, 1e100)),
+    ],
+)
+def test_intensities_beyond_the_precision_of_a_filter_are_refused(counts, image_type, factors):
+    settings = {"sigma": [1.0]} if image_type == "LoG" else {}
+    for factor in factors:
+        with pytest.raises(InputError, match="The largest intensity .* is .*multiply the image by a constant"):
+            derived(counts * factor, (slice(3, 8),) * 3, image_type, **settings)

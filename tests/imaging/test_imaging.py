@@ -1,10 +1,12 @@
 """Crops, windows, resampling and intensities on images small enough to check by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from radiodeep import Case, make_phantom_cohort
-from radiodeep.exceptions import InputError, RoiTooSmallError
+from radiodeep.exceptions import ImageTooLargeError, InputError, RoiTooSmallError
 from radiodeep.imaging.crop import crop_to_roi, crop_window, exact_window, largest_slice
 from radiodeep.imaging.intensity import normalize_intensities, scale_to_unit, window_intensities
 from radiodeep.imaging.resample import resample
@@ -68,6 +70,12 @@ def test_beyond_the_border_pixels_repeat_but_the_region_does_not():
 def test_a_window_of_no_size_is_refused(window):
     with pytest.raises(InputError, match="'size' of a window must be an int >= 1"):
         window(box_case(), 0)
+
+
+@pytest.mark.parametrize("window", [exact_window, crop_window])
+def test_a_window_beyond_the_limit_of_memory_is_refused(window):
+    with pytest.raises(ImageTooLargeError, match="A window of size=100000 has 100000x100000 voxels"):
+        window(box_case(), 100_000)
 
 
 def test_an_intensity_window_clips():
@@ -148,3 +156,13 @@ def test_unknown_settings_of_resampling_are_refused():
         resample(box_case(), 1.0, "cubic")
     with pytest.raises(InputError, match="'spacing_mm' of resample"):
         resample(box_case(), -1.0)
+
+
+@pytest.mark.parametrize("spacing_mm", [0.001, 1e-5, 1e-300, (0.001, 0.001, 0.001), (1e-9, 0, 0)])
+def test_a_spacing_that_needs_too_much_memory_is_refused_before_it_is_tried(spacing_mm):
+    message = r"box: the image resampled to .* mm .* GiB in double precision \(3 copies at once\).*Use a larger spacing"
+    tracemalloc.start()
+    with pytest.raises(ImageTooLargeError, match=message):
+        resample(box_case(), spacing_mm)
+    assert tracemalloc.get_traced_memory()[1] < 1e7
+    tracemalloc.stop()

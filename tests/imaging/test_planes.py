@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from radiodeep import Case, make_phantom_cohort
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import ImageTooLargeError, InputError
 from radiodeep.imaging.planes import SLICES, lesion_planes
 
 
@@ -121,3 +121,10 @@ def test_what_is_no_number_outside_the_region_does_not_spread_into_it(slice, win
 def test_an_unknown_window_is_refused():
     with pytest.raises(InputError, match="'window' must be one of exact, crop. Got 'exakt'"):
         lesion_planes(case(), window="exakt")
+
+
+def test_square_pixels_beyond_the_limit_of_memory_are_refused():
+    with pytest.raises(
+        ImageTooLargeError, match=r"box: a slice brought to pixels of 1e-06 mm has .* Use window='exact'"
+    ):
+        lesion_planes(case(spacing_mm=(2.0, 1.0, 1e-6)), "three-orthogonal", "crop", 8)
