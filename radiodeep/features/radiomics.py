@@ -13,6 +13,7 @@ from radiodeep.features.pyradiomics_parameters import read_parameters
 from radiodeep.features.radiomics_defaults import (
     check_dimensions,
     default_families,
+    dimensions_and_spacing,
     n_dimensions_of,
     warn_of_flat_images,
 )
@@ -339,10 +340,9 @@ class RadiomicsExtractor(StatelessExtractor):
         """Remember whether the first case that can be read is 2-D or 3-D."""
         for case in cases:
             try:
-                voxels, _, spacing_mm = self._with_label(case).read()
+                self.n_dimensions_, spacing_mm = dimensions_and_spacing(case, self._with_label(case))
             except Exception:  # `transform` reports it, whatever it is
                 continue
-            self.n_dimensions_ = n_dimensions_of(voxels)
             if self.n_dimensions_ == 2:
                 warn_of_flat_images(case, spacing_mm)
             return

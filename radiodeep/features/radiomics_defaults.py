@@ -2,14 +2,28 @@
 
 import warnings
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES
+
+_KNOWN = WeakKeyDictionary()  # a Case never changes, and extractors are fitted to the same ones again and again
 
 
 def n_dimensions_of(voxels):
     """Return 2 for an image of one slice, else 3, whatever the region is."""
     return 2 if voxels.shape[0] == 1 else 3
+
+
+def dimensions_and_spacing(case, labelled):
+    """Return 2 or 3 and the spacing of a case, which is read unless it was asked before.
+
+    `labelled` is the case with the label of its region, which it may need to be read.
+    """
+    if case not in _KNOWN:
+        voxels, _, spacing_mm = labelled.read()
+        _KNOWN[case] = n_dimensions_of(voxels), spacing_mm
+    return _KNOWN[case]
 
 
 def default_families(n_dimensions):

@@ -487,6 +487,7 @@ def test_the_first_case_that_can_be_read_decides_with_the_label_of_the_extractor
     extractor = RadiomicsExtractor(label=2).fit([empty, two_labels])
     assert extractor.n_dimensions_ == 3
     assert not hasattr(RadiomicsExtractor().fit([empty]), "n_dimensions_")
+    assert RadiomicsExtractor().fit([two_labels]).n_dimensions_ == 3  # known from the fit before
     with pytest.raises(EmptyMaskError, match="^empty: the mask outlines no voxel"):
         RadiomicsExtractor().transform([empty])
 
