@@ -37,7 +37,7 @@ def test_the_part_for_those_who_come_from_pyradiomics_runs(repository, capsys):
 
 
 def test_every_command_of_the_readme_exists(repository):
-    from radiodeep.cli import app
+    from radiodeep.cli.application import app
 
     named = {command.callback.__name__ for command in app.registered_commands}
     shown = set(re.findall(r"^radiodeep (\w+)", (repository / "README.md").read_text(), re.MULTILINE))

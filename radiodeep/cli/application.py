@@ -1,0 +1,53 @@
+"""The application of all commands."""
+
+from typing import Annotated
+
+import typer
+
+from radiodeep import __version__
+from radiodeep.cli.demo import demo
+from radiodeep.cli.extract import extract
+from radiodeep.cli.score import score
+from radiodeep.cli.study import study
+from radiodeep.cli.terminal import say
+from radiodeep.cli.train import train
+from radiodeep.cli.validate import validate
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog="'radiodeep COMMAND --help' shows the options of a command and an example.",
+)
+
+
+def _show_version(wanted: bool):
+    if wanted:
+        say(f"radiodeep {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def radiodeep(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+):
+    """Radiomics and deep features of outlined lesions, and honest evidence of what they predict.
+
+    Exit codes: 0 all done, 1 wrong usage or settings, 2 some cases failed (the others are done), 130 interrupted.
+    """
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+
+
+for _command, _example in (
+    (validate, "radiodeep validate manifest.csv"),
+    (extract, "radiodeep extract manifest.csv -o features.csv --bin-width 25"),
+    (study, "radiodeep study manifest.csv -o report --cache cache\n  radiodeep study features.csv -o report"),
+    (train, "radiodeep train manifest.csv -o model.skops"),
+    (score, "radiodeep score model.skops new.csv -o scores.csv"),
+    (demo, "radiodeep demo"),
+):
+    app.command(epilog=f"\b\nExample:\n  {_example}")(_command)

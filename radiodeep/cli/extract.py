@@ -1,0 +1,61 @@
+"""`radiodeep extract`: the features of all cases as a table."""
+
+import pandas as pd
+
+import radiodeep as rd
+from radiodeep.cli import options
+from radiodeep.cli.cohorts import read_cases
+from radiodeep.cli.interruption import spare_workers
+from radiodeep.cli.models import Measurement
+from radiodeep.cli.options import FeatureSet, MaskLabels
+from radiodeep.cli.output import check_file, check_folder, errors_file, finish
+from radiodeep.cli.terminal import say
+from radiodeep.files import write_table
+
+
+def extract(
+    manifest: options.Manifest,
+    output: options.TableToWrite,
+    features: options.Features = FeatureSet.combined,
+    bin_width: options.BinWidth = None,
+    bin_count: options.BinCount = None,
+    image_types: options.ImageTypes = None,
+    sigma: options.Sigma = None,
+    params: options.Params = None,
+    network: options.Network = "radiodeep-mini",
+    weights: options.Weights = None,
+    window: options.Window = "exact",
+    labels: options.Labels = MaskLabels.one,
+    cache: options.Cache = None,
+    jobs: options.Jobs = -1,
+):
+    """Write the features of all cases as a table, one row per case.
+
+    Label and patient stay in the table, so that 'radiodeep study TABLE' can follow. The row of a case that fails is
+    empty; the case is named at the end and in TABLE.errors.csv, and the exit code is 2.
+    """
+    measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
+    extractors = measurement.extractors(features)
+    cohort, errors = read_cases(manifest, labels)
+    check_file(output, ".csv", ".parquet")
+    check_folder(cache, "--cache")
+    spare_workers(jobs)
+    tables = list(rd.extract_tables(extractors, cohort, n_jobs=jobs, cache_dir=cache, on_error="record").values())
+    failed = tables[0].attrs["errors"]
+    table = tables[0].join(tables[1:])
+    n_cases, n_features = len(table) - len(failed), table.shape[1]
+    write_table(_with_label_and_patient(table, cohort), output)
+    empty = f", and {len(failed)} empty row{'s' if len(failed) > 1 else ''}" if failed else ""
+    say(f"Wrote {n_cases} cases x {n_features} features{empty} to {output}")
+    finish(errors | failed, errors_file(output))
+
+
+def _with_label_and_patient(table, cohort):
+    """Return the table with what the manifest knows of the cases in front."""
+    known = {}
+    if any(case.patient != case.id for case in cohort):
+        known["patient"] = cohort.patients
+    if any(case.label is not None for case in cohort):
+        known["label"] = [case.label for case in cohort]
+    known = pd.DataFrame(known, index=table.index)
+    return pd.concat([known, table], axis=1)

@@ -1,0 +1,53 @@
+"""Ctrl-C in, a KeyboardInterrupt in this process out; worker processes do not hear of it."""
+
+import signal
+import threading
+
+
+class Interruption:
+    """Raises KeyboardInterrupt on Ctrl-C and remembers it: compiled code may turn it into another error.
+
+    Attributes
+    ----------
+    has_come : bool
+    """
+
+    def __init__(self):
+        self.has_come = False
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # which a shell sets for jobs in the background
+            signal.signal(signal.SIGINT, self._stop)
+
+    def _stop(self, *_):
+        self.has_come = True
+        raise KeyboardInterrupt
+
+
+def spare_workers(jobs):
+    """Keep Ctrl-C from the worker processes that will be started, each of which would print a traceback.
+
+    A terminal sends SIGINT to all processes of a command. It is blocked here, which processes inherit, and a thread
+    that waits for it passes it on to this process alone, as SIGUSR1. joblib ends the workers when the
+    KeyboardInterrupt leaves its call.
+
+    Parameters
+    ----------
+    jobs : int
+        With 1 there are no workers.
+    """
+    if jobs == 1 or not hasattr(signal, "sigwait") or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as joblib_resource_tracker
+
+    for tracker in (resource_tracker, joblib_resource_tracker):
+        tracker.ensure_running()  # now, since its start unblocks SIGINT
+    signal.signal(signal.SIGUSR1, signal.getsignal(signal.SIGINT))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    threading.Thread(target=_pass_on, args=[threading.get_ident()], daemon=True).start()
+
+
+def _pass_on(main_thread):
+    while True:
+        signal.sigwait({signal.SIGINT})
+        signal.pthread_kill(main_thread, signal.SIGUSR1)

@@ -1,0 +1,157 @@
+"""What can be said on the command line: the arguments and options that the commands share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radiodeep.exceptions import InputError
+
+
+class FeatureSet(StrEnum):
+    handcrafted = "handcrafted"
+    deep = "deep"
+    combined = "combined"
+
+
+class Selector(StrEnum):
+    relieff = "relieff"
+    symmetric_uncertainty = "symmetric-uncertainty"
+    fast_correlation_filter = "fast-correlation-filter"
+
+
+class MaskLabels(StrEnum):
+    one = "one"
+    each = "each"
+    any = "any"
+
+
+class Classifier(StrEnum):
+    naive_bayes = "naive-bayes"
+    random_forest = "random-forest"
+    svm = "svm"
+
+
+DEFAULT_BIN_COUNT = 32
+ALL_FEATURES = ",".join(FeatureSet)
+
+_TABLE_OF_CASES = "csv, tsv or parquet with the columns id, image, mask and, as needed, patient, label, mask_label"
+
+
+def _file(*names, metavar, help):
+    return typer.Option(*names, metavar=metavar, show_default=False, help=help)
+
+
+Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", show_default=False, help=_TABLE_OF_CASES)]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MANIFEST|TABLE",
+        show_default=False,
+        help="csv, tsv or parquet: a manifest with the columns id, image, mask, label, or a table of features such as "
+        "that of 'radiodeep extract'",
+    ),
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model that 'radiodeep train' wrote")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 for all cores")]
+
+# outputs
+TableToWrite = Annotated[Path, _file("--output", "-o", metavar="TABLE", help="Write this .csv or .parquet")]
+OptionalTable = Annotated[
+    Path | None, _file("--output", "-o", metavar="TABLE", help="Also write what is shown as .csv or .parquet")
+]
+FolderToWrite = Annotated[
+    Path, _file("--output", "-o", metavar="FOLDER", help="Write predictions, features, settings and report here")
+]
+ModelToWrite = Annotated[Path, _file("--output", "-o", metavar="MODEL", help="Write this .skops, or .joblib")]
+DemoFolder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Write everything here")]
+Cache = Annotated[
+    Path | None, _file("--cache", metavar="FOLDER", help="Keep the features of finished cases, and use them again")
+]
+
+# what is measured
+Features = Annotated[FeatureSet, typer.Option(metavar="NAME", help=", ".join(FeatureSet))]
+StudiedFeatures = Annotated[str, typer.Option(metavar="LIST", help="What to compare")]
+BinWidth = Annotated[
+    float | None, typer.Option(help="Width of a grey level in image units (25 suits CT), instead of --bin-count")
+]
+BinCount = Annotated[
+    int | None,
+    typer.Option(help=f"Grey levels in each region, for images of any scale  [default: {DEFAULT_BIN_COUNT}]"),
+]
+ImageTypes = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="Images to measure, e.g. Original,Wavelet,LoG  [default: Original]"),
+]
+Sigma = Annotated[str | None, typer.Option(metavar="LIST", help="Widths of the LoG filter in mm, e.g. 1,3")]
+Params = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Parameter file of pyradiomics, instead of bins and image types")
+]
+Network = Annotated[str, typer.Option(metavar="NAME", help="radiodeep-mini, cnn_f or a network of timm")]
+Weights = Annotated[str | None, typer.Option(metavar="FILE", help="Weights of the network; 'pretrained' for timm's")]
+MovedWeights = Annotated[
+    Path | None, _file("--weights", metavar="FILE", help="Weights of the model's network, if they have moved")
+]
+Window = Annotated[
+    str, typer.Option(metavar="exact|crop", help="exact: the lesion's box fills the window; crop: a fixed size")
+]
+Labels = Annotated[
+    MaskLabels,
+    typer.Option(
+        metavar="one|each|any",
+        help="In masks of several labels: one = that of the column mask_label, each = every label is a case, "
+        "any = all labels are one region",
+    ),
+]
+
+# the model
+SelectorOption = Annotated[Selector, typer.Option(metavar="NAME", help=", ".join(Selector))]
+ClassifierOption = Annotated[Classifier, typer.Option(metavar="NAME", help=", ".join(Classifier))]
+Count = Annotated[int, typer.Option(metavar="NUMBER", help="Features kept of each kind, handcrafted and deep")]
+Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of folds and forests")]
+Trusted = Annotated[bool, typer.Option("--trusted", help="Open a .joblib model, which can run any code")]
+OtherVersions = Annotated[
+    bool, typer.Option("--other-versions", help="Open a model of other versions; its predictions may differ")
+]
+
+# the study
+Split = Annotated[str, typer.Option(metavar="SPLIT", help="leave-one-out, leave-pair-out or a number of folds")]
+Positive = Annotated[
+    str | None, typer.Option(metavar="LABEL", help="Label that the AUC is about  [default: the last in order]")
+]
+LabelColumn = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of the outcome in a table")]
+PatientColumn = Annotated[
+    str | None,
+    typer.Option("--patient", metavar="COLUMN", help="Column of the patients in a table  [default: patient]"),
+]
+IdColumn = Annotated[
+    str | None, typer.Option("--id", metavar="COLUMN", help="Column of the cases in a table  [default: id]")
+]
+Drop = Annotated[
+    list[str] | None, _file("--drop", metavar="COLUMN", help="Column of a table that is no feature; repeatable")
+]
+
+
+def listed(text):
+    """Return the parts of a text such as "Original, LoG", without blanks."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def checked_split(cv):
+    """Return --cv as `cross_validate_models` takes it."""
+    if cv.isdigit() and int(cv) >= 2:
+        return int(cv)
+    if cv not in ("leave-one-out", "leave-pair-out"):
+        raise InputError(f"--cv must be leave-one-out, leave-pair-out or a number of folds from 2 on. Got '{cv}'.")
+    return cv
+
+
+def chosen_label(labels, text):
+    """Return the label that is written as `text`, or None for None."""
+    if text is None:
+        return None
+    values = {str(label): label for label in labels}
+    if text.strip() not in values:
+        raise InputError(f"--positive must be one of the labels {', '.join(sorted(values))}. Got '{text}'.")
+    return values[text.strip()]

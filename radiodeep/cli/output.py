@@ -1,0 +1,98 @@
+"""Outputs: whether they can be written, and the list of the cases that failed."""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import typer
+
+from radiodeep.cli.terminal import say
+from radiodeep.exceptions import InputError, OutputError
+from radiodeep.files import write_table
+
+SOME_FAILED = 2
+
+
+def check_file(path, *suffixes, option="--output"):
+    """Raise an error, before hours of work, if a file cannot be written there.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder is created.
+    *suffixes : str
+        What its name may end in.
+    option : str
+        As which option it was given.
+    """
+    path = Path(path)
+    if path.suffix not in suffixes:
+        raise InputError(f"{option} must end in {' or '.join(suffixes)}. Got '{path.name}' instead.")
+    if path.is_dir():
+        raise OutputError(f"{option} '{path}' is a folder. Give the name of a file.")
+    check_folder(path.parent, option)
+
+
+def check_folder(folder, option="--output"):
+    """Create a folder, and raise an error, before hours of work, if no file can be written in it."""
+    if folder is None:
+        return
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{option} '{folder}' is a file. Give the name of a folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0" * 4096)
+    except OSError as error:
+        raise OutputError(
+            f"{option}: nothing can be written in '{folder}': {error.strerror or error}. "
+            "Free space on the disk, or choose a folder that you may write to."
+        ) from error
+
+
+def errors_file(output):
+    """Return the name of the file that lists the cases that failed: features.csv -> features.errors.csv."""
+    return Path(output).with_suffix(".errors.csv")
+
+
+def write_errors(errors, path):
+    """Write id, error type and message of the cases that failed; without any, a list of an earlier run goes.
+
+    Parameters
+    ----------
+    errors : dict from case id to "ErrorName: message"
+    path : path-like
+    """
+    if not errors:
+        Path(path).unlink(missing_ok=True)
+        return
+    rows = [(case_id, *_parted(message)) for case_id, message in errors.items()]
+    write_table(pd.DataFrame(rows, columns=["id", "error", "message"]), path, index=False)
+
+
+def _parted(message):
+    kind, colon, rest = message.partition(": ")
+    return (kind, rest) if colon and kind.isidentifier() else ("", message)
+
+
+def finish(errors, path=None):
+    """Name the cases that failed, and end with exit code 2 if there are any.
+
+    Parameters
+    ----------
+    errors : dict from case id to "ErrorName: message"
+    path : path-like, optional
+        Where they are listed as well.
+    """
+    if path is not None:
+        write_errors(errors, path)
+    if not errors:
+        return
+    n_errors = len(errors)
+    where = "" if path is None else f" (also in {path})"
+    say(f"{n_errors} case{'s were' if n_errors > 1 else ' was'} left out{where}:", err=True)
+    for case_id, message in errors.items():
+        named = message if str(case_id) in message else f"{case_id}: {message}"
+        say(f"  {named}", err=True)
+    raise typer.Exit(SOME_FAILED)

@@ -1,0 +1,29 @@
+"""What a study was given, for settings.json: without dates and folders, so that a repetition is the same."""
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+
+import radiodeep as rd
+from radiodeep.files import replacing
+
+_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "timm")
+
+
+def facts(source, n_given, n_used, excluded):
+    """Return the name and sha256 of what was studied, how many cases were used, and the versions."""
+    return {
+        "radiodeep": rd.__version__,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "source": {"name": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
+        "n_cases_given": n_given,
+        "n_cases_used": n_used,
+        "excluded": {str(case_id): reason for case_id, reason in excluded.items()},
+    }
+
+
+def write_settings(settings, path):
+    """Write a dict as json."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(settings, indent=2) + "\n")

@@ -1,0 +1,181 @@
+"""`radiodeep study`: how well features predict the label of cases that no model has seen."""
+
+from dataclasses import dataclass, field, replace
+
+import radiodeep as rd
+from radiodeep.cli import options
+from radiodeep.cli.cohorts import read_cases, with_labels
+from radiodeep.cli.feature_table import feature_table, is_feature_table, read_text_table
+from radiodeep.cli.interruption import spare_workers
+from radiodeep.cli.models import Measurement, Recipe
+from radiodeep.cli.options import (
+    ALL_FEATURES,
+    Classifier,
+    FeatureSet,
+    MaskLabels,
+    Selector,
+    checked_split,
+    chosen_label,
+    listed,
+)
+from radiodeep.cli.output import check_folder, finish
+from radiodeep.cli.settings import facts, write_settings
+from radiodeep.cli.terminal import aligned, say
+from radiodeep.exceptions import InputError
+from radiodeep.files import write_table
+
+
+def study(
+    source: options.Source,
+    output: options.FolderToWrite,
+    cv: options.Split = "leave-one-out",
+    positive: options.Positive = None,
+    features: options.StudiedFeatures = ALL_FEATURES,
+    selector: options.SelectorOption = Selector.relieff,
+    n_features: options.Count = 5,
+    classifier: options.ClassifierOption = Classifier.naive_bayes,
+    seed: options.Seed = 0,
+    bin_width: options.BinWidth = None,
+    bin_count: options.BinCount = None,
+    image_types: options.ImageTypes = None,
+    sigma: options.Sigma = None,
+    params: options.Params = None,
+    network: options.Network = "radiodeep-mini",
+    weights: options.Weights = None,
+    window: options.Window = "exact",
+    labels: options.Labels = MaskLabels.one,
+    label: options.LabelColumn = "label",
+    patient: options.PatientColumn = None,
+    id: options.IdColumn = None,
+    drop: options.Drop = None,
+    cache: options.Cache = None,
+    jobs: options.Jobs = -1,
+):
+    """Estimate how well features predict a label.
+
+    Every case is predicted by models that have not seen it: features are selected and models fitted inside each fold.
+    A case that fails is left out: it is named at the end, in the report and in errors.csv, and the exit code is 2.
+    """
+    split, kinds, recipe = checked_split(cv), _kinds(features), Recipe(selector, n_features, classifier, seed)
+    measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
+    frame = read_text_table(source)
+    if is_feature_table(frame):
+        if measurement != Measurement() or labels is not MaskLabels.one or cache is not None:
+            raise InputError(f"'{source.name}' holds features already: leave out what says how images are measured.")
+        studied = _of_table(feature_table(frame, source.name, label, patient, id, drop or ()), recipe, kinds)
+    else:
+        if (label, patient, id, drop) != ("label", None, None, None):
+            raise InputError("--label, --patient, --id and --drop are for tables; in a manifest rename the columns.")
+        studied = _of_images(source, labels, measurement, recipe, kinds)
+    positive = chosen_label(studied.y, positive)
+    check_folder(output)
+    check_folder(cache, "--cache")
+    studied.run(output, source, split, positive, seed, cache, jobs)
+
+
+@dataclass
+class Study:
+    """Models, cases or a table, labels and patients; and the cases that were left out so far, with the reason."""
+
+    models: dict
+    X: object
+    y: object
+    patients: list
+    errors: dict = field(default_factory=dict)
+
+    def run(self, output, source, cv="leave-one-out", positive=None, seed=0, cache=None, jobs=-1):
+        """Cross-validate, write everything into the folder `output`, print the overview, name the cases left out."""
+        spare_workers(jobs)
+        groups = self.patients if len(set(self.patients)) < len(self.patients) else None
+        results = rd.cross_validate_models(
+            self.models,
+            self.X,
+            self.y,
+            cv,
+            groups,
+            n_jobs=jobs,
+            random_state=seed,
+            positive=positive,
+            on_error="exclude",
+            cache_dir=cache,
+        )
+        n_given = len(self.X) + len(self.errors)
+        errors = self.errors | next(iter(results.values())).excluded
+        results = {name: replace(result, excluded=errors) for name, result in results.items()}
+        write_study(results, output, source, n_given)
+        say(overview(results))
+        say(f"Predictions, selected features, settings and report.html are in {output}")
+        finish(errors, output / "errors.csv")
+
+
+def write_study(results, output, source, n_given):
+    """Write the tables, settings.json and report.html of a study."""
+    first = next(iter(results.values()))
+    for name, result in results.items():
+        name = name.replace(" ", "_")
+        probability = {"probability": f"probability_{result.positive}"}
+        write_table(result.predictions.rename(columns=probability), output / f"predictions_{name}.csv")
+        if result.beside is not None:
+            write_table(result.beside.scores, output / f"scores_of_repeats_{name}.csv")
+        chosen = result.folds["selected_features"].explode().rename("feature").reset_index()
+        write_table(chosen[["fold", "feature"]], output / f"selected_features_{name}.csv", index=False)
+    settings = facts(source, n_given, len(first.predictions), first.excluded)
+    settings |= {"positive": str(first.positive), "cv": first.cv}
+    settings |= {name: result.settings for name, result in results.items()}
+    write_settings(settings, output / "settings.json")
+    rd.write_report(results, output / "report.html")
+
+
+def overview(results):
+    """Return, as text of less than 80 columns, what must be read together: beside each other, and size alone."""
+    listed_results = list(results.values())
+    first = listed_results[0]
+    counts = first.predictions["label"].value_counts()
+    others = ", ".join(f"{count} of {label}" for label, count in counts.items() if label != first.positive)
+    splits = [one.cv for one in (first, first.beside) if one is not None]
+    header = ["", *splits, "accuracy", "p against\nsize alone"]
+    rows = []
+    for result in [*listed_results, *([first.size_alone] if first.size_alone is not None else [])]:
+        aucs = [_auc(one) for one in (result, result.beside) if one is not None]
+        p_value = "" if result.p_against_size is None else f"{result.p_against_size:.2g}"
+        rows.append([result.name, *aucs, f"{result.accuracy:.3f}", p_value])
+    title = f"AUC of label {first.positive} with its 95% interval: {counts[first.positive]} cases of it, {others}"
+    return f"{title}\n\n{aligned(header, rows)}\n\n{_remark(first)}"
+
+
+def _auc(result):
+    interval = result.confidence_interval
+    return f"{result.auc:.3f} ({interval.low:.3f}-{interval.high:.3f})"
+
+
+def _remark(result):
+    remark = f"Accuracy is that of {result.cv}."
+    if result.beside is None:
+        return remark
+    return f"{remark} Its AUC is biased low:\nread that of {result.beside.cv}."
+
+
+def _of_images(manifest, labels, measurement, recipe, kinds):
+    models = {kind.value: recipe.over_cases(measurement.extractors(kind)) for kind in kinds}
+    cohort, errors = read_cases(manifest, labels)
+    cohort, unlabelled = with_labels(cohort)
+    return Study(models, cohort, cohort.labels, cohort.patients, errors | unlabelled)
+
+
+def _of_table(table, recipe, kinds):
+    if table.kinds is None:
+        models = {"all features": recipe.over_columns(None)}
+    else:
+        parts = {kind: table.kinds if kind is FeatureSet.combined else {kind: table.kinds[kind]} for kind in kinds}
+        models = {kind.value: recipe.over_columns(columns) for kind, columns in parts.items()}
+    shown = f" (not features: {', '.join(table.others[:6])}{' ...' if len(table.others) > 6 else ''})"
+    say(f"Studying {len(table.features)} cases x {table.features.shape[1]} features{shown if table.others else ''}")
+    return Study(models, table.features, table.labels, table.patients, table.errors)
+
+
+def _kinds(features):
+    kinds = listed(features)
+    wrong = [kind for kind in kinds if kind not in list(FeatureSet)]
+    if wrong or not kinds:
+        raise InputError(f"--features takes {', '.join(FeatureSet)}, separated by commas. Got '{features}'.")
+    return [kind for kind in FeatureSet if kind.value in kinds]

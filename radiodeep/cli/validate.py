@@ -1,0 +1,25 @@
+"""`radiodeep validate`: what is in a cohort, and what is wrong with it."""
+
+import radiodeep as rd
+from radiodeep.cli import options
+from radiodeep.cli.interruption import spare_workers
+from radiodeep.cli.output import check_file, finish
+from radiodeep.cli.terminal import say
+from radiodeep.files import write_table
+
+
+def validate(manifest: options.Manifest, output: options.OptionalTable = None, jobs: options.Jobs = -1):
+    """Check every case and show what is odd or wrong.
+
+    Shown are size, spacing, intensities and region of each case, and what does not fit in the cohort.
+    """
+    cohort = rd.read_cohort(manifest)
+    if output is not None:
+        check_file(output, ".csv", ".parquet")
+    spare_workers(jobs)
+    inspection = rd.inspect_cohort(cohort, n_jobs=jobs)
+    if output is not None:
+        write_table(inspection.table, output, index="id" not in inspection.table.columns)
+    say(inspection)
+    say(f"{len(cohort) - len(inspection.errors)} of {len(cohort)} cases can be used.")
+    finish(inspection.errors)

@@ -1,0 +1,49 @@
+"""Messages of the Python interface in; the same in words of the command line out."""
+
+import re
+
+_OPTIONS = {
+    "bin_width": "--bin-width",
+    "bin_count": "--bin-count",
+    "image_types": "--image-types",
+    "sigma": "--sigma",
+    "network": "--network",
+    "weights": "--weights",
+    "window": "--window",
+    "n_features_to_select": "--n-features",
+    "n_jobs": "--jobs",
+    "random_state": "--seed",
+    "cache_dir": "--cache",
+    "positive": "--positive",
+    "cv": "--cv",
+}
+_PHRASES = (
+    (r"load_model\(path, trusted=True\)", "--trusted"),
+    (r"load_model\(path, allow_other_versions=True\)", "--other-versions"),
+    (r"load_model\([^)]*\bweights=[^)]*\)", "--weights FILE"),
+    (r"make it with save_model", "make it with 'radiodeep train'"),
+    (r"written by save_model", "written by 'radiodeep train'"),
+    (r',( or)? a state dict, or weights="random" with a seed', ""),
+    (r", result\.size_alone", ""),
+    (r" \(suggest_bin_width finds one\)", ""),
+)
+_PARAMETER = re.compile(rf"The '({'|'.join(_OPTIONS)})' parameter(?: of [A-Z]\w+)?")
+_ARGUMENT = re.compile(rf"(?<![\w./'\"-])({'|'.join(_OPTIONS)})=(?:\"([^\"]*)\"|([^\s,;)]+))")
+_NAME = re.compile(rf"(?<![\w./'\"-])({'|'.join(name for name in _OPTIONS if '_' in name)})(?![\w./'\"-])")
+
+
+def in_command_words(message):
+    """Return a message in which parameters of Python are options of the command line.
+
+    Examples
+    --------
+    >>> in_command_words("The 'bin_width' parameter of RadiomicsExtractor must be a float > 0.")
+    '--bin-width must be a float > 0.'
+    >>> in_command_words("Use a smaller bin_width, or bin_count=32.")
+    'Use a smaller --bin-width, or --bin-count 32.'
+    """
+    for phrase, words in _PHRASES:
+        message = re.sub(phrase, words, message)
+    message = _PARAMETER.sub(lambda found: _OPTIONS[found[1]], message)
+    message = _ARGUMENT.sub(lambda found: f"{_OPTIONS[found[1]]} {found[2] or found[3]}", message)
+    return _NAME.sub(lambda found: _OPTIONS[found[1]], message)
