@@ -1,0 +1,129 @@
+"""A fitted model in, synthetic cases or rows with its predictions for them out, which show whether it still computes
+the same elsewhere. No voxel of a patient is in them.
+"""
+
+import io
+import warnings
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import gaussian_filter
+
+from radiodeep.cases.case import Case
+from radiodeep.cases.training_range import merged_range, noted_parts
+from radiodeep.model_parts import parts_of
+
+TOLERANCE = 1e-3  # of probabilities; devices and libraries differ by 1e-5
+_N_CASES, _N_ROWS = 2, 3
+_SHAPE = (12, 24, 24)
+_UNKNOWN_RANGE = {
+    "n_dimensions": [3],
+    "spacing_mm": np.ones((2, 3)),
+    "intensities": np.array([[0.0, 100.0, 200.0], [0.0, 100.0, 200.0]]),
+}
+
+
+def canary_of(model):
+    """Return the canary of a model.
+
+    Parameters
+    ----------
+    model : fitted estimator
+
+    Returns
+    -------
+    facts : dict
+        For the metadata of a file: `kind` ("cases", "rows" or None), `predictions`, and for None the `reason`.
+    arrays : dict from str to bytes
+        What was predicted.
+    """
+    try:
+        kind, arrays = _inputs(model)
+        predictions = _predictions(model, kind, arrays)
+    except Exception as error:  # whatever steps of the user's own do with cases that they do not know
+        return {"kind": None, "reason": type(error).__name__}, {}
+    return {"kind": kind, "predictions": predictions.tolist()}, {name: _as_npy(array) for name, array in arrays.items()}
+
+
+def difference_of(model, facts, extras):
+    """Predict the canary again.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    facts, extras : dict
+        From `canary_of`.
+
+    Returns
+    -------
+    float or None
+        The largest difference from what was predicted before, relative to values beyond 1; infinite for other
+        classes; None if there is no canary.
+    """
+    if not isinstance(facts, dict) or facts.get("kind") is None:
+        return None
+    arrays = {name: _from_npy(content) for name, content in extras.items() if name.startswith("canary-")}
+    now, then = _predictions(model, facts["kind"], arrays), np.asarray(facts["predictions"])
+    if now.shape != then.shape:
+        return np.inf
+    if now.dtype.kind not in "fiub" or then.dtype.kind not in "fiub":
+        return 0.0 if np.array_equal(now.astype(str), then.astype(str)) else np.inf
+    return float(np.max(np.abs(now - then) / np.maximum(np.abs(then), 1), initial=0.0))
+
+
+def _inputs(model):
+    over_cases = any(hasattr(part, "networks_") or hasattr(part, "note_training_range") for part in parts_of(model))
+    if over_cases:
+        noted = noted_parts(model)
+        return "cases", _lesions(merged_range([part.training_range_ for part in noted]) if noted else _UNKNOWN_RANGE)
+    rows = np.random.default_rng(0).standard_normal((_N_ROWS, model.n_features_in_))
+    return "rows", {"canary-rows": rows}
+
+
+def _lesions(trained):
+    """Return lesions with the spacing and intensities of the training cases, made of filtered noise."""
+    generator = np.random.default_rng(0)
+    n_dimensions = trained["n_dimensions"][-1]
+    shape = _SHAPE[-n_dimensions:]
+    spacing_mm = np.exp(np.log(trained["spacing_mm"]).mean(axis=0))[-n_dimensions:]
+    low, middle, high = np.asarray(trained["intensities"]).mean(axis=0)
+    position = np.stack(np.meshgrid(*[np.linspace(-1, 1, size) for size in shape], indexing="ij"))
+    arrays = {"canary-spacing": spacing_mm}
+    for number in range(_N_CASES):
+        roughness = gaussian_filter(generator.standard_normal(shape), 2)
+        mask = np.sqrt((position**2).sum(axis=0)) < 0.7 + 0.05 * roughness / roughness.std()
+        texture = gaussian_filter(generator.standard_normal(shape), 0.5 + number)
+        texture *= (high - low) / 4 / texture.std()
+        image = np.where(mask, middle, low) + np.clip(texture, low - middle, high - middle)
+        whole = high - low > 64 and max(abs(low), abs(high)) < 10_000
+        arrays[f"canary-image-{number}"] = np.round(image).astype(np.int16) if whole else image.astype(np.float32)
+        arrays[f"canary-mask-{number}"] = mask.astype(np.uint8)
+    return arrays
+
+
+def _predictions(model, kind, arrays):
+    if kind == "rows":
+        X = arrays["canary-rows"]
+        names = getattr(model, "feature_names_in_", None)
+        X = X if names is None else pd.DataFrame(X, columns=names)
+    else:
+        spacing_mm = arrays["canary-spacing"].tolist()
+        X = [
+            Case(arrays[f"canary-image-{number}"], arrays[f"canary-mask-{number}"], f"canary-{number}", spacing_mm)
+            for number in range(_N_CASES)
+        ]
+        X = [case.replace(mask_label=1) for case in X]
+    predict = next(getattr(model, name) for name in ("predict_proba", "predict", "transform") if hasattr(model, name))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what there is to say of a canary is of no use to anybody
+        return np.asarray(predict(X))
+
+
+def _as_npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _from_npy(content):
+    return np.load(io.BytesIO(content), allow_pickle=False)

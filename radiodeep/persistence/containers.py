@@ -1,0 +1,173 @@
+"""Model, facts about it and further bytes in, one file out, and back; damage of any kind is a `ModelError`."""
+
+import hashlib
+import io
+import json
+import zipfile
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import joblib
+import skops.io
+
+from radiodeep.exceptions import ModelError, RadiodeepError, UntrustedModelError
+from radiodeep.model_parts import check_compiled_parts
+
+_METADATA = "radiodeep.json"
+_EXTRAS = "radiodeep/"
+# A file of save_model is not compressed, but for a few kB. What grows tenfold is not one of them.
+_ALWAYS_UNPACKED, _MOST_GROWTH = 64 * 2**20, 10
+# What may be built from a .skops file besides what skops itself trusts: the estimators of this
+# package, and the types that scikit-learn's own forests, ensembles and searches hold.
+TRUSTED_TYPES = frozenset(
+    {
+        "imblearn.ensemble._forest.BalancedRandomForestClassifier",
+        "imblearn.over_sampling._random_over_sampler.RandomOverSampler",
+        "imblearn.over_sampling._smote.base.SMOTE",
+        "imblearn.pipeline.Pipeline",
+        "imblearn.under_sampling._prototype_selection._random_under_sampler.RandomUnderSampler",
+        "numpy.dtype",
+        "radiodeep.classifiers.cnn.CNNClassifier",
+        "radiodeep.classifiers.cnn.CNNRegressor",
+        "radiodeep.classifiers.coarse.CoarseFromFine",
+        "radiodeep.classifiers.ensemble.CNNEnsemble",
+        "radiodeep.classifiers.weka.WekaNaiveBayes",
+        "radiodeep.features.deep.DeepFeatureExtractor",
+        "radiodeep.features.fine_tuning.FineTuning",
+        "radiodeep.features.radiomics.RadiomicsExtractor",
+        "radiodeep.networks.augmentation.Augmentation",
+        "radiodeep.selection.discretize.MDLDiscretizer",
+        "radiodeep.selection.fast_correlation_filter.FastCorrelationFilter",
+        "radiodeep.selection.harmonize.BatchHarmonizer",
+        "radiodeep.selection.relieff.ReliefF",
+        "radiodeep.selection.stability.StabilitySelector",
+        "radiodeep.selection.symmetric_uncertainty.SymmetricUncertainty",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.feature_selection._univariate_selection.f_classif",
+        "sklearn.metrics._scorer._PassthroughScorer",
+        "sklearn.model_selection._split.StratifiedKFold",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
+    }
+)
+
+
+class Container(NamedTuple):
+    """The content of a model file.
+
+    Attributes
+    ----------
+    metadata : dict
+        What JSON can hold.
+    extras : dict from str to bytes
+    build : callable
+        Returns the model.
+    """
+
+    metadata: dict
+    extras: dict
+    build: object
+
+
+def write_skops(model, metadata, extras, part, name):
+    """Write a model to the path `part`; name: of the file in messages."""
+    try:
+        skops.io.dump(model, part)
+    except (TypeError, RuntimeError) as error:  # skops knows no DataFrame and no tensor
+        raise ModelError(
+            f"'{name}' cannot be written, since the model holds something that .skops has no form for ({error}), "
+            "such as a DataFrame or a tensor. Set such parameters to None or a dict after fitting, e.g. "
+            "model.set_params(stabilityselector__perturbed=None), give weights as a path, or save as .joblib."
+        ) from error
+    _refuse_untrusted(part, name, "cannot be saved as .skops, since it")
+    with zipfile.ZipFile(part, "a") as archive:
+        archive.writestr(_METADATA, json.dumps(metadata))
+        for key, content in extras.items():
+            archive.writestr(_EXTRAS + key, content, zipfile.ZIP_DEFLATED if len(content) < 2**20 else None)
+
+
+def read_skops(path):
+    """Return the `Container` of a .skops file, whose types and checksums have been checked."""
+    with named_damage(path.name), zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+        limit = max(_ALWAYS_UNPACKED, _MOST_GROWTH * path.stat().st_size)
+        if unpacked > limit:
+            raise ModelError(
+                f"'{path.name}' would unpack to {unpacked / 2**20:.0f} MiB, more than {_MOST_GROWTH} times its size. "
+                "It was not written by save_model. Get the file again from somebody you trust."
+            )
+        if (damaged := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"the checksum of '{damaged}' is wrong")
+        metadata = _checked_metadata(json.loads(archive.read(_METADATA)))
+        members = [member for member in archive.namelist() if member.startswith(_EXTRAS)]
+        extras = {member.removeprefix(_EXTRAS): archive.read(member) for member in members}
+
+    def build():
+        with named_damage(path.name):
+            model = skops.io.load(path, trusted=_refuse_untrusted(path, path.name, "is refused: it"))
+            check_compiled_parts(model, path.name)
+            return model
+
+    return Container(metadata, extras, build)
+
+
+def write_joblib(model, metadata, extras, part):
+    """Write a model to the path `part`, with a checksum."""
+    buffer = io.BytesIO()
+    joblib.dump(model, buffer)
+    pickled = buffer.getvalue()
+    sha256 = hashlib.sha256(pickled).hexdigest()
+    joblib.dump({"metadata": metadata, "extras": extras, "pickled": pickled, "sha256": sha256}, part)
+
+
+def read_joblib(path):
+    """Return the `Container` of a .joblib file that is trusted."""
+    with named_damage(path.name):
+        content = joblib.load(path)
+        if not isinstance(content, dict) or "metadata" not in content:
+            raise ModelError(f"'{path.name}' was not written by save_model.")
+        metadata = _checked_metadata(content["metadata"])
+        if "model" in content:  # of an earlier version
+            return Container(metadata, {}, lambda: content["model"])
+        if not {"extras", "pickled", "sha256"} <= set(content):
+            raise KeyError("it is not whole")
+        if hashlib.sha256(content["pickled"]).hexdigest() != content["sha256"]:
+            raise ValueError("the checksum is wrong")
+
+    def build():
+        with named_damage(path.name):
+            return joblib.load(io.BytesIO(content["pickled"]))
+
+    return Container(metadata, content["extras"], build)
+
+
+@contextmanager
+def named_damage(name):
+    """Turn whatever a damaged file causes in the libraries that read it into a `ModelError`."""
+    try:
+        yield
+    except RadiodeepError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"'{name}' is damaged or was not written by save_model ({type(error).__name__}: {error}). "
+            "Copy it again, or save the model again."
+        ) from error
+
+
+def _checked_metadata(metadata):
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("scikit-learn"), str):
+        raise TypeError("it does not say which version of scikit-learn it was saved with")
+    return metadata
+
+
+def _refuse_untrusted(file, name, verb):
+    untrusted = set(skops.io.get_untrusted_types(file=file))
+    unknown = sorted(untrusted - TRUSTED_TYPES)
+    if unknown:
+        raise UntrustedModelError(
+            f"'{name}' {verb} holds types that are not known to be safe: {', '.join(unknown)}. "
+            "Leave those steps out (paths as text, no functions of your own), or use .joblib among people you trust."
+        )
+    return sorted(untrusted)

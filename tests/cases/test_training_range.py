@@ -1,0 +1,71 @@
+"""What is outside of the range of training is said with its numbers; what is like the training cases is not."""
+
+import numpy as np
+import pytest
+
+import radiodeep as rd
+from radiodeep.cases.training_range import (
+    CaseFacts,
+    acquisition_outside,
+    case_facts,
+    features_outside,
+    merged_range,
+    training_range,
+)
+
+TRAINED = training_range(
+    [CaseFacts(3, (0.7, 0.6, 0.6), (0.0, 50.0, 100.0)), CaseFacts(3, (2.5, 0.9, 0.9), (10.0, 60.0, 200.0))]
+)
+
+
+def test_the_facts_of_a_case_are_read_once(monkeypatch):
+    image = np.arange(60.0).reshape(3, 4, 5)
+    case = rd.Case(image, np.ones((3, 4, 5), np.uint8), "a", spacing_mm=(2, 1, 1))
+    assert case_facts(case) == CaseFacts(3, (2.0, 1.0, 1.0), pytest.approx((0.59, 29.5, 58.41)))
+    monkeypatch.setattr(rd.Case, "read", None)
+    assert case_facts(case).n_dimensions == 3
+
+
+@pytest.mark.parametrize(
+    ("facts", "remarks"),
+    [
+        (CaseFacts(3, (1.0, 0.7, 0.7), (5.0, 55.0, 150.0)), []),
+        (CaseFacts(3, (3.7, 1.3, 0.41), (-90.0, -45.0, 290.0)), []),
+        (CaseFacts(3, (5.0, 0.7, 0.7), (5.0, 55.0, 150.0)), ["spacing 5 mm (trained on 0.7 to 2.5)"]),
+        (CaseFacts(3, (1.0, 0.3, 0.7), (5.0, 55.0, 150.0)), ["spacing 0.3 mm (trained on 0.6 to 0.9)"]),
+        (CaseFacts(3, (1.0, 0.7, 0.7), (5.0, 55.0, 301.0)), ["intensities 5 to 301 (trained on 0 to 200)"]),
+        (CaseFacts(3, (1.0, 0.7, 0.7), (-101.0, 0.0, 50.0)), ["intensities -101 to 50 (trained on 0 to 200)"]),
+        (CaseFacts(2, (99.0, 0.7, 0.7), (5.0, 55.0, 150.0)), []),
+    ],
+)
+def test_spacing_and_intensities_outside_are_said(facts, remarks):
+    assert acquisition_outside(facts, TRAINED) == remarks
+
+
+def test_ranges_of_folds_are_joined():
+    narrow = training_range([CaseFacts(2, (1, 1, 1), (0, 1, 2))] * 3, [[1.0], [2.0], [3.0]])
+    wide = training_range([CaseFacts(3, (2, 1, 1), (-5, 1, 2))] * 2, [[0.0], [1.0]])
+    merged = merged_range([narrow, wide])
+    assert merged["n_dimensions"] == [2, 3]
+    assert merged["n_cases"] == 3
+    assert merged["spacing_mm"].tolist() == [[1, 1, 1], [2, 1, 1]]
+    assert merged["features"].tolist() == [[0], [3]]
+    assert "features" not in merged_range([narrow, training_range([CaseFacts(2, (1, 1, 1), (0, 1, 2))])])
+
+
+def test_features_are_outside_if_more_than_a_twentieth_is_far_beyond():
+    names = [f"f{number}" for number in range(41)]
+    low, high = np.zeros(41), np.ones(41)
+    low[0] = high[0] = 1.0  # constant in training: no model learned from it
+    trained = {"n_cases": 20, "features": np.stack([low, high])}
+    row = np.full(41, 0.5)
+    row[0] = 99.0
+    row[1:3] = 2.6, -1.6  # a margin of 1 + 10 / 20
+    assert features_outside(row, names, trained) == []
+    row[3] = 2.4
+    assert features_outside(row, names, trained) == []
+    row[3] = -4.0
+    assert features_outside(row, names, trained) == ["3 of 41 features, e.g. f3"]
+    assert features_outside(row, names, trained | {"n_cases": 5}) == []
+    row[1:4] = 0.5, np.nan, 102.0
+    assert features_outside(row, names, trained) == ["1 of 41 features, e.g. f3"]
