@@ -39,8 +39,7 @@ def quick_network(name, weights, seed, *how):
     """
     if isinstance(weights, str | PathLike | None):
         path = None if weights is None else fspath(weights)
-        changed = Path(path).stat().st_mtime_ns if path and Path(path).is_file() else None
-        return _cached(name, path, seed, changed, *how)
+        return _cached(name, path, seed, _state_of(path), *how)
     return _quick(name, weights, seed, *how)
 
 
@@ -58,6 +57,14 @@ def read_ahead(function, items):
         finally:
             for one in coming:
                 one.cancel()
+
+
+def _state_of(path):
+    """Return what changes if a file does: also its change time, which cannot be set back as mtime can."""
+    if path is None or not Path(path).is_file():
+        return None
+    status = Path(path).stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 @lru_cache(maxsize=2)  # a worker process sees the same extractor many times

@@ -325,6 +325,15 @@ class _State:
                 f"The checkpoint '{file.path}' is of another training: other images, settings or network. "
                 "Delete it, or give another path."
             )
+        try:
+            self._restore(tensors, facts)
+        except (RuntimeError, ValueError, TypeError, LookupError) as error:
+            raise InputError(
+                f"The checkpoint '{file.path}' does not fit the network and its optimizer ({error}). Delete it, and "
+                "the training begins anew."
+            ) from error
+
+    def _restore(self, tensors, facts):
         self.network.load_state_dict(_under(tensors, "network."))
         steps = self.optimizer.state_dict()
         numbers = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}

@@ -2,7 +2,6 @@
 
 import hashlib
 import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def unwrap_state(state, origin):
     Raises
     ------
     WeightsError
-        There are no tensors in it, or some are NaN or infinite.
+        There are no tensors in it, or some are NaN, infinite, or not dense tensors with a name.
     """
     while isinstance(state, Mapping):
         nest = next((name for name in _NESTS if isinstance(state.get(name), Mapping)), None)
@@ -89,12 +88,25 @@ def unwrap_state(state, origin):
             f"{', '.join(_NESTS)}. Got {kind} instead."
         )
     tensors = {name: value.detach() for name, value in state.items() if isinstance(value, torch.Tensor)}
+    unusual = [f"{name!r:.60}" for name, value in tensors.items() if not isinstance(name, str) or not _is_plain(value)]
+    if unusual:
+        raise WeightsError(
+            f"The {origin} holds what is not a dense tensor with a name: {', '.join(unusual[:4])}. "
+            "In the program that wrote it, save `model.state_dict()` with safetensors."
+        )
     broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
-        raise WeightsError(f"The {origin} holds NaN or infinite weights in {', '.join(broken[:4])}. Get it anew.")
+        raise WeightsError(f"The {origin} holds NaN or infinite weights in {', '.join(broken[:4])}. Download it again.")
     while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in tensors)), None):
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return tensors
+
+
+def _is_plain(tensor):
+    """Return whether a tensor is dense and in memory, and not one value repeated to terabytes."""
+    if tensor.is_meta or tensor.layout != torch.strided or tensor.is_quantized:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def hash_of_state(state):
@@ -109,8 +121,10 @@ def hash_of_state(state):
 def _read_safetensors(path):
     try:
         return safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise WeightsError(f"The file '{path}' is no whole safetensors file ({error}). Get it anew.") from error
+    except Exception as error:  # a damaged header may name types and sizes that torch refuses in its own ways
+        raise WeightsError(
+            f"The file '{path}' is not a complete safetensors file ({error}). Download it again."
+        ) from error
 
 
 def _read_pytorch(path):
@@ -121,8 +135,8 @@ def _read_pytorch(path):
             f"The file '{path}' was refused: it is damaged, or holds more than tensors, and loading it could run "
             "code from it. In the program that wrote it, save `model.state_dict()` with safetensors."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"The file '{path}' is no whole PyTorch file ({error}). Get it anew.") from error
+    except Exception as error:  # a damaged pickle may cause any
+        raise WeightsError(f"The file '{path}' is not a complete PyTorch file ({error}). Download it again.") from error
 
 
 def _read_matconvnet(path):
@@ -131,8 +145,20 @@ def _read_matconvnet(path):
         content = scipy.io.loadmat(path, struct_as_record=False)
     except NotImplementedError as error:
         raise WeightsError(f"The file '{path}' is a MATLAB 7.3 file. Save it in MATLAB with '-v7'.") from error
-    except (scipy.io.matlab.MatReadError, ValueError, TypeError, OSError, LookupError) as error:
-        raise WeightsError(f"The file '{path}' is no whole MATLAB file ({error}). Get it anew.") from error
+    except Exception as error:  # a damaged file may cause any
+        raise WeightsError(f"The file '{path}' is not a complete MATLAB file ({error}). Download it again.") from error
+    try:
+        return _tensors_of_network(content, path)
+    except WeightsError:
+        raise
+    except Exception as error:  # texts for numbers, cells for names: whatever another program left there
+        raise WeightsError(
+            f"The file '{path}' is not a MatConvNet network: its layers do not hold arrays of numbers with a name "
+            f"({error}). Give the published file."
+        ) from error
+
+
+def _tensors_of_network(content, path):
     layers = content.get("layers", getattr(_alone(content.get("net")), "layers", None))
     if layers is None:
         raise WeightsError(

@@ -271,6 +271,7 @@ def _check(network, state, name, form):
             + _listing("In the source, but not in the network", foreign)
             + _channel_hint(network, state)
         )
+    _check_values(network, state, expected, origin)
     homeless = _without_a_place(network, state)
     if homeless:
         offsets = all(key.endswith(".bias") for key in homeless)
@@ -286,6 +287,20 @@ def _check(network, state, name, form):
             stacklevel=3,
         )
     return n_matched, len(expected)
+
+
+def _check_values(network, state, expected, origin):
+    """Raise unless what is a real number in the network is one in the source, and some filters are not zero."""
+    real = [key for key, value in network.state_dict().items() if key in expected and value.is_floating_point()]
+    other = [f"{key} ({state[key].dtype})" for key in real if key in state and not state[key].is_floating_point()]
+    if other:
+        raise WeightsError(
+            f"The {origin}: weights must be floating-point numbers (float16, bfloat16, float32 or float64)."
+            + _listing("Of another type", other)
+        )
+    filters = [key for key, weights in network.named_parameters() if weights.ndim > 1 and key in expected]
+    if filters and not any(state[key].any() for key in filters if key in state):
+        raise WeightsError(f"The {origin}: all of its filters and matrices are zero. Give weights that were trained.")
 
 
 def _without_a_place(network, state):

@@ -217,7 +217,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         with pytest.raises(InputError, match="is of another training: other images, settings or network"):
             change()
     path.write_bytes(b"nonsense")
-    with pytest.raises(InputError, match="is no checkpoint of a training"):
+    with pytest.raises(InputError, match="is not a checkpoint of a training"):
         fit_network(network(), examples(), classification_loss, [0.01], checkpoint=path)
 
 
