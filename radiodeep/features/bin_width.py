@@ -79,7 +79,8 @@ def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
     extractor = RadiomicsExtractor(families=["firstorder"]) if extractor is None else extractor
     cases = as_cases(cohort)
     extractor.fit(cases)
-    ends = np.array([extractor.intensity_range(case) for case in with_progress(cases, "intensities", len(cases))])
+    shown = with_progress(cases, "Intensities", len(cases), "cases")
+    ends = np.array([extractor.intensity_range(case) for case in shown])
     spread = ends[:, 1] - ends[:, 0]
     if not (spread > 0).any():
         raise InputError("All regions are flat: no bin width gives them more than one grey level.")

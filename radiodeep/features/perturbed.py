@@ -39,7 +39,8 @@ def extract_perturbed(
     -------
     DataFrame of shape (n_perturbations * n_cases, n_features)
         Index = case id and perturbation. A case that a perturbation leaves with too
-        small a region has NaN there; one that cannot be read has NaN everywhere.
+        small a region has NaN there; one that fails has NaN everywhere and its error
+        in ``table.attrs["errors"]``. Patients are in ``table.attrs["patients"]``, as in `extract_table`.
 
     Examples
     --------
@@ -54,7 +55,9 @@ def extract_perturbed(
         for kind, amount in perturbations
     }
     tables = extract_tables(extractors, cohort, n_jobs, cache_dir, on_error="record")
-    return pd.concat(tables, names=["perturbation", "id"]).swaplevel()
+    table = pd.concat(tables, names=["perturbation", "id"]).swaplevel()
+    table.attrs = next(iter(tables.values())).attrs  # the same for all of them
+    return table
 
 
 class _AfterPerturbation(StatelessExtractor):
@@ -67,13 +70,20 @@ class _AfterPerturbation(StatelessExtractor):
         self.margin_mm = margin_mm
         self.random_state = random_state
 
+    @property
+    def libraries(self):
+        return getattr(self.extractor, "libraries", ())
+
     def fit(self, cases, y=None):
         self.extractor.fit(cases)
         return self
 
     def transform(self, cases):
         rows = np.full((len(cases), len(self.get_feature_names_out())), np.nan)
+        label = getattr(self.extractor, "label", None)
         for row, case in zip(rows, cases, strict=True):
+            if label is not None and case.mask_label is None:
+                case = case.replace(mask_label=label)
             try:
                 changed = perturb(case, self.kind, self.amount, self.margin_mm, self.random_state)
                 row[:] = np.asarray(self.extractor.transform([changed]))[0]

@@ -16,24 +16,39 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     ----------
     extractor : RadiomicsExtractor, DeepFeatureExtractor or any stateless transformer of cases
     cohort : Cohort or sequence of Case
+        Their ids must differ.
     n_jobs : int, optional
         Processes; -1 for all cores. The numbers do not depend on it.
     cache_dir : path-like, optional
-        Rows are kept here under a hash of the voxels and of all settings, each as soon as it is
-        there: a killed run goes on where it was, and a changed image or setting is computed anew.
+        Rows are kept here under a hash of the voxels that were read, of all settings, and of the versions of
+        radiodeep and the libraries that compute them. Each is written as soon as it is computed, so that a killed
+        run continues where it was; several runs with one folder share the work; damaged rows are computed again.
     on_error : {"raise", "record"}, default="raise"
-        "record" leaves NaN in the row of a case that fails and its error in ``table.attrs["errors"]``,
-        a dict from case id to message.
+        "record" leaves NaN in the row of a case that fails, whatever the error, and puts "ErrorName: message"
+        in ``table.attrs["errors"]``.
 
     Returns
     -------
     DataFrame of shape (n_cases, n_features)
-        Float64, index = case id.
+        Float64, index = case id. ``table.attrs["patients"]`` is a dict from case id to patient,
+        ``table.attrs["errors"]`` one from the ids of cases that failed to messages.
 
     Raises
     ------
     InputError
-        The first failing case, unless `on_error="record"`.
+        Two cases have the same id.
+    Exception
+        Unless `on_error="record"`, the error of the first case that fails. Its message begins with the case id,
+        or a note of the exception names it.
+    WorkerKilledError
+        Unless `on_error="record"`: the process of a case was killed, and killed again when it was retried.
+    OutputError
+        The cache folder cannot be created.
+
+    Warns
+    -----
+    RadiodeepWarning
+        Rows could not be written to the cache folder; the table is complete.
 
     Examples
     --------
@@ -61,9 +76,8 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
 
     Raises
     ------
-    InputError
-        The first failing case, unless `on_error="record"`; a case that one extractor refuses is
-        recorded in all tables.
+    InputError, WorkerKilledError, OutputError
+        As `extract_table`; a case that one extractor refuses is recorded in all tables.
 
     Examples
     --------

@@ -143,7 +143,7 @@ def settings_text(extractor):
     True
     """
     settings = extractor.settings() if hasattr(extractor, "settings") else extractor.get_params()
-    libraries = getattr(extractor, "libraries", ("numpy", "scipy", "SimpleITK"))
+    libraries = getattr(extractor, "libraries", ()) or ("numpy", "scipy", "SimpleITK")
     versions = {name: _version_of(name) for name in libraries}
     kind = f"{type(extractor).__module__}.{type(extractor).__qualname__}"
     return json.dumps([_FORMAT, __version__, versions, kind, _canonical(settings)], sort_keys=True)
