@@ -3,6 +3,9 @@
 nibabel reads it from the whole, checksummed stream, because ITK silently fills the missing voxels of a truncated file.
 """
 
+import io
+import math
+
 import nibabel
 import numpy as np
 
@@ -33,17 +36,15 @@ def read_nifti(path):
         packed = file.read(2) == GZIP
         file.seek(0)
         data = file.read() if packed else file.read(540)
-        header = _parsed_header(beginning(data, 540, name) if packed else data, name)
-        n_bytes = _announced_bytes(header, name)
+        kind, header = _parsed_header(beginning(data, 540, name) if packed else data, name)
+        n_bytes = _announced_bytes(kind, header, name)
         if packed:
             data = decoded(data, "gzip", n_bytes, name)
         else:
             file.seek(0)
             data = file.read(n_bytes)
             check_padding(file.read(PADDING + 1), n_bytes, name)
-    image = _parsed_image(data, header, name)
-    voxels = _voxels(image, name)
-    affine = image.affine
+    affine, voxels = _affine_and_voxels(kind, data, name)
     unit = _UNIT_MM.get(int(header["xyzt_units"]) & 7, 1.0)
     if unit != 1.0:
         affine = np.diag([unit, unit, unit, 1.0]) @ affine
@@ -67,38 +68,41 @@ def require_3d(name, shape):
 
 
 def _parsed_header(head, name):
-    """Return the header as it stands in the file; nibabel's own reading repairs some fields silently."""
+    """Return the kind of NIfTI and the header's fields as they stand; nibabel silently repairs some of them."""
     for size, kind in _KINDS.items():
-        if any(int.from_bytes(head[:4], order) == size for order in ("little", "big")) and len(head) >= size:
-            return kind.header_class(head[:size], check=False)
+        for order in ("little", "big"):
+            if int.from_bytes(head[:4], order) == size and len(head) >= size:
+                fields = kind.header_class.template_dtype.newbyteorder("<" if order == "little" else ">")
+                return kind, np.frombuffer(head, fields, 1)[0]
     raise FileUnreadableError(f"'{name}' has no NIfTI header. Expected a .nii or .nii.gz file.")
 
 
-def _announced_bytes(header, name):
+def _announced_bytes(kind, header, name):
     """Check the header; return the length of header and voxels together."""
-    if bytes(header["magic"].item())[:3] == header.pair_magic:
+    n_axes, magic = int(header["dim"][0]), header["magic"].item()[:3]
+    shape = tuple(header["dim"][1 : 1 + max(n_axes, 0)].tolist())
+    if magic == kind.header_class.pair_magic:
         raise UnsupportedImageError(
             f"'{name}' is half of a pair of .hdr and .img. Convert the pair to one .nii.gz file."
         )
     try:
-        shape, dtype = header.get_data_shape(), header.get_data_dtype()
-    except Exception as error:  # nibabel has no common base for what a wrong header raises
-        raise FileUnreadableError(f"'{name}' has a NIfTI header that cannot be read: {error}.") from error
-    if bytes(header["magic"].item())[:3] != header.single_magic or any(size < 1 for size in shape):
+        dtype = nibabel.nifti1.data_type_codes.dtype[int(header["datatype"])]
+    except KeyError as error:
+        raise FileUnreadableError(f"'{name}' has a NIfTI header of the unknown datatype {error}.") from error
+    if magic != kind.header_class.single_magic or n_axes > 7 or any(size < 1 for size in shape):
         raise FileUnreadableError(f"'{name}' has a NIfTI header that is damaged. Copy or export it again.")
     require_3d(name, shape)
     if dtype.fields is not None:
         raise UnsupportedImageError(f"'{name}' is a colour image. Export one scalar channel instead.")
-    check_image_size(shape[:3][::-1], f"'{name}'", "Crop the image or use larger voxels.")
-    offset = float(header["vox_offset"])
-    first = header.single_vox_offset
+    check_image_size(shape[2::-1], f"'{name}'", "Crop the image or use larger voxels.")
+    offset, first = float(header["vox_offset"]), kind.header_class.single_vox_offset
     if not first <= offset < 2**31:
         raise FileUnreadableError(
             f"'{name}' says that its voxels begin at byte {offset:g} (vox_offset). Expected {first} or more, after the "
             "header. Correct the header or export it again."
         )
-    _check_pixdim(header, len(shape), name)
-    return int(offset) + dtype.itemsize * int(np.prod(shape, dtype=object))
+    _check_pixdim(header, n_axes, name)
+    return int(offset) + dtype.itemsize * math.prod(shape)
 
 
 def _check_pixdim(header, n_axes, name):
@@ -106,7 +110,7 @@ def _check_pixdim(header, n_axes, name):
 
     nibabel would take 1 for 0. For negative ones nibabel and ITK agree on the size, but not on the direction.
     """
-    steps = [float(step) for step in header["pixdim"][1 : 1 + min(n_axes, 3)]]
+    steps = header["pixdim"][1 : 1 + min(n_axes, 3)].tolist()
     if header["sform_code"] <= 0 and not all(step > 0 for step in steps):
         raise UnsupportedImageError(
             f"'{name}' has the voxel sizes {', '.join(f'{step:g}' for step in steps)} in the field pixdim of its "
@@ -114,17 +118,18 @@ def _check_pixdim(header, n_axes, name):
         )
 
 
-def _parsed_image(data, header, name):
+def _affine_and_voxels(kind, data, name):
+    """Return what nibabel makes of the whole file: the affine to RAS axes, and the rescaled voxels (z, y, x)."""
+    file = io.BytesIO(data)
     try:
-        return _KINDS[int(header["sizeof_hdr"])].from_bytes(data)
+        header = kind.header_class.from_fileobj(file)
+        affine = header.get_best_affine()
+        proxy = kind.ImageArrayProxy(file, header, mmap=False)
     except Exception as error:  # nibabel has no common base for what a wrong header raises
         raise FileUnreadableError(f"'{name}' has a NIfTI header that cannot be read: {error}.") from error
-
-
-def _voxels(image, name):
     try:
-        stored = np.asanyarray(image.dataobj)
+        stored = np.asanyarray(proxy)
     except (OSError, ValueError, EOFError) as error:
         raise TruncatedFileError(f"'{name}' holds fewer voxels than its header says. Copy it again.") from error
-    voxels = stored.reshape((*image.shape, 1, 1)[:3]).transpose(2, 1, 0)
-    return np.ascontiguousarray(voxels).astype(voxels.dtype.newbyteorder("="), copy=False)
+    voxels = stored.reshape((*proxy.shape, 1, 1)[:3]).transpose(2, 1, 0)
+    return affine, np.ascontiguousarray(voxels).astype(voxels.dtype.newbyteorder("="), copy=False)

@@ -78,7 +78,7 @@ def check_geometry(name, spacing_mm, direction, field):
             f"'{name}' has voxels of {numbers(spacing_mm)} mm (x, y, z), by the field {field} of its header. "
             f"Expected {_SMALLEST_MM:g} to {_LARGEST_MM:g} mm. Correct the header, or export the image again."
         )
-    if np.abs(direction.T @ direction - np.eye(3)).max() > _SHEAR_TOLERANCE:
+    if not np.abs(direction.T @ direction - np.eye(3)).max() <= _SHEAR_TOLERANCE:
         raise UnsupportedImageError(f"'{name}' has sheared axes. Resample it to an orthogonal grid first.")
 
 
