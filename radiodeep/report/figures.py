@@ -1,19 +1,21 @@
 """Results in, matplotlib figures out: drawn from what was computed, computing nothing themselves."""
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
+from radiodeep.study.auc import mean_roc, positive_labels
 from radiodeep.study.calibration import calibration, decision_curve
 
 _COLOURS = ("#0b5fa5", "#c8553d", "#3b7a57", "#7b4f9d", "#b8860b", "#4d4d4d")
 
 
 def roc_figure(results):
-    """Draw the ROC curves of results, best first.
+    """Draw the ROC curves of results, best first, each with its AUC in the legend.
 
     Parameters
     ----------
     results : sequence of StudyResult
+        Of repeated folds the curve is the vertical average over the repeats, whose area is the AUC. Of pairs it is
+        that of the fraction of pairs that each case wins, and the legend gives its area.
 
     Returns
     -------
@@ -22,17 +24,18 @@ def roc_figure(results):
     figure, axes = _figure(5.2, 4.8)
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=1, zorder=0)
     for number, result in enumerate(sorted(results, key=lambda one: -one.auc)):
-        positive = result.predictions["label"] == result.predictions["label"].max()
-        false_rate, true_rate, _ = roc_curve(positive, result.predictions["score"])
+        positive = positive_labels(result.predictions["label"], result.positive)
+        scores = result.predictions[["score"]] if result.scores is None else result.scores
+        false_rate, true_rate = mean_roc(positive, scores.to_numpy(dtype=float).T)
         axes.plot(
             false_rate,
             true_rate,
             color=_COLOURS[number % len(_COLOURS)],
             linestyle=("-", "--", ":")[number // len(_COLOURS) % 3],
-            label=f"{_plain(result.name)}: {result.auc:.2f}",
+            label=f"{_plain(result.name)}: {np.trapezoid(true_rate, false_rate):.2f}",
         )
     axes.set(xlabel="1 - specificity", ylabel="Sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.legend(title="AUC", loc="lower right", fontsize=8, frameon=False)
+    axes.legend(title=f"AUC, {results[0].cv}", loc="lower right", fontsize=8, title_fontsize=8, frameon=False)
     return figure
 
 
@@ -60,14 +63,15 @@ def auc_figure(results):
 def score_figure(result):
     """Draw the out-of-fold scores of each class, so that single cases can be seen."""
     figure, axes = _figure(6.4, 2.2)
-    labels = np.unique(result.predictions["label"])
+    is_positive = positive_labels(result.predictions["label"], result.positive)
+    labels = [result.predictions.loc[~is_positive, "label"].iloc[0], result.positive]
     shown, word = ("score", "score") if result.predictions["probability"].isna().any() else ("probability",) * 2
     for height, label in enumerate(labels):
         scores = result.predictions.loc[result.predictions["label"] == label, shown].to_numpy()
         jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(scores))
         axes.plot(scores, height + jitter, "o", color=_COLOURS[height], alpha=0.6, markersize=5)
     axes.set_yticks(range(len(labels)), [_plain(f"label {label}") for label in labels])
-    axes.set(xlabel=f"Out-of-fold {word} of label {_plain(labels[-1])}", ylim=(-0.5, len(labels) - 0.5))
+    axes.set(xlabel=f"Out-of-fold {word} of class {_plain(labels[-1])}", ylim=(-0.5, len(labels) - 0.5))
     return figure
 
 

@@ -16,6 +16,7 @@ def checked_table(estimator, X, y, way_out="cut it into classes first, e.g. y > 
     """
     X, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
     name = type(estimator).__name__
+    _refuse_empty_rows(X, name)
     if y.dtype.kind == "f" and np.any(y != np.floor(y)):
         raise InputError(
             f"The 'y' of {name} must hold classes. Got a continuous target (e.g. {y[y != np.floor(y)][0]:g}) "
@@ -35,11 +36,22 @@ def checked_numeric_table(estimator, X, y):
     X, y = validate_data(
         estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=True
     )
+    _refuse_empty_rows(X, type(estimator).__name__)
     if not y.max() > y.min():
         raise InputError(
             f"{type(estimator).__name__} must be fitted to a target that varies. Got {y[0]:g} in all {len(y)} cases."
         )
     return X, np.asarray(y, dtype=np.float64)
+
+
+def _refuse_empty_rows(X, name):
+    suspects = np.flatnonzero(np.isnan(X[:, 0]))  # one column tells for nearly all rows
+    empty = suspects[np.isnan(X[suspects]).all(axis=1)]
+    if len(empty):
+        raise InputError(
+            f"{name} must be fitted to rows that hold numbers. Row {empty[0]} is NaN in all {X.shape[1]} features "
+            f"({len(empty)} such row{'s' if len(empty) > 1 else ''}); leave out cases that could not be measured."
+        )
 
 
 def nominal_mask(estimator, nominal_features):

@@ -21,6 +21,9 @@ class Agreement(NamedTuple):
 
     def __str__(self):
         interval = self.confidence_interval
+        if np.isnan(interval.low):
+            exact = "all raters agree exactly" if self.icc == 1 else "the cases do not differ"
+            return f"ICC {self.icc:.2f} ({exact}: no interval), n={self.n_cases} cases, {self.n_raters} raters"
         return (
             f"ICC {self.icc:.2f} ({interval.level:.0%} CI {interval.low:.2f} to {interval.high:.2f}), "
             f"n={self.n_cases} cases, {self.n_raters} raters"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import binomtest, norm, rankdata
+from sklearn.metrics import roc_curve
 
 from radiodeep.exceptions import SingleClassError, StudyError
 
@@ -46,16 +47,18 @@ class AucEstimate:
         )
 
 
-def auc_with_confidence(y_true, y_score, confidence_level=0.95):
+def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None):
     """Estimate the AUC, its variance and an interval.
 
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        Two classes; the one that sorts last is the positive one.
+        Two classes.
     y_score : array-like of shape (n,)
         Higher means more likely positive; ties count one half.
     confidence_level : float, default=0.95
+    positive : optional
+        The positive class; the one that sorts last if not given.
 
     Returns
     -------
@@ -86,9 +89,9 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95):
     ...
     radiodeep.exceptions.SingleClassError: All 2 labels are 1. An AUC needs two classes.
     """
-    positive = positive_labels(y_true)
-    aucs, covariance = delong_covariance(positive, np.asarray(y_score, dtype=float)[np.newaxis])
-    return _estimate(positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)
+    is_positive = positive_labels(y_true, positive)
+    aucs, covariance = delong_covariance(is_positive, np.asarray(y_score, dtype=float)[np.newaxis])
+    return _estimate(is_positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)
 
 
 def auc_of_repeats(y_true, y_scores, confidence_level=0.95):
@@ -111,10 +114,11 @@ def auc_of_repeats(y_true, y_scores, confidence_level=0.95):
     -----
     DeLong's variance takes the model as given. Under cross-validation with selection inside the folds
     the models differ as well, and since all repeats train on the same patients, their mean does not get
-    rid of it. The factor is measured, not derived: on 200 random tables (n = 40 and 100, 500 to 4,000
+    rid of it. The factor is measured, not derived: on random tables (n = 40 and 100, 500 to 4,000
     columns, labels random, ReliefF or symmetric uncertainty, naive Bayes or logistic regression) this
-    interval held 0.5 in 95 to 96 % of the studies, on tables with signal the true AUC in 90 to 97 %;
-    DeLong's alone in 80 to 86 % and 80 to 93 %.
+    nominal 95 % interval covers 0.5 in 95 to 96 % of the studies. With signal it covers the expected AUC in 87 to
+    97 % of them, in 80 to 86 % where a weak signal is spread over 1,000 columns, and in 81 to 89 % where patients
+    have several cases: it is too narrow there. DeLong's alone covers 64 to 92 %.
 
     Examples
     --------
@@ -196,15 +200,51 @@ def accuracy_interval(n_right, n_cases, confidence_level=0.95):
     return ConfidenceInterval(float(interval.low), float(interval.high), confidence_level)
 
 
-def positive_labels(y_true):
-    """Return which labels are of the class that sorts last, as booleans; anything but two classes is an error."""
+def positive_labels(y_true, positive=None):
+    """Return which labels are of the positive class, by default the one that sorts last, as booleans.
+
+    Raises
+    ------
+    SingleClassError
+        There is one class only.
+    StudyError
+        There are more than two, or `positive` is none of them.
+    """
     y_true = np.asarray(y_true)
     classes = np.unique(y_true)
     if len(classes) == 1:
         raise SingleClassError(f"All {len(y_true)} labels are {classes[0]}. An AUC needs two classes.")
     if len(classes) != 2:
         raise StudyError(f"An AUC is defined for two classes. Got {len(classes)}.")
-    return y_true == classes[1]
+    if positive is not None and positive not in classes.tolist():
+        raise StudyError(f"The 'positive' parameter must be one of the labels, {classes.tolist()}. Got {positive!r}.")
+    return y_true == (classes[1] if positive is None else positive)
+
+
+def mean_roc(positive, scores):
+    """Return the ROC curve averaged vertically over repeats; the area below it is the mean of their AUCs.
+
+    Parameters
+    ----------
+    positive : bool ndarray of shape (n_cases,)
+    scores : ndarray of shape (n_repeats, n_cases)
+
+    Returns
+    -------
+    false_rate, true_rate : ndarray
+        Corners of the curve. All repeats have theirs at multiples of 1 / n_negative, where a curve may rise
+        vertically, so that each of these places comes twice: before and after the rise.
+    """
+    places = np.arange(int((~positive).sum()) + 1) / int((~positive).sum())
+    below, above = np.zeros((2, len(places)))
+    for score in scores:
+        false_rate, true_rate, _ = roc_curve(positive, score, drop_intermediate=False)
+        starts, ends = (np.searchsorted(false_rate, places, side=side) for side in ("left", "right"))
+        interpolated = np.interp(places, false_rate, true_rate)
+        is_corner = ends > starts
+        below += np.where(is_corner, true_rate[np.minimum(starts, len(true_rate) - 1)], interpolated)
+        above += np.where(is_corner, true_rate[ends - 1], interpolated)
+    return np.repeat(places, 2), np.column_stack([below, above]).ravel() / len(scores)
 
 
 def delong_covariance(positive, scores):

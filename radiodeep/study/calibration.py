@@ -22,13 +22,14 @@ class Calibration:
     Attributes
     ----------
     slope : float
-        1 is right, below 1 means too extreme; of the logistic regression of the label on the log-odds.
+        Of the logistic regression of the label on the log-odds; 1 is ideal, below 1 means too extreme.
     intercept : float
-        0 is right; of the same regression.
+        Of the same regression; 0 is ideal if the slope is 1. (The calibration in the large, with the slope fixed
+        at 1, is another number.)
     brier : float
-        Mean squared error of the probabilities; 0.25 is that of always saying one half.
+        Mean squared error of the probabilities; always predicting the prevalence p gives p (1 - p).
     curve : DataFrame
-        `predicted`, `observed` and `n` of groups of cases of like probability.
+        `predicted`, `observed` and `n` of groups of cases of similar probability.
     """
 
     slope: float
@@ -53,8 +54,8 @@ def calibration(result, n_groups=5):
     Returns
     -------
     Calibration
-        Slope and intercept are NaN where the probabilities separate the classes, either way round. Of
-        repeated folds the mean probabilities are measured.
+        Of repeated folds the mean over the repeats. Slope and intercept are NaN where the probabilities of a
+        repeat separate the classes, either way round.
 
     Raises
     ------
@@ -77,20 +78,29 @@ def calibration(result, n_groups=5):
     >>> print(calibration(result))
     Calibration slope 0.93, intercept -0.00, Brier score 0.200
     """
-    positive, probability = _probabilities(result)
+    positive, repeats = _probabilities(result)
+    slopes = np.array([_recalibration(positive, probability) for probability in repeats])
+    brier = np.mean([brier_score_loss(positive, probability) for probability in repeats])
+    curves = np.mean([_curve(positive, probability, n_groups) for probability in repeats], axis=0)
+    curve = pd.DataFrame(curves, columns=["predicted", "observed", "n"]).astype({"n": int})
+    slope, intercept = slopes.mean(axis=0)
+    return Calibration(float(slope), float(intercept), float(brier), curve)
+
+
+def _recalibration(positive, probability):
+    """Return slope and intercept of the logistic regression of the label on the log-odds."""
     clipped = np.clip(probability, 1e-9, 1 - 1e-9)
     log_odds = np.log(clipped) - np.log1p(-clipped)
-    slope = intercept = float("nan")
     of_positive, of_negative = log_odds[positive], log_odds[~positive]
-    if of_positive.min() < of_negative.max() and of_negative.min() < of_positive.max():
-        line = LogisticRegression(C=np.inf, max_iter=1000).fit(log_odds[:, np.newaxis], positive)
-        slope, intercept = float(line.coef_[0, 0]), float(line.intercept_[0])
+    if of_positive.min() >= of_negative.max() or of_negative.min() >= of_positive.max():
+        return float("nan"), float("nan")
+    line = LogisticRegression(C=np.inf, max_iter=1000).fit(log_odds[:, np.newaxis], positive)
+    return line.coef_[0, 0], line.intercept_[0]
+
+
+def _curve(positive, probability, n_groups):
     groups = np.array_split(np.argsort(probability, kind="stable"), min(n_groups, len(probability)))
-    curve = pd.DataFrame(
-        [(probability[group].mean(), positive[group].mean(), len(group)) for group in groups],
-        columns=["predicted", "observed", "n"],
-    )
-    return Calibration(slope, intercept, float(brier_score_loss(positive, probability)), curve)
+    return [(probability[group].mean(), positive[group].mean(), len(group)) for group in groups]
 
 
 @dataclass(frozen=True)
@@ -105,24 +115,27 @@ class Sensitivity:
     specificity : float
         That was reached: at least the one asked for.
     threshold : float
-        A score at or above it counts as positive.
+        A score at or above it counts as positive. NaN for repeated folds, each of which has its own.
+    positive : label
+        The class that is found with this sensitivity.
     """
 
     sensitivity: float
     confidence_interval: ConfidenceInterval
     specificity: float
     threshold: float
+    positive: object = None
 
     def __str__(self):
         interval = self.confidence_interval
         return (
             f"sensitivity {self.sensitivity:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}) "
-            f"at specificity {self.specificity:.2f}"
+            f"for class {self.positive} at specificity {self.specificity:.2f}, threshold chosen on the same cases"
         )
 
 
 def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
-    """Return how many cases of the class that sorts last are found while few others are called so.
+    """Return how many cases of the positive class are found while few others are called so.
 
     Parameters
     ----------
@@ -134,6 +147,7 @@ def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
     Returns
     -------
     Sensitivity
+        Of repeated folds the mean over the repeats, each at a threshold of its own.
 
     Examples
     --------
@@ -148,14 +162,23 @@ def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
     """
     if not 0 < specificity < 1:
         raise StudyError(f"The 'specificity' parameter must lie between 0 and 1. Got {specificity!r}.")
-    positive = positive_labels(result.predictions["label"])
-    false_rate, true_rate, thresholds = roc_curve(
-        positive, result.predictions["score"].to_numpy(dtype=float), drop_intermediate=False
-    )
-    at = np.flatnonzero(1 - false_rate >= specificity - 1e-12)[-1]
+    positive_class = getattr(result, "positive", None)
+    positive = positive_labels(result.predictions["label"], positive_class)
+    scores = getattr(result, "scores", None)
+    scores = result.predictions[["score"]] if scores is None else scores
+    found = np.array([_best_above(positive, score, specificity) for score in scores.to_numpy(dtype=float).T])
+    sensitivity, reached, threshold = found.mean(axis=0)
     n_positive = int(positive.sum())
-    interval = accuracy_interval(round(true_rate[at] * n_positive), n_positive, confidence_level)
-    return Sensitivity(float(true_rate[at]), interval, float(1 - false_rate[at]), float(thresholds[at]))
+    interval = accuracy_interval(round(sensitivity * n_positive), n_positive, confidence_level)
+    threshold = float(threshold) if len(found) == 1 else float("nan")
+    return Sensitivity(float(sensitivity), interval, float(reached), threshold, positive_class)
+
+
+def _best_above(positive, score, specificity):
+    """Return sensitivity, specificity and threshold of the last point of the ROC curve that is specific enough."""
+    false_rate, true_rate, thresholds = roc_curve(positive, score, drop_intermediate=False)
+    at = np.flatnonzero(1 - false_rate >= specificity - 1e-12)[-1]
+    return true_rate[at], 1 - false_rate[at], thresholds[at]
 
 
 def decision_curve(result, thresholds=None):
@@ -172,7 +195,9 @@ def decision_curve(result, thresholds=None):
     -------
     DataFrame
         `threshold`, and the net benefit of `model`, `treat_all` and `treat_none`: true positives per
-        case, minus false positives per case at the price that the threshold says they have.
+        case, minus false positives per case at the price that the threshold says they have. Of repeated folds the
+        mean over the repeats. The benefit is that of a clinic where the outcome is as frequent as in these cases: a
+        sample of cases and controls has another.
 
     References
     ----------
@@ -189,21 +214,23 @@ def decision_curve(result, thresholds=None):
     >>> decision_curve(result, [0.25, 0.5]).round(3).to_dict("list")["treat_all"]
     [0.333, 0.0]
     """
-    positive, probability = _probabilities(result)
+    positive, repeats = _probabilities(result)
     thresholds = np.arange(1, 100) / 100 if thresholds is None else np.atleast_1d(np.asarray(thresholds, dtype=float))
     if not ((thresholds > 0) & (thresholds < 1)).all():
         raise StudyError("The 'thresholds' of a decision curve must lie between 0 and 1.")
     price = thresholds / (1 - thresholds)
-    acted = probability >= thresholds[:, np.newaxis]
-    model = (acted & positive).mean(axis=1) - (acted & ~positive).mean(axis=1) * price
+    acted = repeats[:, np.newaxis] >= thresholds[:, np.newaxis]  # (n_repeats, n_thresholds, n_cases)
+    model = ((acted & positive).mean(axis=2) - (acted & ~positive).mean(axis=2) * price).mean(axis=0)
     treat_all = positive.mean() - (~positive).mean() * price
     return pd.DataFrame({"threshold": thresholds, "model": model, "treat_all": treat_all, "treat_none": 0.0})
 
 
 def _probabilities(result):
-    probability = result.predictions["probability"].to_numpy(dtype=float)
-    if np.isnan(probability).any():
+    """Return which cases are positive, and the probabilities of each repeat, (n_repeats, n_cases)."""
+    repeats = getattr(result, "probabilities", None)
+    repeats = (result.predictions[["probability"]] if repeats is None else repeats).to_numpy(dtype=float).T
+    if np.isnan(repeats).any():
         raise StudyError(
             f"{result.name} gave no probabilities. Wrap its classifier in sklearn.calibration.CalibratedClassifierCV."
         )
-    return positive_labels(result.predictions["label"]), probability
+    return positive_labels(result.predictions["label"], getattr(result, "positive", None)), repeats

@@ -9,24 +9,27 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
+from sklearn.utils import _safe_indexing
 
-from radiodeep.exceptions import LeakageError, RadiodeepWarning, SingleClassError, StudyError
+from radiodeep.exceptions import LeakageError, RadiodeepWarning, StudyError
 from radiodeep.progress import with_progress
-from radiodeep.study.auc import auc_with_confidence
-from radiodeep.study.comparison import compare_auc
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds import Outcome, fit_folds, given_scores, outcome_of
+from radiodeep.study.folds import fit_folds, given_scores, outcome_of
+from radiodeep.study.inputs import (
+    check_magnitudes,
+    failed_rows,
+    missing_values,
+    study_input,
+    suspicions,
+)
 from radiodeep.study.shared_extraction import over_positions
 from radiodeep.study.shared_selection import shared_scores
-from radiodeep.study.splits import Plan, check_folds, checked_groups, companion_plan, plan_of
+from radiodeep.study.size import against_size, found_sizes, given_sizes, size_result, warn_of_size
+from radiodeep.study.splits import Plan, check_folds, companion_plan, plan_of
 
-SIZE_ALONE = "size alone"
-_SIZE_COLUMNS = ("original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
-_MUCH_LIKE_SIZE = 0.9
 _MOST_FITS_AT_ONCE = 16
 
 
@@ -42,6 +45,9 @@ def cross_validated_auc(
     size="auto",
     random_state=0,
     confidence_level=0.95,
+    positive=None,
+    on_error="raise",
+    cache_dir=None,
 ):
     """Say how well an estimator predicts cases that it has not seen.
 
@@ -52,13 +58,14 @@ def cross_validated_auc(
         and classifiers are fitted in every fold.
     X : Cohort, sequence of Case, DataFrame or ndarray
     y : array-like of shape (n_cases,)
-        Two classes; the one that sorts last is the positive one.
+        Two classes. A Series is matched with the cases by its index.
     cv : "leave-one-out", "leave-pair-out", int, or a splitter of scikit-learn, default="leave-one-out"
         An int means that many stratified, shuffled folds, repeated `n_repeats` times. Leave-pair-out
         fits once for every pair of cases of different classes. With `groups`, leave-one-out leaves out
         one group (patient) and folds keep groups together.
     groups : array-like of shape (n_cases,), optional
-        Cases of one group are never on both sides, e.g. ``cohort.patients``.
+        Cases of one group are never on both sides. By default the patients, where one has several cases: those of a
+        cohort, or of a table that `extract_table` made.
     n_jobs : int, optional
         Processes; -1 for all cores.
     n_repeats : int, default=5
@@ -69,6 +76,13 @@ def cross_validated_auc(
     random_state : int, default=0
         Shuffles the folds.
     confidence_level : float, default=0.95
+    positive : optional
+        The class that scores, probabilities and the AUC are about; the one that sorts last if not given.
+    on_error : {"raise", "exclude"}, default="raise"
+        "exclude" studies without the cases that cannot be read or measured, and without rows of a table that hold
+        no number; ``result.excluded`` names them with the reason.
+    cache_dir : path-like, optional
+        Keeps extracted features, as in `extract_table`.
 
     Returns
     -------
@@ -81,14 +95,16 @@ def cross_validated_auc(
     SingleClassError
         `y`, or the training part of a fold, holds one class only.
     LeakageError
-        A patient would be on both sides of a fold.
+        A patient would be on both sides of a fold, or a case comes twice.
     StudyError
-        More than two classes, sizes that differ, or a split that does not test all cases equally often.
+        More than two classes, labels or sizes of other cases, infinite features, or a split that does not test all
+        cases equally often.
 
     Warns
     -----
     RadiodeepWarning
-        The features selected in most folds go up and down with the size of the region.
+        The features selected in most folds go up and down with the size of the region, a feature is a copy of the
+        label, or cases have equal features.
 
     Notes
     -----
@@ -126,6 +142,9 @@ def cross_validated_auc(
         size=size,
         random_state=random_state,
         confidence_level=confidence_level,
+        positive=positive,
+        on_error=on_error,
+        cache_dir=cache_dir,
     )
     return results[name]
 
@@ -142,13 +161,16 @@ def cross_validate_models(
     size="auto",
     random_state=0,
     confidence_level=0.95,
+    positive=None,
+    on_error="raise",
+    cache_dir=None,
 ):
     """Study several models on the same cases and folds, each extraction run once for all of them.
 
     Parameters
     ----------
     models : dict from name to estimator
-    X, y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level
+    X, y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
         As in `cross_validated_auc`.
 
     Returns
@@ -169,54 +191,93 @@ def cross_validate_models(
     """
     if not isinstance(models, dict) or not models:
         raise StudyError(f"The 'models' parameter must be a dict from names to estimators. Got {models!r:.80}.")
-    settings = (cv, groups, n_jobs, n_repeats, size, random_state, confidence_level)
-    return cross_validate_tables([(models, X)], y, *settings)
+    design = StudyDesign(
+        cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
+    )
+    return cross_validate_tables([(models, X)], y, design)
 
 
-def cross_validate_tables(parts, y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level):
+@dataclass(frozen=True, eq=False)
+class StudyDesign:
+    """The parameters of `cross_validated_auc` besides the model, the cases and their labels."""
+
+    cv: object
+    groups: object
+    n_jobs: int | None
+    n_repeats: int
+    size: object
+    random_state: int
+    confidence_level: float
+    positive: object
+    on_error: str
+    cache_dir: object
+
+
+def cross_validate_tables(parts, y, design):
     """Study models over several tables of the same cases in one go, as `cross_validate_models` does over one.
 
     Parameters
     ----------
     parts : list of (models, X)
-    y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level
-        As in `cross_validated_auc`.
+    y : array-like of shape (n_cases,)
+    design : StudyDesign
     """
-    first = parts[0][1]
-    y, classes = checked_labels(first, y)
-    ids, groups = _ids(first), checked_groups(groups, len(y))
-    plan = plan_of(cv, y, groups, n_repeats, random_state)
-    plans = [plan]
-    if plan.leaves_one_out or plan.name == "leave-one-group-out":
-        plans += [beside for beside in [companion_plan(y, groups, n_repeats, random_state)] if beside is not None]
-    for one in plans:
-        check_folds(one, y, ids, groups if groups is not None else getattr(first, "patients", None))
+    if design.on_error not in ("raise", "exclude"):
+        raise StudyError(f"The 'on_error' parameter must be 'raise' or 'exclude'. Got {design.on_error!r}.")
+    for models, _ in parts:
+        _check_models(models)
+    given = [study_input(X, y, design.groups, design.positive) for _, X in parts]
+    everyone, n_jobs = given[0], design.n_jobs
+    sizes = given_sizes(design.size, everyone)
+    _plans(everyone, design)  # a design that cannot work is an error before hours of extraction
+    shared = [
+        over_positions(models, study.X, n_jobs, on_error=design.on_error, cache_dir=design.cache_dir)
+        for (models, _), study in zip(parts, given, strict=True)
+    ]
+    errors = {}
+    for one, study in zip(shared, given, strict=True):
+        errors |= one.errors | _failed(study, design.on_error)
+    kept = np.array([row for row in range(len(everyone.ids)) if row not in errors], dtype=int)
+    study = everyone.take(kept) if errors else everyone
+    plans = _plans(study, design)
+    if sizes is not None:
+        sizes = sizes[kept]
+    elif isinstance(design.size, str):
+        sizes = next((found for one in given if (found := found_sizes(one, kept)) is not None), None)
+    remarks = [remark for one in shared for remark in _remarks(one, kept, study)]
+    remarks = tuple(dict.fromkeys(remarks))
+    for remark in remarks:
+        warnings.warn(remark, RadiodeepWarning, stacklevel=4)
 
-    sizes = next((found for found in (_sizes(size, X) for _, X in parts) if found is not None), None)
     subjects = {}
-    for models, X in parts:
-        shared, rows = over_positions(models, X, n_jobs)
+    for (models, _), one in zip(parts, shared, strict=True):
+        rows = kept if one.by_position else _safe_indexing(one.rows, kept)
         known = {}
-        for name, model in models.items():
-            scores = shared_scores(shared[name], rows, y, n_jobs, known) if plan.leaves_one_out else {}
-            subjects[name] = _Subject(shared[name], rows, describe(model), scores)
-    outcomes = _run(subjects, plans, y, sizes, n_jobs)
+        for name, model in one.models.items():
+            scores = shared_scores(model, rows, study.y, n_jobs, known) if plans[0].leaves_one_out else {}
+            subjects[name] = _Subject(model, rows, describe(models[name]), scores)
+    try:
+        outcomes = _run(subjects, plans, study, sizes, n_jobs)
+    except ValueError as error:
+        _explain(error, shared, kept, study.ids)
+        raise
 
-    settle = Evidence(y, ids, classes, confidence_level)
-    alone = None if sizes is None else [_size_alone(sizes, one, settle) for one in plans]
+    excluded = {everyone.ids[row]: errors[row] for row in sorted(errors)}
+    settle = Evidence(study, design.confidence_level, excluded, remarks)
+    alone = None if sizes is None else [size_result(sizes, one, settle) for one in plans]
     if alone and len(alone) > 1:
         alone[0] = replace(alone[0], beside=alone[1])
     results = {}
     for name, subject in subjects.items():
         found = [settle.result(name, outcomes[name, which], one, subject.settings) for which, one in enumerate(plans)]
         if alone is not None:
-            found = [_against(one, size_alone) for one, size_alone in zip(found, alone, strict=True)]
+            found = [against_size(one, size_alone) for one, size_alone in zip(found, alone, strict=True)]
         results[name] = replace(found[0], beside=found[1] if len(found) > 1 else None)
-        _warn_of_size(results[name])
+        warn_of_size(results[name])
     return results
 
 
-def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level=0.95):
+def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level=0.95, positive=None):
     """Train on one cohort, test on another; a patient in both is refused.
 
     Parameters
@@ -226,6 +287,8 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     y_train, y_test : array-like
         Two classes.
     confidence_level : float, default=0.95
+    positive : optional
+        The class that the AUC is about; the one that sorts last if not given.
 
     Returns
     -------
@@ -254,20 +317,20 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     ...
     radiodeep.exceptions.LeakageError: 1 patient is in both cohorts: 'phantom-007'. ...
     """
-    y_train, classes = checked_labels(X_train, y_train)
-    y_test, test_classes = checked_labels(X_test, y_test)
-    if list(classes) != list(test_classes):
-        raise StudyError(f"The training labels are {list(classes)}, the test labels {list(test_classes)}.")
-    both = sorted(_people(X_train) & _people(X_test))
+    train, test = study_input(X_train, y_train, positive=positive), study_input(X_test, y_test, positive=positive)
+    if list(train.classes) != list(test.classes):
+        raise StudyError(f"The training labels are {list(train.classes)}, the test labels {list(test.classes)}.")
+    both = sorted(_people(train) & _people(test))
     if both:
         raise LeakageError(
             f"{len(both)} patient{'s are' if len(both) > 1 else ' is'} in both cohorts: "
             f"{', '.join(repr(one) for one in both[:5])}. Take them out of one side."
         )
-    outcome = outcome_of(clone(estimator).fit(X_train, y_train), X_test, None, None)
-    plan = Plan("holdout", "pooled", [(np.arange(len(y_train)), np.arange(len(y_test)))], [0])
-    settle = Evidence(y_test, _ids(X_test), classes, confidence_level)
-    return settle.result(type(estimator).__name__, [outcome], plan, describe(estimator))
+    _check_models({type(estimator).__name__: estimator})
+    fitted = clone(estimator).fit(X_train, train.y)
+    outcome = outcome_of(fitted, X_test, None, None, test.positive_column)
+    plan = Plan("holdout", "pooled", [(np.arange(len(train.y)), np.arange(len(test.y)))], [0])
+    return Evidence(test, confidence_level).result(type(estimator).__name__, [outcome], plan, describe(estimator))
 
 
 @dataclass
@@ -280,7 +343,7 @@ class _Subject:
     scores: dict
 
 
-def _run(subjects, plans, y, sizes, n_jobs):
+def _run(subjects, plans, study, sizes, n_jobs):
     """Return the outcomes of all folds by (subject, number of the plan), computed in one go."""
     n_fits = sum(len(plan.folds) for plan in plans) * len(subjects)
     at_once = max(1, min(_MOST_FITS_AT_ONCE, n_fits // (8 * effective_n_jobs(n_jobs))))
@@ -294,7 +357,7 @@ def _run(subjects, plans, y, sizes, n_jobs):
     def task(name, which, first):
         subject, folds = subjects[name], plans[which].folds[first : first + at_once]
         given = given_scores(subject.scores, plans[which], folds)
-        return delayed(fit_folds)(subject.model, subject.rows, y, folds, given, sizes, first)
+        return delayed(fit_folds)(subject.model, subject.rows, study, folds, given, sizes, first)
 
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(task(*one) for one in tasks)
     outcomes = {(name, which): [] for name in subjects for which in range(len(plans))}
@@ -303,109 +366,63 @@ def _run(subjects, plans, y, sizes, n_jobs):
     return outcomes
 
 
-def _size_alone(sizes, plan, settle):
-    """Return the result of the size itself, which no fold has to learn.
-
-    Whether larger or smaller speaks for the last class is taken from all cases, which makes it look a
-    little better than it is; learned in the folds, a size that says nothing would have an AUC near 0.
-    """
-    sign = 1.0 if auc_with_confidence(settle.positive, sizes).auc >= 0.5 else -1.0
-    is_beyond = sign * (sizes - np.median(sizes)) > 0
-    outcomes = [
-        Outcome(
-            score=sign * sizes[test],
-            probability=np.full(len(test), np.nan),
-            prediction=settle.classes[is_beyond[test].astype(int)],
-        )
-        for _, test in plan.folds
-    ]
-    larger = "larger" if sign > 0 else "smaller"
-    return settle.result(SIZE_ALONE, outcomes, plan, {"class": SIZE_ALONE, str(settle.classes[1]): f"{larger} regions"})
+def _check_models(models):
+    for name, model in models.items():
+        if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "get_params")):
+            got = f"the class {model.__name__}; pass {model.__name__}()" if isinstance(model, type) else repr(model)
+            raise StudyError(f"The model {name!r} must be an estimator of scikit-learn's kind. Got {got:.200}.")
 
 
-def _against(result, size_alone):
-    return replace(result, size_alone=size_alone, against_size=compare_auc(result, size_alone))
+def _plans(study, design):
+    """Return the split that was asked for and what stands beside it, checked."""
+    plan = plan_of(design.cv, study.y, study.groups, design.n_repeats, design.random_state, study.classes)
+    plans = [plan]
+    if plan.leaves_one_out or plan.name == "leave-one-group-out":
+        companion = companion_plan(study.y, study.groups, design.n_repeats, design.random_state)
+        plans += [] if companion is None else [companion]
+    for one in plans:
+        check_folds(one, study.y, study.ids, study.groups, study.patients)
+    return plans
 
 
-def _warn_of_size(result):
-    like = {name: value for name, value in result.size_correlations.items() if value > _MUCH_LIKE_SIZE}
-    if like:
-        named = ", ".join(
-            f"{name} ({value:.2f})" for name, value in sorted(like.items(), key=lambda item: -item[1])[:3]
-        )
-        warnings.warn(
-            f"{len(like)} of the {len(result.size_correlations)} features that {result.name} selects in most folds go "
-            f"up and down with the size of the region (rank correlation above {_MUCH_LIKE_SIZE}): {named}. Read the "
-            "AUC beside that of size alone, result.size_alone.",
-            RadiodeepWarning,
-            stacklevel=5,
-        )
-
-
-def _sizes(size, X):
-    """Return the sizes of the regions (n_cases,), or None where nobody knows them."""
-    if size is None:
-        return None
-    if not isinstance(size, str):
-        sizes = np.asarray(size, dtype=float)
-        if sizes.shape != (len(X),) or not (np.isfinite(sizes) & (sizes > 0)).all():
-            raise StudyError(f"The 'size' parameter must hold a number > 0 for each of the {len(X)} cases.")
-        return sizes
-    if size != "auto":
-        raise StudyError(f"The 'size' parameter must be 'auto', None or one size per case. Got {size!r}.")
-    if hasattr(X, "columns"):
-        column = next((name for name in _SIZE_COLUMNS if name in X.columns), None)
-        sizes = None if column is None else X[column].to_numpy(dtype=float)
-    elif hasattr(X, "shape"):
-        return None
-    else:
-        sizes = np.array([getattr(case, "roi_size_mm", np.nan) for case in X], dtype=float)
-    if sizes is None or np.isnan(sizes).all() or (np.isfinite(sizes) & (sizes > 0)).all():
-        return None if sizes is None or np.isnan(sizes).all() else sizes
-    n_unusable = int((~(np.isfinite(sizes) & (sizes > 0))).sum())
-    warnings.warn(
-        f"{n_unusable} of {len(sizes)} sizes are missing or not above 0, so no model of size alone stands beside. "
-        "Give sizes of all cases as 'size', or size=None.",
-        RadiodeepWarning,
-        stacklevel=4,
-    )
-    return None
-
-
-def checked_labels(X, y):
-    """Return the labels (n_cases,) and the two classes; anything that is no table or no labels of it is an error."""
-    shape = getattr(X, "shape", (0, 0))
-    if len(shape) != 2 or (hasattr(X, "toarray") and not hasattr(X, "columns")):
+def _failed(study, on_error):
+    """Return why rows of a table hold no number; an error unless such rows are excluded."""
+    failed = failed_rows(study.X)
+    if failed and on_error == "raise":
+        row, reason = next(iter(failed.items()))
         raise StudyError(
-            f"Expected a dense table of cases x features. Got {type(X).__name__} of shape {shape}; of one feature "
-            "take X.reshape(-1, 1) or frame[[name]], of a sparse matrix X.toarray()."
+            f"{len(failed)} rows of the table hold no number, the first is {study.ids[row]!r} ({reason}). Study the "
+            "others with on_error='exclude', or drop those rows."
         )
-    y = np.asarray(y)
-    if y.ndim != 1 or len(y) != len(X):
-        raise StudyError(f"Expected one label per case: there are {len(X)} cases and labels of shape {y.shape}.")
-    if pd.isna(y).any():
-        raise StudyError(f"{int(pd.isna(y).sum())} of {len(y)} labels are missing. Leave those cases out.")
-    try:
-        classes = np.unique(y)
-    except TypeError as error:
-        raise StudyError("The labels are of several types, such as text and numbers. Make them all of one.") from error
-    if len(classes) == 1:
-        raise SingleClassError(f"All {len(y)} cases have the label {classes[0]}. An AUC needs two classes.")
-    if len(classes) > 2:
-        raise StudyError(
-            f"An AUC is defined for two classes. Got {len(classes)}: {', '.join(map(str, classes[:6]))}. "
-            "Study one class against the others, e.g. y == 'large'."
-        )
-    return y, classes
+    return failed
 
 
-def _ids(X):
-    if hasattr(X, "ids"):
-        return list(X.ids)
-    return list(X.index) if hasattr(X, "index") and hasattr(X, "iloc") else list(range(len(X)))
+def _remarks(shared, kept, study):
+    """Return what is suspicious about the numbers that the models see; infinite ones are an error."""
+    found = []
+    for values, names in shared.tables:
+        check_magnitudes(values[kept], names, study.ids)
+        found += suspicions(values[kept], names, study.ids, study.y == study.classes[1])
+    return found
 
 
-def _people(X):
+def _explain(error, shared, kept, ids):
+    """Raise a StudyError that names the missing values or texts, if the estimator failed because of them."""
+    if isinstance(error, StudyError):
+        return
+    table = shared[0].rows
+    if "could not convert string" in str(error) and hasattr(table, "select_dtypes"):
+        texts = ", ".join(repr(str(name)) for name in table.select_dtypes(exclude=["number", "bool"]).columns)
+        raise StudyError(f"The columns {texts} of the table hold text. Drop or encode them first.") from error
+    if "NaN" not in str(error):
+        return
+    for values, names in shared[0].tables:
+        sentence = missing_values(values[kept], names, ids)
+        if sentence:
+            raise StudyError(f"{sentence} (The estimator says: {str(error).splitlines()[0]})") from error
+
+
+def _people(study):
     """Return who the rows belong to: patients, or row names that are not mere numbers."""
-    names = X.patients if hasattr(X, "patients") else _ids(X)
+    names = study.ids if study.patients is None else study.patients
     return {name for name in names if isinstance(name, str)}

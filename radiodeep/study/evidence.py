@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from radiodeep.exceptions import StudyError
 from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
 from radiodeep.study.description import without_prefixes
 from radiodeep.study.result import StudyResult
@@ -11,23 +12,37 @@ from radiodeep.study.stability import selection_stability
 
 
 class Evidence:
-    """Turns the outcomes of folds into results."""
+    """Turns the outcomes of folds into results.
 
-    def __init__(self, y, ids, classes, confidence_level):
-        self.y, self.ids, self.classes, self.level = y, ids, classes, confidence_level
-        self.positive = y == classes[1]
+    Parameters
+    ----------
+    study : StudyInput
+    confidence_level : float
+    excluded : dict from id to str
+        Cases that were left out, and why.
+    remarks : tuple of str
+        What is suspicious about the features.
+    """
+
+    def __init__(self, study, confidence_level, excluded=None, remarks=()):
+        self.y, self.ids, self.classes, self.level = study.y, study.ids, study.classes, confidence_level
+        self.source = "images" if study.has_cases else "a table"
+        self.positive = study.y == study.classes[1]
+        self.excluded, self.remarks = excluded or {}, remarks
 
     def result(self, name, outcomes, plan, settings):
         for outcome, names in zip(outcomes, without_prefixes([one.selected for one in outcomes]), strict=True):
             outcome.selected = names
         n_repeats = max(plan.repeats) + 1
-        scores = np.full((n_repeats, len(self.y)), np.nan)
-        probabilities, tested = np.zeros(len(self.y)), np.zeros(len(self.y))
-        said_positive, right = np.zeros(len(self.y)), np.zeros(len(self.y))
+        scores, probabilities = np.full((2, n_repeats, len(self.y)), np.nan)
+        tested, said_positive, right = np.zeros((3, len(self.y)))
+        probability = np.zeros(len(self.y))
         fold_of = np.zeros(len(self.y), dtype=int)
         for number, ((_, test), outcome) in enumerate(zip(plan.folds, outcomes, strict=True)):
+            self._check_scores(outcome.score, test, name, number)
             scores[plan.repeats[number], test] = outcome.score
-            probabilities[test] += outcome.probability
+            probabilities[plan.repeats[number], test] = outcome.probability
+            probability[test] += outcome.probability
             said_positive[test] += outcome.prediction == self.classes[1]
             tested[test] += 1
             right[test] += outcome.prediction == self.y[test]
@@ -39,11 +54,13 @@ class Evidence:
                 "label": self.y,
                 "fold": fold_of,
                 "score": self._one_score(scores, pairs, plan),
-                "probability": probabilities / tested,
+                "probability": probability / tested,
                 "prediction": np.where(said_positive > tested / 2, self.classes[1], self.classes[0]),
+                "correct": right / tested,
             },
             index=pd.Index(self.ids, name="id"),
         )
+        each_repeat = {"index": predictions.index, "columns": pd.RangeIndex(n_repeats)}
         return StudyResult(
             name=name,
             auc=estimate.auc,
@@ -53,15 +70,29 @@ class Evidence:
             folds=self._folds(outcomes, plan),
             cv=plan.name,
             settings=settings,
+            positive=self.classes[1].item() if hasattr(self.classes[1], "item") else self.classes[1],
             estimate=how,
             interval_method=interval,
             variance=estimate.variance,
             accuracy_interval=accuracy_interval(round(accuracy * len(self.y)), len(self.y), self.level),
-            scores=None if pairs is not None else pd.DataFrame(scores.T, index=predictions.index),
+            scores=None if pairs is not None else pd.DataFrame(scores.T, **each_repeat),
+            probabilities=None if pairs is not None else pd.DataFrame(probabilities.T, **each_repeat),
             pairs=pairs,
             stability=_stability(outcomes),
             size_correlations=_size_correlations(outcomes),
+            source=self.source,
+            excluded=self.excluded,
+            remarks=self.remarks,
         )
+
+    def _check_scores(self, score, test, name, number):
+        wrong = np.flatnonzero(~np.isfinite(score))
+        if len(wrong):
+            raise StudyError(
+                f"{name} gave case {self.ids[test[wrong[0]]]!r} in fold {number} a score of {score[wrong[0]]}. Look "
+                "for features that are constant or very large in its training cases; a StandardScaler and a classifier "
+                "that shares variance between features, such as LogisticRegression, help."
+            )
 
     def _auc(self, scores, outcomes, plan):
         if plan.kind == "pairs":
@@ -114,6 +145,6 @@ def _size_correlations(outcomes):
     return {name: float(np.nanmean(found)) for name, found in often.items() if not np.isnan(found).all()}
 
 
-def auc_of_outcomes(outcomes, plan, y):
+def auc_of_outcomes(outcomes, plan, study):
     """Return the AUC alone."""
-    return Evidence(y, range(len(y)), np.unique(y), 0.95).result("", outcomes, plan, {}).auc
+    return Evidence(study, 0.95).result("The model", outcomes, plan, {}).auc

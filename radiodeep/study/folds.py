@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
@@ -28,26 +29,65 @@ class Outcome:
     like_size: list = None
 
 
-def fit_folds(model, rows, y, folds, given=None, sizes=None, first=0):
+def fit_folds(model, rows, study, folds, given=None, sizes=None, first=0):
     """Return the outcome of each fold (train, test), with the scores `given` to its selectors where known.
 
-    `first` is the number of the first one among all folds of the study.
+    `study` has the labels and groups of the rows; `first` is the number of the first fold among all of the study.
     """
-    outcomes = []
+    outcomes, y = [], study.y
     with threadpool_limits(1, user_api="blas"):  # its threads wait for each other at matrices of this size
         for number, (train, test) in enumerate(folds):
             fitted = with_given_scores(model, given[number] if given else {})
+            if study.groups is not None:
+                keep_groups_together(fitted, y[train], study.groups[train])
             train_rows = _safe_indexing(rows, train)
             fitted.fit(train_rows, y[train])
             train_sizes = None if sizes is None else sizes[train]
             measured = train_sizes if (first + number) % _SIZE_MEASURED_EVERY == 0 else None
-            outcomes.append(outcome_of(fitted, _safe_indexing(rows, test), train_rows, measured))
+            outcomes.append(outcome_of(fitted, _safe_indexing(rows, test), train_rows, measured, study.positive_column))
     return outcomes
 
 
-def outcome_of(fitted, rows, train_rows, train_sizes):
-    probability = fitted.predict_proba(rows)[:, 1] if hasattr(fitted, "predict_proba") else np.full(len(rows), np.nan)
+def keep_groups_together(model, y, groups):
+    """Replace the inner folds of a model, such as those of a grid search, by folds that keep groups together.
+
+    Only the outermost `cv` parameters are replaced, since what stands inside a search sees other rows, and none
+    behind a sampler, which changes the rows.
+    """
+    if isinstance(model, Pipeline) and any(hasattr(step, "fit_resample") for _, step in model.steps):
+        return
+    parameters = model.get_params()
+    owners = sorted((path for path in parameters if path.rpartition("__")[2] == "cv"), key=len)
+    replaced = []
+    for path in owners:
+        owner = path[: -len("cv")]
+        if any(owner.startswith(other) for other in replaced) or parameters[path] == "prefit":
+            continue
+        folds = _grouped_folds(parameters[path], y, groups)
+        if folds is not None:
+            model.set_params(**{path: folds})
+            replaced.append(owner)
+
+
+def _grouped_folds(cv, y, groups):
+    if hasattr(cv, "split"):
+        return list(cv.split(np.zeros((len(y), 1)), y, groups))
+    if not (cv is None or isinstance(cv, int | np.integer)):
+        return None  # folds that the user has made
+    fewest = min(len(set(groups[y == label])) for label in np.unique(y))
+    n_folds = min(5 if cv is None else int(cv), fewest)
+    return list(StratifiedGroupKFold(n_folds).split(np.zeros((len(y), 1)), y, groups)) if n_folds >= 2 else None
+
+
+def outcome_of(fitted, rows, train_rows, train_sizes, positive_column):
+    """Return what a fitted model says of its test rows, as scores and probabilities of the positive class."""
+    if hasattr(fitted, "predict_proba"):
+        probability = fitted.predict_proba(rows)[:, positive_column]
+    else:
+        probability = np.full(len(rows), np.nan)
     score = _log_odds(fitted, rows)
+    if score is not None and positive_column == 0:
+        score = -score
     if score is None:
         if not hasattr(fitted, "predict_proba"):
             raise StudyError(
@@ -89,9 +129,9 @@ def _like_size(values, sizes):
         return [float(abs(spearmanr(column, sizes, nan_policy="omit").statistic)) for column in values.T]
 
 
-def out_of_fold(model, rows, y, plan, scores):
+def out_of_fold(model, rows, study, plan, scores):
     """Return the outcomes of all folds of a plan, in this process."""
-    return fit_folds(model, rows, y, plan.folds, given_scores(scores, plan, plan.folds))
+    return fit_folds(model, rows, study, plan.folds, given_scores(scores, plan, plan.folds))
 
 
 def given_scores(scores, plan, folds):

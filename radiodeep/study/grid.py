@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from radiodeep.exceptions import StudyError
 from radiodeep.selection.relieff import ReliefF
-from radiodeep.study.cross_validation import cross_validate_tables
+from radiodeep.study.cross_validation import StudyDesign, cross_validate_tables
 
 
 def cross_validate_grid(
@@ -26,6 +26,9 @@ def cross_validate_grid(
     size="auto",
     random_state=0,
     confidence_level=0.95,
+    positive=None,
+    on_error="raise",
+    cache_dir=None,
 ):
     """Study every combination of tables, selectors and classifiers in one go, each extraction run once.
 
@@ -40,7 +43,7 @@ def cross_validate_grid(
     y : array-like of shape (n_cases,)
     X : Cohort or sequence of Case, optional
         For extractors.
-    cv, groups, n_jobs, n_repeats, size, random_state, confidence_level
+    cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
         As in `cross_validated_auc`.
 
     Returns
@@ -89,8 +92,10 @@ def cross_validate_grid(
     named = {name for models, _ in parts for name in models}
     if len(named) < len(tables) * len(selectors) * len(classifiers):
         raise StudyError("Two combinations have the same name. Leave commas out of the names of tables and selectors.")
-    settings = (cv, groups, n_jobs, n_repeats, size, random_state, confidence_level)
-    return cross_validate_tables(parts, y, *settings)
+    design = StudyDesign(
+        cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
+    )
+    return cross_validate_tables(parts, y, design)
 
 
 def with_seeds(models, n_seeds=5):

@@ -1,6 +1,6 @@
 """Estimator, cases, labels in; what chance alone would give, and what new samples of patients would give, out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -8,12 +8,12 @@ from joblib import Parallel, delayed
 from radiodeep.exceptions import StudyError
 from radiodeep.progress import with_progress
 from radiodeep.study.auc import ConfidenceInterval, delong_covariance, positive_labels
-from radiodeep.study.cross_validation import checked_labels
 from radiodeep.study.evidence import auc_of_outcomes
 from radiodeep.study.folds import fit_folds, out_of_fold
+from radiodeep.study.inputs import checked_groups, study_input
 from radiodeep.study.shared_extraction import over_positions
 from radiodeep.study.shared_selection import shared_scores
-from radiodeep.study.splits import check_folds, checked_groups, plan_of
+from radiodeep.study.splits import check_folds, plan_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ def permutation_test(
     Parameters
     ----------
     estimator, X, y, cv, groups, n_jobs, n_repeats
-        As in `cross_validated_auc`. With `groups`, whole groups change labels.
+        As in `cross_validated_auc`. With groups, or several cases of one patient, whole groups change labels.
     n_permutations : int, default=200
     random_state : int, default=0
 
@@ -72,7 +72,7 @@ def permutation_test(
     Raises
     ------
     StudyError
-        With `groups`, a group has cases of both labels: shuffling would take them apart.
+        A group or patient has cases of both labels: shuffling would take them apart.
 
     References
     ----------
@@ -90,19 +90,20 @@ def permutation_test(
     >>> permutation_test(GaussianNB(), X, y, n_permutations=99).p_value
     0.01
     """
-    y, _ = checked_labels(X, y)
+    study = study_input(X, y, groups)
     if not isinstance(n_permutations, int | np.integer) or n_permutations < 1:
         raise StudyError(f"The 'n_permutations' parameter must be an int >= 1. Got {n_permutations!r}.")
-    groups = checked_groups(groups, len(y))
 
-    def can_be_studied(labels):
-        check_folds(plan_of(cv, labels, groups, 1, random_state), labels, range(len(y)), _people_of(X, groups))
+    def check(labels):
+        plan = plan_of(cv, labels, study.groups, 1, random_state)
+        check_folds(plan, labels, study.ids, study.groups, study.patients)
 
-    can_be_studied(y)
-    shared, rows = over_positions({"model": estimator}, X, n_jobs)
-    shuffled = _permuted(y, groups, n_permutations, random_state, can_be_studied)
-    settings = (cv, groups, n_repeats, random_state)
-    tasks = (delayed(_auc_of_study)(shared["model"], rows, labels, *settings) for labels in [y, *shuffled])
+    check(study.y)
+    shared = over_positions({"model": estimator}, study.X, n_jobs)
+    shuffled = _permuted(study.y, study.groups, n_permutations, random_state, check)
+    studies = [replace(study, X=None, y=labels) for labels in [study.y, *shuffled]]
+    settings = (cv, n_repeats, random_state)
+    tasks = (delayed(_auc_of_study)(shared.models["model"], shared.rows, one, *settings) for one in studies)
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
     auc, *null = with_progress(finished, "Permutations", n_permutations + 1)
     null = np.array(null)
@@ -123,7 +124,10 @@ class BootstrapEstimate:
         Mean over the resamples of the AUC of the patients that were not drawn.
     confidence_interval : ConfidenceInterval
         Percentiles over the resamples.
-    out_of_bag_aucs : ndarray of shape (n_resamples,)
+    out_of_bag_aucs : ndarray of shape (n_used,)
+        Of the resamples that left out cases of both classes.
+    n_resamples : int
+        Resamples drawn.
     """
 
     auc: float
@@ -131,12 +135,14 @@ class BootstrapEstimate:
     out_of_bag_auc: float
     confidence_interval: ConfidenceInterval
     out_of_bag_aucs: np.ndarray = field(repr=False)
+    n_resamples: int
 
     def __str__(self):
-        interval = self.confidence_interval
+        interval, n_used = self.confidence_interval, len(self.out_of_bag_aucs)
+        unused = f"; {self.n_resamples - n_used} others left out one class only" if n_used < self.n_resamples else ""
         return (
             f"AUC {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}; .632+ bootstrap, "
-            f"{len(self.out_of_bag_aucs)} resamples)"
+            f"{n_used} resamples{unused})"
         )
 
 
@@ -179,14 +185,15 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
     >>> print(bootstrap_auc(GaussianNB(), rng.normal(size=(40, 3)) + y[:, None], y))
     AUC 0.90 (95% CI 0.79-0.97; .632+ bootstrap, 200 resamples)
     """
-    y, classes = checked_labels(X, y)
-    shared, rows = over_positions({"model": estimator}, X, n_jobs)
-    people = _people_of(X, groups)
-    people = np.arange(len(y)) if people is None else np.unique(np.asarray(people), return_inverse=True)[1]
+    study = study_input(X, y, groups)
+    shared = over_positions({"model": estimator}, study.X, n_jobs)
+    model, rows, y, people = shared.models["model"], shared.rows, study.y, study.groups
+    people = np.arange(len(y)) if people is None else np.unique(people, return_inverse=True)[1]
+    study = replace(study, X=None, groups=people)  # copies of a drawn case stay in one inner fold
     rng = np.random.default_rng(random_state)
     draws = [_drawn(people, y, rng) for _ in range(n_resamples)]
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_auc_out_of_bag)(shared["model"], rows, y, people, draw) for draw in draws
+        delayed(_auc_out_of_bag)(model, rows, study, people, draw) for draw in draws
     )
     found = np.array([auc for auc in with_progress(finished, "Bootstrap", n_resamples) if auc is not None])
     if len(found) < max(2, n_resamples / 2):
@@ -194,13 +201,13 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
             f"Only {len(found)} of {n_resamples} resamples left patients of both classes out: there are too few."
         )
     everyone = np.arange(len(y))
-    outcome = fit_folds(shared["model"], rows, y, [(everyone, everyone)])[0]
-    resubstitution = _auc(y == classes[1], outcome.score)
+    outcome = fit_folds(model, rows, study, [(everyone, everyone)])[0]
+    resubstitution = _auc(y == study.classes[1], outcome.score)
     weighted = _weighted(resubstitution, found.mean(), found)
     tails = np.quantile(weighted, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
     interval = ConfidenceInterval(float(tails[0]), float(tails[1]), confidence_level)
     estimate = float(_weighted(resubstitution, found.mean(), found.mean()))
-    return BootstrapEstimate(estimate, resubstitution, float(found.mean()), interval, found)
+    return BootstrapEstimate(estimate, resubstitution, float(found.mean()), interval, found, n_resamples)
 
 
 def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0, confidence_level=0.95):
@@ -223,7 +230,7 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
     if result.scores is None:
         raise StudyError("Pairs of leave-pair-out cannot be drawn as patients. Take repeated folds, e.g. cv=10.")
     y, scores = result.predictions["label"].to_numpy(), result.scores.to_numpy(dtype=float).T
-    positive = positive_labels(y)
+    positive = positive_labels(y, getattr(result, "positive", None))
     people = checked_groups(groups, len(y))
     people = np.arange(len(y)) if people is None else np.unique(people, return_inverse=True)[1]
     rng = np.random.default_rng(random_state)
@@ -233,14 +240,10 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
     return ConfidenceInterval(float(low), float(high), confidence_level)
 
 
-def _auc_of_study(model, rows, y, cv, groups, n_repeats, random_state):
-    plan = plan_of(cv, y, groups, n_repeats, random_state)
-    scores = shared_scores(model, rows, y, None, {}) if plan.leaves_one_out else {}
-    return auc_of_outcomes(out_of_fold(model, rows, y, plan, scores), plan, y)
-
-
-def _people_of(X, groups):
-    return checked_groups(groups if groups is not None else getattr(X, "patients", None), len(X))
+def _auc_of_study(model, rows, study, cv, n_repeats, random_state):
+    plan = plan_of(cv, study.y, study.groups, n_repeats, random_state)
+    scores = shared_scores(model, rows, study.y, None, {}) if plan.leaves_one_out else {}
+    return auc_of_outcomes(out_of_fold(model, rows, study, plan, scores), plan, study)
 
 
 def _permuted(y, groups, n_permutations, random_state, can_be_studied=lambda labels: None):
@@ -278,12 +281,13 @@ def _drawn(people, y, rng):
     return np.concatenate(rows)
 
 
-def _auc_out_of_bag(model, rows, y, people, draw):
+def _auc_out_of_bag(model, rows, study, people, draw):
+    y = study.y
     test = np.flatnonzero(~np.isin(people, people[draw]))
     if len(np.unique(y[test])) < 2:
         return None
-    from_model = fit_folds(model, rows, y, [(draw, test)])[0]
-    return _auc(y[test] == np.unique(y)[1], from_model.score)
+    from_model = fit_folds(model, rows, study, [(draw, test)])[0]
+    return _auc(y[test] == study.classes[1], from_model.score)
 
 
 def _auc(positive, score):

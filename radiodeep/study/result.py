@@ -1,6 +1,7 @@
 """What a study found out about one model: predictions of unseen cases, AUC, interval, and what to read beside it."""
 
 from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -24,11 +25,12 @@ class StudyResult:
         `.low` and `.high`; `interval_method` says how they were computed.
     accuracy : float
         Fraction of predicted labels that are right, over all tests of a case and then over the cases.
-    predictions : DataFrame of shape (n_cases, 5)
-        `label`, `fold`, `score` (higher for the class that sorts last; log-odds or decision values where
-        the model has them), `probability` (NaN where it gives none), `prediction`; index = case id. Of
-        repeated folds and pairs the score is the mean rank, or the fraction of pairs won, in 0..1, the
-        probability the mean, and the prediction that of most tests.
+    predictions : DataFrame of shape (n_cases, 6)
+        `label`, `fold`, `score` (higher for the positive class; log-odds or decision values where the model has
+        them), `probability` of the positive class (NaN where the model gives none), `prediction`, and `correct`,
+        the fraction of the tests of the case in which its label was predicted, whose mean is `accuracy`; index =
+        case id. Of repeated folds and pairs the score is the mean rank, or the fraction of pairs won, in 0..1, the
+        probability the mean, and the prediction that of most tests: those of an ensemble, whose AUC is not `auc`.
     folds : DataFrame
         A row per fold: `repeat`, `n_train`, `n_test`, `test_ids`, `selected_features`, the names that the
         selectors of this fold kept (None for a model without selector), and `n_candidates`.
@@ -36,13 +38,15 @@ class StudyResult:
         How the cases were split.
     settings : dict
         Classes and parameters of the model, ready for json.
+    positive : label
+        The class that scores, probabilities and the AUC are about.
     estimate, interval_method : str
     variance : float
         Of the AUC, from which the interval was made.
     accuracy_interval : ConfidenceInterval
         Wilson's.
-    scores : DataFrame of shape (n_cases, n_repeats)
-        The out-of-fold scores of each repeat.
+    scores, probabilities : DataFrame of shape (n_cases, n_repeats) or None
+        The out-of-fold scores and probabilities of each repeat; None under leave-pair-out.
     pairs : ndarray of shape (n_negative, n_positive) or None
         Under leave-pair-out: 1 where the pair was in the right order, 0.5 for a tie.
     stability : SelectionStability or None
@@ -53,10 +57,16 @@ class StudyResult:
     beside : StudyResult or None
         The same model under repeated stratified folds, which stands beside leave-one-out.
     size_alone : StudyResult or None
-        The size of the region as the score; that larger or smaller ones are likelier of the last class is
+        The size of the region as the score; that larger or smaller ones are likelier of the positive class is
         taken from all cases, the prediction from the median size.
     against_size : Comparison or None
         This model against `size_alone`.
+    source : {"images", "a table"}
+        What the study was given. What was selected before a table was made is not known.
+    excluded : dict from case id to str
+        Cases that could not be read or measured and were left out, with the reason.
+    remarks : tuple of str
+        What is suspicious about the features, such as a copy of the label.
     """
 
     name: str
@@ -67,17 +77,22 @@ class StudyResult:
     folds: pd.DataFrame = field(repr=False)
     cv: str
     settings: dict = field(repr=False)
+    positive: object = None
     estimate: str = "pooled over folds"
     interval_method: str = "DeLong"
     variance: float = field(default=float("nan"), repr=False)
     accuracy_interval: ConfidenceInterval | None = None
     scores: pd.DataFrame | None = field(default=None, repr=False)
+    probabilities: pd.DataFrame | None = field(default=None, repr=False)
     pairs: np.ndarray | None = field(default=None, repr=False)
     stability: SelectionStability | None = field(default=None, repr=False)
     size_correlations: dict = field(default_factory=dict, repr=False)
     beside: "StudyResult | None" = field(default=None, repr=False)
     size_alone: "StudyResult | None" = field(default=None, repr=False)
     against_size: object = field(default=None, repr=False)
+    source: str = field(default="a table", repr=False)
+    excluded: dict = field(default_factory=dict, repr=False)
+    remarks: tuple = field(default=(), repr=False)
 
     @property
     def p_against_size(self):
@@ -94,10 +109,30 @@ class StudyResult:
             f"accuracy {self.accuracy:.2f}, n={len(self.predictions)}"
         )
 
+    @property
+    def size_sentence(self):
+        """How the model compares with the size of the region, or None where no size is known."""
+        if self.size_alone is None:
+            return None
+        tested = self if self.beside is None or self.beside.against_size is None else self.beside
+        difference = tested.against_size.difference
+        relation = "no different from" if difference == 0 else "better than" if difference > 0 else "worse than"
+        return (
+            f"size alone: {tested.size_alone.sentence}; the model is {relation} it by {abs(difference):.2f} "
+            f"(p = {tested.against_size.p_value:.2g}, {tested.cv})"
+        )
+
     def __str__(self):
-        lines = [self.sentence]
+        lines = [f"{self.sentence}, positive class {self.positive}"]
         if self.beside is not None:
             lines.append(f"  {self.cv} is biased low; {self.beside.cv}: {self.beside.sentence}")
         if self.size_alone is not None:
-            lines.append(f"  size alone: {self.size_alone.sentence}; against it p = {self.p_against_size:.2g}")
+            lines.append(f"  {self.size_sentence}")
+        if self.excluded:
+            lines.append(f"  left out: {', '.join(map(str, self.excluded))}")
         return "\n".join(lines)
+
+    def _repr_html_(self):
+        """Show the printed sentences in a notebook, with the first predictions."""
+        lines = "<br>".join(escape(line) for line in str(self).splitlines())
+        return f"<p><b>{escape(self.name)}</b> ({escape(self.cv)})<br>{lines}</p>{self.predictions.head(8).to_html()}"

@@ -1,5 +1,6 @@
 """Labels and the name of a scheme in; folds out, checked so that nothing is tested by what has seen it."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ class Plan:
         return all(len(test) == 1 and len(train) == n_cases - 1 for train, test in self.folds)
 
 
-def plan_of(cv, y, groups, n_repeats, random_state):
+def plan_of(cv, y, groups, n_repeats, random_state, classes=None):
     """Return the Plan of a scheme.
 
     Parameters
@@ -47,12 +48,14 @@ def plan_of(cv, y, groups, n_repeats, random_state):
     n_repeats : int
         Of folds by number.
     random_state : int
+    classes : ndarray of shape (2,), optional
+        The negative and the positive class, which pairs are left out in order of.
     """
     if isinstance(cv, str):
         if cv == "leave-one-out":
             return _leave_one_out(y, groups)
         if cv == "leave-pair-out":
-            return _leave_pair_out(y, groups)
+            return _leave_pair_out(y, groups, np.unique(y) if classes is None else classes)
         raise StudyError(f"The 'cv' parameter must be {_SCHEMES}. Got {cv!r}.")
     if isinstance(cv, int | np.integer) and not isinstance(cv, bool):
         return _repeated_folds(int(cv), y, groups, n_repeats, random_state)
@@ -69,38 +72,25 @@ def companion_plan(y, groups, n_repeats, random_state):
     return _repeated_folds(n_folds, y, groups, n_repeats, random_state) if n_folds >= 2 else None
 
 
-def checked_groups(groups, n_cases):
-    """Return groups as an array of text (n_cases,), or None; anything missing or too many is an error."""
-    if groups is None:
-        return None
-    groups = list(groups)
-    if len(groups) != n_cases:
-        raise StudyError(f"Expected one group per case: there are {n_cases} cases and {len(groups)} groups.")
-    missing = sum(group is None or group != group for group in groups)
-    if missing:
-        raise StudyError(f"{missing} of {n_cases} groups are missing. Give every case its patient.")
-    return np.array([str(group) for group in groups])
-
-
-def check_folds(plan, y, ids, groups):
-    """Raise an error if a training part has one class only, or a case or patient is on both sides."""
+def check_folds(plan, y, ids, groups, patients=None):
+    """Raise an error if a training part has one class only, or a case, group or patient is on both sides."""
     for number, (train, test) in enumerate(plan.folds):
         same = np.intersect1d(train, test)
         if len(same):
-            raise LeakageError(f"Case {ids[same[0]]!r} is on both sides of fold {number}. Mend the splitter.")
+            raise LeakageError(f"Case {ids[same[0]]!r} is on both sides of fold {number}. Correct the splitter.")
         if len(np.unique(y[train])) < 2:
             raise SingleClassError(
                 f"The training part of fold {number} (tested: {', '.join(map(str, [ids[row] for row in test][:3]))}) "
                 f"holds the label {y[train][0]} only. Use fewer folds or more cases of the other class."
             )
-        if groups is None:
-            continue
-        both = {groups[row] for row in train} & {groups[row] for row in test}
-        if both:
-            raise LeakageError(
-                f"Patient {sorted(map(str, both))[0]!r} has cases on both sides of fold {number}. "
-                "Pass groups=cohort.patients, so that a patient's cases stay together."
-            )
+        for members in (groups, patients):
+            both = set() if members is None else {members[row] for row in train} & {members[row] for row in test}
+            if both:
+                raise LeakageError(
+                    f"Patient {sorted(map(str, both))[0]!r} has cases on both sides of fold {number}. Pass "
+                    "groups=cohort.patients, and as 'cv' a splitter that keeps groups together, such as GroupKFold, or "
+                    "a number of folds."
+                )
 
 
 def _leave_one_out(y, groups):
@@ -109,13 +99,12 @@ def _leave_one_out(y, groups):
     return Plan(name, "pooled", folds, [0] * len(folds))
 
 
-def _leave_pair_out(y, groups):
-    """Leave out every pair of cases of different classes; with groups, all cases of both patients."""
+def _leave_pair_out(y, groups, classes):
+    """Leave out every pair of a negative and a positive case; with groups, all cases of both patients."""
     groups = np.arange(len(y)) if groups is None else np.asarray(groups)
-    first_class, second_class = np.unique(y)
     folds = []
-    for one in np.flatnonzero(y == first_class):
-        for other in np.flatnonzero(y == second_class):
+    for one in np.flatnonzero(y == classes[0]):
+        for other in np.flatnonzero(y == classes[1]):
             train = np.flatnonzero((groups != groups[one]) & (groups != groups[other]))
             folds.append((train, np.array([one, other])))
     return Plan("leave-pair-out", "pairs", folds, [0] * len(folds))
@@ -149,7 +138,9 @@ def _repeated_folds(n_folds, y, groups, n_repeats, random_state):
 def _of_splitter(splitter, y, groups):
     """Return the folds of a splitter of scikit-learn, which may go over all cases several times."""
     rows = np.arange(len(y))
-    folds = [(rows[train], rows[test]) for train, test in splitter.split(np.zeros((len(y), 1)), y, groups)]
+    with warnings.catch_warnings():  # a splitter that ignores groups is refused if it takes one apart
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")
+        folds = [(rows[train], rows[test]) for train, test in splitter.split(np.zeros((len(y), 1)), y, groups)]
     repeats, repeat, tested = [], 0, np.zeros(len(y), dtype=int)
     for _, test in folds:
         repeats.append(repeat)

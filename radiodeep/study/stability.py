@@ -15,8 +15,10 @@ class SelectionStability:
     Attributes
     ----------
     kuncheva : float
-        1 for the same features in every fold, about 0 for features drawn at random. Of subsets of
-        different sizes, in Nogueira's generalisation, which is the same for equal sizes.
+        1 for the same features in every fold, about 0 for features drawn at random in each. Folds share most of their
+        cases, so that features selected from noise are stable as well: 40 cases and 1,000 features without signal
+        have 0.68 under leave-one-out, 0.45 in 10 folds and 0.29 in 5. Of subsets of different sizes, in Nogueira's
+        generalisation, which is the same for equal sizes.
     jaccard : float
         Mean over pairs of folds of shared features / features of either; not corrected for chance.
     n_folds, n_candidates : int

@@ -36,11 +36,11 @@ def test_a_report_is_one_file_without_scripts_or_links(results, tmp_path):
         assert f"{result.beside.auc:.3f}" in page
         assert str(result.stability or "") in page
     assert "Calibration slope" in page
-    assert "2 models were compared" in page
+    assert "2 models are in this report" in page
 
 
 def test_one_result_needs_no_list(results, tmp_path):
-    assert "models were compared" not in write_report(results["selected"], tmp_path / "one.html").read_text()
+    assert "models are in this report" not in write_report(results["selected"], tmp_path / "one.html").read_text()
 
 
 def test_nothing_and_different_cases_are_refused(results, tmp_path):
@@ -73,7 +73,8 @@ def test_size_alone_has_its_row(tmp_path):
     page = write_report(results, tmp_path / "report.html").read_text()
     assert "<td>size alone</td>" in page
     assert f"{results['all'].size_alone.auc:.3f}" in page
-    assert "Against size alone (5-fold, 5 repeats): AUC" in page
+    assert "Size alone: AUC" in page
+    assert "(p = " in page
 
 
 def test_names_that_look_like_formulas_and_any_collection_of_results(results, tmp_path):

@@ -338,3 +338,13 @@ def test_a_fraction_is_what_it_looks_like():
 def test_cuts_between_the_largest_numbers():
     X = np.r_[np.linspace(1.0, 1.2, 10), np.linspace(1.5, 1.7, 10)][:, None] * 1e308
     assert SymmetricUncertainty().fit(X, np.repeat([0, 1], 10)).scores_[0] == 1.0
+
+
+@pytest.mark.parametrize(("target", "y"), [("classes", np.arange(12) % 2), ("numeric", np.linspace(0, 1, 12))])
+def test_rows_without_any_number_are_refused(target, y):
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    X[4, :2] = np.nan
+    ReliefF(1, target=target).fit(X, y)  # missing values are weighed
+    X[4] = np.nan
+    with pytest.raises(InputError, match="Row 4 is NaN in all 3 features .1 such row.; leave out cases"):
+        ReliefF(1, target=target).fit(X, y)

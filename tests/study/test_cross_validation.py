@@ -29,6 +29,7 @@ from radiodeep import (
     ReliefF,
     cross_validate_models,
     cross_validated_auc,
+    extract_table,
     holdout_auc,
     make_phantom_cohort,
 )
@@ -170,15 +171,21 @@ def two_cases_each():
     return Cohort([case.replace(patient=f"P{number // 4}") for number, case in enumerate(COHORT)])
 
 
-def test_a_patient_on_both_sides_is_refused_unless_cases_stay_together():
+def test_cases_of_a_patient_stay_together_or_the_split_is_refused():
     cohort = two_cases_each()
     model = model_with(RadiomicsExtractor(families=["shape"]))
-    for cv in ("leave-one-out", 4, KFold(4, shuffle=True, random_state=0)):
-        with pytest.raises(LeakageError, match="Patient 'P.' has cases on both sides .*groups=cohort.patients"):
-            cross_validated_auc(model, cohort, cohort.labels, cv=cv)
-    for cv, n_folds in (("leave-one-out", 4), (2, 2), (GroupKFold(4), 4)):
-        result = cross_validated_auc(model, cohort, cohort.labels, cv=cv, groups=cohort.patients, n_repeats=1)
-        assert len(result.folds) == n_folds
+    with pytest.raises(LeakageError, match="Patient 'P.' has cases on both sides .*groups=cohort.patients"):
+        cross_validated_auc(model, cohort, cohort.labels, cv=KFold(4, shuffle=True, random_state=0))
+    with pytest.raises(LeakageError, match="Patient 'P.' has cases on both sides"):
+        cross_validated_auc(model, cohort, cohort.labels, cv=4, groups=cohort.ids)
+    for X in (cohort, list(cohort), extract_table(RadiomicsExtractor(families=["shape"]), cohort)):
+        of_table = isinstance(X, pd.DataFrame)
+        for cv, n_folds in (("leave-one-out", 4), (2, 2), (GroupKFold(4), 4)):
+            one = GaussianNB() if of_table else model
+            result = cross_validated_auc(one, X, cohort.labels, cv=cv, n_repeats=1)
+            assert len(result.folds) == n_folds
+            given = cross_validated_auc(one, X, cohort.labels, cv=cv, groups=cohort.patients, n_repeats=1)
+            pd.testing.assert_frame_equal(given.predictions, result.predictions)
 
 
 @pytest.mark.parametrize(

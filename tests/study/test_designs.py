@@ -50,6 +50,11 @@ def table(n_cases=40, n_features=30, effect=1.0, seed=0):
     return pd.DataFrame(X, columns=[f"f{n}" for n in range(n_features)], index=[f"case {n}" for n in range(n_cases)]), y
 
 
+def models_over_rows(model, X):
+    shared = over_positions({"model": model}, X)
+    return shared.models, shared.rows
+
+
 def test_repeated_folds_give_the_mean_auc_of_the_repeats():
     X, y = table()
     result = cross_validated_auc(LogisticRegression(), X, y, cv=5, n_repeats=3, random_state=4)
@@ -132,7 +137,7 @@ def test_pairs_of_patients_leave_all_their_cases_out():
 )
 def test_shared_selection_gives_the_predictions_of_separate_fits(model):
     X, y = table(30, 60)
-    shared, rows = over_positions({"model": model}, X)
+    shared, rows = models_over_rows(model, X)
     assert shared_scores(shared["model"], rows, y, None, {})
     result = cross_validated_auc(model, X, y)
     method = "decision_function" if hasattr(model[-1], "decision_function") else "predict_proba"
@@ -148,7 +153,7 @@ def test_shared_selection_gives_the_predictions_of_separate_fits(model):
 def test_selection_of_cases_is_shared_after_extraction():
     cohort = make_phantom_cohort(14, random_state=3)
     model = make_pipeline(RadiomicsExtractor(families=["glcm"]), StandardScaler(), ReliefF(3), GaussianNB())
-    shared, rows = over_positions({"model": model}, cohort)
+    shared, rows = models_over_rows(model, cohort)
     scores = shared_scores(shared["model"], rows, cohort.labels, None, {})
     assert [rows.shape for rows in scores.values()] == [(14, 24)]
     given = with_given_scores(shared["model"], {path: rows[0] for path, rows in scores.items()})
@@ -160,7 +165,7 @@ def test_nothing_is_shared_after_a_step_that_learns():
     sampling = make_sampling_pipeline(SMOTE(random_state=0), ReliefF(5), GaussianNB())
     selected_twice = make_pipeline(SymmetricUncertainty(20, threshold=None), ReliefF(5), GaussianNB())
     for model, n_shared in ((sampling, 0), (selected_twice, 1)):
-        shared, rows = over_positions({"model": model}, X)
+        shared, rows = models_over_rows(model, X)
         assert len(shared_scores(shared["model"], rows, y, None, {})) == n_shared
 
 
@@ -268,7 +273,7 @@ def test_scores_that_leave_the_choice_open_are_not_used():
     X, y = table(20, 6)
     X["copy"] = 1 - X["f0"]  # the same score to the last digits
     model = make_pipeline(ReliefF(1), GaussianNB())
-    shared, rows = over_positions({"model": model}, X)
+    shared, rows = models_over_rows(model, X)
     scores = {path: rows[0] for path, rows in shared_scores(shared["model"], rows, y, None, {}).items()}
     ((path, row),) = scores.items()
     row[[0, 6]] = 1.0, 1.0 - 1e-14
@@ -283,7 +288,7 @@ def test_scores_that_leave_the_choice_open_are_not_used():
 )
 def test_scalers_that_do_more_or_less_are_not_shared(scaler):
     X, y = table(20, 6)
-    shared, rows = over_positions({"model": make_pipeline(scaler, ReliefF(1), GaussianNB())}, X)
+    shared, rows = models_over_rows(make_pipeline(scaler, ReliefF(1), GaussianNB()), X)
     assert not shared_scores(shared["model"], rows, y, None, {})
 
 
@@ -362,11 +367,11 @@ def test_a_case_on_both_sides_and_a_missing_patient_are_refused():
         cross_validated_auc(GaussianNB(), X, y, groups=["a", "b", "c"])
 
 
-def test_groups_may_be_a_series_in_any_index_and_folds_may_be_masks():
+def test_groups_may_be_a_series_in_any_order_and_folds_may_be_masks():
     X, y = table(20)
-    patients = np.arange(20) // 2
-    plain = cross_validated_auc(GaussianNB(), X, y, cv=3, groups=patients)
-    series = cross_validated_auc(GaussianNB(), X, y, cv=3, groups=pd.Series(patients, index=X.index[::-1]))
+    patients = pd.Series(np.arange(20) // 2, index=X.index)
+    plain = cross_validated_auc(GaussianNB(), X, y, cv=3, groups=patients.to_numpy())
+    series = cross_validated_auc(GaussianNB(), X, y, cv=3, groups=patients[::-1])
     np.testing.assert_array_equal(series.scores, plain.scores)
 
     class Masks:
@@ -420,10 +425,12 @@ def test_samplers_before_a_classifier_without_decision_values():
     assert cross_validated_auc(model, X, y, cv=4, n_repeats=1).auc > 0.6
 
 
-def test_rows_of_one_name_may_have_a_size():
+def test_rows_of_one_name_need_one_group_and_may_have_a_size():
     X, y = table(20)
-    X.index = ["same"] * 20
-    result = cross_validated_auc(GaussianNB(), X, y, cv=4, size=np.arange(1, 21))
+    X.index = [f"case {number // 2}" for number in range(20)]
+    with pytest.raises(LeakageError, match="Case 'case 0' comes twice, in rows 0 and 1"):
+        cross_validated_auc(GaussianNB(), X, y, cv=4)
+    result = cross_validated_auc(GaussianNB(), X, y, cv=4, groups=X.index, size=np.arange(1, 21))
     assert result.size_alone is not None
 
 
@@ -445,7 +452,7 @@ def test_missing_values_of_pandas_own_kind():
         (np.zeros((6, 2)), np.array(["a", 1] * 3, dtype=object), "The labels are of several types"),
     ],
 )
-def test_what_is_no_table_or_no_labels_is_said_so(X, y, message):
+def test_inputs_that_are_not_tables_or_labels_are_refused(X, y, message):
     with pytest.raises(StudyError, match=message):
         cross_validated_auc(GaussianNB(), X, y, cv=2)
     with pytest.raises(StudyError, match="must be a dict from names to estimators"):

@@ -331,7 +331,7 @@ def test_patients_of_a_cohort_are_never_on_both_sides():
     cohort = Cohort([case.replace(patient=f"P{number // 2}") for number, case in enumerate(cohort)])
     model = make_pipeline(RadiomicsExtractor(families=["firstorder"]), GaussianNB())
     with pytest.raises(LeakageError, match="groups=cohort.patients"):
-        permutation_test(model, cohort, cohort.labels, n_permutations=2)
+        permutation_test(model, cohort, cohort.labels, cv=KFold(4, shuffle=True, random_state=0), n_permutations=2)
     by_patient = bootstrap_auc(model, cohort, cohort.labels, n_resamples=8)
     given = bootstrap_auc(model, cohort, cohort.labels, groups=cohort.patients, n_resamples=8)
     np.testing.assert_array_equal(by_patient.out_of_bag_aucs, given.out_of_bag_aucs)
