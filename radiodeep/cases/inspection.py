@@ -71,7 +71,7 @@ class CohortInspection:
             lines.append(f"({len(shown[:_N_LINES])} of {len(rows)} cases are shown; '.table' has all)")
         lines.append("")
         for remark in self.remarks:
-            lines += textwrap.wrap(f"- {remark}", _WIDTH, subsequent_indent="  ")
+            lines += textwrap.wrap(f"- {remark}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
         n_odd = sum(bool(row["odd"]) for row in rows if not row["error"])
         remarked = f", {n_odd} of them with remarks" if n_odd else ""
         lines.append(f"{len(rows) - len(self.errors)} of {len(rows)} cases can be used{remarked}.")

@@ -1,8 +1,11 @@
 """Manifests: texts stay texts, every problem is listed at once, and scikit-learn can split a cohort."""
 
+import gc
+
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import BaggingClassifier
 from sklearn.inspection import permutation_importance
@@ -13,7 +16,7 @@ from sklearn.utils import _safe_indexing
 
 from radiodeep import Case, Cohort, RadiomicsExtractor, make_phantom_cohort, read_cohort, write_cohort
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import InputError, ManifestError, RadiodeepWarning
+from radiodeep.exceptions import InputError, ManifestError, OutputError, RadiodeepWarning
 
 
 def manifest(folder, text, name="manifest.csv", encoding="utf-8"):
@@ -247,6 +250,29 @@ def test_an_id_too_long_for_a_file_is_named_before_anything_is_written(tmp_path)
         write_cohort(Cohort([case.replace(id="x" * 300)]), tmp_path / "new")
     assert not (tmp_path / "new").exists()
     assert read_cohort(write_cohort(Cohort([case.replace(id="x" * 242)]), tmp_path))[0].voxels.shape == (24, 44, 44)
+
+
+def test_a_disk_that_takes_no_images_is_named_and_keeps_no_parts(tmp_path, monkeypatch):
+    cohort = make_phantom_cohort(1, random_state=0)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="phantom-000_image.nii.gz' cannot be written"):
+        write_cohort(cohort, tmp_path / "file")
+
+    def full(*arguments, **options):
+        raise RuntimeError
+
+    monkeypatch.setattr(sitk, "WriteImage", full)
+    with pytest.raises(OutputError, match="phantom-000_image.nii.gz' cannot be written. Free space on the disk"):
+        write_cohort(cohort, tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_garbage_is_collected_again_after_a_manifest_was_read_or_refused(tmp_path):
+    read_cohort(manifest(tmp_path, "id,image,mask\na,i,m\n"))
+    assert gc.isenabled()
+    with pytest.raises(ManifestError, match="no rows"):
+        Cohort.from_frame(pd.DataFrame({"id": [], "image": [], "mask": []}))
+    assert gc.isenabled()
 
 
 def test_names_of_files_are_made_safe(tmp_path):
