@@ -1,13 +1,29 @@
 """A row per case, the failed ones named, the others as if nothing had happened."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import safetensors.torch
+import torch
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectKBest
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import radiodeep as rd
-from radiodeep.exceptions import EmptyMaskError, ModelError
+from radiodeep.exceptions import (
+    AmbiguousMaskError,
+    EmptyMaskError,
+    InputError,
+    ModelError,
+    RadiodeepWarning,
+    WeightsError,
+)
+from radiodeep.networks.architectures import build_network
 
 COHORT = rd.make_phantom_cohort(12, random_state=9)
 MODEL = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), GaussianNB()).fit(COHORT, COHORT.labels)
@@ -46,3 +62,136 @@ def test_a_model_without_probabilities_says_what_to_do():
     model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), SVC()).fit(COHORT, COHORT.labels)
     with pytest.raises(ModelError, match="CalibratedClassifierCV"):
         rd.score_cohort(model, COHORT)
+
+
+FLAT = [rd.Case(case.image[12], case.mask[12], case.id, spacing_mm=(1.0, 1.0)) for case in COHORT]
+
+
+def network(cases):
+    return rd.CNNClassifier(epochs=1, n_views=1).fit(cases, COHORT.labels)
+
+
+def pipeline(cases):
+    radiomics = rd.RadiomicsExtractor(families=["firstorder", "glcm"])
+    return make_pipeline(radiomics, StandardScaler(), rd.ReliefF(5), GaussianNB()).fit(cases, COHORT.labels)
+
+
+@pytest.mark.parametrize("train", [pipeline, network])
+def test_cases_like_those_of_the_training_are_not_remarked_on_and_others_are(train):
+    model = train(COHORT)
+    same = rd.make_phantom_cohort(20, random_state=10)
+    assert (rd.score_cohort(model, same)["outside_training_range"] != "").sum() <= 1
+    case = COHORT[0]
+    others = [
+        case.replace(id="spacing", spacing_mm=(4.5, 3.0, 3.0)),
+        case.replace(id="scale", image=case.image.astype(np.int32) * 8),
+        case.replace(id="shift", image=case.image - 1000),
+    ]
+    remarks = rd.score_cohort(model, others).set_index("id")["outside_training_range"]
+    assert remarks["spacing"].startswith("spacing 4.5 mm (trained on 1.5)")
+    assert all(remarks[name].startswith("intensities ") for name in ("scale", "shift"))
+    if train is pipeline:
+        assert " of 5 features, e.g. original_" in remarks["shift"]
+
+
+@pytest.mark.parametrize("train", [pipeline, network])
+def test_an_image_is_an_error_of_its_case_for_a_model_of_volumes_and_the_reverse(train):
+    for model, cases, message in (
+        (train(COHORT), [FLAT[0], COHORT[1]], "trained on volumes, and this case is a 2-D image"),
+        (train(FLAT), [COHORT[0], FLAT[1]], "trained on 2-D images, and this case is a volume"),
+    ):
+        scores = rd.score_cohort(model, cases)
+        assert scores["error"][0].startswith(f"ModelError: phantom-000: the model was {message}")
+        assert np.isnan(scores["probability_1"][0])
+        assert scores["error"][1] == ""
+        assert np.isfinite(scores["probability_1"][1])
+        with pytest.raises(ModelError, match=message):
+            rd.score_cohort(model, cases, on_error="raise")
+
+
+def test_features_that_a_selector_left_out_are_not_remarked_on():
+    radiomics = rd.RadiomicsExtractor(families=["shape", "firstorder"])
+    chosen = ColumnTransformer([("shape", "passthrough", slice(0, 14))])
+    bright = [COHORT[0].replace(image=COHORT[0].image * 2)]
+    for steps, is_remarked in (((chosen, SelectKBest(k=3)), False), ((SelectKBest(k="all"),), True)):
+        model = make_pipeline(radiomics, *steps, GaussianNB()).fit(COHORT, COHORT.labels)
+        remark = rd.score_cohort(model, bright)["outside_training_range"][0]
+        assert (" features, e.g. original_firstorder" in remark) == is_remarked
+
+
+def test_all_folds_of_a_calibrated_model_are_judged_together():
+    forest = make_pipeline(rd.RadiomicsExtractor(families=["firstorder"]), GaussianNB())
+    model = CalibratedClassifierCV(forest, cv=3).fit(COHORT, COHORT.labels)
+    remarks = rd.score_cohort(model, [*COHORT[:3], COHORT[3].replace(image=COHORT[3].image + 5000)])
+    assert remarks["outside_training_range"][:3].tolist() == ["", "", ""]
+    assert remarks["outside_training_range"][3].count("features, e.g.") == 1
+
+
+def test_masks_of_several_labels_are_judged_by_the_label_of_the_extractor(tmp_path):
+    cases = [case.replace(mask=case.mask + (np.roll(case.mask, 20, axis=2) == 1)) for case in COHORT]
+    cases = [case.replace(mask=np.where(case.mask > 1, 1, 2 * case.mask)) for case in cases]
+    with pytest.raises(AmbiguousMaskError):
+        cases[0].read()
+    model = make_pipeline(rd.RadiomicsExtractor(families=["shape"], label=2), GaussianNB()).fit(cases, COHORT.labels)
+    for cache_dir in (None, tmp_path):
+        scores = rd.score_cohort(model, cases, cache_dir=cache_dir)
+        assert set(scores["error"] + scores["outside_training_range"]) == {""}
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_scores_from_the_cache_are_the_same(tmp_path, monkeypatch, n_jobs):
+    model = pipeline(COHORT)
+    empty = COHORT[5].replace(mask=COHORT[5].mask * 0)
+    cases = [*COHORT[:5], empty, *COHORT[6:]]
+    expected = rd.score_cohort(model, cases)
+    pd.testing.assert_frame_equal(rd.score_cohort(model, cases, n_jobs=n_jobs, cache_dir=tmp_path), expected)
+    monkeypatch.setattr(rd.RadiomicsExtractor, "_row", None)
+    pd.testing.assert_frame_equal(rd.score_cohort(model, cases, cache_dir=tmp_path), expected)
+
+
+def test_weights_that_have_changed_are_an_error_with_a_cache_too(tmp_path):
+    def write(seed):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            safetensors.torch.save_file(build_network("radiodeep-mini", 1, 0).state_dict(), tmp_path / "w.safetensors")
+
+    write(0)
+    extractor = rd.DeepFeatureExtractor(weights=str(tmp_path / "w.safetensors"))
+    model = make_pipeline(extractor, GaussianNB()).fit(COHORT, COHORT.labels)
+    write(1)
+    with pytest.raises(WeightsError, match="have changed since the model was fitted"):
+        rd.score_cohort(model, COHORT, cache_dir=tmp_path / "cache")
+
+
+def test_repeated_ids_are_refused():
+    with pytest.raises(InputError, match="ids of the cases must differ, .* Repeated: 'phantom-000'"):
+        rd.score_cohort(MODEL, [COHORT[0], COHORT[1], COHORT[2].replace(id="phantom-000")])
+
+
+def test_any_exception_of_a_case_is_recorded(monkeypatch):
+    def out_of_memory(case):
+        if case.id == "phantom-001":
+            raise MemoryError("Unable to allocate 8 TiB")
+        return case
+
+    monkeypatch.setattr(rd.Case, "in_memory", out_of_memory)
+    errors = rd.score_cohort(MODEL, COHORT[:3])["error"]
+    assert errors.tolist() == ["", "MemoryError: phantom-001: Unable to allocate 8 TiB", ""]
+
+
+def test_a_model_of_tables_says_that_it_takes_a_table():
+    model = GaussianNB().fit(np.arange(24.0).reshape(12, 2), COHORT.labels)
+    with pytest.raises(ModelError, match=r"takes a table of 2 features, not cases\. .*extract_table.*predict_proba"):
+        rd.score_cohort(model, COHORT)
+
+
+def test_a_model_that_noted_nothing_gives_a_warning():
+    extractor = rd.RadiomicsExtractor(families=["shape"])
+    rows = extractor.fit(COHORT).transform(COHORT)
+    model = Pipeline([("extractor", extractor), ("classifier", GaussianNB().fit(rows, COHORT.labels))])
+    with pytest.warns(RadiodeepWarning, match="did not note which cases it was trained on"):
+        scores = rd.score_cohort(model, COHORT[:2])
+    assert scores["outside_training_range"].tolist() == ["", ""]
+    extractor.note_training_range(extractor.facts_of_cases(COHORT), rows)
+    rd.score_cohort(model, COHORT[:2])
+    assert not hasattr(clone(extractor), "training_range_")

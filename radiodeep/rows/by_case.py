@@ -235,7 +235,7 @@ def _uninterrupted(function, cases):
 def _prepare_worker(started, position):
     """In a process of joblib's pool: end if the parent is gone, share the cores, mark the chunk as begun."""
     process = multiprocessing.current_process()
-    if not isinstance(process, LokyProcess):
+    if started is None or not isinstance(process, LokyProcess):  # None: of a run inside a case of another
         return None
     if os.getppid() != multiprocessing.parent_process().pid:
         os._exit(1)

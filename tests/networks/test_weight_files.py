@@ -164,3 +164,44 @@ def test_the_hash_of_a_state_changes_with_names_values_and_shapes():
         {"fd.weight": STATE["fc.weight"], "fc.bias": STATE["fc.bias"]},
     ]
     assert len({first, *map(hash_of_state, others)}) == 4
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"fc.weight": torch.empty(2, 3, device="meta")},
+        {"fc.weight": torch.eye(3).to_sparse()},
+        {7: torch.ones(2)},
+        {"fc.weight": torch.ones(1).expand(10**6, 10**6)},  # 4 TB that lie in four bytes
+    ],
+    ids=["meta", "sparse", "number for a name", "stride 0"],
+)
+def test_what_is_not_a_dense_tensor_with_a_name_is_refused(odd):
+    with pytest.raises(WeightsError, match="holds what is not a dense tensor with a name"):
+        unwrap_state(STATE | odd, "state dict")
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        np.ones(4),
+        np.array([{"name": "fc", "weights": "many"}], dtype=object),
+        np.array([{"name": "fc", "weights": np.array(["a", "b"], dtype=object)}], dtype=object),
+        np.array([{"name": "fc", "weights": np.array([None, [1.0]], dtype=object)[1:]}], dtype=object),
+        np.array([{"name": "fc", "weights": np.array([np.ones((1, 1, 2, 3)), "text"], dtype=object)}], dtype=object),
+    ],
+    ids=["numbers", "a text", "texts", "one array", "a text for biases"],
+)
+def test_matlab_layers_without_arrays_of_numbers_are_refused(tmp_path, layers):
+    scipy.io.savemat(tmp_path / "net.mat", {"layers": layers})
+    with pytest.raises(WeightsError, match=r"net\.mat' (is not a MatConvNet network|holds no weights)"):
+        read_weights_file(tmp_path / "net.mat")
+
+
+def test_a_compressed_matlab_file_with_a_flipped_bit_is_refused(tmp_path):
+    scipy.io.savemat(tmp_path / "net.mat", {"layers": np.random.default_rng(0).normal(size=500)}, do_compression=True)
+    content = bytearray((tmp_path / "net.mat").read_bytes())
+    content[len(content) // 2] ^= 255
+    (tmp_path / "net.mat").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"net\.mat' is not a complete MATLAB file"):
+        read_weights_file(tmp_path / "net.mat")

@@ -262,3 +262,16 @@ def test_random_weights_of_another_network_are_refused():
 def test_a_source_that_has_no_weights_is_refused_with_the_choices(source, name, message):
     with pytest.raises(WeightsError, match=message):
         load_weights(torch.nn.Linear(1, 1), source, name)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool, torch.complex64])
+def test_weights_that_are_not_floating_point_numbers_are_refused(trained, dtype):
+    state = state_of(trained) | {"conv1.0.weight": trained.state_dict()["conv1.0.weight"].to(dtype)}
+    with pytest.raises(WeightsError, match=rf"must be floating-point numbers .*conv1\.0\.weight \({dtype}\)"):
+        load_weights(resnet(n_classes=0), state, "resnet10t")
+
+
+def test_weights_that_are_all_zero_are_refused(trained):
+    state = {key: torch.zeros_like(value) for key, value in trained.state_dict().items()}
+    with pytest.raises(WeightsError, match="all of its filters and matrices are zero"):
+        load_weights(resnet(n_classes=0), state, "resnet10t")
