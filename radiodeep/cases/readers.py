@@ -5,6 +5,8 @@ SimpleITK alone.
 """
 
 import os
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -108,11 +110,14 @@ def _first_bytes(path):
 
 
 def _heads_in(folder):
-    """Yield the first bytes of some files of a folder."""
-    for path in sorted(folder.iterdir())[:20]:
-        if path.is_file():
-            with path.open("rb") as file:
-                yield file.read(4096)
+    """Return the first bytes of some files of a folder."""
+    heads = []
+    with suppress(OSError):  # the folder, or a file, that may not be read
+        for path in islice(folder.iterdir(), 20):
+            if path.is_file():
+                with path.open("rb") as file:
+                    heads.append(file.read(4096))
+    return heads
 
 
 def _is_dicom(head):

@@ -57,6 +57,15 @@ def test_a_problem_is_named_with_the_case(changes, error, message):
         _ = case(**changes).voxels
 
 
+@pytest.mark.parametrize("name", ["{}.nii.gz", "{}.nrrd", "{}.mha"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_inside_the_region_is_found_in_every_format(tmp_path, name, value):
+    image = IMAGE.copy()
+    image[0, 0, 0], image[1, 1, 1] = value, value
+    with pytest.raises(NonFiniteIntensityError, match="c: 1 of 6 voxels"):
+        _ = written(tmp_path, name, image).voxels
+
+
 def test_nan_outside_the_region_is_allowed():
     assert case(image=np.where(MASK > 0, IMAGE, np.nan)).roi.sum() == 6
 
@@ -194,9 +203,10 @@ def test_the_content_hash_is_that_of_the_region_not_of_its_label():
     assert case(mask=two, mask_label=2).content_hash() != case(mask=two, mask_label=1).content_hash()
 
 
-def written(folder, name):
+def written(folder, name, image=None):
     """Write image and mask with voxels of a size that every format holds exactly."""
-    for kind, voxels in (("image", IMAGE.astype(np.int16)), ("mask", MASK)):
+    image = IMAGE.astype(np.int16) if image is None else image
+    for kind, voxels in (("image", image), ("mask", MASK)):
         stored = sitk.GetImageFromArray(voxels)
         stored.SetSpacing((0.5, 0.75, 2.5))
         sitk.WriteImage(stored, str(folder / name.format(kind)))
