@@ -86,6 +86,7 @@ class _AfterPerturbation(StatelessExtractor):
                 case = case.replace(mask_label=label)
             try:
                 changed = perturb(case, self.kind, self.amount, self.margin_mm, self.random_state)
+                changed = changed.replace(mask_label=1)  # the region in memory, whatever the label of the extractor
                 row[:] = np.asarray(self.extractor.transform([changed]))[0]
             except (EmptyMaskError, RoiTooSmallError):  # a small region eroded away: nothing to compare
                 continue

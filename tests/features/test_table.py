@@ -9,6 +9,7 @@ import pytest
 from radiodeep import (
     Case,
     RadiomicsExtractor,
+    extract_perturbed,
     extract_table,
     extract_tables,
     make_phantom_cohort,
@@ -80,6 +81,59 @@ def test_failures_are_recorded_by_case(tmp_path):
     assert table.isna().all(axis=1).tolist() == [False, True, False]
     assert list(table.attrs["errors"]) == ["phantom-001"]
     assert table.attrs["errors"]["phantom-001"].startswith("FileUnreadableError: phantom-001: ")
+
+
+def test_any_error_of_a_case_is_recorded_with_its_type(monkeypatch):
+    transform = Counting.transform
+
+    def out_of_memory(extractor, cases):
+        if any(case.id == "phantom-002" for case in cases):
+            raise MemoryError("Unable to allocate 1 PiB")
+        return transform(extractor, cases)
+
+    monkeypatch.setattr(Counting, "transform", out_of_memory)
+    table = extract_table(Counting(families=["shape"]), COHORT, on_error="record")
+    assert table.attrs["errors"] == {"phantom-002": "MemoryError: phantom-002: Unable to allocate 1 PiB"}
+    assert table.isna().any(axis=1).sum() == 1
+    with pytest.raises(MemoryError, match="Unable to allocate") as raised:
+        extract_table(Counting(families=["shape"]), COHORT)
+    assert raised.value.__notes__ == ["It was raised by the case 'phantom-002'."]
+
+
+def test_repeated_ids_are_refused_by_the_first_of_them():
+    cases = [COHORT[0], COHORT[1], COHORT[2].replace(id="phantom-001"), COHORT[3].replace(id="phantom-000")]
+    with pytest.raises(InputError, match="needs its own id. Got 2 cases with the id 'phantom-000'"):
+        extract_table(RadiomicsExtractor(families=["shape"]), cases)
+
+
+def test_patients_go_with_every_table():
+    cases = [case.replace(patient=f"patient-{number // 2}") for number, case in enumerate(COHORT[:4])]
+    expected = {f"phantom-00{number}": f"patient-{number // 2}" for number in range(4)}
+    shape = RadiomicsExtractor(families=["shape"])
+    for table in extract_tables({"a": shape, "b": shape}, cases).values():
+        assert table.attrs == {"patients": expected, "errors": {}}
+    assert extract_perturbed(shape, cases, [("erode", 1), ("rotate", 5)]).attrs["patients"] == expected
+
+
+def test_a_case_that_cannot_be_perturbed_is_nan_everywhere_and_its_error_is_kept():
+    broken = Case(np.zeros((4, 4, 4)), np.zeros((4, 4, 4)), "broken", (1, 1, 1))
+    changes = [("erode", 1), ("rotate", 5)]
+    table = extract_perturbed(RadiomicsExtractor(families=["shape"]), [*COHORT[:2], broken], changes)
+    assert table.loc["broken"].isna().all(axis=None)
+    assert table.loc[COHORT.ids[:2]].notna().all(axis=None)
+    assert list(table.attrs["errors"]) == ["broken"]
+    assert table.attrs["errors"]["broken"].startswith("EmptyMaskError: broken: ")
+
+
+def test_the_label_of_an_extractor_counts_for_perturbed_cases_too():
+    mask = np.zeros((12, 16, 16), np.uint8)
+    mask[2:10, 2:7, 2:7], mask[2:10, 2:13, 10:14] = 1, 2
+    case = Case(np.random.default_rng(0).normal(0, 50, mask.shape), mask, "both", spacing_mm=(1, 1, 1))
+    second = RadiomicsExtractor(families=["shape"], label=2)
+    expected = extract_perturbed(RadiomicsExtractor(families=["shape"]), [case.replace(mask_label=2)])
+    pd.testing.assert_frame_equal(extract_perturbed(second, [case]), expected)
+    one_change = extract_perturbed(second, [case], [("erode", 1.0)])
+    pd.testing.assert_frame_equal(one_change, expected.loc[[("both", "erode 1")]])
 
 
 def test_another_way_of_handling_errors_is_refused():
