@@ -116,9 +116,8 @@ def write_joblib(model, metadata, extras, part):
     """Write a model to the path `part`, with a checksum."""
     buffer = io.BytesIO()
     joblib.dump(model, buffer)
-    pickled = buffer.getvalue()
-    sha256 = hashlib.sha256(pickled).hexdigest()
-    joblib.dump({"metadata": metadata, "extras": extras, "pickled": pickled, "sha256": sha256}, part)
+    content = {"metadata": metadata, "extras": extras, "pickled": buffer.getvalue()}
+    joblib.dump(content | {"sha256": _sha256_of(content)}, part)
 
 
 def read_joblib(path):
@@ -130,9 +129,7 @@ def read_joblib(path):
         metadata = _checked_metadata(content["metadata"])
         if "model" in content:  # of an earlier version
             return Container(metadata, {}, lambda: content["model"])
-        if not {"extras", "pickled", "sha256"} <= set(content):
-            raise KeyError("it is not whole")
-        if hashlib.sha256(content["pickled"]).hexdigest() != content["sha256"]:
+        if _sha256_of(content) != content["sha256"]:
             raise ValueError("the checksum is wrong")
 
     def build():
@@ -140,6 +137,16 @@ def read_joblib(path):
             return joblib.load(io.BytesIO(content["pickled"]))
 
     return Container(metadata, content["extras"], build)
+
+
+def _sha256_of(content):
+    """Return the sha256 of all that a .joblib file holds, before the model is unpickled."""
+    digest = hashlib.sha256(json.dumps(content["metadata"]).encode())
+    for name, extra in sorted(content["extras"].items()):
+        digest.update(f"|{name}|".encode())
+        digest.update(extra)
+    digest.update(content["pickled"])
+    return digest.hexdigest()
 
 
 @contextmanager
