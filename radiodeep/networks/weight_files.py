@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -129,6 +130,13 @@ def _read_safetensors(path):
 
 def _read_pytorch(path):
     try:
+        if zipfile.is_zipfile(path):  # torch.load does not look at its checksums
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise zipfile.BadZipFile(
+                    f"the checksum of '{damaged}' is wrong, or was not written: torch.serialization.set_crc32_options"
+                )
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(

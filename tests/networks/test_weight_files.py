@@ -205,3 +205,12 @@ def test_a_compressed_matlab_file_with_a_flipped_bit_is_refused(tmp_path):
     (tmp_path / "net.mat").write_bytes(content)
     with pytest.raises(WeightsError, match=r"net\.mat' is not a complete MATLAB file"):
         read_weights_file(tmp_path / "net.mat")
+
+
+def test_a_pytorch_file_with_a_flipped_bit_in_its_numbers_is_refused(tmp_path):
+    torch.save({"fc.weight": torch.ones(1000)}, tmp_path / "net.pt")
+    content = bytearray((tmp_path / "net.pt").read_bytes())
+    content[content.index(torch.ones(4).numpy().tobytes()) + 100] ^= 1
+    (tmp_path / "net.pt").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"net\.pt' is not a complete PyTorch file \(the checksum of .* is wrong"):
+        read_weights_file(tmp_path / "net.pt")
