@@ -76,7 +76,7 @@ def calibration(result, n_groups=5):
     >>> y = np.repeat([0, 1], 40)
     >>> result = cross_validated_auc(LogisticRegression(), rng.normal(size=(80, 2)) + y[:, None], y, cv=10)
     >>> print(calibration(result))
-    Calibration slope 0.93, intercept -0.00, Brier score 0.200
+    Calibration slope 0.93, intercept -0.00, Brier score 0.201
     """
     positive, repeats = _probabilities(result)
     slopes = np.array([_recalibration(positive, probability) for probability in repeats])
@@ -158,7 +158,7 @@ def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
     >>> y = np.repeat([0, 1], 40)
     >>> result = cross_validated_auc(LogisticRegression(), rng.normal(size=(80, 2)) + y[:, None], y, cv=10)
     >>> print(sensitivity_at_specificity(result, 0.9))
-    sensitivity 0.35 (95% CI 0.22-0.50) at specificity 0.90
+    sensitivity 0.34 (95% CI 0.22-0.50) for class 1 at specificity 0.90, threshold chosen on the same cases
     """
     if not 0 < specificity < 1:
         raise StudyError(f"The 'specificity' parameter must lie between 0 and 1. Got {specificity!r}.")

@@ -94,14 +94,15 @@ class ExtractedTables:
         if not missing:
             return
         kept = [row for row in range(len(self.cases)) if row not in self.errors]
-        tables, errors = extract_rows(
-            {key: one.fit(self.cases) for key, one in missing.items()},
-            [self.cases[row] for row in kept],
-            n_jobs=n_jobs,
-            cache_dir=self.cache_dir,
-            on_error="raise" if self.on_error == "raise" else "record",
-            description="Extracting features",
-        )
+        cases = [self.cases[row] for row in kept]
+        for extractor in missing.values():
+            extractor.fit(cases)
+        how = {"n_jobs": n_jobs, "on_error": "raise" if self.on_error == "raise" else "record"}
+        if all(hasattr(case, "in_memory") for case in cases):
+            how |= {"cache_dir": self.cache_dir, "description": "Extracting features"}
+            tables, errors = extract_rows(missing, cases, **how)
+        else:
+            tables, errors = _rows_of_other_inputs(missing, cases, how)
         self.errors |= {kept[place]: message for place, message in errors.items()}
         for key, extractor in missing.items():
             values = np.full((len(self.cases), tables[key].shape[1]), np.nan)
@@ -373,6 +374,17 @@ def _over_cases(fitted, rows):
 def _key(extractor):
     kind = type(extractor)
     return f"{kind.__module__}.{kind.__qualname__} {joblib.hash(extractor.get_params())}"
+
+
+def _rows_of_other_inputs(extractors, inputs, how):
+    """Return tables and errors of inputs that are not cases, for transformers of the user's own."""
+    tables, errors = {}, {}
+    for key, extractor in extractors.items():
+        rows, failed = rows_by_case(extractor.transform, inputs, description="Extracting features", **how)
+        width = len(next(iter(rows.values()), []))
+        tables[key] = np.array([rows.get(place, np.full(width, np.nan)) for place in range(len(inputs))])
+        errors |= failed
+    return tables, errors
 
 
 def _read(cases):
