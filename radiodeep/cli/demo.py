@@ -11,7 +11,7 @@ from radiodeep.cli.study import Study
 from radiodeep.cli.terminal import say
 from radiodeep.files import write_table
 
-_N_NEW = 20
+_N_NEW = 40
 
 
 def demo(output: options.DemoFolder = Path("radiodeep_demo"), jobs: options.Jobs = -1):
@@ -34,4 +34,5 @@ def demo(output: options.DemoFolder = Path("radiodeep_demo"), jobs: options.Jobs
     right = int((scores["prediction"] == new.labels).sum())
     estimate = rd.auc_with_confidence(new.labels, scores["probability_1"])
     say(f"New lesions: {estimate}; {right} of {_N_NEW} labels right.")
+    say("That is as uncertain as the AUCs above: from so few lesions only the intervals can be read.")
     say(f"All of it is in {output}: open {output / 'report.html'} in a browser.")

@@ -222,7 +222,7 @@ def _check_numbers(features, source):
                 f"--id {shlex.quote(name)}, else --drop {shlex.quote(name)}."
             )
     missing = features.isna().to_numpy()
-    missing &= ~missing.all(axis=1, keepdims=True)  # an empty row is that of a case that failed
+    missing = missing & ~missing.all(axis=1, keepdims=True)  # an empty row is that of a case that failed
     if missing.any():
         row, column = np.argwhere(missing)[0]
         raise InputError(

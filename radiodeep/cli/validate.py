@@ -5,6 +5,7 @@ from radiodeep.cli import options
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.output import check_file, finish
 from radiodeep.cli.terminal import say
+from radiodeep.cli.words import in_command_words
 from radiodeep.files import write_table
 
 
@@ -19,7 +20,6 @@ def validate(manifest: options.Manifest, output: options.OptionalTable = None, j
     spare_workers(jobs)
     inspection = rd.inspect_cohort(cohort, n_jobs=jobs)
     if output is not None:
-        write_table(inspection.table, output, index="id" not in inspection.table.columns)
-    say(inspection)
-    say(f"{len(cohort) - len(inspection.errors)} of {len(cohort)} cases can be used.")
+        write_table(inspection.table, output, index=False)
+    say(in_command_words(str(inspection)))
     finish(inspection.errors)

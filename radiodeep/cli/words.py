@@ -24,12 +24,13 @@ _PHRASES = (
     (r"make it with save_model", "make it with 'radiodeep train'"),
     (r"written by save_model", "written by 'radiodeep train'"),
     (r',( or)? a state dict, or weights="random" with a seed', ""),
+    (r"'\.table' has all", "--output writes all"),
     (r", result\.size_alone", ""),
     (r" \(suggest_bin_width finds one\)", ""),
 )
 _PARAMETER = re.compile(rf"The '({'|'.join(_OPTIONS)})' parameter(?: of [A-Z]\w+)?")
 _ARGUMENT = re.compile(rf"(?<![\w./'\"-])({'|'.join(_OPTIONS)})=(?:\"([^\"]*)\"|([^\s,;)]+))")
-_NAME = re.compile(rf"(?<![\w./'\"-])({'|'.join(name for name in _OPTIONS if '_' in name)})(?![\w./'\"-])")
+_NAME = re.compile(rf"(?<![\w./'\"-])({'|'.join(name for name in _OPTIONS if '_' in name)})(?![\w/'\"-]|\.\w)")
 
 
 def in_command_words(message):
