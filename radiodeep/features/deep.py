@@ -440,7 +440,7 @@ def _warn_of_one_intensity(case_id, intensity_range):
         f"lesion. Check that image and mask are not swapped or empty and that the region has more than one "
         f"voxel{limits}.",
         RadiodeepWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

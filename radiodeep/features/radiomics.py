@@ -442,5 +442,5 @@ def _warn_of_flat_region(case, images, values):
         f"{case.id}: {where}{span} fall into one grey level{also}, so that texture says nothing. "
         "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32.",
         RadiodeepWarning,
-        stacklevel=4,
+        stacklevel=7,
     )

@@ -119,7 +119,9 @@ def test_the_encoding_of_windows_is_read_with_a_warning_that_shows_the_letters(t
 def test_backslashes_separate_folders_where_a_file_shows_it(tmp_path):
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "a.nii").touch()
-    (tmp_path / "b\\m.nii").touch()
+    (tmp_path / "b").mkdir()
+    for name in ("b\\m.nii", "b/m.nii"):
+        (tmp_path / name).touch()
     cohort = read_cohort(manifest(tmp_path, "id,image,mask\na,scans\\a.nii,b\\m.nii\nb,no\\a.nii,m\n"))
     assert cohort[0].image == tmp_path / "scans" / "a.nii"
     assert cohort[0].mask == tmp_path / "b\\m.nii"
@@ -163,6 +165,8 @@ def test_a_data_frame_is_read_as_its_file_would_be(tmp_path):
         assert cohort[1].image == tmp_path / "c"
         assert cohort.frame["age"].tolist()[:2] == [60.5, 61]
     assert [case.mask_label for case in read_cohort(tmp_path / "m.csv")] == [1, None, 3]
+    blank = Cohort.from_frame(frame.reindex([0, 5, 1]))
+    assert blank.ids == blank.frame["id"].tolist() == ["7", "8"]
     with pytest.raises(ManifestError, match="the id '7' stands in rows x, y"):
         Cohort.from_frame(frame.assign(**{" ID": 7}).set_axis(["x", "y", "z"]).head(2))
 
@@ -182,6 +186,7 @@ def test_one_blank_label_matters_only_where_labels_are_needed(tmp_path):
     assert [case.label for case in cohort] == [1, None, 0]
     with pytest.raises(ManifestError, match="1 of 3 cases have no label, the first is 'b'"):
         _ = cohort.labels
+    assert cohort.frame["label"].tolist() == [1, None, 0]
     assert cohort[[0, 2]].labels.tolist() == [1, 0]
 
 

@@ -81,6 +81,14 @@ def test_image_and_mask_swapped_are_noticed_whether_or_not_the_case_can_be_read(
     assert "look swapped" in remarks_on(Case(mask, image, "files", mask_label=1))
 
 
+def test_an_image_of_few_bright_voxels_is_known_from_a_mask():
+    mostly_air = np.zeros((6, 60, 60), np.int16)
+    mostly_air.reshape(-1)[10_001:10_025:2] = range(1, 13)
+    binary = np.zeros(mostly_air.shape, np.uint8)
+    binary[2:4, 5:9, 5:9] = 1
+    assert "look swapped" in remarks_on(Case(binary, mostly_air, "x", (1, 1, 1), mask_label=1))
+
+
 def test_a_mask_in_place_of_the_image_is_noticed(tmp_path):
     case = lesion(0)
     text = remarks_on(case.replace(image=case.mask))
@@ -96,9 +104,9 @@ def test_mixed_grids_are_remarked_on(tmp_path):
         source = lesion(number)
         paths = [tmp_path / f"{number}_{name}.nii.gz" for name in ("image", "mask")]
         for path, array in zip(paths, (source.image, source.mask), strict=True):
-            nibabel.save(nibabel.Nifti1Image(array.T, np.diag([-flip * spacing, -1.0, 2.0, 1.0])), path)
+            nibabel.save(nibabel.Nifti1Image(array.T, np.diag([-flip * spacing, -1.0, 3.0, 1.0])), path)
         cases.append(Case(*paths, f"n{number}"))
-    flat = lesion(3, shape=(1, 12, 12), region=(0, slice(3, 9), slice(3, 9)))
+    flat = lesion(3, shape=(1, 12, 12), spacing_mm=(1, 1, 1), region=(0, slice(3, 9), slice(3, 9)))
     assert inspect_cohort([*cases, flat]).remarks == [
         "2-D and 3-D images are mixed (3-D in 3 cases, 2-D in 1 case): n3.",
         "Orientations are mixed (LPS in 2 cases, RPS in 1 case): n2.",
