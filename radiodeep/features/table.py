@@ -98,10 +98,14 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
             f"Every case of a table needs its own id. Got {ids.count(repeated[0])} cases with the id "
             f"'{repeated[0]}'; case.replace(id=...) gives a renamed copy, case.by_label() a case per label of a mask."
         )
-    values, errors = extract_rows(extractors, cases, n_jobs=n_jobs, cache_dir=cache_dir, on_error=on_error)
+    for extractor in extractors.values():
+        extractor.fit(cases)
+    columns = {key: [str(name) for name in one.get_feature_names_out()] for key, one in extractors.items()}
+    n_features = list(map(len, columns.values()))
+    how = {"n_jobs": n_jobs, "cache_dir": cache_dir, "on_error": on_error}
+    values, errors = extract_rows(extractors, cases, n_features=n_features, **how)
     tables = {}
-    for key, extractor in extractors.items():
-        names = [str(name) for name in extractor.get_feature_names_out()]
+    for key, names in columns.items():
         tables[key] = pd.DataFrame(values[key], index=pd.Index(ids, name="id"), columns=names)
         tables[key].attrs["patients"] = {case.id: case.patient for case in cases}
         tables[key].attrs["errors"] = {ids[position]: text for position, text in sorted(errors.items())}

@@ -72,7 +72,9 @@ def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=
     in_pool = effective_n_jobs(n_jobs) > 1
     with (
         counted(description, len(cases), "cases") as advance,
-        tempfile.TemporaryDirectory(prefix="radiodeep-") if in_pool else nullcontext() as started,
+        tempfile.TemporaryDirectory(prefix="radiodeep-", ignore_cleanup_errors=True)
+        if in_pool
+        else nullcontext() as started,
     ):
         return _Run(function, cases, n_jobs if in_pool else 1, on_error, advance, started).all_rows()
 

@@ -1,7 +1,9 @@
 """Extractors and cases in, arrays of features out: every case is read once, and its rows are cached."""
 
+import threading
 import time
 import warnings
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +16,9 @@ _BATCH_BYTES = 2**28  # of voxels that wait for a network
 _POLL_S = 0.05
 
 
-def extract_rows(extractors, cases, *, n_jobs=None, cache_dir=None, on_error="raise", description=None):
+def extract_rows(
+    extractors, cases, *, n_jobs=None, cache_dir=None, on_error="raise", description=None, n_features=None
+):
     """Compute the features of cases with several extractors, and read every case once.
 
     Parameters
@@ -31,6 +35,8 @@ def extract_rows(extractors, cases, *, n_jobs=None, cache_dir=None, on_error="ra
         "record" notes any exception of a case and goes on with the others.
     description : str, optional
         Shown beside the progress bar; the class of the first extractor by default.
+    n_features : sequence of int, optional
+        Of each extractor, if they are fitted and counted already; a network must be run to count them.
 
     Returns
     -------
@@ -59,9 +65,11 @@ def extract_rows(extractors, cases, *, n_jobs=None, cache_dir=None, on_error="ra
     ((3, 14), {})
     """
     cases = list(cases)
-    for extractor in extractors.values():
-        extractor.fit(cases)
-    measurement = _Measurement(list(extractors.values()), cache_dir)
+    if n_features is None:
+        for extractor in extractors.values():
+            extractor.fit(cases)
+        n_features = [len(extractor.get_feature_names_out()) for extractor in extractors.values()]
+    measurement = _Measurement(list(extractors.values()), list(n_features), cache_dir)
     description = type(next(iter(extractors.values()))).__name__ if description is None else description
     how = {"n_jobs": n_jobs, "on_error": on_error}
     rows, errors = rows_by_case(measurement, cases, description=description, **how)
@@ -91,9 +99,9 @@ class _Row(NamedTuple):
 class _Measurement:
     """Rows of several extractors side by side; a case is read once for all of them."""
 
-    def __init__(self, extractors, cache_dir):
+    def __init__(self, extractors, sizes, cache_dir):
         self.extractors = extractors
-        self.sizes = [len(extractor.get_feature_names_out()) for extractor in extractors]
+        self.sizes = sizes
         self.labels = [_labels_of(extractor) for extractor in extractors]
         self.in_batches = any(getattr(extractor, "needs_batches", False) for extractor in extractors)
         self.at_once = CHUNK if self.in_batches else None
@@ -133,7 +141,7 @@ class _Measurement:
             lacking = [job for job in jobs if job.parts[number] is None]
             if not lacking:
                 continue
-            with warnings.catch_warnings(record=True) as caught:
+            with self._warnings_recorded() as caught:
                 rows = np.asarray(extractor.transform([job.cases[number] for job in lacking]), dtype=np.float64)
             for job, row in zip(lacking, rows, strict=True):
                 job.keep(number, row, caught)
@@ -141,6 +149,11 @@ class _Measurement:
                 warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         for job in jobs:
             job.release()
+
+    def _warnings_recorded(self):
+        """Return a context of the warnings that go into the cache; recording is not safe in threads."""
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        return warnings.catch_warnings(record=True) if self.cache and in_main_thread else nullcontext([])
 
 
 class _Job:
