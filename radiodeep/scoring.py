@@ -39,7 +39,8 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     n_jobs : int, optional
         Processes; -1 for all cores.
     cache_dir : path-like, optional
-        Features are kept here, as in `extract_table`, so that a killed run continues where it was.
+        Features are kept here, as in `extract_table`, so that a killed run continues where it was. Predictions of
+        networks (`CNNClassifier`) are not.
 
     Returns
     -------
@@ -148,7 +149,7 @@ class _Scorer:
         self.extractors = [part for part in noted if isinstance(part, StatelessExtractor)]
         self.judged = _judged(model, self.extractors)
         self.in_memory = all(getattr(part, "label", None) is None for part in self.extractors)
-        self.cached = {} if cache_dir is None else _by_settings(self.extractors)
+        self.cached = {} if cache_dir is None else _by_settings(noted or parts_of(model))
 
     def __call__(self, cases):
         if self.trained is None:
@@ -187,12 +188,13 @@ class _Scorer:
             )
 
 
-def _by_settings(extractors):
+def _by_settings(parts):
     """Return lists of equal extractors, those that learn nothing, under a hash of their settings."""
     by_settings = {}
-    for extractor in extractors:
-        if not get_tags(extractor).requires_fit:
-            extractor.transform([])  # raises if its weights have changed since it was fitted
+    for extractor in parts:
+        if isinstance(extractor, StatelessExtractor) and not get_tags(extractor).requires_fit:
+            if hasattr(extractor, "weights_sha256_"):
+                extractor.transform([])  # raises if its weights have changed since it was fitted
             key = f"{type(extractor).__qualname__} {joblib.hash(extractor.get_params(deep=False))}"
             by_settings.setdefault(key, []).append(extractor)
     return by_settings

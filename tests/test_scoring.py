@@ -185,13 +185,14 @@ def test_a_model_of_tables_says_that_it_takes_a_table():
         rd.score_cohort(model, COHORT)
 
 
-def test_a_model_that_noted_nothing_gives_a_warning():
+def test_a_model_that_noted_nothing_gives_a_warning(tmp_path):
     extractor = rd.RadiomicsExtractor(families=["shape"])
     rows = extractor.fit(COHORT).transform(COHORT)
     model = Pipeline([("extractor", extractor), ("classifier", GaussianNB().fit(rows, COHORT.labels))])
     with pytest.warns(RadiodeepWarning, match="did not note which cases it was trained on"):
-        scores = rd.score_cohort(model, COHORT[:2])
+        scores = rd.score_cohort(model, COHORT[:2], cache_dir=tmp_path)
     assert scores["outside_training_range"].tolist() == ["", ""]
+    assert len(list(tmp_path.glob("*.row"))) == 2
     extractor.note_training_range(extractor.facts_of_cases(COHORT), rows)
     rd.score_cohort(model, COHORT[:2])
     assert not hasattr(clone(extractor), "training_range_")
