@@ -63,6 +63,8 @@ def extract_perturbed(
 class _AfterPerturbation(StatelessExtractor):
     """An extractor that sees each case after a small change."""
 
+    needs_batches = False
+
     def __init__(self, extractor, kind, amount, margin_mm, random_state):
         self.extractor = extractor
         self.kind = kind

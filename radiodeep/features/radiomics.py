@@ -152,6 +152,7 @@ class RadiomicsExtractor(StatelessExtractor):
     """
 
     libraries = ("numpy", "scipy", "SimpleITK", "PyWavelets", "numba", "pyradiomics")  # the numbers depend on them
+    needs_batches = False  # several cases at once are no faster than one after the other
 
     # More parameters than a constructor should have: each is a setting of pyradiomics that people name in their
     # papers, and scikit-learn can search and clone flat ones only.

@@ -1,5 +1,6 @@
 """Extractors and cases in, arrays of features out: every case is read once, and its rows are cached."""
 
+import numbers
 import threading
 import time
 import warnings
@@ -24,7 +25,8 @@ def extract_rows(
     Parameters
     ----------
     extractors : dict from str to extractor
-        Transformers of cases that learn nothing.
+        Transformers of cases that learn nothing. Their rows are computed in batches of eight cases, unless all of
+        them have the attribute `needs_batches=False`.
     cases : sequence of Case
     n_jobs : int, optional
         Processes; -1 for all cores.
@@ -103,7 +105,7 @@ class _Measurement:
         self.extractors = extractors
         self.sizes = sizes
         self.labels = [_labels_of(extractor) for extractor in extractors]
-        self.in_batches = any(getattr(extractor, "needs_batches", False) for extractor in extractors)
+        self.in_batches = any(getattr(extractor, "needs_batches", True) for extractor in extractors)
         self.at_once = CHUNK if self.in_batches else None
         self.waits = False
         self.cache = None if cache_dir is None else RowCache(cache_dir)
@@ -165,7 +167,7 @@ class _Job:
         self.problem = ""
         self.claimed = None
         regions = {labels: _regions(case, labels) for labels in dict.fromkeys(measurement.labels)}
-        self.cases = [_with_region(case, regions[labels]) for labels in measurement.labels]
+        self.cases = [_as_shown(case, labels, regions[labels]) for labels in measurement.labels]
         self.n_bytes = sum(region.voxels.nbytes for listed in regions.values() for region in listed)
         self.parts = [None] * len(self.cases)
         self.is_mine = True
@@ -219,14 +221,15 @@ class _Job:
                 time.sleep(_POLL_S)
             else:
                 self.is_mine = False
-                return None
+                return self.release()
 
 
 def _labels_of(extractor):
     """Return the labels that an extractor, or those inside it, takes of masks whose case names none."""
     params = extractor.get_params() if hasattr(extractor, "get_params") else {}
-    labels = {value for name, value in params.items() if name.split("__")[-1] == "label"}
-    return tuple(sorted((label for label in labels if label is None or isinstance(label, int)), key=str)) or (None,)
+    values = [value for name, value in params.items() if name.split("__")[-1] == "label"]
+    labels = {value for value in values if value is None or isinstance(value, numbers.Integral)}
+    return tuple(sorted(labels, key=str)) or (None,)
 
 
 def _regions(case, labels):
@@ -236,7 +239,9 @@ def _regions(case, labels):
     return [(case if label is None else case.replace(mask_label=label)).in_memory() for label in labels]
 
 
-def _with_region(case, regions):
-    """Return the case in memory; from disk again for an extractor of several labels."""
-    # A region in memory is a mask of 1, and an extractor replaces no label that is there.
-    return regions[0].replace(mask_label=1) if len(regions) == 1 else case
+def _as_shown(case, labels, regions):
+    """Return the case in memory as an extractor with these labels gets it; from disk again if there are several."""
+    if len(regions) > 1:
+        return case
+    # An extractor would ask a case without a label for its own, but a region in memory is a mask of 1.
+    return regions[0] if labels == (None,) else regions[0].replace(mask_label=1)
