@@ -35,6 +35,8 @@ def test_the_facts_of_a_case_are_read_once(monkeypatch):
         (CaseFacts(3, (1.0, 0.3, 0.7), (5.0, 55.0, 150.0)), ["spacing 0.3 mm (trained on 0.6 to 0.9)"]),
         (CaseFacts(3, (1.0, 0.7, 0.7), (5.0, 55.0, 301.0)), ["intensities 5 to 301 (trained on 0 to 200)"]),
         (CaseFacts(3, (1.0, 0.7, 0.7), (-101.0, 0.0, 50.0)), ["intensities -101 to 50 (trained on 0 to 200)"]),
+        (CaseFacts(3, (1.0, 0.7, 0.7), (5.0, 20.0, 38.0)), ["intensities 5 to 38 (trained on 0 to 200)"]),
+        (CaseFacts(3, (1.0, 0.7, 0.7), (7.0, 7.0, 7.0)), ["intensities 7 (trained on 0 to 200)"]),
         (CaseFacts(2, (99.0, 0.7, 0.7), (5.0, 55.0, 150.0)), []),
     ],
 )
@@ -60,9 +62,9 @@ def test_features_are_outside_if_more_than_a_twentieth_is_far_beyond():
     trained = {"n_cases": 20, "features": np.stack([low, high])}
     row = np.full(41, 0.5)
     row[0] = 99.0
-    row[1:3] = 2.6, -1.6  # a margin of 1 + 10 / 20
+    row[1:3] = 3.6, -2.6  # a margin of 2 + 10 / 20
     assert features_outside(row, names, trained) == []
-    row[3] = 2.4
+    row[3] = 3.4
     assert features_outside(row, names, trained) == []
     row[3] = -4.0
     assert features_outside(row, names, trained) == ["3 of 41 features, e.g. f3"]
