@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from functools import wraps
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from radiodeep.cases.cohort import as_cases
@@ -31,6 +32,8 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         if "transform" in cls.__dict__:
             cls.transform = _observable(cls.transform)
         super().__init_subclass__(**kwargs)
+        if "transform" in cls.__dict__:
+            cls.transform = _with_ids(cls.transform)
 
     def fit_transform(self, X, y=None, **fit_params):
         """Fit, compute the features of the training cases, and note their range.
@@ -120,15 +123,33 @@ def _observable(transform):
 
     @wraps(transform)
     def observable(self, cases, *args, **kwargs):
-        if _OBSERVER.get() is None:
-            return transform(self, cases, *args, **kwargs)
-        observed, known = _OBSERVER.get()
-        rows_by_id = next((rows for extractor, rows in known if extractor is self), None)
-        if rows_by_id is None:
-            rows = transform(self, cases, *args, **kwargs)
-        else:
-            rows = np.stack([rows_by_id[case.id] for case in as_cases(cases)])
-        observed.append((self, rows))
-        return rows
+        # Only a name of this module, so that an extractor defined in a script can be sent to other processes.
+        return _observed(transform, self, cases, *args, **kwargs)
 
     return observable
+
+
+def _observed(transform, extractor, cases, *args, **kwargs):
+    if _OBSERVER.get() is None:
+        return transform(extractor, cases, *args, **kwargs)
+    observed, known = _OBSERVER.get()
+    rows_by_id = next((rows for one, rows in known if one is extractor), None)
+    if rows_by_id is None:
+        rows = transform(extractor, cases, *args, **kwargs)
+    else:
+        rows = np.stack([rows_by_id[case.id] for case in as_cases(cases)])
+    observed.append((extractor, rows))
+    return rows
+
+
+def _with_ids(transform):
+    """Return a `transform` whose table, with ``set_output(transform="pandas")``, has the ids of the cases as index."""
+
+    @wraps(transform)
+    def indexed(self, cases, *args, **kwargs):
+        rows = transform(self, cases, *args, **kwargs)
+        if isinstance(rows, pd.DataFrame):
+            rows.index = pd.Index([case.id for case in as_cases(cases)], name="id")
+        return rows
+
+    return indexed

@@ -100,6 +100,16 @@ def test_any_error_of_a_case_is_recorded_with_its_type(monkeypatch):
     assert raised.value.__notes__ == ["It was raised by the case 'phantom-002'."]
 
 
+def test_an_extractor_defined_in_a_script_works_in_processes():
+    class Doubled(RadiomicsExtractor):
+        def transform(self, cases):
+            return 2 * super().transform(cases)
+
+    doubled = Doubled(families=["shape"])
+    table = extract_table(doubled, COHORT[:4], n_jobs=2)
+    np.testing.assert_array_equal(table.to_numpy(), 2 * RadiomicsExtractor(families=["shape"]).transform(COHORT[:4]))
+
+
 def test_repeated_ids_are_refused_by_the_first_of_them():
     cases = [COHORT[0], COHORT[1], COHORT[2].replace(id="phantom-001"), COHORT[3].replace(id="phantom-000")]
     with pytest.raises(InputError, match="needs its own id. Got 2 cases with the id 'phantom-000'"):

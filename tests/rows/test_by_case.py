@@ -1,4 +1,7 @@
-"""Items by position: any error is the case's own, and neither a killed process nor Ctrl-C loses more than it must."""
+"""Items by position: any error is the case's own, and neither a killed process nor Ctrl-C loses more than it must.
+
+Tests that kill processes take some seconds: joblib starts a new pool after each.
+"""
 
 import os
 import signal
