@@ -28,9 +28,8 @@ def main():
         code = app(prog_name="radiodeep", standalone_mode=False) or 0  # typer.Exit comes back as its exit code
     except BaseException as error:
         code = INTERRUPTED if interruption.has_come else _explained(error)
-    if interruption.has_come:
+    if code == INTERRUPTED:
         _say_interrupted(sys.argv[1:])
-        code = INTERRUPTED
     sys.exit(code)
 
 
