@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from contextlib import closing, nullcontext
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from joblib.externals.loky.backend.process import LokyProcess
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
-from radiodeep.exceptions import InputError, WorkerKilledError
+from radiodeep.exceptions import InputError, RadiodeepWarning, WorkerKilledError
 from radiodeep.progress import counted
 
 CHUNK = 8  # cases that a function of many cases gets at once
@@ -162,10 +163,12 @@ class _Run:
     def _task(self, chunk, chunks):
         chunks[chunk[0]] = chunk
         numbered = [(position, self.cases[position]) for position in chunk]
-        return delayed(_rows_of_chunk)(self.function, numbered, self.on_error, self.started)
+        return delayed(_rows_and_warnings)(self.function, numbered, self.on_error, self.started)
 
     def _take(self, outcome):
-        rows, errors, seconds = outcome
+        rows, errors, seconds, texts = outcome
+        for text in texts:
+            warnings.warn(text, RadiodeepWarning, stacklevel=5)
         self.rows |= rows
         self.errors |= errors
         self.seconds_per_case = seconds / (len(rows) + len(errors))
@@ -180,6 +183,19 @@ def _finished(tasks, n_jobs):
     backend, _ = get_active_backend()
     return_as = "generator_unordered" if backend.supports_return_generator else "list"
     yield from Parallel(n_jobs=n_jobs, return_as=return_as)(tasks)
+
+
+def _rows_and_warnings(function, numbered, on_error, started):
+    """Return what `_rows_of_chunk` does, and radiodeep's warnings, which a process of a pool would only print."""
+    if not isinstance(multiprocessing.current_process(), LokyProcess):
+        return *_rows_of_chunk(function, numbered, on_error, started), []
+    with warnings.catch_warnings(record=True) as caught:
+        outcome = _rows_of_chunk(function, numbered, on_error, started)
+    own = [str(one.message) for one in caught if issubclass(one.category, RadiodeepWarning)]
+    for one in caught:
+        if not issubclass(one.category, RadiodeepWarning):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return *outcome, own
 
 
 def _rows_of_chunk(function, numbered, on_error, started):

@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import joblib
 import pytest
 
-from radiodeep.exceptions import InputError, WorkerKilledError
+from radiodeep.exceptions import InputError, RadiodeepWarning, WorkerKilledError
 from radiodeep.rows import rows_by_case
 
 
@@ -198,6 +199,19 @@ def test_what_numba_makes_of_ctrl_c_is_a_keyboard_interrupt_again():
 
     with pytest.raises(KeyboardInterrupt):
         rows_by_case(interrupted, listed("a"), on_error="record")
+
+
+def warned(cases):
+    for case in cases:
+        warnings.warn(f"{case.id}: flat", RadiodeepWarning, stacklevel=1)
+    return ids_of(cases)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_warnings_reach_the_caller_from_every_process(n_jobs):
+    with pytest.warns(RadiodeepWarning) as caught:
+        rows_by_case(warned, listed("a", "b"), n_jobs=n_jobs)
+    assert [str(one.message) for one in caught] == ["a: flat", "b: flat"]
 
 
 POOL = """
