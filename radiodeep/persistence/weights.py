@@ -74,13 +74,16 @@ def with_paths(model, recorded, extras, folder, given):
     Raises
     ------
     WeightsError
-        A file is not found, or has another content.
+        A file is not found or has another content, or the model does not need the one that was given.
     """
     known = _checked(recorded)
-    for part in parts_of(model):
-        path = _weights_path(part)
-        if path is None or not _is_needed(part):
-            continue
+    needed = [(part, _weights_path(part)) for part in parts_of(model) if _weights_path(part) and _is_needed(part)]
+    names = {path.name for _, path in needed}
+    if given is not None and not (set(given) <= names if isinstance(given, dict) else names):
+        raise WeightsError(
+            f"The 'weights' parameter names a file that the model does not need. It needs {', '.join(names) or 'none'}."
+        )
+    for part, path in needed:
         sha256 = known.get(str(part.weights)) or getattr(part, "weights_sha256_", None)
         part.weights = str(_found(path, sha256, extras, folder, given))
 

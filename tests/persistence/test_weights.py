@@ -79,6 +79,15 @@ def test_a_file_can_be_given_and_must_be_the_one_of_the_training(fitted, tmp_pat
         rd.load_model(path, weights=tmp_path / "none.safetensors")
 
 
+def test_a_file_that_the_model_does_not_need_is_refused(fitted, tmp_path):
+    path = rd.save_model(fitted, tmp_path / "model.skops")
+    with pytest.raises(WeightsError, match=r"does not need\. It needs own\.safetensors"):
+        rd.load_model(path, weights={"other.safetensors": "other.safetensors"})
+    path = rd.save_model(GaussianNB().fit([[0.0], [1.0]], [0, 1]), tmp_path / "table.skops")
+    with pytest.raises(WeightsError, match=r"does not need\. It needs none"):
+        rd.load_model(path, weights="own.safetensors")
+
+
 def save_as_before(model, path):
     """Write a .skops file as earlier versions did, with the path of the weights as it was given."""
     skops.io.dump(model, path)
