@@ -39,7 +39,7 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
     """
     reach = _SPLINE_REACH + int(np.ceil(radius))
     near = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
-    data = _finite(image[near].astype(np.float64))
+    data = _finite(image[near])
     begin = np.array([side.start - around.start for side, around in zip(box, near, strict=True)])
     places = np.argwhere(roi) + begin  # (n_voxels, zyx)
     sphere = icosphere(subdivision, radius)

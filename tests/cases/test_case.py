@@ -196,6 +196,11 @@ def test_the_content_hash_changes_with_what_matters_only():
     assert len({one.content_hash() for one in [case(), *others]}) == 5
 
 
+def test_the_content_hash_knows_the_shape_and_the_type_of_equal_bytes():
+    arrays = (np.ones((1, 4, 6), np.int16), np.ones((1, 6, 4), np.int16), np.ones((1, 4, 6), np.uint16))
+    assert len({Case(one, one > 0, "c", spacing_mm=(1, 1, 1)).content_hash() for one in arrays}) == 3
+
+
 def test_the_content_hash_is_that_of_the_region_not_of_its_label():
     assert case().content_hash() == case(mask=MASK * np.uint8(9), mask_label=9).content_hash()
     two = MASK.copy()

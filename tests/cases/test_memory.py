@@ -18,6 +18,12 @@ def test_an_image_at_the_limit_is_allowed():
     check_image_size((1024, 1024, 1024), "it", "")
 
 
+def test_every_copy_that_is_held_counts():
+    check_image_size((1024, 1024, 512), "it", "", copies=2)
+    with pytest.raises(ImageTooLargeError, match=r"8.01 GiB in double precision \(2 copies at once\)"):
+        check_image_size((1025, 1024, 512), "it", "", copies=2)
+
+
 def test_the_environment_moves_the_limit(monkeypatch):
     monkeypatch.setenv("RADIODEEP_MAX_IMAGE_GIB", "16")
     check_image_size((2048, 1024, 1024), "it", "")
