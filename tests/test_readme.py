@@ -20,6 +20,7 @@ def test_the_quickstart_runs(repository, tmp_path, monkeypatch, capsys):
     assert [line.split(" AUC")[0] for line in beside] == [
         "  leave-one-out is biased low; 10-fold, 5 repeats:",
         "  size alone:",
+        "  positive class: 1",
     ]
     assert names["handcrafted_table"].shape == (40, 107)
     assert names["scores"]["error"].tolist() == [""] * 4

@@ -123,11 +123,12 @@ class StudyResult:
         )
 
     def __str__(self):
-        lines = [f"{self.sentence}, positive class {self.positive}"]
+        lines = [self.sentence]
         if self.beside is not None:
             lines.append(f"  {self.cv} is biased low; {self.beside.cv}: {self.beside.sentence}")
         if self.size_alone is not None:
             lines.append(f"  {self.size_sentence}")
+        lines.append(f"  positive class: {self.positive}")
         if self.excluded:
             lines.append(f"  left out: {', '.join(map(str, self.excluded))}")
         return "\n".join(lines)

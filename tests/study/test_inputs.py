@@ -216,7 +216,7 @@ def test_the_other_class_as_the_positive_one_turns_scores_round(model, cv):
         roc_auc_score(labels == "malignant", first.predictions["score"]),
         roc_auc_score(labels == "normal", last.predictions["score"]),
     )
-    assert "positive class malignant" in str(first)
+    assert str(first).endswith("  positive class: malignant")
     with pytest.raises(StudyError, match="One result is about class 'normal', the other about 'malignant'"):
         compare_auc(last, first)
     assert compare_auc(first, first).p_value == 1
