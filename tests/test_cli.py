@@ -18,6 +18,7 @@ import SimpleITK as sitk
 import radiodeep as rd
 from radiodeep.cli import main
 from radiodeep.cli.terminal import aligned
+from radiodeep.cli.words import in_command_words
 from radiodeep.exceptions import RadiodeepWarning
 
 MODULE = [sys.executable, "-m", "radiodeep"]
@@ -135,7 +136,7 @@ def test_validate_shows_the_cases_and_names_the_broken_ones(folder, tmp_path, ra
     done = radiodeep("validate", folder / "new" / "manifest.csv", "-o", tmp_path / "v.csv", "--jobs", 1)
     assert done.code == 2
     assert "5 of 8 cases can be used" in done.out
-    assert "3 cases were left out" in done.err
+    assert "3 cases could not be used" in done.err
     assert "phantom-019: the mask outlines no voxel" in done.err
     table = pd.read_csv(tmp_path / "v.csv", index_col="id")
     assert table["error"].notna().sum() == 3
@@ -231,7 +232,20 @@ def test_seed_and_features_reach_the_study(known, cache, tmp_path, radiodeep):
         assert radiodeep("study", known, "-o", tmp_path / str(seed), *arguments).code == 0
     scores = [pd.read_csv(tmp_path / seed / "predictions_handcrafted.csv")["score"] for seed in "01"]
     assert not np.allclose(*scores)
-    assert not (tmp_path / "0" / "predictions_deep.csv").exists()
+
+
+def test_tables_of_an_earlier_study_do_not_stay_in_its_folder(table, tmp_path, radiodeep):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    (tmp_path / "out" / "predictions_deep.csv").write_text("of another study")
+    assert study_of(radiodeep, table, tmp_path / "t.csv").code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "notes.txt",
+        "predictions_all_features.csv",
+        "selected_features_all_features.csv",
+        "settings.json",
+        "report.html",
+    }
 
 
 def test_image_types_and_parameter_files_reach_extract_and_study(known, tmp_path, radiodeep):
@@ -602,6 +616,28 @@ def test_tables_of_text_fit_80_columns():
     assert max(map(len, lines)) <= 80
     assert any("leave-one-group-out" in line for line in lines)
     assert lines[-1].split("  ")[0] == "all features"
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("The 'n_jobs' parameter must be an int.", "--jobs must be an int."),
+        (
+            "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32.",
+            "Use a smaller --bin-width, or --bin-count 32.",
+        ),
+        ("use load_model(path, allow_other_versions=True).", "use --other-versions."),
+        ("Give it with load_model(path, weights='r18.pth').", "Give it with --weights FILE."),
+        ("Read the AUC beside that of size alone, result.size_alone.", "Read the AUC beside that of size alone."),
+        (
+            "Study one class against the others, e.g. y == 'large'.",
+            "Study one class against the others: write 1 and 0 into the column of the labels.",
+        ),
+        ("'my_bin_width.csv' and /data/bin_width/a stay", "'my_bin_width.csv' and /data/bin_width/a stay"),
+    ],
+)
+def test_messages_speak_of_options(message, shown):
+    assert in_command_words(message) == shown
 
 
 # Ctrl-C

@@ -91,7 +91,7 @@ def finish(errors, path=None):
         return
     n_errors = len(errors)
     where = "" if path is None else f" (also in {path})"
-    say(f"{n_errors} case{'s were' if n_errors > 1 else ' was'} left out{where}:", err=True)
+    say(f"{n_errors} case{'s' if n_errors > 1 else ''} could not be used{where}:", err=True)
     for case_id, message in errors.items():
         named = message if str(case_id) in message else f"{case_id}: {message}"
         say(f"  {named}", err=True)

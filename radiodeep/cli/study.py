@@ -24,6 +24,8 @@ from radiodeep.cli.terminal import aligned, say
 from radiodeep.exceptions import InputError
 from radiodeep.files import write_table
 
+WHOLE_TABLE = "all features"  # the model of a table whose column names do not tell handcrafted and deep ones apart
+
 
 def study(
     source: options.Source,
@@ -111,19 +113,29 @@ class Study:
 def write_study(results, output, source, n_given):
     """Write the tables, settings.json and report.html of a study."""
     first = next(iter(results.values()))
-    for name, result in results.items():
-        name = name.replace(" ", "_")
-        probability = {"probability": f"probability_{result.positive}"}
-        write_table(result.predictions.rename(columns=probability), output / f"predictions_{name}.csv")
-        if result.beside is not None:
-            write_table(result.beside.scores, output / f"scores_of_repeats_{name}.csv")
-        chosen = result.folds["selected_features"].explode().rename("feature").reset_index()
-        write_table(chosen[["fold", "feature"]], output / f"selected_features_{name}.csv", index=False)
+    for name in (*FeatureSet, WHOLE_TABLE):
+        _write_tables(results.get(name), output, name.replace(" ", "_"))
     settings = facts(source, n_given, len(first.predictions), first.excluded)
     settings |= {"positive": str(first.positive), "cv": first.cv}
     settings |= {name: result.settings for name, result in results.items()}
     write_settings(settings, output / "settings.json")
     rd.write_report(results, output / "report.html")
+
+
+def _write_tables(result, output, name):
+    """Write the tables of a model; without a result, those of an earlier study in the same folder go."""
+    predictions = output / f"predictions_{name}.csv"
+    scores = output / f"scores_of_repeats_{name}.csv"
+    selected = output / f"selected_features_{name}.csv"
+    for path in (predictions, scores, selected):
+        path.unlink(missing_ok=True)
+    if result is None:
+        return
+    write_table(result.predictions.rename(columns={"probability": f"probability_{result.positive}"}), predictions)
+    if result.beside is not None:
+        write_table(result.beside.scores, scores)
+    chosen = result.folds["selected_features"].explode().rename("feature").reset_index()
+    write_table(chosen[["fold", "feature"]], selected, index=False)
 
 
 def overview(results):
@@ -164,7 +176,7 @@ def _of_images(manifest, labels, measurement, recipe, kinds):
 
 def _of_table(table, recipe, kinds):
     if table.kinds is None:
-        models = {"all features": recipe.over_columns(None)}
+        models = {WHOLE_TABLE: recipe.over_columns(None)}
     else:
         parts = {kind: table.kinds if kind is FeatureSet.combined else {kind: table.kinds[kind]} for kind in kinds}
         models = {kind.value: recipe.over_columns(columns) for kind, columns in parts.items()}

@@ -25,6 +25,8 @@ _PHRASES = (
     (r"written by save_model", "written by 'radiodeep train'"),
     (r',( or)? a state dict, or weights="random" with a seed', ""),
     (r"'\.table' has all", "--output writes all"),
+    (r"others, e\.g\. y == 'large'\.", "others: write 1 and 0 into the column of the labels."),
+    (r" Give sizes of all cases as 'size', or size=None\.", ""),
     (r", result\.size_alone", ""),
     (r" \(suggest_bin_width finds one\)", ""),
 )
