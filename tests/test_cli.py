@@ -182,6 +182,16 @@ def test_study_and_train_go_on_without_the_cases_that_fail(folder, cache, tmp_pa
     assert pd.read_csv(tmp_path / "m.errors.csv")["id"].tolist() == failed
 
 
+@pytest.mark.parametrize("command", ["study", "train"])
+def test_a_cohort_of_which_no_case_can_be_read_is_an_error(command, tmp_path, radiodeep):
+    rows = "".join(f"c{number},none.nii,none.nii,{number % 2}\n" for number in range(8))
+    (tmp_path / "m.csv").write_text(f"id,image,mask,label\n{rows}")
+    done = radiodeep(command, tmp_path / "m.csv", "-o", tmp_path / "x.skops", *QUICK)
+    assert done.code == 1
+    assert "FileUnreadableError: c0: " in done.err
+    assert done.err.count("\n") == 1
+
+
 def test_a_case_without_a_label_is_left_out_by_name(folder, known, cache, tmp_path, radiodeep):
     manifest = manifest_of_both(folder, tmp_path / "m.csv")
     table = pd.read_csv(manifest, dtype=str)[:16]
@@ -422,6 +432,7 @@ def test_a_manifest_without_masks_is_no_table_of_features(tmp_path, radiodeep):
         (["study", "--output-folder", "x"], "See radiodeep study --help."),
         (["study", "m.csv", "-o", "x", "--cv", "abc"], "--cv must be leave-one-out, leave-pair-out or a number of"),
         (["study", "m.csv", "-o", "x", "--cv", "1"], "Got '1'."),
+        (["study", "m.csv", "-o", "x", "--seed", "-1"], "Invalid value for '--seed'"),
         (["study", "m.csv", "-o", "x", "--features", "all"], "--features takes handcrafted, deep, combined"),
     ],
 )

@@ -109,7 +109,7 @@ Labels = Annotated[
 SelectorOption = Annotated[Selector, typer.Option(metavar="NAME", help=", ".join(Selector))]
 ClassifierOption = Annotated[Classifier, typer.Option(metavar="NAME", help=", ".join(Classifier))]
 Count = Annotated[int, typer.Option(metavar="NUMBER", help="Features kept of each kind, handcrafted and deep")]
-Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of folds and forests")]
+Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Seed of folds and forests")]
 Trusted = Annotated[bool, typer.Option("--trusted", help="Open a .joblib model, which can run any code")]
 OtherVersions = Annotated[
     bool, typer.Option("--other-versions", help="Open a model of other versions; its predictions may differ")

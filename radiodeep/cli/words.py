@@ -27,6 +27,7 @@ _PHRASES = (
     (r"'\.table' has all", "--output writes all"),
     (r"others, e\.g\. y == 'large'\.", "others: write 1 and 0 into the column of the labels."),
     (r" Give sizes of all cases as 'size', or size=None\.", ""),
+    (r"None or an int other than 0", "a whole number other than 0"),
     (r", result\.size_alone", ""),
     (r" \(suggest_bin_width finds one\)", ""),
 )

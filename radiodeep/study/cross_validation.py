@@ -238,6 +238,8 @@ def cross_validate_tables(parts, y, design):
     for one, study in zip(shared, given, strict=True):
         errors |= one.errors | _failed(study, design.on_error)
     kept = np.array([row for row in range(len(everyone.ids)) if row not in errors], dtype=int)
+    if not len(kept):
+        raise StudyError(f"None of the {len(everyone.ids)} cases can be studied. {errors[min(errors)]}")
     study = everyone.take(kept) if errors else everyone
     plans = _plans(study, design)
     if sizes is not None:
