@@ -717,5 +717,8 @@ def test_the_demo_shows_the_whole_main_job(tmp_path, radiodeep):
         path.name for path in (tmp_path / "demo").iterdir()
     }
     assert len(pd.read_csv(tmp_path / "demo" / "scores.csv")) == 40
-    assert re.search(r"New lesions: AUC 0\.\d\d \(95% CI 0\.\d\d-\d\.\d\d\), n=40; \d\d of 40 labels right", done.out)
-    assert "only the intervals can be read" in done.out
+    assert re.search(
+        r"Combined features, new lesions: AUC 0\.\d\d \(95% CI 0\.\d\d-\d\.\d\d\), n=40; \d\d of 40 labels right",
+        done.out,
+    )
+    assert "So few lesions say little" in done.out

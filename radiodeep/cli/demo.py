@@ -33,6 +33,6 @@ def demo(output: options.DemoFolder = Path("radiodeep_demo"), jobs: options.Jobs
     write_table(scores, output / "scores.csv", index=False)
     right = int((scores["prediction"] == new.labels).sum())
     estimate = rd.auc_with_confidence(new.labels, scores["probability_1"])
-    say(f"New lesions: {estimate}; {right} of {_N_NEW} labels right.")
-    say("That is as uncertain as the AUCs above: from so few lesions only the intervals can be read.")
+    say(f"Combined features, new lesions: {estimate}; {right} of {_N_NEW} labels right.")
+    say("So few lesions say little: compare this interval with that of the study above.")
     say(f"All of it is in {output}: open {output / 'report.html'} in a browser.")

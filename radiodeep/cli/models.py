@@ -5,13 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import radiodeep as rd
-from radiodeep.cli.options import DEFAULT_BIN_COUNT, Classifier, FeatureSet, Selector, listed
+from radiodeep.cli.options import DEFAULT_BIN_COUNT, IMAGE_TYPES, Classifier, FeatureSet, Selector, listed
 from radiodeep.exceptions import InputError
-
-IMAGE_TYPES = (
-    *("Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient"),
-    *("LBP2D", "LBP3D"),
-)
 
 
 @dataclass(frozen=True)

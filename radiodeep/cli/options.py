@@ -34,6 +34,10 @@ class Classifier(StrEnum):
 
 
 DEFAULT_BIN_COUNT = 32
+IMAGE_TYPES = (
+    *("Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient"),
+    *("LBP2D", "LBP3D"),
+)
 ALL_FEATURES = ",".join(FeatureSet)
 
 _TABLE_OF_CASES = "csv, tsv or parquet with the columns id, image, mask and, as needed, patient, label, mask_label"
@@ -82,7 +86,10 @@ BinCount = Annotated[
 ]
 ImageTypes = Annotated[
     str | None,
-    typer.Option(metavar="LIST", help="Images to measure, e.g. Original,Wavelet,LoG  [default: Original]"),
+    typer.Option(
+        metavar="LIST",
+        help=f"Images to measure, of {', '.join(IMAGE_TYPES)}  [default: Original]",
+    ),
 ]
 Sigma = Annotated[str | None, typer.Option(metavar="LIST", help="Widths of the LoG filter in mm, e.g. 1,3")]
 Params = Annotated[
