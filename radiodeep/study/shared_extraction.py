@@ -44,7 +44,7 @@ def over_positions(models, X, n_jobs=None, *, on_error="raise", cache_dir=None):
     tables = ExtractedTables(list(X), cache_dir, on_error)
     shared = {name: _with_shared_head(model, tables) for name, model in models.items()}
     heads = list(_heads(shared.values()))
-    tables.fill([head.extractor for head in heads if isinstance(head, SharedExtraction)], n_jobs)
+    tables.fill({head.key(): head.extractor for head in heads if isinstance(head, SharedExtraction)}, n_jobs)
     if on_error == "exclude" and any(isinstance(head, CaseLookup) for head in heads):
         tables.read_all(n_jobs)
     rows = np.array([row for row in range(len(X)) if row not in tables.errors], dtype=int)
@@ -89,8 +89,8 @@ class ExtractedTables:
         self._tables = {}
 
     def fill(self, extractors, n_jobs=None):
-        """Compute the tables that are missing; every case is read once for all of them."""
-        missing = {key: one for one in extractors if (key := _key(one)) not in self._tables}
+        """Compute the tables of extractors (by their keys) that are missing; each case is read once for all."""
+        missing = {key: one for key, one in extractors.items() if key not in self._tables}
         if not missing:
             return
         kept = [row for row in range(len(self.cases)) if row not in self.errors]
@@ -116,13 +116,10 @@ class ExtractedTables:
         _, errors = rows_by_case(_read, self.cases, n_jobs=n_jobs, on_error="record", description="Reading cases")
         self.errors |= errors
 
-    def values_of(self, extractor):
-        self.fill([extractor])
-        return self._tables[_key(extractor)][0]
-
-    def names_of(self, extractor):
-        self.fill([extractor])
-        return np.asarray(self._tables[_key(extractor)][1], dtype=object)
+    def of(self, key, extractor):
+        """Return the table of an extractor and the names of its columns."""
+        self.fill({key: extractor})
+        return self._tables[key]
 
     def numbers(self):
         return list(self._tables.values())
@@ -215,18 +212,20 @@ class SharedExtraction(SharedTable):
     setting once per process.
     """
 
-    def __init__(self, extractor, tables):
+    def __init__(self, extractor, tables, key=None):
         self.extractor = extractor
         self.tables = tables
+        self._key = key
 
     def __sklearn_clone__(self):
-        return SharedExtraction(clone(self.extractor), self.tables)
+        return SharedExtraction(clone(self.extractor), self.tables, self._key)
 
     def get_params(self, deep=True):
         return self.extractor.get_params(deep=deep)
 
     def set_params(self, **params):
         self.extractor.set_params(**params)
+        self._key = None
         return self
 
     def fit(self, rows, y=None):
@@ -235,13 +234,17 @@ class SharedExtraction(SharedTable):
 
     def fill(self):
         """Return the table of all cases, computed unless it is there already."""
-        return self.tables.values_of(self.extractor)
+        return self.tables.of(self.key(), self.extractor)[0]
 
     def get_feature_names_out(self, input_features=None):
-        return self.tables.names_of(self.extractor)
+        return np.asarray(self.tables.of(self.key(), self.extractor)[1], dtype=object)
 
     def key(self):
-        return _key(self.extractor)
+        """Return what tells the tables of different settings apart."""
+        if self._key is None:
+            kind = type(self.extractor)
+            self._key = f"{kind.__module__}.{kind.__qualname__} {joblib.hash(self.extractor.get_params())}"
+        return self._key
 
     def over_cases(self, rows):
         """Return the extractor, which knows the training cases that are in `rows`."""
@@ -369,11 +372,6 @@ def _over_cases(fitted, rows):
         fitted.estimator = _over_cases(fitted.estimator, rows)
         fitted.best_estimator_ = _over_cases(fitted.best_estimator_, rows)
     return fitted
-
-
-def _key(extractor):
-    kind = type(extractor)
-    return f"{kind.__module__}.{kind.__qualname__} {joblib.hash(extractor.get_params())}"
 
 
 def _rows_of_other_inputs(extractors, inputs, how):
