@@ -144,6 +144,8 @@ def read_parameters(path):
         return _read(yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader))
     except (InputError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"The parameter file '{path.name}' cannot be used: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"The parameter file '{path.name}' is nested too deeply to be one of pyradiomics.") from error
 
 
 def _read(content):

@@ -233,6 +233,12 @@ def _cases_or_table(X):
             f"Expected a dense table of cases x features. Got {type(X).__name__} of shape {shape}; of one feature "
             "take X.reshape(-1, 1) or frame[[name]], of a sparse matrix X.toarray()."
         )
+    columns = getattr(X, "columns", None)
+    if columns is not None and not columns.is_unique:
+        raise StudyError(
+            f"The column {str(columns[columns.duplicated()][0])!r} comes twice, so that selected features could not be "
+            "told apart. Rename one of them, e.g. with add_prefix before tables are joined."
+        )
     return X
 
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch, get_tags
 
-from radiodeep.exceptions import SingleClassError
+from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.rows import extract_rows, rows_by_case
 from radiodeep.study.inputs import aligned
 
@@ -162,6 +162,8 @@ def fit_over_cases(model, X, y, n_jobs=None, cache_dir=None, on_error="raise"):
     over_rows = shared.models["model"]
     excluded = {cases[row].id: message for row, message in shared.errors.items()}
     labels = np.asarray(aligned(y, cases, "y"))[shared.rows]
+    if not len(labels):
+        raise StudyError(f"None of the {len(cases)} cases can be used. {next(iter(excluded.values()), '')}")
     if len(np.unique(labels)) < 2:
         raise SingleClassError(
             f"The {len(labels)} cases that could be measured hold one class only. {next(iter(excluded.values()), '')}"

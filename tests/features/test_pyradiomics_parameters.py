@@ -160,3 +160,10 @@ def test_the_same_file_gives_pyradiomics_the_same_features(write):
     ours = RadiomicsExtractor.from_pyradiomics(path)
     values = dict(zip(ours.get_feature_names_out(), ours.transform([case])[0], strict=True))
     assert values == pytest.approx(theirs, rel=1e-6, abs=1e-5)
+
+
+def test_a_file_nested_beyond_any_use_is_refused(tmp_path):
+    path = tmp_path / "deep.yaml"
+    path.write_text("[" * 5000)
+    with pytest.raises(InputError, match="deep.yaml' is nested too deeply"):
+        RadiomicsExtractor.from_pyradiomics(path)

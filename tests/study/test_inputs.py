@@ -95,6 +95,12 @@ def test_a_case_that_comes_twice_is_refused():
         cross_validated_auc(make_pipeline(SHAPE, GaussianNB()), cases, [case.label for case in cases], cv=3)
 
 
+def test_a_column_that_comes_twice_is_refused():
+    X, y = table()
+    with pytest.raises(StudyError, match="The column 'f0' comes twice.*add_prefix"):
+        cross_validated_auc(GaussianNB(), pd.concat([X, X[["f0"]]], axis=1), y, cv=5)
+
+
 def test_equal_rows_under_two_names_and_copies_of_the_label_are_pointed_out(tmp_path):
     X, y = table()
     copied = pd.concat([X, X.iloc[[3]].rename({"case 3": "copy"})])
