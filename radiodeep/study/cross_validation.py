@@ -22,6 +22,7 @@ from radiodeep.study.inputs import (
     check_magnitudes,
     failed_rows,
     missing_values,
+    row_names,
     study_input,
     suspicions,
 )
@@ -227,9 +228,9 @@ def cross_validate_tables(parts, y, design):
     for models, _ in parts:
         _check_models(models)
     given = [study_input(X, y, design.groups, design.positive) for _, X in parts]
-    everyone, n_jobs = given[0], design.n_jobs
-    sizes = given_sizes(design.size, everyone)
-    _plans(everyone, design)  # a design that cannot work is an error before hours of extraction
+    everyone = next((one for one in given if one.patients is not None), given[0])
+    sizes, n_jobs = given_sizes(design.size, everyone), design.n_jobs
+    plans = _plans(everyone, design)  # a design that cannot work is an error before hours of extraction
     shared = [
         over_positions(models, study.X, n_jobs, on_error=design.on_error, cache_dir=design.cache_dir)
         for (models, _), study in zip(parts, given, strict=True)
@@ -240,8 +241,10 @@ def cross_validate_tables(parts, y, design):
     kept = np.array([row for row in range(len(everyone.ids)) if row not in errors], dtype=int)
     if not len(kept):
         raise StudyError(f"None of the {len(everyone.ids)} cases can be studied. {errors[min(errors)]}")
-    study = everyone.take(kept) if errors else everyone
-    plans = _plans(study, design)
+    study = everyone
+    if errors:
+        study = everyone.take(kept)
+        plans = _plans(study, design)
     if sizes is not None:
         sizes = sizes[kept]
     elif isinstance(design.size, str):
@@ -259,7 +262,7 @@ def cross_validate_tables(parts, y, design):
             scores = shared_scores(model, rows, study.y, n_jobs, known) if plans[0].leaves_one_out else {}
             subjects[name] = _Subject(model, rows, describe(models[name]), scores)
     try:
-        outcomes = _run(subjects, plans, study, sizes, n_jobs)
+        outcomes = _run(subjects, plans, replace(study, X=None), sizes, n_jobs)  # X would go to every process
     except ValueError as error:
         _explain(error, shared, kept, study.ids)
         raise
@@ -319,10 +322,12 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     ...
     radiodeep.exceptions.LeakageError: 1 patient is in both cohorts: 'phantom-007'. ...
     """
-    train, test = study_input(X_train, y_train, positive=positive), study_input(X_test, y_test, positive=positive)
+    # Rows of one name may be on one side: there is one fold.
+    train = study_input(X_train, y_train, row_names(X_train), positive)
+    test = study_input(X_test, y_test, row_names(X_test), positive)
     if list(train.classes) != list(test.classes):
         raise StudyError(f"The training labels are {list(train.classes)}, the test labels {list(test.classes)}.")
-    both = sorted(_people(train) & _people(test))
+    both = sorted(_people(train, test) & _people(test, train))
     if both:
         raise LeakageError(
             f"{len(both)} patient{'s are' if len(both) > 1 else ' is'} in both cohorts: "
@@ -424,7 +429,9 @@ def _explain(error, shared, kept, ids):
             raise StudyError(f"{sentence} (The estimator says: {str(error).splitlines()[0]})") from error
 
 
-def _people(study):
-    """Return who the rows belong to: patients, or row names that are not mere numbers."""
-    names = study.ids if study.patients is None else study.patients
+def _people(study, other):
+    """Return who the rows belong to: patients if both sides know theirs, or row names that are not mere numbers."""
+    names = study.patients or []
+    if study.patients is None or other.patients is None:
+        names = [*names, *study.ids]
     return {name for name in names if isinstance(name, str)}

@@ -128,16 +128,26 @@ def aligned(values, X, name):
     Raises
     ------
     StudyError
-        The Series names other cases than X; the message gives the first that differs.
+        The Series names other cases than X; the message gives the first that differs. Or one is numbered from 0
+        and the other has these numbers in another order, so that they may be names or positions.
     """
     if not isinstance(values, pd.Series) or isinstance(X, np.ndarray) or len(values) != len(X):
         return values
     ids, index = row_names(X), values.index
-    names = index.tolist()
-    if names in (ids, list(range(len(ids)))):
+    names, numbers = index.tolist(), list(range(len(ids)))
+    if names == ids:
         return values.to_numpy()
-    if index.is_unique and set(names) == set(ids):
+    are_the_same = index.is_unique and set(names) == set(ids)
+    if are_the_same and numbers in (names, ids):
+        raise StudyError(
+            f"X and '{name}' hold the same row numbers in different order, and one of them counts from 0 to "
+            f"{len(ids) - 1}, as a new index does. Pass {name}.loc[X.index] if the numbers name the cases, or "
+            f"{name}.to_numpy() if both are in the same order."
+        )
+    if are_the_same:
         return values.loc[ids].to_numpy()
+    if names == numbers:
+        return values.to_numpy()
     mine, other = next(pair for pair in zip(ids, names, strict=True) if pair[0] != pair[1])
     raise StudyError(
         f"X and '{name}' name different cases: the first that differs is {mine!r} in X and {other!r} in '{name}'. "

@@ -10,7 +10,7 @@ from radiodeep.progress import with_progress
 from radiodeep.study.auc import ConfidenceInterval, delong_covariance, positive_labels
 from radiodeep.study.evidence import auc_of_outcomes
 from radiodeep.study.folds import fit_folds, out_of_fold
-from radiodeep.study.inputs import checked_groups, study_input
+from radiodeep.study.inputs import aligned, checked_groups, study_input
 from radiodeep.study.shared_extraction import over_positions
 from radiodeep.study.shared_selection import shared_scores
 from radiodeep.study.splits import check_folds, plan_of
@@ -185,7 +185,7 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
     >>> print(bootstrap_auc(GaussianNB(), rng.normal(size=(40, 3)) + y[:, None], y))
     AUC 0.90 (95% CI 0.79-0.97; .632+ bootstrap, 200 resamples)
     """
-    study = study_input(X, y, groups)
+    study = study_input(X, y, getattr(X, "patients", None) if groups is None else groups)
     shared = over_positions({"model": estimator}, study.X, n_jobs)
     model, rows, y, people = shared.models["model"], shared.rows, study.y, study.groups
     people = np.arange(len(y)) if people is None else np.unique(people, return_inverse=True)[1]
@@ -217,7 +217,8 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
     ----------
     result : StudyResult
     groups : array-like of shape (n_cases,), optional
-        Patients, in the order of ``result.predictions``; DeLong's interval takes cases as independent.
+        Patients, in the order of ``result.predictions`` or as a Series by case id; DeLong's interval takes cases as
+        independent.
     n_resamples : int, default=2000
     random_state : int, default=0
     confidence_level : float, default=0.95
@@ -231,7 +232,7 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
         raise StudyError("Pairs of leave-pair-out cannot be drawn as patients. Take repeated folds, e.g. cv=10.")
     y, scores = result.predictions["label"].to_numpy(), result.scores.to_numpy(dtype=float).T
     positive = positive_labels(y, getattr(result, "positive", None))
-    people = checked_groups(groups, len(y))
+    people = checked_groups(aligned(groups, result.predictions, "groups"), len(y))
     people = np.arange(len(y)) if people is None else np.unique(people, return_inverse=True)[1]
     rng = np.random.default_rng(random_state)
     draws = (_drawn(people, y, rng) for _ in range(n_resamples))

@@ -286,7 +286,11 @@ def _over_rows(models, X):
         numbers = X if numeric else X.select_dtypes(["number", "bool"])
         plain, names = numbers.to_numpy(dtype=np.float64, na_value=np.nan), [str(name) for name in numbers.columns]
     else:
-        plain, names = np.asarray(X, dtype=np.float64), [f"x{column}" for column in range(X.shape[1])]
+        names = [f"x{column}" for column in range(X.shape[1])]
+        try:
+            plain = np.asarray(X, dtype=np.float64)
+        except ValueError:  # text among the numbers
+            return SharedRows(models, X, {}, [])
     if not (numeric and all(_takes_arrays(model, columns) for model in models.values())):
         return SharedRows(models, X, {}, [(plain, names)])
     table = SharedTable(plain, np.asarray(names, dtype=str))
