@@ -22,6 +22,7 @@ _FORMAT = 4  # raise when the numbers of an extractor change for the same settin
 _MAGIC = b"rdrow\x00\x00\x01"
 _DIGEST = 16
 _CLAIM_S = 300.0  # after this a claim is void: the other run hangs, or its machine is gone
+_tidied = {}  # folder: when this process tidied it
 
 
 class RowCache:
@@ -108,7 +109,14 @@ class RowCache:
             self._path(key, ".claim").unlink(missing_ok=True)
 
     def tidy(self):
-        """Remove what killed runs have left: void claims, and files that were never finished."""
+        """Remove what killed runs have left: void claims, and files that were never finished.
+
+        It lists the whole folder, so a process does it once in five minutes.
+        """
+        folder, now = self.folder.absolute(), time.monotonic()
+        if now - _tidied.get(folder, -_CLAIM_S) < _CLAIM_S:
+            return
+        _tidied[folder] = now
         for path in [*self.folder.glob("*.claim"), *self.folder.glob(".part-*")]:
             try:
                 if _is_void(path):

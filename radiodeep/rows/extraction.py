@@ -153,9 +153,14 @@ class _Measurement:
             job.release()
 
     def _warnings_recorded(self):
-        """Return a context of the warnings that go into the cache; recording is not safe in threads."""
+        """Return a context of the warnings that go into the cache, also those that the user's filters ignore now.
+
+        Recording is not safe in threads.
+        """
         in_main_thread = threading.current_thread() is threading.main_thread()
-        return warnings.catch_warnings(record=True) if self.cache and in_main_thread else nullcontext([])
+        if self.cache and in_main_thread:
+            return warnings.catch_warnings(record=True, action="always", category=RadiodeepWarning)
+        return nullcontext([])
 
 
 class _Job:

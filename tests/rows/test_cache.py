@@ -87,6 +87,16 @@ def test_what_killed_runs_left_is_removed_and_what_is_in_work_is_not(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".part-new.row", "k.row", "mine.claim"]
 
 
+def test_a_folder_is_listed_once_in_five_minutes(tmp_path, monkeypatch):
+    path = tmp_path / "old.claim"
+    for clock, is_left in ((1000.0, False), (1299.0, True), (1301.0, False)):
+        path.touch()
+        os.utime(path, (0, 0))
+        monkeypatch.setattr(module.time, "monotonic", lambda clock=clock: clock)
+        RowCache(tmp_path).tidy()
+        assert path.exists() is is_left
+
+
 def settings_of(**parameters):
     return settings_text(RadiomicsExtractor(**parameters))
 

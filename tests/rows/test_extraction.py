@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,15 @@ def test_warnings_about_a_case_come_with_its_row_from_the_cache(tmp_path):
     for name in ("first", "second"):
         with pytest.warns(RadiodeepWarning, match=f"^{name}: all intensities .* fall into one grey level"):
             rows_of(RadiomicsExtractor(families=["glcm"]), [flat.replace(id=name)], tmp_path)
+
+
+def test_warnings_that_were_ignored_come_with_the_row_when_they_are_not(tmp_path):
+    flat = COHORT[0].replace(image=np.full(COHORT[0].voxels.shape, 7.0))
+    extractor = RadiomicsExtractor(families=["glcm"])
+    with warnings.catch_warnings(action="ignore"):
+        extract_rows({"": extractor}, [flat], cache_dir=tmp_path)
+    with pytest.warns(RadiodeepWarning, match="all intensities .* fall into one grey level"):
+        extract_rows({"": extractor}, [flat], cache_dir=tmp_path)
 
 
 def test_a_full_disk_is_a_warning_and_leaves_nothing(tmp_path, counting, monkeypatch):
