@@ -37,6 +37,7 @@ _PER_CASE = {
     "components": "region in several pieces",
     "border": "region touches the border of the image",
     "whole": "region is (almost) the whole image",
+    "not_finite": "voxels that are NaN or infinite outside of the region (most filters refuse them)",
     "no_spacing": "file without voxel size, 1 mm is assumed",
 }
 
@@ -187,8 +188,9 @@ def _measured(case):
     share = values.size / voxels.size
     axes = sum(size > 1 for size in extent)
     n_components = int(label(roi[box], np.ones((3, 3, 3)))[1])
-    lowest, highest = _finite_range(voxels)
+    lowest, highest, is_finite = _finite_range(voxels)
     flags = {
+        "not_finite": not is_finite,
         "swapped": mask is not None and _has_many_values(mask) and not _has_many_values(voxels),
         "same_file": case.image is case.mask or (isinstance(case.image, Path) and case.image == case.mask),
         "constant": values.size > 1 and values.min() == values.max(),
@@ -236,11 +238,12 @@ def _has_many_values(voxels):
 
 
 def _finite_range(voxels):
-    lowest, highest = float(np.fmin.reduce(voxels, axis=None)), float(np.fmax.reduce(voxels, axis=None))
-    if not (math.isfinite(lowest) and math.isfinite(highest)):
-        finite = voxels[np.isfinite(voxels)]
-        lowest, highest = float(finite.min()), float(finite.max())
-    return lowest, highest
+    """Return the lowest and the highest finite intensity, and whether all are finite."""
+    lowest, highest = float(voxels.min()), float(voxels.max())  # NaN if a voxel is
+    if math.isfinite(lowest) and math.isfinite(highest):
+        return lowest, highest, True
+    finite = voxels[np.isfinite(voxels)]
+    return float(finite.min()), float(finite.max()), False
 
 
 def _image_hash(voxels):

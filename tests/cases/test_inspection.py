@@ -151,11 +151,13 @@ def test_classes_are_counted():
     assert remarks_on(*cases) == "Labels: no label in 1 case, x in 2 cases, y in 1 case."
 
 
-def test_values_outside_the_region_that_are_no_numbers_do_not_hide_the_range():
+def test_values_outside_the_region_that_are_not_finite_are_remarked_on_and_do_not_hide_the_range():
     case = lesion(0)
     image = case.image.copy()
     image[0, 0, :2] = np.nan, np.inf
-    row = inspect_cohort([case.replace(image=image)]).table.iloc[0]
+    found = inspect_cohort([case.replace(image=image)])
+    assert "1 case: voxels that are NaN or infinite outside of the region" in found.remarks[0]
+    row = found.table.iloc[0]
     assert (row["lowest"], row["highest"]) == (image[np.isfinite(image)].min(), image[np.isfinite(image)].max())
 
 
