@@ -408,8 +408,9 @@ def _remarks(shared, kept, study):
     """Return what is suspicious about the numbers that the models see; infinite ones are an error."""
     found = []
     for values, names in shared.tables:
-        check_magnitudes(values[kept], names, study.ids)
-        found += suspicions(values[kept], names, study.ids, study.y == study.classes[1])
+        values = values[kept]
+        check_magnitudes(values, names, study.ids)
+        found += suspicions(values, names, study.ids, study.y == study.classes[1])
     return found
 
 

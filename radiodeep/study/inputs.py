@@ -179,9 +179,9 @@ def failed_rows(X):
 
 def check_magnitudes(values, names, ids):
     """Raise StudyError if a feature is infinite or so large that computing with it overflows."""
-    with np.errstate(invalid="ignore"):
-        wrong = np.argwhere(np.abs(values) > _LARGEST_FEATURE)
-    if len(wrong):
+    is_wrong = (values > _LARGEST_FEATURE) | (values < -_LARGEST_FEATURE)
+    if is_wrong.any():
+        wrong = np.argwhere(is_wrong)
         row, column = wrong[0]
         raise StudyError(
             f"{len(wrong)} values of the table are infinite or beyond {_LARGEST_FEATURE:g}: the first is "
@@ -310,6 +310,6 @@ def _copies_of_the_label(values, positive):
     centred_label = positive - positive.mean()
     with np.errstate(all="ignore"):  # constant columns have no correlation
         centred = values - values.mean(axis=0)
-        norms = np.sqrt((centred**2).sum(axis=0) * (centred_label**2).sum())
+        norms = np.sqrt(np.einsum("ij,ij->j", centred, centred) * (centred_label**2).sum())
         correlation = np.abs(centred_label @ centred) / norms
     return np.flatnonzero(correlation > _COPY_OF_THE_LABEL).tolist()

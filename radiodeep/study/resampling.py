@@ -256,8 +256,8 @@ def _permuted(y, groups, n_permutations, random_state, can_be_studied=lambda lab
         of_group = y[first]
         if (of_group[member_of] != y).any():
             raise StudyError(
-                "A group has cases of both labels, so groups cannot change labels as a whole. Shuffle cases "
-                "(groups=None) only if cases of one patient are independent."
+                "A group or patient has cases of both labels, so groups cannot change labels as a whole. Leave those "
+                "groups out."
             )
     drawn = []
     for _ in range(100 * n_permutations):

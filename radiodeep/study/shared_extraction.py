@@ -47,6 +47,7 @@ def over_positions(models, X, n_jobs=None, *, on_error="raise", cache_dir=None):
     tables.fill({head.key(): head.extractor for head in heads if isinstance(head, SharedExtraction)}, n_jobs)
     if on_error == "exclude" and any(isinstance(head, CaseLookup) for head in heads):
         tables.read_all(n_jobs)
+    tables.on_error = "raise"  # of settings that a search tries later: no case can be left out any more
     rows = np.array([row for row in range(len(X)) if row not in tables.errors], dtype=int)
     return SharedRows(shared, rows, tables.errors, tables.numbers())
 

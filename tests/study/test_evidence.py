@@ -137,7 +137,7 @@ def test_whole_patients_change_labels():
     patients = np.repeat(np.arange(12), 2)
     found = permutation_test(GaussianNB(), X, y, cv=3, groups=patients, n_permutations=5)
     assert len(found.null_aucs) == 5
-    with pytest.raises(StudyError, match="A group has cases of both labels"):
+    with pytest.raises(StudyError, match="A group or patient has cases of both labels"):
         permutation_test(GaussianNB(), X, np.arange(24) % 2, cv=3, groups=patients, n_permutations=5)
 
 

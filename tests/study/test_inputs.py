@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -429,3 +431,19 @@ def test_groups_of_an_interval_are_matched_by_name():
     intervals = [bootstrap_interval(result, groups, n_resamples=50) for groups in (patients, patients[::-1])]
     assert intervals[0] == intervals[1]
     assert intervals[0] != bootstrap_interval(result, n_resamples=50)
+
+
+class FailsWithWideBins(RadiomicsExtractor):
+    """Cannot measure case 3 in wide bins."""
+
+    def transform(self, cases):
+        if self.bin_width == 50 and any(case.id == "phantom-003" for case in cases):
+            raise ValueError("phantom-003: too wide")
+        return super().transform(cases)
+
+
+def test_a_setting_that_fails_for_a_case_is_not_tuned_with_a_row_of_nan():
+    model = make_pipeline(FailsWithWideBins(families=["firstorder"]), SimpleImputer(), GaussianNB())
+    search = GridSearchCV(model, {"failswithwidebins__bin_width": [25, 50]}, cv=2, error_score="raise")
+    with pytest.raises(ValueError, match="phantom-003: too wide"):
+        cross_validated_auc(search, COHORT, COHORT.labels, cv=3, n_repeats=1, on_error="exclude")
