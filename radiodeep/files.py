@@ -6,6 +6,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
+
 from radiodeep.exceptions import OutputError
 
 _FORMULA = re.compile(r"[=+\-@\t\r\n\0]")  # how a cell begins that a spreadsheet would evaluate
@@ -109,7 +111,8 @@ def without_formulas(frame):
     frame = frame.copy()
     for position, dtype in enumerate(frame.dtypes):
         if dtype.kind not in "biufcmM":
-            frame.isetitem(position, frame.iloc[:, position].map(_guarded))
+            cells = [_guarded(cell) for cell in frame.iloc[:, position]]
+            frame.isetitem(position, pd.array(cells, dtype=object))  # else 1 beside None would become 1.0
     frame.columns = frame.columns.map(_guarded)
     frame.index = frame.index.map(_guarded) if len(frame) else frame.index
     return frame

@@ -56,3 +56,9 @@ def test_texts_that_begin_like_formulas_are_guarded_and_numbers_are_not(tmp_path
     assert (read["value"] == -1.5).all()
     write_table(frame, tmp_path / "table.parquet")
     assert pd.read_parquet(tmp_path / "table.parquet").index.tolist() == texts
+
+
+def test_whole_numbers_beside_missing_ones_stay_whole(tmp_path):
+    frame = pd.DataFrame({"label": pd.Series([1, None, 0], dtype=object), "name": ["=a", "b", None]})
+    write_table(frame, tmp_path / "table.csv", index=False)
+    assert (tmp_path / "table.csv").read_text() == "label,name\n1,'=a\n,b\n0,\n"
