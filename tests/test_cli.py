@@ -39,7 +39,7 @@ def radiodeep(capfd, monkeypatch):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["radiodeep", *map(str, arguments)])
-        previous = signal.getsignal(signal.SIGINT)
+        previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs in the background
         try:
             with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
                 main()
@@ -686,7 +686,13 @@ def test_ctrl_c_is_said_with_the_way_to_go_on(options, message, turned, known, t
 def test_ctrl_c_of_a_terminal_leaves_no_worker_and_no_traceback(after_s, known, tmp_path):
     command = [*MODULE, "extract", known, "-o", tmp_path / "t.csv", "--features", "handcrafted", "--jobs", "2"]
     command += ["--image-types", "Original,Wavelet"]
-    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    started = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in jobs in the background
+    )
     while started.poll() is None and n_in_group(started.pid) < 3:  # it, and two that track resources of workers
         time.sleep(0.02)
     time.sleep(after_s)

@@ -125,6 +125,6 @@ def test_an_unknown_window_is_refused():
 
 def test_square_pixels_beyond_the_limit_of_memory_are_refused():
     with pytest.raises(
-        ImageTooLargeError, match=r"box: a slice brought to pixels of 1e-06 mm has .* Use window='exact'"
+        ImageTooLargeError, match=r"box: a slice brought to pixels of 1e-07 mm has .* Use window='exact'"
     ):
-        lesion_planes(case(spacing_mm=(2.0, 1.0, 1e-6)), "three-orthogonal", "crop", 8)
+        lesion_planes(case(spacing_mm=(2.0, 1.0, 1e-7)), "three-orthogonal", "crop", 8)

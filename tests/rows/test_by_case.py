@@ -184,11 +184,19 @@ except KeyboardInterrupt:
 """
 
 
+def _allow_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which shells ignore in jobs in the background
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("after_s", [0.05, 0.11, 0.17, 0.23, 0.31, 0.4])
 def test_ctrl_c_in_a_compiled_loop_is_a_keyboard_interrupt(after_s):
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(after_s)], capture_output=True, text=True, timeout=100
+        [sys.executable, "-c", INTERRUPTED, str(after_s)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        preexec_fn=_allow_ctrl_c,
     )
     assert (done.returncode, done.stderr) == (130, "")
 
@@ -243,7 +251,7 @@ def _alive(pid):
 @pytest.mark.parametrize("signal_of_end", [signal.SIGKILL, signal.SIGINT])
 def test_no_process_of_the_pool_outlives_its_parent(tmp_path, signal_of_end):
     script = POOL.replace("sys.argv[1]", repr(str(tmp_path)))
-    parent = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL, preexec_fn=_allow_ctrl_c)
     workers = []
     while len(workers) < 2 and parent.poll() is None:
         workers = [int(path.name) for path in tmp_path.iterdir()]
