@@ -103,7 +103,7 @@ def write_report(results, path, title="radiodeep study"):
     OutputError
         The file cannot be written.
     """
-    if Path(path).suffix not in (".html", ".htm"):
+    if Path(path).suffix.lower() not in (".html", ".htm"):
         raise InputError(
             f"A report is written as .html. Got '{path}' instead; for a PDF print the page from a browser."
         )
@@ -121,8 +121,8 @@ def write_report(results, path, title="radiodeep study"):
         class_counts=", ".join(f"{count} of label {label}" for label, count in counts.items()),
         positive=listed[0].positive,
         method=_method(listed),
-        remarks=listed[0].remarks,
-        excluded=listed[0].excluded,
+        remarks=dict.fromkeys(remark for result in listed for remark in result.remarks),
+        excluded={name: reason for result in listed for name, reason in result.excluded.items()},
         against=_against_size,
         cv=listed[0].cv,
         level=f"{listed[0].confidence_interval.level:.0%}",

@@ -4,6 +4,7 @@ Labels, groups and sizes given as a pandas Series are matched with the rows by n
 different order cannot be mixed up silently.
 """
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -310,6 +311,12 @@ def _copies_of_the_label(values, positive):
     centred_label = positive - positive.mean()
     with np.errstate(all="ignore"):  # constant columns have no correlation
         centred = values - values.mean(axis=0)
+        gaps = np.flatnonzero(np.isnan(centred).any(axis=0))
+        if len(gaps):  # a missing value counts as the mean of its column
+            known = values[:, gaps]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # columns without any value
+                centred[:, gaps] = np.nan_to_num(known - np.nanmean(known, axis=0))
         norms = np.sqrt(np.einsum("ij,ij->j", centred, centred) * (centred_label**2).sum())
         correlation = np.abs(centred_label @ centred) / norms
     return np.flatnonzero(correlation > _COPY_OF_THE_LABEL).tolist()

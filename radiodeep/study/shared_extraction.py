@@ -17,6 +17,7 @@ from sklearn.utils import Bunch, get_tags
 
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.rows import extract_rows, rows_by_case
+from radiodeep.study.inner_folds import keep_groups_together
 from radiodeep.study.inputs import aligned
 
 _SEARCHES = (GridSearchCV, RandomizedSearchCV)
@@ -169,7 +170,11 @@ def fit_over_cases(model, X, y, n_jobs=None, cache_dir=None, on_error="raise"):
         raise SingleClassError(
             f"The {len(labels)} cases that could be measured hold one class only. {next(iter(excluded.values()), '')}"
         )
-    return _over_cases(over_rows.fit(shared.rows, labels), shared.rows), excluded
+    patients = np.array([str(cases[row].patient) for row in shared.rows])
+    repeated = len(set(patients)) < len(patients)
+    inner = keep_groups_together(over_rows, labels, patients) if repeated else {}
+    over_rows.fit(shared.rows, labels).set_params(**inner)
+    return _over_cases(over_rows, shared.rows), excluded
 
 
 class SharedTable(TransformerMixin, BaseEstimator):

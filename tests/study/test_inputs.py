@@ -111,6 +111,9 @@ def test_equal_rows_under_two_names_and_copies_of_the_label_are_pointed_out(tmp_
     copied = pd.concat([X, X.iloc[[3]].rename({"case 3": "copy"})])
     with pytest.warns(RadiodeepWarning, match="1 case has the same features as another case, e.g. 'copy' as 'case 3'"):
         cross_validated_auc(GaussianNB(), copied, np.append(y, y.iloc[3]), cv=5)
+    gaps = X.assign(outcome=y.where(np.arange(40) != 3))
+    with pytest.warns(RadiodeepWarning, match="Feature 'outcome' is equal or nearly equal to the label"):
+        cross_validated_auc(make_pipeline(SimpleImputer(), GaussianNB()), gaps, y, cv=5)
     for leaked in (y, -3.0 * y, y + 0.02 * np.random.default_rng(0).normal(size=40)):
         with pytest.warns(RadiodeepWarning, match="Feature 'outcome' is equal or nearly equal to the label"):
             result = cross_validated_auc(GaussianNB(), X.assign(outcome=leaked), y, cv=5)
@@ -199,6 +202,22 @@ def test_cases_that_cannot_be_measured_are_left_out_of_a_study(selector, tmp_pat
     page = write_report(result, tmp_path / "report.html").read_text()
     assert "2 of 18 cases were left" in page
     assert "phantom-005: RoiTooSmallError" in page
+
+
+def test_training_tunes_in_folds_that_keep_patients_together():
+    cohort = Cohort([case.replace(patient=f"P{row // 2}") for row, case in enumerate(make_phantom_cohort(16))])
+    labels = np.arange(16) // 2 % 2
+    seen = []
+
+    class Spying(GaussianNB):
+        def fit(self, X, y):
+            seen.append(len(X))
+            return super().fit(X, y)
+
+    search = GridSearchCV(make_pipeline(SHAPE, Spying()), {"spying__var_smoothing": [1e-9, 1e-3]}, cv=4)
+    fitted, _ = fit_over_cases(search, cohort, labels)
+    assert set(seen) == {12, 16}  # two whole patients left out, and the fit to all
+    assert fitted.cv == 4
 
 
 def test_training_leaves_out_cases_that_cannot_be_measured():

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 
 from radiodeep import cross_validated_auc
 from radiodeep.exceptions import LeakageError
-from radiodeep.study.folds import keep_groups_together
+from radiodeep.study.inner_folds import keep_groups_together
 
 
 def test_inner_folds_of_a_search_keep_patients_together():
