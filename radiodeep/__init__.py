@@ -43,7 +43,7 @@ _HOME_OF = {
     "cross_validate_grid": "study.grid",
     "with_seeds": "study.grid",
     "spread_over_seeds": "study.grid",
-    "holdout_auc": "study.cross_validation",
+    "holdout_auc": "study.holdout",
     "compare_auc": "study.comparison",
     "compare_auc_unpaired": "study.comparison",
     "compare_accuracy": "study.comparison",

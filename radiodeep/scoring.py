@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from os import PathLike
 
 import joblib
 import numpy as np
@@ -97,6 +98,8 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
 
 
 def _check(model, cases):
+    if isinstance(model, str | PathLike):
+        raise ModelError(f"score_cohort takes a model. Got the path '{model}': load it with load_model first.")
     if not hasattr(model, "predict_proba"):
         raise ModelError(
             f"{type(model).__name__} gives no probabilities. Wrap its classifier in "
@@ -147,6 +150,8 @@ class _Scorer:
         noted = noted_parts(model)
         self.trained = merged_range([part.training_range_ for part in noted]) if noted else None
         self.extractors = [part for part in noted if isinstance(part, StatelessExtractor)]
+        for extractor in self.extractors:
+            extractor.check_training_settings()
         self.judged = _judged(model, self.extractors)
         self.in_memory = all(getattr(part, "label", None) is None for part in self.extractors)
         self.cached = {} if cache_dir is None else _by_settings(noted or parts_of(model))

@@ -728,3 +728,13 @@ def test_the_demo_shows_the_whole_main_job(tmp_path, radiodeep):
         done.out,
     )
     assert "So few lesions say little" in done.out
+
+
+@pytest.mark.parametrize("command", ["validate", "extract"])
+def test_the_file_that_is_read_is_not_overwritten(command, known, tmp_path, radiodeep):
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(known.read_text())
+    done = radiodeep(command, manifest, "-o", manifest)
+    assert done.code == 1
+    assert "is the file that is read, and would be overwritten. Give another name." in done.err
+    assert manifest.read_text() == known.read_text()

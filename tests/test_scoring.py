@@ -18,6 +18,7 @@ import radiodeep as rd
 from radiodeep.exceptions import (
     AmbiguousMaskError,
     EmptyMaskError,
+    FeatureSchemaError,
     InputError,
     ModelError,
     RadiodeepWarning,
@@ -197,3 +198,28 @@ def test_a_model_that_noted_nothing_gives_a_warning(tmp_path):
     extractor.note_training_range(extractor.facts_of_cases(COHORT), rows)
     rd.score_cohort(model, COHORT[:2])
     assert not hasattr(clone(extractor), "training_range_")
+
+
+def test_settings_changed_after_training_are_refused():
+    cohort = rd.make_phantom_cohort(10, random_state=0)
+    model = make_pipeline(rd.RadiomicsExtractor(families=["glcm"], bin_count=32), GaussianNB())
+    model.fit(cohort, cohort.labels)
+    model[0].set_params(bin_count=8)
+    with pytest.raises(FeatureSchemaError, match=r"changed after the model was trained: bin_count=8 \(was 32\)"):
+        rd.score_cohort(model, cohort[:2])
+    model[0].set_params(bin_count=np.int64(32), engine="radiodeep")
+    assert (rd.score_cohort(model, cohort[:2])["error"] == "").all()
+
+
+def test_a_spacing_that_no_training_case_had_is_remarked_on_where_they_all_had_one():
+    cohort = rd.make_phantom_cohort(12, random_state=0)
+    model = make_pipeline(rd.RadiomicsExtractor(families=["firstorder"]), GaussianNB()).fit(cohort, cohort.labels)
+    near, far = (cohort[0].replace(id=name, spacing_mm=(1.5 * step, 1, 1)) for name, step in (("a", 1.05), ("b", 1.2)))
+    remarks = rd.score_cohort(model, [near, far])["outside_training_range"]
+    assert remarks[0] == ""
+    assert remarks[1].startswith("spacing 1.8 mm (trained on 1.5)")
+
+
+def test_a_path_in_place_of_a_model_is_refused():
+    with pytest.raises(ModelError, match="Got the path 'model.skops': load it with load_model first"):
+        rd.score_cohort("model.skops", rd.make_phantom_cohort(1))

@@ -148,7 +148,8 @@ class Cohort(Sequence):
         if missing:
             raise ManifestError(
                 f"{len(missing)} of {len(self)} cases have no label, the first is '{missing[0]}'. "
-                "A study needs a 'label' column with a value for each case."
+                "A study needs a 'label' column with a value for each case; leave the others out with "
+                "Cohort([case for case in cohort if case.label is not None])."
             )
         return np.array([case.label for case in self._cases])
 

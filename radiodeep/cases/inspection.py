@@ -74,7 +74,7 @@ class CohortInspection:
         for remark in self.remarks:
             lines += textwrap.wrap(f"- {remark}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
         n_odd = sum(bool(row["odd"]) for row in rows if not row["error"])
-        remarked = f", {n_odd} of them with remarks" if n_odd else ""
+        remarked = f", {n_odd} of them with remarks (*)" if n_odd else ""
         lines.append(f"{len(rows) - len(self.errors)} of {len(rows)} cases can be used{remarked}.")
         return "\n".join(lines)
 
@@ -111,7 +111,8 @@ def inspect_cohort(cohort, n_jobs=None):
     phantom-000        24x44x44    1.5x1x1        -    -47 to 236             4828
     phantom-001        24x44x44    1.5x1x1        -    -54 to 247             7010
     <BLANKLINE>
-    - Labels: 0 in 1 case, 1 in 1 case.
+    - Labels: 0 in 1 case, 1 in 1 case. No patients are named: every case counts as a
+      patient of its own.
     2 of 2 cases can be used.
     """
     if not (n_jobs is None or (isinstance(n_jobs, numbers.Integral) and n_jobs != 0)):
@@ -267,7 +268,9 @@ def _remarks(rows):
     counts = Counter("no label" if row["label"] is None else str(row["label"]) for row in rows)
     if set(counts) != {"no label"} and rows:
         listed = ", ".join(f"{name} in {_cases(count)}" for name, count in sorted(counts.items()))
-        yield f"Labels: {listed}", [], ""
+        is_unnamed = all(row["patient"] == row["id"] for row in rows)
+        alone = ". No patients are named: every case counts as a patient of its own" if is_unnamed else ""
+        yield f"Labels: {listed}{alone}", [], ""
     several = [count for count in Counter(row["patient"] for row in rows).values() if count > 1]
     if several:
         patients = "1 patient has" if len(several) == 1 else f"{len(several)} patients have"

@@ -99,7 +99,9 @@ def check_manifest(manifest):
     frame = manifest.frame
     missing = [name for name in REQUIRED_COLUMNS if name not in frame.columns]
     if missing:
-        named = ", ".join(map(str, frame.columns)) or "none"
+        named = ", ".join(map(str, frame.columns[:8])) or "none"
+        if len(frame.columns) > 8:
+            named += f" and {len(frame.columns) - 8} more (a table of features can only be studied)"
         return [
             f"missing column '{name}'; expected {', '.join(REQUIRED_COLUMNS)} and, as wanted, "
             f"{', '.join(OPTIONAL_COLUMNS)}; it has {named}{manifest.hint}"

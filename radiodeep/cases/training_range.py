@@ -7,7 +7,7 @@ import numpy as np
 
 from radiodeep.model_parts import parts_of
 
-SPACING_FACTOR = 1.5
+SPACING_FACTOR, SAME_SPACING_FACTOR = 1.5, 1.1  # the second where all training cases had one spacing
 INTENSITY_MARGIN = 0.5
 SPREAD_FACTOR = 2.5
 # Measured on phantoms, handcrafted and deep features: of new lesions of the same kind 0.3 % are outside after training
@@ -128,17 +128,19 @@ def acquisition_outside(facts, trained):
     -------
     list of str
         Empty if the spacing is at most 1.5 times (or at least 1 / 1.5 of) that of any training case along
-        each axis, no percentile of the region's intensities is beyond those of training by more than
-        half the span of the training intensities, from the lowest 1st to the highest 99th percentile, and
-        the spread between those of the case is at most 2.5 times (or at least 1 / 2.5 of) that in training.
+        each axis, 1.1 times if all of them had the same; no percentile of the region's intensities is
+        beyond those of training by more than half the span of the training intensities, from the lowest 1st
+        to the highest 99th percentile; and the spread between those of the case is at most 2.5 times (or at
+        least 1 / 2.5 of) that in training.
     """
     remarks = []
     first_axis = 1 if facts.n_dimensions == 2 else 0  # one slice has no thickness
     low, high = np.asarray(trained["spacing_mm"])[:, first_axis:]
     steps = np.asarray(facts.spacing_mm[first_axis:])
     ratio = np.maximum(steps / high, low / steps)
-    if ratio.max() > SPACING_FACTOR:
-        axis = int(ratio.argmax())
+    excess = ratio / np.where(high <= 1.01 * low, SAME_SPACING_FACTOR, SPACING_FACTOR)
+    if excess.max() > 1:
+        axis = int(excess.argmax())
         remarks.append(f"spacing {steps[axis]:.4g} mm (trained on {_span(low[axis], high[axis])})")
     low, high = np.asarray(trained["intensities"])
     margin = INTENSITY_MARGIN * (high[-1] - low[0])

@@ -37,7 +37,7 @@ def extract(
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
     extractors = measurement.extractors(features)
     cohort, errors = read_cases(manifest, labels)
-    check_file(output, ".csv", ".parquet")
+    check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")
     spare_workers(jobs)
     tables = list(rd.extract_tables(extractors, cohort, n_jobs=jobs, cache_dir=cache, on_error="record").values())

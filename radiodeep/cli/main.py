@@ -48,7 +48,8 @@ def _sentence(error):
         return in_command_words(str(error))
     if hasattr(error, "format_message"):  # a usage error of click
         command = error.ctx.command_path if getattr(error, "ctx", None) else "radiodeep"
-        return f"{error.format_message().rstrip('.')}. See {command} --help."
+        message = error.format_message().rstrip(".")
+        return f"{message}{'' if message.endswith('?') else '.'} See {command} --help."
     kind = type(error).__name__
     if isinstance(error, MemoryError) or kind in ("TerminatedWorkerError", "BrokenProcessPool"):
         return f"The memory ran out ({kind}). Use fewer processes, --jobs 1, or smaller images."

@@ -13,7 +13,7 @@ from radiodeep.files import write_table
 SOME_FAILED = 2
 
 
-def check_file(path, *suffixes, option="--output"):
+def check_file(path, *suffixes, option="--output", read=None):
     """Raise an error, before hours of work, if a file cannot be written there.
 
     Parameters
@@ -24,8 +24,12 @@ def check_file(path, *suffixes, option="--output"):
         What its name may end in.
     option : str
         As which option it was given.
+    read : path-like, optional
+        The file that is read, which must not be overwritten.
     """
     path = Path(path)
+    if read is not None and path.resolve() == Path(read).resolve():
+        raise InputError(f"{option} '{path}' is the file that is read, and would be overwritten. Give another name.")
     if path.suffix not in suffixes:
         raise InputError(f"{option} must end in {' or '.join(suffixes)}. Got '{path.name}' instead.")
     if path.is_dir():

@@ -29,7 +29,7 @@ def score(
             "trust, add --trusted; better, let 'radiodeep train' write a .skops."
         )
     cohort = rd.read_cohort(manifest)
-    check_file(output, ".csv", ".parquet")
+    check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")
     spare_workers(jobs)
     loaded = rd.load_model(model, trusted=trusted, allow_other_versions=other_versions, weights=weights)
@@ -40,10 +40,10 @@ def score(
     say(f"Scored {len(scores) - len(failed)} of {len(scores)} cases for the labels {classes}; wrote {output}")
     outside = scores.loc[scores["outside_training_range"] != "", "id"]
     if len(outside):
+        named = f"{', '.join(outside[:5])}{' ...' if len(outside) > 5 else ''}"
         say(
-            f"Warning: {len(outside)} cases lie outside of what the model was trained on, so their probabilities mean "
-            f"little: {', '.join(outside[:5])}{' ...' if len(outside) > 5 else ''}. The column outside_training_range "
-            "says in what.",
+            f"Warning: {len(outside)} case{'s lie' if len(outside) > 1 else ' lies'} outside of what the model was "
+            f"trained on, so that probabilities mean little: {named}. The column outside_training_range says in what.",
             err=True,
         )
     finish(dict(zip(failed["id"], failed["error"], strict=True)), errors_file(output))

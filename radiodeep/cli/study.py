@@ -62,7 +62,7 @@ def study(
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
     frame = read_text_table(source)
     if is_feature_table(frame):
-        if measurement != Measurement() or labels is not MaskLabels.one or cache is not None:
+        if measurement != Measurement() or labels is not MaskLabels.one:
             raise InputError(f"'{source.name}' holds features already: leave out what says how images are measured.")
         studied = _of_table(feature_table(frame, source.name, label, patient, id, drop or ()), recipe, kinds)
     else:
@@ -161,10 +161,11 @@ def _auc(result):
 
 
 def _remark(result):
-    remark = f"Accuracy is that of {result.cv}."
+    majority = result.predictions["label"].value_counts(normalize=True).max()
+    remark = f"Accuracy is that of {result.cv}; always the more frequent label: {majority:.3f}."
     if result.beside is None:
         return remark
-    return f"{remark} Its AUC is biased low:\nread that of {result.beside.cv}."
+    return f"{remark}\nThe AUC of {result.cv} is biased low: read that of {result.beside.cv}."
 
 
 def _of_images(manifest, labels, measurement, recipe, kinds):

@@ -16,7 +16,7 @@ def validate(manifest: options.Manifest, output: options.OptionalTable = None, j
     """
     cohort = rd.read_cohort(manifest)
     if output is not None:
-        check_file(output, ".csv", ".parquet")
+        check_file(output, ".csv", ".parquet", read=manifest)
     spare_workers(jobs)
     inspection = rd.inspect_cohort(cohort, n_jobs=jobs)
     if output is not None:

@@ -383,6 +383,8 @@ class RadiomicsExtractor(StatelessExtractor):
                 parts.append(values)
                 if n_levels == 1:
                     flat_images.append(name)
+                elif n_levels == 2 and name == "original" and self.bin_count is None:
+                    _warn_of_two_levels(case, voxels[box][roi_in_box])
         if flat_images:
             _warn_of_flat_region(case, flat_images, voxels[box][roi_in_box])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -433,6 +435,15 @@ def _load_kernels():
     message = "Compiling the loops of the handcrafted features, once on this machine; it takes about 20 seconds."
     with announced_if_slow(message):
         region_features(image, image >= 0, (1.0, 1.0, 1.0))
+
+
+def _warn_of_two_levels(case, values):
+    warnings.warn(
+        f"{case.id}: all intensities ({float(values.min()):.4g} to {float(values.max()):.4g}) fall into two grey "
+        "levels, so that texture says little. Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32.",
+        RadiodeepWarning,
+        stacklevel=7,
+    )
 
 
 def _warn_of_flat_region(case, images, values):

@@ -3,6 +3,7 @@
 It notes which cases and features a model was trained on, and lets scoring see the features of new cases.
 """
 
+import json
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -13,8 +14,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.training_range import CaseFacts, case_facts, training_range
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import FeatureSchemaError, InputError
+from radiodeep.rows.cache import canonical
 
+_FREE_TO_CHANGE = ("weights", "device", "n_threads", "batch_size", "precision", "backend", "engine")
 _OBSERVER = ContextVar("_OBSERVER", default=None)
 
 
@@ -26,6 +29,8 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
     training_range_ : dict
         What `fit_transform` was given, as `training_range` returns it. scikit-learn's pipelines and unions
         call that when they are fitted; `fit` and `transform` by themselves note nothing.
+    training_settings_ : str
+        The parameters then, as JSON; those of where and how fast it runs aside.
     """
 
     def __init_subclass__(cls, **kwargs):
@@ -68,7 +73,24 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         """
         facts = cases if isinstance(cases[0], CaseFacts) else self.facts_of_cases(cases)
         self.training_range_ = training_range(facts, rows)
+        self.training_settings_ = json.dumps(self._compared_settings(), sort_keys=True)
         return self
+
+    def check_training_settings(self):
+        """Raise a FeatureSchemaError if parameters were changed after `note_training_range`."""
+        trained = json.loads(getattr(self, "training_settings_", "null"))
+        now = self._compared_settings()
+        changed = [] if trained is None else [name for name in now if now[name] != trained.get(name)]
+        if changed:
+            listed = ", ".join(f"{name}={now[name]!r} (was {trained.get(name)!r})" for name in changed)
+            raise FeatureSchemaError(
+                f"{type(self).__name__} was changed after the model was trained: {listed}. Its features mean something "
+                "else now; set the parameters back, or train the model again."
+            )
+
+    def _compared_settings(self):
+        parameters = self.get_params(deep=False)
+        return {name: canonical(value) for name, value in parameters.items() if name not in _FREE_TO_CHANGE}
 
     def facts_of_cases(self, cases):
         """Return what `note_training_range` has to know of each case: its dimension, spacing and intensities."""

@@ -6,7 +6,7 @@ import pandas as pd
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError
-from radiodeep.rows import check_on_error, extract_rows
+from radiodeep.rows import check_on_error, extract_rows, remember_patients
 
 
 def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="raise"):
@@ -105,6 +105,7 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
     how = {"n_jobs": n_jobs, "cache_dir": cache_dir, "on_error": on_error}
     values, errors = extract_rows(extractors, cases, n_features=n_features, **how)
     tables = {}
+    remember_patients(cases)
     for key, names in columns.items():
         tables[key] = pd.DataFrame(values[key], index=pd.Index(ids, name="id"), columns=names)
         tables[key].attrs["patients"] = {case.id: case.patient for case in cases}

@@ -1,8 +1,11 @@
 """Case -> Case and array -> array: intensity windows, normalisation, resegmentation."""
 
+import warnings
+
 import numpy as np
 
-from radiodeep.exceptions import InputError, RoiTooSmallError
+from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
+from radiodeep.imaging.crop import bounding_box
 
 RESEGMENT_MODES = ("absolute", "relative", "sigma")
 
@@ -62,9 +65,24 @@ def scale_to_range(image, intensity_range=None):
 
 
 def without_gaps(case, intensity_range):
-    """Fill what is no finite number outside the region, before it spreads into it where pixels are interpolated."""
-    if np.isfinite(case.voxels).all():
+    """Replace non-finite voxels outside the region so that interpolation cannot carry them into it.
+
+    Warns
+    -----
+    RadiodeepWarning
+        Such a voxel lies within the box of the region, where a network is shown its replacement.
+    """
+    is_finite = np.isfinite(case.voxels)
+    if is_finite.all():
         return case
+    n_gaps = int((~is_finite[bounding_box(case.roi)]).sum())
+    if n_gaps:
+        warnings.warn(
+            f"{case.id}: {n_gaps} voxels beside the region, within its box, are NaN or infinite. Networks are shown "
+            "the lowest intensity there (the highest for inf), so that their features depend on it. Repair the image.",
+            RadiodeepWarning,
+            stacklevel=6,
+        )
     values = case.voxels[case.roi]
     low, high = (values.min(), values.max()) if intensity_range is None else intensity_range
     return case.replace(image=np.nan_to_num(case.voxels, nan=low, posinf=high, neginf=low))

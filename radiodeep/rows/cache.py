@@ -154,7 +154,7 @@ def settings_text(extractor):
     libraries = getattr(extractor, "libraries", ()) or ("numpy", "scipy", "SimpleITK")
     versions = {name: _version_of(name) for name in libraries}
     kind = f"{type(extractor).__module__}.{type(extractor).__qualname__}"
-    return json.dumps([_FORMAT, __version__, versions, kind, _canonical(settings)], sort_keys=True)
+    return json.dumps([_FORMAT, __version__, versions, kind, canonical(settings)], sort_keys=True)
 
 
 def row_key(settings, content_hash):
@@ -162,7 +162,7 @@ def row_key(settings, content_hash):
     return hashlib.blake2b(f"{settings}{content_hash}".encode(), digest_size=20).hexdigest()
 
 
-def _canonical(value):
+def canonical(value):
     """Return a value for JSON: 25, 25.0 and np.float32(25) become the same, and so do (1, 2) and np.array([1, 2])."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
@@ -171,11 +171,11 @@ def _canonical(value):
     if isinstance(value, numbers.Real):
         return int(value) if float(value).is_integer() else repr(float(value))
     if isinstance(value, dict):
-        return {str(name): _canonical(item) for name, item in value.items()}
+        return {str(name): canonical(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
+        return [canonical(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted(map(str, map(_canonical, value)))
+        return sorted(map(str, map(canonical, value)))
     return repr(value)
 
 

@@ -55,7 +55,7 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None):
     y_true : array-like of shape (n,)
         Two classes.
     y_score : array-like of shape (n,)
-        Higher means more likely positive; ties count one half.
+        Higher means more likely positive; ties count one half. Two Series are matched by their index.
     confidence_level : float, default=0.95
     positive : optional
         The positive class; the one that sorts last if not given.
@@ -89,6 +89,10 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None):
     ...
     radiodeep.exceptions.SingleClassError: All 2 labels are 1. An AUC needs two classes.
     """
+    if hasattr(y_true, "iloc") and hasattr(y_score, "iloc") and not y_true.index.equals(y_score.index):
+        if not (y_true.index.is_unique and set(y_true.index) == set(y_score.index)):
+            raise StudyError("Labels and scores name different cases. Give both the same index, or pass arrays.")
+        y_score = y_score.loc[y_true.index]
     is_positive = positive_labels(y_true, positive)
     aucs, covariance = delong_covariance(is_positive, np.asarray(y_score, dtype=float)[np.newaxis])
     return _estimate(is_positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)

@@ -38,6 +38,10 @@ class Calibration:
     curve: pd.DataFrame = field(repr=False)
 
     def __str__(self):
+        if np.isnan(self.slope):
+            return (
+                f"Calibration slope not defined (the probabilities separate the classes), Brier score {self.brier:.3f}"
+            )
         return f"Calibration slope {self.slope:.2f}, intercept {self.intercept:+.2f}, Brier score {self.brier:.3f}"
 
 

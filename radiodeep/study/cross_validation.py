@@ -10,26 +10,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from radiodeep.exceptions import LeakageError, RadiodeepWarning, StudyError
+from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds import fit_folds, given_scores, outcome_of
+from radiodeep.study.folds import fit_folds, given_scores
 from radiodeep.study.inputs import (
     check_magnitudes,
     failed_rows,
     missing_values,
-    row_names,
+    patients_of,
     study_input,
     suspicions,
 )
 from radiodeep.study.shared_extraction import over_positions
 from radiodeep.study.shared_selection import shared_scores
 from radiodeep.study.size import against_size, found_sizes, given_sizes, size_result, warn_of_size
-from radiodeep.study.splits import Plan, check_folds, companion_plan, plan_of
+from radiodeep.study.splits import check_folds, companion_plan, plan_of
 
 _MOST_FITS_AT_ONCE = 16
 
@@ -226,8 +225,11 @@ def cross_validate_tables(parts, y, design):
     if design.on_error not in ("raise", "exclude"):
         raise StudyError(f"The 'on_error' parameter must be 'raise' or 'exclude'. Got {design.on_error!r}.")
     for models, _ in parts:
-        _check_models(models)
-    given = [study_input(X, y, design.groups, design.positive) for _, X in parts]
+        check_models(models)
+    if design.n_jobs is not None and not (isinstance(design.n_jobs, int | np.integer) and design.n_jobs):
+        raise StudyError(f"The 'n_jobs' parameter must be None or an int other than 0. Got {design.n_jobs!r}.")
+    is_unknown = all(patients_of(X) is None for _, X in parts)
+    given = [study_input(X, y, design.groups, design.positive, need_patients=is_unknown) for _, X in parts]
     everyone = next((one for one in given if one.patients is not None), given[0])
     sizes, n_jobs = given_sizes(design.size, everyone), design.n_jobs
     plans = _plans(everyone, design)  # a design that cannot work is an error before hours of extraction
@@ -282,64 +284,6 @@ def cross_validate_tables(parts, y, design):
     return results
 
 
-def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level=0.95, positive=None):
-    """Train on one cohort, test on another; a patient in both is refused.
-
-    Parameters
-    ----------
-    estimator : classifier or pipeline of scikit-learn
-    X_train, X_test : Cohort, sequence of Case, DataFrame or ndarray
-    y_train, y_test : array-like
-        Two classes.
-    confidence_level : float, default=0.95
-    positive : optional
-        The class that the AUC is about; the one that sorts last if not given.
-
-    Returns
-    -------
-    StudyResult
-        Its predictions are those of the test cases, in one fold. DeLong's interval holds here, since the
-        model is one and the test cases are others.
-
-    Raises
-    ------
-    LeakageError
-        A patient (or, for tables, a row name) is in both cohorts.
-    SingleClassError
-        Either side holds one class only.
-
-    Examples
-    --------
-    >>> import radiodeep as rd
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from sklearn.pipeline import make_pipeline
-    >>> cohort = rd.make_phantom_cohort(16, random_state=1)
-    >>> model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), GaussianNB())
-    >>> len(rd.holdout_auc(model, cohort[:8], cohort.labels[:8], cohort[8:], cohort.labels[8:]).predictions)
-    8
-    >>> rd.holdout_auc(model, cohort[:8], cohort.labels[:8], cohort[7:], cohort.labels[7:])
-    Traceback (most recent call last):
-    ...
-    radiodeep.exceptions.LeakageError: 1 patient is in both cohorts: 'phantom-007'. ...
-    """
-    # Rows of one name may be on one side: there is one fold.
-    train = study_input(X_train, y_train, row_names(X_train), positive)
-    test = study_input(X_test, y_test, row_names(X_test), positive)
-    if list(train.classes) != list(test.classes):
-        raise StudyError(f"The training labels are {list(train.classes)}, the test labels {list(test.classes)}.")
-    both = sorted(_people(train, test) & _people(test, train))
-    if both:
-        raise LeakageError(
-            f"{len(both)} patient{'s are' if len(both) > 1 else ' is'} in both cohorts: "
-            f"{', '.join(repr(one) for one in both[:5])}. Take them out of one side."
-        )
-    _check_models({type(estimator).__name__: estimator})
-    fitted = clone(estimator).fit(X_train, train.y)
-    outcome = outcome_of(fitted, X_test, None, None, test.positive_column)
-    plan = Plan("holdout", "pooled", [(np.arange(len(train.y)), np.arange(len(test.y)))], [0])
-    return Evidence(test, confidence_level).result(type(estimator).__name__, [outcome], plan, describe(estimator))
-
-
 @dataclass
 class _Subject:
     """A model over rows, and its selectors' scores without each row where they were computed together."""
@@ -373,7 +317,8 @@ def _run(subjects, plans, study, sizes, n_jobs):
     return outcomes
 
 
-def _check_models(models):
+def check_models(models):
+    """Raise a StudyError for what is not an estimator, such as a class."""
     for name, model in models.items():
         if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "get_params")):
             got = f"the class {model.__name__}; pass {model.__name__}()" if isinstance(model, type) else repr(model)
@@ -418,6 +363,11 @@ def _explain(error, shared, kept, ids):
     """Raise a StudyError that names the missing values or texts, if the estimator failed because of them."""
     if isinstance(error, StudyError):
         return
+    if "Expected 2D array" in str(error) and not shared[0].tables:
+        raise StudyError(
+            "The model takes a table, not cases. Put an extractor first in its pipeline, or study the table that "
+            "extract_table makes."
+        ) from error
     table = shared[0].rows
     if "could not convert string" in str(error) and hasattr(table, "select_dtypes"):
         texts = ", ".join(repr(str(name)) for name in table.select_dtypes(exclude=["number", "bool"]).columns)
@@ -428,11 +378,3 @@ def _explain(error, shared, kept, ids):
         sentence = missing_values(values[kept], names, ids)
         if sentence:
             raise StudyError(f"{sentence} (The estimator says: {str(error).splitlines()[0]})") from error
-
-
-def _people(study, other):
-    """Return who the rows belong to: patients if both sides know theirs, or row names that are not mere numbers."""
-    names = study.patients or []
-    if study.patients is None or other.patients is None:
-        names = [*names, *study.ids]
-    return {name for name in names if isinstance(name, str)}

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.exceptions import LeakageError, SingleClassError, StudyError
+from radiodeep.rows import remembered_patients
 
 _LARGEST_FEATURE = 1e100  # beyond it, squares and products of features overflow
 _COPY_OF_THE_LABEL = 0.95  # absolute correlation of a feature with the label from which a warning is given
@@ -62,7 +63,7 @@ class StudyInput:
         return replace(self, X=X, y=y, groups=groups, **chosen)
 
 
-def study_input(X, y, groups=None, positive=None):
+def study_input(X, y, groups=None, positive=None, need_patients=True):
     """Check X, y and groups, and return them as a `StudyInput`.
 
     Parameters
@@ -72,6 +73,8 @@ def study_input(X, y, groups=None, positive=None):
         A Series is matched with the rows of X by its index.
     positive : optional
         The positive class; the one that sorts last if not given.
+    need_patients : bool, default=True
+        Whether a table whose rows are named like cases of few patients, but which does not know them, is refused.
 
     Raises
     ------
@@ -85,10 +88,14 @@ def study_input(X, y, groups=None, positive=None):
     """
     X = _cases_or_table(X)
     ids = row_names(X)
+    if not ids:
+        raise StudyError("There is no case to study.")
     y, classes = _checked_labels(aligned(y, X, "y"), len(ids), positive)
     groups = checked_groups(aligned(groups, X, "groups"), len(y))
     _refuse_repeated_ids(ids, groups)
     patients = patients_of(X)
+    if groups is None and patients is None and need_patients:
+        _refuse_forgotten_patients(ids)
     if groups is None and patients is not None and len(set(patients)) < len(patients):
         groups = checked_groups(patients, len(y))
     return StudyInput(X, y, classes, ids, patients, groups)
@@ -223,12 +230,25 @@ def suspicions(values, names, ids, positive):
             f"{ids[second]!r} as {ids[first]!r}. If they are the same lesion under two names, each predicts the other: "
             "keep one, or give both one patient."
         )
-    for column in _copies_of_the_label(values, positive):
+    copies = [repr(str(names[column])) for column in _copies_of_the_label(values, positive)]
+    if copies:
+        more = f" and {len(copies) - 3} more" if len(copies) > 3 else ""
         found.append(
-            f"Feature {str(names[column])!r} is equal or nearly equal to the label (correlation above "
-            f"{_COPY_OF_THE_LABEL}). If it was made from the outcome, drop it: the AUC says nothing then."
+            f"Feature{'s' if len(copies) > 1 else ''} {', '.join(copies[:3])}{more} "
+            f"{'are' if len(copies) > 1 else 'is'} equal or nearly equal to the label (correlation above "
+            f"{_COPY_OF_THE_LABEL}). What was made from the outcome has to be dropped: the AUC says nothing then."
         )
     return found
+
+
+def rows_in_both(train, test):
+    """Return pairs of positions, in the training and in the test table, of rows with equal features."""
+    values = [
+        table.to_numpy(dtype=np.float64, na_value=np.nan) if hasattr(table, "iloc") else np.asarray(table, np.float64)
+        for table in (train, test)
+    ]
+    pairs = _equal_rows(np.vstack(values))
+    return [(first, second - len(train)) for first, second in pairs if first < len(train) <= second]
 
 
 def _cases_or_table(X):
@@ -257,12 +277,16 @@ def _checked_labels(y, n_cases, positive):
     y = np.asarray(y)
     if y.ndim != 1 or len(y) != n_cases:
         raise StudyError(f"Expected one label per case: there are {n_cases} cases and labels of shape {y.shape}.")
-    if pd.isna(y).any():
-        raise StudyError(f"{int(pd.isna(y).sum())} of {len(y)} labels are missing. Leave those cases out.")
+    if pd.isna(y).any() or (y.dtype.kind == "f" and np.isinf(y).any()):
+        n_missing = int(pd.isna(y).sum()) or int(np.isinf(y).sum())
+        raise StudyError(f"{n_missing} of {len(y)} labels are missing. Leave those cases out.")
     try:
         classes = np.unique(y)
     except TypeError as error:
         raise StudyError("The labels are of several types, such as text and numbers. Make them all of one.") from error
+    if y.dtype == object:  # numbers or texts in a column of objects, which scikit-learn would refuse
+        y = np.array(y.tolist())
+        classes = np.unique(y)
     if len(classes) == 1:
         raise SingleClassError(f"All {len(y)} cases have the label {classes[0]}. An AUC needs two classes.")
     if len(classes) > 2:
@@ -275,6 +299,17 @@ def _checked_labels(y, n_cases, positive):
     if not (classes == positive).any():
         raise StudyError(f"The 'positive' parameter must be one of the labels, {classes.tolist()}. Got {positive!r}.")
     return y, classes if classes[1] == positive else classes[::-1]
+
+
+def _refuse_forgotten_patients(ids):
+    patients = remembered_patients(ids)
+    if patients is not None and len(set(patients)) < len(patients):
+        repeated = next(patient for patient in patients if patients.count(patient) > 1)
+        raise LeakageError(
+            "The table does not know its patients, as after a join or concat of pandas, but its rows are named like "
+            f"cases that do: patient {str(repeated)!r} has several of them. Pass groups, e.g. cohort.patients in the "
+            "order of the rows; if these are other cases, groups=X.index."
+        )
 
 
 def _refuse_repeated_ids(ids, groups):
@@ -295,6 +330,8 @@ def _rows_of_table(X, rows):
 
 def _equal_rows(values):
     """Return pairs of positions of rows that are equal; whole numbers and NaN alone are no sign of a copy."""
+    if not values.shape[1]:
+        return []
     fractional = (np.isfinite(values) & (values != np.round(values))).sum(axis=1) >= min(3, values.shape[1])
     first_row, pairs = {}, []
     for row in np.flatnonzero(fractional):

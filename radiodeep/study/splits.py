@@ -79,9 +79,10 @@ def check_folds(plan, y, ids, groups, patients=None):
         if len(same):
             raise LeakageError(f"Case {ids[same[0]]!r} is on both sides of fold {number}. Correct the splitter.")
         if len(np.unique(y[train])) < 2:
+            holds = f"holds the label {y[train][0]} only" if len(train) else "is empty"
             raise SingleClassError(
                 f"The training part of fold {number} (tested: {', '.join(map(str, [ids[row] for row in test][:3]))}) "
-                f"holds the label {y[train][0]} only. Use fewer folds or more cases of the other class."
+                f"{holds}. Use fewer folds or more cases of the other class."
             )
         for members in (groups, patients):
             both = set() if members is None else {members[row] for row in train} & {members[row] for row in test}
@@ -94,6 +95,8 @@ def check_folds(plan, y, ids, groups, patients=None):
 
 
 def _leave_one_out(y, groups):
+    if groups is not None and len(set(groups)) < 2:
+        raise StudyError(f"All {len(y)} cases are of one patient or group, {str(groups[0])!r}: none can be left out.")
     splitter, name = (LeaveOneOut(), "leave-one-out") if groups is None else (LeaveOneGroupOut(), "leave-one-group-out")
     folds = list(splitter.split(np.zeros(len(y)), y, groups))
     return Plan(name, "pooled", folds, [0] * len(folds))
@@ -118,9 +121,9 @@ def _repeated_folds(n_folds, y, groups, n_repeats, random_state):
         )
     if not isinstance(n_repeats, int | np.integer) or n_repeats < 1:
         raise StudyError(f"The 'n_repeats' parameter must be an int >= 1. Got {n_repeats!r}.")
-    if not isinstance(random_state, int | np.integer):
+    if not isinstance(random_state, int | np.integer) or random_state < 0:
         raise StudyError(
-            f"The 'random_state' parameter must be an int, so that folds can be had again. Got {random_state!r}."
+            f"The 'random_state' parameter must be an int >= 0, so that folds can be repeated. Got {random_state!r}."
         )
     if groups is not None and n_folds > len(set(groups)):
         raise StudyError(f"{n_folds} folds need as many patients. Got {len(set(groups))}.")

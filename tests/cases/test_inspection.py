@@ -55,7 +55,7 @@ def test_an_odd_region_is_remarked_on(region, remark):
     assert len(inspection.remarks) == 1
     assert inspection.table["odd"].tolist()[1] == ""
     assert inspection.table["odd"].tolist()[0] in remark.replace("\\", "")
-    assert str(inspection).endswith("2 of 2 cases can be used, 1 of them with remarks.")
+    assert str(inspection).endswith("2 of 2 cases can be used, 1 of them with remarks (*).")
 
 
 def test_a_region_that_only_touches_itself_is_one_piece_and_a_slice_has_no_border_across():
@@ -148,7 +148,9 @@ def test_equal_images_are_noticed_unless_they_are_lesions_of_one_patient():
 
 def test_classes_are_counted():
     cases = [lesion(0, label="x"), lesion(1, label="y"), lesion(2, label="x"), lesion(3)]
-    assert remarks_on(*cases) == "Labels: no label in 1 case, x in 2 cases, y in 1 case."
+    counts = "Labels: no label in 1 case, x in 2 cases, y in 1 case"
+    assert remarks_on(*cases) == f"{counts}. No patients are named: every case counts as a patient of its own."
+    assert remarks_on(*(case.replace(patient=f"P-{case.id}") for case in cases)) == f"{counts}."
 
 
 def test_values_outside_the_region_that_are_not_finite_are_remarked_on_and_do_not_hide_the_range():

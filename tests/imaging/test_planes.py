@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from radiodeep import Case, make_phantom_cohort
-from radiodeep.exceptions import ImageTooLargeError, InputError
+from radiodeep.exceptions import ImageTooLargeError, InputError, RadiodeepWarning
 from radiodeep.imaging.planes import SLICES, lesion_planes
 
 
@@ -105,6 +105,7 @@ def test_what_cannot_be_cut_is_refused():
         lesion_planes(flat, "middle")
 
 
+@pytest.mark.filterwarnings("ignore:.*voxels beside the region, within its box")
 @pytest.mark.parametrize("slice", SLICES)
 @pytest.mark.parametrize("window", ["exact", "crop"])
 @pytest.mark.parametrize("intensity_range", [None, (500.0, 1500.0)])
@@ -128,3 +129,12 @@ def test_square_pixels_beyond_the_limit_of_memory_are_refused():
         ImageTooLargeError, match=r"box: a slice brought to pixels of 1e-07 mm has .* Use window='exact'"
     ):
         lesion_planes(case(spacing_mm=(2.0, 1.0, 1e-7)), "three-orthogonal", "crop", 8)
+
+
+def test_voxels_that_are_not_finite_where_a_network_looks_are_warned_of():
+    image = case().voxels.copy()
+    image[5, 4, 5] = np.nan  # in the box of the region
+    image[0, 0, 0] = np.inf
+    hollow = case().replace(image=image, mask=case().roi & np.isfinite(image))
+    with pytest.warns(RadiodeepWarning, match="box: 1 voxels beside the region, within its box, are NaN or infinite"):
+        lesion_planes(hollow)

@@ -346,7 +346,7 @@ def test_a_search_over_tables_has_no_stability_and_does_not_end_the_study():
 def test_a_splitter_that_leaves_one_out_has_folds_beside_too():
     X, y = table(20)
     assert cross_validated_auc(GaussianNB(), X, y, cv=LeaveOneOut()).beside.cv == "10-fold, 5 repeats"
-    with pytest.raises(StudyError, match="'random_state' parameter must be an int"):
+    with pytest.raises(StudyError, match="'random_state' parameter must be an int >= 0"):
         cross_validated_auc(GaussianNB(), X, y, cv=4, random_state=None)
     with pytest.raises(StudyError, match="4 folds need as many patients. Got 3"):
         cross_validated_auc(GaussianNB(), X, y, cv=4, groups=np.arange(20) % 3)

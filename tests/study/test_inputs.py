@@ -32,6 +32,7 @@ from radiodeep import (
     cross_validate_models,
     cross_validated_auc,
     decision_curve,
+    extract_table,
     holdout_auc,
     intraclass_correlation,
     make_phantom_cohort,
@@ -466,3 +467,75 @@ def test_a_setting_that_fails_for_a_case_is_not_tuned_with_a_row_of_nan():
     search = GridSearchCV(model, {"failswithwidebins__bin_width": [25, 50]}, cv=2, error_score="raise")
     with pytest.raises(ValueError, match="phantom-003: too wide"):
         cross_validated_auc(search, COHORT, COHORT.labels, cv=3, n_repeats=1, on_error="exclude")
+
+
+def several_cases_each():
+    return Cohort([case.replace(patient=f"P{row // 2}") for row, case in enumerate(make_phantom_cohort(12))])
+
+
+def test_a_table_that_lost_its_patients_is_refused():
+    cohort = several_cases_each()
+    extracted = extract_table(SHAPE, cohort)
+    age = pd.DataFrame({"age": np.arange(12.0)}, index=cohort.ids)
+    bare = pd.DataFrame(extracted.to_numpy(), index=cohort.ids)
+    for lost in (extracted.join(age), pd.concat([extracted, age], axis=1), bare):
+        with pytest.raises(LeakageError, match="does not know its patients.*patient 'P0' has several.*Pass groups"):
+            cross_validated_auc(GaussianNB(), lost, cohort.labels, cv=3)
+        with pytest.raises(LeakageError, match="does not know its patients"):
+            bootstrap_auc(GaussianNB(), lost, cohort.labels, n_resamples=2)
+        given = cross_validated_auc(GaussianNB(), lost, cohort.labels, cv=2, groups=cohort.patients)
+        assert given.folds["n_test"].tolist() == [6] * 10
+        assert cross_validated_auc(GaussianNB(), lost, cohort.labels, cv=3, groups=cohort.ids).cv == "3-fold, 5 repeats"
+    first, second = [0, 3, 4, 7, 8, 11], [1, 2, 5, 6, 9, 10]
+    with pytest.raises(LeakageError, match="6 patients are in both cohorts: 'P0'"):
+        holdout_auc(GaussianNB(), extracted.iloc[first], cohort.labels[first], bare.iloc[second], cohort.labels[second])
+
+
+def test_test_cases_that_are_training_cases_under_other_names_are_pointed_out():
+    X, y = table()
+    renamed = X.rename(index=lambda name: f"again {name}")
+    with pytest.warns(
+        RadiodeepWarning, match="40 of 40 test cases have the same features as a training case, e.g. 'again"
+    ):
+        result = holdout_auc(GaussianNB(), X, y, renamed, y.to_numpy())
+    assert len(result.remarks) == 1
+
+
+def test_columns_of_a_holdout_are_matched_by_name():
+    X, y = table()
+    plain = holdout_auc(GaussianNB(), X[:20], y[:20], X[20:], y[20:])
+    turned = holdout_auc(GaussianNB(), X[:20], y[:20], X[20:].iloc[:, ::-1], y[20:])
+    pd.testing.assert_frame_equal(turned.predictions, plain.predictions)
+    with pytest.raises(StudyError, match="the test table has no column 'f0'"):
+        holdout_auc(GaussianNB(), X[:20], y[:20], X[20:].drop(columns="f0"), y[20:])
+
+
+def test_labels_and_scores_with_names_are_matched():
+    _, y = table()
+    scores = (y + 0.0).sort_values()
+    assert auc_with_confidence(y, scores).auc == 1
+    with pytest.raises(StudyError, match="Labels and scores name different cases"):
+        auc_with_confidence(y, scores.rename({"case 0": "other"}))
+
+
+def test_labels_in_a_column_of_objects_are_taken_as_what_they_are():
+    X, y = table()
+    plain = cross_validated_auc(GaussianNB(), X, y, cv=5)
+    for labels in (y.astype(object), y.astype(bool).astype(object), y.map({0: "a", 1: "b"}).astype(object)):
+        np.testing.assert_array_equal(cross_validated_auc(GaussianNB(), X, labels, cv=5).scores, plain.scores)
+
+
+def test_designs_that_cannot_work_are_refused():
+    X, y = table(8)
+    for options, message in (
+        ({"groups": ["P"] * 8}, "All 8 cases are of one patient or group, 'P'"),
+        ({"cv": "leave-pair-out", "groups": [f"P{label}" for label in y]}, "training part of fold 0 .* is empty"),
+        ({"cv": 2, "random_state": -1}, "'random_state' parameter must be an int >= 0"),
+        ({"n_jobs": 0}, "'n_jobs' parameter must be None or an int other than 0. Got 0"),
+    ):
+        with pytest.raises(StudyError, match=message):
+            cross_validated_auc(GaussianNB(), X, y, **options)
+    with pytest.raises(StudyError, match="There is no case to study"):
+        cross_validated_auc(GaussianNB(), X[:0], y[:0])
+    with pytest.raises(StudyError, match="The model takes a table, not cases. Put an extractor first"):
+        cross_validated_auc(GaussianNB(), COHORT, COHORT.labels, cv=3)
