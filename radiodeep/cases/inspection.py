@@ -4,6 +4,7 @@ import hashlib
 import math
 import numbers
 import textwrap
+import warnings
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from scipy.ndimage import find_objects, label
 
 from radiodeep.cases.cohort import Cohort, as_cases
 from radiodeep.cases.readers import read_volume
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.progress import with_progress
 
 _FEW_VALUES = 10  # a mask has at most as many in most cohorts, an image has more
@@ -38,6 +39,8 @@ _PER_CASE = {
     "border": "region touches the border of the image",
     "whole": "region is (almost) the whole image",
     "not_finite": "voxels that are NaN or infinite outside of the region (most filters refuse them)",
+    "no_position": "file without position (no qform, no sform), so that image and mask cannot be compared",
+    "shifted": "image and mask slightly apart (less than 1/20 of a voxel)",
     "no_spacing": "file without voxel size, 1 mm is assumed",
 }
 
@@ -178,7 +181,9 @@ def _blank_facts(case):
 
 
 def _measured(case):
-    voxels, roi, spacing_mm = case.read()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RadiodeepWarning)
+        voxels, roi, spacing_mm = case.read()
     placed, mask = _placed(case)
     box = find_objects(roi.view(np.uint8))[0]
     values = voxels[box][roi[box]]
@@ -201,6 +206,8 @@ def _measured(case):
         "components": n_components > 1,
         "border": touches and share < _WHOLE_IMAGE,
         "whole": share >= _WHOLE_IMAGE,
+        "no_position": placed is not None and not placed.has_position,
+        "shifted": any("lying on one grid" in str(one.message) for one in caught),
         "no_spacing": placed is not None and not placed.has_spacing and spacing_mm == (1.0, 1.0, 1.0),
     }
     return {

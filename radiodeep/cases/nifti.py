@@ -55,7 +55,8 @@ def read_nifti(path):
     direction = axes / spacing
     check_geometry(name, spacing, direction, "srow (sform)" if header["sform_code"] > 0 else "pixdim")
     spacing_mm = tuple(float(step) for step in spacing[::-1])
-    return Volume(voxels, spacing_mm, _RAS_TO_LPS @ affine[:3, 3], direction)
+    has_position = bool(header["sform_code"] > 0 or header["qform_code"] > 0)
+    return Volume(voxels, spacing_mm, _RAS_TO_LPS @ affine[:3, 3], direction, has_position=has_position)
 
 
 def require_3d(name, shape):

@@ -1,13 +1,15 @@
 """Voxels with their place in space: the `Volume` that readers return, and the comparison of two grids."""
 
+import warnings
 from dataclasses import dataclass
 
 import nibabel
 import numpy as np
 
-from radiodeep.exceptions import GeometryMismatchError, UnsupportedImageError
+from radiodeep.exceptions import GeometryMismatchError, RadiodeepWarning, UnsupportedImageError
 
 _GRID_TOLERANCE = 0.05  # of a voxel: rounding in headers; a region moved by more would have other voxels
+_NOTED_TOLERANCE = 0.01
 _SHEAR_TOLERANCE = 1e-3
 _SMALLEST_MM, _LARGEST_MM = 1e-7, 1e5
 _LPS_LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
@@ -29,6 +31,8 @@ class Volume:
         Columns are the unit vectors of the x, y and z index axes.
     has_spacing : bool
         False for formats without a physical size (PNG).
+    has_position : bool
+        False if the header does not say where the image lies (NIfTI without qform and sform).
     """
 
     voxels: np.ndarray
@@ -36,6 +40,7 @@ class Volume:
     origin_mm: np.ndarray
     direction: np.ndarray
     has_spacing: bool = True
+    has_position: bool = True
 
     @property
     def orientation(self):
@@ -87,6 +92,11 @@ def check_same_grid(image, mask, case_id):
 
     That allows for the rounding of headers (a spacing of 0.7 against 0.7001 mm); the voxel centres of the region
     stay the same. The voxel's smallest side counts.
+
+    Warns
+    -----
+    RadiodeepWarning
+        A corner is more than 1/100 of a voxel apart.
     """
     if image.voxels.shape != mask.voxels.shape:
         raise GeometryMismatchError(
@@ -106,6 +116,13 @@ def check_same_grid(image, mask, case_id):
             f"origin {numbers(image.origin_mm)} against {numbers(mask.origin_mm)}, "
             f"direction {numbers(image.direction.ravel())} against {numbers(mask.direction.ravel())}. "
             "Resample the mask to the image's grid, or check that they belong together."
+        )
+    if offset > _NOTED_TOLERANCE * min(image.spacing_mm):
+        warnings.warn(
+            f"{case_id}: image and mask lie up to {offset:.4g} mm apart, less than 1/20 of a voxel. They are taken as "
+            "lying on one grid.",
+            RadiodeepWarning,
+            stacklevel=5,
         )
 
 

@@ -114,6 +114,24 @@ def test_mixed_grids_are_remarked_on(tmp_path):
     ]
 
 
+def test_files_that_do_not_say_where_they_lie_and_masks_slightly_apart_are_remarked_on(tmp_path):
+    cases = []
+    for number, code, shift in ((0, 0, 0.0), (1, 2, 0.04)):
+        source = lesion(number)
+        paths = [tmp_path / f"{number}_{name}.nii.gz" for name in ("image", "mask")]
+        for path, array, moved in zip(paths, (source.image, source.mask), (0.0, shift), strict=True):
+            affine = np.diag([-1.0, -1.0, 2.0, 1.0])
+            affine[0, 3] = moved
+            file = nibabel.Nifti1Image(array.T, affine)
+            file.set_sform(affine, code)
+            file.set_qform(affine, code)
+            nibabel.save(file, path)
+        cases.append(Case(*paths, f"n{number}"))
+    remarks = inspect_cohort(cases).remarks
+    assert any(remark.startswith("1 case: file without position (no qform") and "n0" in remark for remark in remarks)
+    assert "1 case: image and mask slightly apart (less than 1/20 of a voxel): n1." in remarks
+
+
 def test_images_without_voxel_size_are_remarked_on(tmp_path):
     for name in ("image", "mask"):
         pixels = np.zeros((9, 9), np.uint8)
