@@ -1,13 +1,12 @@
 """Cases in, handcrafted features out: shape, first order and texture under pyradiomics' names."""
 
-import warnings
 from functools import cache
 
 import numpy as np
 from sklearn.base import clone
 
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
+from radiodeep.exceptions import InputError, RoiTooSmallError
 from radiodeep.features.pyradiomics_engine import pyradiomics_row
 from radiodeep.features.pyradiomics_parameters import read_parameters
 from radiodeep.features.radiomics_defaults import (
@@ -19,6 +18,7 @@ from radiodeep.features.radiomics_defaults import (
 )
 from radiodeep.features.radiomics_plan import MeasurementPlan
 from radiodeep.features.radiomics_settings import RULES, check_families, did_you_mean, image_types_of
+from radiodeep.features.radiomics_warnings import warn_of_flat_region, warn_of_two_levels
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.handcrafted.catalogue import (
     SHAPE_FAMILIES,
@@ -384,9 +384,9 @@ class RadiomicsExtractor(StatelessExtractor):
                 if n_levels == 1:
                     flat_images.append(name)
                 elif n_levels == 2 and name == "original" and self.bin_count is None:
-                    _warn_of_two_levels(case, voxels[box][roi_in_box])
+                    warn_of_two_levels(case, voxels[box][roi_in_box])
         if flat_images:
-            _warn_of_flat_region(case, flat_images, voxels[box][roi_in_box])
+            warn_of_flat_region(case, flat_images, voxels[box][roi_in_box])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _prepared(self, case):
@@ -435,24 +435,3 @@ def _load_kernels():
     message = "Compiling the loops of the handcrafted features, once on this machine; it takes about 20 seconds."
     with announced_if_slow(message):
         region_features(image, image >= 0, (1.0, 1.0, 1.0))
-
-
-def _warn_of_two_levels(case, values):
-    warnings.warn(
-        f"{case.id}: all intensities ({float(values.min()):.4g} to {float(values.max()):.4g}) fall into two grey "
-        "levels, so that texture says little. Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32.",
-        RadiodeepWarning,
-        stacklevel=7,
-    )
-
-
-def _warn_of_flat_region(case, images, values):
-    where = "all intensities" if images[0] == "original" else f"all intensities of the images {', '.join(images)}"
-    also = f"; so do the images {', '.join(images[1:])}" if images[0] == "original" and images[1:] else ""
-    span = f" ({float(values.min()):.4g} to {float(values.max()):.4g})" if images[0] == "original" else ""
-    warnings.warn(
-        f"{case.id}: {where}{span} fall into one grey level{also}, so that texture says nothing. "
-        "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32.",
-        RadiodeepWarning,
-        stacklevel=7,
-    )

@@ -17,6 +17,13 @@ import pytest
 from radiodeep.exceptions import InputError, RadiodeepWarning, WorkerKilledError
 from radiodeep.rows import rows_by_case
 
+try:
+    import cloudpickle
+except ImportError:  # older releases of joblib carry it
+    from joblib.externals import cloudpickle
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # worker processes cannot import the tests
+
 
 class Named:
     """All that `rows_by_case` knows of a case."""
