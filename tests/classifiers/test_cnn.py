@@ -154,6 +154,7 @@ def test_three_classes_and_views_when_scoring():
     np.testing.assert_allclose(probabilities, turned, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_regressor_tells_numbers_on_their_own_scale():
     rng = np.random.default_rng(0)
     tones = rng.uniform(0, 1, 40)
@@ -221,6 +222,7 @@ def test_a_killed_training_goes_on_from_its_folder(tmp_path):
     assert same(whole.networks_, again.networks_)
 
 
+@pytest.mark.slow
 def test_folds_and_settings_leave_their_checkpoints_in_one_folder(tmp_path):
     model = rd.CNNClassifier(**QUICK)
     kept = clone(model).set_params(checkpoint_dir=tmp_path)

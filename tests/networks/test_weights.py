@@ -154,6 +154,7 @@ def matconvnet_layers(generator):
     return cells
 
 
+@pytest.mark.slow
 def test_a_matconvnet_file_gives_the_sums_that_its_filters_define(tmp_path):
     layers = matconvnet_layers(np.random.default_rng(0))
     path = tmp_path / "imagenet-vgg-f.mat"

@@ -34,6 +34,7 @@ def test_score_new_cases(repository, tmp_path, phantoms):
     assert (tmp_path / "scores" / "model.skops").is_file()
 
 
+@pytest.mark.slow
 def test_imbalanced_study(repository, tmp_path, capsys):
     cohort = rd.make_phantom_cohort(60, random_state=0)
     positive = [place for place, label in enumerate(cohort.labels) if label == 1]

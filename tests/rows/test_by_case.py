@@ -100,11 +100,13 @@ def test_a_killed_process_costs_the_case_that_killed_it():
     assert errors[10].startswith("WorkerKilledError: deadly: the process that computed it was killed twice")
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_an_error_that_names_the_case():
     with pytest.raises(WorkerKilledError, match=r"^deadly: the process .* killed twice"):
         rows_by_case(deadly, listed("a", "b", "deadly"), n_jobs=2)
 
 
+@pytest.mark.slow
 def test_a_case_whose_process_is_killed_once_is_retried(tmp_path):
     def unlucky(cases):
         for case in cases:

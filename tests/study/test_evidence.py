@@ -122,6 +122,7 @@ def test_the_permutation_test_finds_signal_and_not_noise(cv):
     assert permutation_test(model, *signal(24, 0.0, seed=3), cv=cv, n_permutations=19).p_value > 0.05
 
 
+@pytest.mark.slow
 def test_permutation_p_values_are_even_under_chance():
     p_values = []
     for seed in range(20):
@@ -173,6 +174,7 @@ def test_no_drawn_patient_is_out_of_bag():
     assert found.out_of_bag_auc < 0.75 < leaking.out_of_bag_auc
 
 
+@pytest.mark.slow
 def test_the_percentile_interval_of_single_cases_is_about_delongs():
     rng = np.random.default_rng(0)
     y = np.arange(200) % 2

@@ -33,6 +33,7 @@ def tables(n_cases=30):
     return {"shape": shape, "texture": texture}, y
 
 
+@pytest.mark.slow
 def test_every_combination_is_what_it_is_alone():
     frames, y = tables()
     selectors = {"ReliefF": ReliefF(3), "SU": SymmetricUncertainty(3, threshold=None), "all": None}

@@ -233,7 +233,7 @@ def test_training_leaves_out_cases_that_cannot_be_measured():
 
 
 @pytest.mark.parametrize("cv", ["leave-one-out", 4, "leave-pair-out"])
-@pytest.mark.parametrize("model", [GaussianNB(), RandomForestClassifier(15, random_state=0), SVC()])
+@pytest.mark.parametrize("model", [GaussianNB(), RandomForestClassifier(3, random_state=0), SVC()])
 def test_the_other_class_as_the_positive_one_turns_scores_round(model, cv):
     X, y = table(20)
     labels = np.where(y == 1, "malignant", "normal")
