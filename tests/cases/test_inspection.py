@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import nibabel
 import numpy as np
@@ -10,6 +11,13 @@ import SimpleITK as sitk
 
 from radiodeep import Case, inspect_cohort, make_phantom_cohort, read_cohort, write_cohort
 from radiodeep.exceptions import InputError, ManifestError
+
+try:
+    import cloudpickle
+except ImportError:  # older releases of joblib carry it
+    from joblib.externals import cloudpickle
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # worker processes cannot import the tests
 
 
 def lesion(number, shape=(6, 12, 12), spacing_mm=(2.0, 1.0, 1.0), scale=1.0, region=None, **options):

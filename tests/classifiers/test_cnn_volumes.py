@@ -47,6 +47,7 @@ def test_a_cube_is_cut_on_the_side_that_was_asked_for():
 
 
 @pytest.mark.parametrize("name", ["arch3-attention", "arch3d"])
+@pytest.mark.slow
 def test_it_learns_what_only_the_third_axis_shows(name):
     """Two kinds of slices in every lesion; its class is which of them there are more of."""
     labels, rng = np.arange(24) % 2, np.random.default_rng(0)

@@ -76,6 +76,7 @@ def test_a_tuned_extractor_is_saved_and_copied_with_its_weights(tmp_path):
         clone(model)[0].transform(COHORT[:3])
 
 
+@pytest.mark.slow
 def test_a_second_fit_forgets_the_first():
     extractor = rd.DeepFeatureExtractor(fine_tune=STRONG).fit(COHORT, COHORT.labels)
     first = extractor.transform(COHORT[:2])

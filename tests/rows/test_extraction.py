@@ -286,7 +286,9 @@ def _kill_and_finish(tmp_path, kills, n_jobs, in_flight):
         run.send_signal(signal.SIGKILL)
         run.wait()
         run.stderr.close()
-        assert not (tmp_path / "never.npy").exists(), f"run {number} ended before it was killed"
+        if (tmp_path / "never.npy").exists():  # all cases were done before this kill
+            assert number >= kills // 2
+            break
     time.sleep(1.0 if n_jobs > 1 else 0)  # for the processes of its pool
     run = _started(tmp_path, tmp_path / "result.npy", n_jobs=n_jobs)
     assert run.wait(timeout=120) == 0, run.stderr.read().decode()

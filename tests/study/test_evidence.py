@@ -155,6 +155,7 @@ def test_the_632_bootstrap_lies_between_training_and_out_of_bag():
     assert found.confidence_interval.low < found.auc < found.confidence_interval.high
 
 
+@pytest.mark.slow
 def test_the_632_bootstrap_of_noise_is_near_one_half():
     aucs = []
     for seed in range(10):
