@@ -100,7 +100,7 @@ def test_all_features_equal_those_of_pyradiomics(case, image_type, settings, old
     elif image_type == "LBP3D":
         # Degree 0 counts places: whether a count lies on a percentile or in a bin is a matter of rounding.
         tolerance[[name.startswith("lbp-3D-m1") for name in names]] = np.inf
-        if case.id == "integers":  # and so is whether samples of equal whole numbers lie within the percentiles
+        if case.id == "integers":  # differs by up to 0.2 % once the image is float64; the cause is not known yet
             tolerance[[name == "lbp-3D-m2_firstorder_RobustMeanAbsoluteDeviation" for name in names]] = np.inf
     different = np.abs(values - expected) > tolerance
     assert not different.any(), list(zip(names[different], values[different], expected[different], strict=True))
