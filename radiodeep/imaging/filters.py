@@ -5,6 +5,7 @@ Every filter gives what it would give over the whole image, at the cost of the b
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,10 +21,11 @@ from radiodeep.imaging.wavelets import subband_letters, wavelet_subbands
 # pywt.dwt_max_level of 1024 voxels for the shortest filter; every level widens what is filtered by a filter's length.
 _MOST_LEVELS = 10
 _SMALLEST, _LARGEST = 1e-30, 1e30
+_LARGEST_POWER = 165.0  # of e; the exponential of an image is at most its largest intensity, 1e70
 _LBP_METHODS = ("default", "ror", "uniform", "var")
 
 
-def filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None, roi=None):
+def filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None, roi=None, slice_axis=0):
     """Calculate the derived images of one image type inside a box.
 
     Parameters
@@ -37,11 +39,21 @@ def filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None
     image_type : str
         One of `IMAGE_TYPES`, pyradiomics' names.
     settings : dict
-        pyradiomics' settings of that image type; see `FILTER_SETTINGS`.
+        pyradiomics' settings of that image type and two more; see `FILTER_SETTINGS`.
+
+        - "in_plane" of "LoG" and "Gradient": filter every slice by itself. By default both are three-dimensional,
+          whatever `flat_axis` is, as in pyradiomics.
+        - "scale_by" of "Square", "SquareRoot", "Logarithm" and "Exponential": the intensity that these map to itself,
+          so that they keep the image's range. "image" (the default, and pyradiomics' definition) is the largest
+          magnitude in the whole image: one bright voxel anywhere, or another field of view, changes all values.
+          "region" is the largest magnitude in the region, a number is that intensity.
     flat_axis : {None, 0, 1, 2}, default=None
-        Wavelets leave this axis alone. Two-dimensional binary patterns lie across it (0 if None).
+        Wavelets leave this axis alone.
     roi : bool ndarray of the box's shape, optional
-        The region; needed by "LBP3D", which is 0 elsewhere.
+        The region; needed by "LBP3D", which is 0 elsewhere, and by a scale of the region.
+    slice_axis : {0, 1, 2}, default=0
+        Filters of single slices ("LBP2D", and those with "in_plane") take the slices across this axis. Without
+        effect where `flat_axis` is given, which is then that axis.
 
     Yields
     ------
@@ -63,7 +75,25 @@ def filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None
     [('square', [[[30.0, 28.03, 26.13]]])]
     """
     check_filter_settings(image_type, settings)
-    yield from _FILTERS[image_type](image, box, np.asarray(spacing_mm, float), settings, flat_axis, roi)
+    slice_axis = slice_axis if flat_axis is None else flat_axis
+    view = _View(image, box, np.asarray(spacing_mm, float), roi, flat_axis, slice_axis)
+    yield from _FILTERS[image_type](view, settings)
+
+
+@dataclass(frozen=True)
+class _View:
+    """What every filter is given: the image, the box to calculate, the region in it, and the axes of slices."""
+
+    image: np.ndarray
+    box: tuple
+    spacing_mm: np.ndarray
+    roi: np.ndarray | None
+    flat_axis: int | None
+    slice_axis: int
+
+    @property
+    def values(self):
+        return self.image[self.box]
 
 
 def filter_names(image_type, settings, flat_axis=None):
@@ -73,21 +103,26 @@ def filter_names(image_type, settings, flat_axis=None):
     --------
     >>> filter_names("LoG", {"sigma": [1.0, 2.5]})
     ['log-sigma-1-0-mm-3D', 'log-sigma-2-5-mm-3D']
+    >>> filter_names("LoG", {"sigma": [1.0], "in_plane": True})
+    ['log-sigma-1-0-mm-2D']
     >>> filter_names("Wavelet", {}, flat_axis=0)
     ['wavelet-LH', 'wavelet-HL', 'wavelet-HH', 'wavelet-LL']
     """
     check_filter_settings(image_type, settings)
     if image_type == "Wavelet":
         return _wavelet_names(settings, flat_axis)
+    plane = settings.get("in_plane", False)
     if image_type == "LoG":
-        return [_log_name(sigma) for sigma in settings["sigma"]]
+        return [_log_name(sigma, 2 if plane else 3) for sigma in settings["sigma"]]
+    if image_type == "Gradient":
+        return ["gradient-2D" if plane else "gradient"]
     if image_type == "LBP3D":
         return [f"lbp-3D-m{level + 1}" for level in range(settings.get("lbp3DLevels", 2))] + ["lbp-3D-k"]
     return ["lbp-2D" if image_type == "LBP2D" else image_type.lower()]
 
 
 def check_filter_settings(image_type, settings):
-    """Refuse an image type that is unknown, a setting that it does not have, or one out of range."""
+    """Raise an InputError for an unknown image type, a setting that it does not have, or one out of range."""
     if image_type not in FILTER_SETTINGS:
         raise InputError(f"The image type must be one of {', '.join(IMAGE_TYPES)}. Got {image_type!r} instead.")
     rules = FILTER_SETTINGS[image_type]
@@ -110,24 +145,25 @@ def _wavelet_names(settings, flat_axis):
     return [*names, f"wavelet{levels[-1]}-{letters[0]}"]
 
 
-def _log_name(sigma):
-    return f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D"
+def _log_name(sigma, n_dimensions):
+    return f"log-sigma-{str(sigma).replace('.', '-')}-mm-{n_dimensions}D"
 
 
-def _original(image, box, spacing_mm, settings, flat_axis, roi):
-    yield "original", image[box]
+def _original(view, settings):
+    yield "original", view.values
 
 
-def _wavelet(image, box, spacing_mm, settings, flat_axis, roi):
-    axes = [axis for axis in (2, 1, 0) if axis != flat_axis]
+def _wavelet(view, settings):
+    axes = [axis for axis in (2, 1, 0) if axis != view.flat_axis]
     wavelet = pywt.Wavelet(settings.get("wavelet", "coif1"))
-    subbands = wavelet_subbands(image, box, wavelet, axes, settings.get("level", 1), settings.get("start_level", 0))
-    yield from zip(_wavelet_names(settings, flat_axis), subbands, strict=True)
+    levels, skipped = settings.get("level", 1), settings.get("start_level", 0)
+    subbands = wavelet_subbands(view.image, view.box, wavelet, axes, levels, skipped)
+    yield from zip(_wavelet_names(settings, view.flat_axis), subbands, strict=True)
 
 
-def _check_magnitude(image, box, name):
+def _check_magnitude(values, name):
     """Refuse intensities that single precision, or their fourth powers in double precision, cannot hold."""
-    largest = float(np.abs(image[box]).max()) if image.dtype.kind == "f" else 0.0
+    largest = float(np.abs(values).max()) if values.dtype.kind == "f" else 0.0
     if 0 < largest < _SMALLEST or largest > _LARGEST:  # NaN is left to the filter
         raise InputError(
             f"The largest intensity about the region is {largest:g}. The image type {name} takes {_SMALLEST:g} to "
@@ -135,64 +171,93 @@ def _check_magnitude(image, box, name):
         )
 
 
-def _laplacian(image, box, spacing_mm, settings, flat_axis, roi):
-    _check_magnitude(image, box, "LoG")
-    laplacians = laplacians_of_gaussian(image, box, spacing_mm, [float(sigma) for sigma in settings["sigma"]])
+def _laplacian(view, settings):
+    _check_magnitude(view.values, "LoG")
+    sigmas = [float(sigma) for sigma in settings["sigma"]]
+    axis = view.slice_axis if settings.get("in_plane", False) else None
+    laplacians = laplacians_of_gaussian(view.image, view.box, view.spacing_mm, sigmas, axis)
     yield from zip(filter_names("LoG", settings), laplacians, strict=True)
 
 
-def _largest_magnitude(image):
-    largest = max(abs(float(image.min())), abs(float(image.max())))
+def _scale(view, settings):
+    """Return the intensity that a function of intensities maps to itself."""
+    scale_by = settings.get("scale_by", "image")
+    if not isinstance(scale_by, str):
+        return float(scale_by)
+    values = view.values[view.roi] if scale_by == "region" else view.image
+    largest = max(abs(float(values.min())), abs(float(values.max())))
     if largest == 0:
-        raise InputError("The image is 0 everywhere, so that its square, root, logarithm or exponential is undefined.")
+        raise InputError(
+            f"The {scale_by} is 0 everywhere, so that its square, root, logarithm or exponential is undefined."
+        )
     if largest < 1e-70 or 1e70 < largest < np.inf:
         raise InputError(
-            f"The largest intensity of the image is {largest:g}, so that double precision may not hold its "
+            f"The largest intensity of the {scale_by} is {largest:g}, so that double precision may not hold its "
             "square, root, logarithm and exponential. Expected 1e-70 to 1e70; multiply the image by a constant."
         )
     return largest
 
 
-def _square(image, box, spacing_mm, settings, flat_axis, roi):
-    yield "square", (image[box].astype(np.float64) * (1 / np.sqrt(_largest_magnitude(image)))) ** 2
+def _square(view, settings):
+    yield "square", (view.values.astype(np.float64) * (1 / np.sqrt(_scale(view, settings)))) ** 2
 
 
-def _square_root(image, box, spacing_mm, settings, flat_axis, roi):
-    values = image[box].astype(np.float64)
-    yield "squareroot", np.sign(values) * np.sqrt(np.abs(values) * _largest_magnitude(image))
+def _square_root(view, settings):
+    values = view.values.astype(np.float64)
+    yield "squareroot", np.sign(values) * np.sqrt(np.abs(values) * _scale(view, settings))
 
 
-def _logarithm(image, box, spacing_mm, settings, flat_axis, roi):
-    values = image[box].astype(np.float64)
-    largest = _largest_magnitude(image)
-    yield "logarithm", np.sign(values) * np.log(np.abs(values) + 1) * (largest / np.log(largest + 1))
+def _logarithm(view, settings):
+    values = view.values.astype(np.float64)
+    scale = _scale(view, settings)
+    yield "logarithm", np.sign(values) * np.log(np.abs(values) + 1) * (scale / np.log(scale + 1))
 
 
-def _exponential(image, box, spacing_mm, settings, flat_axis, roi):
-    largest = _largest_magnitude(image)
-    yield "exponential", np.exp(np.log(largest) / largest * image[box].astype(np.float64))
+def _exponential(view, settings):
+    scale = _scale(view, settings)
+    powers = np.log(scale) / scale * view.values.astype(np.float64)
+    largest = float((powers if view.roi is None else powers[view.roi]).max())
+    if largest > _LARGEST_POWER:
+        raise InputError(
+            f"With scale_by={scale:g} the exponential of the region's largest intensity is e to the power of "
+            f"{largest:.4g}, which double precision may not hold. Give the image type Exponential a larger scale_by."
+        )
+    with np.errstate(over="ignore"):  # beside the region
+        yield "exponential", np.exp(powers)
 
 
-def _gradient(image, box, spacing_mm, settings, flat_axis, roi):
-    _check_magnitude(image, box, "Gradient")
-    around = tuple(slice(max(side.start - 2, 0), side.stop + 2) for side in box)
-    near = sitk.GetImageFromArray(image[around])
-    near.SetSpacing(spacing_mm[::-1].tolist())
-    gradient = sitk.GradientMagnitude(near, settings.get("gradientUseSpacing", True))
-    inner = tuple(
-        slice(side.start - near.start, side.stop - near.start) for side, near in zip(box, around, strict=True)
+def _gradient(view, settings):
+    _check_magnitude(view.values, "Gradient")
+    axis = view.slice_axis if settings.get("in_plane", False) else None
+    around = tuple(
+        side if number == axis else slice(max(side.start - 2, 0), side.stop + 2) for number, side in enumerate(view.box)
     )
-    yield "gradient", sitk.GetArrayFromImage(gradient)[inner]
+    inner = tuple(
+        slice(side.start - near.start, side.stop - near.start) for side, near in zip(view.box, around, strict=True)
+    )
+    use_spacing = settings.get("gradientUseSpacing", True)
+    if axis is None:
+        yield "gradient", _gradient_magnitude(view.image[around], view.spacing_mm, use_spacing)[inner]
+        return
+    planes = np.moveaxis(view.image[around], axis, 0)
+    magnitudes = [_gradient_magnitude(plane, np.delete(view.spacing_mm, axis), use_spacing) for plane in planes]
+    yield "gradient-2D", np.stack(magnitudes, axis)[inner]
 
 
-def _binary_patterns(image, box, spacing_mm, settings, flat_axis, roi):
-    axis = flat_axis or 0
-    sides = list(box)
-    sides[0], sides[axis] = box[axis], box[0]
+def _gradient_magnitude(array, spacing_mm, use_spacing):
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array))
+    image.SetSpacing(spacing_mm[::-1].tolist())
+    return sitk.GetArrayFromImage(sitk.GradientMagnitude(image, use_spacing))
+
+
+def _binary_patterns(view, settings):
+    axis = view.slice_axis
+    sides = list(view.box)
+    sides[0], sides[axis] = view.box[axis], view.box[0]
     across, in_plane = sides[0], tuple(sides[1:])
-    planes = np.swapaxes(image, 0, axis)[across]  # pyradiomics' way to turn a plane, which some patterns show
+    planes = np.swapaxes(view.image, 0, axis)[across]  # pyradiomics' way to turn a plane, which some patterns show
     # Ties are decided by the rounding of coordinates, so every plane is taken whole.
-    derived = np.empty((len(planes), *(side.stop - side.start for side in in_plane)), image.dtype)
+    derived = np.empty((len(planes), *(side.stop - side.start for side in in_plane)), view.image.dtype)
     samples, radius = settings.get("lbp2DSamples", 8), settings.get("lbp2DRadius", 1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Applying `local_binary_pattern` to floating-point", UserWarning)
@@ -202,12 +267,12 @@ def _binary_patterns(image, box, spacing_mm, settings, flat_axis, roi):
     yield "lbp-2D", np.ascontiguousarray(np.swapaxes(derived, 0, axis))
 
 
-def _spherical(image, box, spacing_mm, settings, flat_axis, roi):
-    _check_magnitude(image, box, "LBP3D")
+def _spherical(view, settings):
+    _check_magnitude(view.values, "LBP3D")
     maps = spherical_patterns(
-        image,
-        box,
-        roi,
+        view.image,
+        view.box,
+        view.roi,
         settings.get("lbp3DLevels", 2),
         settings.get("lbp3DIcosphereRadius", 1),
         settings.get("lbp3DIcosphereSubdivision", 1),
@@ -223,7 +288,17 @@ def _positive(value):
     return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf
 
 
-# Image type -> {setting: (whether a value is allowed, what is allowed)}; pyradiomics' names.
+def _scale_of(value, low):
+    if isinstance(value, str):
+        return value in ("image", "region")
+    return _positive(value) and value > low
+
+
+_TRUTH = (lambda value: isinstance(value, bool), "True or False")
+_SCALE = (lambda value: _scale_of(value, 0), "'image', 'region' or a number > 0")
+_SCALE_OF_EXPONENTIAL = (lambda value: _scale_of(value, 1), "'image', 'region' or a number > 1")
+
+# Image type -> {setting: (whether a value is allowed, what is allowed)}; pyradiomics' names, "in_plane" and "scale_by".
 FILTER_SETTINGS: dict[str, dict[str, tuple[Callable, str]]] = {
     "Original": {},
     "Wavelet": {
@@ -236,12 +311,13 @@ FILTER_SETTINGS: dict[str, dict[str, tuple[Callable, str]]] = {
             lambda value: isinstance(value, list | tuple) and len(value) > 0 and all(map(_positive, value)),
             "a list of lengths > 0 in mm",
         ),
+        "in_plane": _TRUTH,
     },
-    "Square": {},
-    "SquareRoot": {},
-    "Logarithm": {},
-    "Exponential": {},
-    "Gradient": {"gradientUseSpacing": (lambda value: isinstance(value, bool), "True or False")},
+    "Square": {"scale_by": _SCALE},
+    "SquareRoot": {"scale_by": _SCALE},
+    "Logarithm": {"scale_by": _SCALE},
+    "Exponential": {"scale_by": _SCALE_OF_EXPONENTIAL},
+    "Gradient": {"gradientUseSpacing": _TRUTH, "in_plane": _TRUTH},
     "LBP2D": {
         "lbp2DRadius": (_positive, "a length > 0 in voxels"),
         "lbp2DSamples": (_whole(1), "an int >= 1"),
@@ -254,6 +330,7 @@ FILTER_SETTINGS: dict[str, dict[str, tuple[Callable, str]]] = {
     },
 }
 IMAGE_TYPES = tuple(FILTER_SETTINGS)
+SCALED_IMAGE_TYPES = tuple(name for name, settings in FILTER_SETTINGS.items() if "scale_by" in settings)
 
 _FILTERS = {
     "Original": _original,

@@ -21,7 +21,7 @@ _FREQUENCIES = (0.6681, 2.0787)
 _DAMPINGS = (-1.3932, -1.3732)
 
 
-def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm):
+def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm, flat_axis=None):
     """Calculate sigma² times the Laplacian of the image smoothed by Gaussians.
 
     Parameters
@@ -30,6 +30,8 @@ def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm):
     box : tuple of three slices
     spacing_mm : float64 ndarray of shape (3,)
     sigmas_mm : sequence of float
+    flat_axis : {None, 0, 1, 2}, default=None
+        Filter every slice across this axis by itself, in two dimensions.
 
     Yields
     ------
@@ -40,20 +42,24 @@ def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm):
     Raises
     ------
     RoiTooSmallError
-        If the image has fewer than four voxels along an axis, or not more than sigma covers.
+        If the image has fewer than four voxels along an axis that is filtered, or not more than sigma covers.
 
     References
     ----------
     Farnebäck G, Westin CF. Improving Deriche-style recursive Gaussian filters. Journal of Mathematical
     Imaging and Vision 26:293-299, 2006. ITK `LaplacianRecursiveGaussianImageFilter`.
     """
+    if flat_axis is not None:
+        image, box = np.moveaxis(image, flat_axis, 0), _to_front(box, flat_axis)
+        spacing_mm = np.array(_to_front(spacing_mm, flat_axis))
+    in_plane = flat_axis is not None
     # A constant has no Laplacian, but what is cut off beyond the filter's reach would show it.
     level = float(image[box].mean())
     scratch = {}  # taken once for the widest Gaussian: fresh memory costs as much as what is done in it
     for widest in (True, False):
         for sigma_mm in [max(sigmas_mm)] if widest else sigmas_mm:
             sigmas = sigma_mm / spacing_mm
-            near = _neighbourhood(image.shape, box, sigmas, sigma_mm)
+            near = _neighbourhood(image.shape, box, sigmas, sigma_mm, in_plane)
             sizes = [side.stop - side.start for side in near]
             inner = [side.stop - side.start for side in box]
             shapes = {
@@ -71,17 +77,25 @@ def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm):
                 continue
             arrays = {name: scratch[name][: np.prod(shape)].reshape(shape) for name, shape in shapes.items()}
             np.subtract(image[near], level, out=arrays["data"], dtype=np.float64)
-            yield _laplacian(arrays, box, near, sigmas, image.shape)
+            laplacian = _laplacian(arrays, box, near, sigmas, image.shape, in_plane)
+            yield np.moveaxis(laplacian, 0, flat_axis) if in_plane else laplacian
 
 
-def _neighbourhood(shape, box, sigmas, sigma_mm):
+def _to_front(triple, axis):
+    return (triple[axis], *triple[:axis], *triple[axis + 1 :])
+
+
+def _neighbourhood(shape, box, sigmas, sigma_mm, in_plane):
     """The box and what is within reach of the filter: tuple of three slices."""
-    needed = np.maximum(4, np.ceil(sigmas) + 1)
+    sigmas = np.where([in_plane, False, False], 0.0, sigmas)
+    needed = np.maximum([1 if in_plane else 4, 4, 4], np.ceil(sigmas) + 1)
     if (shape < needed).any():
+        first = 1 if in_plane else 0
+        voxels = f"{' x '.join(map(str, shape[first:]))} {'pixels' if in_plane else 'voxels (z, y, x)'}"
         raise RoiTooSmallError(
-            f"The image has {' x '.join(map(str, shape))} voxels (z, y, x). The Laplacian of Gaussian of "
-            f"{sigma_mm:g} mm needs at least {' x '.join(f'{n:.0f}' for n in needed)}; use a smaller sigma, a larger "
-            "pad_distance, or leave this image type out."
+            f"{'A slice' if in_plane else 'The image'} has {voxels}. The Laplacian of Gaussian of {sigma_mm:g} mm "
+            f"needs at least {' x '.join(f'{n:.0f}' for n in needed[first:])}; use a smaller sigma, a larger "
+            f"pad_distance, {'' if in_plane else 'in_plane=True for single slices, '}or leave this image type out."
         )
     reaches = [int(np.ceil(_REACH * sigma)) for sigma in sigmas]
     return tuple(
@@ -90,21 +104,30 @@ def _neighbourhood(shape, box, sigmas, sigma_mm):
     )
 
 
-def _laplacian(arrays, box, near, sigmas, shape):
-    """Second derivatives along each axis of the image smoothed along the others, added up."""
+def _laplacian(arrays, box, near, sigmas, shape, in_plane):
+    """Second derivatives along each axis of the image smoothed along the others, added up.
+
+    In the plane, every slice across the first axis is filtered along the other two.
+    """
     smooth, curve = (
-        [
-            _blocks(order, sigma, side.start, side.stop, around.start, around.stop, size)
-            for sigma, side, around, size in zip(sigmas, box, near, shape, strict=True)
-        ]
+        {
+            axis: _blocks(
+                order, sigmas[axis], box[axis].start, box[axis].stop, near[axis].start, near[axis].stop, shape[axis]
+            )
+            for axis in range(1 if in_plane else 0, 3)
+        }
         for order in (0, 2)
     )
-    _multiply(arrays["data"], 0, smooth[0], arrays["smooth_z"])
-    _multiply(arrays["data"], 0, curve[0], arrays["curve_z"])
+    if in_plane:
+        arrays["smooth_z"] = arrays["data"]
+    else:
+        _multiply(arrays["data"], 0, smooth[0], arrays["smooth_z"])
+        _multiply(arrays["data"], 0, curve[0], arrays["curve_z"])
     _multiply(arrays["smooth_z"], 1, smooth[1], arrays["smooth_zy"])
     _multiply(arrays["smooth_z"], 1, curve[1], arrays["curve_zy"])
-    _multiply(arrays["curve_z"], 1, smooth[1], arrays["other_zy"])
-    arrays["curve_zy"] += arrays["other_zy"]
+    if not in_plane:
+        _multiply(arrays["curve_z"], 1, smooth[1], arrays["other_zy"])
+        arrays["curve_zy"] += arrays["other_zy"]
     _multiply(arrays["curve_zy"], 2, smooth[2], arrays["smooth"])
     _multiply(arrays["smooth_zy"], 2, curve[2], arrays["curve"])
     return np.add(arrays["smooth"], arrays["curve"], dtype=np.float64).astype(np.float32)

@@ -32,9 +32,9 @@ def box(request):
 
 
 def derived(image, box, image_type, **settings):
-    flat_axis = settings.pop("flat_axis", None)
+    flat_axis, slice_axis = settings.pop("flat_axis", None), settings.pop("slice_axis", 0)
     roi = np.ones([side.stop - side.start for side in box], bool)
-    images = dict(filtered_images(image, box, SPACING, image_type, settings, flat_axis, roi))
+    images = dict(filtered_images(image, box, SPACING, image_type, settings, flat_axis, roi, slice_axis))
     assert list(images) == filter_names(image_type, settings, flat_axis)
     assert all(values.shape == roi.shape for values in images.values())
     return images
@@ -125,10 +125,44 @@ def test_intensity_functions_use_the_extreme_of_the_whole_image(image, box):
         np.testing.assert_allclose(ours, values[box], rtol=1e-12, err_msg=image_type)
 
 
-@pytest.mark.parametrize("image_type", ["Square", "SquareRoot", "Logarithm", "Exponential"])
+SCALED = ["Square", "SquareRoot", "Logarithm", "Exponential"]
+
+
+@pytest.mark.parametrize("image_type", SCALED)
 def test_an_image_of_zeros_has_no_such_function(image_type):
-    with pytest.raises(InputError, match="0 everywhere"):
+    with pytest.raises(InputError, match="image is 0 everywhere"):
         list(filtered_images(np.zeros((4, 4, 4)), BOXES["inside"], SPACING, image_type, {}))
+
+
+@pytest.mark.parametrize("image_type", SCALED)
+def test_a_scale_of_the_region_or_a_number_is_mapped_to_itself_whatever_lies_elsewhere(image, image_type):
+    box = BOXES["inside"]
+    roi = np.zeros([side.stop - side.start for side in box], bool)
+    roi[1:3, 2:6, 3:9] = True
+    bright = image.copy()
+    bright[0, 0, 0] = 30_000
+    largest = float(np.abs(image[box][roi]).max())
+    for scale_by, scale in (("region", largest), (1500.0, 1500.0)):
+        settings = {"scale_by": scale_by}
+        one, other = (
+            next(filtered_images(whole, box, SPACING, image_type, settings, roi=roi))[1] for whole in (image, bright)
+        )
+        np.testing.assert_array_equal(one, other)
+        flat = np.full(image.shape, scale)
+        ((_, mapped),) = filtered_images(flat, box, SPACING, image_type, {"scale_by": scale}, roi=roi)
+        np.testing.assert_allclose(mapped, scale)
+    if image_type == "Square":
+        np.testing.assert_allclose(one, image[box].astype(float) ** 2 / 1500, rtol=1e-9)
+
+
+def test_a_scale_that_is_too_small_for_the_exponential_of_the_region_is_an_error_with_the_way_out(image):
+    box, roi = BOXES["inside"], np.ones((4, 9, 12), bool)
+    with pytest.raises(InputError, match=r"With scale_by=2 the exponential .* Give .* Exponential a larger scale_by"):
+        list(filtered_images(image, box, SPACING, "Exponential", {"scale_by": 2}, roi=roi))
+    roi[image[box] > 200] = False  # what lies beside the region may overflow
+    assert roi.any()
+    ((_, values),) = filtered_images(image.astype(float) * 10, box, SPACING, "Exponential", {"scale_by": 300}, roi=roi)
+    assert np.isfinite(values[roi]).all()
 
 
 @pytest.mark.parametrize("use_spacing", [True, False])
@@ -140,14 +174,56 @@ def test_the_gradient_is_that_of_the_whole_image(image, box, use_spacing):
     np.testing.assert_array_equal(values, expected)
 
 
-@pytest.mark.parametrize("axis", [None, 1, 2])
+@pytest.mark.parametrize("axes", [{}, {"flat_axis": 1}, {"slice_axis": 2}, {"flat_axis": 1, "slice_axis": 2}])
 @pytest.mark.parametrize("method", ["uniform", "default"])
-def test_two_dimensional_patterns_are_those_of_every_slice(box, axis, method):
+def test_two_dimensional_patterns_are_those_of_every_slice(box, axes, method):
     image = np.random.default_rng(4).integers(0, 50, (15, 31, 26))
-    planes = np.swapaxes(image, 0, axis or 0)
+    axis = axes.get("flat_axis", axes.get("slice_axis", 0))
+    planes = np.swapaxes(image, 0, axis)
     expected = np.stack([local_binary_pattern(plane, 8, 1, method) for plane in planes])
-    (values,) = derived(image, box, "LBP2D", flat_axis=axis, lbp2DMethod=method).values()
-    np.testing.assert_array_equal(values, np.swapaxes(expected, 0, axis or 0)[box])
+    (values,) = derived(image, box, "LBP2D", **axes, lbp2DMethod=method).values()
+    np.testing.assert_array_equal(values, np.swapaxes(expected, 0, axis)[box])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_filters_in_the_plane_are_those_of_itk_on_every_slice(image, box, axis):
+    spacing_mm = [step for number, step in enumerate(SPACING) if number != axis]
+    planes = []
+    for plane in np.moveaxis(image, axis, 0):
+        planes.append(sitk.GetImageFromArray(np.ascontiguousarray(plane)))
+        planes[-1].SetSpacing(spacing_mm[::-1])
+    laplacians = [sitk.GetArrayFromImage(sitk.LaplacianRecursiveGaussian(plane, 1.5, True)) for plane in planes]
+    gradients = [sitk.GetArrayFromImage(sitk.GradientMagnitude(plane)) for plane in planes]
+    (values,) = derived(image, box, "LoG", sigma=[1.5], in_plane=True, slice_axis=axis).values()
+    expected = np.stack(laplacians, axis)[box]
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    (values,) = derived(image, box, "Gradient", in_plane=True, slice_axis=axis).values()
+    np.testing.assert_array_equal(values, np.stack(gradients, axis)[box])
+
+
+def test_filters_in_the_plane_do_not_see_other_slices_and_take_a_single_one(image):
+    box = (slice(5, 6), slice(8, 17), slice(7, 19))
+    noise = np.random.default_rng(1).normal(0, 1000, image.shape).astype(image.dtype)
+    noise[5] = image[5]
+    for image_type, settings in (("LoG", {"sigma": [1.0, 3.0]}), ("Gradient", {})):
+        one, other = (derived(whole, box, image_type, in_plane=True, **settings) for whole in (image, noise))
+        in_space = derived(noise, box, image_type, **settings)
+        single = derived(image[5:6], (slice(0, 1), *box[1:]), image_type, in_plane=True, **settings)
+        assert not set(one) & set(in_space)
+        for name, values in one.items():
+            np.testing.assert_array_equal(values, other[name])
+            np.testing.assert_array_equal(values, single[name])
+            assert not np.allclose(values, in_space[name.replace("2D", "3D") if image_type == "LoG" else "gradient"])
+
+
+def test_a_slice_too_small_for_the_laplacian_is_named():
+    box = (slice(0, 2), slice(0, 3), slice(4, 9))
+    with pytest.raises(
+        RoiTooSmallError, match=r"^A slice has 3 x 40 pixels.* needs at least 4 x 4; use a smaller sigma"
+    ):
+        list(filtered_images(np.zeros((5, 3, 40)), box, SPACING, "LoG", {"sigma": [1.0], "in_plane": True}))
+    with pytest.raises(RoiTooSmallError, match="in_plane=True for single slices"):
+        list(filtered_images(np.zeros((3, 40, 40)), box, SPACING, "LoG", {"sigma": [1.0]}))
 
 
 def test_a_real_image_gives_its_patterns_without_a_warning(image):
@@ -199,7 +275,12 @@ def test_a_box_far_from_everything_else_does_not_change_with_what_is_there():
         ("LoG", {"sigmas": [1.0]}, "has no setting 'sigmas'. It has: sigma"),
         ("Wavelet", {"wavelet": "coif99"}, "must be a discrete wavelet of pywt"),
         ("Wavelet", {"level": 0}, "'level' of the image type Wavelet must be an int from 1 to 10"),
-        ("Square", {"sigma": [1.0]}, "has no setting 'sigma'. It has: none"),
+        ("Square", {"sigma": [1.0]}, "has no setting 'sigma'. It has: scale_by"),
+        ("Original", {"sigma": [1.0]}, "has no setting 'sigma'. It has: none"),
+        ("LoG", {"sigma": [1.0], "in_plane": 1}, "'in_plane' of the image type LoG must be True or False"),
+        ("Square", {"scale_by": 0}, "'scale_by' of .* Square must be 'image', 'region' or a number > 0. Got 0"),
+        ("Logarithm", {"scale_by": "body"}, "'image', 'region' or a number > 0. Got 'body'"),
+        ("Exponential", {"scale_by": 1.0}, "'image', 'region' or a number > 1. Got 1.0"),
         ("LBP2D", {"lbp2DMethod": "nri"}, "must be one of default, ror"),
         ("Gradient", {"gradientUseSpacing": 1}, "must be True or False"),
     ],
