@@ -13,6 +13,12 @@ def _reference_folder():
     return Path(os.environ.get("RADIODEEP_REFERENCE_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
+@pytest.fixture(autouse=True)
+def no_progress(monkeypatch):
+    """No progress lines of work that a slow machine makes long; they would be in the way of what a test reads."""
+    monkeypatch.setenv("RADIODEEP_PROGRESS", "0")
+
+
 @pytest.fixture(scope="session")
 def repository():
     """The root of the checkout."""

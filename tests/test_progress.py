@@ -17,6 +17,11 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.fixture(autouse=True)
+def progress_shown(no_progress, monkeypatch):
+    monkeypatch.delenv("RADIODEEP_PROGRESS")
+
+
 @pytest.fixture
 def no_patience(monkeypatch):
     monkeypatch.setattr(progress, "_FIRST_LINE_S", 0.0)
