@@ -1,7 +1,10 @@
 """Case -> Case: another voxel size, interpolated by SimpleITK near the region only."""
 
+from typing import NamedTuple
+
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from radiodeep.cases.memory import check_image_size
 from radiodeep.exceptions import InputError, RoiTooSmallError
@@ -19,15 +22,16 @@ INTERPOLATORS = {
     "lanczos": sitk.sitkLanczosWindowedSinc,
     "blackman": sitk.sitkBlackmanWindowedSinc,
 }
+GRIDS = ("corner", "region")
 _REACH = 16  # voxels beyond which a cubic B-spline coefficient weighs under 1e-9; the others reach less far
+_BLUR_REACH = 4.0  # standard deviations
 _ROUNDING = 1e-6  # of a unit: an interpolated integer this close to the next is taken for it
 
 
-def resample(case, spacing_mm, interpolator="bspline", pad_distance=5):
+def resample(case, spacing_mm, interpolator="bspline", pad_distance=5, *, anti_alias=False, grid="corner"):
     """Resample the box about the region to a new voxel size.
 
-    The new grid is aligned with the corner of the old image; the mask takes the nearest voxel. An axis
-    along which the region has one voxel keeps its size.
+    The mask takes the nearest voxel. An axis along which the region has one voxel keeps its size.
 
     Parameters
     ----------
@@ -38,6 +42,14 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5):
         One of `INTERPOLATORS`. Cubic B-spline overshoots at sharp edges; linear never does.
     pad_distance : int, default=5
         New voxels kept around the region's box, as far as the image goes.
+    anti_alias : bool, default=False
+        Where the new voxels are larger than the old ones, smooth the image before it is interpolated as larger voxels
+        would have done, see `low_pass`; and cut the result off at the lowest and highest intensity that the box and
+        what is kept around it had, which splines overshoot. Without it, noise and detail finer than the new voxels stay
+        in the image (as in pyradiomics).
+    grid : {"corner", "region"}, default="corner"
+        "corner" aligns the new grid with the corner of the image, as pyradiomics does: another crop of the same image
+        moves it. "region" centres it on the region's box, whatever the crop.
 
     Returns
     -------
@@ -63,10 +75,9 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5):
     >>> resample(make_phantom_cohort(1, random_state=0)[0], 2.0).spacing_mm
     (2.0, 2.0, 2.0)
     """
-    if interpolator not in INTERPOLATORS:
-        raise InputError(
-            f"The 'interpolator' parameter must be one of {', '.join(INTERPOLATORS)}. Got {interpolator!r} instead."
-        )
+    for name, value, allowed in (("interpolator", interpolator, INTERPOLATORS), ("grid", grid, GRIDS)):
+        if value not in allowed:
+            raise InputError(f"The '{name}' parameter must be one of {', '.join(allowed)}. Got {value!r} instead.")
     loaded = case.in_memory()
     box = bounding_box(loaded.roi)
     first, stop = (np.array(side) for side in zip(*((span.start, span.stop) for span in box), strict=True))
@@ -75,13 +86,18 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5):
     if np.allclose(old, new):
         near = bounding_box(loaded.roi, [pad_distance] * 3)
         return loaded.replace(image=loaded.voxels[near], mask=loaded.roi[near])
-    ratio = old / new
-    low = np.maximum(np.floor((first - 0.5) * ratio - pad_distance), 0)
-    high = np.minimum(np.ceil((stop - 0.5) * ratio + pad_distance), np.ceil(np.array(loaded.voxels.shape) * ratio) - 1)
-    _check_new_size(high - low + 1, new, case.id)
-    near = bounding_box(loaded.roi, [int(np.ceil((pad_distance + 2) / step)) + _REACH for step in ratio])
-    image = _resampled(loaded.voxels, near, old, new, low, high, INTERPOLATORS[interpolator])
-    mask = _resampled(loaded.roi.astype(np.uint8), near, old, new, low, high, sitk.sitkNearestNeighbor) > 0
+    lay = _corner_grid if grid == "corner" else _region_grid
+    target = lay(first, stop, np.array(loaded.roi.shape), old, new, pad_distance)
+    _check_new_size(target.size, new, case.id)
+    blur = _blur_in_voxels(old, new) if anti_alias else np.zeros(3)
+    reach = [int(np.ceil((pad_distance + 2) / step)) + _REACH for step in old / new]
+    near = bounding_box(loaded.roi, [int(step) for step in reach + np.ceil(_BLUR_REACH * blur)])
+    image = _interpolated(_smoothed(loaded.voxels[near], blur), near, target, INTERPOLATORS[interpolator])
+    if anti_alias:
+        kept = loaded.voxels[bounding_box(loaded.roi, [int(step) for step in np.ceil(pad_distance * new / old)])]
+        image = np.clip(image, kept.min(), kept.max())
+    image = _as_type(image, loaded.voxels.dtype)
+    mask = _nearest(loaded.roi, near, target)
     if not mask.any():
         raise RoiTooSmallError(
             f"{case.id}: no voxel is left of the region at a spacing of {tuple(new.tolist())} mm. Use a smaller one."
@@ -105,24 +121,116 @@ def _new_spacing(spacing_mm, old):
     return np.where(values > 0, values, old)
 
 
-def _resampled(array, near, old, new, low, high, interpolator):
-    """Interpolate the new voxels `low`..`high` (z, y, x) of the grid whose corner is the old array's."""
-    source = array[near] if interpolator == sitk.sitkNearestNeighbor else array[near].astype(np.float64)
-    start = np.array([span.start for span in near]) * old
-    origin = low * new + (new - old) / 2
-    flat = array.shape[0] == 1  # a 2-D image, which B-splines could not take as a volume
+def low_pass(voxels, old_mm, new_mm):
+    """Smooth an image as voxels of a new size would have, along the axes where that is larger.
+
+    A voxel is about the mean over its box, which has a variance of width² / 12 along each axis. What a Gaussian has to
+    add is (new² - old²) / 12; it passes 66 % at the highest frequency that the new voxels can show, a box 64 %.
+
+    Parameters
+    ----------
+    voxels : ndarray of shape (z, y, x)
+    old_mm, new_mm : sequence of three floats
+        Voxel sizes in (z, y, x) order.
+
+    Returns
+    -------
+    float64 ndarray of the same shape
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(0, 100, (1, 400, 400))
+    >>> low_pass(noise, (1, 0.25, 0.25), (1, 1, 1)).std().round()  # the mean of 4 x 4 pixels has a quarter
+    np.float64(25.0)
+    """
+    return _smoothed(voxels, _blur_in_voxels(np.asarray(old_mm, float), np.asarray(new_mm, float)))
+
+
+def _blur_in_voxels(old, new):
+    return np.sqrt(np.maximum(new**2 - old**2, 0) / 12) / old
+
+
+def _smoothed(voxels, blur):
+    voxels = voxels.astype(np.float64)
+    for axis in np.flatnonzero(blur):
+        voxels = ndimage.gaussian_filter1d(voxels, blur[axis], axis, mode="nearest", truncate=_BLUR_REACH)
+    return voxels
+
+
+class _Grid(NamedTuple):
+    """New voxels in (z, y, x) order.
+
+    Attributes
+    ----------
+    anchor : int ndarray or None
+        The old voxel that places are counted from; None for the first one of the image.
+    origin : ndarray
+        Centre of the first new voxel in mm from that of the anchor.
+    size : ndarray
+        Number of new voxels.
+    old, new : ndarray
+        Voxel sizes in mm.
+    """
+
+    anchor: np.ndarray | None
+    origin: np.ndarray
+    size: np.ndarray
+    old: np.ndarray
+    new: np.ndarray
+
+
+def _corner_grid(first, stop, shape, old, new, pad_distance):
+    """Lay new voxels from the corner of the image; take those about the region's box `first`..`stop`."""
+    ratio = old / new
+    low = np.maximum(np.floor((first - 0.5) * ratio - pad_distance), 0)
+    high = np.minimum(np.ceil((stop - 0.5) * ratio + pad_distance), np.ceil(shape * ratio) - 1)
+    return _Grid(None, low * new + (new - old) / 2, high - low + 1, old, new)
+
+
+def _region_grid(first, stop, shape, old, new, pad_distance):
+    """Lay new voxels about the centre of the region's box, as many as cover it, and around it those inside the image.
+
+    Places are counted from the region's first voxel, so that their rounding does not depend on where the image begins.
+    """
+    extent = (stop - first) * old
+    n_inside = np.ceil(extent / new - _ROUNDING)
+    begin = (extent - old - (n_inside - 1) * new) / 2
+    end = begin + (n_inside - 1) * new
+    image_begin, image_end = -(first + 0.5) * old, (shape - first - 0.5) * old
+    before = np.floor((begin - image_begin) / new - 0.5 + _ROUNDING)
+    after = np.floor((image_end - end) / new - 0.5 + _ROUNDING)
+    before, after = (np.clip(n_voxels, 0, pad_distance) for n_voxels in (before, after))
+    return _Grid(first, begin - before * new, before + n_inside + after, old, new)
+
+
+def _interpolated(source, near, target, interpolator):
+    """Interpolate an array that begins at `near` of the old image on the new grid."""
+    flat = source.shape[0] == 1  # a 2-D image, which B-splines could not take as a volume
     axes = slice(1, None) if flat else slice(None)
     image = sitk.GetImageFromArray(source[0] if flat else source)
-    image.SetSpacing(old[axes][::-1].tolist())
+    image.SetSpacing(target.old[axes][::-1].tolist())
+    anchor = 0 if target.anchor is None else target.anchor
+    start = (np.array([span.start for span in near]) - anchor) * target.old
     image.SetOrigin(start[axes][::-1].tolist())
-    size = (high - low + 1).astype(int)[axes]
+    size = target.size.astype(int)[axes]
     grid = sitk.Image(size[::-1].tolist(), image.GetPixelID())
-    grid.SetSpacing(new[axes][::-1].tolist())
-    grid.SetOrigin(origin[axes][::-1].tolist())
+    grid.SetSpacing(target.new[axes][::-1].tolist())
+    grid.SetOrigin(target.origin[axes][::-1].tolist())
     identity = sitk.Transform(len(size), sitk.sitkIdentity)
     result = sitk.GetArrayFromImage(sitk.Resample(image, grid, identity, interpolator, 0.0))
-    result = result[np.newaxis] if flat else result
-    return _as_type(result, array.dtype)
+    return result[np.newaxis] if flat else result
+
+
+def _nearest(roi, near, target):
+    """Take the nearest old voxel of a mask for every new one."""
+    if target.anchor is None:
+        return _interpolated(roi[near].astype(np.uint8), near, target, sitk.sitkNearestNeighbor) > 0
+    places = []
+    for anchor, origin, size, old, new, most in zip(*target, roi.shape, strict=True):
+        steps = (origin + np.arange(int(size)) * new) / old
+        places.append(np.clip(anchor + np.floor(steps + 0.5 + _ROUNDING), 0, most - 1).astype(int))  # ties: the later
+    return roi[np.ix_(*places)]
 
 
 def _as_type(values, dtype):

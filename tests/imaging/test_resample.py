@@ -1,0 +1,128 @@
+"""Resampling that smooths before it shrinks, and grids that do not hang on the crop."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from radiodeep import Case
+from radiodeep.exceptions import InputError
+from radiodeep.imaging.crop import crop_to_roi
+from radiodeep.imaging.resample import low_pass, resample
+
+
+@pytest.fixture
+def noise():
+    image = np.random.default_rng(0).normal(0, 100, (3, 240, 240))
+    mask = np.zeros(image.shape, bool)
+    mask[1, 20:220, 20:220] = True
+    return Case(image, mask, "noise", spacing_mm=(3.0, 0.25, 0.25))
+
+
+@pytest.fixture
+def lesion():
+    generator = np.random.default_rng(1)
+    image = gaussian_filter(generator.normal(size=(60, 110, 120)), 1.5)
+    places = np.indices(image.shape) - np.array([28.3, 51.7, 60.2])[:, None, None, None]
+    mask = (places**2 / np.array([6.0, 11, 13])[:, None, None, None] ** 2).sum(axis=0) < 1
+    return Case(image / image.std() * 100, mask, "lesion", spacing_mm=(2.5, 0.8, 0.8))
+
+
+@pytest.mark.parametrize(("interpolator", "aliased"), [("bspline", 75), ("linear", 50)])
+def test_noise_shrinks_as_in_pixels_of_that_size(noise, interpolator, aliased):
+    def deviation(**settings):
+        new = resample(noise, (0, 1, 1), interpolator, **settings)
+        return new.voxels[new.roi].std()
+
+    assert deviation() == pytest.approx(aliased, rel=0.06)
+    assert deviation(anti_alias=True) == pytest.approx(25, rel=0.12)  # the mean of 4 x 4 pixels
+
+
+def test_smoothing_has_the_variance_of_the_larger_voxel_and_leaves_other_axes_alone():
+    impulse = np.zeros((41, 41, 41))
+    impulse[20, 20, 20] = 1
+    smoothed = low_pass(impulse, (1.0, 0.5, 2.0), (1.0, 2.0, 1.0))
+    offsets = np.arange(41) - 20
+    for axis, expected in ((0, 0.0), (1, (4**2 - 1) / 12), (2, 0.0)):  # in old voxels
+        others = tuple(number for number in range(3) if number != axis)
+        assert (smoothed.sum(axis=others) * offsets**2).sum() == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("spacing_mm", [1.0, (1.0, 2.0, 2.0), (5.0, 0.4, 0)])
+def test_intensities_stay_in_the_range_of_the_source(spacing_mm):
+    mask = np.zeros((30, 40, 40), bool)
+    mask[8:20, 10:30, 12:31] = True
+    sharp = Case(np.where(mask, 7.0, 0.0), mask, "sharp", spacing_mm=(2, 1, 1))
+    overshot = resample(sharp, spacing_mm).voxels
+    assert overshot.min() < 0
+    cut_off = resample(sharp, spacing_mm, anti_alias=True).voxels
+    assert cut_off.min() >= 0
+    assert cut_off.max() <= 7
+
+
+def test_a_scan_of_small_pixels_becomes_like_one_of_large_pixels(lesion):
+    anatomy = lesion.voxels[:40, :40, :40].repeat(4, axis=1).repeat(4, axis=2)
+    fine = anatomy / 100 + np.random.default_rng(2).normal(0, 1, (40, 160, 160))
+    coarse = fine.reshape(40, 40, 4, 40, 4).mean(axis=(2, 4))
+    mask = np.zeros((40, 40, 40), bool)
+    mask[8:30, 8:30, 8:30] = True
+    fine_mask = mask.repeat(4, axis=1).repeat(4, axis=2)
+    case = Case(fine, fine_mask, "fine", spacing_mm=(1, 0.25, 0.25))
+    expected = coarse[8:30, 8:30, 8:30].std()
+    deviations = [
+        new.voxels[new.roi].std() for new in (resample(case, (0, 1, 1), anti_alias=anti) for anti in (False, True))
+    ]
+    assert abs(deviations[1] / expected - 1) < 0.05 < 0.2 < abs(deviations[0] / expected - 1)
+
+
+@pytest.mark.parametrize("interpolator", ["bspline", "linear", "nearest"])
+@pytest.mark.parametrize("anti_alias", [False, True])
+def test_a_grid_of_the_region_does_not_hang_on_the_crop(lesion, interpolator, anti_alias):
+    settings = {"interpolator": interpolator, "anti_alias": anti_alias}
+    whole, wide, tight = (
+        resample(one, (2.3, 1.5, 1.5), grid="region", **settings)
+        for one in (lesion, crop_to_roi(lesion, 64.0), crop_to_roi(lesion, 40.0))
+    )
+    np.testing.assert_array_equal(wide.voxels, whole.voxels)
+    np.testing.assert_allclose(tight.voxels, whole.voxels, atol=1e-4)  # splines look further than this crop goes
+    np.testing.assert_array_equal(wide.roi, whole.roi)
+    np.testing.assert_array_equal(tight.roi, whole.roi)
+    corners = [resample(one, (2.3, 1.5, 1.5), **settings) for one in (lesion, crop_to_roi(lesion, 40.0))]
+    assert corners[0].roi.sum() != corners[1].roi.sum()
+
+
+@pytest.mark.parametrize("spacing_mm", [1.0, (2.3, 1.7, 0.3), (0, 1.3, 4.0)])
+def test_a_grid_of_the_region_is_centred_on_its_box_and_stays_inside_the_image(lesion, spacing_mm):
+    new = resample(lesion, spacing_mm, "linear", grid="region")
+    mirrored = lesion.replace(image=lesion.voxels[::-1, ::-1, ::-1], mask=lesion.roi[::-1, ::-1, ::-1])
+    other = resample(mirrored, spacing_mm, "linear", grid="region")
+    np.testing.assert_allclose(other.voxels, new.voxels[::-1, ::-1, ::-1], atol=1e-9 * 100)
+    tight = resample(crop_to_roi(lesion), spacing_mm, "linear", grid="region")
+    assert all(size <= wide for size, wide in zip(tight.roi.shape, new.roi.shape, strict=True))
+    assert tight.roi.sum() == new.roi.sum()
+    volumes = [one.roi.sum() * np.prod(one.spacing_mm) for one in (lesion, new)]
+    assert volumes[1] == pytest.approx(volumes[0], rel=0.12)
+
+
+def test_a_ramp_keeps_its_places_on_a_grid_of_the_region():
+    z, y, x = np.indices((20, 24, 26)).astype(float)
+    mask = np.zeros(z.shape, bool)
+    mask[5:10, 6:13, 7:17] = True
+    ramp = Case(2 * z + 3 * y - x, mask, "ramp", spacing_mm=(1, 1, 1))
+    new = resample(ramp, (1, 1.6, 0.7), "linear", pad_distance=0, grid="region")
+    assert new.roi.shape == (5, 5, 15)  # ceil(7 / 1.6), ceil(10 / 0.7)
+    y_places, x_places = 9 + 1.6 * (np.arange(5) - 2), 11.5 + 0.7 * (np.arange(15) - 7)
+    expected = 2 * np.arange(5, 10)[:, None, None] + 3 * y_places[:, None] - x_places
+    np.testing.assert_allclose(new.voxels, expected, atol=1e-9)
+
+
+def test_a_region_that_fills_the_image_has_a_grid_inside_it():
+    full = Case(np.ones((4, 5, 6)), np.ones((4, 5, 6), bool), "full", spacing_mm=(1, 1, 1))
+    new = resample(full, (1.5, 1.5, 0.7), "linear", grid="region")
+    assert new.voxels.shape == (3, 4, 9)
+    assert (new.voxels == 1).all()
+    assert new.roi.all()
+
+
+def test_an_unknown_grid_is_an_error(lesion):
+    with pytest.raises(InputError, match="The 'grid' parameter must be one of corner, region. Got 'centre' instead"):
+        resample(lesion, 2.0, grid="centre")
