@@ -1,18 +1,21 @@
 """`Case`: one image with its region of interest, from files or arrays, read on first use."""
 
 import hashlib
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from radiodeep.cases.acquisition import Acquisition
+from radiodeep.cases.mask_labels import positive_labels, region_of
 from radiodeep.cases.readers import check_same_grid, read_volume
+from radiodeep.cases.slice_plane import acquisition_axis
+from radiodeep.cases.volume import StoredAxes, Volume
 from radiodeep.exceptions import (
-    AmbiguousMaskError,
     EmptyMaskError,
     GeometryMismatchError,
     InputError,
-    LabelNotFoundError,
     NonFiniteIntensityError,
     UnsupportedImageError,
 )
@@ -25,12 +28,14 @@ class Case:
     ----------
     image, mask : path-like or ndarray of shape (z, y, x) or (y, x)
         Files are read on first use. In the mask every voxel that is not 0 belongs to the region,
-        unless it holds several labels or negative values: then `mask_label` chooses one.
+        unless it holds several labels or negative values: then `mask_label` chooses one. An array given with a file
+        is in the order in which the file stores its voxels.
     id : str
         Name of the case; every message about it begins with this.
     spacing_mm : sequence of floats, optional
         Size of a voxel in the order of the array's axes: three numbers, or two for an image of shape (y, x).
         Needed for arrays; read from the file otherwise (a PNG knows none: then 1 mm is taken unless it is given).
+        For a file that knows it, it is compared with the size in anatomical order.
     patient : str, optional
         Cases of one patient never part in cross-validation. The id unless given.
     label : optional
@@ -43,7 +48,7 @@ class Case:
     ----------
     voxels : ndarray of shape (z, y, x)
         Intensities as stored, in native byte order; a 2-D image is one slice. Booleans come as uint8, half
-        precision as float32, and long doubles as float64.
+        precision as float32, and long doubles as float64. Files are read in anatomical order (see Notes).
     roi : bool ndarray of shape (z, y, x)
         The region of interest; never empty.
     spacing_mm : tuple of three floats
@@ -59,6 +64,12 @@ class Case:
     Notes
     -----
     A case that came from disk pickles as its paths, not its voxels.
+
+    The axes of a file are permuted and flipped on reading, so that the indices along (z, y, x) increase towards
+    Superior, Posterior and Left, however the file stores them: the same lesion gives the same arrays. Oblique images
+    go to the nearest such order and are not resampled. An image of one slice keeps its slice in front. Image and mask
+    may be stored in different orders. Arrays, and PNG files, are taken as they are. `stored_axes` turns maps and
+    masks back into the order of the file.
 
     Examples
     --------
@@ -79,7 +90,7 @@ class Case:
         self._set(image, mask, id, spacing_mm, patient, label, mask_label)
         _refuse_colour(self.image, self.mask, id)
 
-    def _set(self, image, mask, id, spacing_mm, patient, label, mask_label):
+    def _set(self, image, mask, id, spacing_mm, patient, label, mask_label, axes=None):
         whole = isinstance(mask_label, int | np.integer) and not isinstance(mask_label, bool)
         if not (mask_label is None or mask_label == "any" or whole):
             raise InputError(f"{id}: the 'mask_label' of a Case must be an int or 'any'. Got {mask_label!r} instead.")
@@ -98,7 +109,9 @@ class Case:
             "label": label,
             "mask_label": mask_label,
             "_given_spacing": None if spacing_mm is None else _checked_spacing(spacing_mm, image, id),
+            "_axes": axes,
             "_loaded": None,
+            "_acquisition": None,
         }
         self.__dict__.update(state)
 
@@ -136,11 +149,44 @@ class Case:
     def roi_size_mm(self):
         """Volume of the region in mm³, or its area in mm² in an image of one slice."""
         _, roi, spacing_mm = self.read()
-        return float(roi.sum() * np.prod(spacing_mm[-2:] if roi.shape[0] == 1 else spacing_mm))
+        axis = acquisition_axis(roi.shape, spacing_mm)
+        return float(roi.sum() * np.prod(np.delete(spacing_mm, axis) if roi.shape[axis] == 1 else spacing_mm))
 
     def read(self):
         """Return `voxels`, `roi` and `spacing_mm`, checked; a case on disk keeps no voxels behind."""
-        return self._read() if self._loaded is None and isinstance(self.image, Path) else self._load()
+        return self._contents()[:3]
+
+    def stored_axes(self):
+        """Return how the file stores its axes, to write maps and masks back in its order.
+
+        A case on disk is read for it. The axes of arrays, and of PNG files, are those of the case.
+
+        Returns
+        -------
+        StoredAxes
+            With `to_stored(array)`, `to_anatomical(array)`, `is_anatomical` and `orientation`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from radiodeep import Case
+        >>> Case(np.eye(3), np.eye(3) > 0, "n-7", spacing_mm=(1, 1)).stored_axes().is_anatomical
+        True
+        """
+        return self._contents()[3]
+
+    def in_stored_order(self):
+        """Return the case as checked arrays in the order in which its file stores them; arrays are unchanged."""
+        image, roi, spacing_mm, axes = self._contents()
+        spacing_mm = tuple(spacing_mm[axis] for axis in np.argsort(axes.order))
+        changes = {"image": axes.to_stored(image), "mask": axes.to_stored(roi), "spacing_mm": spacing_mm}
+        return self.replace(**changes, mask_label=None, axes=None)
+
+    def acquisition(self):
+        """Return the `Acquisition` of the case, which is read unless it was read before."""
+        if self._acquisition is None:
+            self.read()
+        return self._acquisition
 
     def by_label(self):
         """Return a case for every label of the mask, with the id ``<id>-label<number>``.
@@ -161,7 +207,7 @@ class Case:
         """
         try:
             mask = read_volume(self.mask).voxels if isinstance(self.mask, Path) else self.mask
-            labels = sorted(_positive_labels(mask, self.id))
+            labels = sorted(positive_labels(mask, self.id))
         except InputError as error:
             raise (error if str(error).startswith(f"{self.id}:") else type(error)(f"{self.id}: {error}")) from error
         if not labels:
@@ -170,18 +216,23 @@ class Case:
 
     def in_memory(self):
         """Return the case as checked arrays; a case on disk keeps no voxels behind."""
-        image, roi, spacing_mm = self.read()
-        return self.replace(image=image, mask=roi, spacing_mm=spacing_mm, mask_label=None)
+        image, roi, spacing_mm, axes = self._contents()
+        changes = {"image": image, "mask": roi, "spacing_mm": spacing_mm, "mask_label": None}
+        return self.replace(**changes, axes=axes if axes.orientation else None)
 
     def replace(self, **changes):
-        """Return a copy with some constructor arguments changed."""
+        """Return a copy with some constructor arguments changed.
+
+        To change voxels or regions that were read, begin with `in_memory`: an array beside a file is in the
+        order of the file.
+        """
         return self._restored(**{**self._arguments(), **changes})
 
     def content_hash(self):
         """Return a digest of all that the features of the case depend on: voxels, region and spacing as read.
 
-        Equal for the same image in files of other formats; not changed by id, patient or label. A case on disk is
-        read for it.
+        Equal for the same image in files of other formats; not changed by id, patient or label. Other for a file
+        that is not stored in anatomical order, because some settings ask for that. A case on disk is read for it.
 
         Raises
         ------
@@ -198,9 +249,10 @@ class Case:
         >>> case.content_hash() == case.replace(spacing_mm=(1, 2)).content_hash()
         False
         """
-        voxels, roi, spacing_mm = self.read()
+        voxels, roi, spacing_mm, axes = self._contents()
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"{voxels.dtype.str}{voxels.shape}{spacing_mm}".encode())
+        digest.update(b"" if axes.is_anatomical else f"{axes.order}{axes.flipped}".encode())
         digest.update(np.ascontiguousarray(voxels))
         digest.update(np.packbits(roi))
         return digest.hexdigest()
@@ -215,7 +267,11 @@ class Case:
     def _arguments(self):
         names = ("image", "mask", "id", "spacing_mm", "patient", "label", "mask_label")
         values = {name: self.__dict__.get(name) for name in names}
-        return {**values, "spacing_mm": self._given_spacing}
+        return {**values, "spacing_mm": self._given_spacing, "axes": self._axes}
+
+    def _contents(self):
+        """Return voxels, region, spacing and `StoredAxes`; a case on disk keeps no voxels behind."""
+        return self._read() if self._loaded is None and isinstance(self.image, Path) else self._load()
 
     def _load(self):
         if self._loaded is None:
@@ -224,48 +280,72 @@ class Case:
 
     def _read(self):
         try:
-            image, spacing_mm, mask = self._voxels_of_both()
+            volume, mask, axes = self._volumes()
+            spacing_mm = self._spacing_of(volume)
         except InputError as error:
             raise (error if str(error).startswith(f"{self.id}:") else type(error)(f"{self.id}: {error}")) from error
+        image = volume.voxels
         if image.dtype.kind not in "biuf":
             raise UnsupportedImageError(f"{self.id}: the image holds {image.dtype} values. Expected numbers.")
         image = _as_plain_numbers(image)
-        roi = _region(mask, self.mask_label, self.id)
+        roi = region_of(mask.voxels, self.mask_label, self.id)
         if image.dtype.kind == "f" and not np.isfinite(image[roi]).all():
             count = int((~np.isfinite(image[roi])).sum())
             raise NonFiniteIntensityError(
                 f"{self.id}: {count} of {int(roi.sum())} voxels of the region are NaN or infinite. "
                 "Repair the image or leave those voxels out of the mask."
             )
-        return image, roi, spacing_mm
+        self.__dict__["_acquisition"] = Acquisition.of(image.shape, spacing_mm, axes.orientation)
+        return image, roi, spacing_mm, axes
 
-    def _voxels_of_both(self):
-        if isinstance(self.image, Path) and isinstance(self.mask, Path):
-            image, mask = read_volume(self.image), read_volume(self.mask)
-            check_same_grid(image, mask, self.id)
-            return image.voxels, self._spacing_of(image), mask.voxels
-        if isinstance(self.image, Path):
-            image, mask = read_volume(self.image), _three_axes(self.mask)
-            voxels, spacing_mm = image.voxels, self._spacing_of(image)
+    def _volumes(self):
+        """Return image and mask in anatomical order, and how they were stored.
+
+        What knows no axes, an array or a PNG, is stored as the file beside it, unless it comes from `in_memory`.
+        """
+        image, mask = _as_volume(self.image, self._given_spacing), _as_volume(self.mask)
+        if image.has_spacing:
+            axes = image.stored_axes()
+            image = image.turned(axes)
+            mask = mask.turned(mask.stored_axes(image) if mask.has_spacing else self._axes_beside(axes))
+        elif mask.has_spacing:
+            axes = mask.stored_axes()
+            image, mask = image.turned(self._axes_beside(axes)), mask.turned(axes)
         else:
-            voxels, spacing_mm = _three_axes(self.image), self._given_spacing
-            mask = read_volume(self.mask).voxels if isinstance(self.mask, Path) else _three_axes(self.mask)
-        if voxels.shape != mask.shape:
+            axes = self._axes or StoredAxes()
+        if isinstance(self.image, Path) and isinstance(self.mask, Path):
+            check_same_grid(image, mask, self.id)
+        elif image.voxels.shape != mask.voxels.shape:
             raise GeometryMismatchError(
-                f"{self.id}: image and mask differ in size: the image has shape {voxels.shape}, "
-                f"the mask {mask.shape} (z, y, x). Check that they belong together."
+                f"{self.id}: image and mask differ in size: the image has shape {image.voxels.shape}, "
+                f"the mask {mask.voxels.shape} (z, y, x). Check that they belong together, and that an array beside "
+                "a file is in the order of the file."
             )
-        return voxels, spacing_mm, mask
+        return image, mask, axes
+
+    def _axes_beside(self, axes):
+        """Return the axes of what knows none and lies beside a file with `axes`."""
+        return axes if self._axes is None else StoredAxes()
 
     def _spacing_of(self, volume):
-        if self._given_spacing is None:
+        given = self._given_spacing
+        if given is None or not volume.has_spacing:
             return volume.spacing_mm
-        if volume.has_spacing and not np.allclose(self._given_spacing, volume.spacing_mm, rtol=1e-4):
+        if not np.allclose(given, volume.spacing_mm, rtol=1e-4):
             raise GeometryMismatchError(
-                f"{self.id}: 'spacing_mm' says {self._given_spacing}, the file {volume.spacing_mm} (z, y, x). "
+                f"{self.id}: 'spacing_mm' says {given}, the file {volume.spacing_mm} (z, y, x). "
                 "Leave 'spacing_mm' out where the file knows it."
             )
-        return self._given_spacing
+        return given
+
+
+def _as_volume(source, spacing_mm=None):
+    """Return what a file or an array holds; the spacing is taken unless the file knows it."""
+    if not isinstance(source, Path):
+        spacing_mm = spacing_mm or (1.0, 1.0, 1.0)
+        return Volume(_three_axes(source), spacing_mm, np.zeros(3), np.eye(3), has_spacing=False)
+    volume = read_volume(source)
+    return volume if volume.has_spacing or spacing_mm is None else replace(volume, spacing_mm=spacing_mm)
 
 
 def _as_source(value, name, case_id):
@@ -323,60 +403,3 @@ def _as_plain_numbers(image):
 
 def _three_axes(array):
     return array[np.newaxis] if array.ndim == 2 else array
-
-
-def _region(mask, mask_label, case_id):
-    if mask.dtype == bool and mask_label in (None, 1):
-        labels = {1: int(mask.sum())} if mask.any() else {}
-    elif mask_label in (None, "any"):
-        labels = _positive_labels(mask, case_id)
-    else:
-        labels = _label_counts(mask, case_id)
-    if not labels:
-        raise EmptyMaskError(f"{case_id}: the mask outlines no voxel. Draw the region or leave the case out.")
-    if mask_label in (None, "any"):
-        if mask_label is None and len(labels) > 1:
-            raise AmbiguousMaskError(
-                f"{case_id}: the mask holds several labels: {_listed(labels)}. Choose one with mask_label, "
-                "in the call or as a column of the manifest; 'any' takes all as one region."
-            )
-        return mask != 0
-    if mask_label not in labels:
-        hint = " (255 is what PNG and SEG exports write for 1)" if 255 in labels else ""
-        raise LabelNotFoundError(
-            f"{case_id}: the mask has no voxel of label {mask_label}. It holds {_listed(labels)}{hint}. "
-            "Change mask_label."
-        )
-    return mask == mask_label
-
-
-def _positive_labels(mask, case_id):
-    labels = _label_counts(mask, case_id)
-    negative = {label: count for label, count in labels.items() if label < 0}
-    if negative:
-        raise UnsupportedImageError(
-            f"{case_id}: the mask holds negative values: {_listed(negative)}. Expected 0 outside the region and "
-            "positive labels; check that image and mask are not swapped, or choose one value with mask_label, "
-            f"e.g. mask_label={max(negative)}."
-        )
-    return labels
-
-
-def _listed(labels):
-    """Return labels and their voxel counts as a text, the first ten of them."""
-    shown = [f"{label} ({count} voxels)" for label, count in sorted(labels.items())[:10]]
-    return ", ".join(shown) + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
-
-
-def _label_counts(mask, case_id):
-    marked = mask[mask != 0]
-    if marked.size and marked.min() == marked.max():  # one label: no need to sort
-        values, counts = marked[:1], np.array([marked.size])
-    else:
-        values, counts = np.unique(marked, return_counts=True)
-    if mask.dtype.kind == "f" and (not np.isfinite(values).all() or (values != np.round(values)).any()):
-        raise UnsupportedImageError(
-            f"{case_id}: the mask holds values that are not whole numbers (a soft mask, up to {values.max():.4g}). "
-            "Threshold it first, e.g. mask >= 0.5."
-        )
-    return {int(value): int(count) for value, count in zip(values, counts, strict=True)}

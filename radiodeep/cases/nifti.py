@@ -16,6 +16,7 @@ from radiodeep.exceptions import FileUnreadableError, TruncatedFileError, Unsupp
 
 _KINDS = {348: nibabel.Nifti1Image, 540: nibabel.Nifti2Image}  # by the size of the header
 _UNIT_MM = {1: 1000.0, 3: 0.001}  # metre, micron; all else is taken as millimetres, as ITK does it
+_ROUNDING = 1e-6  # of single precision
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -50,6 +51,8 @@ def read_nifti(path):
         affine = np.diag([unit, unit, unit, 1.0]) @ affine
     axes = _RAS_TO_LPS @ affine[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
+    noted = header["pixdim"][1:4].astype(np.float64) * unit  # without the rounding of an oblique affine, and what ITK takes
+    spacing = np.where(np.isclose(spacing, noted, rtol=_ROUNDING, atol=0), noted, spacing)
     if not np.all(spacing > 0) or not np.isfinite(affine).all():
         raise UnsupportedImageError(f"'{name}' has an affine with an axis of length zero. Export it again.")
     direction = axes / spacing

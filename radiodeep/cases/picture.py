@@ -7,14 +7,17 @@ import io
 import numpy as np
 from scipy import ndimage
 
+from radiodeep.cases.slice_plane import SLICE_AXES, acquisition_axis
+
 _SIDE = 260  # pixels of the longer side
 _OUTLINE = (255, 64, 64)
 
 
 def case_html(case):
-    """Return HTML with the slice (along z) that holds most of the region, outlined, and the facts of the case.
+    """Return HTML with the slice that holds most of the region, outlined, and the facts of the case.
 
-    A case that cannot be read shows its error.
+    The slice is one of the plane of acquisition; in coronal and sagittal ones the head is up. A case that cannot be
+    read shows its error.
 
     Parameters
     ----------
@@ -35,14 +38,19 @@ def case_html(case):
     picture = ""
     try:
         voxels, roi, spacing_mm = case.read()
-        z = int(np.argmax(roi.sum(axis=(1, 2))))
+        axis = acquisition_axis(voxels.shape, spacing_mm)
+        slices, outlines = np.moveaxis(voxels, axis, 0), np.moveaxis(roi, axis, 0)
+        shown = int(np.argmax(outlines.sum(axis=(1, 2))))
+        rows = slice(None, None, 1 if axis == 0 else -1)
         facts["size (x, y, z)"] = " x ".join(str(size) for size in voxels.shape[::-1])
         facts["spacing (x, y, z)"] = " x ".join(f"{step:.4g}" for step in spacing_mm[::-1]) + " mm"
-        flat = len(roi) == 1
-        size = roi.sum() * np.prod(spacing_mm[1:] if flat else spacing_mm)
+        in_plane = np.delete(spacing_mm, axis)
+        flat = len(slices) == 1
+        size = roi.sum() * np.prod(in_plane if flat else spacing_mm)
         facts["region"] = f"{int(roi.sum())} voxels, {size:.4g} {'mm²' if flat else 'mm³'}"
-        facts["slice shown"] = f"{z + 1} of {len(roi)}"
-        data = base64.b64encode(outlined_slice(voxels[z], roi[z], spacing_mm[1:])).decode()
+        plane = "" if flat else f" ({list(SLICE_AXES)[axis]})"
+        facts["slice shown"] = f"{shown + 1} of {len(slices)}{plane}"
+        data = base64.b64encode(outlined_slice(slices[shown][rows], outlines[shown][rows], in_plane)).decode()
         picture = f'<img alt="slice with outline" src="data:image/png;base64,{data}">'
     except Exception as error:  # a notebook that shows a list of cases goes on
         facts["error"] = f"{type(error).__name__}: {error}"

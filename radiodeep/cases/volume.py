@@ -1,7 +1,7 @@
-"""Voxels with their place in space: the `Volume` that readers return, and the comparison of two grids."""
+"""Voxels with their place in space: the `Volume` that readers return, its anatomical order, comparison of grids."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nibabel
 import numpy as np
@@ -13,6 +13,61 @@ _NOTED_TOLERANCE = 0.01
 _SHEAR_TOLERANCE = 1e-3
 _SMALLEST_MM, _LARGEST_MM = 1e-7, 1e5
 _LPS_LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
+
+
+@dataclass(frozen=True)
+class StoredAxes:
+    """How the axes of a file correspond to those of the arrays that a `Case` makes of it.
+
+    Attributes
+    ----------
+    order : tuple of three ints
+        For each axis of the case's arrays, the axis of the file's array (z, y, x) that it was.
+    flipped : tuple of three bools
+        For each axis of the case's arrays, whether it runs against the file's.
+    orientation : str
+        Where the x, y and z axes of the file point to, e.g. "RAS"; "" if unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.cases.volume import StoredAxes
+    >>> axes = StoredAxes(order=(1, 0, 2), flipped=(True, False, False))
+    >>> stored = np.arange(6).reshape(1, 2, 3)
+    >>> axes.to_anatomical(stored).tolist()
+    [[[3, 4, 5]], [[0, 1, 2]]]
+    >>> axes.to_stored(axes.to_anatomical(stored)).tolist()
+    [[[0, 1, 2], [3, 4, 5]]]
+    """
+
+    order: tuple[int, int, int] = (0, 1, 2)
+    flipped: tuple[bool, bool, bool] = (False, False, False)
+    orientation: str = ""
+
+    @property
+    def is_anatomical(self):
+        """Whether the arrays of the case lie as they do in the file."""
+        return self.order == (0, 1, 2) and not any(self.flipped)
+
+    def to_anatomical(self, array):
+        """Return an array (z, y, x) of the file along the axes of the case, contiguous."""
+        if self.is_anatomical:
+            return array
+        return np.ascontiguousarray(np.flip(array.transpose(self.order), np.flatnonzero(self.flipped)))
+
+    def to_stored(self, array):
+        """Return an array along the axes of the case, e.g. a map of a feature, along those of the file (z, y, x)."""
+        if self.is_anatomical:
+            return array
+        return np.ascontiguousarray(np.flip(array, np.flatnonzero(self.flipped)).transpose(np.argsort(self.order)))
+
+    def permuted(self, order):
+        """Return the axes of the case's arrays after ``array.transpose(order)``."""
+        return replace(
+            self,
+            order=tuple(self.order[axis] for axis in order),
+            flipped=tuple(self.flipped[axis] for axis in order),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +108,81 @@ class Volume:
         >>> Volume(np.zeros((2, 2, 2)), (1.0, 1.0, 1.0), np.zeros(3), np.diag([1, -1, 1])).orientation
         'LAS'
         """
-        affine = np.eye(4)
-        affine[:3, :3] = self.direction
-        return "".join(nibabel.aff2axcodes(affine, labels=_LPS_LETTERS))
+        return _letters(_nearest_axes(self.direction))
+
+    def stored_axes(self, reference=None):
+        """Return the `StoredAxes` that bring the volume to anatomical order, or to the order of another volume.
+
+        In that order the indices along (z, y, x) increase towards Superior, Posterior and Left. Axes are permuted and
+        flipped, never resampled: an oblique image goes to the nearest order, by nibabel's `io_orientation`. An image
+        of one slice keeps that slice in front of the other two axes. A volume without spacing (PNG) stays as it is.
+
+        Parameters
+        ----------
+        reference : Volume, optional
+            Its order is taken, so that two volumes on one grid are turned alike even if they lie between two orders.
+
+        Returns
+        -------
+        StoredAxes
+        """
+        if not self.has_spacing:
+            return StoredAxes()
+        order, flipped = [0, 1, 2], [False, False, False]
+        frame = np.eye(3) if reference is None else reference.direction.T
+        nearest = _nearest_axes(frame @ self.direction)
+        for stored, (patient, sign) in enumerate(nearest.astype(int)):  # both counted x, y, z
+            order[2 - patient] = 2 - stored
+            flipped[2 - patient] = bool(sign < 0)
+        axes = StoredAxes(tuple(order), tuple(flipped), _letters(nearest))
+        sizes = [self.voxels.shape[axis] for axis in order]
+        if sizes.count(1) != 1 or reference is not None:
+            return axes
+        slice_axis = sizes.index(1)
+        return axes.permuted([slice_axis, *(axis for axis in range(3) if axis != slice_axis)])
+
+    def anatomical(self):
+        """Return the volume in anatomical order, as `stored_axes` describes it; itself if it is so already.
+
+        Returns
+        -------
+        Volume
+            Its voxels are contiguous; spacing, origin and direction are turned along.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from radiodeep.cases.volume import Volume
+        >>> stored = Volume(np.arange(3).reshape(1, 1, 3), (3.0, 2.0, 1.0), np.zeros(3), np.diag([-1, -1, 1]))
+        >>> turned = stored.anatomical()
+        >>> turned.voxels.tolist(), turned.orientation, turned.origin_mm.tolist()
+        ([[[2, 1, 0]]], 'LPS', [-2.0, 0.0, 0.0])
+        """
+        return self.turned(self.stored_axes())
+
+    def turned(self, axes):
+        """Return the volume along other axes; itself if they are its own.
+
+        Parameters
+        ----------
+        axes : StoredAxes
+
+        Returns
+        -------
+        Volume
+        """
+        if axes.is_anatomical:
+            return self
+        columns = [2 - axis for axis in axes.order[::-1]]  # of the direction, for the new x, y and z
+        flipped = np.array(axes.flipped[::-1])
+        lengths = (np.array(self.voxels.shape[::-1]) - 1) * self.spacing_mm[::-1]
+        return replace(
+            self,
+            voxels=axes.to_anatomical(self.voxels),
+            spacing_mm=tuple(self.spacing_mm[axis] for axis in axes.order),
+            origin_mm=self.origin_mm + self.direction[:, columns] @ (flipped * lengths[columns]),
+            direction=self.direction[:, columns] * np.where(flipped, -1.0, 1.0),
+        )
 
     def corners(self):
         """Return the physical positions of the eight corner voxels, shape (8, 3)."""
@@ -63,6 +190,17 @@ class Volume:
         unit = np.array(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij")).reshape(3, -1).T
         steps = unit * size * np.array(self.spacing_mm[::-1])
         return self.origin_mm + steps @ self.direction.T
+
+
+def _nearest_axes(direction):
+    """Return nibabel's orientation array: for each column, the nearest axis (0, 1, 2) and its sign."""
+    affine = np.eye(4)
+    affine[:3, :3] = direction
+    return nibabel.orientations.io_orientation(affine)
+
+
+def _letters(nearest):
+    return "".join(nibabel.orientations.ornt2axcodes(nearest, labels=_LPS_LETTERS))
 
 
 def check_geometry(name, spacing_mm, direction, field):

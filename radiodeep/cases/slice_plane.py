@@ -1,0 +1,109 @@
+"""The plane of slices: the axis that they are stacked along, and a case with that axis in front."""
+
+import numpy as np
+
+from radiodeep.exceptions import InputError
+
+SLICE_AXES = {"axial": 0, "coronal": 1, "sagittal": 2}  # of arrays in anatomical order (z, y, x)
+_ORDERS = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
+_THICKER = 1.05
+
+
+def acquisition_axis(shape, spacing_mm):
+    """Return the axis across which an image was acquired in slices.
+
+    Parameters
+    ----------
+    shape : tuple of three ints
+    spacing_mm : sequence of three floats
+        Both in the order of the array's axes.
+
+    Returns
+    -------
+    int
+        The axis of one voxel in an image of one slice. Otherwise the axis of the largest spacing, if that is more
+        than 5 % larger than the spacing of axis 0 (axial), else 0.
+
+    Examples
+    --------
+    >>> from radiodeep.cases.slice_plane import acquisition_axis
+    >>> acquisition_axis((24, 256, 256), (5.0, 0.7, 0.7)), acquisition_axis((256, 256, 24), (1.0, 1.0, 4.0))
+    (0, 2)
+    """
+    if shape[0] == 1:
+        return 0
+    if list(shape).count(1) == 1:
+        return list(shape).index(1)
+    thickest = int(np.argmax(spacing_mm))
+    return thickest if spacing_mm[thickest] > _THICKER * spacing_mm[0] else 0
+
+
+def slice_axis_of(case, slice_axis=None):
+    """Return the axis of a case across which slices are cut.
+
+    Parameters
+    ----------
+    case : Case
+    slice_axis : {"axial", "coronal", "sagittal"}, optional
+        By default the plane of acquisition. An image of one slice has no other than that.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        For another `slice_axis`.
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep.cases.slice_plane import slice_axis_of
+    >>> case = make_phantom_cohort(1, random_state=0)[0]
+    >>> slice_axis_of(case), slice_axis_of(case, "sagittal")
+    (0, 2)
+    """
+    if slice_axis is not None and slice_axis not in SLICE_AXES:
+        raise InputError(
+            f"The 'slice_axis' parameter must be None or one of {', '.join(map(repr, SLICE_AXES))}. "
+            f"Got {slice_axis!r} instead."
+        )
+    axis = acquisition_axis(case.voxels.shape, case.spacing_mm)
+    return axis if slice_axis is None or case.voxels.shape[axis] == 1 else SLICE_AXES[slice_axis]
+
+
+def across(case, axis):
+    """Return a case with the axis across its slices in front.
+
+    Parameters
+    ----------
+    case : Case
+        In memory.
+    axis : {0, 1, 2}
+        The other two axes keep their order: the rows of coronal and sagittal slices are z.
+
+    Returns
+    -------
+    Case
+        In memory; the case itself if `axis` is 0.
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep.cases.slice_plane import across
+    >>> case = make_phantom_cohort(1, random_state=0)[0]
+    >>> case.voxels.shape, across(case, 2).voxels.shape, across(case, 2).spacing_mm
+    ((24, 44, 44), (44, 24, 44), (1.0, 1.5, 1.0))
+    """
+    if axis == 0:
+        return case
+    order, (voxels, roi, spacing_mm) = _ORDERS[axis], case.read()
+    axes = case.stored_axes()
+    return case.replace(
+        image=np.ascontiguousarray(voxels.transpose(order)),
+        mask=np.ascontiguousarray(roi.transpose(order)),
+        spacing_mm=tuple(spacing_mm[axis] for axis in order),
+        mask_label=None,
+        axes=axes.permuted(order) if axes.orientation else None,
+    )
