@@ -51,8 +51,10 @@ def read_nifti(path):
         affine = np.diag([unit, unit, unit, 1.0]) @ affine
     axes = _RAS_TO_LPS @ affine[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
-    noted = header["pixdim"][1:4].astype(np.float64) * unit  # without the rounding of an oblique affine, and what ITK takes
-    spacing = np.where(np.isclose(spacing, noted, rtol=_ROUNDING, atol=0), noted, spacing)
+    noted = (
+        header["pixdim"][1:4].astype(np.float64) * unit
+    )  # without the rounding of an oblique affine, and what ITK takes
+    spacing = np.where(np.abs(spacing - noted) <= _ROUNDING * spacing, noted, spacing)
     if not np.all(spacing > 0) or not np.isfinite(affine).all():
         raise UnsupportedImageError(f"'{name}' has an affine with an axis of length zero. Export it again.")
     direction = axes / spacing

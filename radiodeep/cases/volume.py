@@ -11,6 +11,8 @@ from radiodeep.exceptions import GeometryMismatchError, RadiodeepWarning, Unsupp
 _GRID_TOLERANCE = 0.05  # of a voxel: rounding in headers; a region moved by more would have other voxels
 _NOTED_TOLERANCE = 0.01
 _SHEAR_TOLERANCE = 1e-3
+_CLEARLY_NEAREST = 0.75  # more than the cosine of 45 degrees
+_ANATOMICAL = [[0, 1], [1, 1], [2, 1]]  # the nearest patient axis (L, P, S) of each index axis (x, y, z), and its sign
 _SMALLEST_MM, _LARGEST_MM = 1e-7, 1e5
 _LPS_LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 
@@ -68,6 +70,9 @@ class StoredAxes:
             order=tuple(self.order[axis] for axis in order),
             flipped=tuple(self.flipped[axis] for axis in order),
         )
+
+
+_LPS = StoredAxes(orientation="LPS")
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,14 +133,17 @@ class Volume:
         """
         if not self.has_spacing:
             return StoredAxes()
-        order, flipped = [0, 1, 2], [False, False, False]
         frame = np.eye(3) if reference is None else reference.direction.T
         nearest = _nearest_axes(frame @ self.direction)
-        for stored, (patient, sign) in enumerate(nearest.astype(int)):  # both counted x, y, z
-            order[2 - patient] = 2 - stored
-            flipped[2 - patient] = bool(sign < 0)
-        axes = StoredAxes(tuple(order), tuple(flipped), _letters(nearest))
-        sizes = [self.voxels.shape[axis] for axis in order]
+        if nearest == _ANATOMICAL:
+            axes = _LPS
+        else:
+            order, flipped = [0, 1, 2], [False, False, False]
+            for stored, (patient, sign) in enumerate(nearest):  # both counted x, y, z
+                order[2 - patient] = 2 - stored
+                flipped[2 - patient] = sign < 0
+            axes = StoredAxes(tuple(order), tuple(flipped), _letters(nearest))
+        sizes = [self.voxels.shape[axis] for axis in axes.order]
         if sizes.count(1) != 1 or reference is not None:
             return axes
         slice_axis = sizes.index(1)
@@ -193,10 +201,12 @@ class Volume:
 
 
 def _nearest_axes(direction):
-    """Return nibabel's orientation array: for each column, the nearest axis (0, 1, 2) and its sign."""
+    """Return for each column the nearest axis (0, 1, 2) and its sign, as nibabel's io_orientation does."""
+    if (direction.diagonal() > _CLEARLY_NEAREST).all():  # most files; nibabel's decomposition takes longer
+        return _ANATOMICAL
     affine = np.eye(4)
     affine[:3, :3] = direction
-    return nibabel.orientations.io_orientation(affine)
+    return nibabel.orientations.io_orientation(affine).astype(int).tolist()
 
 
 def _letters(nearest):
