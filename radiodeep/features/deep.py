@@ -1,8 +1,7 @@
 """Cases in, deep features out: what a pretrained network makes of a lesion's slices."""
 
-import warnings
 import weakref
-from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -11,21 +10,25 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import InputError, RadiodeepWarning, WeightsError
-from radiodeep.features.fine_tuning import FineTuning, tuned_state
+from radiodeep.exceptions import InputError, WeightsError
+from radiodeep.features.deep_settings import (
+    CHANNELS,
+    SLICE_POOLS,
+    check_input_of,
+    setting_rules,
+    view_of,
+    with_settings_of_before,
+)
+from radiodeep.features.fine_tuning import tuned_state
 from radiodeep.features.loaded_networks import plain_network, quick_network, read_ahead
 from radiodeep.features.stateless import StatelessExtractor
-from radiodeep.imaging.crop import WINDOWS, crop_to_roi, resize_planes
-from radiodeep.imaging.cube import cube_about, lesion_cube, resize_cube
-from radiodeep.imaging.intensity import is_window, scale_to_unit, without_gaps
-from radiodeep.imaging.planes import SLICES, lesion_planes
-from radiodeep.networks.activations import POOLS, feature_gradients, forward_features
+from radiodeep.imaging.intensity import scale_to_unit
+from radiodeep.imaging.network_view import suitable_pixel_mm, warn_of_one_intensity
+from radiodeep.networks.activations import feature_gradients, forward_features
 from radiodeep.networks.architectures import input_specification
-from radiodeep.networks.inference import BACKENDS, PRECISIONS, chosen_device, chosen_precision, threads
+from radiodeep.networks.inference import chosen_device, chosen_precision, threads
 from radiodeep.networks.losses import numbered_classes
 
-CHANNELS = ("all", "red", "green", "blue")
-_SLICE_POOLS = {"mean": np.mean, "max": np.max}
 _BATCH, _CUBES = 32, 2  # images, cubes at a time
 
 
@@ -45,9 +48,10 @@ class DeepFeatureExtractor(StatelessExtractor):
         silent random network. "pretrained" is timm's hub, "random" needs a `seed`.
     window : {"exact", "crop"}, default="exact"
         "exact" warps the region's bounding box to the square, "crop" cuts `size` pixels about its
-        centre (its size and surroundings stay visible). Even "exact" hides size in part only: a
-        small lesion is enlarged more and looks smoother, which a network can see. Networks for cubes get the box
-        warped to a cube, or a cube of `size` voxels at their own spacing (1 mm), in the image's own intensities.
+        centre (its size and surroundings stay visible; `share_shown` says how much of the region does). Even "exact"
+        hides size in part only: a small lesion is enlarged more and looks smoother, which a network can see. Networks
+        for cubes get the box warped to a cube, or a cube of `size` voxels at their own spacing (1 mm), in the image's
+        own intensities.
     size : int, optional
         Side of the square in pixels; by default the network's own. It is then resized linearly to
         the network's own size. Cubes stay as they are.
@@ -64,9 +68,10 @@ class DeepFeatureExtractor(StatelessExtractor):
         Values of the named layer after or before the activation function that follows it.
     pool : {"avg", "max", "flatten"}, default="avg"
         How maps of a named layer become one number per channel; "flatten" keeps all of them.
-    intensity_range : (low, high), optional
-        Intensities mapped to black and white, e.g. (-1000, 400) HU; by default the minimum and maximum of what the
-        squares of each case show. Cubes are cut off at it.
+    intensity_range : None, "minmax" or (low, high), default=None
+        Intensities mapped to black and white, e.g. (-1000, 400) HU. None: the 1st and the 99th percentile of what
+        the squares of each case show, or of the region in them if that reaches further. "minmax": the minimum and
+        maximum, which one bright pixel beside the lesion can move. Cubes are cut off at (low, high) alone.
     seed : int, optional
         For `weights="random"` alone.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
@@ -82,6 +87,19 @@ class DeepFeatureExtractor(StatelessExtractor):
         loop of torch in float32; torch's own layers, put together as they are here, take two thirds of that loop.
     fine_tune : FineTuning, optional
         Train the network on the cases and labels of `fit` before its features are taken.
+    slice_axis : {"axial", "coronal", "sagittal"}, optional
+        The plane of slices; by default that of acquisition, across the largest spacing.
+    pixel_mm : "auto", None or float, default="auto"
+        Side in mm of the square pixels that windows are cut from, so that features are those of the lesion and not of
+        the scanner's pixels. Finer pixels are averaged, coarser ones interpolated. "auto" takes what suits the
+        network: 1 mm for "radiodeep-mini", else None. None keeps the image's own pixels, as the studies did; where
+        they are not square, "crop" takes the smaller step.
+    margin : float, default=0
+        Of the exact window: added on every side of the box, as a share of the box's side.
+    n_boxes : int, default=1
+        Windows per slice, whose features are averaged: the region's, and others that are up to 15 % smaller or
+        larger and moved by 8 % of the region's sides. Features then depend less on the outline; the network has
+        `n_boxes` times the work. Cubes have neither margin nor boxes.
 
     Attributes
     ----------
@@ -102,7 +120,7 @@ class DeepFeatureExtractor(StatelessExtractor):
     Warns
     -----
     RadiodeepWarning
-        The network is shown a single intensity of a case.
+        The network is shown a single intensity of a case, or less than 95 % of the region.
 
     References
     ----------
@@ -143,6 +161,10 @@ class DeepFeatureExtractor(StatelessExtractor):
         n_threads=None,
         backend="torch",
         fine_tune=None,
+        slice_axis=None,
+        pixel_mm="auto",
+        margin=0.0,
+        n_boxes=1,
     ):
         self.network = network
         self.weights = weights
@@ -161,6 +183,13 @@ class DeepFeatureExtractor(StatelessExtractor):
         self.n_threads = n_threads
         self.backend = backend
         self.fine_tune = fine_tune
+        self.slice_axis = slice_axis
+        self.pixel_mm = pixel_mm
+        self.margin = margin
+        self.n_boxes = n_boxes
+
+    def __setstate__(self, state):
+        super().__setstate__(with_settings_of_before(state))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -189,8 +218,6 @@ class DeepFeatureExtractor(StatelessExtractor):
     def transform(self, cases):
         """Compute the features of cases.
 
-        Cases are read while the network looks at those before them, so that few lie in memory at a time.
-
         Parameters
         ----------
         cases : Cohort or sequence of Case
@@ -210,9 +237,9 @@ class DeepFeatureExtractor(StatelessExtractor):
         if not listed:
             return np.empty((0, len(self.get_feature_names_out())))
         rows, waiting = [], []
-        for case, images in zip(listed, read_ahead(self._images, listed), strict=True):
+        for case, images in zip(listed, read_ahead(view_of(self).images, listed), strict=True):
             if images.min() == images.max():
-                _warn_of_one_intensity(case.id, self.intensity_range)
+                warn_of_one_intensity(case.id, self.intensity_range)
             waiting.append(images)
             if sum(map(len, waiting)) >= (_BATCH if images.ndim == 4 else _CUBES):
                 rows += self._rows(loaded, waiting)
@@ -226,7 +253,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         specification = input_specification(self.network)
         n_planes = 3 if self.slice == "2.5d" else 1
         images = np.zeros((1, n_planes, *[specification.size] * specification.dimensions), np.float32)
-        count = self._rows(self._any(), [images])[0].size
+        count = self._values(self._any(), images).shape[1]
         stem = f"{self.network}_{self._layer() or 'pool'}"
         return np.array([f"{stem}_{number:04d}" for number in range(count)], dtype=object)
 
@@ -258,7 +285,9 @@ class DeepFeatureExtractor(StatelessExtractor):
         loaded = self._plain()
         per_unit = self._kept_channels() / torch.tensor(loaded.specification.std).view(1, -1, 1, 1)
         shown = []
-        for images in map(self._images, as_cases(cases)):
+        view = view_of(self)
+        for images in map(view.images, as_cases(cases)):
+            images = images[: len(images) // view.n_windows]  # of the first window, the region's
             gradients = per_unit * feature_gradients(
                 loaded.network,
                 self._on_channels(images, loaded.specification),
@@ -273,11 +302,33 @@ class DeepFeatureExtractor(StatelessExtractor):
             shown.append((scale_to_unit(planes[0]), where[0]) if planes.ndim == 4 else (planes, where))
         return shown
 
+    def share_shown(self, cases):
+        """Return which share of the region the network is shown, in the slices that it is shown.
+
+        Parameters
+        ----------
+        cases : Cohort or sequence of Case
+
+        Returns
+        -------
+        ndarray of shape (n_cases,)
+            1 for window="exact".
+        """
+        self._check_settings()
+        view = view_of(self)
+        return np.array([view.share_shown(case) for case in as_cases(cases)])
+
+    def acquisition_needs(self):
+        """Return what cases have to have in common for features to be comparable: {"spacing"} or nothing."""
+        is_plane = input_specification(self.network).dimensions == 2
+        return {"spacing"} if is_plane and suitable_pixel_mm(self.network, self.pixel_mm) is None else set()
+
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""
         named = isinstance(self.weights, str | PathLike) and self.weights not in ("", "packaged")
         shown = self.get_params() | {"weights": Path(self.weights).name if named else None}
         shown |= {"precision": chosen_precision(self.precision, chosen_device(self.device))}
+        shown |= {"pixel_mm": suitable_pixel_mm(self.network, self.pixel_mm)}
         shown = {name: value for name, value in shown.items() if name not in ("device", "n_threads")}
         return {"extractor": type(self).__name__, **shown, "weights_sha256": self._any().sha256}
 
@@ -292,7 +343,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         how = self._how()
         if self not in _TUNED or _TUNED[self][0] != how:
             loaded = quick_network(self.network, self._tuned_state(), None, *how)
-            _TUNED[self] = how, loaded._replace(specification=self._with_normalization(loaded.specification))
+            _TUNED[self] = how, self._with_normalization(loaded)
         return _TUNED[self][1]
 
     def _any(self):
@@ -306,16 +357,14 @@ class DeepFeatureExtractor(StatelessExtractor):
         if self.fine_tune is None:
             return plain_network(self.network, self.weights, self.seed)
         check_is_fitted(self)
-        loaded = plain_network(self.network, self._tuned_state(), None)
-        return loaded._replace(specification=self._with_normalization(loaded.specification))
+        return self._with_normalization(plain_network(self.network, self._tuned_state(), None))
 
     def _tuned_state(self):
         return {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}
 
-    def _with_normalization(self, specification):
-        """Return the description of the images with the scale that the weights wanted before they were tuned."""
-        mean, std = (tuple(map(float, values)) for values in self.normalization_)
-        return replace(specification, mean=mean, std=std)
+    def _with_normalization(self, loaded):
+        """Return the network with the scale that its weights wanted before they were tuned."""
+        return loaded._replace(specification=loaded.specification.with_normalization(self.normalization_))
 
     def _computed_layer(self):
         """Return the layer to watch, None if its values are those that the network ends in before its classifier."""
@@ -339,57 +388,51 @@ class DeepFeatureExtractor(StatelessExtractor):
         numbered_classes(y)  # before the images are read
         specification = plain_network(self.network, self.weights, self.seed).specification
         self.normalization_ = np.array([specification.mean, specification.std])
-        images = list(read_ahead(self._images, listed))
-        labels = np.repeat(np.asarray(y), [len(some) for some in images])
+        images = list(read_ahead(view_of(self).images, listed))
         with threads(self.n_threads):
             return tuned_state(
                 self.fine_tune,
                 self.network,
                 self.weights,
                 self.seed,
-                self._on_channels(np.concatenate(images), specification),
-                labels,
+                specification.on_channels(np.concatenate(images)),
+                y,
                 str(chosen_device(self.device)),
                 self.precision,
+                [len(some) for some in images],
+                partial(self._normalized, specification),
             )
-
-    def _images(self, case):
-        """Return the case as float32 (n_images, n_planes, size, size) of 0..1, or (1, 1, size, size, size)."""
-        specification = input_specification(self.network)
-        side = self.size or specification.size
-        if specification.dimensions == 3 and specification.spacing_mm is None:
-            return lesion_cube(case, self.window, side, self.intensity_range)[None, None]
-        if specification.dimensions == 3:
-            crop = self.window == "crop"
-            spacing_mm = specification.spacing_mm
-            whole = without_gaps(case.in_memory(), self.intensity_range)
-            cube = cube_about(whole, side, spacing_mm) if crop else resize_cube(crop_to_roi(whole).voxels, side)
-            return (cube if self.intensity_range is None else np.clip(cube, *self.intensity_range))[None, None]
-        planes = lesion_planes(case, self.slice, self.window, side, self.intensity_range)
-        return np.stack([resize_planes(image, specification.size) for image in planes])
 
     def _rows(self, loaded, images):
         """Return the features of each of some cases; images: their arrays of images."""
         if not images:
             return []
+        ends = np.cumsum([len(some) for some in images])
+        of_cases = np.split(self._values(loaded, np.concatenate(images)), ends[:-1])
+        n_windows = view_of(self).n_windows
+        slices = [some.reshape(n_windows, -1, some.shape[1]).mean(axis=0) for some in of_cases]
+        return [SLICE_POOLS[self.slice_pool](some, axis=0) for some in slices]
+
+    def _values(self, loaded, images):
+        """Return the features of images, float32 (n_images, n_features)."""
         with threads(self.n_threads):
-            values = forward_features(
+            return forward_features(
                 loaded.network,
-                self._on_channels(np.concatenate(images), loaded.specification),
+                self._on_channels(images, loaded.specification),
                 layer=self._computed_layer(),
                 activation=self.activation,
                 pool=self.pool,
-                batch_size=_BATCH if images[0].ndim == 4 else _CUBES,
+                batch_size=_BATCH if images.ndim == 4 else _CUBES,
             ).numpy()
-        ends = np.cumsum([len(some) for some in images])
-        return [_SLICE_POOLS[self.slice_pool](some, axis=0) for some in np.split(values, ends[:-1])]
 
     def _on_channels(self, images, specification):
         """Return images (n, n_planes, size, size) of 0..1 as a tensor on the scale and channels of the network."""
-        if specification.dimensions == 3:
-            return specification.normalize(torch.from_numpy(images))
-        tensor = specification.images(images)
-        return tensor if self.channel == "all" else tensor * self._kept_channels()
+        return self._normalized(specification, specification.on_channels(images))
+
+    def _normalized(self, specification, images):
+        """Return images on the scale of the network, with 0 in the channels that get no image."""
+        tensor = specification.normalize(images)
+        return tensor if self.channel == "all" else tensor * self._kept_channels().to(tensor.device)
 
     def _kept_channels(self):
         """Return 1 for the channels that get the image and 0 for the others, (1, channels, 1, 1)."""
@@ -399,49 +442,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         return (torch.arange(n_channels) == CHANNELS.index(self.channel) - 1).float().view(1, -1, 1, 1)
 
     def _check_settings(self):
-        rules = {
-            "window": (self.window in WINDOWS, f"one of {', '.join(WINDOWS)}"),
-            "size": (self.size is None or (isinstance(self.size, int | np.integer) and self.size >= 1), "an int >= 1"),
-            "slice": (self.slice in SLICES, f"one of {', '.join(SLICES)}"),
-            "slice_pool": (self.slice_pool in _SLICE_POOLS, f"one of {', '.join(_SLICE_POOLS)}"),
-            "channel": (self.channel in CHANNELS, f"one of {', '.join(CHANNELS)}"),
-            "pool": (self.pool in POOLS, f"one of {', '.join(POOLS)}"),
-            "precision": (self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
-            "backend": (self.backend in BACKENDS, f"one of {', '.join(BACKENDS)}"),
-            "n_threads": (
-                self.n_threads is None or (isinstance(self.n_threads, int | np.integer) and self.n_threads >= 1),
-                "an int >= 1 or None",
-            ),
-            "intensity_range": (
-                self.intensity_range is None or is_window(self.intensity_range),
-                "None or (low, high) with low < high",
-            ),
-            "fine_tune": (self.fine_tune is None or isinstance(self.fine_tune, FineTuning), "None or a FineTuning"),
-        }
-        self._require(rules)
-        channels = input_specification(self.network).channels
-        if self.channel != "all" and channels != 3:
-            raise InputError(f"'{self.network}' takes {channels} channel, so channel='{self.channel}' has no meaning.")
-        if input_specification(self.network).sequence:
-            raise InputError(f"'{self.network}' reads all slices of a lesion at once. It is for CNNClassifier.")
-        if self.slice != "largest" and input_specification(self.network).dimensions == 3:
-            raise InputError(f"'{self.network}' is shown a cube, so slice={self.slice!r} has no meaning. Leave it out.")
-        if self.slice == "2.5d" and (channels != 3 or self.channel != "all"):
-            raise InputError(
-                f"slice='2.5d' gives one slice to each of three channels. Got channel='{self.channel}' and "
-                f"'{self.network}' with {channels} of them; take another slice or a network for colour images."
-            )
-
-
-def _warn_of_one_intensity(case_id, intensity_range):
-    limits = "" if intensity_range is None else f", and that intensity_range={intensity_range!r} fits the image"
-    warnings.warn(
-        f"{case_id}: all that the network is shown has one intensity, so that its features say nothing about the "
-        f"lesion. Check that image and mask are not swapped or empty and that the region has more than one "
-        f"voxel{limits}.",
-        RadiodeepWarning,
-        stacklevel=5,
-    )
+        self._require(setting_rules(self))
+        check_input_of(self)
 
 
 _TUNED = weakref.WeakKeyDictionary()  # fine-tuned extractor -> its network, which no copy or file of it needs

@@ -51,7 +51,7 @@ def largest_slice(case):
 def exact_window(case, size):
     """Warp the region's bounding box in every slice to `size` x `size` pixels.
 
-    Its extent is gone afterwards, but a small box is enlarged more and looks smoother than a large one.
+    The extent can still be told afterwards: a small box is enlarged more and looks smoother than a large one.
 
     Intensities are interpolated linearly (smoothed first where they shrink), the mask takes the nearest
     voxel. A box one pixel wide is as wide as the square afterwards.
@@ -67,7 +67,7 @@ def exact_window(case, size):
     Case
         Shape (z, size, size), float32; `spacing_mm` is what a new pixel covers.
     """
-    _check_size(size)
+    check_window_size(size)
     loaded = crop_to_roi(case)
     _, height, width = loaded.voxels.shape
     image = resize_planes(loaded.voxels, size)
@@ -78,7 +78,7 @@ def exact_window(case, size):
     return loaded.replace(image=image, mask=mask, spacing_mm=spacing_mm)
 
 
-def crop_window(case, size):
+def crop_window(case, size, about=None):
     """Cut `size` x `size` pixels about the centre of the region's box in every slice.
 
     Beyond the image's border its outermost pixels are repeated. A region larger than the window
@@ -89,24 +89,30 @@ def crop_window(case, size):
     case : Case
     size : int
         Side of the square in pixels.
+    about : bool ndarray of shape (y, x), optional
+        The part of the region whose box is in the centre; by default all of it.
 
     Returns
     -------
     Case
         Shape (z, size, size).
     """
-    _check_size(size)
+    check_window_size(size)
     loaded = case.in_memory()
-    _, rows, columns = bounding_box(loaded.roi)
     image, mask = loaded.voxels, loaded.roi
-    for axis, span in ((1, rows), (2, columns)):
-        first = (span.start + span.stop) // 2 - size // 2
+    for axis, first in enumerate(first_pixels(mask.any(axis=0) if about is None else about, size), start=1):
         index = np.arange(first, first + size)
         inside = (index >= 0) & (index < image.shape[axis])
         index = np.clip(index, 0, image.shape[axis] - 1)
         image = image.take(index, axis=axis)
         mask = mask.take(index, axis=axis) & np.expand_dims(inside, [other for other in range(3) if other != axis])
     return loaded.replace(image=image, mask=mask)
+
+
+def first_pixels(mask, size):
+    """Return the row and the column where the window of `size` pixels about the box of a mask (y, x) begins."""
+    _, *box = bounding_box(mask[np.newaxis])
+    return [(span.start + span.stop) // 2 - size // 2 for span in box]
 
 
 def resize_planes(image, size):
@@ -133,7 +139,8 @@ def bounding_box(mask, margins=(0, 0, 0)):
     )
 
 
-def _check_size(size):
+def check_window_size(size):
+    """Raise InputError for a side of a window that is not an int >= 1 or does not fit into memory."""
     if not isinstance(size, int | np.integer) or size < 1:
         raise InputError(f"The 'size' of a window must be an int >= 1. Got {size!r} instead.")
     check_image_size((size, size), f"A window of size={size}", "Use a smaller size.")

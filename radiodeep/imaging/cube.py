@@ -7,14 +7,16 @@ from radiodeep.cases.memory import check_image_size
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import WINDOWS, bounding_box, crop_to_roi
 from radiodeep.imaging.intensity import scale_to_range, without_gaps
+from radiodeep.imaging.sampling import part_to_show, warn_of_lost_rim
 
 
 def cube_about(case, size, spacing_mm=1.0):
     """Return a cube of the image about the centre of the region's bounding box.
 
-    Intensities are interpolated linearly along all three axes, without smoothing first, as the networks do it whose
-    cubes these are. Beyond the image its outermost voxels are repeated; a region larger than the cube loses its rim.
-    NaN outside the region is taken for the region's smallest value.
+    Where parts of the region are so far from each other that less than half of it would be seen, the largest part is
+    in the centre. Intensities are interpolated linearly along all three axes, without smoothing first, as the networks
+    do it whose cubes these are. Beyond the image its outermost voxels are repeated; a region larger than the cube
+    loses its rim. NaN outside the region is taken for the region's smallest value.
 
     Parameters
     ----------
@@ -35,6 +37,11 @@ def cube_about(case, size, spacing_mm=1.0):
     InputError
         A size or spacing that makes no cube, an image of one slice, or any problem of the image.
 
+    Warns
+    -----
+    RadiodeepWarning
+        The cube shows less than 95 % of the region.
+
     Examples
     --------
     >>> from radiodeep import make_phantom_cohort
@@ -48,12 +55,9 @@ def cube_about(case, size, spacing_mm=1.0):
     loaded = without_gaps(case.in_memory(), None)
     if loaded.voxels.shape[0] == 1:
         raise InputError(f"{case.id}: an image of one slice has no cube. Take a network for two-dimensional images.")
-    offsets_mm = (np.arange(size) - (size - 1) / 2) * spacing_mm
-    cube = loaded.voxels
-    for axis, (span, step) in enumerate(zip(bounding_box(loaded.roi), loaded.spacing_mm, strict=True)):
-        places = (span.start + span.stop - 1) / 2 + offsets_mm / step
-        cube = _interpolated(cube, axis, np.clip(places, 0, cube.shape[axis] - 1))
-    return cube.astype(np.float32)
+    spans, share = _spans_to_show(loaded, size * spacing_mm)
+    warn_of_lost_rim(case.id, share, "'size'")
+    return _sampled(loaded.voxels, loaded.spacing_mm, spans, size, spacing_mm)
 
 
 def lesion_cube(case, window="exact", size=32, intensity_range=None):
@@ -67,9 +71,10 @@ def lesion_cube(case, window="exact", size=32, intensity_range=None):
         every axis.
     size : int, default=32
         Side of the cube in voxels.
-    intensity_range : (low, high), optional
-        Intensities mapped to 0 and 1; by default the smallest and the largest of the cube. NaN outside the region is
-        shown as the lower of the two, or as the smallest of the region.
+    intensity_range : None, "minmax" or (low, high), default=None
+        Intensities mapped to 0 and 1. None: from the 1st to the 99th percentile of the cube, or of the region in it
+        if that reaches further. "minmax": its smallest and its largest. NaN outside the region is shown as `low`, or
+        as the smallest of the region.
 
     Returns
     -------
@@ -93,10 +98,30 @@ def lesion_cube(case, window="exact", size=32, intensity_range=None):
     _check_size(size)
     loaded = without_gaps(case.in_memory(), intensity_range)
     if window == "exact":
-        cube = resize_cube(crop_to_roi(loaded).voxels, size)
+        box = crop_to_roi(loaded)
+        cube, shares = resize_cube(box.voxels, size), resize_cube(box.roi, size)
     else:
-        cube = cube_about(loaded, size, min(loaded.spacing_mm[1:]))
-    return scale_to_range(cube, intensity_range)
+        step = min(loaded.spacing_mm[1:])
+        cube = cube_about(loaded, size, step)
+        shares = _sampled(loaded.roi, loaded.spacing_mm, _spans_to_show(loaded, size * step)[0], size, step)
+    return scale_to_range(cube, intensity_range, shares >= 0.5)
+
+
+def share_in_cube(case, size, spacing_mm=None):
+    """Return which share of a region a cube about it shows: `cube_about`, or `lesion_cube` if there is no spacing.
+
+    Parameters
+    ----------
+    case : Case
+    size : int
+    spacing_mm : float, optional
+
+    Returns
+    -------
+    float
+    """
+    loaded = case.in_memory()
+    return _spans_to_show(loaded, size * (min(loaded.spacing_mm[1:]) if spacing_mm is None else spacing_mm))[1]
 
 
 def resize_cube(image, size):
@@ -112,6 +137,30 @@ def _check_size(size):
     if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
         raise InputError(f"The 'size' of a cube must be an int >= 1. Got {size!r} instead.")
     check_image_size((size,) * 3, f"A cube of size={size}", "Use a smaller size.")
+
+
+def _spans_to_show(case, side_mm):
+    """Return the slices (z, y, x) of the box that a cube is centred on, and the share of the region in it."""
+    box = bounding_box(case.roi)
+
+    def ends_about(mask):
+        middles = [
+            (span.start + span.stop) / 2 * step for span, step in zip(bounding_box(mask), case.spacing_mm, strict=True)
+        ]
+        return [(middle - side_mm / 2, middle + side_mm / 2) for middle in middles]
+
+    part, share = part_to_show(case.roi[box], case.spacing_mm, ends_about)
+    shown = zip(bounding_box(part), box, strict=True)
+    return [slice(whole.start + span.start, whole.start + span.stop) for span, whole in shown], share
+
+
+def _sampled(array, spacing_mm, spans, size, step_mm):
+    """Return the cube of `size` voxels of `step_mm` about the centre of a box, interpolated linearly, as float32."""
+    offsets_mm = (np.arange(size) - (size - 1) / 2) * step_mm
+    for axis, (span, step) in enumerate(zip(spans, spacing_mm, strict=True)):
+        places = (span.start + span.stop - 1) / 2 + offsets_mm / step
+        array = _interpolated(array, axis, np.clip(places, 0, array.shape[axis] - 1))
+    return array.astype(np.float32)
 
 
 def _interpolated(array, axis, places):

@@ -3,10 +3,13 @@
 import warnings
 
 import numpy as np
+from scipy import ndimage
+from skimage.filters import threshold_otsu
 
 from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.imaging.crop import bounding_box
 
+ROBUST_PERCENTILES = (1, 99)
 RESEGMENT_MODES = ("absolute", "relative", "sigma")
 
 
@@ -45,6 +48,11 @@ def is_window(limits):
         return False
 
 
+def is_intensity_range(limits):
+    """Say whether limits are a range that networks are shown: None, "minmax" or (low, high)."""
+    return limits is None or (isinstance(limits, str) and limits == "minmax") or is_window(limits)
+
+
 def scale_to_unit(image):
     """Map the smallest value to 0 and the largest to 1; a constant image becomes 0.
 
@@ -57,11 +65,46 @@ def scale_to_unit(image):
     return window_intensities(np.nan_to_num(image, nan=low, posinf=high, neginf=low), float(low), float(high))
 
 
-def scale_to_range(image, intensity_range=None):
-    """Map (low, high) to 0 and 1, as `window_intensities`; by default the smallest and the largest value."""
+def scale_to_range(image, intensity_range=None, region=None):
+    """Map a range of intensities to 0..1 and clip what lies outside.
+
+    Parameters
+    ----------
+    image : ndarray
+    intensity_range : None, "minmax" or (low, high)
+        None: from the 1st to the 99th percentile of the image, or of its region if that reaches further, so that a
+        few bright pixels beside a lesion change nothing and a small bright lesion is not cut off. "minmax": from the
+        smallest to the largest value.
+    region : bool ndarray of the same shape, optional
+
+    Returns
+    -------
+    float32 ndarray of the same shape
+        0 if the range is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.imaging.intensity import scale_to_range
+    >>> image = np.append(np.linspace(0, 100, 999), 9000)
+    >>> [round(float(scale_to_range(image, limits)[499]), 3) for limits in (None, "minmax", (0, 200))]
+    [0.499, 0.006, 0.25]
+    """
     if intensity_range is None:
+        intensity_range = _robust_range(image, region)
+        if not intensity_range[1] > intensity_range[0]:
+            return scale_to_unit(image.astype(np.float64))
+    if isinstance(intensity_range, str):
         return scale_to_unit(image.astype(np.float64))
     return window_intensities(image, *intensity_range)
+
+
+def _robust_range(image, region):
+    low, high = np.percentile(image, ROBUST_PERCENTILES)
+    if region is not None and region.any():
+        inner_low, inner_high = np.percentile(image[region], ROBUST_PERCENTILES)
+        low, high = min(low, inner_low), max(high, inner_high)
+    return float(low), float(high)
 
 
 def without_gaps(case, intensity_range):
@@ -84,12 +127,12 @@ def without_gaps(case, intensity_range):
             stacklevel=6,
         )
     values = case.voxels[case.roi]
-    low, high = (values.min(), values.max()) if intensity_range is None else intensity_range
+    low, high = intensity_range if is_window(intensity_range) else (values.min(), values.max())
     return case.replace(image=np.nan_to_num(case.voxels, nan=low, posinf=high, neginf=low))
 
 
-def normalize_intensities(case, scale=1.0, outlier_sd=None):
-    """Shift and scale the whole image to mean 0 and standard deviation `scale`.
+def normalize_intensities(case, scale=1.0, outlier_sd=None, over="image", ring_mm=10.0):
+    """Shift and scale an image so that a part of it has mean 0 and standard deviation `scale`.
 
     Parameters
     ----------
@@ -97,23 +140,100 @@ def normalize_intensities(case, scale=1.0, outlier_sd=None):
     scale : float, default=1
     outlier_sd : float, optional
         Before scaling, values beyond this many standard deviations are set to that bound.
+    over : {"image", "percentiles", "body", "ring", "region"}, default="image"
+        The voxels whose mean and standard deviation these are.
+
+        - "image": all. Depends on how much air, couch and other anatomy the field of view holds.
+        - "percentiles": those from the 1st to the 99th percentile of the image. Single bright voxels (metal, bladder)
+          do not count, the field of view does.
+        - "body": those brighter than the background, by Otsu's threshold, where intensities beyond the 0.5th and
+          99.5th percentile are cut off. The amount of air hardly counts, the anatomy in the field of view does.
+        - "ring": those outside the region and within `ring_mm` of it. Independent of the field of view.
+        - "region": those of the region, whose own brightness and contrast are then lost. Independent of the field
+          of view and of all that lies outside.
+    ring_mm : float, default=10
+        Between the centres of voxels. In an image of one slice the ring lies in the slice.
 
     Returns
     -------
     Case
-        In memory, float64. A constant image becomes 0.
+        In memory, float64. Where the part is constant, the image is only shifted.
+
+    Raises
+    ------
+    RoiTooSmallError
+        The part has fewer than two voxels.
+
+    Warns
+    -----
+    RadiodeepWarning
+        The image ends within the ring, so that another crop would give other intensities.
 
     Notes
     -----
-    The standard deviation is that of a sample (n - 1), as pyradiomics and ITK have it.
+    The standard deviation is that of a sample (n - 1), as pyradiomics and ITK have it; theirs is over the image.
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep.imaging.intensity import normalize_intensities
+    >>> case = make_phantom_cohort(1, random_state=0)[0]
+    >>> normalized = normalize_intensities(case, scale=100, over="region")
+    >>> float(normalized.voxels[case.roi].std(ddof=1).round(9))
+    100.0
     """
     loaded = case.in_memory()
     image = loaded.voxels.astype(np.float64)
-    deviation = image.std(ddof=1) if image.size > 1 else 0.0
-    image = (image - image.mean()) / (deviation if deviation > 0 else 1.0)
+    part = image if over == "image" else _PARTS[over](loaded, image, ring_mm)
+    if part.size < 2 and over != "image":
+        raise RoiTooSmallError(
+            f"{case.id}: the {over} that normalises the image has {part.size} voxels. Expected at least 2; normalise "
+            f"over another part of the image{' or use a larger ring_mm' if over == 'ring' else ''}."
+        )
+    deviation = part.std(ddof=1) if part.size > 1 else 0.0
+    image = (image - part.mean()) / (deviation if deviation > 0 else 1.0)
     if outlier_sd is not None:
         image = np.clip(image, -outlier_sd, outlier_sd)
     return loaded.replace(image=image * scale)
+
+
+def _inside_percentiles(case, image, ring_mm):
+    low, high = np.percentile(image, [1, 99])
+    return image[(image >= low) & (image <= high)]
+
+
+def _body(case, image, ring_mm):
+    values = np.clip(image, *np.percentile(image, [0.5, 99.5]))
+    return values[values > threshold_otsu(values)]
+
+
+def _ring(case, image, ring_mm):
+    spacing_mm = np.array(case.spacing_mm)
+    margins = [int(step) for step in np.floor(ring_mm / spacing_mm)]
+    box = bounding_box(case.roi)
+    for side, margin, size, step in zip(box, margins, image.shape, spacing_mm, strict=True):
+        voxels_left = min(side.start, size - side.stop)
+        if size > 1 and voxels_left < margin:
+            warnings.warn(
+                f"{case.id}: the image ends {voxels_left * step:.4g} mm from the region, within the ring of "
+                f"{ring_mm:g} mm that normalises it, so that its features depend on how it was cropped. Use a smaller "
+                "ring_mm, or an image that shows more.",
+                RadiodeepWarning,
+                stacklevel=7,
+            )
+            break
+    near = bounding_box(case.roi, margins)
+    roi = case.roi[near]
+    distance = ndimage.distance_transform_edt(~roi, sampling=spacing_mm)
+    return image[near][(distance > 0) & (distance <= ring_mm)]
+
+
+def _region(case, image, ring_mm):
+    return image[case.roi]
+
+
+_PARTS = {"percentiles": _inside_percentiles, "body": _body, "ring": _ring, "region": _region}
+NORMALIZATION_PARTS = ("image", *_PARTS)
 
 
 def resegment(image, roi, limits, mode="absolute"):

@@ -1,44 +1,87 @@
 """Case -> array: the square images of a lesion that a network for pictures is shown."""
 
-import numpy as np
-from skimage.transform import resize
+from typing import NamedTuple
 
-from radiodeep.cases.memory import check_image_size
+import numpy as np
+
+from radiodeep.cases.slice_plane import across, slice_axis_of
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.crop import WINDOWS, crop_window, exact_window, largest_slice
+from radiodeep.imaging.crop import (
+    WINDOWS,
+    check_window_size,
+    crop_to_roi,
+    crop_window,
+    exact_window,
+    first_pixels,
+    largest_slice,
+)
 from radiodeep.imaging.intensity import scale_to_range, without_gaps
+from radiodeep.imaging.sampling import box_mm, part_to_show, sample_planes, warn_of_lost_rim
 
 SLICES = ("largest", "all", "three-orthogonal", "2.5d")
+_SQUARE = 1.01  # steps along y and x that differ by less are those of square pixels
+_SCALES = (0.85, 1.15)  # of the boxes beside the first
+_SHIFT = 0.08  # of the region's sides
+_GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))  # spreads the directions of shifts evenly, whatever their number
 
 
-def lesion_planes(case, slice="largest", window="exact", size=64, intensity_range=None):
+def lesion_planes(
+    case,
+    slice="largest",
+    window="exact",
+    size=64,
+    intensity_range=None,
+    *,
+    slice_axis=None,
+    pixel_mm=None,
+    margin=0.0,
+    n_boxes=1,
+):
     """Return square images of a lesion with intensities of 0..1.
 
     Parameters
     ----------
     case : Case
     slice : {"largest", "all", "three-orthogonal", "2.5d"}, default="largest"
-        "largest": the slice (along z) with most of the region. "all": every slice that holds some of it, under
-        one window. "three-orthogonal": the largest slice along each of z, y and x; for "crop" first brought to
-        square pixels of the smaller step in x and y. "2.5d": the largest slice as the second plane between its
-        neighbours below and above, which at an end of the image are the slice itself.
+        "largest": the slice with most of the region. "all": every slice that holds some of it, under one window.
+        "three-orthogonal": the largest slice along each of z, y and x. "2.5d": the largest slice as the second plane
+        between its neighbours on both sides, which at an end of the image are the slice itself.
     window : {"exact", "crop"}, default="exact"
-        The region's box warped to the square, or `size` pixels about the centre of the box.
+        The region's box warped to the square, or `size` pixels about the centre of the box; about that of the largest
+        part, where parts are so far from each other that less than half of the region would be seen.
     size : int, default=64
         Side of the square in pixels.
-    intensity_range : (low, high), optional
-        Intensities mapped to 0 and 1; by default the smallest and the largest of all images of the case. NaN
-        outside the region is shown as the lower of the two, or as the smallest of the region.
+    intensity_range : None, "minmax" or (low, high), default=None
+        Intensities mapped to 0 and 1. None: from the 1st to the 99th percentile of all images of the case, or of the
+        region in them if that reaches further. "minmax": the smallest and the largest of all images of the case. NaN
+        outside the region is shown as `low`, or as the smallest of the region.
+    slice_axis : {"axial", "coronal", "sagittal"}, optional
+        Of the slices; by default the plane of acquisition.
+    pixel_mm : float, optional
+        Side of the square pixels that the window is cut from: "crop" shows `size` of them, "exact" shows the box as
+        an image of such pixels would. Finer images are averaged first, so that they do not alias; coarser ones are
+        interpolated linearly. By default the image's own pixels; where these are not square, "crop" and orthogonal
+        slices take the smaller step.
+    margin : float, default=0
+        Added on every side of the box of the exact window, as a share of that side.
+    n_boxes : int, default=1
+        Windows per slice: the first, and others 15 % smaller to 15 % larger, moved by 8 % of the region's sides in
+        directions that are always the same.
 
     Returns
     -------
-    float32 ndarray of shape (n_images, n_planes, size, size)
-        `n_planes` is 3 for "2.5d" and 1 otherwise.
+    float32 ndarray of shape (n_boxes * n_images, n_planes, size, size)
+        All images of the first window, then those of the others. `n_planes` is 3 for "2.5d" and 1 otherwise.
 
     Raises
     ------
     InputError
         An unknown choice, orthogonal slices of an image that has one slice, or any problem of the image.
+
+    Warns
+    -----
+    RadiodeepWarning
+        The crop window shows less than 95 % of the region.
 
     Examples
     --------
@@ -47,19 +90,67 @@ def lesion_planes(case, slice="largest", window="exact", size=64, intensity_rang
     >>> case = make_phantom_cohort(1, random_state=0)[0]
     >>> [lesion_planes(case, slice, size=32).shape for slice in SLICES]
     [(1, 1, 32, 32), (14, 1, 32, 32), (3, 1, 32, 32), (1, 3, 32, 32)]
+    >>> lesion_planes(case, window="crop", size=32, pixel_mm=1.5, n_boxes=5).shape
+    (5, 1, 32, 32)
     """
-    if slice not in SLICES:
-        raise InputError(f"The 'slice' must be one of {', '.join(SLICES)}. Got {slice!r} instead.")
-    if window not in WINDOWS:
-        raise InputError(f"The 'window' must be one of {', '.join(WINDOWS)}. Got {window!r} instead.")
+    _check_settings(slice, window, size, pixel_mm, margin, n_boxes)
     loaded = without_gaps(case.in_memory(), intensity_range)
-    cut = exact_window if window == "exact" else crop_window
-    if slice == "three-orthogonal":
-        planes = np.concatenate([cut(one, size).voxels for one in _orthogonal_slices(loaded, window == "crop")])
-    else:
-        planes = cut(_CHOICES[slice](loaded), size).voxels
-    scaled = scale_to_range(planes, intensity_range)
-    return scaled[np.newaxis] if slice == "2.5d" else scaled[:, np.newaxis]
+    stacks, pixel_mm = _stacks(loaded, slice, slice_axis, window, pixel_mm)
+    shown = [_shown(stack, window, size, pixel_mm, margin, n_boxes) for stack in stacks]
+    if window == "crop":
+        warn_of_lost_rim(case.id, min(one.share for one in shown), "'size' or 'pixel_mm'")
+    planes, regions = (np.concatenate([one[part] for one in shown], axis=1) for part in range(2))
+    scaled = scale_to_range(planes, intensity_range, regions)  # (n_boxes, slices, size, size)
+    return scaled if slice == "2.5d" else scaled.reshape(-1, 1, size, size)
+
+
+def share_shown(case, slice="largest", size=64, *, slice_axis=None, pixel_mm=None):
+    """Return which share of the region the crop window of `lesion_planes` shows in the slices that are shown.
+
+    Parameters
+    ----------
+    case : Case
+    slice, size, slice_axis, pixel_mm
+        As for `lesion_planes`.
+
+    Returns
+    -------
+    float
+        Of three orthogonal slices the smallest share.
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep.imaging.planes import share_shown
+    >>> case = make_phantom_cohort(1, random_state=0)[0]
+    >>> share_shown(case, size=64), round(share_shown(case, size=12), 2)
+    (1.0, 0.44)
+    """
+    _check_settings(slice, "crop", size, pixel_mm, 0.0, 1)
+    stacks, pixel_mm = _stacks(case.in_memory(), slice, slice_axis, "crop", pixel_mm)
+    return min(_part_shown(stack, size, _square_pixel(stack, pixel_mm))[1] for stack in stacks)
+
+
+class _Shown(NamedTuple):
+    planes: np.ndarray  # (n_boxes, n_slices, size, size), in the unit of the image
+    regions: np.ndarray  # bool, same shape
+    share: float
+
+
+def _stacks(case, slice, slice_axis, window, pixel_mm):
+    """Return the slices to show, as cases whose slices share a window, and the side of the pixels to cut it from."""
+    field_mm = max(n * step for n, step in zip(case.roi.shape, case.spacing_mm, strict=True))
+    if pixel_mm is not None and pixel_mm > field_mm:
+        raise InputError(f"{case.id}: pixel_mm={pixel_mm:g} is more than the whole image, which is {field_mm:.4g} mm.")
+    if slice != "three-orthogonal":
+        return [_CHOICES[slice](across(case, slice_axis_of(case, slice_axis)))], pixel_mm
+    if slice_axis is not None:
+        raise InputError(f"slice='three-orthogonal' cuts across every axis. Leave out slice_axis={slice_axis!r}.")
+    if 1 in case.roi.shape:
+        raise InputError(f"{case.id}: an image of one slice has no orthogonal slices. Take slice='largest'.")
+    if pixel_mm is None and window == "crop":
+        pixel_mm = min(case.spacing_mm[1:])
+    return [largest_slice(across(case, axis)) for axis in range(3)], pixel_mm
 
 
 def _slices_of_region(case):
@@ -76,32 +167,87 @@ def _slice_between_neighbours(case):
 _CHOICES = {"largest": largest_slice, "all": _slices_of_region, "2.5d": _slice_between_neighbours}
 
 
-def _orthogonal_slices(case, square_pixels):
-    """Return the largest slice along z, y and x, each as a case of one slice."""
-    if case.roi.shape[0] == 1:
-        raise InputError(f"{case.id}: an image of one slice has no orthogonal slices. Take slice='largest'.")
-    step = min(case.spacing_mm[1:])
-    slices = []
-    for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1)):
-        spacing_mm = tuple(case.spacing_mm[axis] for axis in order)
-        turned = case.replace(image=case.voxels.transpose(order), mask=case.roi.transpose(order), spacing_mm=spacing_mm)
-        slices.append(largest_slice(turned))
-    return [_with_square_pixels(one, step) for one in slices] if square_pixels else slices
+def _shown(stack, window, size, pixel_mm, margin, n_boxes):
+    """Cut the windows of slices. The image's own pixels are not interpolated where that can be avoided."""
+    about, share = None, 1.0
+    if window == "crop":
+        pixel_mm = _square_pixel(stack, pixel_mm)
+        about, share = _part_shown(stack, size, pixel_mm)
+    is_box_alone = window == "exact" and n_boxes == 1 and margin == 0
+    if pixel_mm is None and n_boxes == 1 and (window == "crop" or is_box_alone):
+        cut = crop_window(stack, size, about) if window == "crop" else exact_window(stack, size)
+        return _Shown(cut.voxels[np.newaxis], cut.roi[np.newaxis], share)
+    if is_box_alone:
+        stack = crop_to_roi(stack)  # what lies beside the box is not interpolated into it
+    spacing_mm = stack.spacing_mm[1:]
+    ends = box_mm(stack.roi.any(axis=0) if about is None else about, spacing_mm, pixel_mm or 0.0)
+    if window == "crop":
+        steps = [pixel_mm or min(spacing_mm)] * 2
+    else:
+        steps = [(last - first) * (1 + 2 * margin) / size for first, last in ends]
+    planes, shares = [], []
+    for scale, *shifts in _boxes(n_boxes):
+        places, pixels = [], []
+        for (first, last), step, shift in zip(ends, steps, shifts, strict=True):
+            centre = (first + last) / 2 + shift * (last - first)
+            places.append(centre + (np.arange(size) + 0.5 - size / 2) * step * scale)
+            pixels.append(max(pixel_mm or 0.0, step * scale))
+        planes.append(sample_planes(stack.voxels, spacing_mm, places, pixels))
+        shares.append(sample_planes(stack.roi, spacing_mm, places, pixels))
+    return _Shown(np.stack(planes), np.stack(shares) >= min(1.0, np.max(shares)) / 2, share)
 
 
-def _with_square_pixels(case, step_mm):
-    """Bring a case of one slice to pixels of `step_mm` by `step_mm`, linearly."""
-    if case.spacing_mm[1:] == (step_mm, step_mm):
-        return case
-    shape = [max(1, round(n * old / step_mm)) for n, old in zip(case.roi.shape[1:], case.spacing_mm[1:], strict=True)]
-    check_image_size(
-        shape,
-        f"{case.id}: a slice brought to pixels of {step_mm:.4g} mm",
-        "Use window='exact', or resample the image first.",
-    )
-    image = resize(case.voxels[0].astype(np.float64), shape, order=1, mode="edge", anti_aliasing=True)
-    share = resize(case.roi[0].astype(np.float64), shape, order=1, mode="edge", anti_aliasing=True)
-    mask = share >= min(0.5, share.max())  # a thin region stays
-    return case.replace(
-        image=image[np.newaxis], mask=mask[np.newaxis], spacing_mm=(case.spacing_mm[0], step_mm, step_mm)
-    )
+def _square_pixel(stack, pixel_mm):
+    """Return the side of the pixels that a slice is brought to before it is cut, None if it keeps its own."""
+    steps = stack.spacing_mm[1:]
+    if pixel_mm is None:
+        return min(steps) if max(steps) > _SQUARE * min(steps) else None
+    return pixel_mm
+
+
+def _part_shown(stack, size, pixel_mm):
+    """Return the region (y, x) that a crop window is centred on, and the share of the slices' region in it."""
+    spacing_mm = stack.spacing_mm[1:]
+
+    def ends_about(mask):
+        if pixel_mm is None:
+            firsts = first_pixels(mask, size)
+            return [(first * step, (first + size) * step) for first, step in zip(firsts, spacing_mm, strict=True)]
+        centres = [sum(ends) / 2 for ends in box_mm(mask, spacing_mm, pixel_mm)]
+        return [(centre - size * pixel_mm / 2, centre + size * pixel_mm / 2) for centre in centres]
+
+    return part_to_show(stack.roi.sum(axis=0), spacing_mm, ends_about)
+
+
+def _boxes(n_boxes):
+    """Return how windows differ from the first: (scale, shift along y, shift along x) of each."""
+    boxes = [(1.0, 0.0, 0.0)]
+    for number, scale in enumerate(np.geomspace(*_SCALES, n_boxes - 1) if n_boxes > 1 else ()):
+        angle = number * _GOLDEN_ANGLE
+        boxes.append((float(scale), _SHIFT * np.sin(angle), _SHIFT * np.cos(angle)))
+    return boxes
+
+
+def window_rules(pixel_mm, margin, n_boxes):
+    """Return for each of these settings of `lesion_planes` whether it can be used, and what can."""
+    return {
+        "pixel_mm": (pixel_mm is None or (_is_number(pixel_mm) and pixel_mm > 0), "None or a float > 0"),
+        "margin": (_is_number(margin) and margin >= 0, "a float >= 0"),
+        "n_boxes": (_is_number(n_boxes) and isinstance(n_boxes, int | np.integer) and n_boxes >= 1, "an int >= 1"),
+    }
+
+
+def _check_settings(slice, window, size, pixel_mm, margin, n_boxes):
+    if slice not in SLICES:
+        raise InputError(f"The 'slice' must be one of {', '.join(SLICES)}. Got {slice!r} instead.")
+    if window not in WINDOWS:
+        raise InputError(f"The 'window' must be one of {', '.join(WINDOWS)}. Got {window!r} instead.")
+    check_window_size(size)
+    values = {"pixel_mm": pixel_mm, "margin": margin, "n_boxes": n_boxes}
+    for name, (is_usable, usable) in window_rules(**values).items():
+        if not is_usable:
+            raise InputError(f"The '{name}' must be {usable}. Got {values[name]!r} instead.")
+
+
+def _is_number(value):
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))

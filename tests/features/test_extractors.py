@@ -306,9 +306,10 @@ def test_features_of_several_slices_are_pooled_over_them():
     z, *box = bounding_box(case.roi)
     planes = [case.voxels[one, box[0], box[1]] for one in range(z.start, z.stop)]
     planes = [Case(plane, np.ones(plane.shape, bool), "plane", (1, 1)) for plane in planes]
-    alone = DeepFeatureExtractor(intensity_range=(low, high)).transform(planes)
+    own_pixels = {"pixel_mm": None, "intensity_range": (low, high)}
+    alone = DeepFeatureExtractor(**own_pixels).transform(planes)
     for slice_pool, combine in (("mean", np.mean), ("max", np.max)):
-        pooled = DeepFeatureExtractor(slice="all", slice_pool=slice_pool).transform([case])
+        pooled = DeepFeatureExtractor(slice="all", slice_pool=slice_pool, **own_pixels).transform([case])
         np.testing.assert_allclose(pooled[0], combine(alone, axis=0), rtol=1e-4, atol=1e-5)
 
 
@@ -396,7 +397,7 @@ def test_images_are_brought_to_the_scale_that_the_weights_want():
     np.testing.assert_allclose(tuned.fit(COHORT[:2], [0, 1]).transform(COHORT[:2]), values, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore:.*voxels beside the region, within its box")
+@pytest.mark.filterwarnings("ignore:.*voxels beside the region, within its box", "ignore:.*the window shows")
 @pytest.mark.parametrize("window", ["crop", "exact"])
 def test_what_is_no_number_about_the_region_does_not_spread_into_its_cube(window):
     case = COHORT[1]

@@ -5,8 +5,10 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from radiodeep import Case, make_phantom_cohort
-from radiodeep.exceptions import ImageTooLargeError, InputError
-from radiodeep.imaging.cube import cube_about, lesion_cube
+from radiodeep.exceptions import ImageTooLargeError, InputError, RadiodeepWarning
+from radiodeep.imaging.cube import cube_about, lesion_cube, share_in_cube
+
+CUTS = pytest.mark.filterwarnings("ignore:.*the window shows")
 
 
 def case(corner=(4, 5, 6), spacing_mm=(2.5, 0.7, 0.9), dtype=float):
@@ -27,6 +29,7 @@ def by_scipy(lesion, corner, size, spacing_mm):
     return map_coordinates(lesion.voxels.astype(float), places, order=1, mode="nearest")
 
 
+@CUTS
 @pytest.mark.parametrize("size", [7, 8, 50])
 @pytest.mark.parametrize("spacing_mm", [1.0, 0.6, 3.0])
 @pytest.mark.parametrize("corner", [(4, 5, 6), (0, 0, 0), (11, 16, 17)])
@@ -76,6 +79,7 @@ def test_an_image_of_one_slice_has_no_cube():
         cube_about(flat, 8)
 
 
+@CUTS
 def test_a_crop_has_the_smaller_step_of_the_plane_along_every_axis():
     cube = lesion_cube(case(), "crop", 9, intensity_range=(-2000, 2000)) * 4000 - 2000
     np.testing.assert_allclose(cube, cube_about(case(), 9, 0.7), rtol=1e-4, atol=1e-2)
@@ -90,6 +94,7 @@ def test_the_exact_window_is_the_box_warped_to_the_cube():
     np.testing.assert_allclose(cube, expected, rtol=1e-5)
 
 
+@CUTS
 def test_every_window_gives_cubes_of_zero_to_one():
     lesion, flat = make_phantom_cohort(1, random_state=0)[0], Case(np.eye(9), np.eye(9) > 0, "flat", spacing_mm=(1, 1))
     for cube in (lesion_cube(lesion, size=16), lesion_cube(lesion, "crop", 16), lesion_cube(flat, size=16)):
@@ -121,3 +126,17 @@ def test_a_window_or_size_of_a_lesion_that_makes_no_cube_is_refused():
 def test_a_cube_beyond_the_limit_of_memory_is_refused():
     with pytest.raises(ImageTooLargeError, match="A cube of size=5000 has 5000x5000x5000 voxels"):
         cube_about(case(), 5000)
+
+
+def test_a_cube_that_cuts_the_region_is_warned_of():
+    with pytest.warns(RadiodeepWarning, match="^box: the window shows 33% of the region.*a larger 'size', or window"):
+        cube_about(case(spacing_mm=(1, 1, 1)), 3, 0.9)
+    assert share_in_cube(case(spacing_mm=(1, 1, 1)), 3, 0.9) == pytest.approx(2.7**3 / 60)
+    assert share_in_cube(case(spacing_mm=(1, 0.5, 2)), 20) == 1
+
+
+def test_a_cube_between_two_far_parts_is_moved_to_the_larger_one():
+    roi = np.zeros((14, 20, 22), bool)
+    roi[1:4, 1:4, 1:4] = roi[12, 18, 18] = True
+    parts = case(spacing_mm=(1, 1, 1)).replace(mask=roi)
+    np.testing.assert_array_equal(cube_about(parts, 3), parts.voxels[1:4, 1:4, 1:4].astype(np.float32))

@@ -5,8 +5,10 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from radiodeep import Case, make_phantom_cohort
-from radiodeep.exceptions import ImageTooLargeError, InputError, RadiodeepWarning
-from radiodeep.imaging.planes import SLICES, lesion_planes
+from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.imaging.planes import SLICES, lesion_planes, share_shown
+
+CUTS = pytest.mark.filterwarnings("ignore:.*the window shows")
 
 
 def case(spacing_mm=(2.0, 1.0, 1.0)):
@@ -22,8 +24,9 @@ def unscaled(planes, low, high):
     return planes * (high - low) + low
 
 
+@CUTS
 def test_all_slices_of_the_region_lie_under_one_window():
-    planes = lesion_planes(case(), "all", "crop", 6)
+    planes = lesion_planes(case(), "all", "crop", 6, "minmax")
     voxels = case().voxels[3:7, 4:10, 6:12]  # six pixels about the centre of the box
     np.testing.assert_allclose(unscaled(planes[:, 0], voxels.min(), voxels.max()), voxels, rtol=1e-5)
 
@@ -34,8 +37,9 @@ def test_a_slice_without_region_between_two_others_is_left_out():
     assert lesion_planes(case().replace(mask=roi), "all").shape == (3, 1, 64, 64)
 
 
+@CUTS
 def test_two_and_a_half_dimensions_are_the_slice_between_its_neighbours():
-    planes = lesion_planes(case(), "2.5d", "crop", 6)
+    planes = lesion_planes(case(), "2.5d", "crop", 6, "minmax")
     voxels = case().voxels[4:7, 4:10, 6:12]
     assert planes.shape == (1, 3, 6, 6)
     np.testing.assert_allclose(unscaled(planes[0], voxels.min(), voxels.max()), voxels, rtol=1e-5)
@@ -46,7 +50,7 @@ def test_two_and_a_half_dimensions_are_the_slice_between_its_neighbours():
 
 
 def test_orthogonal_slices_are_the_largest_along_each_axis():
-    seen = lesion_planes(case(), "three-orthogonal", "exact", 4)
+    seen = lesion_planes(case(), "three-orthogonal", "exact", 4, "minmax")
     boxes = [case().voxels[5, 4:10, 5:13], case().voxels[3:7, 6, 5:13], case().voxels[3:7, 4:10, 5]]
     low, high = min(box.min() for box in boxes), max(box.max() for box in boxes)
     for square, box in zip(seen[:, 0], boxes, strict=True):
@@ -68,6 +72,7 @@ def test_orthogonal_slices_are_cut_from_square_pixels():
         )
 
 
+@CUTS
 def test_square_pixels_are_interpolated_linearly():
     lesion = case(spacing_mm=(2.0, 1.0, 1.0))
     seen = lesion_planes(lesion, "three-orthogonal", "crop", 4, intensity_range=(0, lesion.voxels.max()))[1, 0]
@@ -105,6 +110,7 @@ def test_what_cannot_be_cut_is_refused():
         lesion_planes(flat, "middle")
 
 
+@CUTS
 @pytest.mark.filterwarnings("ignore:.*voxels beside the region, within its box")
 @pytest.mark.parametrize("slice", SLICES)
 @pytest.mark.parametrize("window", ["exact", "crop"])
@@ -124,11 +130,147 @@ def test_an_unknown_window_is_refused():
         lesion_planes(case(), window="exakt")
 
 
-def test_square_pixels_beyond_the_limit_of_memory_are_refused():
-    with pytest.raises(
-        ImageTooLargeError, match=r"box: a slice brought to pixels of 1e-07 mm has .* Use window='exact'"
-    ):
-        lesion_planes(case(spacing_mm=(2.0, 1.0, 1e-7)), "three-orthogonal", "crop", 8)
+def test_pixels_larger_than_the_image_are_refused():
+    with pytest.raises(InputError, match=r"^box: pixel_mm=50 is more than the whole image, which is 20 mm"):
+        lesion_planes(case(), pixel_mm=50)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pixel_mm": 0.0}, "'pixel_mm' must be None or a float > 0. Got 0.0"),
+        ({"pixel_mm": True}, "'pixel_mm' must be None or a float > 0. Got True"),
+        ({"margin": -0.1}, "'margin' must be a float >= 0. Got -0.1"),
+        ({"n_boxes": 1.5}, "'n_boxes' must be an int >= 1. Got 1.5"),
+        ({"slice_axis": "oblique"}, "'slice_axis' parameter must be None or one of 'axial', 'coronal', 'sagittal'"),
+        ({"slice_axis": "axial", "slice": "three-orthogonal"}, "cuts across every axis. Leave out slice_axis='axial'"),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        lesion_planes(case(), **changes)
+
+
+def test_slices_lie_in_the_plane_of_acquisition_unless_another_is_named():
+    box = case(spacing_mm=(1.0, 1.0, 4.0))  # acquired across x
+    fixed = {"window": "crop", "size": 6, "intensity_range": (0, 3000)}
+    x = int(np.argmax(box.roi.sum(axis=(0, 1))))
+    np.testing.assert_allclose(lesion_planes(box, **fixed)[0, 0] * 3000, box.voxels[2:8, 4:10, x], rtol=1e-5)
+    turned = case(spacing_mm=(1.0, 4.0, 1.0))
+    np.testing.assert_array_equal(
+        lesion_planes(turned, slice_axis="sagittal", **fixed | {"window": "exact"}),
+        lesion_planes(box, **fixed | {"window": "exact"}),
+    )
+
+
+def disc(step_y, step_x, radius=9.0, field=64.0):
+    """A bright disc with a smooth rim, sampled with any pixels of the same field."""
+    y, x = (np.arange(round(field / step)) * step + step / 2 for step in (step_y, step_x))
+    distance = np.hypot(y[:, np.newaxis] - 30.3, x - 33.8)
+    image = 1000 / (1 + np.exp((distance - radius) / 2)) + 3 * y[:, np.newaxis]
+    return Case(image, distance < radius, "disc", spacing_mm=(step_y, step_x))
+
+
+@CUTS
+@pytest.mark.parametrize("window", ["exact", "crop"])
+@pytest.mark.parametrize("steps", [(0.5, 0.5), (0.25, 1.0), (1.5, 1.5)])
+def test_a_lesion_on_other_pixels_looks_the_same(window, steps):
+    fixed = {"window": window, "size": 32, "intensity_range": (0, 1200)}
+    same, own = (
+        np.abs(
+            lesion_planes(disc(*steps), pixel_mm=pixel_mm, **fixed)
+            - lesion_planes(disc(1.0, 1.0), pixel_mm=pixel_mm, **fixed)
+        ).max()
+        for pixel_mm in (1.5, None)
+    )
+    assert same < 0.08
+    if window == "crop":
+        assert own > 0.2
+
+
+def test_pixels_that_are_not_square_are_never_shown_as_square():
+    image = lesion_planes(disc(1.0, 2.0), window="crop", size=40, intensity_range=(500, 501))[0, 0] > 0.5
+    rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
+    assert abs(np.ptp(rows) - np.ptp(columns)) <= 1
+
+
+def test_square_pixels_of_the_image_are_not_interpolated():
+    lesion, fixed = disc(1.0, 1.0), {"window": "crop", "size": 32, "intensity_range": (0, 1200)}
+    seen = lesion_planes(lesion, **fixed)[0, 0] * 1200
+    rows, columns = (np.flatnonzero(lesion.roi[0].any(axis=axis)) for axis in (1, 0))
+    top, left = ((found[0] + found[-1] + 1) // 2 - 16 for found in (rows, columns))
+    np.testing.assert_allclose(seen, lesion.voxels[0, top : top + 32, left : left + 32], rtol=1e-5)
+    nearly = lesion.replace(spacing_mm=(1.0, 1.005))
+    np.testing.assert_array_equal(lesion_planes(nearly, **fixed), lesion_planes(lesion, **fixed))
+
+
+def test_the_margin_is_a_share_of_the_sides_of_the_box():
+    y, x = np.mgrid[:40, :40].astype(float)
+    roi = np.zeros((40, 40), bool)
+    roi[10:20, 16:24] = True
+    ramp = Case(10 * y + x, roi, "ramp", spacing_mm=(1, 1))
+    seen = lesion_planes(ramp, size=16, margin=0.25, intensity_range=(0, 500))[0, 0] * 500
+    rows = 7.5 + (np.arange(16) + 0.5) * 15 / 16 - 0.5
+    columns = 14 + (np.arange(16) + 0.5) * 12 / 16 - 0.5
+    np.testing.assert_allclose(seen, 10 * rows[:, np.newaxis] + columns, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("window", ["exact", "crop"])
+def test_several_boxes_begin_with_that_of_the_region(window):
+    lesion = make_phantom_cohort(1, random_state=0)[0]
+    fixed = {"window": window, "size": 32, "intensity_range": (-100, 300), "pixel_mm": 1.0, "margin": 0.1}
+    one, several = (lesion_planes(lesion, "all", n_boxes=number, **fixed) for number in (1, 4))
+    assert len(several) == 4 * len(one)
+    np.testing.assert_array_equal(several[: len(one)], one)
+    np.testing.assert_array_equal(several, lesion_planes(lesion, "all", n_boxes=4, **fixed))
+    boxes = several.reshape(4, *one.shape)
+    for number in range(1, 4):
+        assert 0.3 < np.corrcoef(boxes[number].ravel(), one.ravel())[0, 1] < 0.99
+
+
+def test_one_bright_voxel_beside_the_lesion_does_not_darken_it():
+    lesion = disc(1.0, 1.0)
+    image = lesion.voxels.copy()
+    image[0, 22, 25] = 30_000  # in a corner of the box
+    bright = lesion.replace(image=image)
+    for window in ("exact", "crop"):
+        before, after = (lesion_planes(one, window=window, size=64) for one in (lesion, bright))
+        assert np.median(np.abs(after - before)) < 0.02
+        before, after = (
+            lesion_planes(one, window=window, size=64, intensity_range="minmax") for one in (lesion, bright)
+        )
+        assert np.median(np.abs(after - before)) > 0.05
+
+
+def test_a_small_lesion_in_a_large_window_keeps_its_grey_levels():
+    image, roi = np.zeros((1, 80, 80)), np.zeros((1, 80, 80), bool)
+    roi[0, 38:42, 38:42] = True
+    image[roi] = np.linspace(100, 200, 16)
+    seen = lesion_planes(Case(image, roi, "spot", spacing_mm=(1, 1, 1)), window="crop", size=64)[0, 0]
+    assert len(np.unique(seen)) > 12
+
+
+def test_a_window_that_cuts_the_region_is_warned_of_and_says_how_much_it_shows():
+    lesion = case()  # 6 x 8 pixels in its largest slice
+    with pytest.warns(RadiodeepWarning, match=r"^box: the window shows 75% of the region.*larger 'size' or 'pixel_mm'"):
+        lesion_planes(lesion, window="crop", size=6)
+    assert share_shown(lesion, size=6) == pytest.approx(0.75)
+    assert share_shown(lesion, size=8) == 1
+    assert share_shown(lesion, size=6, pixel_mm=2.0) == 1
+    assert share_shown(lesion, size=4, pixel_mm=0.5) == pytest.approx(2 * 2 / 48, rel=0.01)
+    assert share_shown(lesion, "three-orthogonal", size=6) == pytest.approx(0.75**2)  # of 8 x 8 mm
+
+
+def test_a_window_between_two_far_parts_is_moved_to_the_larger_one():
+    roi = np.zeros((1, 60, 60), bool)
+    roi[0, 5:15, 5:15] = roi[0, 48:54, 48:54] = True
+    image = np.arange(3600.0).reshape(roi.shape)
+    parts = Case(image, roi, "parts", spacing_mm=(1, 1, 1))
+    with pytest.warns(RadiodeepWarning, match="^parts: the window shows 74% of the region"):
+        seen = lesion_planes(parts, window="crop", size=12, intensity_range=(0, 3600))[0, 0]
+    np.testing.assert_allclose(seen * 3600, image[0, 4:16, 4:16], rtol=1e-5)
+    with pytest.warns(RadiodeepWarning, match="^parts: the window shows 74%"):
+        lesion_planes(parts, window="crop", size=24, pixel_mm=0.5)
 
 
 def test_voxels_that_are_not_finite_where_a_network_looks_are_warned_of():

@@ -1,0 +1,104 @@
+"""Settings of `DeepFeatureExtractor` in, what is wrong with them out; settings of models saved before they existed."""
+
+import json
+
+import numpy as np
+
+from radiodeep.exceptions import InputError
+from radiodeep.features.fine_tuning import FineTuning
+from radiodeep.imaging.crop import WINDOWS
+from radiodeep.imaging.intensity import is_intensity_range
+from radiodeep.imaging.network_view import NetworkView, suitable_pixel_mm
+from radiodeep.imaging.planes import SLICES, window_rules
+from radiodeep.networks.activations import POOLS
+from radiodeep.networks.architectures import input_specification
+from radiodeep.networks.inference import BACKENDS, PRECISIONS
+
+CHANNELS = ("all", "red", "green", "blue")
+SLICE_POOLS = {"mean": np.mean, "max": np.max}
+_BEFORE = {"slice_axis": "axial", "pixel_mm": None, "margin": 0.0, "n_boxes": 1}
+
+
+def setting_rules(extractor):
+    """Return for each setting whether it can be used, and what can: name -> (bool, text)."""
+    one = extractor
+    pixel_mm = None if isinstance(one.pixel_mm, str) and one.pixel_mm == "auto" else one.pixel_mm
+    boxes = window_rules(pixel_mm, one.margin, one.n_boxes)
+    return {
+        "window": (one.window in WINDOWS, f"one of {', '.join(WINDOWS)}"),
+        "size": (one.size is None or _is_count(one.size), "an int >= 1"),
+        "slice": (one.slice in SLICES, f"one of {', '.join(SLICES)}"),
+        "slice_pool": (one.slice_pool in SLICE_POOLS, f"one of {', '.join(SLICE_POOLS)}"),
+        **boxes,
+        "pixel_mm": (boxes["pixel_mm"][0], "'auto', None or a float > 0"),
+        "channel": (one.channel in CHANNELS, f"one of {', '.join(CHANNELS)}"),
+        "pool": (one.pool in POOLS, f"one of {', '.join(POOLS)}"),
+        "precision": (one.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+        "backend": (one.backend in BACKENDS, f"one of {', '.join(BACKENDS)}"),
+        "n_threads": (one.n_threads is None or _is_count(one.n_threads), "an int >= 1 or None"),
+        "intensity_range": (
+            is_intensity_range(one.intensity_range),
+            "None, 'minmax' or (low, high) with low < high",
+        ),
+        "fine_tune": (one.fine_tune is None or isinstance(one.fine_tune, FineTuning), "None or a FineTuning"),
+    }
+
+
+def check_input_of(extractor):
+    """Raise InputError for settings that mean nothing to the extractor's network."""
+    network, channel = extractor.network, extractor.channel
+    specification = input_specification(network)
+    if channel != "all" and specification.channels != 3:
+        raise InputError(f"'{network}' takes {specification.channels} channel, so channel='{channel}' has no meaning.")
+    if specification.sequence:
+        raise InputError(f"'{network}' reads all slices of a lesion at once. It is for CNNClassifier.")
+    if specification.dimensions == 3:
+        for name, unset in (("slice", ("largest",)), ("slice_axis", (None,)), ("pixel_mm", ("auto", None))):
+            if getattr(extractor, name) not in unset:
+                raise InputError(
+                    f"'{network}' is shown a cube, so {name}={getattr(extractor, name)!r} has no meaning. Leave it out."
+                )
+    if extractor.slice == "2.5d" and (specification.channels != 3 or channel != "all"):
+        raise InputError(
+            f"slice='2.5d' gives one slice to each of three channels. Got channel='{channel}' and "
+            f"'{network}' with {specification.channels} of them; take another slice or a network for colour images."
+        )
+
+
+def view_of(extractor):
+    """Return the `NetworkView` of an extractor's settings."""
+    specification = input_specification(extractor.network)
+    return NetworkView(
+        specification.size,
+        specification.dimensions,
+        specification.spacing_mm,
+        extractor.size,
+        extractor.window,
+        extractor.slice,
+        extractor.intensity_range,
+        extractor.slice_axis,
+        suitable_pixel_mm(extractor.network, extractor.pixel_mm),
+        extractor.margin,
+        extractor.n_boxes,
+    )
+
+
+def with_settings_of_before(state):
+    """Complete the state of an extractor that was saved without the settings of windows, which then computes as it did.
+
+    Slices were axial in files stored as usual, pixels were those of the image, the window was the region's box, and
+    intensities went from the smallest to the largest.
+    """
+    if "pixel_mm" in state:
+        return state
+    added = dict(_BEFORE)
+    if state.get("intensity_range") is None:
+        added["intensity_range"] = "minmax"
+    if "training_settings_" in state:
+        trained = json.loads(state["training_settings_"]) | added | {"margin": 0}
+        added["training_settings_"] = json.dumps(trained, sort_keys=True)
+    return state | added
+
+
+def _is_count(value):
+    return isinstance(value, int | np.integer) and value >= 1

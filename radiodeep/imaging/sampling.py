@@ -1,0 +1,196 @@
+"""Positions in millimetres in, weights of pixels out: planes sampled between their pixels, and what a window shows.
+
+Along an axis with pixels of `step_mm`, pixel i reaches from i * step_mm to (i + 1) * step_mm.
+"""
+
+import warnings
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d, label
+
+from radiodeep.exceptions import RadiodeepWarning
+from radiodeep.imaging.crop import bounding_box
+
+LEAST_SHARE = 0.95  # of the region, below which a window is said to cut it
+_PIXEL_SD = 1 / np.sqrt(12)  # standard deviation of a pixel's width: a Gaussian of it averages as the pixel does
+_TRUNCATE = 4.0
+
+
+def sampling_weights(n_pixels, step_mm, places_mm, pixel_mm):
+    """Return which pixels along an axis, with which weights, make the values at some places.
+
+    Values are linear between the centres of pixels, and constant beyond the outermost ones. Where `pixel_mm` is larger
+    than `step_mm` they are averaged by a Gaussian first, so wide that together with the pixel's own width it has the
+    variance of a pixel of `pixel_mm`: sd² = (pixel_mm² - step_mm²) / 12. What is too fine for such pixels does not
+    alias, and white noise falls as it would on a scanner that has them.
+
+    Parameters
+    ----------
+    n_pixels : int
+    step_mm : float
+    places_mm : ndarray of shape (n_places,)
+    pixel_mm : float
+
+    Returns
+    -------
+    index : int ndarray of shape (n_used,)
+        Some pixels at the border come several times.
+    weights : float64 ndarray of shape (n_places, n_used)
+        ``weights @ values[index]`` are the values; every row adds up to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.imaging.sampling import sampling_weights
+    >>> index, weights = sampling_weights(4, step_mm=1.0, places_mm=np.array([1.0, 1.75]), pixel_mm=1.0)
+    >>> (weights @ np.array([0.0, 4.0, 8.0, 12.0])[index]).tolist()
+    [2.0, 5.0]
+    """
+    places = np.clip(places_mm / step_mm - 0.5, 0, n_pixels - 1)
+    below = np.floor(places).astype(int)
+    centres = np.arange(below.min(), below.max() + 2)
+    rows, columns = np.arange(len(places)), below - centres[0]
+    weights = np.zeros((len(places), len(centres)))
+    weights[rows, columns] = 1 - (places - below)
+    weights[rows, columns + 1] = places - below
+    sd = _smoothing(step_mm, pixel_mm)
+    reach = int(np.ceil(_TRUNCATE * sd))
+    used = np.arange(centres[0] - reach, centres[-1] + reach + 1)
+    if reach:
+        kernel = np.exp(-0.5 * ((centres[:, np.newaxis] - used) / sd) ** 2)
+        weights = weights @ (kernel / kernel.sum(axis=1, keepdims=True))
+    return np.clip(used, 0, n_pixels - 1), weights
+
+
+def sample_planes(planes, spacing_mm, places_mm, pixel_mm):
+    """Return planes (n, y, x) at the crossings of places along y and x, as float64 (n, n_places, n_places).
+
+    Parameters
+    ----------
+    planes : ndarray of shape (n, y, x)
+    spacing_mm, places_mm, pixel_mm : pairs for y and x
+        As for `sampling_weights`.
+    """
+    (rows, along_y), (columns, along_x) = (
+        sampling_weights(*axis) for axis in zip(planes.shape[1:], spacing_mm, places_mm, pixel_mm, strict=True)
+    )
+    cut = planes[:, rows[:, np.newaxis], columns].astype(np.float64)
+    return along_y @ cut @ along_x.T
+
+
+def box_mm(mask, spacing_mm, pixel_mm):
+    """Return where the box of a region begins and ends, more precisely than by whole pixels.
+
+    The region is brought to the resolution of pixels of `pixel_mm`, as `sampling_weights` does it with images, and
+    ends where its share is one half (half of the largest share, if that is less than one); so the box of a lesion
+    depends little on the pixels that it was outlined on. With pixels that are not larger than those of the mask it is
+    the bounding box of the mask.
+
+    Parameters
+    ----------
+    mask : bool ndarray of shape (y, x)
+        Not empty.
+    spacing_mm : pair of floats
+    pixel_mm : float
+
+    Returns
+    -------
+    list of (first, last) along y and x, in mm from the edge of the image
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.imaging.sampling import box_mm
+    >>> mask = np.zeros((9, 9), bool)
+    >>> mask[2:5, 3:7] = True
+    >>> box_mm(mask, spacing_mm=(0.5, 0.5), pixel_mm=0.5)
+    [(1.0, 2.5), (1.5, 3.5)]
+    """
+    smoothing = [_smoothing(step, pixel_mm) for step in spacing_mm]
+    reach = [int(np.ceil(_TRUNCATE * sd)) + 1 for sd in smoothing]
+    _, *box = bounding_box(mask[np.newaxis])
+    share = np.pad(mask[tuple(box)].astype(np.float64), [(n, n) for n in reach])
+    for axis, sd in enumerate(smoothing):
+        if sd > 0:
+            share = gaussian_filter1d(share, sd, axis=axis, mode="constant", truncate=_TRUNCATE)
+    half = min(1.0, share.max()) / 2
+    ends = []
+    for axis, (span, margin, step) in enumerate(zip(box, reach, spacing_mm, strict=True)):
+        profile = share.max(axis=1 - axis)
+        first, *_, last = np.flatnonzero(profile >= half).repeat(2)
+        before = first - (profile[first] - half) / (profile[first] - profile[first - 1])
+        behind = last + (profile[last] - half) / (profile[last] - profile[last + 1])
+        ends.append(tuple(float((place + 0.5 + span.start - margin) * step) for place in (before, behind)))
+    return ends
+
+
+def share_within(counts, spacing_mm, ends_mm):
+    """Return which share of a region lies between two ends along each axis.
+
+    Parameters
+    ----------
+    counts : ndarray
+        How much of the region every pixel or voxel holds.
+    spacing_mm : sequence of floats, one per axis
+    ends_mm : sequence of (first, last), one per axis
+        In mm from the edge of the image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.imaging.sampling import share_within
+    >>> share_within(np.ones((4, 4)), (1.0, 1.0), [(0, 4), (1.5, 10)])
+    0.625
+    """
+    total, held = counts.sum(), counts.astype(np.float64)
+    for step, (first, last) in zip(reversed(spacing_mm), reversed(ends_mm), strict=True):
+        edges = np.clip(np.arange(held.shape[-1] + 1) * step, first, last)
+        held = held @ (np.diff(edges) / step)
+    return float(held / total)
+
+
+def part_to_show(counts, spacing_mm, ends_about):
+    """Return the region that a window of fixed size is centred on, and the share of the whole region that it shows.
+
+    That is the region itself, unless its parts lie so far apart that a window about all of them shows less than half
+    of it, and one about the largest part shows more.
+
+    Parameters
+    ----------
+    counts : ndarray
+        How much of the region every pixel or voxel holds.
+    spacing_mm : sequence of floats, one per axis
+    ends_about : function
+        Mask -> the ends of the window about it, as for `share_within`.
+
+    Returns
+    -------
+    mask : bool ndarray of the same shape
+    share : float
+    """
+    region = counts > 0
+    share = share_within(counts, spacing_mm, ends_about(region))
+    if share >= 0.5:
+        return region, share
+    parts, n_parts = label(region, np.ones((3,) * region.ndim))
+    if n_parts == 1:
+        return region, share
+    largest = parts == 1 + np.argmax(np.bincount(parts.ravel(), counts.ravel())[1:])
+    largest_share = share_within(counts, spacing_mm, ends_about(largest))
+    return (largest, largest_share) if largest_share > share else (region, share)
+
+
+def warn_of_lost_rim(case_id, share, larger):
+    """Warn if a window shows less of a region than it should; larger: the settings that make it larger."""
+    if share < LEAST_SHARE:
+        warnings.warn(
+            f"{case_id}: the window shows {share:.0%} of the region, and features know nothing of the rest. Take a "
+            f"larger {larger}, or window='exact'.",
+            RadiodeepWarning,
+            stacklevel=4,
+        )
+
+
+def _smoothing(step_mm, pixel_mm):
+    """Return the standard deviation of the Gaussian that makes pixels of `step_mm` those of `pixel_mm`, in pixels."""
+    return _PIXEL_SD * np.sqrt(max((pixel_mm / step_mm) ** 2 - 1, 0.0))
