@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from radiodeep.cases.slice_plane import SLICE_AXES
 from radiodeep.exceptions import InputError
 from radiodeep.features.fine_tuning import FineTuning
 from radiodeep.imaging.crop import WINDOWS
@@ -29,6 +30,10 @@ def setting_rules(extractor):
         "size": (one.size is None or _is_count(one.size), "an int >= 1"),
         "slice": (one.slice in SLICES, f"one of {', '.join(SLICES)}"),
         "slice_pool": (one.slice_pool in SLICE_POOLS, f"one of {', '.join(SLICE_POOLS)}"),
+        "slice_axis": (
+            one.slice_axis is None or one.slice_axis in SLICE_AXES,
+            f"None or one of {', '.join(SLICE_AXES)}",
+        ),
         **boxes,
         "pixel_mm": (boxes["pixel_mm"][0], "'auto', None or a float > 0"),
         "channel": (one.channel in CHANNELS, f"one of {', '.join(CHANNELS)}"),

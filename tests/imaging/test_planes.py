@@ -6,6 +6,8 @@ from scipy.ndimage import map_coordinates
 
 from radiodeep import Case, make_phantom_cohort
 from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.imaging.crop import crop_window, exact_window, largest_slice
+from radiodeep.imaging.intensity import scale_to_unit
 from radiodeep.imaging.planes import SLICES, lesion_planes, share_shown
 
 CUTS = pytest.mark.filterwarnings("ignore:.*the window shows")
@@ -202,6 +204,13 @@ def test_square_pixels_of_the_image_are_not_interpolated():
     np.testing.assert_allclose(seen, lesion.voxels[0, top : top + 32, left : left + 32], rtol=1e-5)
     nearly = lesion.replace(spacing_mm=(1.0, 1.005))
     np.testing.assert_array_equal(lesion_planes(nearly, **fixed), lesion_planes(lesion, **fixed))
+
+
+@pytest.mark.parametrize(("window", "cut"), [("exact", exact_window), ("crop", crop_window)])
+def test_without_settings_of_pixels_and_boxes_the_windows_are_those_of_the_studies(window, cut):
+    lesion = make_phantom_cohort(1, random_state=3)[0]
+    expected = scale_to_unit(cut(largest_slice(lesion), 48).voxels)[:, np.newaxis]
+    np.testing.assert_array_equal(lesion_planes(lesion, "largest", window, 48, "minmax"), expected)
 
 
 def test_the_margin_is_a_share_of_the_sides_of_the_box():

@@ -1,0 +1,129 @@
+"""What deep features see of a lesion: its pixels, boxes and slices; models saved before these could be chosen."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from radiodeep import Case, DeepFeatureExtractor, make_phantom_cohort
+from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.imaging.network_view import PIXEL_MM
+from radiodeep.imaging.planes import lesion_planes
+
+COHORT = make_phantom_cohort(3, random_state=4)
+FIXED = {"intensity_range": (-150, 300), "n_threads": 1}
+
+
+def features_of(planes):
+    """Features of squares that an extractor is given as images of their own."""
+    cases = [Case(plane, np.ones(plane.shape, bool), "square", (1, 1)) for plane in planes[:, 0]]
+    own = DeepFeatureExtractor(pixel_mm=None, intensity_range=(0, 1), n_threads=1)
+    return own.transform(cases)
+
+
+@pytest.mark.parametrize("window", ["exact", "crop"])
+@pytest.mark.parametrize("slice_pool", ["mean", "max"])
+def test_features_are_the_means_over_the_boxes_of_every_slice(window, slice_pool):
+    chosen = {"slice": "all", "window": window, "pixel_mm": 1.0, "margin": 0.1, "n_boxes": 3}
+    values = DeepFeatureExtractor(slice_pool=slice_pool, **chosen, **FIXED).transform(COHORT[:2])
+    for case, row in zip(COHORT[:2], values, strict=True):
+        of_planes = features_of(lesion_planes(case, size=64, intensity_range=(-150, 300), **chosen))
+        of_slices = of_planes.reshape(3, -1, of_planes.shape[1]).mean(axis=0)
+        expected = of_slices.mean(axis=0) if slice_pool == "mean" else of_slices.max(axis=0)
+        np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_pixels_that_suit_the_packaged_network_are_taken_by_default():
+    auto = DeepFeatureExtractor(**FIXED)
+    values, suited, own = (
+        extractor.transform(COHORT)
+        for extractor in (
+            auto,
+            DeepFeatureExtractor(pixel_mm=PIXEL_MM["radiodeep-mini"], **FIXED),
+            DeepFeatureExtractor(pixel_mm=2.5, **FIXED),
+        )
+    )
+    np.testing.assert_array_equal(values, suited)
+    assert np.abs(values - own).max() > 0.1
+    assert auto.settings()["pixel_mm"] == PIXEL_MM["radiodeep-mini"]
+    assert DeepFeatureExtractor("resnet10t", weights="random", seed=0).settings()["pixel_mm"] is None
+
+
+def test_only_images_in_their_own_pixels_need_the_same_spacing():
+    assert DeepFeatureExtractor().acquisition_needs() == set()
+    assert DeepFeatureExtractor(pixel_mm=None).acquisition_needs() == {"spacing"}
+    assert DeepFeatureExtractor("resnet18").acquisition_needs() == {"spacing"}
+    assert DeepFeatureExtractor("resnet18", pixel_mm=0.8).acquisition_needs() == set()
+    assert DeepFeatureExtractor("medicalnet_resnet10").acquisition_needs() == set()
+
+
+def test_the_share_of_the_region_that_is_shown():
+    assert DeepFeatureExtractor(window="crop", pixel_mm=1.0).share_shown(COHORT).tolist() == [1, 1, 1]
+    assert DeepFeatureExtractor(size=8).share_shown(COHORT).tolist() == [1, 1, 1]
+    small = DeepFeatureExtractor(window="crop", pixel_mm=1.0, size=12)
+    shares = small.share_shown(COHORT)
+    areas = [case.roi.sum(axis=(1, 2)).max() for case in COHORT]
+    np.testing.assert_allclose(shares, 144 / np.array(areas), rtol=0.05)  # a lesion may leave a corner free
+    with pytest.warns(RadiodeepWarning, match="^phantom-00[012]: the window shows ") as caught:
+        small.fit(COHORT).transform(COHORT)
+    assert len(caught) == 3
+    cubes = DeepFeatureExtractor("medicalnet_resnet10", window="crop", size=8).share_shown(COHORT)
+    volumes = np.array([case.roi.sum() * 1.5 for case in COHORT])
+    np.testing.assert_allclose(cubes, 8**3 / volumes, rtol=0.05)
+
+
+def test_saliency_is_of_the_window_about_the_region():
+    several, one = (DeepFeatureExtractor(n_boxes=number, margin=0.2, **FIXED) for number in (3, 1))
+    name = one.get_feature_names_out()[0]
+    for seen, expected in zip(several.saliency(COHORT[:1], name)[0], one.saliency(COHORT[:1], name)[0], strict=True):
+        assert seen.shape == (1, 64, 64)
+        np.testing.assert_allclose(seen, expected, atol=1e-6)
+
+
+def test_slices_of_another_plane_are_seen():
+    turned = [
+        case.replace(image=case.voxels.transpose(1, 0, 2), mask=case.roi.transpose(1, 0, 2), spacing_mm=(1, 1.5, 1))
+        for case in COHORT
+    ]
+    axial = DeepFeatureExtractor(**FIXED).transform(COHORT)
+    np.testing.assert_array_equal(DeepFeatureExtractor(**FIXED).transform(turned), axial)
+    np.testing.assert_array_equal(DeepFeatureExtractor(slice_axis="coronal", **FIXED).transform(turned), axial)
+    assert not np.allclose(DeepFeatureExtractor(slice_axis="axial", **FIXED).transform(turned), axial)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pixel_mm": 0}, "'pixel_mm' parameter of DeepFeatureExtractor must be 'auto', None or a float > 0. Got 0"),
+        ({"pixel_mm": "fine"}, "'pixel_mm' parameter of .* Got 'fine'"),
+        ({"margin": -1}, "'margin' parameter of DeepFeatureExtractor must be a float >= 0. Got -1"),
+        ({"n_boxes": 0}, "'n_boxes' parameter of DeepFeatureExtractor must be an int >= 1. Got 0"),
+        ({"slice_axis": "z"}, "'slice_axis' parameter of .* must be None or one of axial, coronal, sagittal. Got 'z'"),
+        ({"intensity_range": "maxmin"}, r"must be None, 'minmax' or \(low, high\) with low < high. Got 'maxmin'"),
+        ({"network": "medicalnet_resnet10", "pixel_mm": 1.0}, "is shown a cube, so pixel_mm=1.0 has no meaning"),
+        ({"network": "medicalnet_resnet10", "slice_axis": "axial"}, "is shown a cube, so slice_axis='axial' has no"),
+    ],
+)
+def test_settings_of_windows_out_of_range_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        DeepFeatureExtractor(weights="random", seed=0, **changes).fit(COHORT)
+
+
+@pytest.mark.parametrize("intensity_range", [None, (-150, 300)])
+def test_a_model_saved_before_windows_could_be_chosen_computes_as_it_did(intensity_range):
+    deep = DeepFeatureExtractor(intensity_range=intensity_range, n_threads=1)
+    deep.fit_transform(COHORT)
+    state = dict(deep.__getstate__())
+    trained = json.loads(state["training_settings_"])
+    for name in ("slice_axis", "pixel_mm", "margin", "n_boxes"):
+        del state[name], trained[name]
+    state["training_settings_"] = json.dumps(trained, sort_keys=True)
+    old = DeepFeatureExtractor.__new__(DeepFeatureExtractor)
+    old.__setstate__(state)
+    old.check_training_settings()
+    same = {"pixel_mm": None, "slice_axis": "axial", "intensity_range": intensity_range or "minmax", "n_threads": 1}
+    np.testing.assert_array_equal(old.transform(COHORT), DeepFeatureExtractor(**same).transform(COHORT))
+    for copy in (pickle.loads(pickle.dumps(old)), pickle.loads(pickle.dumps(deep))):
+        copy.check_training_settings()
+    assert pickle.loads(pickle.dumps(deep)).get_params() == deep.get_params()
