@@ -49,7 +49,8 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
         In the order of the cohort: `id`, one column `probability_<class>` per class, `prediction`,
         `outside_training_range` and `error` (empty if there is none). `outside_training_range` says what
         about a case the model was not trained on, and is empty if nothing is: its spacing, the intensities
-        of its region, more than 5 % of the features that reach the classifier.
+        of its region, more than 5 % of the features that reach the classifier; its field of view if features
+        depend on that.
 
     Raises
     ------
@@ -153,6 +154,7 @@ class _Scorer:
         for extractor in self.extractors:
             extractor.check_training_settings()
         self.judged = _judged(model, self.extractors)
+        self.needs = set().union(*(extractor.acquisition_needs() for extractor in self.extractors))
         self.in_memory = all(getattr(part, "label", None) is None for part in self.extractors)
         self.cached = {} if cache_dir is None else _by_settings(noted or parts_of(model))
 
@@ -165,7 +167,7 @@ class _Scorer:
         for case, one in zip(cases, facts, strict=True):
             self._check_dimension(case, one)
         probabilities, observed = self._probabilities(cases)
-        remarks = [acquisition_outside(one, self.trained) for one in facts]
+        remarks = [acquisition_outside(one, self.trained, self.needs) for one in facts]
         for judged in self.judged:
             rows = next((rows for extractor, rows in observed if extractor in judged.extractors), [])
             for listed, row in zip(remarks, np.asarray(rows, dtype=np.float64), strict=False):
@@ -177,7 +179,7 @@ class _Scorer:
         if self.cached:
             # Clones, since the fit of an extractor would forget which weights the model was trained with.
             fresh = {key: clone(equal[0]) for key, equal in self.cached.items()}
-            values, _ = extract_rows(fresh, cases, cache_dir=self.cache_dir)
+            values, _ = extract_rows(fresh, cases, cache_dir=self.cache_dir, compare=False)
             for key, equal in self.cached.items():
                 rows = dict(zip([case.id for case in cases], values[key], strict=True))
                 known += [(extractor, rows) for extractor in equal]

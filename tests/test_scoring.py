@@ -147,7 +147,7 @@ def test_scores_from_the_cache_are_the_same(tmp_path, monkeypatch, n_jobs):
     expected = rd.score_cohort(model, cases)
     monkeypatch.setattr(model[0], "fit", None)  # the extractor of a model is not fitted again
     pd.testing.assert_frame_equal(rd.score_cohort(model, cases, n_jobs=n_jobs, cache_dir=tmp_path), expected)
-    monkeypatch.setattr(rd.RadiomicsExtractor, "_row", None)
+    monkeypatch.setattr(rd.RadiomicsExtractor, "_rows", None)
     pd.testing.assert_frame_equal(rd.score_cohort(model, cases, cache_dir=tmp_path), expected)
 
 
@@ -223,3 +223,20 @@ def test_a_spacing_that_no_training_case_had_is_remarked_on_where_they_all_had_o
 def test_a_path_in_place_of_a_model_is_refused():
     with pytest.raises(ModelError, match="Got the path 'model.skops': load it with load_model first"):
         rd.score_cohort("model.skops", rd.make_phantom_cohort(1))
+
+
+def test_another_field_of_view_is_remarked_on_where_features_depend_on_it():
+    inner = [case.replace(image=case.image[2:-2, 6:-6, 6:-6], mask=case.mask[2:-2, 6:-6, 6:-6]) for case in COHORT[:2]]
+    for settings, expected in (({"normalize": True}, "field of view 32 mm (trained on 44)"), ({}, "")):
+        extractor = rd.RadiomicsExtractor(families=["shape", "firstorder"], **settings)
+        chosen = ColumnTransformer([("shape", "passthrough", slice(0, 14))])
+        model = make_pipeline(extractor, chosen, GaussianNB()).fit(COHORT, COHORT.labels)
+        remarks = rd.score_cohort(model, inner)["outside_training_range"]
+        assert [remark.split(";")[0] for remark in remarks] == [expected] * 2
+
+
+def test_new_cases_are_compared_with_the_training_cases_only(tmp_path):
+    cases = [COHORT[0], COHORT[1].replace(spacing_mm=(2.0, 1.0, 1.0))]
+    for cache_dir in (None, tmp_path):
+        scores = rd.score_cohort(MODEL, cases, cache_dir=cache_dir)
+        assert scores["outside_training_range"][1].startswith("spacing 2 mm (trained on 1.5)")

@@ -1,6 +1,21 @@
 """What is known of how images were acquired in, and whether a cohort mixes what its features depend on, out."""
 
+import warnings
+from collections import Counter
 from typing import NamedTuple
+
+from radiodeep.exceptions import RadiodeepWarning
+
+_DIFFERENT = 1.1
+_CONSEQUENCES = {
+    "spacing": "Its features depend on the voxel size, so they tell scanners apart. Bring all images to one voxel size "
+    "(resample_mm of RadiomicsExtractor, pixel_mm of DeepFeatureExtractor), or leave out those that differ.",
+    "orientation": "It measures along the axes of the file (axes='stored'), so some features depend on them. Use "
+    "axes='anatomical'.",
+    "field": "It computes with the intensities of the whole image (normalize, Square, SquareRoot, Logarithm, "
+    "Exponential), so its features depend on how much of the body the image shows. Let it look at the region "
+    "(normalize_over='ring' or 'region', 'scale_by': 'region'), or crop all images alike.",
+}
 
 
 class Acquisition(NamedTuple):
@@ -29,3 +44,114 @@ class Acquisition(NamedTuple):
         spacing_mm = tuple(float(step) for step in spacing_mm)
         field_mm = tuple(size * step for size, step in zip(shape, spacing_mm, strict=True))
         return cls(2 if shape[0] == 1 else 3, spacing_mm, orientation, field_mm)
+
+
+class Mixture(NamedTuple):
+    """Something of the acquisition that differs within a cohort.
+
+    Attributes
+    ----------
+    need : {"spacing", "orientation", "field"}
+    sentence : str
+        What differs, with two cases and their values.
+    ids : list of str
+        The cases that are unlike the others: those at the ends, or those that are not stored as most are.
+    """
+
+    need: str
+    sentence: str
+    ids: list
+
+
+def mixtures(facts, needs):
+    """Return what differs within a cohort, of what matters.
+
+    Parameters
+    ----------
+    facts : dict from case id to Acquisition or CaseFacts
+    needs : set of {"spacing", "orientation", "field"}
+        What matters.
+
+    Returns
+    -------
+    list of Mixture
+        Spacings and fields of view (the extents of the images) differ if they do along any axis by more than a tenth;
+        an image of one slice has no thickness.
+
+    Examples
+    --------
+    >>> from radiodeep.cases.acquisition import Acquisition, mixtures
+    >>> thin, thick = (Acquisition.of((40, 256, 256), (step, 1.0, 1.0), "LPS") for step in (1.0, 5.0))
+    >>> mixtures({"a": thin, "b": thick}, {"spacing"})[0].sentence
+    'Spacing differs by more than a tenth: along z from 1 mm (a) to 5 mm (b)'
+    """
+    found = []
+    if "orientation" in needs:
+        found += _mixed_orientations(facts)
+    for need, field, name in (
+        ("spacing", "spacing_mm", "Spacing differs"),
+        ("field", "field_mm", "Fields of view differ"),
+    ):
+        if need in needs:
+            found += _mixed_lengths(facts, need, field, name)
+    return found
+
+
+def warn_of_mixed_acquisition(facts, needs, name):
+    """Warn of what differs within a cohort, of what the features of an extractor depend on.
+
+    Parameters
+    ----------
+    facts : dict from case id to Acquisition or CaseFacts
+    needs : set of {"spacing", "orientation", "field"}
+    name : str
+        Of the extractor; begins the message.
+
+    Warns
+    -----
+    RadiodeepWarning
+        One for each of them; it names two cases and their values.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from radiodeep.cases.acquisition import Acquisition, warn_of_mixed_acquisition
+    >>> facts = {name: Acquisition.of((9, 9, 9), (1.0, 1.0, 1.0), name) for name in ("LPS", "RAS")}
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     warn_of_mixed_acquisition(facts, {"spacing", "orientation"}, "Mine")
+    >>> print(caught[0].message)
+    Mine: Files are stored in different orders: LPS in 1 case (LPS), RAS in 1 case (RAS). It measures along ...
+    """
+    for mixture in mixtures(facts, needs):
+        text = f"{name}: {mixture.sentence}. {_CONSEQUENCES[mixture.need]}"
+        warnings.warn(text, RadiodeepWarning, stacklevel=3)
+
+
+def _mixed_orientations(facts):
+    orders = {case_id: one.orientation for case_id, one in facts.items() if one.orientation}
+    counts = Counter(orders.values()).most_common()
+    if len(counts) < 2:
+        return []
+    first = {order: case_id for case_id, order in reversed(orders.items())}
+    listed = [f"{order} in {count} case{'s' * (count > 1)} ({first[order]})" for order, count in counts]
+    unlike = [case_id for case_id, order in orders.items() if order != counts[0][0]]
+    return [Mixture("orientation", f"Files are stored in different orders: {', '.join(listed)}", unlike)]
+
+
+def _mixed_lengths(facts, need, field, name):
+    texts, ids = [], []
+    for axis, letter in enumerate("zyx"):
+        lengths = {
+            case_id: getattr(one, field)[axis]
+            for case_id, one in facts.items()
+            if getattr(one, field) and (axis > 0 or one.n_dimensions == 3)
+        }
+        if not lengths:
+            continue
+        least, most = min(lengths, key=lengths.get), max(lengths, key=lengths.get)
+        if lengths[most] > _DIFFERENT * lengths[least]:
+            texts.append(f"along {letter} from {lengths[least]:.3g} mm ({least}) to {lengths[most]:.3g} mm ({most})")
+            ids += [least, most]
+    return (
+        [Mixture(need, f"{name} by more than a tenth: {', '.join(texts)}", list(dict.fromkeys(ids)))] if texts else []
+    )

@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from scipy.ndimage import find_objects, label
 
+from radiodeep.cases.acquisition import mixtures
 from radiodeep.cases.cohort import Cohort, as_cases
 from radiodeep.cases.readers import read_volume
 from radiodeep.exceptions import InputError, RadiodeepWarning
@@ -23,11 +24,11 @@ from radiodeep.progress import with_progress
 
 _FEW_VALUES = 10  # a mask has at most as many in most cohorts, an image has more
 _WHOLE_IMAGE = 0.95
-_SPACING_FACTOR = 2.0
 _N_FOR_OUTLIERS = 5
 _N_DEVIATIONS = 5.0
 _MEDIAN_SHARE, _RANGE_FACTOR = 0.25, 4.0  # smaller differences are no outliers, however alike the others are
 _WIDTH, _N_LINES, _N_NAMED = 80, 40, 5
+_UNLIKE = {"spacing": "spacing", "orientation": "storage order", "field": "field of view"}
 _PER_CASE = {
     "swapped": "image and mask look swapped (the mask holds more values than the image)",
     "same_file": "image and mask are the same",
@@ -124,7 +125,7 @@ def inspect_cohort(cohort, n_jobs=None):
     rows = _all_facts(cases, n_jobs)
     remarks = []
     for sentence, about, short in _remarks(rows):
-        remarks.append(f"{sentence}{_named(about)}.")
+        remarks.append(f"{sentence}.")
         for row in about if short else []:
             row["odd"] = f"{row['odd']}; {short}" if row["odd"] else short
     errors = {row["id"]: row["error"] for row in rows if row["error"]}
@@ -223,6 +224,7 @@ def _measured(case):
         "n_components": n_components,
         "touches_border": touches,
         "flags": flags,
+        "acquisition": case.acquisition(),
         "image_hash": _image_hash(voxels),
         "region_hash": hashlib.blake2b(np.packbits(roi).tobytes(), digest_size=16).hexdigest(),
     }
@@ -263,11 +265,11 @@ def _image_hash(voxels):
 
 
 def _remarks(rows):
-    """Yield (sentence, rows that it names, what the table says about these, "" for nothing)."""
+    """Yield (sentence, rows that it is about, what the table says about these, "" for nothing)."""
     for flag, sentence in _PER_CASE.items():
         about = [row for row in rows if row["flags"].get(flag)]
         if about:
-            yield f"{_cases(len(about))}: {sentence}", about, sentence
+            yield f"{_cases(len(about))}: {sentence}{_named(about)}", about, sentence
     rows = [row for row in rows if not row["error"]]
     yield from _remarks_on_grids(rows)
     yield from _remarks_on_intensities(rows)
@@ -285,26 +287,14 @@ def _remarks(rows):
 
 
 def _remarks_on_grids(rows):
-    dimensions = ["2-D" if row["size"][0] == 1 else "3-D" for row in rows]
-    yield from _mixture(rows, dimensions, "2-D and 3-D images are mixed", "2-D or 3-D unlike most")
-    orientations = [row["orientation"] for row in rows]
-    yield from _mixture(rows, orientations, "Orientations are mixed", "orientation unlike most")
-    for axis, name in enumerate("zyx"):
-        steps = [(row["spacing_mm"][axis], row) for row in rows if axis > 0 or row["size"][0] > 1]
-        if not steps:
-            continue
-        finest, coarsest = (choose(steps, key=lambda step: step[0]) for choose in (min, max))
-        if coarsest[0] > _SPACING_FACTOR * finest[0]:
-            sentence = f"Spacing along {name} is from {finest[0]:.3g} to {coarsest[0]:.3g} mm"
-            yield sentence, [finest[1], coarsest[1]], f"extreme spacing along {name}"
-
-
-def _mixture(rows, values, sentence, short):
-    counts = Counter(value for value in values if value).most_common()
-    if len(counts) > 1:
-        about = [row for row, value in zip(rows, values, strict=True) if value and value != counts[0][0]]
-        listed = ", ".join(f"{value} in {_cases(count)}" for value, count in counts)
-        yield f"{sentence} ({listed})", about, short
+    dimensions = Counter(row["acquisition"].n_dimensions for row in rows).most_common()
+    if len(dimensions) > 1:
+        about = [row for row in rows if row["acquisition"].n_dimensions != dimensions[0][0]]
+        listed = ", ".join(f"{number}-D in {_cases(count)}" for number, count in dimensions)
+        yield f"2-D and 3-D images are mixed ({listed}){_named(about)}", about, "2-D or 3-D unlike most"
+    for mixture in mixtures({row["id"]: row["acquisition"] for row in rows}, set(_UNLIKE)):
+        about = [row for row in rows if row["id"] in mixture.ids]
+        yield mixture.sentence, about, f"{_UNLIKE[mixture.need]} unlike others"
 
 
 def _remarks_on_intensities(rows):
@@ -320,7 +310,7 @@ def _remarks_on_intensities(rows):
         limit = max(_N_DEVIATIONS * 1.4826 * np.median(distances), least)
         about = [row for row, distance in zip(rows, distances, strict=True) if distance > limit]
         if about:
-            yield f"{_cases(len(about))}: {sentence}", about, sentence
+            yield f"{_cases(len(about))}: {sentence}{_named(about)}", about, sentence
 
 
 def _remarks_on_repeats(rows):
@@ -331,9 +321,13 @@ def _remarks_on_repeats(rows):
         regions = Counter(row["region_hash"] for row in same)
         twice = [row for row in same if regions[row["region_hash"]] > 1]
         if twice:
-            yield "The same image and region under several ids", twice, "same image and region as another"
+            yield (
+                f"The same image and region under several ids{_named(twice)}",
+                twice,
+                "same image and region as another",
+            )
         elif len({row["patient"] for row in same}) > 1:
-            yield "The same image in several patients", same, "same image as another patient"
+            yield f"The same image in several patients{_named(same)}", same, "same image as another patient"
 
 
 def _named(rows):

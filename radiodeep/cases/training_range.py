@@ -29,24 +29,33 @@ class CaseFacts(NamedTuple):
         In (z, y, x) order.
     intensities : tuple of three floats
         1st, 50th and 99th percentile of the region.
+    orientation : str
+        Where the x, y and z axes of the file point to, e.g. "RAS"; "" if unknown.
+    field_mm : tuple of three floats, or None if unknown
+        Extent of the image in (z, y, x) order.
     """
 
     n_dimensions: int
     spacing_mm: tuple
     intensities: tuple
+    orientation: str = ""
+    field_mm: tuple | None = None
 
 
 def case_facts(case):
     """Return the `CaseFacts` of a case, which is read unless it is in memory or was asked before."""
     if case not in _FACTS:
-        voxels, roi, spacing_mm = case.read()
+        voxels, roi, _ = case.read()
         values = voxels[roi]
         every = -(-values.size // _MOST_VALUES)
         percentiles = np.percentile(values[::every].astype(np.float64), _PERCENTILES)
+        acquired = case.acquisition()
         _FACTS[case] = CaseFacts(
-            2 if voxels.shape[0] == 1 else 3,
-            tuple(float(step) for step in spacing_mm),
+            acquired.n_dimensions,
+            acquired.spacing_mm,
             tuple(float(value) for value in percentiles),
+            acquired.orientation,
+            acquired.field_mm,
         )
     return _FACTS[case]
 
@@ -65,7 +74,8 @@ def training_range(facts, rows=None):
     dict
         `n_cases`, `n_dimensions` (list of 2, 3 or both), and arrays with the lowest values in the first
         row and the highest in the second: `spacing_mm`, `intensities` (columns are the 1st, 50th and 99th
-        percentile of the region), `spread` (99th less 1st percentile) and, with rows, `features`.
+        percentile of the region), `spread` (99th less 1st percentile), `field_mm` if known of all cases and, with
+        rows, `features`. `orientations` is the list of the orders in which files were stored.
 
     Examples
     --------
@@ -80,7 +90,10 @@ def training_range(facts, rows=None):
         "spacing_mm": _ends([one.spacing_mm for one in facts]),
         "intensities": _ends([one.intensities for one in facts]),
         "spread": _ends([[one.intensities[-1] - one.intensities[0]] for one in facts]),
+        "orientations": sorted({one.orientation for one in facts} - {""}),
     }
+    if all(one.field_mm for one in facts):
+        noted["field_mm"] = _ends([one.field_mm for one in facts])
     if rows is not None:
         noted["features"] = _ends(np.asarray(rows, dtype=np.float64))
     return noted
@@ -106,23 +119,27 @@ def merged_range(ranges):
     merged = {
         "n_cases": max(one["n_cases"] for one in ranges),
         "n_dimensions": sorted({number for one in ranges for number in one["n_dimensions"]}),
+        "orientations": sorted({order for one in ranges for order in one.get("orientations", [])}),
     }
     widths = {np.shape(one.get("features")) for one in ranges}
     names = ["spacing_mm", "intensities", "spread"]
+    names += ["field_mm"] if all("field_mm" in one for one in ranges) else []
     names += ["features"] if len(widths) == 1 and widths != {()} else []
     for name in names:
         merged[name] = _ends(np.concatenate([one[name] for one in ranges]))
     return merged
 
 
-def acquisition_outside(facts, trained):
+def acquisition_outside(facts, trained, needs=frozenset()):
     """Say what of the acquisition of a case is outside the range of training.
 
     Parameters
     ----------
     facts : CaseFacts
     trained : dict
-        From `training_range`.
+        From `training_range`; what those of older models lack is not compared.
+    needs : set of {"spacing", "orientation", "field"}
+        What the features depend on. The orientation and the field of view are compared only if they are in it.
 
     Returns
     -------
@@ -131,17 +148,14 @@ def acquisition_outside(facts, trained):
         each axis, 1.1 times if all of them had the same; no percentile of the region's intensities is
         beyond those of training by more than half the span of the training intensities, from the lowest 1st
         to the highest 99th percentile; and the spread between those of the case is at most 2.5 times (or at
-        least 1 / 2.5 of) that in training.
+        least 1 / 2.5 of) that in training. The field of view is compared as the spacing is.
     """
-    remarks = []
-    first_axis = 1 if facts.n_dimensions == 2 else 0  # one slice has no thickness
-    low, high = np.asarray(trained["spacing_mm"])[:, first_axis:]
-    steps = np.asarray(facts.spacing_mm[first_axis:])
-    ratio = np.maximum(steps / high, low / steps)
-    excess = ratio / np.where(high <= 1.01 * low, SAME_SPACING_FACTOR, SPACING_FACTOR)
-    if excess.max() > 1:
-        axis = int(excess.argmax())
-        remarks.append(f"spacing {steps[axis]:.4g} mm (trained on {_span(low[axis], high[axis])})")
+    remarks = _lengths_outside(facts, facts.spacing_mm, trained["spacing_mm"], "spacing")
+    if "field" in needs and facts.field_mm and "field_mm" in trained:
+        remarks += _lengths_outside(facts, facts.field_mm, trained["field_mm"], "field of view")
+    orders = trained.get("orientations")
+    if "orientation" in needs and orders and facts.orientation and facts.orientation not in orders:
+        remarks.append(f"axes stored as {facts.orientation} (trained on {', '.join(orders)})")
     low, high = np.asarray(trained["intensities"])
     margin = INTENSITY_MARGIN * (high[-1] - low[0])
     values = np.asarray(facts.intensities)
@@ -150,6 +164,19 @@ def acquisition_outside(facts, trained):
     if is_moved or not least / SPREAD_FACTOR <= values[-1] - values[0] <= most * SPREAD_FACTOR:
         remarks.append(f"intensities {_span(values[0], values[-1])} (trained on {_span(low[0], high[-1])})")
     return remarks
+
+
+def _lengths_outside(facts, lengths, ends, name):
+    """Say which of the three lengths in mm is outside of its range most, if one is; one slice has no thickness."""
+    first_axis = 1 if facts.n_dimensions == 2 else 0
+    low, high = np.asarray(ends)[:, first_axis:]
+    lengths = np.asarray(lengths[first_axis:])
+    ratio = np.maximum(lengths / high, low / lengths)
+    excess = ratio / np.where(high <= 1.01 * low, SAME_SPACING_FACTOR, SPACING_FACTOR)
+    if excess.max() <= 1:
+        return []
+    axis = int(excess.argmax())
+    return [f"{name} {lengths[axis]:.4g} mm (trained on {_span(low[axis], high[axis])})"]
 
 
 def features_outside(row, names, trained):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from radiodeep.cases.acquisition import warn_of_mixed_acquisition
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.training_range import CaseFacts, case_facts, training_range
 from radiodeep.exceptions import FeatureSchemaError, InputError
@@ -54,8 +55,28 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         """
         rows = super().fit_transform(X, y, **fit_params)
         if len(rows):
-            self.note_training_range(self.facts_of_cases(as_cases(X)), rows)
+            cases = as_cases(X)
+            facts = self.facts_of_cases(cases)
+            self.warn_of_mixed_acquisition({case.id: one for case, one in zip(cases, facts, strict=True)})
+            self.note_training_range(facts, rows)
         return rows
+
+    def acquisition_needs(self):
+        """Return what of the acquisition the features depend on: a set of "spacing", "orientation" and "field".
+
+        "spacing": the size of voxels as stored. "orientation": the order in which a file stores its axes. "field":
+        what the image shows beyond the region. A cohort that mixes them is warned of.
+        """
+        return set()
+
+    def warn_of_mixed_acquisition(self, facts):
+        """Warn of what differs within a cohort, of what the features depend on.
+
+        Parameters
+        ----------
+        facts : dict from case id to Acquisition or CaseFacts
+        """
+        warn_of_mixed_acquisition(facts, self.acquisition_needs(), type(self).__name__)
 
     def note_training_range(self, cases, rows):
         """Note which cases a model is trained on, for those who compute their features elsewhere.
@@ -93,7 +114,7 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         return {name: canonical(value) for name, value in parameters.items() if name not in _FREE_TO_CHANGE}
 
     def facts_of_cases(self, cases):
-        """Return what `note_training_range` has to know of each case: its dimension, spacing and intensities."""
+        """Return what `note_training_range` has to know of each case, its `CaseFacts`."""
         label = getattr(self, "label", None)  # of masks whose case names none
         known = [label is None or case.mask_label is not None for case in cases]
         return [

@@ -48,7 +48,8 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     Warns
     -----
     RadiodeepWarning
-        Rows could not be written to the cache folder; the table is complete.
+        Rows could not be written to the cache folder; the table is complete. Or the cases were acquired in different
+        ways (spacing, field of view) that the features of the extractor depend on.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from radiodeep import __version__
 from radiodeep.exceptions import OutputError
 from radiodeep.files import replacing
 
-_FORMAT = 4  # raise when the numbers of an extractor change for the same settings and versions
+_FORMAT = 5  # raise when the numbers of an extractor change for the same settings and versions
 _MAGIC = b"rdrow\x00\x00\x01"
 _DIGEST = 16
 _CLAIM_S = 300.0  # after this a claim is void: the other run hangs, or its machine is gone

@@ -18,7 +18,15 @@ _POLL_S = 0.05
 
 
 def extract_rows(
-    extractors, cases, *, n_jobs=None, cache_dir=None, on_error="raise", description=None, n_features=None
+    extractors,
+    cases,
+    *,
+    n_jobs=None,
+    cache_dir=None,
+    on_error="raise",
+    description=None,
+    n_features=None,
+    compare=True,
 ):
     """Compute the features of cases with several extractors, and read every case once.
 
@@ -39,6 +47,8 @@ def extract_rows(
         Shown beside the progress bar; the class of the first extractor by default.
     n_features : sequence of int, optional
         Of each extractor, if they are fitted and counted already; a network must be run to count them.
+    compare : bool, default=True
+        Warn of cases that were acquired in different ways, where the features of an extractor depend on that.
 
     Returns
     -------
@@ -55,7 +65,8 @@ def extract_rows(
     Warns
     -----
     RadiodeepWarning
-        Rows could not be written to the cache folder.
+        Rows could not be written to the cache folder, or the cohort mixes what `acquisition_needs` of an extractor
+        names.
 
     Examples
     --------
@@ -71,7 +82,7 @@ def extract_rows(
         for extractor in extractors.values():
             extractor.fit(cases)
         n_features = [len(extractor.get_feature_names_out()) for extractor in extractors.values()]
-    measurement = _Measurement(list(extractors.values()), list(n_features), cache_dir)
+    measurement = _Measurement(list(extractors.values()), list(n_features), cache_dir, compare)
     description = type(next(iter(extractors.values()))).__name__ if description is None else description
     how = {"n_jobs": n_jobs, "on_error": on_error}
     rows, errors = rows_by_case(measurement, cases, description=description, **how)
@@ -85,6 +96,7 @@ def extract_rows(
     problems = [row.problem for row in rows.values() if row.problem]
     if problems:
         warnings.warn(f"{len(problems)} rows are not in the cache: {problems[0]}", RadiodeepWarning, stacklevel=2)
+    measurement.compare({cases[position].id: rows[position].acquisition for position in sorted(rows.keys() - errors)})
     sizes = measurement.sizes
     table = np.full((len(cases), sum(sizes)), np.nan)
     for position, row in rows.items():
@@ -96,15 +108,17 @@ def extract_rows(
 class _Row(NamedTuple):
     values: np.ndarray | None  # None: another run is computing them
     problem: str  # why they are not in the cache
+    acquisition: object  # of the case; None if nothing depends on it
 
 
 class _Measurement:
     """Rows of several extractors side by side; a case is read once for all of them."""
 
-    def __init__(self, extractors, sizes, cache_dir):
+    def __init__(self, extractors, sizes, cache_dir, compare):
         self.extractors = extractors
         self.sizes = sizes
         self.labels = [_labels_of(extractor) for extractor in extractors]
+        self.sensitive = [part for one in extractors for part in _sensitive_parts(one)] if compare else []
         self.in_batches = any(getattr(extractor, "needs_batches", True) for extractor in extractors)
         self.at_once = CHUNK if self.in_batches else None
         self.waits = False
@@ -120,8 +134,10 @@ class _Measurement:
         self.at_once = 1
 
     def __call__(self, cases):
-        if self.cache is None and len(self.extractors) == 1:
-            return [_Row(values, "") for values in np.asarray(self.extractors[0].transform(cases))]
+        reads_cases_itself = not self.sensitive or self.labels == [(None,)]  # so that their acquisition is known then
+        if self.cache is None and len(self.extractors) == 1 and reads_cases_itself:
+            rows = np.asarray(self.extractors[0].transform(cases))
+            return [_Row(row, "", self.acquisition_of(case)) for row, case in zip(rows, cases, strict=True)]
         jobs, waiting = [], []
         try:
             for case in cases:
@@ -137,6 +153,19 @@ class _Measurement:
             for job in waiting:
                 job.release()
         return [job.row() for job in jobs]
+
+    def acquisition_of(self, case):
+        """Return the acquisition of a case that was read, if an extractor depends on it."""
+        return case.acquisition() if self.sensitive else None
+
+    def compare(self, acquisitions):
+        """Let extractors warn of differences, each once."""
+        warned = set()
+        for part in self.sensitive:
+            key = type(part), frozenset(part.acquisition_needs())
+            if key not in warned:
+                part.warn_of_mixed_acquisition(acquisitions)
+            warned.add(key)
 
     def _measure(self, jobs):
         for number, extractor in enumerate(self.extractors):
@@ -173,6 +202,7 @@ class _Job:
         self.claimed = None
         regions = {labels: _regions(case, labels) for labels in dict.fromkeys(measurement.labels)}
         self.cases = [_as_shown(case, labels, regions[labels]) for labels in measurement.labels]
+        self.acquisition = measurement.acquisition_of(next(iter(regions.values()))[0])
         self.n_bytes = sum(region.voxels.nbytes for listed in regions.values() for region in listed)
         self.parts = [None] * len(self.cases)
         self.is_mine = True
@@ -204,11 +234,11 @@ class _Job:
 
     def row(self):
         if any(part is None for part in self.parts):
-            return _Row(None, "")
+            return _Row(None, "", None)
         for _, texts in self.parts:
             for text in texts:
                 warnings.warn(f"{self.id}: {text}", RadiodeepWarning, stacklevel=2)
-        return _Row(np.concatenate([values for values, _ in self.parts]), self.problem)
+        return _Row(np.concatenate([values for values, _ in self.parts]), self.problem, self.acquisition)
 
     def _look_up(self, sizes, waits):
         """Read what is in the cache; claim the row if a part is missing and no other process is computing it."""
@@ -227,6 +257,13 @@ class _Job:
             else:
                 self.is_mine = False
                 return self.release()
+
+
+def _sensitive_parts(extractor):
+    """Return the extractor, and those inside it, whose features depend on how images were acquired."""
+    inside = extractor.get_params().values() if hasattr(extractor, "get_params") else []
+    parts = [extractor, *inside]
+    return [part for part in parts if hasattr(part, "warn_of_mixed_acquisition") and part.acquisition_needs()]
 
 
 def _labels_of(extractor):

@@ -117,8 +117,9 @@ def test_mixed_grids_are_remarked_on(tmp_path):
     flat = lesion(3, shape=(1, 12, 12), spacing_mm=(1, 1, 1), region=(0, slice(3, 9), slice(3, 9)))
     assert inspect_cohort([*cases, flat]).remarks == [
         "2-D and 3-D images are mixed (3-D in 3 cases, 2-D in 1 case): n3.",
-        "Orientations are mixed (LPS in 2 cases, RPS in 1 case): n2.",
-        "Spacing along x is from 1 to 2.5 mm: n0, n2.",
+        "Files are stored in different orders: LPS in 2 cases (n0), RPS in 1 case (n2).",
+        "Spacing differs by more than a tenth: along x from 1 mm (n0) to 2.5 mm (n2).",
+        "Fields of view differ by more than a tenth: along x from 12 mm (n0) to 30 mm (n2).",
     ]
 
 

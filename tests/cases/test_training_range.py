@@ -21,7 +21,9 @@ TRAINED = training_range(
 def test_the_facts_of_a_case_are_read_once(monkeypatch):
     image = np.arange(60.0).reshape(3, 4, 5)
     case = rd.Case(image, np.ones((3, 4, 5), np.uint8), "a", spacing_mm=(2, 1, 1))
-    assert case_facts(case) == CaseFacts(3, (2.0, 1.0, 1.0), pytest.approx((0.59, 29.5, 58.41)))
+    assert case_facts(case) == CaseFacts(
+        3, (2.0, 1.0, 1.0), pytest.approx((0.59, 29.5, 58.41)), orientation="", field_mm=(6.0, 4.0, 5.0)
+    )
     monkeypatch.setattr(rd.Case, "read", None)
     assert case_facts(case).n_dimensions == 3
 
@@ -42,6 +44,28 @@ def test_the_facts_of_a_case_are_read_once(monkeypatch):
 )
 def test_spacing_and_intensities_outside_are_said(facts, remarks):
     assert acquisition_outside(facts, TRAINED) == remarks
+
+
+def facts(orientation="LPS", field_mm=(50.0, 300.0, 300.0)):
+    return CaseFacts(3, (1.0, 0.7, 0.7), (5.0, 55.0, 150.0), orientation, field_mm)
+
+
+def test_field_of_view_and_storage_order_are_compared_only_where_features_depend_on_them():
+    trained = merged_range([training_range([facts()] * 2), training_range([facts("RAS", (80.0, 400.0, 400.0))] * 2)])
+    assert trained["field_mm"].tolist() == [[50, 300, 300], [80, 400, 400]]
+    new = facts("PSR", (60.0, 350.0, 199.0))
+    assert acquisition_outside(new, trained) == acquisition_outside(new, trained, {"spacing"}) == []
+    assert acquisition_outside(new, trained, {"field"}) == ["field of view 199 mm (trained on 300 to 400)"]
+    assert acquisition_outside(new, trained, {"orientation"}) == ["axes stored as PSR (trained on LPS, RAS)"]
+    assert acquisition_outside(facts("RAS", (50.0, 201.0, 599.0)), trained, {"field", "orientation"}) == []
+    assert acquisition_outside(facts(""), trained, {"orientation"}) == []
+
+
+def test_models_that_did_not_note_the_field_of_view_are_not_compared_by_it():
+    assert acquisition_outside(facts("RAS", (1.0, 1.0, 1.0)), TRAINED, {"field", "orientation"}) == []
+    older = {name: value for name, value in TRAINED.items() if name != "orientations"}
+    assert acquisition_outside(facts(), older, {"field", "orientation"}) == []
+    assert "field_mm" not in merged_range([older, training_range([facts()])])
 
 
 def test_ranges_of_folds_are_joined():

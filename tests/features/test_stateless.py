@@ -1,11 +1,13 @@
 """Extractors note what a pipeline is trained on, report their rows while somebody listens, and keep ids in tables."""
 
 import numpy as np
+import pytest
 from sklearn.base import clone
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
 
 import radiodeep as rd
+from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.features.stateless import observed_rows
 
 COHORT = rd.make_phantom_cohort(4, random_state=0)
@@ -24,6 +26,13 @@ def test_fitting_a_pipeline_notes_the_range_of_its_cases_and_features():
         np.testing.assert_array_equal(noted["features"], [rows.min(axis=0), rows.max(axis=0)], err_msg=name)
         assert (noted["n_cases"], noted["n_dimensions"]) == (4, [3])
         assert noted["spacing_mm"].tolist() == [[1.5, 1, 1]] * 2
+
+
+def test_a_pipeline_is_warned_of_training_cases_that_differ_in_what_its_features_depend_on():
+    cases = [*COHORT[:3], COHORT[3].replace(spacing_mm=(3.0, 1.0, 1.0))]
+    model = make_pipeline(make_union(shape(), shape()), GaussianNB())
+    with pytest.warns(RadiodeepWarning, match=r"RadiomicsExtractor: Spacing differs .* to 3 mm \(phantom-003\)"):
+        model.fit(cases, COHORT.labels)
 
 
 def test_fit_and_transform_by_themselves_and_clones_note_nothing():

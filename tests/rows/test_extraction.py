@@ -12,8 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.pipeline import FeatureUnion
 
-from radiodeep import Case, DeepFeatureExtractor, RadiomicsExtractor, make_phantom_cohort, read_cohort, write_cohort
+from radiodeep import (
+    Case,
+    Cohort,
+    DeepFeatureExtractor,
+    RadiomicsExtractor,
+    make_phantom_cohort,
+    read_cohort,
+    write_cohort,
+)
+from radiodeep.cases.readers import read_volume
 from radiodeep.exceptions import AmbiguousMaskError, OutputError, RadiodeepWarning
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.rows import cache as cache_module
@@ -316,3 +326,61 @@ def test_two_runs_with_one_folder_share_the_work(tmp_path, needs_batches):
         run.stderr.close()
         np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), EXPECTED)
     assert len((tmp_path / "log").read_text().split()) == 30
+
+
+class Sensitive(Counting):
+    """Needs images of one spacing."""
+
+    def acquisition_needs(self):
+        return {"spacing"}
+
+
+def mixed_files(folder):
+    cases = [COHORT[0], COHORT[1].replace(spacing_mm=(3.0, 1.0, 1.0))]
+    return list(read_cohort(write_cohort(Cohort(cases), folder)))
+
+
+MIXED = (
+    r"Sensitive: Spacing differs by more than a tenth: along z from 1\.5 mm \(phantom-000\) to 3 mm \(phantom-001\)\."
+)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_cohort_of_mixed_spacing_is_warned_of_with_and_without_cache(tmp_path, n_jobs):
+    cases = mixed_files(tmp_path)
+    sensitive = Sensitive(str(tmp_path / "log"))
+    for cache_dir in (None, tmp_path / "cache", tmp_path / "cache"):
+        with pytest.warns(RadiodeepWarning, match=MIXED) as caught:
+            extract_rows({"": sensitive}, cases, cache_dir=cache_dir, n_jobs=n_jobs)
+        assert len(caught) == 1
+    assert len(sensitive.computed()) == 4
+    extract_rows({"": sensitive}, cases, compare=False)
+    extract_rows({"": Counting(sensitive.log)}, cases)
+
+
+def test_no_file_is_read_twice_to_compare_a_cohort(tmp_path, monkeypatch):
+    cases, read = mixed_files(tmp_path), []
+    monkeypatch.setattr("radiodeep.cases.case.read_volume", lambda path: read.append(path) or read_volume(path))
+    shape = RadiomicsExtractor(families=["shape"])
+    for number, cache_dir in enumerate((None, tmp_path / "cache", tmp_path / "cache"), start=1):
+        with pytest.warns(RadiodeepWarning, match=MIXED.replace("Sensitive", "RadiomicsExtractor")):
+            extract_rows({"": shape}, [case.replace() for case in cases], cache_dir=cache_dir)
+        assert len(read) == 4 * number
+
+
+def test_extractors_with_a_label_and_those_in_a_union_compare_the_cohort_too(tmp_path):
+    cases = mixed_files(tmp_path)
+    labelled = Sensitive(str(tmp_path / "log"))
+    labelled.get_params = lambda deep=True: {"label": 1}
+    union = FeatureUnion([("a", Counting(labelled.log)), ("b", Sensitive(labelled.log))])
+    twice = {"a": Sensitive(labelled.log), "b": Sensitive(labelled.log, needs_batches=True)}
+    for extractors in ({"": labelled}, {"": union}, twice):
+        with pytest.warns(RadiodeepWarning, match=MIXED) as caught:
+            extract_rows(extractors, cases)
+        assert len(caught) == 1
+
+
+def test_cases_that_fail_are_not_compared(tmp_path):
+    broken = Case(np.zeros((4, 4, 4)), np.zeros((4, 4, 4)), "broken", (9, 9, 9))
+    _, errors = extract_rows({"": Sensitive(str(tmp_path / "log"))}, [COHORT[0], broken], on_error="record")
+    assert list(errors) == [1]

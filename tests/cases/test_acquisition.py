@@ -1,0 +1,75 @@
+"""What a cohort mixes is said with two cases and their values, if features depend on it."""
+
+import warnings
+
+import pytest
+
+from radiodeep.cases.acquisition import Acquisition, mixtures, warn_of_mixed_acquisition
+from radiodeep.exceptions import RadiodeepWarning
+
+ALL = {"spacing", "orientation", "field"}
+
+
+def acquired(spacing_mm=(2.0, 1.0, 1.0), orientation="LPS", shape=(20, 100, 100)):
+    return Acquisition.of(shape, spacing_mm, orientation)
+
+
+def test_an_acquisition_has_its_extent_in_mm():
+    assert acquired() == Acquisition(3, (2.0, 1.0, 1.0), "LPS", (40.0, 100.0, 100.0))
+    assert acquired(shape=(1, 9, 9)).n_dimensions == 2
+
+
+def test_a_cohort_of_one_scanner_is_not_warned_of():
+    facts = {"a": acquired(), "b": acquired((2.1, 1.09, 0.995), shape=(20, 92, 101)), "c": acquired(orientation="")}
+    with warnings.catch_warnings(action="error"):
+        warn_of_mixed_acquisition(facts, ALL, "Mine")
+
+
+MIXED = {
+    "a": acquired((1.0, 0.7, 0.7), "LPS", (40, 256, 256)),
+    "b": acquired((5.0, 0.7, 0.7), "RAS", (40, 256, 256)),
+    "c": acquired((2.0, 0.9, 0.7), "LPS", (40, 256, 256)),
+}
+
+
+@pytest.mark.parametrize(
+    ("need", "message"),
+    [
+        (
+            "spacing",
+            r"Mine: Spacing differs by more than a tenth: along z from 1 mm \(a\) to 5 mm \(b\), along y from 0.7 mm "
+            r"\(a\) to 0.9 mm \(c\)\. Its features depend on the voxel size.*resample_mm",
+        ),
+        (
+            "orientation",
+            r"Mine: Files are stored in different orders: LPS in 2 cases \(a\), RAS in 1 case \(b\)\. .*axes=",
+        ),
+        (
+            "field",
+            r"Mine: Fields of view differ by more than a tenth: along z from 40 mm \(a\) to 200 mm \(b\), .*"
+            "Let it look at the region",
+        ),
+    ],
+)
+def test_each_mixture_that_matters_is_one_warning(need, message):
+    with pytest.warns(RadiodeepWarning, match=message) as caught:
+        warn_of_mixed_acquisition(MIXED, {need}, "Mine")
+    assert len(caught) == 1
+    with warnings.catch_warnings(action="error"):
+        warn_of_mixed_acquisition(MIXED, set(), "Mine")
+
+
+def test_the_cases_that_are_unlike_the_others_are_listed():
+    assert {mixture.need: mixture.ids for mixture in mixtures(MIXED, ALL)} == {
+        "orientation": ["b"],
+        "spacing": ["a", "b", "c"],
+        "field": ["a", "b", "c"],
+    }
+
+
+def test_a_slice_has_no_thickness():
+    flat = {"a": acquired((1.0, 1.0, 1.0), shape=(1, 9, 9)), "b": acquired((5.0, 1.0, 1.0), shape=(1, 9, 9))}
+    assert mixtures(flat, ALL) == []
+    assert [mixture.need for mixture in mixtures(flat | {"c": acquired((1.0, 1.2, 1.0), shape=(9, 8, 9))}, ALL)] == [
+        "spacing"
+    ]
