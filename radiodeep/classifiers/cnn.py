@@ -1,258 +1,15 @@
 """Cases or images in, probabilities out: convolutional networks trained from scratch, or the last part of them."""
 
-import warnings
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassifierMixin, RegressorMixin
 
-from radiodeep.cases.cohort import as_cases
-from radiodeep.cases.training_range import case_facts, training_range
-from radiodeep.classifiers.examples import auxiliary_targets, network_images
-from radiodeep.exceptions import InputError, RadiodeepWarning, SingleClassError
-from radiodeep.imaging.crop import WINDOWS
-from radiodeep.imaging.intensity import is_window
-from radiodeep.imaging.planes import SLICES
-from radiodeep.networks.architectures import build_network, input_specification
-from radiodeep.networks.augmentation import Augmentation, average_over_views, dihedral_views, study_views
-from radiodeep.networks.fitting import (
-    OPTIMIZERS,
-    Examples,
-    cyclic_learning_rates,
-    fit_network,
-    last_layers,
-    moved,
-    network_outputs,
-)
-from radiodeep.networks.inference import PRECISIONS, chosen_device, chosen_precision, threads
-from radiodeep.networks.losses import classification_loss, numbered_classes, regression_loss, with_auxiliary
-from radiodeep.networks.weights import classifier_names, load_weights
-
-STUDY_AUGMENTATION = Augmentation()
-SCORING_VIEWS = {None: None, "dihedral": dihedral_views, "study": study_views}
+from radiodeep.classifiers.network_estimator import NetworkEstimator
+from radiodeep.exceptions import InputError, SingleClassError
+from radiodeep.networks.losses import class_weights, classification_loss, numbered_classes, regression_loss
 
 
-class _CNN(BaseEstimator):
-    """What the classifier and the regressor have in common."""
-
-    def __init__(
-        self,
-        architecture="arch3",
-        weights=None,
-        n_layers=None,
-        window="exact",
-        size=None,
-        slice="largest",
-        intensity_range=None,
-        epochs=20,
-        n_views=12,
-        learning_rate=1e-3,
-        optimizer="adam",
-        batch_size=32,
-        weight_decay=0.0,
-        penalty=0.01,
-        augmentation=STUDY_AUGMENTATION,
-        scoring_views=None,
-        validation_fraction=0.3,
-        patience=None,
-        class_weight="balanced",
-        auxiliary=None,
-        auxiliary_weight=0.3,
-        n_seeds=1,
-        n_snapshots=None,
-        random_state=0,
-        precision="float32",
-        device="auto",
-        n_threads=None,
-        checkpoint_dir=None,
-    ):
-        self.architecture = architecture
-        self.weights = weights
-        self.n_layers = n_layers
-        self.window = window
-        self.size = size
-        self.slice = slice
-        self.intensity_range = intensity_range
-        self.epochs = epochs
-        self.n_views = n_views
-        self.learning_rate = learning_rate
-        self.optimizer = optimizer
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.penalty = penalty
-        self.augmentation = augmentation
-        self.scoring_views = scoring_views
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.class_weight = class_weight
-        self.auxiliary = auxiliary
-        self.auxiliary_weight = auxiliary_weight
-        self.n_seeds = n_seeds
-        self.n_snapshots = n_snapshots
-        self.random_state = random_state
-        self.precision = precision
-        self.device = device
-        self.n_threads = n_threads
-        self.checkpoint_dir = checkpoint_dir
-
-    def _fit(self, X, targets, strata, groups, n_outputs, loss, weights=None):
-        """Train `n_seeds` networks on targets (n, ...); strata: class of each case, for the split."""
-        self._check_settings()
-        images, counts, ids, patients = self._images(X)
-        groups = patients if groups is None else np.asarray(groups)
-        if len(targets) != len(counts) or len(groups) != len(counts):
-            raise InputError(
-                f"There must be a label and a group for each of {len(counts)} cases. Got {len(targets)} labels"
-                f"{'' if groups is patients else f' and {len(groups)} groups'}."
-            )
-        if pd.isna(groups).any():
-            raise InputError(f"{int(pd.isna(groups).sum())} of {len(groups)} groups are missing. Name each one.")
-        auxiliary = None if self.auxiliary is None else auxiliary_targets(self.auxiliary, ids)
-        if auxiliary is not None:
-            loss = with_auxiliary(loss, n_outputs, self.auxiliary_weight)
-            joined = torch.as_tensor(targets).to(torch.float32).reshape(len(targets), -1)
-            targets, n_targets = torch.cat([joined, auxiliary], dim=1), n_outputs + auxiliary.shape[1]
-        else:
-            targets, n_targets = torch.as_tensor(targets), n_outputs
-        self.n_networks_outputs_ = n_targets
-        weights = torch.ones(len(counts)) if weights is None else torch.as_tensor(weights, dtype=torch.float32)
-        of_case = torch.arange(len(counts)).repeat_interleave(torch.as_tensor(counts))
-        share = 1 / torch.as_tensor(counts)[of_case]  # a case of many slices weighs no more than one of few
-        whole = Examples(images, targets[of_case], weights[of_case] * share)
-        self.networks_, self.history_ = [], []
-        for number in range(self.n_seeds):
-            seed = int(self.random_state) + number
-            held_out = _validation_cases(strata, groups, self._fraction(), seed)[of_case]
-            if self._fraction() and not held_out.any():
-                message = "There are too few patients for a validation part, so the network of the last epoch is taken."
-                warnings.warn(f"{message} validation_fraction=0 says so.", RadiodeepWarning, stacklevel=3)
-            fitted = self._fit_one(whole, held_out, loss, seed)
-            self.history_.append(fitted)
-        self.n_features_in_ = 1
-        vars(self).pop("training_range_", None)  # of an earlier fit
-        if ids is not patients:  # cases, not arrays
-            self.training_range_ = training_range([case_facts(case) for case in as_cases(X)])
-        return self
-
-    def _fit_one(self, whole, held_out, loss, seed):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = self._network()
-        if self.weights is not None:
-            load_weights(
-                network, self.weights, self.architecture, **({"seed": seed} if self.weights == "random" else {})
-            )
-        learning = last_layers(network, classifier_names(network), self.n_layers)
-        rates, snapshots = [self.learning_rate] * self.epochs, ()
-        if self.n_snapshots:
-            rates, snapshots = cyclic_learning_rates(self.learning_rate, self.epochs, self.n_snapshots)
-        file = f"{self.architecture}-{seed}-{{training}}.safetensors"
-        checkpoint = None if self.checkpoint_dir is None else Path(self.checkpoint_dir) / file
-        parts = [whole[one] for one in (~held_out, held_out)]
-        with threads(self.n_threads):
-            fitted = fit_network(
-                network,
-                parts[0],
-                loss,
-                rates,
-                optimizer=self.optimizer,
-                weight_decay=self.weight_decay,
-                penalty=self.penalty if hasattr(network, "penalized_weights") else 0.0,
-                batch_size=self.batch_size,
-                repeats=self.n_views,
-                trained=None if self.n_layers is None else learning,
-                keep_norms=self.weights is not None,
-                augmentation=self.augmentation,
-                validation=parts[1] if len(parts[1]) else None,
-                patience=self.patience,
-                snapshots=snapshots,
-                seed=seed,
-                device=self.device,
-                precision=self.precision,
-                checkpoint=checkpoint,
-                description=f"Training {self.architecture}",
-            )
-        states = fitted.snapshots or [network.state_dict()]
-        self.networks_ += [{name: value.numpy().copy() for name, value in state.items()} for state in states]
-        return fitted.history
-
-    def _network(self):
-        """Return a new network; one output is enough for two classes, not for two numbers."""
-        n_channels, one_for_two = input_specification(self.architecture).channels, isinstance(self, ClassifierMixin)
-        return build_network(self.architecture, n_channels, self.n_networks_outputs_, one_for_two=one_for_two)
-
-    def _fraction(self):
-        return 0.0 if self.n_snapshots else self.validation_fraction
-
-    def _outputs(self, X):
-        """Return outputs of each network for each case, float64 of shape (n_networks, n_cases, n_outputs)."""
-        check_is_fitted(self, "networks_")
-        images, counts, *_ = self._images(X)
-        device = chosen_device(self.device)
-        half = chosen_precision(self.precision, device) == "bfloat16"
-        views = SCORING_VIEWS[self.scoring_views]
-        with torch.random.fork_rng(devices=[]):
-            network = moved(self._network(), device)
-        images, found = images.to(device), []
-        with threads(self.n_threads):
-            for state in self.networks_:
-                network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
-
-                def say(some, network=network):
-                    some = some.reshape(-1, *images.shape[1:])
-                    return self._link(network_outputs(network, some, half=half))
-
-                # The slices of a lesion are turned alike, as channels are.
-                values = say(images) if views is None else average_over_views(say, images.flatten(1, -3), views())
-                ends = np.cumsum(counts)[:-1]
-                rows = np.split(values.cpu().numpy().astype(np.float64), ends)
-                found.append(np.stack([one.mean(axis=0) for one in rows]))
-        return np.stack(found)
-
-    def _images(self, X):
-        specification = input_specification(self.architecture)
-        return network_images(X, specification, self.window, self.size, self.slice, self.intensity_range)
-
-    def _check_settings(self):
-        whole = {"epochs": 1, "n_views": 1, "batch_size": 1, "n_seeds": 1, "random_state": 0}
-        optional = {"size": 1, "n_layers": 0, "patience": 1, "n_snapshots": 2, "n_threads": 1}
-        whole |= {name: lowest for name, lowest in optional.items() if getattr(self, name) is not None}
-        rules = {
-            name: (_is_whole(getattr(self, name)) and getattr(self, name) >= lowest, f"an int >= {lowest}")
-            for name, lowest in whole.items()
-        } | {
-            "window": (self.window in WINDOWS, f"one of {', '.join(WINDOWS)}"),
-            "slice": (self.slice in SLICES, f"one of {', '.join(SLICES)}"),
-            "class_weight": (self.class_weight in (None, "balanced"), "None or 'balanced'"),
-            "optimizer": (self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
-            "precision": (self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
-            "scoring_views": (self.scoring_views in SCORING_VIEWS, "None, 'dihedral' or 'study'"),
-            "learning_rate": (self.learning_rate > 0, "a float > 0"),
-            "weight_decay": (self.weight_decay >= 0, "a float >= 0"),
-            "penalty": (self.penalty >= 0, "a float >= 0"),
-            "auxiliary_weight": (self.auxiliary_weight >= 0, "a float >= 0"),
-            "intensity_range": (
-                self.intensity_range is None or is_window(self.intensity_range),
-                "None or (low, high) with low < high",
-            ),
-            "validation_fraction": (0 <= self.validation_fraction < 1, "a float >= 0 and < 1"),
-            "augmentation": (
-                self.augmentation is None or hasattr(self.augmentation, "apply"),
-                "None or an Augmentation",
-            ),
-        }
-        for name, (holds, allowed) in rules.items():
-            if not holds:
-                raise InputError(
-                    f"The '{name}' parameter of {type(self).__name__} must be {allowed}. "
-                    f"Got {getattr(self, name)!r} instead."
-                )
-
-
-class CNNClassifier(ClassifierMixin, _CNN):
+class CNNClassifier(ClassifierMixin, NetworkEstimator):
     """A convolutional network trained on cases or images, by default the third architecture of the nodule studies.
 
     Parameters
@@ -291,8 +48,10 @@ class CNNClassifier(ClassifierMixin, _CNN):
         all and takes the last.
     patience : int, optional
         End the training after so many epochs without a lower loss on them.
-    class_weight : {"balanced"} or None, default="balanced"
-        "balanced" lets all classes weigh the same.
+    class_weight : "balanced", dict or None, default="balanced"
+        What a case of each class weighs in the loss: "balanced" lets all classes weigh the same, a dict holds a
+        weight by class, None lets all cases weigh the same. The weights are taken out of the probabilities again,
+        so that these are risks at the share of the classes in the training cases; the choice of `predict` keeps them.
     auxiliary : DataFrame, optional
         Other numbers by case id that the network learns to tell beside the class, e.g. spiculation; NaN where
         unknown. Not needed for new cases.
@@ -315,6 +74,12 @@ class CNNClassifier(ClassifierMixin, _CNN):
     Attributes
     ----------
     classes_ : ndarray
+    class_weights_ : ndarray of shape (n_classes,)
+        What a case of each class weighed in the loss. Models saved without it give the probabilities of the weighted
+        classes, as they did when they were saved.
+    normalization_ : ndarray of shape (2, channels)
+        Mean and standard deviation by which images of 0..1 are brought to the scale of the networks: that of the
+        weights that training started from, or the usual one of the architecture.
     networks_ : list of dict from str to ndarray
         Weights of each member.
     history_ : list of list of dict
@@ -331,10 +96,22 @@ class CNNClassifier(ClassifierMixin, _CNN):
     TrainingError
         The loss is no longer finite.
 
+    Warns
+    -----
+    RadiodeepWarning
+        The training loss did not fall by 1 %, or there are too few patients for a validation part.
+
+    Notes
+    -----
+    A network trained with weights w of the classes predicts risks p' of a population whose classes have shares
+    changed by w. Those of the training cases are p = (p' / w) / sum (p' / w), a shift of the log-odds by
+    -log(w1 / w0) for two classes, which leaves the order of cases as it is (Saerens et al., 2002).
+
     References
     ----------
     R. Paul, L. Hall, D. Goldgof, M. Schabath, R. Gillies, Predicting nodule malignancy using a CNN ensemble
-    approach, IJCNN 2018. G. Huang et al., Snapshot ensembles, ICLR 2017.
+    approach, IJCNN 2018. G. Huang et al., Snapshot ensembles, ICLR 2017. M. Saerens, P. Latinne, C. Decaestecker,
+    Adjusting the outputs of a classifier to new a priori probabilities, Neural Computation 14 (2002) 21.
 
     Examples
     --------
@@ -360,8 +137,9 @@ class CNNClassifier(ClassifierMixin, _CNN):
         self.classes_, numbers = numbered_classes(y)
         if len(self.classes_) < 2:
             raise SingleClassError(f"A classifier needs cases of two classes. All are {self.classes_.tolist()}.")
-        shares = np.bincount(numbers) * len(self.classes_) / len(numbers)
-        weights = 1 / shares[numbers] if self.class_weight else None
+        self._check_settings()
+        self.class_weights_ = class_weights(self.classes_, numbers, self.class_weight)
+        weights = None if self.class_weight is None else self.class_weights_[numbers]
         return self._fit(X, numbers, numbers, groups, len(self.classes_), classification_loss, weights)
 
     def predict_members(self, X):
@@ -373,18 +151,25 @@ class CNNClassifier(ClassifierMixin, _CNN):
         return self.predict_members(X).mean(axis=0)
 
     def predict(self, X):
-        """Return the most probable class of each case."""
-        chosen = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[chosen]
+        """Return the class of each case whose probability times its class weight is largest.
+
+        With "balanced" and two classes that is the second where its probability exceeds its share in training.
+        """
+        probabilities = self.predict_proba(X)
+        weights = getattr(self, "class_weights_", np.ones(len(self.classes_)))
+        return self.classes_[(probabilities * weights).argmax(axis=1)]
 
     def _link(self, outputs):
-        """Return probabilities of outputs, one logit of two classes being enough."""
+        """Return probabilities of the classes at their shares in training; two classes may have one logit."""
+        weights = getattr(self, "class_weights_", np.ones(len(self.classes_)))
+        shift = torch.as_tensor(np.log(weights), dtype=outputs.dtype, device=outputs.device)
         if outputs.shape[1] == 1:
-            return torch.cat([torch.sigmoid(-outputs), torch.sigmoid(outputs)], dim=1)
-        return torch.softmax(outputs[:, : len(self.classes_)], dim=1)
+            log_odds = outputs - (shift[1] - shift[0])
+            return torch.cat([torch.sigmoid(-log_odds), torch.sigmoid(log_odds)], dim=1)
+        return torch.softmax(outputs[:, : len(self.classes_)] - shift, dim=1)
 
 
-class CNNRegressor(RegressorMixin, _CNN):
+class CNNRegressor(RegressorMixin, NetworkEstimator):
     """A convolutional network that tells numbers of a case or an image, such as the calibre of vessels.
 
     The last layer has one output per number and no activation, and learns standardised values by their squared
@@ -432,18 +217,3 @@ class CNNRegressor(RegressorMixin, _CNN):
 
     def _link(self, outputs):
         return outputs[:, : len(self.mean_)]
-
-
-def _validation_cases(strata, groups, fraction, seed):
-    """Return which cases are kept apart: whole groups, the same fraction of those of each class, but never all."""
-    rng, kept = np.random.default_rng(seed), np.zeros(len(strata), dtype=bool)
-    names, first = np.unique(groups, return_index=True)
-    for stratum in np.unique(strata):
-        of_stratum = names[np.asarray(strata)[first] == stratum]
-        n_kept = min(round(fraction * len(of_stratum)), len(of_stratum) - 1)
-        kept |= np.isin(groups, rng.permutation(of_stratum)[:n_kept])
-    return torch.from_numpy(kept)
-
-
-def _is_whole(value):
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)

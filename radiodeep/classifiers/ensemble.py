@@ -1,4 +1,4 @@
-"""Several classifiers in, one out: the mean, the median or the vote of what they say."""
+"""Several classifiers in, one out: the mean, the median or the vote of their probabilities."""
 
 from collections.abc import Iterable
 
@@ -65,6 +65,7 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
         Names of architectures; or classifiers of scikit-learn, each over the same X. "snapshots" are the ends of
         `n_snapshots` cycles of the learning rate in one training of `template`.
     combine : {"mean", "median", "vote"}, default="mean"
+        Of their probabilities; "vote" is the share of the members that choose a class, as their `predict` does.
     n_seeds : int, default=1
         Trainings of each architecture, with random states 0, 1, ... after that of the template.
     n_snapshots : int, default=5
@@ -140,12 +141,28 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X):
         """Return the combined probabilities, shape (n_cases, n_classes)."""
-        return combine_probabilities(self.predict_members(X), self.combine)
+        members = self.predict_members(X)
+        return combine_probabilities(self._weighted(members) if self.combine == "vote" else members, self.combine)
 
     def predict(self, X):
-        """Return the most probable class of each case."""
-        chosen = self.predict_proba(X).argmax(axis=1)
+        """Return the class of each case, by the members' probabilities times their class weights."""
+        chosen = combine_probabilities(self._weighted(self.predict_members(X)), self.combine).argmax(axis=1)
         return self.classes_[chosen]
+
+    def decision_weights(self):
+        """Return the weight of each class in the choice of each member, shape (n_members, n_classes)."""
+        check_is_fitted(self, "members_")
+        rows = []
+        for member in self.members_:
+            alone = getattr(member, "class_weights_", np.ones(len(self.classes_)))
+            n_rows = len(getattr(member, "networks_", [None]))
+            rows.append(member.decision_weights() if isinstance(member, CNNEnsemble) else np.tile(alone, (n_rows, 1)))
+        return np.concatenate(rows)
+
+    def _weighted(self, members):
+        """Return the probabilities (n_members, n_cases, n_classes) that each member decides by."""
+        weighted = members * self.decision_weights()[:, np.newaxis]
+        return weighted / weighted.sum(axis=2, keepdims=True)
 
     def _named_members(self):
         template = CNNClassifier() if self.template is None else self.template

@@ -9,7 +9,7 @@ from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import resize_planes
 from radiodeep.imaging.cube import cube_about, lesion_cube, resize_cube
-from radiodeep.imaging.intensity import window_intensities
+from radiodeep.imaging.intensity import scale_to_unit, window_intensities
 from radiodeep.imaging.planes import lesion_planes
 from radiodeep.networks.fitting import first_plane
 
@@ -28,6 +28,7 @@ def network_images(X, specification, window, size, slice, intensity_range):
     Returns
     -------
     images : float32 tensor of shape (n_images, channels, size, size)
+        Of 0..1, not yet on the scale of the network; cubes for networks with `own_units` in those.
         (n, longest, channels, size, size) for sequences, with slices of NaN at the end of those that are shorter;
         (n, channels, size, size, size) for cubes.
     counts : list of int
@@ -46,8 +47,7 @@ def network_images(X, specification, window, size, slice, intensity_range):
                 f"Images of whole numbers up to {X.max()} need an intensity_range that is brought to 0..1, "
                 "for example (0, 255)."
             )
-        scaled = planes if intensity_range is None else window_intensities(planes, *intensity_range)
-        blocks = [_block_of_planes(image, specification) for image in scaled]
+        blocks = [_block_of_planes(_in_range(image, intensity_range), specification) for image in planes]
         ids = patients = np.arange(len(blocks))
     else:
         cases = as_cases(X)
@@ -57,9 +57,7 @@ def network_images(X, specification, window, size, slice, intensity_range):
         raise InputError("There are no cases. Give at least one.")
     counts = [len(block) for block in blocks]
     joined = np.concatenate(blocks).astype(np.float32)
-    if specification.dimensions == 3:
-        return specification.normalize(torch.from_numpy(joined)), counts, ids, patients
-    images = specification.images(joined)
+    images = specification.on_channels(joined)
     if specification.sequence:
         slices = pad_sequence(first_plane(images).split(counts), batch_first=True, padding_value=np.nan)
         images, counts = slices.expand(-1, -1, images.shape[1], -1, -1), [1] * len(counts)
@@ -84,6 +82,15 @@ def _block_of_planes(planes, specification):
     if specification.sequence:
         return resize_planes(planes[~np.isnan(planes).all(axis=(1, 2))], specification.size)[:, np.newaxis]
     return resize_planes(planes, specification.size)[np.newaxis]
+
+
+def _in_range(planes, intensity_range):
+    """Bring the planes of one array to 0..1; missing slices of a sequence stay NaN."""
+    if intensity_range is None:
+        return planes
+    if not isinstance(intensity_range, str):
+        return window_intensities(planes, *intensity_range)
+    return np.where(np.isnan(planes), np.nan, scale_to_unit(planes)).astype(np.float32)
 
 
 def _planes_of_arrays(X, specification):
@@ -137,3 +144,29 @@ def auxiliary_targets(table, ids):
     shifted = values - np.where(known, values, 0).sum(axis=0) / n_known
     spread = np.sqrt(np.square(np.where(known, shifted, 0)).sum(axis=0) / n_known)
     return torch.from_numpy((shifted / np.where(spread > 0, spread, 1)).astype(np.float32))
+
+
+def validation_cases(strata, groups, fraction, seed):
+    """Choose the cases that are held out to select the best epoch.
+
+    Parameters
+    ----------
+    strata : array of shape (n_cases,)
+        Class of each case.
+    groups : array of shape (n_cases,)
+        Patient of each case; none is split.
+    fraction : float
+        Of the groups of each stratum, of which at least one is left for training.
+    seed : int
+
+    Returns
+    -------
+    bool tensor of shape (n_cases,)
+    """
+    rng, kept = np.random.default_rng(seed), np.zeros(len(strata), dtype=bool)
+    names, first = np.unique(groups, return_index=True)
+    for stratum in np.unique(strata):
+        of_stratum = names[np.asarray(strata)[first] == stratum]
+        n_kept = min(round(fraction * len(of_stratum)), len(of_stratum) - 1)
+        kept |= np.isin(groups, rng.permutation(of_stratum)[:n_kept])
+    return torch.from_numpy(kept)

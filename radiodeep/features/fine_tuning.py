@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from radiodeep.exceptions import InputError
-from radiodeep.networks.architectures import build_network
-from radiodeep.networks.fitting import OPTIMIZERS, Examples, fit_network, last_layers
-from radiodeep.networks.losses import classification_loss, numbered_classes
+from radiodeep.networks.architectures import build_network, input_specification
+from radiodeep.networks.augmentation import OwnRangeAugmentation
+from radiodeep.networks.fitting import OPTIMIZERS, Examples, fit_network, last_layers, warn_of_flat_loss
+from radiodeep.networks.losses import class_weights, classification_loss, numbered_classes
 from radiodeep.networks.weights import classifier_names, load_weights
 
 
@@ -25,6 +26,9 @@ class FineTuning:
     n_iterations : int, default=10
         Each shows every image once. The studies took 10 and 20.
     learning_rate : float, default=1e-5
+    head_learning_rate : float, optional
+        Of the new full layer, which starts from random weights; it falls as `learning_rate` does. None is that of the
+        other layers.
     step : int, default=4
         Iterations after which the learning rate becomes `decay` of what it was.
     decay : float, default=0.1
@@ -77,6 +81,10 @@ class FineTuning:
     augmentation: object = None
     balanced: bool = False
     seed: int = 0
+    head_learning_rate: float | None = None
+
+    def __setstate__(self, state):
+        self.__dict__.update({"head_learning_rate": None} | state)  # which those saved before it lack
 
     def __post_init__(self):
         whole = {"n_iterations": 1, "step": 1, "batch_size": 1, "head_iterations": 0, "seed": 0}
@@ -87,6 +95,11 @@ class FineTuning:
                 raise InputError(f"The '{name}' of FineTuning must be an int >= {lowest}. Got {value!r} instead.")
         for name, holds, allowed in (
             ("learning_rate", self.learning_rate > 0, "a float > 0"),
+            (
+                "head_learning_rate",
+                self.head_learning_rate is None or self.head_learning_rate > 0,
+                "a float > 0 or None",
+            ),
             ("decay", 0 < self.decay <= 1, "a float above 0 and up to 1"),
             ("weight_decay", self.weight_decay >= 0, "a float >= 0"),
             ("optimizer", self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
@@ -100,7 +113,7 @@ class FineTuning:
         return [self.learning_rate * self.decay ** (iteration // self.step) for iteration in range(self.n_iterations)]
 
 
-def tuned_state(plan, name, weights, seed, images, labels, device, precision):
+def tuned_state(plan, name, weights, seed, images, labels, device, precision, counts=None, normalize=None):
     """Fine-tune a network and return its weights without the classifier.
 
     Parameters
@@ -111,9 +124,13 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision):
     weights, seed
         As in `load_weights`.
     images : float32 tensor of shape (n_images, channels, height, width)
-        On the scale of the network.
-    labels : sequence of n_images class labels
+        Of 0..1, or on the scale of the network if there is no `normalize`.
+    labels : sequence of n_cases class labels
     device, precision : str
+    counts : list of n_cases int, optional
+        How many of the images each case has, one after the other; by default one. All cases weigh the same.
+    normalize : callable, optional
+        As in `fit_network`.
 
     Returns
     -------
@@ -127,6 +144,11 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision):
         As `load_weights`.
     TrainingError
         The loss is no longer finite.
+
+    Warns
+    -----
+    RadiodeepWarning
+        The training loss did not fall by 1 %.
     """
     classes, numbers = numbered_classes(labels)
     if len(classes) < 2:
@@ -138,13 +160,17 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision):
     drawn = {key: value.clone() for key, value in network.state_dict().items() if key.startswith(head)}
     load_weights(network, weights, name, seed=seed)
     network.load_state_dict(drawn, strict=False)  # a classifier that came with the weights is of other classes
-    shares = np.bincount(numbers) * len(classes) / len(numbers)
-    case_weights = torch.from_numpy((1 / shares[numbers]).astype(np.float32)) if plan.balanced else None
-    examples = Examples(images, torch.from_numpy(numbers), case_weights)
-    rates = plan.learning_rates
+    examples = _examples(
+        images, numbers, counts, class_weights(classes, numbers, "balanced" if plan.balanced else None)
+    )
+    augmentation = plan.augmentation
+    if augmentation is not None and input_specification(name).own_units:
+        augmentation = OwnRangeAugmentation(augmentation)
+    rates, history = plan.learning_rates, []
+    head_factor = 1.0 if plan.head_learning_rate is None else plan.head_learning_rate / plan.learning_rate
     for n_layers, stage in ((0, rates[: plan.head_iterations]), (plan.n_layers, rates[plan.head_iterations :])):
         if stage:
-            fit_network(
+            fitted = fit_network(
                 network,
                 examples,
                 classification_loss,
@@ -153,11 +179,29 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision):
                 weight_decay=plan.weight_decay,
                 batch_size=plan.batch_size,
                 trained=last_layers(network, head, n_layers),
-                keep_norms=True,
-                augmentation=plan.augmentation,
+                head=last_layers(network, head, 0),
+                head_factor=head_factor,
+                freeze_batch_norm=not (isinstance(weights, str) and weights == "random"),
+                augmentation=augmentation,
+                normalize=normalize,
                 seed=plan.seed,
                 device=device,
                 precision=precision,
                 description="Fine-tuning",
             )
+            history += fitted.history
+    warn_of_flat_loss(
+        [history],
+        "FineTuning",
+        "The features are nearly those of the network as it came. Take a higher learning_rate or head_learning_rate, "
+        "or more n_iterations.",
+    )
     return {key: value.numpy() for key, value in network.state_dict().items() if not key.startswith(head)}
+
+
+def _examples(images, numbers, counts, weights_of_classes):
+    """Give each image the class of its case and its share of the weight of that case."""
+    counts = np.ones(len(numbers), dtype=int) if counts is None else np.asarray(counts)
+    of_case = np.repeat(np.arange(len(numbers)), counts)
+    weights = (weights_of_classes[numbers] / counts)[of_case]
+    return Examples(images, torch.from_numpy(numbers[of_case]), torch.from_numpy(weights.astype(np.float32)))

@@ -60,10 +60,17 @@ class NetworkInput:
     def images(self, planes):
         """Bring grey or colour images of 0..1 to the channels and the scale of the network.
 
+        Parameters, shapes and errors are those of `on_channels`.
+        """
+        return self.normalize(self.on_channels(planes))
+
+    def on_channels(self, planes):
+        """Bring grey or colour images to the channels of the network, not to its scale.
+
         Parameters
         ----------
         planes : float32 ndarray of shape (n, 1, height, width) or (n, channels, height, width)
-            One plane goes to every channel.
+            One plane goes to every channel and stays one in memory. Cubes have shape (n, 1, z, y, x).
 
         Returns
         -------
@@ -75,11 +82,9 @@ class NetworkInput:
             The number of planes is another.
         """
         images = torch.from_numpy(planes)
-        if images.ndim != 4 or images.shape[1] not in (1, self.channels):
+        if images.ndim != self.dimensions + 2 or images.shape[1] not in (1, self.channels):
             raise InputError(f"The network takes images of 1 or {self.channels} planes. Got shape {planes.shape}.")
-        if images.shape[1] == 1 and len(set(self.mean)) == len(set(self.std)) == 1:
-            return ((images - self.mean[0]) / self.std[0]).expand(-1, self.channels, -1, -1)  # one plane in memory
-        return self.normalize(images.expand(-1, self.channels, -1, -1))
+        return images.expand(-1, self.channels, *images.shape[2:])
 
     def normalize(self, images):
         """Bring images of 0..1, or cubes with their own intensities, to the scale of the network.
@@ -87,6 +92,7 @@ class NetworkInput:
         Parameters
         ----------
         images : float tensor of shape (n, channels, height, width), or (n, channels, z, y, x)
+            Of a network for sequences (n, length, channels, height, width), too.
 
         Returns
         -------
@@ -97,11 +103,17 @@ class NetworkInput:
         InputError
             The number of channels is another.
         """
+        if self.sequence and images.ndim == 5:
+            return self.normalize(images.flatten(0, 1)).unflatten(0, images.shape[:2])
         if images.ndim != self.dimensions + 2 or images.shape[1] != self.channels:
             space = "height, width" if self.dimensions == 2 else "z, y, x"
             raise InputError(
                 f"Images must have shape (n, {self.channels}, {space}). Got {tuple(images.shape)} instead."
             )
+        if set(self.mean) == {0.0} and set(self.std) == {1.0} and self.lowest is None and not self.standardize:
+            return images
+        if images.stride(1) == 0 and len(set(self.mean)) == len(set(self.std)) == 1:
+            return ((images[:, :1] - self.mean[0]) / self.std[0]).expand_as(images)  # one plane in memory
         if self.lowest is not None:
             images = images.clamp(min=self.lowest)
         if self.standardize:
@@ -111,6 +123,16 @@ class NetworkInput:
             images = (images - images.mean(dim=space, keepdim=True)) / deviation.where(deviation > 0, 1)
         mean, std = (images.new_tensor(values).view(1, -1, *[1] * self.dimensions) for values in (self.mean, self.std))
         return (images - mean) / std
+
+    @property
+    def own_units(self):
+        """Whether images keep the intensities of the scanner, such as HU, until they are normalised."""
+        return self.spacing_mm is not None
+
+    def with_normalization(self, values):
+        """Return the description with other `mean` and `std`, the two rows of an array (2, channels)."""
+        mean, std = (tuple(map(float, row)) for row in values)
+        return replace(self, mean=mean, std=std)
 
 
 _STUDY_INPUT = NetworkInput(100, 3, (0.0,) * 3, (1.0,) * 3, fixed_size=True)

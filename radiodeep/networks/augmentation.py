@@ -136,6 +136,9 @@ def average_over_views(predict, images, views, outside="reflection"):
 class Augmentation:
     """Random changes of images that leave their class as it is, drawn anew for each image.
 
+    They apply to pixels of 0..1, before these are brought to the scale of a network; a cube in its own units, such as
+    HU, counts as 0..1 from its smallest to its largest intensity.
+
     Parameters
     ----------
     rotation : {"study"}, float or None, default="study"
@@ -150,8 +153,8 @@ class Augmentation:
         Standard deviation, in pixels, of a smooth random displacement of the pixels; the displacement changes over
         a twelfth of the image.
     intensity : float, default=0.0
-        The image (0 where below) goes to gain x image^gamma + offset; gain and gamma between 1 - `intensity` and
-        1 + `intensity`, the offset between minus and plus `intensity`. Below 1.
+        The image, of 0..1, goes to gain x image^gamma + offset, with 0 for pixels below 0; gain and gamma between
+        1 - `intensity` and 1 + `intensity`, the offset between minus and plus `intensity`. Below 1.
     zoom : float, default=0.0
         Enlarge by a factor between 1 - `zoom` and 1 + `zoom`. Below 1.
     shift : float, default=0.0
@@ -244,6 +247,37 @@ class Augmentation:
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
         if not numeric or not 0 <= value <= most or math.isinf(value):
             raise InputError(f"The {name!r} parameter of Augmentation must be {allowed}. Got {value!r} instead.")
+
+
+@dataclass(frozen=True)
+class OwnRangeAugmentation:
+    """An augmentation for images in units of their own, such as HU or those of an MR scanner.
+
+    Each image is mapped to 0..1, from its smallest to its largest intensity, augmented there and mapped back, so that
+    the parameters of `Augmentation` mean the same for it as for other images.
+
+    Parameters
+    ----------
+    augmentation : object
+        With ``apply(images, generator) -> images``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from radiodeep.networks.augmentation import Augmentation, OwnRangeAugmentation
+    >>> image = torch.tensor([[-1000.0, 0.0], [40.0, 400.0]]).view(1, 1, 2, 2)
+    >>> unchanged = OwnRangeAugmentation(Augmentation(rotation=None, flips=False, intensity=1e-9))
+    >>> unchanged.apply(image, torch.Generator().manual_seed(0)).flatten().round().tolist()
+    [-1000.0, 0.0, 40.0, 400.0]
+    """
+
+    augmentation: object
+
+    def apply(self, images, generator):
+        """Return changed copies of images (n, channels, height, width), as `Augmentation.apply`."""
+        low, high = (find(images, dim=(1, 2, 3), keepdim=True) for find in (torch.amin, torch.amax))
+        span = (high - low).where(high > low, 1)
+        return self.augmentation.apply((images - low) / span, generator) * span + low
 
 
 def _check(images, outside):

@@ -1,4 +1,4 @@
-"""Tensors and facts in, one file out that is always whole, and back."""
+"""Tensors and facts in, one file out that is always whole, and back; and what a training writes to it."""
 
 import json
 import zlib
@@ -80,6 +80,83 @@ class Checkpoint:
                 "and the training begins anew."
             )
         return tensors, facts
+
+
+class TrainingState:
+    """Everything that a training needs to continue: weights, optimiser, random state, history, best epoch, snapshots.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    optimizer : torch.optim.Optimizer
+    seed : int
+        Of the order of the examples and of their augmentation.
+    """
+
+    def __init__(self, network, optimizer, seed):
+        self.network, self.optimizer = network, optimizer
+        self.generator = torch.Generator().manual_seed(seed)
+        self.history, self.best, self.snapshots = [], {}, []
+
+    def add(self, record, keep):
+        """Append the record of an epoch; remember its weights if it is the best so far, or on request."""
+        losses = [one["validation_loss"] for one in self.history if "validation_loss" in one]
+        self.history.append(record)
+        if "validation_loss" in record and all(record["validation_loss"] < earlier for earlier in losses):
+            self.best = _copied(self.network)
+        if keep:
+            self.snapshots.append(_copied(self.network))
+
+    def save(self, file):
+        """Write the state to a `Checkpoint`."""
+        steps = self.optimizer.state_dict()
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for number, snapshot in enumerate(self.snapshots):
+            tensors |= {f"snapshot{number}.{name}": value for name, value in snapshot.items()}
+        for number, values in steps["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
+        tensors |= {"random.dropout": torch.get_rng_state(), "random.order": self.generator.get_state()}
+        facts = {"training": self.training, "history": self.history, "n_snapshots": len(self.snapshots)}
+        file.write(tensors, facts)
+
+    def load(self, file, training):
+        """Continue from a `Checkpoint`, if it exists; `training` is the fingerprint that it must have."""
+        self.training, content = training, file.read()
+        if content is None:
+            return
+        tensors, facts = content
+        if facts.get("training") != training:
+            raise InputError(
+                f"The checkpoint '{file.path}' is of another training: other images, settings or network. "
+                "Delete it, or give another path."
+            )
+        try:
+            self._restore(tensors, facts)
+        except (RuntimeError, ValueError, TypeError, LookupError) as error:
+            raise InputError(
+                f"The checkpoint '{file.path}' does not fit the network and its optimizer ({error}). Delete it, and "
+                "the training begins anew."
+            ) from error
+
+    def _restore(self, tensors, facts):
+        self.network.load_state_dict(_under(tensors, "network."))
+        steps = self.optimizer.state_dict()
+        numbers = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
+        steps["state"] = {int(number): _under(tensors, f"optimizer.{number}.") for number in numbers}
+        self.optimizer.load_state_dict(steps)
+        torch.set_rng_state(tensors["random.dropout"])
+        self.generator.set_state(tensors["random.order"])
+        self.history, self.best = facts["history"], _under(tensors, "best.")
+        self.snapshots = [_under(tensors, f"snapshot{number}.") for number in range(facts["n_snapshots"])]
+
+
+def _copied(network):
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+
+
+def _under(tensors, prefix):
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _checksum(tensors):

@@ -2,15 +2,17 @@
 
 import hashlib
 import math
+import warnings
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from os import fspath
 
 import torch
 from torch import nn
 
-from radiodeep.exceptions import InputError, TrainingError
-from radiodeep.networks.checkpoints import Checkpoint
+from radiodeep.exceptions import InputError, RadiodeepWarning, TrainingError
+from radiodeep.networks.checkpoints import Checkpoint, TrainingState
 from radiodeep.networks.inference import chosen_device, chosen_precision
 from radiodeep.networks.weight_files import hash_of_state
 from radiodeep.progress import with_progress
@@ -20,7 +22,7 @@ OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 
 @dataclass
 class Examples:
-    """Images and what a network shall say of them.
+    """Images and the targets that a network learns from them.
 
     Attributes
     ----------
@@ -65,6 +67,35 @@ class Fitted:
 
     history: list
     snapshots: list
+
+
+def warn_of_flat_loss(histories, name, advice):
+    """Warn if the loss of a training did not fall by 1 % from its first epoch to its last.
+
+    Parameters
+    ----------
+    histories : list of lists of dict
+        As in `Fitted`. A training of one epoch cannot be judged.
+    name : str
+        Who trained.
+    advice : str
+        What to try next.
+
+    Warns
+    -----
+    RadiodeepWarning
+    """
+    ends = [(history[0]["loss"], history[-1]["loss"]) for history in histories if len(history) > 1]
+    flat = [(first, last) for first, last in ends if last > 0.99 * first]
+    if flat:
+        first, last = flat[0]
+        count = "" if len(histories) == 1 else f" of {len(flat)} of {len(histories)} networks"
+        warnings.warn(
+            f"{name}: the training loss{count} did not fall by 1 % (from {first:.5g} in the first epoch to {last:.5g} "
+            f"in the last). {advice}",
+            RadiodeepWarning,
+            stacklevel=4,
+        )
 
 
 def cyclic_learning_rates(peak, n_epochs, n_cycles):
@@ -149,8 +180,11 @@ def fit_network(
     batch_size=32,
     repeats=1,
     trained=None,
-    keep_norms=False,
+    head=(),
+    head_factor=1.0,
+    freeze_batch_norm=False,
     augmentation=None,
+    normalize=None,
     validation=None,
     patience=None,
     snapshots=(),
@@ -183,11 +217,17 @@ def fit_network(
         How often an epoch shows each example, changed anew each time by `augmentation`.
     trained : list of parameters, optional
         Those that learn; by default all.
-    keep_norms : bool, default=False
-        Normalisations keep the statistics that they came with.
+    head : list of parameters, optional
+        Those of `trained` that learn at `head_factor` times the learning rate.
+    head_factor : float, default=1
+    freeze_batch_norm : bool, default=False
+        Batch normalisation keeps the mean and variance that it came with.
     augmentation : object, optional
         With ``apply(images, generator) -> images``. All slices of a sequence or a cube are changed alike: they are
         given to it as the channels of one image.
+    normalize : callable, optional
+        Brings images to the scale of the network, for example `NetworkInput.normalize`. Applied after `augmentation`,
+        so that this works on pixels of 0..1, and to the images of `validation`.
     validation : Examples, optional
         The network is left as it was after the epoch with the lowest loss on these.
     patience : int, optional
@@ -234,14 +274,16 @@ def fit_network(
     moved(network, device)
     examples = examples.to(device)
     validation = None if validation is None else validation.to(device)
-    learning = list(network.parameters() if trained is None else trained)
+    learning, head = list(network.parameters() if trained is None else trained), list(head)
     frozen = [weights for weights in network.parameters() if weights.requires_grad and not _among(weights, learning)]
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else None):
         torch.manual_seed(seed)
-        state = _State(network, _optimizer(optimizer, learning, learning_rates[0], weight_decay), seed)
+        steps = _optimizer(optimizer, learning, head, head_factor, learning_rates[0], weight_decay)
+        state = TrainingState(network, steps, seed)
         file = None
         if checkpoint is not None:
-            settings = (optimizer, weight_decay, penalty, batch_size, repeats, keep_norms, patience, half)
+            settings = (optimizer, weight_decay, penalty, batch_size, repeats, freeze_batch_norm, patience, half)
+            settings += (len(head), head_factor, repr(normalize))
             settings += (sorted(snapshots), seed, [float(rate) for rate in learning_rates], repr(augmentation))
             settings += (getattr(loss, "__qualname__", type(loss).__qualname__),)
             training = _fingerprint(settings, network, learning, examples, validation)
@@ -255,14 +297,15 @@ def fit_network(
                 if _is_over(state.history, patience):
                     break
                 network.train()
-                if keep_norms:
-                    _keep_norms(network)
+                if freeze_batch_norm:
+                    _freeze_batch_norm(network)
                 order = torch.randperm(len(examples) * repeats, generator=state.generator) % len(examples)
                 batches = order.tensor_split(-(-len(order) // batch_size))
-                mean = _one_epoch(state, examples, loss, learning_rates[epoch], batches, penalty, augmentation, half)
+                prepare = partial(_prepare, state.generator, augmentation, normalize)
+                mean = _one_epoch(state, examples, loss, learning_rates[epoch], batches, penalty, prepare, half)
                 record = {"epoch": epoch + 1, "learning_rate": float(learning_rates[epoch]), "loss": mean}
                 if validation is not None:
-                    outputs = network_outputs(network, validation.images, batch_size, half)
+                    outputs = network_outputs(network, validation.images, batch_size, half, normalize)
                     losses = loss(outputs, validation.targets)
                     record["validation_loss"] = float((losses * validation.weights).sum() / validation.weights.sum())
                 state.add(record, keep=epoch + 1 in snapshots)
@@ -277,85 +320,34 @@ def fit_network(
     return Fitted(state.history, state.snapshots)
 
 
-def network_outputs(network, images, batch_size=64, half=False):
-    """Return what a network in evaluation mode says of images, float32 of shape (n, n_outputs)."""
+def network_outputs(network, images, batch_size=64, half=False, normalize=None):
+    """Return the outputs of a network in evaluation mode, float32 of shape (n, n_outputs); `normalize` as above."""
     network.eval()
     rows = []
-    with torch.inference_mode(), torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+    with torch.inference_mode():
         for batch in images.split(batch_size):
-            rows.append(network(_laid_out(batch)).float())
+            batch = batch if normalize is None else normalize(batch)
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+                rows.append(network(_laid_out(batch)).float())
     return torch.cat(rows)
 
 
-class _State:
-    """All that a training needs to go on: network, optimiser, random numbers, history, best network, snapshots."""
-
-    def __init__(self, network, optimizer, seed):
-        self.network, self.optimizer = network, optimizer
-        self.generator = torch.Generator().manual_seed(seed)
-        self.history, self.best, self.snapshots = [], {}, []
-
-    def add(self, record, keep):
-        losses = [one["validation_loss"] for one in self.history if "validation_loss" in one]
-        self.history.append(record)
-        if "validation_loss" in record and all(record["validation_loss"] < earlier for earlier in losses):
-            self.best = _copied(self.network)
-        if keep:
-            self.snapshots.append(_copied(self.network))
-
-    def save(self, file):
-        steps = self.optimizer.state_dict()
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
-        for number, snapshot in enumerate(self.snapshots):
-            tensors |= {f"snapshot{number}.{name}": value for name, value in snapshot.items()}
-        for number, values in steps["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
-        tensors |= {"random.dropout": torch.get_rng_state(), "random.order": self.generator.get_state()}
-        facts = {"training": self.training, "history": self.history, "n_snapshots": len(self.snapshots)}
-        file.write(tensors, facts)
-
-    def load(self, file, training):
-        self.training, content = training, file.read()
-        if content is None:
-            return
-        tensors, facts = content
-        if facts.get("training") != training:
-            raise InputError(
-                f"The checkpoint '{file.path}' is of another training: other images, settings or network. "
-                "Delete it, or give another path."
-            )
-        try:
-            self._restore(tensors, facts)
-        except (RuntimeError, ValueError, TypeError, LookupError) as error:
-            raise InputError(
-                f"The checkpoint '{file.path}' does not fit the network and its optimizer ({error}). Delete it, and "
-                "the training begins anew."
-            ) from error
-
-    def _restore(self, tensors, facts):
-        self.network.load_state_dict(_under(tensors, "network."))
-        steps = self.optimizer.state_dict()
-        numbers = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
-        steps["state"] = {int(number): _under(tensors, f"optimizer.{number}.") for number in numbers}
-        self.optimizer.load_state_dict(steps)
-        torch.set_rng_state(tensors["random.dropout"])
-        self.generator.set_state(tensors["random.order"])
-        self.history, self.best = facts["history"], _under(tensors, "best.")
-        self.snapshots = [_under(tensors, f"snapshot{number}.") for number in range(facts["n_snapshots"])]
+def _prepare(generator, augmentation, normalize, images):
+    """Augment images and bring them to the scale of the network."""
+    if augmentation is not None:
+        images = augmentation.apply(images.flatten(1, -3), generator).reshape(images.shape)
+    return images if normalize is None else normalize(images)
 
 
-def _one_epoch(state, examples, loss, learning_rate, batches, penalty, augmentation, half):
+def _one_epoch(state, examples, loss, learning_rate, batches, penalty, prepare, half):
     """Show the examples batch by batch and return the mean loss."""
     network, total, weight = state.network, 0.0, 0.0
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group["factor"]
     device = examples.images.device
     for chosen in batches:
         chosen = chosen.to(device)
-        images, weights = examples.images[chosen], examples.weights[chosen]
-        if augmentation is not None:
-            images = augmentation.apply(images.flatten(1, -3), state.generator).reshape(images.shape)
+        images, weights = prepare(examples.images[chosen]), examples.weights[chosen]
         state.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             outputs = network(_laid_out(images))
@@ -388,7 +380,12 @@ def _laid_out(images):
     return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
 
 
-def _optimizer(name, parameters, learning_rate, weight_decay):
+def _optimizer(name, learning, head, head_factor, learning_rate, weight_decay):
+    """Return an optimiser whose groups carry the `factor` that the learning rate of an epoch is multiplied by."""
+    body = [weights for weights in learning if not _among(weights, head)]
+    parameters = [
+        {"params": weights, "factor": factor} for weights, factor in ((body, 1.0), (head, head_factor)) if weights
+    ]
     settings = {"lr": learning_rate, "weight_decay": weight_decay}
     if name == "sgd":
         return torch.optim.SGD(parameters, momentum=0.9, **settings)
@@ -396,7 +393,7 @@ def _optimizer(name, parameters, learning_rate, weight_decay):
     return kinds[name](parameters, **settings)
 
 
-def _keep_norms(network):
+def _freeze_batch_norm(network):
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
@@ -409,14 +406,6 @@ def _is_over(history, patience):
 
 def _among(tensor, tensors):
     return any(tensor is one for one in tensors)
-
-
-def _copied(network):
-    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-
-
-def _under(tensors, prefix):
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _check(examples, learning_rates, optimizer, batch_size, validation, patience):

@@ -42,6 +42,42 @@ def numbered_classes(labels):
         raise InputError("The labels are of several types, such as text and numbers. Make them all of one.") from error
 
 
+def class_weights(classes, numbers, class_weight):
+    """Return how much a case of each class weighs in the loss, float64 of shape (n_classes,).
+
+    Parameters
+    ----------
+    classes, numbers
+        From `numbered_classes`.
+    class_weight : None, "balanced" or dict
+        None weighs all cases alike, "balanced" all classes, a dict holds the weight of a case by class.
+
+    Raises
+    ------
+    InputError
+        The dict lacks a class or names an unknown one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.networks.losses import class_weights, numbered_classes
+    >>> class_weights(*numbered_classes(["small", "small", "small", "large"]), "balanced").round(3).tolist()
+    [2.0, 0.667]
+    >>> class_weights(*numbered_classes([0, 1, 1]), {0: 5})
+    Traceback (most recent call last):
+    radiodeep.exceptions.InputError: The class_weight must hold a weight for each of the classes [0, 1]. Got {0: 5}.
+    """
+    if class_weight is None:
+        return np.ones(len(classes))
+    if class_weight == "balanced":
+        return 1 / (np.bincount(numbers) * len(classes) / len(numbers))
+    if set(class_weight) != set(classes.tolist()):
+        raise InputError(
+            f"The class_weight must hold a weight for each of the classes {classes.tolist()}. Got {class_weight!r}."
+        )
+    return np.array([class_weight[name] for name in classes.tolist()], dtype=np.float64)
+
+
 def classification_loss(outputs, targets):
     """Return the cross-entropy of each example, shape (n,).
 

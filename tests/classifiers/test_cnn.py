@@ -9,10 +9,10 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import radiodeep as rd
-from radiodeep.classifiers.cnn import _validation_cases
-from radiodeep.classifiers.examples import auxiliary_targets
+from radiodeep.classifiers.examples import auxiliary_targets, validation_cases
 from radiodeep.exceptions import InputError, RadiodeepWarning, SingleClassError, TrainingError
 from radiodeep.networks.architectures import build_network
+from radiodeep.networks.augmentation import Augmentation
 
 COHORT = rd.make_phantom_cohort(12, random_state=4)
 QUICK = {"epochs": 1, "n_views": 1, "batch_size": 8, "n_threads": 1}
@@ -60,13 +60,13 @@ def test_the_same_seed_gives_the_same_networks_and_seeds_are_averaged():
 
 def test_the_validation_part_holds_whole_patients_of_every_class():
     strata, groups = np.repeat([0, 1], [60, 20]), np.arange(80) // 2
-    kept = _validation_cases(strata, groups, 0.3, seed=0).numpy()
+    kept = validation_cases(strata, groups, 0.3, seed=0).numpy()
     assert (kept[::2] == kept[1::2]).all()
     assert kept[:60].sum() == 18
     assert kept[60:].sum() == 6
-    assert not np.array_equal(kept, _validation_cases(strata, groups, 0.3, seed=1).numpy())
-    assert not _validation_cases(strata, groups, 0.0, seed=0).any()
-    kept = _validation_cases(strata, groups, 0.99, seed=0).numpy()
+    assert not np.array_equal(kept, validation_cases(strata, groups, 0.3, seed=1).numpy())
+    assert not validation_cases(strata, groups, 0.0, seed=0).any()
+    kept = validation_cases(strata, groups, 0.99, seed=0).numpy()
     assert [int((~kept)[part].sum()) for part in (slice(60), slice(60, 80))] == [2, 2]  # each class can be learned
 
 
@@ -75,9 +75,9 @@ def test_cases_of_one_patient_stay_together(monkeypatch):
 
     def watch(strata, groups, fraction, seed):
         seen["groups"] = groups
-        return _validation_cases(strata, groups, fraction, seed)
+        return validation_cases(strata, groups, fraction, seed)
 
-    monkeypatch.setattr("radiodeep.classifiers.cnn._validation_cases", watch)
+    monkeypatch.setattr("radiodeep.classifiers.network_estimator.validation_cases", watch)
     twins = [case.replace(patient=f"P{number // 2}") for number, case in enumerate(COHORT)]
     rd.CNNClassifier(**QUICK).fit(twins, COHORT.labels)
     assert seen["groups"].tolist() == [f"P{number // 2}" for number in range(12)]
@@ -273,11 +273,19 @@ def test_what_cannot_be_learned_from_is_refused():
         ({"epochs": 0}, "'epochs' parameter of CNNClassifier must be an int >= 1. Got 0"),
         ({"n_snapshots": 1}, "'n_snapshots' parameter of CNNClassifier must be an int >= 2"),
         ({"window": "box"}, "'window' parameter of CNNClassifier must be one of exact, crop"),
-        ({"class_weight": {0: 1}}, "'class_weight' parameter of CNNClassifier must be None or 'balanced'"),
+        ({"class_weight": {0: 1}}, "class_weight must hold a weight for each of the classes \\[0, 1\\]. Got {0: 1}"),
+        (
+            {"class_weight": {0: 1, 1: 0}},
+            "'class_weight' parameter of CNNClassifier must be None, 'balanced' or a dict",
+        ),
+        ({"class_weight": "even"}, "'class_weight' parameter of CNNClassifier must be None, 'balanced' or a dict"),
         ({"validation_fraction": 1}, "'validation_fraction' parameter"),
         ({"scoring_views": "all"}, "'scoring_views' parameter of CNNClassifier must be None, 'dihedral' or 'study'"),
         ({"augmentation": True}, "'augmentation' parameter of CNNClassifier must be None or an Augmentation"),
-        ({"intensity_range": 5}, "'intensity_range' parameter of CNNClassifier must be None or \\(low, high\\)"),
+        (
+            {"intensity_range": 5},
+            "'intensity_range' parameter of CNNClassifier must be None, 'minmax' or \\(low, high\\)",
+        ),
         ({"penalty": -1}, "'penalty' parameter of CNNClassifier must be a float >= 0. Got -1"),
         ({"weight_decay": -1}, "'weight_decay' parameter of CNNClassifier must be a float >= 0"),
         ({"architecture": "arch9"}, "There is no network 'arch9'"),
@@ -286,6 +294,158 @@ def test_what_cannot_be_learned_from_is_refused():
 def test_settings_out_of_range_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         rd.CNNClassifier(**{**QUICK, **changes}).fit(COHORT, COHORT.labels)
+
+
+class Watched(torch.nn.Module):
+    """A network of four weights that keeps the images that it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = {True: [], False: []}
+        self.fc = torch.nn.Linear(1, 2)
+
+    def forward(self, images):
+        self.seen[self.training].append(images.detach().clone())
+        return self.fc(images.flatten(1).mean(dim=1, keepdim=True))
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """The networks that are built, each a `Watched`."""
+    built = []
+
+    def build(*_, **__):
+        torch.manual_seed(0)
+        built.append(Watched())
+        return built[-1]
+
+    monkeypatch.setattr("radiodeep.classifiers.network_estimator.build_network", build)
+    return built
+
+
+@pytest.mark.parametrize("name", ["resnet18", "cnn_f", "arch3", "medicalnet_resnet10", "fcib_resnet50"])
+@pytest.mark.parametrize("outside", ["reflection", "zeros"])
+def test_images_of_the_training_are_those_that_are_scored(watched, name, outside):
+    """Augmentation works on 0..1; on normalised pixels it would take all below the mean for the mean."""
+    ramps = np.linspace(0, 1, 60).reshape(1, 1, 60) * np.linspace(0.5, 1, 6).reshape(6, 1, 1) * np.ones((6, 60, 60))
+    if name in ("medicalnet_resnet10", "fcib_resnet50"):  # in units of their own
+        ramps = (2000 * ramps - 1000)[:, np.newaxis].repeat(3, axis=1)
+    barely = Augmentation(rotation=None, flips=False, intensity=1e-6, noise=1e-6, outside=outside)
+    model = rd.CNNClassifier(name, **QUICK, augmentation=barely, validation_fraction=0).fit(ramps, np.arange(6) % 2)
+    model.predict_proba(ramps)
+    trained, scored = (torch.cat(network.seen[part]) for network, part in zip(watched, (True, False), strict=True))
+    low, high = scored.min(), scored.max()
+    assert high > low + 0.5
+    trained = trained[torch.cdist(scored.flatten(1), trained.flatten(1)).argmin(dim=1)]  # in the order of the scored
+    assert (trained - scored).abs().max() < 1e-4 * (high - low)
+
+
+def radimagenet_file(folder):
+    """Write weights in the form of RadImageNet's, which want a mean and a deviation of .5."""
+    torch.manual_seed(0)
+    parts = dict(enumerate(("conv1", "bn1", "", "", "layer1", "layer2", "layer3", "layer4")))
+    state = build_network("resnet18", n_classes=0).state_dict()
+    renamed = {
+        f"backbone.{number}.{key.partition('.')[2]}": weights
+        for number, part in parts.items()
+        for key, weights in state.items()
+        if part and key.startswith(f"{part}.")
+    }
+    torch.save(renamed, folder / "radimagenet.pth")
+    return str(folder / "radimagenet.pth")
+
+
+def test_images_are_normalised_as_the_weights_want_it_also_after_saving(tmp_path):
+    images, labels = discs(4)
+    model = rd.CNNClassifier("resnet18", weights=radimagenet_file(tmp_path), n_layers=0, **QUICK, validation_fraction=0)
+    model.fit(images.clip(0, 1), labels)
+    np.testing.assert_array_equal(model.normalization_, np.full((2, 3), 0.5))
+    extractor = rd.DeepFeatureExtractor("resnet18", weights=model.weights)
+    assert model._specification() == extractor._plain().specification
+    shown, *_ = model._images(images[:2].clip(0, 1))
+    network = build_network("resnet18", n_classes=2).eval()
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in model.networks_[0].items()})
+    with torch.inference_mode():
+        expected = torch.softmax(network((shown - 0.5) / 0.5), dim=1).numpy()
+    np.testing.assert_allclose(model.predict_proba(images[:2].clip(0, 1)), expected, atol=1e-5)
+    rd.save_model(model, tmp_path / "model.skops")
+    loaded = rd.load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(loaded.normalization_, model.normalization_)
+    del loaded.normalization_  # as it was saved before
+    assert loaded._specification().mean == (0.485, 0.456, 0.406)
+
+
+def rare(n=24):
+    """Noise in which nothing can be learned, and a class that one in four has."""
+    return np.random.default_rng(0).uniform(0, 1, (n, 100, 100)), (np.arange(n) % 4 == 0).astype(int)
+
+
+@pytest.mark.filterwarnings("ignore:CNNClassifier. the training loss did not fall")
+def test_probabilities_are_risks_at_the_share_of_the_classes_in_training(watched):
+    images, labels = rare()
+    options = {**QUICK, "epochs": 40, "learning_rate": 0.05, "augmentation": None, "validation_fraction": 0}
+    model = rd.CNNClassifier(**options).fit(images, labels)
+    np.testing.assert_allclose(model.class_weights_, [2 / 3, 2])
+    assert model.predict_proba(images)[:, 1].mean() == pytest.approx(0.25, abs=0.02)
+    alike = rd.CNNClassifier(**options, class_weight=None).fit(images, labels)
+    np.testing.assert_array_equal(alike.class_weights_, [1, 1])
+    assert alike.predict_proba(images)[:, 1].mean() == pytest.approx(0.25, abs=0.02)
+    same_weights = rd.CNNClassifier(**options, class_weight={0: 2 / 3, 1: 2.0}).fit(images, labels)
+    assert same(same_weights.networks_, model.networks_)
+
+
+@pytest.mark.parametrize("architecture", ["mnist", "arch3"])  # an output per class, and one for two
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_class_weights_are_taken_out_of_probabilities_and_stay_in_the_choice(architecture, n_classes, tmp_path):
+    images, _ = rare(12)
+    labels = np.repeat(np.arange(n_classes), [9, 3] if n_classes == 2 else [7, 3, 2])
+    model = rd.CNNClassifier(architecture, **QUICK).fit(images, labels)
+    rd.save_model(model, tmp_path / "model.skops")
+    before = rd.load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(before.predict_proba(images), model.predict_proba(images))
+    del before.class_weights_  # as it was saved before
+    weighted = before.predict_proba(images)
+    expected = weighted / model.class_weights_
+    np.testing.assert_allclose(
+        model.predict_proba(images), expected / expected.sum(axis=1, keepdims=True), rtol=1e-5, atol=1e-7
+    )
+    assert model.predict(images).tolist() == before.predict(images).tolist() == weighted.argmax(axis=1).tolist()
+    assert (model.predict_proba(images)[:, -1] < weighted[:, -1]).all()
+
+
+def test_a_training_that_learns_nothing_says_so(watched):
+    images, labels = discs(12)
+    options = {**QUICK, "epochs": 2, "validation_fraction": 0}
+    with pytest.warns(
+        RadiodeepWarning, match=r"CNNClassifier: the training loss did not fall by 1 % \(from 0\..*higher"
+    ):
+        rd.CNNClassifier(**options, learning_rate=1e-12, augmentation=None).fit(images, labels)
+    with pytest.warns(RadiodeepWarning, match="CNNRegressor: the training loss of 2 of 2 networks did not fall by 1 %"):
+        rd.CNNRegressor(**options, learning_rate=1e-12, n_seeds=2).fit(images, np.stack([labels, 1.0 - labels], axis=1))
+    rd.CNNClassifier(**options, learning_rate=0.1, augmentation=None).fit(images, labels)
+
+
+@pytest.mark.parametrize("random", [True, False])
+def test_random_weights_learn_the_statistics_of_normalisations_and_given_ones_keep_theirs(tmp_path, random):
+    images, labels = discs(8)
+    start = build_network("radiodeep-mini", in_channels=1, n_classes=0).state_dict()
+    save_file(start, tmp_path / "start.safetensors")
+    weights = "random" if random else tmp_path / "start.safetensors"
+    learned = rd.CNNClassifier("radiodeep-mini", weights=weights, **QUICK).fit(images, labels).networks_[0]
+    means = [name for name in learned if name.endswith("running_mean")]
+    assert means
+    assert all(random == bool(learned[name].any()) for name in means)
+
+
+def test_arrays_may_be_brought_to_their_own_range():
+    images, labels = discs(12)
+    scaled = images - images.min(axis=(1, 2), keepdims=True)
+    scaled /= scaled.max(axis=(1, 2), keepdims=True)
+    own = rd.CNNClassifier(**QUICK, intensity_range="minmax").fit(300 * images - 50, labels)
+    np.testing.assert_allclose(own._images(300 * images - 50)[0][:, 0], scaled, atol=1e-5)
+    sequence = np.stack([images, np.full_like(images, np.nan)], axis=1)
+    shown, *_ = rd.CNNClassifier("arch3-gru", intensity_range="minmax")._images(sequence)
+    np.testing.assert_allclose(shown[:, 0, 0], scaled, atol=1e-5)
 
 
 def test_whole_numbers_need_their_range():

@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import radiodeep as rd
 from radiodeep.classifiers.ensemble import combine_probabilities
@@ -70,6 +71,27 @@ def test_networks_and_radiomics_decide_together_and_are_saved(tmp_path):
     rd.save_model(ensemble, tmp_path / "ensemble.skops")
     loaded = rd.load_model(tmp_path / "ensemble.skops")
     np.testing.assert_array_equal(loaded.predict_proba(COHORT), ensemble.predict_proba(COHORT))
+
+
+def test_members_are_averaged_as_risks_and_vote_by_their_choices():
+    rng = np.random.default_rng(0)
+    images, labels = rng.uniform(0, 1, (20, 28, 28)), (np.arange(20) % 5 == 0).astype(int)
+    template = clone(QUICK).set_params(architecture="mnist", augmentation=None, n_seeds=3)
+    flat = make_pipeline(FunctionTransformer(_flattened), GaussianNB())
+    ensemble = rd.CNNEnsemble([template, rd.CNNEnsemble([template]), flat]).fit(images, labels)
+    np.testing.assert_allclose(ensemble.decision_weights(), [[0.625, 2.5]] * 6 + [[1, 1]])
+    members = ensemble.predict_members(images)
+    np.testing.assert_allclose(members[:3], ensemble.members_[0].predict_members(images))
+    np.testing.assert_allclose(ensemble.predict_proba(images), members.mean(axis=0))
+    chosen = [member[:, 1] > 0.2 for member in members[:6]] + [members[6, :, 1] > 0.5]
+    vote = ensemble.set_params(combine="vote")
+    np.testing.assert_allclose(vote.predict_proba(images)[:, 1], np.mean(chosen, axis=0))
+    median = clone(ensemble).set_params(combine="median").fit(images, labels)
+    assert median.predict(images).tolist() == vote.predict(images).tolist()
+
+
+def _flattened(images):
+    return np.reshape(images, (len(images), -1))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
 import radiodeep as rd
-from radiodeep.exceptions import InputError, TrainingError
+from radiodeep.exceptions import InputError, RadiodeepWarning, TrainingError
 from radiodeep.features.fine_tuning import tuned_state
 from radiodeep.networks.architectures import build_network
 from radiodeep.networks.fitting import last_layers
@@ -153,6 +153,51 @@ def test_several_slices_of_a_case_all_carry_its_label():
     assert tuned.transform(COHORT).shape == rd.DeepFeatureExtractor().transform(COHORT).shape
 
 
+@pytest.mark.parametrize("balanced", [True, False])
+def test_a_case_of_many_slices_weighs_no_more_than_one_of_few(balanced):
+    generator = torch.Generator().manual_seed(0)
+    images, labels = torch.rand(5, 1, 64, 64, generator=generator), [0, 1, 0, 1, 1]
+    weights = build_network("radiodeep-mini", in_channels=1, n_classes=0).state_dict()
+    plan = rd.FineTuning(learning_rate=0.1, n_iterations=3, batch_size=100, balanced=balanced)
+
+    def tuned(counts):
+        shown = images.repeat_interleave(torch.tensor(counts), dim=0)
+        return tuned_state(plan, "radiodeep-mini", weights, None, shown, labels, "cpu", "float32", counts)
+
+    once, often = tuned([1] * 5), tuned([4, 1, 1, 2, 1])
+    for name, value in once.items():
+        np.testing.assert_allclose(often[name], value, atol=1e-5)
+    assert not np.allclose(once["stem.0.weight"], weights["stem.0.weight"], atol=1e-3)
+
+
+def test_images_are_augmented_before_they_are_normalised():
+    seen = []
+
+    class Watch:
+        def apply(self, images, generator):
+            seen.append(images)
+            return images
+
+    plan = rd.FineTuning(n_iterations=1, augmentation=Watch())
+    rd.DeepFeatureExtractor("resnet10t", weights="random", seed=0, fine_tune=plan).fit(COHORT[:4], COHORT.labels[:4])
+    assert torch.cat(seen).shape == (4, 3, 176, 176)
+    assert (float(torch.cat(seen).min()), float(torch.cat(seen).max())) == (0, 1)
+
+
+def test_a_fine_tuning_that_changes_nothing_says_so():
+    plan = rd.FineTuning(learning_rate=1e-9, head_learning_rate=1e-9)
+    with pytest.warns(
+        RadiodeepWarning, match=r"FineTuning: the training loss did not fall by 1 % \(from .*nearly those"
+    ):
+        rd.DeepFeatureExtractor(fine_tune=plan).fit(COHORT, COHORT.labels)
+
+
+def test_a_schedule_saved_before_the_new_layer_had_a_rate_of_its_own_keeps_one_for_all():
+    plan = rd.FineTuning.__new__(rd.FineTuning)
+    plan.__setstate__({"learning_rate": 1e-5, "n_iterations": 10})
+    assert plan.head_learning_rate is None
+
+
 def test_what_cannot_be_learned_from_is_refused():
     extractor = rd.DeepFeatureExtractor(fine_tune=rd.FineTuning())
     with pytest.raises(InputError, match="fine_tune learns from the label of each of 12 cases. Got none: call fit"):
@@ -178,6 +223,7 @@ def test_what_cannot_be_learned_from_is_refused():
     [
         ({"n_iterations": 0}, "'n_iterations' of FineTuning must be an int >= 1. Got 0"),
         ({"learning_rate": 0}, "'learning_rate' of FineTuning must be a float > 0"),
+        ({"head_learning_rate": 0}, "'head_learning_rate' of FineTuning must be a float > 0 or None. Got 0"),
         ({"decay": 2}, "'decay' of FineTuning must be a float above 0 and up to 1"),
         ({"optimizer": "lion"}, "'optimizer' of FineTuning must be one of"),
         ({"n_layers": -1}, "'n_layers' of FineTuning must be an int >= 0"),

@@ -251,6 +251,26 @@ def test_cnn_f_gets_0_to_255_minus_the_mean_colour():
     np.testing.assert_allclose(normalized.numpy(), [-122.80, 127.5 - 114.89, 255 - 101.57], rtol=1e-6)
 
 
+def test_one_plane_in_all_channels_stays_one_in_memory_where_the_channels_are_scaled_alike():
+    wanted = input_specification("vit_tiny_patch16_224")
+    planes = np.random.default_rng(0).uniform(size=(2, 1, 4, 4)).astype(np.float32)
+    images = wanted.on_channels(planes)
+    assert images.shape == (2, 3, 4, 4)
+    assert images.stride(1) == wanted.normalize(images).stride(1) == 0
+    assert torch.equal(wanted.normalize(images), wanted.normalize(images.clone()))
+    assert torch.equal(wanted.images(planes), wanted.normalize(images))
+    other = wanted.with_normalization(np.array([[0.1, 0.2, 0.3], [1, 2, 4]]))
+    expected = (images - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)) / torch.tensor([1, 2, 4]).view(3, 1, 1)
+    torch.testing.assert_close(other.normalize(images), expected)
+
+
+def test_sequences_are_normalised_slice_by_slice():
+    wanted = input_specification("arch3-gru").with_normalization(np.array([[0.5] * 3, [0.25] * 3]))
+    images = torch.rand(2, 4, 3, 5, 5)
+    images[1, 3] = torch.nan
+    torch.testing.assert_close(wanted.normalize(images), (images - 0.5) / 0.25, equal_nan=True)
+
+
 def test_normalizing_images_of_another_number_of_channels_is_refused():
     with pytest.raises(InputError, match=r"shape \(n, 3, height, width\). Got \(1, 1, 8, 8\) instead"):
         input_specification("cnn_f").normalize(torch.zeros(1, 1, 8, 8))

@@ -104,11 +104,42 @@ def test_only_what_shall_learn_learns_and_norms_may_keep_their_statistics():
     trained = network()
     before = state_of(trained)
     fit_network(
-        trained, examples(), classification_loss, [0.1], trained=list(trained[-1].parameters()), keep_norms=True
+        trained, examples(), classification_loss, [0.1], trained=list(trained[-1].parameters()), freeze_batch_norm=True
     )
     changed = {name for name, value in trained.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"6.weight", "6.bias"}
     assert all(weights.requires_grad for weights in trained.parameters())
+
+
+def test_the_head_learns_as_much_faster_as_was_asked_for():
+    steps = []
+    for factor in (1.0, 10.0):
+        trained = network()
+        before = state_of(trained)
+        options = {"optimizer": "sgd", "batch_size": 100, "head": trained[-1].parameters(), "head_factor": factor}
+        fit_network(trained, examples(), classification_loss, [1e-3], **options)
+        steps.append({name: value - before[name] for name, value in trained.state_dict().items()})
+    torch.testing.assert_close(steps[1]["6.weight"], 10 * steps[0]["6.weight"], rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(steps[1]["0.weight"], steps[0]["0.weight"], rtol=1e-3, atol=1e-7)
+
+
+def test_images_are_normalised_after_they_are_augmented_and_before_they_are_scored():
+    seen = {}
+
+    class Shifted:
+        def apply(self, images, generator):
+            return images + 1
+
+    class Watch(nn.Sequential):
+        def forward(self, images):
+            seen[self.training] = images.clone()
+            return super().forward(images)
+
+    watch, (dark, bright) = Watch(nn.Flatten(), nn.Linear(64, 1)), (examples(2), examples(2))
+    options = {"augmentation": Shifted(), "normalize": lambda images: 100 * images, "validation": bright}
+    fit_network(watch, dark, classification_loss, [1e-6], **options)
+    torch.testing.assert_close(seen[False], 100 * bright.images)
+    torch.testing.assert_close(seen[True].sum(), (100 * (dark.images + 1)).sum())
 
 
 def test_snapshots_are_the_networks_of_their_epochs():
