@@ -35,6 +35,8 @@ class FastCorrelationFilter(SymmetricUncertainty):
     redundant_with_ : int ndarray of shape (n_features,)
         The kept column that a dropped one repeats; -1 for all others.
     n_features_above_threshold_ : int
+    effective_n_features_ : float
+        As how many uncorrelated features the selected ones count (`effective_number_of_features`).
     n_features_in_ : int
     feature_names_in_ : ndarray of str, for tables with names
 
@@ -88,10 +90,14 @@ class FastCorrelationFilter(SymmetricUncertainty):
         X, labels, n_classes = self._checked(X, y)
         self._keep_best(self._scores(X, labels, n_classes))
         above = self.scores_ > (-np.inf if self.threshold is None else self.threshold)
-        order = np.argsort(self.ranking_)
         self.redundant_with_ = np.full(X.shape[1], -1)
-        if not above.any():  # one is kept, and it was said that it means nothing
-            return self
+        if above.any():  # else one is kept, with a warning that it means nothing
+            self._drop_redundant(X, labels, n_classes, above)
+        self._count_effective(X)
+        return self
+
+    def _drop_redundant(self, X, labels, n_classes, above):
+        order = np.argsort(self.ranking_)
         candidates = order[above[order]]
         bins = self._bins(X[:, candidates], labels, n_classes, nominal_mask(self, self.nominal_features)[candidates])
         repeats = _first_that_says_as_much(bins, self.scores_[candidates], self._n_wanted(X.shape[1]))
@@ -99,7 +105,6 @@ class FastCorrelationFilter(SymmetricUncertainty):
         kept = candidates[repeats == -1][: self._n_wanted(X.shape[1])]
         self.support_[kept] = True
         self.redundant_with_[candidates] = np.where(repeats >= 0, candidates[repeats], -1)
-        return self
 
     def _bins(self, X, labels, n_classes, nominal):
         """Return the bins of columns (p, n) as integers; missing is -1, or a bin of its own."""

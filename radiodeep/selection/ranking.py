@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.progress import announced_if_slow
+from radiodeep.selection.effective_number import effective_number_of_features
 from radiodeep.selection.inputs import is_count, is_number, require
 
 
@@ -17,7 +18,7 @@ class RankedSelector(SelectorMixin, BaseEstimator):
     """Base of selectors that give each feature a score and keep the best.
 
     A subclass stores `n_features_to_select`, `threshold` and `tie_order` in `__init__`, calls
-    `_check_how_many` first and `_keep_best(scores)` last in `fit`.
+    `_check_how_many` first, then `_keep_best(scores)` and last `_count_effective(X)` in `fit`.
     """
 
     def __sklearn_tags__(self):
@@ -58,6 +59,9 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         self.ranking_ = ranking
         self.n_features_above_threshold_ = int(above.sum())
         self.support_ = support
+
+    def _count_effective(self, X):
+        self.effective_n_features_ = effective_number_of_features(X[:, self.support_])
 
     def _told_if_compiling(self, loop):
         """Tell a person at a terminal why the first fit on a machine takes seconds; `loop` is compiled by then."""

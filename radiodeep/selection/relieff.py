@@ -51,6 +51,8 @@ class ReliefF(RankedSelector):
     ranking_ : ndarray of shape (n_features,)
         1 is the best.
     n_features_above_threshold_ : int
+    effective_n_features_ : float
+        As how many uncorrelated features the selected ones count (`effective_number_of_features`).
     n_features_in_ : int
     feature_names_in_ : ndarray of str, for tables with names
 
@@ -132,6 +134,7 @@ class ReliefF(RankedSelector):
         with self._told_if_compiling(kernels.scale):
             scores = self._scores(X, y, n_classes)
         self._keep_best(scores)
+        self._count_effective(X)
         return self
 
     def _checked(self, X, y):

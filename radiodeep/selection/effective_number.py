@@ -1,0 +1,55 @@
+"""Values of the selected features go in; as how many uncorrelated features they count comes out."""
+
+import numpy as np
+
+_CONSTANT = 1e-12  # relative to the largest value: a smaller spread is rounding
+
+
+def effective_number_of_features(values):
+    """Return as how many uncorrelated features a set of correlated ones counts.
+
+    Ten selected features that go up and down together measure one thing. The number is the participation
+    ratio of the eigenvalues of the correlation matrix, (sum of eigenvalues)^2 / sum of squared eigenvalues:
+    1 for copies of one feature, the number of features for uncorrelated ones. Features that are uncorrelated
+    with each other still correlate by chance in few cases, so n cases give at most n - 1.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_cases, n_features)
+        NaN counts as the mean of its column.
+
+    Returns
+    -------
+    float
+        Constant columns count as no feature; 0.0 if there are no others.
+
+    References
+    ----------
+    Bretherton, Widmann, Dymnikov, Wallace, Bladé, The Effective Number of Spatial Degrees of Freedom of a
+    Time-Varying Field, J. Climate 12 (1999) 1990, the eigenvalue formula N_ef.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep import effective_number_of_features
+    >>> volume, entropy = np.random.default_rng(0).normal(size=(2, 200))
+    >>> round(effective_number_of_features(np.column_stack([volume, 2 * volume + 1, -volume, entropy])), 1)
+    1.6
+    """
+    values = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(values)
+    scaled = np.where(known, values, 0.0)
+    largest = np.abs(scaled).max(axis=0, initial=0.0)
+    scaled /= np.where(largest > 0, largest, 1.0)  # squares of 1e200 overflow
+    mean = scaled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, scaled - mean, 0.0)
+    norms = np.sqrt((centred**2).sum(axis=0))
+    varies = norms > _CONSTANT * np.sqrt(max(len(values), 1))
+    standardised = centred[:, varies] / norms[varies]
+    n_features = standardised.shape[1]
+    if not n_features:
+        return 0.0
+    # The eigenvalues of a correlation matrix sum to the number of features, their squares to its squared entries.
+    # Correlations of cases have the same eigenvalues besides zeros, so the smaller of the two matrices is made.
+    smaller = standardised.T if n_features <= len(values) else standardised
+    return float(n_features**2 / ((smaller @ smaller.T) ** 2).sum())
