@@ -111,6 +111,12 @@ def test_study_train_and_score(folder, known, cache, tmp_path, radiodeep):
         assert selected["fold"].nunique() == 16
     assert "AUC of label 1" in done.out
     assert (tmp_path / "report" / "report.html").is_file()
+    models = pd.read_csv(tmp_path / "report" / "models.csv", index_col="model")
+    assert list(models.index) == ["handcrafted", "deep", "combined", "size alone"]
+    for name, row in models.iterrows():
+        assert re.search(rf"^{name} +(-|{row.equal_size_auc:.3f}) +{row.score_size_correlation:.3f}$", done.out, re.M)
+        if name != "size alone":
+            assert f"as many as {row.effective_n_features:.1f} uncorrelated" in done.out
     assert not (tmp_path / "report" / "errors.csv").exists()
 
     model = tmp_path / "model.skops"
@@ -250,6 +256,7 @@ def test_tables_of_an_earlier_study_do_not_stay_in_its_folder(table, tmp_path, r
     (tmp_path / "out" / "predictions_deep.csv").write_text("of another study")
     assert study_of(radiodeep, table, tmp_path / "t.csv").code == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "models.csv",
         "notes.txt",
         "predictions_all_features.csv",
         "selected_features_all_features.csv",

@@ -17,9 +17,11 @@ def test_the_quickstart_runs(repository, tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     sentence, *beside = printed.splitlines()
     assert re.fullmatch(r"AUC 0\.\d\d \(95% CI 0\.\d\d-\d\.\d\d\), accuracy 0\.\d\d, n=40", sentence)
-    assert [line.split(" AUC")[0] for line in beside] == [
-        "  leave-one-out is biased low; 10-fold, 5 repeats:",
+    assert [re.split(" AUC|,", line)[0] for line in beside] == [
+        "  leave-one-out is biased low; 10-fold",
         "  size alone:",
+        "  at equal size:",
+        "  selected features: 10 per fold",
         "  positive class: 1",
     ]
     assert names["handcrafted_table"].shape == (40, 107)

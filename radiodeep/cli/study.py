@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
+import pandas as pd
+
 import radiodeep as rd
 from radiodeep.cli import options
 from radiodeep.cli.cohorts import read_cases, with_labels
@@ -119,6 +121,8 @@ def write_study(results, output, source, n_given):
     settings |= {"positive": str(first.positive), "cv": first.cv}
     settings |= {name: result.settings for name, result in results.items()}
     write_settings(settings, output / "settings.json")
+    effective = {name: result.effective_n_features for name, result in results.items()}
+    write_table(rd.size_table(results).assign(effective_n_features=pd.Series(effective)), output / "models.csv")
     rd.write_report(results, output / "report.html")
 
 
@@ -139,7 +143,7 @@ def _write_tables(result, output, name):
 
 
 def overview(results):
-    """Return, as text of less than 80 columns, what must be read together: beside each other, and size alone."""
+    """Return, as text of less than 80 columns, what must be read together: splits, size alone, and equal sizes."""
     listed_results = list(results.values())
     first = listed_results[0]
     counts = first.predictions["label"].value_counts()
@@ -152,7 +156,31 @@ def overview(results):
         p_value = "" if result.p_against_size is None else f"{result.p_against_size:.2g}"
         rows.append([result.name, *aucs, f"{result.accuracy:.3f}", p_value])
     title = f"AUC of label {first.positive} with its 95% interval: {counts[first.positive]} cases of it, {others}"
-    return f"{title}\n\n{aligned(header, rows)}\n\n{_remark(first)}"
+    parts = [title, aligned(header, rows), _remark(first), *_with_size(results), *_selection(listed_results)]
+    return "\n\n".join(parts)
+
+
+def _with_size(results):
+    """Return the table of how much of each model may be size; nothing where the sizes are unknown."""
+    listed = rd.size_table(results)
+    if listed["n_equal_size_pairs"].isna().all():
+        return []
+    n_pairs = int(listed["n_equal_size_pairs"].max())
+    header = ["", "AUC at\nequal size", "rank correlation\nof score and size"]
+    columns = ["equal_size_auc", "score_size_correlation"]
+    rows = [[name, *(_number(row[column]) for column in columns)] for name, row in listed.iterrows()]
+    pairs = f"Equal size: {n_pairs:,} pairs of both labels whose sizes differ by at most 10%, {listed['cv'].iloc[0]}."
+    return [f"{aligned(header, rows)}\n\n{pairs}"]
+
+
+def _number(value):
+    return "-" if value != value else f"{value:.3f}"
+
+
+def _selection(results):
+    """Return as how many uncorrelated features the selected ones count."""
+    lines = [f"{one.name}: {one.selection_sentence}" for one in results if one.effective_n_features is not None]
+    return ["\n".join(lines)] if lines else []
 
 
 def _auc(result):

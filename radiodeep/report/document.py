@@ -14,6 +14,7 @@ from radiodeep.files import replacing
 from radiodeep.report.figures import auc_figure, calibration_figure, roc_figure, score_figure, selection_figure
 from radiodeep.study.calibration import calibration
 from radiodeep.study.result import StudyResult
+from radiodeep.study.size import size_warning
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -58,12 +59,25 @@ choice of training cases; it covers the expected AUC in 80 to 97 % of the studie
 over many features or patients have several cases.</p>{% endif %}
 {% if size_alone %}<p class="note">"size alone" is the volume (or area) of the region as the score; whether larger or
 smaller regions speak for class {{ positive }} is taken from all cases, which makes it look a little better than it is.
-A model that is no better has not shown that texture or shape add to what a ruler measures.</p>{% endif %}
+A model that is no better has not shown that texture or shape add to what a ruler measures.</p>
+<table><thead><tr><th>Model</th><th class="number">AUC</th><th class="number">AUC at equal size</th>
+<th class="number">Rank correlation of score and size</th></tr></thead><tbody>
+{% for result in results %}{% set tested = result.compared_with_size %}<tr><td>{{ result.name }}</td>
+<td class="number">{{ number(tested.auc) }}</td><td class="number">{{ number(tested.equal_size_auc) }}</td>
+<td class="number">{{ number(tested.score_size_correlation) }}</td></tr>
+{% endfor %}</tbody></table>
+<p class="note">Split: {{ beside or cv }}. "AUC at equal size" counts only pairs of a positive and a negative case whose
+sizes differ by at most 10 %: {{ '{:,}'.format(n_pairs) }} here, and 30 or more are needed. It is what is left of the
+AUC without the help of size; no interval is given, since one case is in many pairs. A score that goes up and down with
+the size (rank correlation near 1 or -1) may be size in other words, whatever features it is made of: networks and
+texture measure size as well.</p>{% endif %}
 {% if n_models > 1 %}<p class="note">{{ n_models }} models are in this report, and others may have been tried. The best
 of several looks better than it is; name the main model before looking, or confirm it on other patients.</p>{% endif %}
 {% for picture in pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>
 {% endfor %}
-{% for part in parts %}<h2>{{ part.name }}</h2>{% for sentence in part.sentences %}<p>{{ sentence }}</p>
+{% for part in parts %}<h2>{{ part.name }}</h2>
+{% if part.warning %}<p class="note wrong">{{ part.warning }}</p>{% endif %}
+{% for sentence in part.sentences %}<p>{{ sentence }}</p>
 {% endfor %}
 {% for picture in part.pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>
 {% endfor %}<details><summary>Predictions</summary><table><thead><tr><th>Case</th><th>Label</th>
@@ -129,6 +143,8 @@ def write_report(results, path, title="radiodeep study"):
         majority=counts.max() / len(first),
         beside=listed[0].beside.cv if all(result.beside is not None for result in ranked) else None,
         size_alone=baseline is not None,
+        n_pairs=listed[0].n_equal_size_pairs,
+        number=lambda value: "-" if value is None else f"{value:.3f}",
         results=sorted(ranked, key=lambda result: -result.auc),
         pictures=[_picture(roc_figure(ranked), "ROC curves"), *overview],
         parts=[_part(result) for result in listed],
@@ -189,21 +205,28 @@ def _sentences(result):
         f"{high:.3f}, Wilson; it takes the models as given and is too narrow)."
     )
     if result.size_alone is not None:
-        yield f"{result.size_sentence[0].upper()}{result.size_sentence[1:]}."
+        for sentence in (result.size_sentence, result.equal_size_sentence):
+            yield f"{_capitalised(sentence)}."
+    if result.effective_n_features is not None:
+        yield (
+            f"{_capitalised(result.selection_sentence)} (participation ratio of the eigenvalues of their correlation "
+            "matrix): features that go up and down together are one finding, not several."
+        )
     if result.stability is not None:
         yield (
             f"Stability of the selected features: {result.stability}. Folds share most of their cases, so features "
             "selected from noise are stable as well; compare with the value for shuffled labels."
         )
-    like_size = [f"{name} ({value:.2f})" for name, value in result.size_correlations.items() if value > 0.9]
-    if like_size:
-        yield f"Selected features that go up and down with the size (rank correlation): {', '.join(like_size)}."
     if not result.predictions["probability"].isna().any():
         prevalence = (result.predictions["label"] == result.positive).mean()
         yield (
             f"{calibration(result)} (ideal are slope 1 and intercept 0; always predicting the prevalence has a Brier "
             f"score of {prevalence * (1 - prevalence):.3f})."
         )
+
+
+def _capitalised(sentence):
+    return f"{sentence[0].upper()}{sentence[1:]}"
 
 
 def _part(result):
@@ -214,6 +237,7 @@ def _part(result):
     ]
     return {
         "name": result.name,
+        "warning": size_warning(result),
         "sentences": list(_sentences(result)),
         "pictures": [_picture(figure, text) for figure, text in figures if figure is not None],
         "probabilities": not result.predictions["probability"].isna().any(),

@@ -85,6 +85,8 @@ def selection_figure(result, most=15):
     axes.barh(np.arange(len(shown)), shown.to_numpy() / len(result.folds), color=_COLOURS[0])
     axes.set_yticks(np.arange(len(shown)), [_plain(name) for name in shown.index], fontsize=8)
     axes.set(xlabel="Fraction of folds that selected the feature", xlim=(0, 1))
+    if result.selection_sentence is not None:
+        axes.set_title(result.selection_sentence, fontsize=8, loc="right")
     return figure
 
 

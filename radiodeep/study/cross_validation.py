@@ -71,8 +71,8 @@ def cross_validated_auc(
     n_repeats : int, default=5
         Of folds by number, and of those that stand beside leave-one-out.
     size : "auto", None or array-like of shape (n_cases,), default="auto"
-        Sizes of the regions, for the model of size alone: found in cases and in columns of volume or
-        area by themselves.
+        Sizes of the regions, for the model of size alone and for pairs of equal size: found in cases and in
+        columns of volume or area by themselves.
     random_state : int, default=0
         Shuffles the folds.
     confidence_level : float, default=0.95
@@ -88,7 +88,8 @@ def cross_validated_auc(
     -------
     StudyResult
         With `beside`, the same model under repeated stratified folds, where `cv` leaves one out, and
-        with `size_alone`, the size itself as a score.
+        with `size_alone`, the size itself as a score. `score_size_correlation` and `equal_size_auc` tell how much
+        of the AUC may be size.
 
     Raises
     ------
@@ -103,8 +104,8 @@ def cross_validated_auc(
     Warns
     -----
     RadiodeepWarning
-        The features selected in most folds go up and down with the size of the region, a feature is a copy of the
-        label, or cases have equal features.
+        The scores, or features selected in most folds, go up and down with the size of the region, a feature is a
+        copy of the label, or cases have equal features.
 
     Notes
     -----
@@ -270,7 +271,7 @@ def cross_validate_tables(parts, y, design):
         raise
 
     excluded = {everyone.ids[row]: errors[row] for row in sorted(errors)}
-    settle = Evidence(study, design.confidence_level, excluded, remarks)
+    settle = Evidence(study, design.confidence_level, excluded, remarks, sizes)
     alone = None if sizes is None else [size_result(sizes, one, settle) for one in plans]
     if alone and len(alone) > 1:
         alone[0] = replace(alone[0], beside=alone[1])

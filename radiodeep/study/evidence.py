@@ -8,6 +8,7 @@ from radiodeep.exceptions import StudyError
 from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
 from radiodeep.study.description import without_prefixes
 from radiodeep.study.result import StudyResult
+from radiodeep.study.size import score_and_size
 from radiodeep.study.stability import selection_stability
 
 
@@ -22,13 +23,15 @@ class Evidence:
         Cases that were left out, and why.
     remarks : tuple of str
         What is suspicious about the features.
+    sizes : ndarray of shape (n_cases,) or None
+        Of the regions.
     """
 
-    def __init__(self, study, confidence_level, excluded=None, remarks=()):
+    def __init__(self, study, confidence_level, excluded=None, remarks=(), sizes=None):
         self.y, self.ids, self.classes, self.level = study.y, study.ids, study.classes, confidence_level
         self.source = "images" if study.has_cases else "a table"
         self.positive = study.y == study.classes[1]
-        self.excluded, self.remarks = excluded or {}, remarks
+        self.excluded, self.remarks, self.sizes = excluded or {}, remarks, sizes
 
     def result(self, name, outcomes, plan, settings):
         for outcome, names in zip(outcomes, without_prefixes([one.selected for one in outcomes]), strict=True):
@@ -49,11 +52,12 @@ class Evidence:
             fold_of[test] = number
         estimate, how, interval, pairs = self._auc(scores, outcomes, plan)
         accuracy = np.mean(right / tested)
+        score = self._one_score(scores, pairs, plan)
         predictions = pd.DataFrame(
             {
                 "label": self.y,
                 "fold": fold_of,
-                "score": self._one_score(scores, pairs, plan),
+                "score": score,
                 "probability": probability / tested,
                 "prediction": np.where(said_positive > tested / 2, self.classes[1], self.classes[0]),
                 "correct": right / tested,
@@ -80,10 +84,15 @@ class Evidence:
             pairs=pairs,
             stability=_stability(outcomes),
             size_correlations=_size_correlations(outcomes),
+            effective_n_features=_effective_n_features(outcomes),
+            **self._with_size(scores if pairs is None else score[np.newaxis], pairs),
             source=self.source,
             excluded=self.excluded,
             remarks=self.remarks,
         )
+
+    def _with_size(self, scores, pairs):
+        return {} if self.sizes is None else score_and_size(self.positive, scores, self.sizes, pairs)
 
     def _check_scores(self, score, test, name, number):
         wrong = np.flatnonzero(~np.isfinite(score))
@@ -143,6 +152,11 @@ def _size_correlations(outcomes):
             seen.setdefault(name, []).append(correlation)
     often = {name: found for name, found in seen.items() if len(found) >= len(measured) / 2}
     return {name: float(np.nanmean(found)) for name, found in often.items() if not np.isnan(found).all()}
+
+
+def _effective_n_features(outcomes):
+    found = [outcome.effective_n_features for outcome in outcomes if outcome.effective_n_features is not None]
+    return float(np.mean(found)) if found else None
 
 
 def auc_of_outcomes(outcomes, plan, study):

@@ -4,17 +4,19 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.stats import spearmanr
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 
 from radiodeep.exceptions import StudyError
+from radiodeep.selection.effective_number import effective_number_of_features
 from radiodeep.study.description import selected_features
 from radiodeep.study.inner_folds import keep_groups_together
 from radiodeep.study.shared_selection import with_given_scores
 
-_SIZE_MEASURED_EVERY = 8  # folds: one is much like the next, and it takes a pass over the table
+_SELECTION_MEASURED_EVERY = 8  # folds: one is much like the next, and it takes a pass over the table
 
 
 @dataclass
@@ -27,12 +29,14 @@ class Outcome:
     selected: list = None
     n_candidates: int = 0
     like_size: list = None
+    effective_n_features: float = None
 
 
 def fit_folds(model, rows, study, folds, given=None, sizes=None, first=0):
     """Return the outcome of each fold (train, test), with the scores `given` to its selectors where known.
 
-    `study` has the labels and groups of the rows; `first` is the number of the first fold among all of the study.
+    `study` has the labels and groups of the rows; `first` is the number of the first fold among all of the study, or
+    None where only predictions are asked for: then no selected feature is measured.
     """
     outcomes, y = [], study.y
     with threadpool_limits(1, user_api="blas"):  # its threads wait for each other at matrices of this size
@@ -42,13 +46,14 @@ def fit_folds(model, rows, study, folds, given=None, sizes=None, first=0):
                 keep_groups_together(fitted, y[train], study.groups[train])
             train_rows = _safe_indexing(rows, train)
             fitted.fit(train_rows, y[train])
-            train_sizes = None if sizes is None else sizes[train]
-            measured = train_sizes if (first + number) % _SIZE_MEASURED_EVERY == 0 else None
-            outcomes.append(outcome_of(fitted, _safe_indexing(rows, test), train_rows, measured, study.positive_column))
+            outcome = outcome_of(fitted, _safe_indexing(rows, test), study.positive_column)
+            if first is not None and (first + number) % _SELECTION_MEASURED_EVERY == 0:
+                measure_selection(outcome, fitted, train_rows, None if sizes is None else sizes[train])
+            outcomes.append(outcome)
     return outcomes
 
 
-def outcome_of(fitted, rows, train_rows, train_sizes, positive_column):
+def outcome_of(fitted, rows, positive_column):
     """Return what a fitted model says of its test rows, as scores and probabilities of the positive class."""
     if hasattr(fitted, "predict_proba"):
         probability = fitted.predict_proba(rows)[:, positive_column]
@@ -65,13 +70,22 @@ def outcome_of(fitted, rows, train_rows, train_sizes, positive_column):
             )
         score = probability
     kept = selected_features(fitted)
-    if kept is None:
-        names, n_candidates, like_size = None, 0, None
-    else:
-        names, values_of, n_candidates = kept
-        like_size = None if train_sizes is None else _like_size(values_of(train_rows), train_sizes)
+    names, _, n_candidates = (None, None, 0) if kept is None else kept
     prediction = np.asarray(fitted.predict(rows))
-    return Outcome(np.asarray(score, dtype=float), probability, prediction, names, n_candidates, like_size)
+    return Outcome(np.asarray(score, dtype=float), probability, prediction, names, n_candidates)
+
+
+def measure_selection(outcome, fitted, train_rows, train_sizes=None):
+    """Add to an outcome how much alike its selected features are, and each of them and the size, in training cases."""
+    kept = selected_features(fitted)
+    if kept is None:
+        return
+    values = kept[1](train_rows)
+    values = pd.DataFrame(values.toarray() if hasattr(values, "toarray") else values)
+    values = values.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float, na_value=np.nan)  # no texts
+    outcome.effective_n_features = effective_number_of_features(values)
+    if train_sizes is not None:
+        outcome.like_size = _like_size(values, train_sizes)
 
 
 def _log_odds(fitted, rows):
@@ -92,7 +106,6 @@ def _log_odds(fitted, rows):
 
 def _like_size(values, sizes):
     """Return the absolute rank correlation of each selected feature with the size, or nan for constant ones."""
-    values = np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant columns have none
         return [float(abs(spearmanr(column, sizes, nan_policy="omit").statistic)) for column in values.T]
@@ -100,7 +113,7 @@ def _like_size(values, sizes):
 
 def out_of_fold(model, rows, study, plan, scores):
     """Return the outcomes of all folds of a plan, in this process."""
-    return fit_folds(model, rows, study, plan.folds, given_scores(scores, plan, plan.folds))
+    return fit_folds(model, rows, study, plan.folds, given_scores(scores, plan, plan.folds), first=None)
 
 
 def given_scores(scores, plan, folds):

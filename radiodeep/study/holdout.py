@@ -10,12 +10,13 @@ from radiodeep.rows import remembered_patients
 from radiodeep.study.cross_validation import check_models
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds import outcome_of
+from radiodeep.study.folds import measure_selection, outcome_of
 from radiodeep.study.inputs import row_names, rows_in_both, study_input
+from radiodeep.study.size import against_size, found_sizes, given_sizes, size_result, warn_of_size
 from radiodeep.study.splits import Plan
 
 
-def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level=0.95, positive=None):
+def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, size="auto", confidence_level=0.95, positive=None):
     """Train on one cohort, test on another; a patient in both is refused.
 
     Parameters
@@ -24,6 +25,8 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     X_train, X_test : Cohort, sequence of Case, DataFrame or ndarray
     y_train, y_test : array-like
         Two classes.
+    size : "auto", None or array-like of shape (n_test_cases,), default="auto"
+        Sizes of the regions of the test cases, as in `cross_validated_auc`.
     confidence_level : float, default=0.95
     positive : optional
         The class that the AUC is about; the one that sorts last if not given.
@@ -32,7 +35,7 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     -------
     StudyResult
         Its predictions are those of the test cases, in one fold. DeLong's interval holds here, since the
-        model is one and the test cases are others.
+        model is one and the test cases are others. With `size_alone`, the size itself as a score.
 
     Raises
     ------
@@ -46,7 +49,7 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     Warns
     -----
     RadiodeepWarning
-        Test cases have the same features as training cases.
+        Test cases have the same features as training cases, or the scores go up and down with the size.
 
     Examples
     --------
@@ -65,6 +68,7 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     # Rows of one name may be on one side: there is one fold.
     train = study_input(X_train, y_train, row_names(X_train), positive)
     test = study_input(X_test, y_test, row_names(X_test), positive)
+    sizes = given_sizes(size, test)
     if list(train.classes) != list(test.classes):
         raise StudyError(f"The training labels are {list(train.classes)}, the test labels {list(test.classes)}.")
     both = sorted(_people(train, test) & _people(test, train))
@@ -79,11 +83,18 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, confidence_level
     for remark in remarks:
         warnings.warn(remark, RadiodeepWarning, stacklevel=2)
     fitted = clone(estimator).fit(X_train, train.y)
-    outcome = outcome_of(fitted, X_test, None, None, test.positive_column)
+    outcome = outcome_of(fitted, X_test, test.positive_column)
+    if not train.has_cases:  # cases would be measured once more
+        measure_selection(outcome, fitted, X_train)
+    if sizes is None and size is not None:
+        sizes = found_sizes(test, np.arange(len(test.y)))
     plan = Plan("holdout", "pooled", [(np.arange(len(train.y)), np.arange(len(test.y)))], [0])
-    return Evidence(test, confidence_level, remarks=remarks).result(
-        type(estimator).__name__, [outcome], plan, describe(estimator)
-    )
+    settle = Evidence(test, confidence_level, remarks=remarks, sizes=sizes)
+    result = settle.result(type(estimator).__name__, [outcome], plan, describe(estimator))
+    if sizes is not None:
+        result = against_size(result, size_result(sizes, plan, settle))
+    warn_of_size(result, stacklevel=3)
+    return result
 
 
 def _with_columns_of(X_train, X_test):

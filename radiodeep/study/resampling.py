@@ -201,7 +201,7 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
             f"Only {len(found)} of {n_resamples} resamples left patients of both classes out: there are too few."
         )
     everyone = np.arange(len(y))
-    outcome = fit_folds(model, rows, study, [(everyone, everyone)])[0]
+    outcome = fit_folds(model, rows, study, [(everyone, everyone)], first=None)[0]
     resubstitution = _auc(y == study.classes[1], outcome.score)
     weighted = _weighted(resubstitution, found.mean(), found)
     tails = np.quantile(weighted, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
@@ -287,7 +287,7 @@ def _auc_out_of_bag(model, rows, study, people, draw):
     test = np.flatnonzero(~np.isin(people, people[draw]))
     if len(np.unique(y[test])) < 2:
         return None
-    from_model = fit_folds(model, rows, study, [(draw, test)])[0]
+    from_model = fit_folds(model, rows, study, [(draw, test)], first=None)[0]
     return _auc(y[test] == study.classes[1], from_model.score)
 
 

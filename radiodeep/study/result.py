@@ -56,6 +56,18 @@ class StudyResult:
         correlation with the size of the region.
     beside : StudyResult or None
         The same model under repeated stratified folds, which stands beside leave-one-out.
+    effective_n_features : float or None
+        As how many uncorrelated features the selected ones count: the mean over the folds looked at. None for a
+        model without selector.
+    score_size_correlation : float or None
+        Rank correlation of `scores` with the size of the region, the mean over repeats; under leave-pair-out that of
+        the `score` in `predictions`. None if the sizes are unknown, or all sizes or scores the same.
+    equal_size_auc : float or None
+        AUC among the pairs of a positive and a negative case of equal size, the larger region at most 1.1 times the
+        smaller; the mean over repeats. What is left of the AUC without the help of size. None if the sizes are
+        unknown or there are fewer than 30 such pairs.
+    n_equal_size_pairs : int or None
+        None if the sizes are unknown.
     size_alone : StudyResult or None
         The size of the region as the score; that larger or smaller ones are likelier of the positive class is
         taken from all cases, the prediction from the median size.
@@ -87,6 +99,10 @@ class StudyResult:
     pairs: np.ndarray | None = field(default=None, repr=False)
     stability: SelectionStability | None = field(default=None, repr=False)
     size_correlations: dict = field(default_factory=dict, repr=False)
+    effective_n_features: float | None = field(default=None, repr=False)
+    score_size_correlation: float | None = field(default=None, repr=False)
+    equal_size_auc: float | None = field(default=None, repr=False)
+    n_equal_size_pairs: int | None = field(default=None, repr=False)
     beside: "StudyResult | None" = field(default=None, repr=False)
     size_alone: "StudyResult | None" = field(default=None, repr=False)
     against_size: object = field(default=None, repr=False)
@@ -95,10 +111,15 @@ class StudyResult:
     remarks: tuple = field(default=(), repr=False)
 
     @property
+    def compared_with_size(self):
+        """The result that is compared with size: the repeated folds beside leave-one-out, or this one."""
+        return self if self.beside is None or self.beside.against_size is None else self.beside
+
+    @property
     def p_against_size(self):
         """p value of this model against `size_alone`, under repeated folds where there are some beside, or None."""
-        tested = self if self.beside is None or self.beside.against_size is None else self.beside
-        return None if tested.against_size is None else tested.against_size.p_value
+        against_size = self.compared_with_size.against_size
+        return None if against_size is None else against_size.p_value
 
     @property
     def sentence(self):
@@ -114,7 +135,7 @@ class StudyResult:
         """How the model compares with the size of the region, or None where no size is known."""
         if self.size_alone is None:
             return None
-        tested = self if self.beside is None or self.beside.against_size is None else self.beside
+        tested = self.compared_with_size
         difference = tested.against_size.difference
         relation = "no different from" if difference == 0 else "better than" if difference > 0 else "worse than"
         return (
@@ -122,12 +143,38 @@ class StudyResult:
             f"(p = {tested.against_size.p_value:.2g}, {tested.cv})"
         )
 
+    @property
+    def equal_size_sentence(self):
+        """How the model does among pairs of equal size and how its score follows the size, or None if unknown."""
+        tested = self.compared_with_size
+        if tested.n_equal_size_pairs is None:
+            return None
+        if tested.equal_size_auc is None:
+            auc = f"too few pairs for an AUC ({tested.n_equal_size_pairs} within 10 %)"
+        else:
+            alone = "" if tested.size_alone is None else f", size alone {tested.size_alone.equal_size_auc:.2f}"
+            auc = f"AUC {tested.equal_size_auc:.2f}{alone} ({tested.n_equal_size_pairs:,} pairs within 10 %)"
+        correlation = tested.score_size_correlation
+        follows = "is not defined" if correlation is None else f"{correlation:.2f}"
+        return f"at equal size: {auc}; rank correlation of the score with size {follows} ({tested.cv})"
+
+    @property
+    def selection_sentence(self):
+        """How many features the folds selected, and as how many uncorrelated ones they count, or None."""
+        if self.effective_n_features is None:
+            return None
+        n_selected = self.folds["selected_features"].dropna().map(len).mean()
+        return f"selected features: {n_selected:.3g} per fold, as many as {self.effective_n_features:.1f} uncorrelated"
+
     def __str__(self):
         lines = [self.sentence]
         if self.beside is not None:
             lines.append(f"  {self.cv} is biased low; {self.beside.cv}: {self.beside.sentence}")
         if self.size_alone is not None:
             lines.append(f"  {self.size_sentence}")
+            lines.append(f"  {self.equal_size_sentence}")
+        if self.effective_n_features is not None:
+            lines.append(f"  {self.selection_sentence}")
         lines.append(f"  positive class: {self.positive}")
         if self.excluded:
             lines.append(f"  left out: {', '.join(map(str, self.excluded))}")

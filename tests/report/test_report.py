@@ -9,7 +9,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from radiodeep import ReliefF, cross_validate_models, write_report
-from radiodeep.exceptions import StudyError
+from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.report.figures import auc_figure, roc_figure, selection_counts, selection_figure
 
 
@@ -66,15 +66,43 @@ def test_the_figures_hold_the_numbers_of_the_results(results):
 
 def test_size_alone_has_its_row(tmp_path):
     rng = np.random.default_rng(0)
-    y = np.arange(30) % 2
-    volume = np.exp(rng.normal(size=30) + y)
-    X = pd.DataFrame({"original_shape_MeshVolume": volume, "texture": rng.normal(size=30)})
-    results = cross_validate_models({"all": GaussianNB()}, X, y, cv=5)
+    y = np.arange(60) % 2
+    volume = np.exp(rng.normal(size=60) + y)
+    X = pd.DataFrame({"original_shape_MeshVolume": volume, "texture": rng.normal(size=60)})
+    with pytest.warns(RadiodeepWarning, match="The score of all goes up with the size"):
+        results = cross_validate_models({"all": GaussianNB()}, X, y, cv=5)
     page = write_report(results, tmp_path / "report.html").read_text()
     assert "<td>size alone</td>" in page
     assert f"{results['all'].size_alone.auc:.3f}" in page
     assert "Size alone: AUC" in page
     assert "(p = " in page
+    alone = results["all"].size_alone
+    assert f'<td class="number">{results["all"].equal_size_auc:.3f}</td>' in page
+    assert f'<td class="number">{alone.equal_size_auc:.3f}</td>' in page
+    assert f'<td class="number">{results["all"].score_size_correlation:.3f}</td>' in page
+    assert "At equal size: AUC" in page
+    assert f"{results['all'].n_equal_size_pairs} here" in page
+    assert 'class="note wrong">The score of all goes up with the size of the region' in page
+
+
+def test_too_few_pairs_of_equal_size_have_no_auc_in_the_report(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 2
+    size = np.exp(5 * rng.normal(size=30) + y)  # no two of them equal
+    X = pd.DataFrame({"texture": np.log(size), "noise": rng.normal(size=30)})
+    model = make_pipeline(ReliefF(1), GaussianNB())
+    with pytest.warns(RadiodeepWarning, match="too few pairs"):
+        results = cross_validate_models({"texture": model}, X, y, cv=5, size=size)
+    page = write_report(results, tmp_path / "report.html").read_text()
+    assert "At equal size: too few pairs for an AUC" in page
+    assert '<td class="number">-</td>' in page
+
+
+def test_the_effective_number_stands_beside_the_selected_features(results, tmp_path):
+    page = " ".join(write_report(results, tmp_path / "report.html").read_text().split())
+    expected = f"2 per fold, as many as {results['selected'].effective_n_features:.1f} uncorrelated"
+    assert page.count(f"Selected features: {expected}") == 1
+    assert selection_figure(results["selected"]).axes[0].get_title(loc="right") == f"selected features: {expected}"
 
 
 def test_names_that_look_like_formulas_and_any_collection_of_results(results, tmp_path):

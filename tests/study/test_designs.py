@@ -37,7 +37,7 @@ from radiodeep import (
     cross_validated_auc,
     make_phantom_cohort,
 )
-from radiodeep.exceptions import LeakageError, RadiodeepWarning, StudyError
+from radiodeep.exceptions import LeakageError, StudyError
 from radiodeep.study.description import without_prefixes
 from radiodeep.study.shared_extraction import over_positions
 from radiodeep.study.shared_selection import GivenScores, shared_scores, with_given_scores
@@ -195,47 +195,6 @@ def test_models_that_resample_do_so_inside_the_folds():
     assert (np.bincount(labels) == 30).all()
 
 
-def test_the_size_of_the_region_stands_beside_every_model():
-    cohort = make_phantom_cohort(20, random_state=2)
-    models = {
-        "texture": make_pipeline(RadiomicsExtractor(families=["glcm"]), StandardScaler(), ReliefF(2), GaussianNB())
-    }
-    result = cross_validate_models(models, cohort, cohort.labels)["texture"]
-    sizes = np.array([case.roi_size_mm for case in cohort])
-    by_hand = roc_auc_score(cohort.labels, sizes)
-    np.testing.assert_allclose(result.size_alone.auc, max(by_hand, 1 - by_hand))
-    assert result.against_size.value_b == result.size_alone.auc
-    assert result.beside.size_alone.cv == result.beside.cv
-    assert "size alone: AUC" in str(result)
-    assert result.size_correlations
-
-
-def test_size_comes_from_a_column_or_from_the_user_or_not_at_all():
-    X, y = table()
-    assert cross_validated_auc(GaussianNB(), X, y, cv=5).size_alone is None
-    volume = np.exp(np.random.default_rng(0).normal(size=40) + y)
-    given = cross_validated_auc(GaussianNB(), X, y, cv=5, size=volume)
-    found = cross_validated_auc(GaussianNB(), X.assign(original_shape_MeshVolume=volume), y, cv=5)
-    assert given.size_alone.auc == found.size_alone.auc
-    assert cross_validated_auc(GaussianNB(), X, y, cv=5, size=None).size_alone is None
-    for size, message in (
-        (volume[:3], "a number > 0 for each of the 40"),
-        ("big", "'auto', None or one size per case"),
-    ):
-        with pytest.raises(StudyError, match=message):
-            cross_validated_auc(GaussianNB(), X, y, cv=5, size=size)
-
-
-def test_features_that_are_the_size_in_disguise_are_pointed_out():
-    X, y = table(effect=0)
-    volume = np.exp(np.random.default_rng(0).normal(size=40) + 2 * y)
-    X["diameter"] = volume ** (1 / 3)
-    model = make_pipeline(ReliefF(3), GaussianNB())
-    with pytest.warns(RadiodeepWarning, match="1 of the . features that .* diameter .1.00.*beside that of size alone"):
-        result = cross_validated_auc(model, X, y, size=volume)
-    np.testing.assert_allclose(result.size_correlations["diameter"], 1.0)
-
-
 def test_how_much_alike_the_folds_selected_is_told():
     X, y = table(40, 200, effect=2.0)
     steady = cross_validated_auc(make_pipeline(ReliefF(3), GaussianNB()), X, y)
@@ -292,15 +251,6 @@ def test_scalers_that_do_more_or_less_are_not_shared(scaler):
     assert not shared_scores(shared["model"], rows, y, None, {})
 
 
-def test_smaller_regions_may_speak_for_the_last_class():
-    X, y = table()
-    volume = np.exp(np.random.default_rng(0).normal(size=40) - 2 * y)
-    alone = cross_validated_auc(GaussianNB(), X, y, cv=4, size=volume).size_alone
-    np.testing.assert_allclose(alone.auc, roc_auc_score(y, -volume))
-    assert alone.settings["1"] == "smaller regions"
-    np.testing.assert_allclose(alone.accuracy, np.mean((volume < np.median(volume)) == y))
-
-
 def test_of_repeats_and_pairs_one_row_stands_for_each_case():
     X, y = table(24, 5, effect=0.7)
     repeated = cross_validated_auc(GaussianNB(), X, y, cv=4, n_repeats=3)
@@ -313,18 +263,6 @@ def test_of_repeats_and_pairs_one_row_stands_for_each_case():
     pairs = cross_validated_auc(GaussianNB(), *few, cv="leave-pair-out")
     np.testing.assert_allclose(pairs.predictions["score"][12:], pairs.pairs.mean(axis=0))
     np.testing.assert_allclose(pairs.predictions["score"][:12], 1 - pairs.pairs.mean(axis=1))
-
-
-def test_features_selected_in_few_folds_are_not_held_against_the_size():
-    X, y = table(60, 400, effect=0)
-    result = cross_validated_auc(make_pipeline(ReliefF(5), GaussianNB()), X, y, cv=5, size=np.exp(X["f9"]).to_numpy())
-    looked_at = result.folds["selected_features"][::8]
-    counts = pd.Series([name for names in looked_at for name in names]).value_counts()
-    assert set(result.size_correlations) == set(counts[counts >= len(looked_at) / 2].index)
-    two = cross_validated_auc(
-        make_pipeline(ReliefF(5), GaussianNB()), X, y, cv=5, n_jobs=2, size=np.exp(X["f9"]).to_numpy()
-    )
-    assert two.size_correlations == result.size_correlations
 
 
 def test_a_model_that_names_columns_gets_the_table():
