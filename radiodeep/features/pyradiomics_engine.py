@@ -7,13 +7,13 @@ import SimpleITK as sitk
 
 from radiodeep.exceptions import InputError
 from radiodeep.features.pyradiomics_parameters import SITK_NAMES
+from radiodeep.features.radiomics_preparation import checked_slice_axis
 from radiodeep.features.radiomics_settings import image_types_of
 
 _OUR_SETTINGS = {
     "binWidth": "bin_width",
     "binCount": "bin_count",
     "force2D": "force_2d",
-    "force2Ddimension": "force_2d_dimension",
     "symmetricalGLCM": "symmetrical_glcm",
     "weightingNorm": "weighting_norm",
     "gldm_a": "gldm_alpha",
@@ -27,6 +27,13 @@ _OUR_SETTINGS = {
     "resegmentShape": "resegment_shape",
     "minimumROIDimensions": "minimum_roi_dimensions",
     "minimumROISize": "minimum_roi_size",
+}
+_ONLY_VALUES = {
+    "normalize_over": "image",
+    "anti_alias": False,
+    "resample_grid": "corner",
+    "in_plane": False,
+    "scale_by": "image",
 }
 
 
@@ -48,17 +55,20 @@ def pyradiomics_row(case, extractor, names):
     Raises
     ------
     InputError
-        If pyradiomics is not installed, refuses the case, or leaves a feature out.
+        If pyradiomics is not installed, does not have a setting, refuses the case, or leaves a feature out.
     """
+    _check_that_it_has_the_settings(extractor)
     featureextractor, logger = _pyradiomics()
-    voxels, roi, spacing_mm = case.read()
+    turned = case.in_stored_order() if extractor.axes == "stored" else case
+    voxels, roi, spacing_mm = turned.read()
+    slice_axis = checked_slice_axis(case, voxels.shape, spacing_mm, extractor)
     image, mask = sitk.GetImageFromArray(voxels), sitk.GetImageFromArray(roi.astype(np.uint8))
     for volume in (image, mask):
         volume.SetSpacing([float(step) for step in spacing_mm[::-1]])
     level = logger.level
     logger.setLevel(logging.ERROR)  # it warns of every choice that the settings make on purpose
     try:
-        values = _calculator(featureextractor, extractor).execute(image, mask)
+        values = _calculator(featureextractor, extractor, slice_axis).execute(image, mask)
     except (ValueError, RuntimeError) as error:
         raise InputError(f"pyradiomics refuses the case: {error}") from error
     finally:
@@ -80,13 +90,33 @@ def _pyradiomics():
     return featureextractor, logger
 
 
-def _calculator(featureextractor, extractor):
-    calculator = featureextractor.RadiomicsFeatureExtractor(**_translated(extractor))
+def _check_that_it_has_the_settings(extractor):
+    """Raise an InputError for settings that pyradiomics does not have."""
+    chosen = {}
+    if extractor.normalize:
+        chosen["normalize_over"] = extractor.normalize_over
+    if extractor.resample_mm is not None:
+        chosen |= {"anti_alias": extractor.anti_alias, "resample_grid": extractor.resample_grid}
+    for filter_settings, overrides in image_types_of(extractor.image_types).values():
+        chosen |= {name: filter_settings[name] for name in ("in_plane", "scale_by") if name in filter_settings}
+        own = [name for name, value in chosen.items() if value != _ONLY_VALUES[name]]
+        if own:
+            raise InputError(
+                f"pyradiomics has no {own[0]}={chosen[own[0]]!r}. Use engine='radiodeep', or {own[0]}="
+                f"{_ONLY_VALUES[own[0]]!r}."
+            )
+        if isinstance(overrides.get("bin_width"), dict):
+            raise InputError("pyradiomics has one bin_width for each image type. Use engine='radiodeep', or a number.")
+
+
+def _calculator(featureextractor, extractor, slice_axis):
+    calculator = featureextractor.RadiomicsFeatureExtractor(**_translated(extractor, slice_axis))
     calculator.disableAllImageTypes()
     names = {ours: theirs for theirs, ours in _OUR_SETTINGS.items()}
     for image_type, (filter_settings, overrides) in image_types_of(extractor.image_types).items():
         own = {names.get(name, name): value for name, value in overrides.items()}
-        calculator.enableImageTypeByName(image_type, customArgs={**filter_settings, **own})
+        filters = {name: value for name, value in filter_settings.items() if name not in _ONLY_VALUES}
+        calculator.enableImageTypeByName(image_type, customArgs={**filters, **own})
     calculator.disableAllFeatures()
     families = (
         extractor.families if isinstance(extractor.families, dict) else dict.fromkeys(extractor.chosen_families())
@@ -96,15 +126,13 @@ def _calculator(featureextractor, extractor):
     return calculator
 
 
-def _translated(extractor):
+def _translated(extractor, slice_axis):
     settings = {theirs: getattr(extractor, ours) for theirs, ours in _OUR_SETTINGS.items()}
+    settings["force2Ddimension"] = slice_axis
     settings["distances"] = [int(step) for step in extractor.distances]
     settings["additionalInfo"] = False
-    if not extractor.force_2d and "shape2D" in extractor.chosen_families():
-        settings |= {
-            "force2D": True,
-            "force2Ddimension": 0,
-        }  # pyradiomics asks for it; on one slice texture is the same
+    if "shape2D" in extractor.chosen_families():
+        settings["force2D"] = True  # pyradiomics asks for it; on one slice texture is the same
     settings["label"] = 1  # the mask that is handed over has this one
     if settings["binCount"] is None:
         del settings["binCount"]

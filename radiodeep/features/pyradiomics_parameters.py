@@ -160,7 +160,8 @@ def _read(content):
     if content.get("voxelSetting"):
         raise InputError("'voxelSetting' asks for feature maps, which are not supported. Take this section out.")
     settings = content.get("setting") or {}
-    parameters = {"normalize_scale": 1.0, **_read_settings(settings, "setting", _all_filter_settings())}
+    own_defaults = {"axes": "stored", "force_2d_dimension": 0, "normalize_scale": 1.0}
+    parameters = {**own_defaults, **_read_settings(settings, "setting", _all_filter_settings())}
     if settings.get("interpolator", True) is None:  # pyradiomics then resamples nothing
         parameters.pop("resample_mm", None)
     image_types = _read_image_types(content.get("imageType") or {"Original": {}}, settings)

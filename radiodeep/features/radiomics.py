@@ -6,30 +6,27 @@ import numpy as np
 from sklearn.base import clone
 
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import InputError, RoiTooSmallError
+from radiodeep.exceptions import InputError
 from radiodeep.features.pyradiomics_engine import pyradiomics_row
 from radiodeep.features.pyradiomics_parameters import read_parameters
-from radiodeep.features.radiomics_defaults import (
-    check_dimensions,
-    default_families,
-    dimensions_and_spacing,
-    n_dimensions_of,
-    warn_of_flat_images,
+from radiodeep.features.radiomics_defaults import default_families, dimensions_and_spacing, warn_of_flat_images
+from radiodeep.features.radiomics_dependence import acquisition_needs, unit_bound_features
+from radiodeep.features.radiomics_measurement import intensity_ranges, measured_row
+from radiodeep.features.radiomics_settings import (
+    RULES,
+    check_bin_widths,
+    check_families,
+    did_you_mean,
+    image_types_of,
+    with_settings_of_before,
 )
-from radiodeep.features.radiomics_plan import MeasurementPlan
-from radiodeep.features.radiomics_settings import RULES, check_families, did_you_mean, image_types_of
-from radiodeep.features.radiomics_warnings import warn_of_flat_region, warn_of_two_levels
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.handcrafted.catalogue import (
     SHAPE_FAMILIES,
     feature_names,
     region_features,
 )
-from radiodeep.handcrafted.region import bounding_box
-from radiodeep.imaging.crop import bounding_box as box_with_margin
-from radiodeep.imaging.filters import filter_names, filtered_images
-from radiodeep.imaging.intensity import normalize_intensities, resegment
-from radiodeep.imaging.resample import resample
+from radiodeep.imaging.filters import filter_names
 from radiodeep.progress import announced_if_slow
 
 
@@ -56,11 +53,16 @@ class RadiomicsExtractor(StatelessExtractor):
         Of "Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential",
         "Gradient", "LBP2D", "LBP3D"; only "Original" by default. A dict gives each its settings, as
         ``{"Original": {}, "LoG": {"sigma": [1, 3]}}`` (sigma in mm); `bin_width` and the other settings
-        of texture may differ by image type. Shape is calculated once.
+        of texture may differ by image type, `bin_width` also by image: ``{"wavelet-LLL": 5.0, ...}``. "LoG" and
+        "Gradient" take ``"in_plane": True``, "Square", "SquareRoot", "Logarithm" and "Exponential"
+        ``"scale_by": "region"`` or a number (see Notes). Shape is calculated once.
     force_2d : bool, default=False
-        Look at texture slice by slice, e.g. for thick slices.
-    force_2d_dimension : {0, 1, 2}, default=0
-        The axis across the slices, in (z, y, x).
+        Look at texture and wavelets slice by slice, e.g. for thick slices. As in pyradiomics, "LoG" and "Gradient"
+        still look at the neighbouring slices unless they are given ``"in_plane": True``.
+    force_2d_dimension : {None, 0, 1, 2}, default=None
+        The axis across the slices, in (z, y, x) of `axes`, for `force_2d`, "shape2D", "LBP2D" and filters in the plane.
+        None is the plane in which each image was acquired: across the axis of the largest spacing, axial where no
+        spacing is more than 5 % larger than the axial one. pyradiomics has 0.
     distances : sequence of int, default=(1,)
         Distances of the neighbours in GLCM, GLDM and NGTDM, in voxels.
     symmetrical_glcm : bool, default=True
@@ -75,7 +77,13 @@ class RadiomicsExtractor(StatelessExtractor):
     max_gray_levels : int, default=1024
         More grey levels than this are an error, not a full memory.
     normalize : bool, default=False
-        Bring the whole image to mean 0 and standard deviation `normalize_scale` first.
+        Bring the image to mean 0 and standard deviation `normalize_scale` first.
+    normalize_over : {"image", "percentiles", "body", "ring", "region"}, default="image"
+        The voxels whose mean and deviation these are: all of the image (as in pyradiomics), those from its 1st to its
+        99th percentile, those brighter than the background, those within `ring_mm` of the region, or the region.
+        Only the last two are independent of the field of view.
+    ring_mm : float, default=10
+        Width of the ring about the region for ``normalize_over="ring"``.
     normalize_scale : float, default=100
         With 100 a bin width of 5 to 25 is useful.
     remove_outliers : float, optional
@@ -85,6 +93,12 @@ class RadiomicsExtractor(StatelessExtractor):
         region has one voxel is always kept.
     interpolator : str, default="bspline"
         "bspline", "linear", "nearest" or another of `radiodeep.imaging.resample.INTERPOLATORS`.
+    anti_alias : bool, default=False
+        Before resampling to larger voxels, smooth the image as such voxels would have done, and cut interpolated values
+        off at the range of the source. pyradiomics does neither: noise finer than the new voxels stays.
+    resample_grid : {"corner", "region"}, default="corner"
+        Where the new voxels lie: counted from the corner of the image, as in pyradiomics, so that another crop of the
+        same image moves them; or centred on the region's box.
     pre_crop : bool, default=False
         Crop to the region and `pad_distance` voxels before the filters, which then see the border of
         the crop as that of the image.
@@ -104,8 +118,13 @@ class RadiomicsExtractor(StatelessExtractor):
         Axes along which the region must have more than one voxel.
     minimum_roi_size : int, optional
         A region must have more voxels than this.
+    axes : {"anatomical", "stored"}, default="anatomical"
+        The order of axes of images from files. "anatomical": towards superior, posterior and left, so that a lesion has
+        the same features however its file is stored. "stored": as in the file, which is pyradiomics' order. They
+        differ for files that are not stored as LPS, see Notes.
     engine : {"radiodeep", "pyradiomics"}, default="radiodeep"
-        "pyradiomics" runs the original, where it is installed, for cross-checking: the same table.
+        "pyradiomics" runs the original, where it is installed, for cross-checking: the same table. It is given the
+        same arrays, and does not have the settings that are said above not to be its own.
 
     Attributes
     ----------
@@ -121,13 +140,30 @@ class RadiomicsExtractor(StatelessExtractor):
     Warns
     -----
     RadiodeepWarning
-        In `fit`, if the default families are those for 2-D images.
+        In `fit`, if the default families are those for 2-D images. In `transform`, if a region falls into one or two
+    grey levels, or the image ends within the ring that normalises it.
 
     Notes
     -----
-    A region that falls into a single grey level has no texture; a `RadiodeepWarning` names it.
     Resampled images keep the type of their intensities: those of integers are cut off, not rounded,
     as pyradiomics does it.
+
+    **Order of axes.** For files that are not stored as LPS, anatomical order gives other values than pyradiomics for
+    what is named after an axis: Maximum2DDiameterSlice, -Row and -Column and the sub-bands of wavelets ("LLH" has high
+    frequencies along z) change places, and `force_2d_dimension` counts other axes. Where pyradiomics depends on the
+    direction in which an axis is gone through (wavelets, ties of "LBP2D", the corner that resampling begins at), so do
+    these. All else is equal but for rounding.
+
+    **Field of view.** By definition, and in pyradiomics too, some features depend on what the image shows far from the
+    lesion, and on single bright voxels there: all under ``normalize=True``, and those of "Square", "SquareRoot",
+    "Logarithm" and "Exponential", which are scaled by the largest magnitude in the image. Features of cases with
+    different fields of view, or of a crop and the whole image, are then not comparable. The ways out:
+    ``normalize_over="ring"`` or "region", and ``"scale_by": "region"`` or a fixed number, the intensity that these
+    filters leave as it is (1000 for Hounsfield units), for each of the four image types. With `resample_mm` the grid
+    depends on where the image begins unless ``resample_grid="region"``. "LoG" and "Wavelet" see a few sigma or voxels.
+
+    **Units.** With `bin_width` all texture is bound to the unit of the images, which MR, ultrasound and photographs do
+    not have; with `bin_count` it is not, but most features of first order still are. `unit_bound_features` lists them.
 
     References
     ----------
@@ -163,7 +199,7 @@ class RadiomicsExtractor(StatelessExtractor):
         families=None,
         image_types=None,
         force_2d=False,
-        force_2d_dimension=0,
+        force_2d_dimension=None,
         distances=(1,),
         symmetrical_glcm=True,
         weighting_norm=None,
@@ -171,10 +207,14 @@ class RadiomicsExtractor(StatelessExtractor):
         voxel_array_shift=0.0,
         max_gray_levels=1024,
         normalize=False,
+        normalize_over="image",
+        ring_mm=10.0,
         normalize_scale=100.0,
         remove_outliers=None,
         resample_mm=None,
         interpolator="bspline",
+        anti_alias=False,
+        resample_grid="corner",
         pre_crop=False,
         pad_distance=5,
         resegment_range=None,
@@ -183,6 +223,7 @@ class RadiomicsExtractor(StatelessExtractor):
         label=None,
         minimum_roi_dimensions=2,
         minimum_roi_size=None,
+        axes="anatomical",
         engine="radiodeep",
     ):
         self.bin_width = bin_width
@@ -198,10 +239,14 @@ class RadiomicsExtractor(StatelessExtractor):
         self.voxel_array_shift = voxel_array_shift
         self.max_gray_levels = max_gray_levels
         self.normalize = normalize
+        self.normalize_over = normalize_over
+        self.ring_mm = ring_mm
         self.normalize_scale = normalize_scale
         self.remove_outliers = remove_outliers
         self.resample_mm = resample_mm
         self.interpolator = interpolator
+        self.anti_alias = anti_alias
+        self.resample_grid = resample_grid
         self.pre_crop = pre_crop
         self.pad_distance = pad_distance
         self.resegment_range = resegment_range
@@ -210,7 +255,11 @@ class RadiomicsExtractor(StatelessExtractor):
         self.label = label
         self.minimum_roi_dimensions = minimum_roi_dimensions
         self.minimum_roi_size = minimum_roi_size
+        self.axes = axes
         self.engine = engine
+
+    def __setstate__(self, state):
+        super().__setstate__(with_settings_of_before(state))
 
     @classmethod
     def from_pyradiomics(cls, params):
@@ -220,7 +269,7 @@ class RadiomicsExtractor(StatelessExtractor):
         ----------
         params : path-like
             YAML or JSON, with `setting`, `imageType` and `featureClass`. What the file leaves out has
-            pyradiomics' default (its `normalizeScale` is 1, where the default here is 100).
+            pyradiomics' default: `normalize_scale` is 1, `force_2d_dimension` is 0, and axes are those of the files.
 
         Returns
         -------
@@ -239,7 +288,8 @@ class RadiomicsExtractor(StatelessExtractor):
         >>> path = Path(tempfile.mkdtemp(), "params.yaml")
         >>> _ = path.write_text("setting: {binWidth: 10, resampledPixelSpacing: [1, 1, 3]}")
         >>> RadiomicsExtractor.from_pyradiomics(path)
-        RadiomicsExtractor(bin_width=10.0, normalize_scale=1.0, resample_mm=(3.0, 1.0, 1.0))
+        RadiomicsExtractor(axes='stored', bin_width=10.0, force_2d_dimension=0,
+                           normalize_scale=1.0, resample_mm=(3.0, 1.0, 1.0))
         """
         return cls(**read_parameters(params))
 
@@ -271,14 +321,18 @@ class RadiomicsExtractor(StatelessExtractor):
 
     def _rows(self, cases):
         names = self.get_feature_names_out()
-        plan = None if self.engine == "pyradiomics" else MeasurementPlan(self)
-        if plan is not None:
+        plans = {}  # slice axis -> plan
+        if self.engine != "pyradiomics":
             _load_kernels()
         rows = np.empty((len(cases), len(names)))
         for row, case in zip(rows, cases, strict=True):
             case = self._with_label(case)
             try:
-                row[:] = self._pyradiomics_row(case, names) if plan is None else self._row(case, plan)
+                row[:] = (
+                    pyradiomics_row(case, self, names)
+                    if self.engine == "pyradiomics"
+                    else measured_row(case, self, plans)
+                )
             except InputError as error:
                 named = str(error).startswith(f"{case.id}:")
                 raise (error if named else type(error)(f"{case.id}: {error}")) from error
@@ -291,7 +345,7 @@ class RadiomicsExtractor(StatelessExtractor):
         images = [
             image
             for image_type, (filter_settings, _) in image_types_of(self.image_types).items()
-            for image in filter_names(image_type, filter_settings, self.flat_axis())
+            for image in filter_names(image_type, filter_settings, 0 if self.force_2d else None)
         ]
         names = [f"original_{name}" for name in shape] + [f"{image}_{name}" for image in images for name in others]
         return np.array(names, dtype=object)
@@ -308,11 +362,34 @@ class RadiomicsExtractor(StatelessExtractor):
         """Return the names of the families that are calculated."""
         return default_families(getattr(self, "n_dimensions_", 3)) if self.families is None else list(self.families)
 
-    def intensity_range(self, case):
-        """Return the lowest and the highest intensity of a case's region, after all that is done before binning."""
-        voxels, _, roi, _ = self._prepared(self._with_label(case))
-        values = voxels[roi]
-        return float(values.min()), float(values.max())
+    def intensity_ranges(self, case):
+        """Return the lowest and highest intensities of a case's region before binning, as a dict of dicts of pairs.
+
+        Under the image types, and in them under the names of the images.
+        """
+        return intensity_ranges(self._with_label(case), self)
+
+    def acquisition_needs(self):
+        """Return what images must share to be comparable: of "spacing", "field", "orientation" and "intensity"."""
+        return acquisition_needs(self)
+
+    def unit_bound_features(self):
+        """Return the names of the features that change if an image is multiplied by a constant.
+
+        They are not comparable between images without a physical unit, e.g. of MR.
+
+        Returns
+        -------
+        list of str
+
+        Examples
+        --------
+        >>> from radiodeep import RadiomicsExtractor
+        >>> extractor = RadiomicsExtractor(families=["firstorder", "glcm"], bin_count=32)
+        >>> len(extractor.unit_bound_features()), len(extractor.get_feature_names_out())
+        (14, 42)
+        """
+        return unit_bound_features(self)
 
     def chosen_names(self):
         """Return the names of the chosen features, "glcm_Contrast", in the order of the catalogue."""
@@ -330,10 +407,6 @@ class RadiomicsExtractor(StatelessExtractor):
             )
         return [name for name in names if name in wanted or name.startswith(whole)]
 
-    def flat_axis(self):
-        """Return the axis that texture does not look along, None in 3-D."""
-        return self.force_2d_dimension if self.force_2d else None
-
     def _with_label(self, case):
         return case.replace(mask_label=self.label) if self.label is not None and case.mask_label is None else case
 
@@ -348,83 +421,10 @@ class RadiomicsExtractor(StatelessExtractor):
                 warn_of_flat_images(case, spacing_mm)
             return
 
-    def _check_dimensions(self, case_id, voxels):
-        if self.families is None and hasattr(self, "n_dimensions_"):
-            check_dimensions(case_id, n_dimensions_of(voxels), self.n_dimensions_)
-
-    def _pyradiomics_row(self, case, names):
-        self._check_dimensions(case.id, case.read()[0])
-        return pyradiomics_row(case, self, names)
-
-    def _row(self, case, plan):
-        voxels, shape_roi, roi, spacing_mm = self._prepared(case)
-        box = bounding_box(roi)
-        self._check_size(box, roi)
-        roi_in_box, parts, flat_images = roi[box], [], []
-        together = plan.together is not None and shape_roi is roi  # one crop serves shape and the first image
-        if plan.shape is not None and not together:
-            parts.append(plan.shape(voxels[box], shape_roi[box], spacing_mm)[0])
-        first = together
-        for image_type, filter_settings, measure in plan.image_types:
-            if image_type == "Original":
-                images = (("original", voxels[box]),)
-            else:
-                images = filtered_images(
-                    voxels, box, spacing_mm, image_type, filter_settings, self.flat_axis(), roi_in_box
-                )
-            for name, image in images:
-                try:
-                    values, n_levels = (plan.together if first else measure)(image, roi_in_box, spacing_mm)
-                except InputError as error:
-                    if name == "original":
-                        raise
-                    raise type(error)(f"in the derived image '{name}': {error}") from error
-                first = False
-                parts.append(values)
-                if n_levels == 1:
-                    flat_images.append(name)
-                elif n_levels == 2 and name == "original" and self.bin_count is None:
-                    warn_of_two_levels(case, voxels[box][roi_in_box])
-        if flat_images:
-            warn_of_flat_region(case, flat_images, voxels[box][roi_in_box])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _prepared(self, case):
-        """Return the voxels that filters may see, the regions of shape and of all else, and the spacing."""
-        if self.normalize:
-            case = normalize_intensities(case, scale=self.normalize_scale, outlier_sd=self.remove_outliers)
-        if self.resample_mm is not None:
-            case = case.in_memory()  # the image is asked for its dimensions before it is cropped
-            self._check_dimensions(case.id, case.voxels)
-            case = resample(case, self.resample_mm, self.interpolator, self.pad_distance)
-        voxels, roi, spacing_mm = case.read()
-        if self.resample_mm is None:
-            self._check_dimensions(case.id, voxels)
-        if self.pre_crop and self.resample_mm is None:
-            around = box_with_margin(roi, [self.pad_distance] * 3)
-            voxels, roi = voxels[around], roi[around]
-        if self.resegment_range is None:
-            return voxels, roi, roi, spacing_mm
-        kept = resegment(voxels, roi, self.resegment_range, self.resegment_mode)
-        return voxels, kept if self.resegment_shape else roi, kept, spacing_mm
-
-    def _check_size(self, box, roi):
-        sizes = [side.stop - side.start for side in box]
-        if sum(size > 1 for size in sizes) < self.minimum_roi_dimensions and max(sizes) > 1:
-            raise RoiTooSmallError(
-                f"The region spans {' x '.join(map(str, sizes))} voxels (z, y, x). Expected more than one voxel along "
-                f"{self.minimum_roi_dimensions} axes; outline more of the lesion or lower minimum_roi_dimensions."
-            )
-        if self.minimum_roi_size is not None and np.count_nonzero(roi[box]) <= self.minimum_roi_size:
-            raise RoiTooSmallError(
-                f"The region has {np.count_nonzero(roi[box])} voxels. Expected more than minimum_roi_size="
-                f"{self.minimum_roi_size}; outline more of the lesion or lower that parameter."
-            )
-
     def _check_settings(self):
         self._require({name: (holds(getattr(self, name), self), allowed) for name, (holds, allowed) in RULES.items()})
         check_families(self.families)
-        image_types_of(self.image_types)
+        check_bin_widths(self.image_types, self.force_2d)
         self.chosen_names()
 
 

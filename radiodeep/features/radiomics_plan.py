@@ -1,11 +1,20 @@
 """The settings of `RadiomicsExtractor` in, functions that measure regions with them out."""
 
+from collections.abc import Mapping
+
 from radiodeep.features.radiomics_settings import TEXTURE_SETTINGS, image_types_of
 from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names, region_measurer
+from radiodeep.imaging.filters import filter_names
 
 
 class MeasurementPlan:
     """What is the same for all cases: checked settings, and a function per image type that measures a region.
+
+    Parameters
+    ----------
+    extractor : RadiomicsExtractor
+    slice_axis : {0, 1, 2}
+        The axis across the slices, for texture slice by slice and the shape in the plane.
 
     Attributes
     ----------
@@ -13,17 +22,17 @@ class MeasurementPlan:
         Measures the families of shape.
     together : callable or None
         Measures shape and the texture of the first image, if that is the original, in one go.
-    image_types : list of (image type, settings of its filter, callable)
+    image_types : list of (image type, settings of its filter, dict from image name to callable)
     """
 
-    def __init__(self, extractor):
+    def __init__(self, extractor, slice_axis):
         families = extractor.chosen_families()
         chosen = set(extractor.chosen_names()) if isinstance(extractor.families, dict) else None
         shape = [family for family in families if family in SHAPE_FAMILIES]
         texture = [family for family in families if family not in SHAPE_FAMILIES]
         types = image_types_of(extractor.image_types)
-        plane = extractor.flat_axis()
-        plane_of_shape = 0 if plane is None and "shape2D" in shape else plane
+        plane = slice_axis if extractor.force_2d else None
+        plane_of_shape = slice_axis if "shape2D" in shape else plane
 
         def measurer(wanted, overrides, flat_axis=plane):
             settings = {name: overrides.get(name, getattr(extractor, name)) for name in TEXTURE_SETTINGS}
@@ -34,13 +43,28 @@ class MeasurementPlan:
 
         self.shape = measurer(shape, {}, plane_of_shape) if shape else None
         self.image_types = [
-            (image_type, filter_settings, measurer(texture, overrides))
+            (image_type, filter_settings, _by_image(measurer, texture, image_type, filter_settings, overrides, plane))
             for image_type, (filter_settings, overrides) in types.items()
             if texture
         ]
-        overrides_of_original = types["Original"][1] if next(iter(types)) == "Original" else None
+        overrides_of_original = None
+        if next(iter(types)) == "Original":
+            overrides_of_original = _overrides_of("original", types["Original"][1])
         both = shape and texture and overrides_of_original is not None and plane_of_shape == plane
         self.together = measurer(families, overrides_of_original) if both else None
+
+
+def _by_image(measurer, texture, image_type, filter_settings, overrides, flat_axis):
+    """Return image name -> callable; the same for all images of a type unless their bin widths differ."""
+    names = filter_names(image_type, filter_settings, flat_axis)
+    if isinstance(overrides.get("bin_width"), Mapping):
+        return {name: measurer(texture, _overrides_of(name, overrides)) for name in names}
+    return dict.fromkeys(names, measurer(texture, overrides))
+
+
+def _overrides_of(name, overrides):
+    width = overrides.get("bin_width")
+    return {**overrides, "bin_width": width[name]} if isinstance(width, Mapping) else overrides
 
 
 def _selected(measure, kept):

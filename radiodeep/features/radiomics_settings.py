@@ -1,6 +1,7 @@
 """What the settings of `RadiomicsExtractor` may be."""
 
 import difflib
+import json
 from collections.abc import Collection, Mapping
 from numbers import Integral, Real
 
@@ -9,9 +10,10 @@ import numpy as np
 from radiodeep.exceptions import InputError
 from radiodeep.handcrafted.catalogue import FAMILIES
 from radiodeep.handcrafted.neighbours import WEIGHTING_NORMS
-from radiodeep.imaging.filters import IMAGE_TYPES, check_filter_settings
-from radiodeep.imaging.intensity import RESEGMENT_MODES
-from radiodeep.imaging.resample import INTERPOLATORS
+from radiodeep.imaging.filters import IMAGE_TYPES, check_filter_settings, filter_names
+from radiodeep.imaging.intensity import NORMALIZATION_PARTS, RESEGMENT_MODES
+from radiodeep.imaging.resample import GRIDS, INTERPOLATORS
+from radiodeep.rows.cache import canonical
 
 # Settings that go to every image as they are, and that an image type may have for itself.
 TEXTURE_SETTINGS = (
@@ -25,7 +27,16 @@ TEXTURE_SETTINGS = (
     "gldm_alpha",
 )
 
+AXES = ("anatomical", "stored")
 ENGINES = ("radiodeep", "pyradiomics")
+# What extractors did that were saved before these settings existed.
+_BEFORE = {
+    "axes": "stored",
+    "normalize_over": "image",
+    "ring_mm": 10.0,
+    "anti_alias": False,
+    "resample_grid": "corner",
+}
 
 
 def _real(value):
@@ -62,7 +73,7 @@ RULES = {
     ),
     "bin_count": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
     "force_2d": (_truth, "True or False"),
-    "force_2d_dimension": (lambda value, _: _whole(value, 0, 2), "0, 1 or 2 (z, y, x)"),
+    "force_2d_dimension": (lambda value, _: value is None or _whole(value, 0, 2), "None, 0, 1 or 2 (z, y, x)"),
     "distances": (
         lambda value, _: _listed(value) and all(_whole(step, 1, 20) for step in value),
         "a sequence of ints from 1 to 20, as (1,)",
@@ -76,6 +87,8 @@ RULES = {
     "voxel_array_shift": (lambda value, _: _real(value), "a finite float"),
     "max_gray_levels": (lambda value, _: _whole(value, 1, 65534), "an int from 1 to 65534"),
     "normalize": (_truth, "True or False"),
+    "normalize_over": (lambda value, _: value in NORMALIZATION_PARTS, f"one of {', '.join(NORMALIZATION_PARTS)}"),
+    "ring_mm": (lambda value, _: _positive(value), "a float > 0"),
     "normalize_scale": (lambda value, _: _positive(value), "a float > 0"),
     "remove_outliers": (lambda value, _: value is None or _positive(value), "None or a float > 0"),
     "resample_mm": (
@@ -83,6 +96,8 @@ RULES = {
         "None, a float >= 0, or three (z, y, x)",
     ),
     "interpolator": (lambda value, _: value in INTERPOLATORS, f"one of {', '.join(INTERPOLATORS)}"),
+    "anti_alias": (_truth, "True or False"),
+    "resample_grid": (lambda value, _: value in GRIDS, f"one of {', '.join(GRIDS)}"),
     "pre_crop": (_truth, "True or False"),
     "pad_distance": (lambda value, _: _whole(value, 0), "an int >= 0"),
     "resegment_range": (
@@ -94,8 +109,33 @@ RULES = {
     "label": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
     "minimum_roi_dimensions": (lambda value, _: _whole(value, 1, 3), "1, 2 or 3"),
     "minimum_roi_size": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
+    "axes": (lambda value, _: value in AXES, f"one of {', '.join(AXES)}"),
     "engine": (lambda value, _: value in ENGINES, f"one of {', '.join(ENGINES)}"),
 }
+
+
+def with_settings_of_before(state):
+    """Complete the state of an extractor that was saved without some settings, which then computes as it did.
+
+    Its axes are those of the files, which was all that there was; the axis across the slices was named.
+    """
+    missing = {name: value for name, value in _BEFORE.items() if name not in state}
+    if missing and "training_settings_" in state:
+        trained = {**canonical(missing), **json.loads(state["training_settings_"])}
+        missing["training_settings_"] = json.dumps(trained, sort_keys=True)
+    return {**state, **missing}
+
+
+def check_bin_widths(image_types, force_2d):
+    """Raise an InputError for a 'bin_width' of an image type that is a dict and not from all names of its images."""
+    for image_type, (filter_settings, overrides) in image_types_of(image_types).items():
+        given = overrides.get("bin_width")
+        names = filter_names(image_type, filter_settings, 0 if force_2d else None)
+        if isinstance(given, Mapping) and set(given) != set(names):
+            raise InputError(
+                f"The 'bin_width' of {image_type}, as a dict, must be from all names of its images: "
+                f"{', '.join(names)}. Got {given!r} instead.{did_you_mean(given, names)}"
+            )
 
 
 def check_families(families):
@@ -159,6 +199,10 @@ def image_types_of(image_types):
         check_filter_settings(image_type, filter_settings)
         for name, value in overrides.items():
             holds, allowed = RULES[name]
+            if name == "bin_width" and isinstance(value, Mapping) and value:
+                if all(map(_positive, value.values())):
+                    continue
+                allowed = "a float > 0, or a dict of them from the names of its images"
             if value is not None and not holds(value, None):
                 raise InputError(f"The '{name}' of {image_type} must be {allowed}. Got {value!r} instead.")
         types[image_type] = filter_settings, overrides

@@ -53,3 +53,46 @@ def test_flat_regions_have_no_width():
 def test_aims_that_are_no_numbers_of_levels_are_refused(aim):
     with pytest.raises(InputError, match="2 <= fewest < most"):
         suggest_bin_width([lesion(0, 9)], fewest=aim[0], most=aim[1])
+
+
+def test_every_image_gets_a_width_of_its_own_that_the_extractor_takes():
+    cohort = make_phantom_cohort(4, random_state=3)
+    types = {"Original": {}, "Wavelet": {"wavelet": "haar"}, "LoG": {"sigma": [1.0, 4.0], "gldm_alpha": 1}}
+    families = ["firstorder", "glcm"]
+    advice = suggest_bin_width(cohort, RadiomicsExtractor(families=families, image_types=types, force_2d=True))
+    extractor = RadiomicsExtractor(families=families, image_types=advice.image_types, force_2d=True)
+    names = [name.split("_")[0] for name in extractor.get_feature_names_out()]
+    assert list(advice.widths) == list(dict.fromkeys(names))
+    assert advice.bin_width == advice.widths["original"]
+    assert advice.image_types["LoG"]["gldm_alpha"] == 1
+    assert str(advice).splitlines()[1].startswith("wavelet-LH: bin_width=")
+    assert len(str(advice).splitlines()) == 7
+    ranges = [extractor.intensity_ranges(case) for case in cohort]
+    values = extractor.fit_transform(cohort)
+    for image, width in advice.widths.items():
+        within = advice.table.loc[(image, width), "within"]
+        image_type = {"o": "Original", "w": "Wavelet", "l": "LoG"}[image[0]]
+        ends = np.array([one[image_type][image] for one in ranges])
+        levels = np.floor(ends[:, 1] / width) - np.floor(ends[:, 0] / width) + 1
+        assert within == ((levels >= 16) & (levels <= 128)).mean() > 0.9
+        alone = {image_type: {**types[image_type], "bin_width": width}}
+        texture = RadiomicsExtractor(families=families, image_types=alone, force_2d=True)
+        chosen = [name.split("_")[0] == image for name in texture.get_feature_names_out()]
+        expected = texture.fit_transform(cohort)[:, chosen]
+        np.testing.assert_array_equal(values[:, [name == image for name in names]], expected)
+
+
+def test_widths_that_are_not_for_the_images_of_a_type_are_refused():
+    for widths, message in (
+        ({"wavelet-LL": 1.0}, "'bin_width' of Wavelet, as a dict, must be from all names of its images: wavelet-LLH"),
+        ({"wavelet-LLH": 0}, "'bin_width' of Wavelet must be a float > 0, or a dict of them from the names"),
+        ({}, "'bin_width' of Wavelet must be a float > 0. Got {}"),
+    ):
+        with pytest.raises(InputError, match=message):
+            RadiomicsExtractor(image_types={"Wavelet": {"bin_width": widths}}).fit([])
+
+
+def test_an_image_that_is_flat_in_all_regions_is_named():
+    flat = Case(np.full((6, 6, 6), 5.0), np.ones((6, 6, 6), bool), "flat", spacing_mm=(1, 1, 1))
+    with pytest.raises(InputError, match="All regions are flat in the image 'gradient': no bin width"):
+        suggest_bin_width([flat], RadiomicsExtractor(image_types=["Gradient"]))

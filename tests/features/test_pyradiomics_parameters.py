@@ -28,7 +28,7 @@ setting:
   removeOutliers: 3
   padDistance: 8
   force2D: true
-  force2Ddimension: 0
+  force2Ddimension: 1
   distances: [1, 2]
   resegmentRange: [-3, 3]
   resegmentMode: sigma
@@ -60,6 +60,7 @@ def test_every_setting_arrives(write):
     extractor = RadiomicsExtractor.from_pyradiomics(write(FULL))
     parameters = extractor.get_params()
     expected = {
+        "axes": "stored",
         "bin_width": 10.0,
         "bin_count": None,
         "families": {"shape": None, "firstorder": ["Mean", "90Percentile"], "glcm": ["Contrast"]},
@@ -69,7 +70,7 @@ def test_every_setting_arrives(write):
             "Wavelet": {"wavelet": "db2"},
         },
         "force_2d": True,
-        "force_2d_dimension": 0,
+        "force_2d_dimension": 1,
         "distances": (1, 2),
         "symmetrical_glcm": False,
         "weighting_norm": "euclidean",
@@ -97,7 +98,8 @@ def test_every_setting_arrives(write):
 
 def test_an_empty_file_is_pyradiomics_with_its_defaults(write):
     extractor = RadiomicsExtractor.from_pyradiomics(write(""))
-    assert extractor.get_params() == RadiomicsExtractor(normalize_scale=1.0).get_params()
+    expected = RadiomicsExtractor(axes="stored", force_2d_dimension=0, normalize_scale=1.0)
+    assert extractor.get_params() == expected.get_params()
 
 
 def test_json_is_read_as_well(write):
