@@ -4,14 +4,20 @@ import warnings
 from collections import Counter
 from typing import NamedTuple
 
+import numpy as np
+
 from radiodeep.exceptions import RadiodeepWarning
 
 _DIFFERENT = 1.1
+_OTHER_SCALE = 4.0  # of the spreads of regions; lesions alone differ by less in most cohorts
+_MOST_VALUES = 10_000  # of a region: enough for percentiles, and quick
 _CONSEQUENCES = {
     "spacing": "Its features depend on the voxel size, so they tell scanners apart. Bring all images to one voxel size "
     "(resample_mm of RadiomicsExtractor, pixel_mm of DeepFeatureExtractor), or leave out those that differ.",
     "orientation": "It measures along the axes of the file (axes='stored'), so some features depend on them. Use "
     "axes='anatomical'.",
+    "intensity": "Its grey levels have one width for all images (bin_width), so its texture depends on the scale of "
+    "each. If scanners chose that, as in MR, use bin_count=32, or normalize=True with normalize_over='ring'.",
     "field": "It computes with the intensities of the whole image (normalize, Square, SquareRoot, Logarithm, "
     "Exponential), so its features depend on how much of the body the image shows. Let it look at the region "
     "(normalize_over='ring' or 'region', 'scale_by': 'region'), or crop all images alike.",
@@ -31,19 +37,35 @@ class Acquisition(NamedTuple):
         Where the x, y and z axes of the file point to, e.g. "RAS"; "" if unknown.
     field_mm : tuple of three floats
         Extent of the image in (z, y, x) order.
+    spread : float or None
+        From the 1st to the 99th percentile of the region, in an image without a known unit (whole numbers, none of
+        them negative: MR, ultrasound, photographs). None for others, e.g. Hounsfield units and uptake values.
     """
 
     n_dimensions: int
     spacing_mm: tuple
     orientation: str
     field_mm: tuple
+    spread: float | None = None
 
     @classmethod
-    def of(cls, shape, spacing_mm, orientation):
+    def of(cls, shape, spacing_mm, orientation, spread=None):
         """Return the acquisition of an image of a shape (z, y, x)."""
         spacing_mm = tuple(float(step) for step in spacing_mm)
         field_mm = tuple(size * step for size, step in zip(shape, spacing_mm, strict=True))
-        return cls(2 if shape[0] == 1 else 3, spacing_mm, orientation, field_mm)
+        return cls(2 if shape[0] == 1 else 3, spacing_mm, orientation, field_mm, spread)
+
+
+def spread_without_unit(image, roi):
+    """Return the spread of a region in an image without a known unit, see `Acquisition`; None in others."""
+    if image.dtype.kind == "i" and image.min() < 0:
+        return None
+    values = image[roi]
+    values = values[:: -(-values.size // _MOST_VALUES)].astype(np.float64)
+    if image.dtype.kind == "f" and ((values != np.round(values)).any() or image.min() < 0):
+        return None
+    low, high = np.percentile(values, (1, 99))
+    return float(high - low)
 
 
 class Mixture(NamedTuple):
@@ -51,7 +73,7 @@ class Mixture(NamedTuple):
 
     Attributes
     ----------
-    need : {"spacing", "orientation", "field"}
+    need : {"spacing", "orientation", "field", "intensity"}
     sentence : str
         What differs, with two cases and their values.
     ids : list of str
@@ -69,14 +91,15 @@ def mixtures(facts, needs):
     Parameters
     ----------
     facts : dict from case id to Acquisition or CaseFacts
-    needs : set of {"spacing", "orientation", "field"}
+    needs : set of {"spacing", "orientation", "field", "intensity"}
         What matters.
 
     Returns
     -------
     list of Mixture
         Spacings and fields of view (the extents of the images) differ if they do along any axis by more than a tenth;
-        an image of one slice has no thickness.
+        an image of one slice has no thickness. Intensities differ if no image has a known unit and the spreads of
+        regions differ by more than a factor of 4.
 
     Examples
     --------
@@ -94,6 +117,8 @@ def mixtures(facts, needs):
     ):
         if need in needs:
             found += _mixed_lengths(facts, need, field, name)
+    if "intensity" in needs:
+        found += _mixed_scales(facts)
     return found
 
 
@@ -103,7 +128,7 @@ def warn_of_mixed_acquisition(facts, needs, name):
     Parameters
     ----------
     facts : dict from case id to Acquisition or CaseFacts
-    needs : set of {"spacing", "orientation", "field"}
+    needs : set of {"spacing", "orientation", "field", "intensity"}
     name : str
         Of the extractor; begins the message.
 
@@ -155,3 +180,15 @@ def _mixed_lengths(facts, need, field, name):
     return (
         [Mixture(need, f"{name} by more than a tenth: {', '.join(texts)}", list(dict.fromkeys(ids)))] if texts else []
     )
+
+
+def _mixed_scales(facts):
+    spreads = {case_id: one.spread for case_id, one in facts.items()}
+    if None in spreads.values() or len(spreads) < 2 or min(spreads.values()) == 0:
+        return []
+    least, most = min(spreads, key=spreads.get), max(spreads, key=spreads.get)
+    if spreads[most] <= _OTHER_SCALE * spreads[least]:
+        return []
+    values = f"from {spreads[least]:.4g} ({least}) to {spreads[most]:.4g} ({most})"
+    sentence = f"The images have no known unit (whole numbers, none negative), and the spread of regions goes {values}"
+    return [Mixture("intensity", sentence, [least, most])]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.acquisition import Acquisition
+from radiodeep.cases.acquisition import Acquisition, spread_without_unit
 from radiodeep.cases.mask_labels import positive_labels, region_of
 from radiodeep.cases.readers import check_same_grid, read_volume
 from radiodeep.cases.slice_plane import acquisition_axis
@@ -295,7 +295,8 @@ class Case:
                 f"{self.id}: {count} of {int(roi.sum())} voxels of the region are NaN or infinite. "
                 "Repair the image or leave those voxels out of the mask."
             )
-        self.__dict__["_acquisition"] = Acquisition.of(image.shape, spacing_mm, axes.orientation)
+        spread = spread_without_unit(image, roi)
+        self.__dict__["_acquisition"] = Acquisition.of(image.shape, spacing_mm, axes.orientation, spread)
         return image, roi, spacing_mm, axes
 
     def _volumes(self):

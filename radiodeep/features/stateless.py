@@ -62,10 +62,11 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         return rows
 
     def acquisition_needs(self):
-        """Return what of the acquisition the features depend on: a set of "spacing", "orientation" and "field".
+        """Return what of the acquisition features depend on: of "spacing", "orientation", "field" and "intensity".
 
         "spacing": the size of voxels as stored. "orientation": the order in which a file stores its axes. "field":
-        what the image shows beyond the region. A cohort that mixes them is warned of.
+        what the image shows beyond the region. "intensity": the unit of the image. A cohort that mixes them is warned
+        of.
         """
         return set()
 

@@ -2,9 +2,10 @@
 
 import warnings
 
+import numpy as np
 import pytest
 
-from radiodeep.cases.acquisition import Acquisition, mixtures, warn_of_mixed_acquisition
+from radiodeep.cases.acquisition import Acquisition, mixtures, spread_without_unit, warn_of_mixed_acquisition
 from radiodeep.exceptions import RadiodeepWarning
 
 ALL = {"spacing", "orientation", "field"}
@@ -73,3 +74,28 @@ def test_a_slice_has_no_thickness():
     assert [mixture.need for mixture in mixtures(flat | {"c": acquired((1.0, 1.2, 1.0), shape=(9, 8, 9))}, ALL)] == [
         "spacing"
     ]
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.uint8, np.float32])
+def test_an_image_of_whole_numbers_without_negative_ones_has_no_known_unit(kind):
+    image = np.arange(101).astype(kind).reshape(1, 1, -1)
+    roi = np.ones(image.shape, bool)
+    assert spread_without_unit(image, roi) == 98
+    if kind != np.uint8:
+        assert spread_without_unit(image - kind(1), roi) is None
+    if kind == np.float32:
+        assert spread_without_unit(image / 2, roi) is None
+
+
+def test_scales_that_differ_in_images_without_a_unit_are_one_warning():
+    facts = {name: acquired()._replace(spread=spread) for name, spread in (("a", 100.0), ("b", 390.0))}
+    assert mixtures(facts, {"intensity"}) == []
+    facts["c"] = acquired()._replace(spread=450.0)
+    message = (
+        r"Mine: The images have no known unit .* goes from 100 \(a\) to 450 \(c\)\. .*use bin_count=32, or normalize"
+    )
+    with pytest.warns(RadiodeepWarning, match=message):
+        warn_of_mixed_acquisition(facts, {"intensity"}, "Mine")
+    for other in (None, 0.0):  # one in Hounsfield units, one flat region
+        assert mixtures(facts | {"d": acquired()._replace(spread=other)}, {"intensity"}) == []
+    assert mixtures({}, {"intensity"}) == mixtures(facts, ALL) == []

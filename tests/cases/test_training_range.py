@@ -22,7 +22,12 @@ def test_the_facts_of_a_case_are_read_once(monkeypatch):
     image = np.arange(60.0).reshape(3, 4, 5)
     case = rd.Case(image, np.ones((3, 4, 5), np.uint8), "a", spacing_mm=(2, 1, 1))
     assert case_facts(case) == CaseFacts(
-        3, (2.0, 1.0, 1.0), pytest.approx((0.59, 29.5, 58.41)), orientation="", field_mm=(6.0, 4.0, 5.0)
+        3,
+        (2.0, 1.0, 1.0),
+        pytest.approx((0.59, 29.5, 58.41)),
+        orientation="",
+        field_mm=(6.0, 4.0, 5.0),
+        spread=pytest.approx(57.82),
     )
     monkeypatch.setattr(rd.Case, "read", None)
     assert case_facts(case).n_dimensions == 3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from radiodeep import Case, RadiomicsExtractor, make_phantom_cohort
+from radiodeep import Case, RadiomicsExtractor, extract_table, make_phantom_cohort
 from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.radiomics_dependence import looks_at_whole_image
 from radiodeep.imaging.crop import crop_to_roi
@@ -286,3 +286,21 @@ def test_an_extractor_saved_before_computes_as_it_did(lesion, tmp_path):
     restored.check_training_settings()
     sagittal = stored_as(lesion, "SRP", tmp_path)
     np.testing.assert_array_equal(restored.transform([sagittal]), extractor.transform([sagittal]))
+
+
+def test_scans_without_a_unit_that_scanners_scaled_differently_are_warned_of():
+    cohort = make_phantom_cohort(3, random_state=0)
+    scans = [
+        case.replace(image=((case.voxels + 300) * scale).astype(np.int16))
+        for case, scale in zip(cohort, (0.5, 1.0, 2.6), strict=True)
+    ]
+    with pytest.warns(RadiodeepWarning, match=r"^RadiomicsExtractor: The images have no known unit .*\(phantom-002\)"):
+        extract_table(RadiomicsExtractor(), scans)
+    with pytest.warns(RadiodeepWarning, match="no known unit"):
+        RadiomicsExtractor().fit_transform(scans)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extract_table(RadiomicsExtractor(bin_count=32), scans)
+        ring = {"normalize": True, "normalize_over": "ring", "ring_mm": 3.0}
+        extract_table(RadiomicsExtractor(bin_width=10, **ring), scans)
+        extract_table(RadiomicsExtractor(), [scan.replace(image=scan.voxels - 200) for scan in scans])
