@@ -60,6 +60,10 @@ class RoiTooSmallError(InputError):
     """The region of interest has fewer voxels than the features need."""
 
 
+class PerturbationError(InputError):
+    """A perturbation changes no voxel of a case, or the image has no room for it."""
+
+
 class NonFiniteIntensityError(InputError):
     """The image is NaN or infinite inside the region of interest."""
 

@@ -1,69 +1,166 @@
 """Extractor and cohort in; a table of the features after small changes of each case out."""
 
+import warnings
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
-from radiodeep.exceptions import EmptyMaskError, RoiTooSmallError
+from radiodeep.exceptions import EmptyMaskError, PerturbationError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.features.table import extract_tables
-from radiodeep.imaging.perturbation import perturb
+from radiodeep.imaging.perturbation import INTERPOLATED_KINDS, check_perturbation, perturb
 
-# Kind and amount; a millimetre is about what two readers differ by.
+# Kind and amount. 15 % of the volume is about what two readers differ by, on any size of voxels.
 PERTURBATIONS = (
-    ("dilate", 1.0),
-    ("erode", 1.0),
+    ("grow", 0.15),
+    ("shrink", 0.15),
     ("translate", 0.25),
     ("translate", 0.75),
     ("rotate", -5.0),
     ("rotate", 5.0),
     ("noise", 1.0),
 )
+ORIGINAL = "original"
+_REFERENCE_MOVE = ("translate", 0.25)  # interpolation smooths by it as much as by .75, and by a rotation on average
+_REASONS = {  # why a version has no row: error -> text
+    PerturbationError: "no voxel changes, or the image has no room for it. Perturb by another amount.",
+    EmptyMaskError: "nothing of the region is left. Perturb by less.",
+    RoiTooSmallError: "the region is too small to be measured. Perturb by less.",
+}
 
 
 def extract_perturbed(
     extractor, cohort, perturbations=PERTURBATIONS, n_jobs=None, cache_dir=None, *, margin_mm=20.0, random_state=0
 ):
-    """Compute the features of every case after each of some small changes, for `StabilitySelector`.
+    """Compute the features of every case as it is and after each of some small changes, for `StabilitySelector`.
 
     Parameters
     ----------
     extractor, cohort, n_jobs, cache_dir
         As in `extract_table`.
     perturbations : sequence of (kind, amount)
-        As in `radiodeep.imaging.perturbation.perturb`.
+        As in `radiodeep.imaging.perturbation.perturb`. By default the volume of the region changed by 15 %, image
+        and outline moved by a quarter and three quarters of a voxel and turned by 5 degrees, and noise.
     margin_mm : float, default=20
-        Of image kept around the region; more for filters of a wide reach.
+        Distance from the region up to which the image is changed; more for filters of a wide reach. Extractors see
+        the whole image, whatever it is.
     random_state : int, default=0
 
     Returns
     -------
-    DataFrame of shape (n_perturbations * n_cases, n_features)
-        Index = case id and perturbation. A case that a perturbation leaves with too
-        small a region has NaN there; one that fails has NaN everywhere and its error
-        in ``table.attrs["errors"]``. Patients are in ``table.attrs["patients"]``, as in `extract_table`.
+    DataFrame of shape (n_versions * n_cases, n_features)
+        Index levels "id", "perturbation" and "reference": the case, its version, and the version that it may be
+        compared with. The reference of changed outlines and of noise is "original", the case as it is. Moved images
+        were interpolated, which smooths them; their reference is "translate 0.25", which was interpolated, too.
+        Both references are rows of the table, even if `perturbations` does not name them.
+
+        A version that could not be made or measured is NaN, and ``table.attrs["errors"]`` says why under
+        "<id>, <perturbation>". A case that fails is NaN everywhere and its error is there under its id.
+        Patients are in ``table.attrs["patients"]``, as in `extract_table`.
+
+    Raises
+    ------
+    InputError
+        Unknown kind of perturbation, or an amount out of range.
+
+    Warns
+    -----
+    RadiodeepWarning
+        Versions could not be made or measured.
+
+    References
+    ----------
+    Zwanenburg et al., Assessing robustness of radiomic features by image perturbation, Scientific
+    Reports 9 (2019) 614.
 
     Examples
     --------
     >>> import radiodeep as rd
     >>> cohort = rd.make_phantom_cohort(2, random_state=0)
-    >>> table = rd.extract_perturbed(rd.RadiomicsExtractor(families=["shape"]), cohort, [("erode", 1), ("rotate", 5)])
-    >>> table.index.tolist()[:2]
-    [('phantom-000', 'erode 1'), ('phantom-001', 'erode 1')]
+    >>> table = rd.extract_perturbed(rd.RadiomicsExtractor(families=["shape"]), cohort, [("grow", 0.15), ("rotate", 5)])
+    >>> for version, row in table.loc["phantom-000"].iterrows():
+    ...     print(version, round(row["original_shape_VoxelVolume"]))
+    ('original', 'original') 4828
+    ('grow 0.15', 'original') 5553
+    ('translate 0.25', 'translate 0.25') 4828
+    ('rotate 5', 'translate 0.25') 4824
     """
+    versions = _versions(perturbations)
     extractors = {
-        f"{kind} {amount:g}": _AfterPerturbation(extractor, kind, amount, margin_mm, random_state)
-        for kind, amount in perturbations
+        name: extractor if name == ORIGINAL else _AfterPerturbation(extractor, kind, amount, margin_mm, random_state)
+        for name, (kind, amount) in versions.items()
     }
     tables = extract_tables(extractors, cohort, n_jobs, cache_dir, on_error="record")
-    table = pd.concat(tables, names=["perturbation", "id"]).swaplevel()
-    table.attrs = next(iter(tables.values())).attrs  # the same for all of them
+    attrs = next(iter(tables.values())).attrs  # the same for all of them
+    failures = {
+        (case_id, name): tuple(_REASONS)[int(code) - 1]
+        for name, table in tables.items()
+        if name != ORIGINAL
+        for case_id, code in table.pop(_CODE).items()
+        if code > 0
+    }
+    if failures:
+        _warn_of_failures(failures, len(attrs["patients"]))
+    table = pd.concat(tables.values())
+    n_cases = len(attrs["patients"])
+    named = [(name, _reference(*versions[name])) for name in tables for _ in range(n_cases)]
+    table.index = pd.MultiIndex.from_arrays(
+        [table.index, *zip(*named, strict=True)], names=["id", "perturbation", "reference"]
+    )
+    texts = {
+        f"{case_id}, {name}": f"{error.__name__}: {case_id}: '{name}': {_REASONS[error]}"
+        for (case_id, name), error in failures.items()
+    }
+    table.attrs = {**attrs, "errors": {**attrs["errors"], **texts}}
     return table
 
 
-class _AfterPerturbation(StatelessExtractor):
-    """An extractor that sees each case after a small change."""
+def _versions(perturbations):
+    """Return name -> (kind, amount) of all versions, references included."""
+    listed = [(kind, amount) for kind, amount in perturbations]
+    for version in listed:
+        check_perturbation(*version)
+    if any(_reference(*version) != ORIGINAL for version in listed) and _REFERENCE_MOVE not in listed:
+        position = next(place for place, version in enumerate(listed) if _reference(*version) != ORIGINAL)
+        listed.insert(position, _REFERENCE_MOVE)
+    return {ORIGINAL: ("", 0.0)} | {_name(*version): version for version in listed}
 
-    needs_batches = False
+
+def _name(kind, amount):
+    return f"{kind} {amount:g}"
+
+
+def _reference(kind, amount):
+    """Return the name of the version that went through the same interpolation."""
+    return _name(*_REFERENCE_MOVE) if kind in INTERPOLATED_KINDS and amount != 0 else ORIGINAL
+
+
+def _warn_of_failures(failures, n_cases):
+    (case_id, name), error = next(iter(failures.items()))
+    counts = Counter(name for _, name in failures)
+    listed = ", ".join(f"'{name}' of {count}" for name, count in counts.items())
+    warnings.warn(
+        f"Of {n_cases} cases these versions are missing: {listed}. Their rows are NaN, and tell nothing about how "
+        f"stable features are. The first: {case_id}, '{name}': {_REASONS[error]} table.attrs['errors'] lists them all.",
+        RadiodeepWarning,
+        stacklevel=3,
+    )
+
+
+_CODE = "reason why the version is missing"
+
+
+def _code(error):
+    return 1 + next(number for number, kind in enumerate(_REASONS) if isinstance(error, kind))
+
+
+class _AfterPerturbation(StatelessExtractor):
+    """An extractor that sees each case after a small change.
+
+    A last column is 0, or for a version that could not be made or measured the number of its reason. The number goes
+    through processes and the cache with the row.
+    """
 
     def __init__(self, extractor, kind, amount, margin_mm, random_state):
         self.extractor = extractor
@@ -71,6 +168,10 @@ class _AfterPerturbation(StatelessExtractor):
         self.amount = amount
         self.margin_mm = margin_mm
         self.random_state = random_state
+
+    @property
+    def needs_batches(self):
+        return getattr(self.extractor, "needs_batches", True)
 
     @property
     def libraries(self):
@@ -82,20 +183,33 @@ class _AfterPerturbation(StatelessExtractor):
 
     def transform(self, cases):
         rows = np.full((len(cases), len(self.get_feature_names_out())), np.nan)
-        label = getattr(self.extractor, "label", None)
-        for row, case in zip(rows, cases, strict=True):
-            if label is not None and case.mask_label is None:
-                case = case.replace(mask_label=label)
+        changed = {}
+        for position, case in enumerate(cases):
             try:
-                changed = perturb(case, self.kind, self.amount, self.margin_mm, self.random_state)
-                changed = changed.replace(mask_label=1)  # the region in memory, whatever the label of the extractor
-                row[:] = np.asarray(self.extractor.transform([changed]))[0]
-            except (EmptyMaskError, RoiTooSmallError):  # a small region eroded away: nothing to compare
-                continue
+                changed[position] = self._changed(case)
+            except tuple(_REASONS) as error:
+                rows[position, -1] = _code(error)
+        if self.needs_batches and len(changed) == len(cases):  # the batches of the case as it is, and so its rounding
+            try:
+                return np.column_stack([self.extractor.transform(list(changed.values())), np.zeros(len(cases))])
+            except tuple(_REASONS):
+                pass  # one at a time
+        for position, case in changed.items():
+            try:
+                rows[position] = *np.asarray(self.extractor.transform([case]))[0], 0
+            except tuple(_REASONS) as error:
+                rows[position, -1] = _code(error)
         return rows
 
+    def _changed(self, case):
+        label = getattr(self.extractor, "label", None)
+        if label is not None and case.mask_label is None:
+            case = case.replace(mask_label=label)
+        changed = perturb(case, self.kind, self.amount, self.margin_mm, self.random_state)
+        return changed.replace(mask_label=1)  # the region in memory, whatever the label of the extractor
+
     def get_feature_names_out(self, input_features=None):
-        return self.extractor.get_feature_names_out()
+        return np.append(self.extractor.get_feature_names_out(), _CODE)
 
     def settings(self):
         own = self.extractor.settings() if hasattr(self.extractor, "settings") else self.extractor.get_params()

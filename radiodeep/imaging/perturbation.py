@@ -1,13 +1,18 @@
-"""Case -> Case: the small changes of outline, place and noise that a robust feature should not care about."""
+"""Case -> Case: small changes of outline, position and noise that a robust feature should not react to."""
 
 import numpy as np
 from scipy import ndimage
 from skimage.restoration import estimate_sigma
 
-from radiodeep.exceptions import EmptyMaskError, InputError
-from radiodeep.imaging.crop import crop_to_roi
+from radiodeep.cases.slice_plane import acquisition_axis
+from radiodeep.exceptions import EmptyMaskError, InputError, PerturbationError
+from radiodeep.imaging.crop import bounding_box
 
-KINDS = ("dilate", "erode", "translate", "rotate", "noise")
+OUTLINE_KINDS = ("grow", "shrink", "dilate", "erode")
+INTERPOLATED_KINDS = ("translate", "rotate")
+KINDS = (*OUTLINE_KINDS, *INTERPOLATED_KINDS, "noise")
+_STEEPEST_DOWN = 0.8  # lower bound of the slope by which a smoothed distance is divided: thin parts have none
+_TIE_MM = 1e-6  # distances that differ by less differ by rounding
 
 
 def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
@@ -16,30 +21,45 @@ def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
     Parameters
     ----------
     case : Case
-    kind : {"dilate", "erode", "translate", "rotate", "noise"}
-        Outline moved outwards or inwards; image and outline moved, or turned about the region's centre
-        within the slices; Gaussian noise added.
+    kind : {"grow", "shrink", "dilate", "erode", "translate", "rotate", "noise"}
+        "grow" and "shrink" change the volume of the region, or its area in an image of one slice; "dilate" and
+        "erode" move its outline outwards and inwards. "translate" and "rotate" move image and outline, or turn
+        them about the centre of the region, within the slices. "noise" adds Gaussian noise to the image.
     amount : float
-        mm for the first two, fractions of a voxel along y and x for "translate", degrees for "rotate",
-        and multiples of the noise that the image has already for "noise".
+        Fraction of the volume for "grow" and "shrink", mm for "dilate" and "erode", fraction of a voxel along both
+        axes of the slices for "translate", degrees for "rotate", and multiples of the noise that the image already
+        has for "noise". Only "translate" and "rotate" take negative amounts. 0 changes nothing.
     margin_mm : float, default=20
-        Of image kept around the region, for filters.
+        Distance from the region up to which the image is moved, or noise added. Beyond it the image stays as it is,
+        so that features that look at the whole image still see all of it.
     random_state : int, default=0
-        For the noise; the case's id goes in, so that cases differ.
+        For the noise, and for the choice among voxels at the same distance from the outline. The case's id goes in,
+        so that cases differ.
 
     Returns
     -------
     Case
-        In memory, cropped.
+        In memory, of the same shape and type of voxels.
 
     Raises
     ------
+    InputError
+        Unknown kind, or an amount out of range.
     EmptyMaskError
         Nothing of the region is left.
+    PerturbationError
+        No voxel changed though `amount` is not 0, e.g. an outline moved by much less than a voxel; or the image has
+        no room for the region to grow.
 
     Notes
     -----
-    Images are interpolated linearly; the region of a moved or turned mask is where it is one half or more.
+    Outlines move at a precision below that of voxels, see `outline_distance`. Images are interpolated by cubic
+    B-splines and cut off to the range of the intensities about the region; those of integers are rounded. The region
+    of a moved or turned mask is where linear interpolation gives one half or more.
+
+    Interpolation smooths. Of white noise, a translation by a quarter or three quarters of a voxel keeps 87 % of the
+    power along each axis, a rotation 87.5 % (all fractions occur), a translation by half a voxel 76 %, the image as
+    it was 100 %. So compare translations by 0.25 and 0.75 and rotations with each other, not with the original.
 
     References
     ----------
@@ -51,39 +71,218 @@ def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
     >>> from radiodeep import make_phantom_cohort
     >>> from radiodeep.imaging.perturbation import perturb
     >>> case = make_phantom_cohort(1, random_state=0)[0]
-    >>> larger = perturb(case, "dilate", 1.0)
-    >>> bool(larger.roi_size_mm > case.roi_size_mm > perturb(case, "erode", 1.0).roi_size_mm)
-    True
+    >>> [round(perturb(case, kind, 0.15).roi_size_mm / case.roi_size_mm, 2) for kind in ("grow", "shrink")]
+    [1.15, 0.85]
+    >>> perturb(case, "dilate", 0.0001)
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.PerturbationError: phantom-000: 'dilate' by 0.0001 changes no voxel. ...
     """
-    if kind not in KINDS:
-        raise InputError(f"The 'kind' of a perturbation must be one of {', '.join(KINDS)}. Got {kind!r} instead.")
-    loaded = crop_to_roi(case, margin_mm)
-    image, roi = loaded.voxels, loaded.roi
-    if kind in ("dilate", "erode"):
-        spacing = [1e6 if size == 1 else step for step, size in zip(loaded.spacing_mm, roi.shape, strict=True)]
-        grown = kind == "dilate"
-        distance = ndimage.distance_transform_edt(~roi if grown else roi, sampling=spacing)
-        roi = distance <= amount if grown else distance > amount
+    check_perturbation(kind, amount)
+    if not margin_mm >= 0:
+        raise InputError(f"The 'margin_mm' parameter must be a float >= 0. Got {margin_mm!r} instead.")
+    loaded = case.in_memory()
+    if amount == 0:
+        return loaded
+    voxels, roi, spacing_mm = loaded.read()
+    rng = np.random.default_rng([random_state, *case.id.encode()])
+    if kind in ("grow", "shrink"):
+        roi = _resized(roi, spacing_mm, kind, amount, rng, case.id)
+    elif kind in ("dilate", "erode"):
+        roi = _moved_outline(roi, spacing_mm, amount if kind == "dilate" else -amount)
     elif kind == "noise":
-        middle = image[int(np.argmax(roi.sum(axis=(1, 2))))].astype(float)
-        spread = amount * float(estimate_sigma(middle))
-        seed = [random_state, *loaded.id.encode()]
-        image = image + np.random.default_rng(seed).normal(0.0, spread, image.shape)
+        voxels = _noisy(voxels, roi, spacing_mm, amount, margin_mm, rng)
     else:
-        matrix, offset = np.eye(3), np.array([0.0, amount, amount])
-        if kind == "rotate":
-            matrix, offset = _turn(roi, loaded.spacing_mm, np.deg2rad(amount))
-        image = ndimage.affine_transform(image.astype(float), matrix, offset, order=1, mode="nearest")
-        roi = ndimage.affine_transform(roi.astype(float), matrix, offset, order=1) >= 0.5
+        voxels, roi = _moved(voxels, roi, spacing_mm, kind, amount, margin_mm)
     if not roi.any():
         raise EmptyMaskError(f"{case.id}: nothing of the region is left after '{kind}' by {amount:g}. Perturb by less.")
-    return loaded.replace(image=image, mask=roi)
+    if voxels is loaded.voxels and roi is loaded.roi:
+        raise PerturbationError(
+            f"{case.id}: '{kind}' by {amount:g} changes no voxel. Perturb by more; 'grow' and 'shrink' are given by "
+            "volume, whatever the size of the voxels."
+        )
+    return loaded.replace(image=voxels, mask=roi)
 
 
-def _turn(roi, spacing_mm, angle):
-    """Return matrix and offset, in voxels, of a turn about the centre of the region within the slices."""
-    centre = np.array(ndimage.center_of_mass(roi))
-    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
-    scale = np.diag(spacing_mm)
-    matrix = np.linalg.inv(scale) @ turn @ scale
-    return matrix, centre - matrix @ centre
+def outline_distance(roi, spacing_mm):
+    """Return how far the centre of each voxel lies outside the outline of a region, more finely than by voxels.
+
+    Parameters
+    ----------
+    roi : bool ndarray of shape (z, y, x)
+        Of some voxels inside and some outside.
+    spacing_mm : sequence of three floats
+
+    Returns
+    -------
+    float64 ndarray of the same shape
+        In mm; negative exactly inside the region.
+
+    Notes
+    -----
+    A mask is a staircase, from which every voxel centre is half a voxel away or more. The outline that was drawn
+    passed between the centres, at places that the neighbourhood of the stairs tells: the signed distance to the
+    nearest voxel of the other side is smoothed over one voxel, divided by its own slope, since the stairs and
+    unequal voxels change that, and shifted so that as many voxels as before are inside. Where it would put a centre
+    on the other side, which the mask contradicts, the outline just misses that centre. Of balls of 6 to 30 mm the
+    root mean square error within 2 mm of the surface is 0.12 voxels or less.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.imaging.perturbation import outline_distance
+    >>> z, y, x = np.indices((9, 14, 14)) * np.reshape([5, 3, 3], (3, 1, 1, 1))  # mm
+    >>> true_mm = np.sqrt((z - 20) ** 2 + (y - 21) ** 2 + (x - 20) ** 2) - 12  # a ball
+    >>> roi = true_mm <= 0
+    >>> [round(float((outline_distance(roi, (5, 3, 3)) <= mm).sum() / roi.sum()), 2) for mm in (-1, 0, 1)]
+    [0.77, 1.0, 1.27]
+    >>> [round(float((1 + mm / 12) ** 3), 2) for mm in (-1, 0, 1)]
+    [0.77, 1.0, 1.27]
+    """
+    is_flat = [size == 1 for size in roi.shape]
+    steps = [step for step, flat in zip(spacing_mm, is_flat, strict=True) if not flat]
+    half = min(steps) / 2  # between the last centre inside and the outline
+    outwards = ndimage.distance_transform_edt(~roi, sampling=spacing_mm) - half
+    inwards = ndimage.distance_transform_edt(roi, sampling=spacing_mm) - half
+    distance = np.where(roi, -inwards, outwards)
+    distance = ndimage.gaussian_filter(distance, [0 if flat else 1 for flat in is_flat], mode="nearest", truncate=3)
+    squares = [np.gradient(distance, step, axis=axis) ** 2 for axis, step in enumerate(spacing_mm) if not is_flat[axis]]
+    distance /= np.maximum(np.sqrt(sum(squares)), _STEEPEST_DOWN)
+    n_inside = np.count_nonzero(roi)
+    last_inside, first_outside = np.partition(distance, [n_inside - 1, n_inside], axis=None)[
+        n_inside - 1 : n_inside + 1
+    ]
+    distance -= (last_inside + first_outside) / 2
+    nearest = min(steps) / 1000
+    return np.where(roi, np.minimum(distance, -nearest), np.maximum(distance, nearest))
+
+
+def check_perturbation(kind, amount):
+    """Raise `InputError` for an unknown kind, or an amount out of its range."""
+    if kind not in KINDS:
+        raise InputError(f"The 'kind' of a perturbation must be one of {', '.join(KINDS)}. Got {kind!r} instead.")
+    lowest = -np.inf if kind in INTERPOLATED_KINDS else 0
+    highest = 1 if kind == "shrink" else np.inf
+    if not (np.isfinite(amount) and lowest <= amount < highest):
+        limits = {"shrink": " >= 0 and < 1", "translate": "", "rotate": ""}.get(kind, " >= 0")
+        raise InputError(f"The 'amount' of '{kind}' must be a finite float{limits}. Got {amount!r} instead.")
+
+
+def _box_within(roi, spacing_mm, reach_mm, n_voxels=0):
+    """Return the box of all voxels nearer to the box of the region than `reach_mm`, and `n_voxels` more."""
+    reach_mm = np.broadcast_to(reach_mm, 3)
+    margins = [int(np.ceil(reach / step)) + n_voxels for reach, step in zip(reach_mm, spacing_mm, strict=True)]
+    return bounding_box(roi, margins)
+
+
+def _pasted(array, box, values):
+    """Return a copy of an array with other values in a box; the array itself if they are what it held."""
+    if np.array_equal(array[box], values):
+        return array
+    changed = array.copy()
+    changed[box] = values
+    return changed
+
+
+def _moved_outline(roi, spacing_mm, outwards_mm):
+    box = _box_within(roi, spacing_mm, max(outwards_mm, 0), n_voxels=3)
+    if roi[box].all():
+        return roi
+    return _pasted(roi, box, outline_distance(roi[box], spacing_mm) <= outwards_mm)
+
+
+def _resized(roi, spacing_mm, kind, fraction, rng, case_id):
+    """Add the outer voxels that are nearest to the outline, or remove the inner ones, up to a fraction of them."""
+    n_inside = np.count_nonzero(roi)
+    n_changed = round(fraction * n_inside)
+    grows = kind == "grow"
+    if n_changed > (roi.size - n_inside if grows else n_inside - 1):
+        raise PerturbationError(
+            f"{case_id}: '{kind}' by {fraction:g} changes {n_changed} voxels. The region has {n_inside} of "
+            f"{roi.size} voxels of the image. Change it by less, or keep more of the image."
+        )
+    if n_changed == 0:
+        return roi
+    # No body needs a wider rim for a larger volume than the ball (Brunn and Minkowski); voxels need some more.
+    ball_mm = (3 / (4 * np.pi) * n_inside * np.prod(spacing_mm)) ** (1 / 3)
+    reach_mm = ball_mm * ((1 + fraction) ** (1 / 3) - 1) + max(spacing_mm)
+    while True:
+        box = _box_within(roi, spacing_mm, reach_mm if grows else 0, n_voxels=3)
+        changed = roi[box].copy()
+        if changed.all():  # the region is the whole image
+            return roi
+        distance = np.abs(outline_distance(changed, spacing_mm))
+        limit_mm = reach_mm if grows and changed.shape != roi.shape else np.inf
+        chosen = _nearest(distance, (changed != grows) & (distance <= limit_mm), n_changed, rng)
+        if len(chosen) == n_changed:
+            changed.flat[chosen] = grows
+            return _pasted(roi, box, changed)
+        reach_mm *= 2
+
+
+def _nearest(distance, candidates, n_chosen, rng):
+    """Return the flat indices of the candidates with the smallest distances; chance decides among equals."""
+    indices = np.flatnonzero(candidates)
+    if len(indices) < n_chosen:
+        return indices
+    keys = np.round(distance.flat[indices] / _TIE_MM)
+    last = np.partition(keys, n_chosen - 1)[n_chosen - 1]
+    nearer, equal = indices[keys < last], indices[keys == last]
+    return np.append(nearer, rng.permutation(equal)[: n_chosen - len(nearer)])
+
+
+def _noisy(voxels, roi, spacing_mm, amount, margin_mm, rng):
+    """Add noise about the region, of a strength estimated in the slice that holds most of it."""
+    box = _box_within(roi, spacing_mm, margin_mm)
+    image = _finite(voxels, roi, box)
+    axis = acquisition_axis(roi.shape, spacing_mm)
+    in_plane = tuple(other for other in range(3) if other != axis)
+    largest = image.take(int(np.argmax(roi[box].sum(axis=in_plane))), axis)
+    if largest.min() == largest.max():  # of which there is no estimate
+        return voxels
+    noise = rng.normal(0.0, amount * float(estimate_sigma(largest)), image.shape)
+    return _pasted(voxels, box, _of_type(image + noise, voxels.dtype))
+
+
+def _moved(voxels, roi, spacing_mm, kind, amount, margin_mm):
+    """Return image and region after a translation or rotation of what lies within `margin_mm` of the region."""
+    axis = acquisition_axis(roi.shape, spacing_mm)
+    in_plane = [other for other in range(3) if other != axis]
+    steps = np.array([spacing_mm[other] for other in in_plane])
+    angle = np.deg2rad(amount) if kind == "rotate" else 0.0
+    sizes = [(side.stop - side.start) * step for side, step in zip(bounding_box(roi), spacing_mm, strict=True)]
+    farthest = np.hypot(*(sizes[other] for other in in_plane)) + margin_mm  # from the centre of rotation
+    reach_mm = np.full(3, float(margin_mm))
+    reach_mm[in_plane] += 2 * abs(np.sin(angle / 2)) * farthest if kind == "rotate" else abs(amount) * steps
+    box = _box_within(roi, spacing_mm, reach_mm, n_voxels=1)
+    image, region = np.moveaxis(_finite(voxels, roi, box), axis, 0), np.moveaxis(roi[box], axis, 0)
+    matrix, offset = np.eye(2), np.full(2, float(amount))
+    if kind == "rotate":
+        centre = np.array(ndimage.center_of_mass(region)[1:])
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        matrix = turn * steps / steps[:, np.newaxis]
+        offset = centre - matrix @ centre
+    low, high = image.min(), image.max()
+    image = [ndimage.affine_transform(plane, matrix, offset, order=3, mode="nearest") for plane in image]
+    region = [
+        ndimage.affine_transform(plane.astype(float), matrix, offset, order=1) >= 0.5 if plane.any() else plane
+        for plane in region
+    ]
+    image, region = np.moveaxis(np.clip(image, low, high), 0, axis), np.moveaxis(np.array(region), 0, axis)
+    return _pasted(voxels, box, _of_type(image, voxels.dtype)), _pasted(roi, box, region)
+
+
+def _finite(voxels, roi, box):
+    """Return the image in a box as float64, non-finite voxels replaced by the lowest intensity of the region."""
+    image = voxels[box].astype(np.float64)
+    gaps = ~np.isfinite(image)
+    if gaps.any():
+        image[gaps] = voxels[roi].min()
+    return image
+
+
+def _of_type(image, dtype):
+    if dtype.kind not in "iu":
+        return image.astype(dtype)
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(image), limits.min, limits.max).astype(dtype)

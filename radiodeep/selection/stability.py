@@ -23,14 +23,19 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
     ----------
     perturbed : DataFrame
         Rows for the versions of each case, as `extract_perturbed` makes them: the index, or its level
-        "id", names the cases; columns are those of the table.
+        "id", names the cases; columns are those of the table. Versions are compared only with those of
+        the same "reference", if the index has that level. Without it, all versions of a case are
+        compared with each other and with its row of the table.
     limit : float, default=0.75
         Keep features whose intraclass correlation is at least this: 0.75 is called good, 0.9 excellent.
 
     Attributes
     ----------
     intraclass_correlations_ : ndarray of shape (n_features,)
-        ICC(1,1) of the table's own rows and their versions; NaN counts as not stable.
+        The lowest of `correlations_by_reference_`; NaN counts as not stable.
+    correlations_by_reference_ : dict from str to ndarray of shape (n_features,)
+        ICC(1,1) of the versions that have the same reference: "original" for changed outlines and noise,
+        "translate 0.25" for moved images, as `extract_perturbed` calls them.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -41,6 +46,9 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
 
     Notes
     -----
+    Interpolation smooths an image, which changes texture in one direction. A moved image compared with the original
+    would therefore show how sensitive a feature is to smoothing, not to where the lesion lies on the grid of voxels.
+
     If no feature reaches the limit, the most stable one alone is kept with a `RadiodeepWarning`.
 
     References
@@ -93,17 +101,8 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
                 f"{len(absent)} features of the table are not in the perturbed one, e.g. {absent[0]!r}. "
                 "Make both with the same extractor."
             )
-        ids = self.perturbed.index
-        ids = ids.get_level_values("id") if "id" in ids.names else ids
-        versions = self.perturbed.loc[ids.isin(X.index), list(X.columns)]
-        if versions.empty:
-            raise InputError(
-                f"None of the {len(X)} cases, e.g. {X.index[0]!r}, is in the perturbed table. "
-                "Its index, or the level 'id' of it, must hold the names of the cases."
-            )
-        values = np.vstack([X.loc[X.index.isin(ids)].to_numpy(float), versions.to_numpy(float)])
-        of_case = np.concatenate([X.index[X.index.isin(ids)], ids[ids.isin(X.index)]])
-        self.intraclass_correlations_ = intraclass_correlations(values, of_case)
+        self.correlations_by_reference_ = self._correlations(X)
+        self.intraclass_correlations_ = np.min(list(self.correlations_by_reference_.values()), axis=0)
         stable = self.intraclass_correlations_ >= self.limit
         if not stable.any():
             best = int(np.argmax(np.nan_to_num(self.intraclass_correlations_, nan=-np.inf)))
@@ -116,6 +115,35 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
             )
         self.support_ = stable
         return self
+
+    def _correlations(self, X):
+        """Return the intraclass correlations of each group of versions that have the same reference."""
+        versions, columns = self.perturbed, list(X.columns)
+        ids = versions.index.get_level_values("id" if "id" in versions.index.names else 0)
+        is_known = ids.isin(X.index)
+        if not is_known.any():
+            raise InputError(
+                f"None of the {len(X)} cases, e.g. {X.index[0]!r}, is in the perturbed table. "
+                "Its index, or the level 'id' of it, must hold the names of the cases."
+            )
+        versions, ids = versions.loc[is_known, columns], ids[is_known]
+        if "reference" not in versions.index.names:
+            own = X.loc[X.index.isin(ids)]
+            values = np.vstack([own.to_numpy(float), versions.to_numpy(float)])
+            return {"table": intraclass_correlations(values, np.concatenate([own.index, ids]))}
+        references = versions.index.get_level_values("reference")
+        found = {}
+        for reference in dict.fromkeys(references):
+            of_group = references == reference
+            if ids[of_group].has_duplicates:  # a reference alone is compared with nothing
+                found[str(reference)] = intraclass_correlations(
+                    versions.to_numpy(float)[of_group], np.asarray(ids[of_group])
+                )
+        if not found:
+            raise InputError(
+                "The perturbed table has no version beside its references. Give extract_perturbed some perturbations."
+            )
+        return found
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

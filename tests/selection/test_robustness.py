@@ -54,6 +54,45 @@ def test_features_that_change_little_are_kept():
         StabilitySelector(versions_of(frame), limit=1.0).fit(frame)
 
 
+def with_references(groups):
+    """Return one table of the versions of several references: dict from the reference to tables."""
+    named = {(f"{name} {number}", name): rows for name, tables in groups.items() for number, rows in enumerate(tables)}
+    return pd.concat(named, names=["perturbation", "reference", "id"])
+
+
+def test_versions_are_compared_with_those_of_their_own_reference_only():
+    frame, rng = table(), np.random.default_rng(3)
+    still = [frame + rng.normal(size=frame.shape) * [0.1, 0.1, 0.1, 2] for _ in range(3)]
+    moved = [frame + 5 + rng.normal(size=frame.shape) * [0.1, 0.1, 2, 0.1] for _ in range(3)]  # all by the same
+    versions = with_references({"original": still, "move": moved})
+    selector = StabilitySelector(versions).fit(frame * 100)  # its own values are not looked at
+    assert selector.get_feature_names_out().tolist() == ["firm", "soft"]
+    by_reference = selector.correlations_by_reference_
+    np.testing.assert_array_equal(by_reference["original"] > 0.75, [True, True, True, False])
+    np.testing.assert_array_equal(by_reference["move"] > 0.75, [True, True, False, True])
+    np.testing.assert_array_equal(selector.intraclass_correlations_, np.minimum(*by_reference.values()))
+    expected = intraclass_correlations(np.vstack(still), np.tile(frame.index, 3))
+    np.testing.assert_allclose(by_reference["original"], expected)
+    with pytest.warns(RadiodeepWarning, match="only the most stable one"):
+        StabilitySelector(versions.droplevel("reference")).fit(frame)
+
+
+def test_a_reference_alone_is_compared_with_nothing():
+    frame = table()
+    alone = {"original": [frame], "move": [frame + 1, frame + 1.01]}
+    assert list(StabilitySelector(with_references(alone)).fit(frame).correlations_by_reference_) == ["move"]
+    with pytest.raises(InputError, match="no version beside its references"):
+        StabilitySelector(with_references({"original": [frame], "move": [frame]})).fit(frame)
+
+
+def test_versions_that_are_all_missing_make_no_feature_stable():
+    frame = table()
+    versions = with_references({"original": [frame, frame * np.nan], "move": [frame, frame + 0.01]})
+    with pytest.warns(RadiodeepWarning, match="No feature has an intraclass correlation"):
+        selector = StabilitySelector(versions).fit(frame)
+    assert np.isnan(selector.intraclass_correlations_).all()
+
+
 def test_the_versions_of_test_cases_are_not_looked_at():
     frame = table()
     versions = versions_of(frame)
