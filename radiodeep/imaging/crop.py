@@ -68,14 +68,12 @@ def exact_window(case, size):
         Shape (z, size, size), float32; `spacing_mm` is what a new pixel covers.
     """
     check_window_size(size)
-    loaded = crop_to_roi(case)
-    _, height, width = loaded.voxels.shape
-    image = resize_planes(loaded.voxels, size)
-    nearest = [np.minimum((np.arange(size) + 0.5) * old / size, old - 1).astype(int) for old in (height, width)]
-    mask = loaded.roi[:, nearest[0]][:, :, nearest[1]]
-    step_z, step_y, step_x = loaded.spacing_mm
-    spacing_mm = (step_z, step_y * height / size, step_x * width / size)
-    return loaded.replace(image=image, mask=mask, spacing_mm=spacing_mm)
+    loaded = case.in_memory()
+    box = bounding_box(loaded.roi)
+    image, mask = warp_to_square(loaded.voxels[box], loaded.roi[box], size)
+    step_z, *steps = loaded.spacing_mm
+    in_plane = (step * (span.stop - span.start) / size for step, span in zip(steps, box[1:], strict=True))
+    return loaded.replace(image=image, mask=mask, spacing_mm=(step_z, *in_plane))
 
 
 def crop_window(case, size, about=None):
@@ -99,14 +97,29 @@ def crop_window(case, size, about=None):
     """
     check_window_size(size)
     loaded = case.in_memory()
-    image, mask = loaded.voxels, loaded.roi
-    for axis, first in enumerate(first_pixels(mask.any(axis=0) if about is None else about, size), start=1):
+    firsts = first_pixels(loaded.roi.any(axis=0) if about is None else about, size)
+    image, mask = cut_square(loaded.voxels, loaded.roi, firsts, size)
+    return loaded.replace(image=image, mask=mask)
+
+
+def warp_to_square(image, mask, size):
+    """Resize planes (n, y, x) linearly, and their mask to the nearest pixel, to (n, size, size)."""
+    nearest = [np.minimum((np.arange(size) + 0.5) * old / size, old - 1).astype(int) for old in mask.shape[1:]]
+    return resize_planes(image, size), mask[:, nearest[0]][:, :, nearest[1]]
+
+
+def cut_square(image, mask, firsts, size):
+    """Cut `size` rows and columns from the given first ones out of planes and their mask (n, y, x).
+
+    Beyond the border pixels are repeated, but the region is not.
+    """
+    for axis, first in enumerate(firsts, start=1):
         index = np.arange(first, first + size)
         inside = (index >= 0) & (index < image.shape[axis])
         index = np.clip(index, 0, image.shape[axis] - 1)
         image = image.take(index, axis=axis)
         mask = mask.take(index, axis=axis) & np.expand_dims(inside, [other for other in range(3) if other != axis])
-    return loaded.replace(image=image, mask=mask)
+    return image, mask
 
 
 def first_pixels(mask, size):

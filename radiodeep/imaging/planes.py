@@ -8,12 +8,11 @@ from radiodeep.cases.slice_plane import across, slice_axis_of
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import (
     WINDOWS,
+    bounding_box,
     check_window_size,
-    crop_to_roi,
-    crop_window,
-    exact_window,
+    cut_square,
     first_pixels,
-    largest_slice,
+    warp_to_square,
 )
 from radiodeep.imaging.intensity import scale_to_range, without_gaps
 from radiodeep.imaging.sampling import box_mm, part_to_show, sample_planes, warn_of_lost_rim
@@ -128,7 +127,13 @@ def share_shown(case, slice="largest", size=64, *, slice_axis=None, pixel_mm=Non
     """
     _check_settings(slice, "crop", size, pixel_mm, 0.0, 1)
     stacks, pixel_mm = _stacks(case.in_memory(), slice, slice_axis, "crop", pixel_mm)
-    return min(_part_shown(stack, size, _square_pixel(stack, pixel_mm))[1] for stack in stacks)
+    return min(_part_shown(stack, size, _square_pixel(stack.spacing_mm, pixel_mm))[1] for stack in stacks)
+
+
+class _Stack(NamedTuple):
+    voxels: np.ndarray  # (n_slices, y, x), under one window
+    roi: np.ndarray
+    spacing_mm: tuple  # along y and x
 
 
 class _Shown(NamedTuple):
@@ -138,49 +143,62 @@ class _Shown(NamedTuple):
 
 
 def _stacks(case, slice, slice_axis, window, pixel_mm):
-    """Return the slices to show, as cases whose slices share a window, and the side of the pixels to cut it from."""
-    field_mm = max(n * step for n, step in zip(case.roi.shape, case.spacing_mm, strict=True))
+    """Return the slices to show, and the side of the pixels to cut them from."""
+    _, roi, spacing_mm = case.read()
+    field_mm = max(n * step for n, step in zip(roi.shape, spacing_mm, strict=True))
     if pixel_mm is not None and pixel_mm > field_mm:
         raise InputError(f"{case.id}: pixel_mm={pixel_mm:g} is more than the whole image, which is {field_mm:.4g} mm.")
     if slice != "three-orthogonal":
-        return [_CHOICES[slice](across(case, slice_axis_of(case, slice_axis)))], pixel_mm
+        return [_stack(case, slice_axis_of(case, slice_axis), _CHOICES[slice])], pixel_mm
     if slice_axis is not None:
         raise InputError(f"slice='three-orthogonal' cuts across every axis. Leave out slice_axis={slice_axis!r}.")
-    if 1 in case.roi.shape:
+    if 1 in roi.shape:
         raise InputError(f"{case.id}: an image of one slice has no orthogonal slices. Take slice='largest'.")
     if pixel_mm is None and window == "crop":
-        pixel_mm = min(case.spacing_mm[1:])
-    return [largest_slice(across(case, axis)) for axis in range(3)], pixel_mm
+        pixel_mm = min(spacing_mm[1:])
+    return [_stack(case, axis, _largest) for axis in range(3)], pixel_mm
 
 
-def _slices_of_region(case):
-    held = case.roi.any(axis=(1, 2))
-    return case.replace(image=case.voxels[held], mask=case.roi[held])
+def _stack(case, axis, choose):
+    voxels, roi, spacing_mm = across(case, axis).read()
+    images, regions = choose(roi.sum(axis=(1, 2)))
+    return _Stack(voxels[images], roi[regions], spacing_mm[1:])
 
 
-def _slice_between_neighbours(case):
-    z = int(np.argmax(case.roi.sum(axis=(1, 2))))
-    around = np.clip([z - 1, z, z + 1], 0, len(case.roi) - 1)
-    return case.replace(image=case.voxels[around], mask=case.roi[[z, z, z]])
+def _largest(areas):
+    """Return which slices to show and of which the region is taken, of the areas of all; the others do the same."""
+    return ([int(np.argmax(areas))],) * 2
 
 
-_CHOICES = {"largest": largest_slice, "all": _slices_of_region, "2.5d": _slice_between_neighbours}
+def _all(areas):
+    return (np.flatnonzero(areas),) * 2
+
+
+def _largest_between_neighbours(areas):
+    z = int(np.argmax(areas))
+    return np.clip([z - 1, z, z + 1], 0, len(areas) - 1), [z, z, z]
+
+
+_CHOICES = {"largest": _largest, "all": _all, "2.5d": _largest_between_neighbours}
 
 
 def _shown(stack, window, size, pixel_mm, margin, n_boxes):
     """Cut the windows of slices. The image's own pixels are not interpolated where that can be avoided."""
-    about, share = None, 1.0
+    voxels, roi, spacing_mm = stack
+    region, share = roi.any(axis=0), 1.0
     if window == "crop":
-        pixel_mm = _square_pixel(stack, pixel_mm)
-        about, share = _part_shown(stack, size, pixel_mm)
-    is_box_alone = window == "exact" and n_boxes == 1 and margin == 0
-    if pixel_mm is None and n_boxes == 1 and (window == "crop" or is_box_alone):
-        cut = crop_window(stack, size, about) if window == "crop" else exact_window(stack, size)
-        return _Shown(cut.voxels[np.newaxis], cut.roi[np.newaxis], share)
-    if is_box_alone:
-        stack = crop_to_roi(stack)  # what lies beside the box is not interpolated into it
-    spacing_mm = stack.spacing_mm[1:]
-    ends = box_mm(stack.roi.any(axis=0) if about is None else about, spacing_mm, pixel_mm or 0.0)
+        pixel_mm = _square_pixel(spacing_mm, pixel_mm)
+        region, share = _part_shown(stack, size, pixel_mm)
+        if pixel_mm is None and n_boxes == 1:
+            planes, regions = cut_square(voxels, roi, first_pixels(region, size), size)
+            return _Shown(planes[np.newaxis], regions[np.newaxis], share)
+    elif n_boxes == 1 and margin == 0:  # what lies beside the box is not interpolated into it
+        _, rows, columns = bounding_box(roi)
+        voxels, roi, region = voxels[:, rows, columns], roi[:, rows, columns], region[rows, columns]
+        if pixel_mm is None:
+            planes, regions = warp_to_square(voxels, roi, size)
+            return _Shown(planes[np.newaxis], regions[np.newaxis], share)
+    ends = box_mm(region, spacing_mm, pixel_mm or 0.0)
     if window == "crop":
         steps = [pixel_mm or min(spacing_mm)] * 2
     else:
@@ -192,22 +210,22 @@ def _shown(stack, window, size, pixel_mm, margin, n_boxes):
             centre = (first + last) / 2 + shift * (last - first)
             places.append(centre + (np.arange(size) + 0.5 - size / 2) * step * scale)
             pixels.append(max(pixel_mm or 0.0, step * scale))
-        planes.append(sample_planes(stack.voxels, spacing_mm, places, pixels))
-        shares.append(sample_planes(stack.roi, spacing_mm, places, pixels))
+        sampled = sample_planes((voxels, roi), spacing_mm, places, pixels)
+        planes.append(sampled[0])
+        shares.append(sampled[1])
     return _Shown(np.stack(planes), np.stack(shares) >= min(1.0, np.max(shares)) / 2, share)
 
 
-def _square_pixel(stack, pixel_mm):
+def _square_pixel(spacing_mm, pixel_mm):
     """Return the side of the pixels that a slice is brought to before it is cut, None if it keeps its own."""
-    steps = stack.spacing_mm[1:]
-    if pixel_mm is None:
-        return min(steps) if max(steps) > _SQUARE * min(steps) else None
+    if pixel_mm is None and max(spacing_mm) > _SQUARE * min(spacing_mm):
+        return min(spacing_mm)
     return pixel_mm
 
 
 def _part_shown(stack, size, pixel_mm):
     """Return the region (y, x) that a crop window is centred on, and the share of the slices' region in it."""
-    spacing_mm = stack.spacing_mm[1:]
+    spacing_mm = stack.spacing_mm
 
     def ends_about(mask):
         if pixel_mm is None:

@@ -62,20 +62,24 @@ def sampling_weights(n_pixels, step_mm, places_mm, pixel_mm):
     return np.clip(used, 0, n_pixels - 1), weights
 
 
-def sample_planes(planes, spacing_mm, places_mm, pixel_mm):
-    """Return planes (n, y, x) at the crossings of places along y and x, as float64 (n, n_places, n_places).
+def sample_planes(stacks, spacing_mm, places_mm, pixel_mm):
+    """Sample stacks of planes on the same grid, at the crossings of places along y and x.
 
     Parameters
     ----------
-    planes : ndarray of shape (n, y, x)
+    stacks : sequence of ndarray of shape (n, y, x)
     spacing_mm, places_mm, pixel_mm : pairs for y and x
         As for `sampling_weights`.
+
+    Returns
+    -------
+    list of float64 ndarray of shape (n, n_places, n_places)
     """
     (rows, along_y), (columns, along_x) = (
-        sampling_weights(*axis) for axis in zip(planes.shape[1:], spacing_mm, places_mm, pixel_mm, strict=True)
+        sampling_weights(*axis) for axis in zip(stacks[0].shape[1:], spacing_mm, places_mm, pixel_mm, strict=True)
     )
-    cut = planes[:, rows[:, np.newaxis], columns].astype(np.float64)
-    return along_y @ cut @ along_x.T
+    cuts = (planes.take(rows, axis=1).take(columns, axis=2).astype(np.float64) for planes in stacks)
+    return [along_y @ cut @ along_x.T for cut in cuts]
 
 
 def box_mm(mask, spacing_mm, pixel_mm):
@@ -107,8 +111,10 @@ def box_mm(mask, spacing_mm, pixel_mm):
     [(1.0, 2.5), (1.5, 3.5)]
     """
     smoothing = [_smoothing(step, pixel_mm) for step in spacing_mm]
-    reach = [int(np.ceil(_TRUNCATE * sd)) + 1 for sd in smoothing]
     _, *box = bounding_box(mask[np.newaxis])
+    if max(smoothing) == 0:
+        return [(span.start * step, span.stop * step) for span, step in zip(box, spacing_mm, strict=True)]
+    reach = [int(np.ceil(_TRUNCATE * sd)) + 1 for sd in smoothing]
     share = np.pad(mask[tuple(box)].astype(np.float64), [(n, n) for n in reach])
     for axis, sd in enumerate(smoothing):
         if sd > 0:
@@ -142,10 +148,11 @@ def share_within(counts, spacing_mm, ends_mm):
     >>> share_within(np.ones((4, 4)), (1.0, 1.0), [(0, 4), (1.5, 10)])
     0.625
     """
-    total, held = counts.sum(), counts.astype(np.float64)
+    held = counts.astype(np.float64)
+    total = held.sum()
     for step, (first, last) in zip(reversed(spacing_mm), reversed(ends_mm), strict=True):
-        edges = np.clip(np.arange(held.shape[-1] + 1) * step, first, last)
-        held = held @ (np.diff(edges) / step)
+        edges = np.arange(held.shape[-1] + 1) * step
+        held = held @ ((np.minimum(edges, last)[1:] - np.maximum(edges, first)[:-1]).clip(0) / step)
     return float(held / total)
 
 

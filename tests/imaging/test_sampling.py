@@ -26,7 +26,7 @@ def test_weights_add_up_to_one(pixel_mm):
 def test_white_noise_falls_as_with_pixels_of_that_size():
     noise = np.random.default_rng(0).normal(0, 100, (4, 400, 400))  # at 0.25 mm
     centres = np.arange(2, 98) + 0.125
-    seen = sample_planes(noise, (0.25, 0.25), (centres, centres), (1.0, 1.0))
+    (seen,) = sample_planes([noise], (0.25, 0.25), (centres, centres), (1.0, 1.0))
     assert seen.std() == pytest.approx(100 / 4, rel=0.03)
 
 
