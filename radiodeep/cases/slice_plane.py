@@ -6,7 +6,7 @@ from radiodeep.exceptions import InputError
 
 SLICE_AXES = {"axial": 0, "coronal": 1, "sagittal": 2}  # of arrays in anatomical order (z, y, x)
 _ORDERS = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
-_THICKER = 1.05
+_EQUAL = 1.05
 
 
 def acquisition_axis(shape, spacing_mm):
@@ -21,21 +21,31 @@ def acquisition_axis(shape, spacing_mm):
     Returns
     -------
     int
-        The axis of one voxel in an image of one slice. Otherwise the axis of the largest spacing, if that is more
-        than 5 % larger than the spacing of axis 0 (axial), else 0.
+        The axis of one voxel in an image of one slice. Otherwise, with spacings that differ by at most 5 % taken as
+        equal: the axis across the only plane with square pixels, since scanners make those within slices, thin or
+        thick; axis 0 (axial) if all spacings are equal; the axis of the largest spacing if no two are.
 
     Examples
     --------
     >>> from radiodeep.cases.slice_plane import acquisition_axis
     >>> acquisition_axis((24, 256, 256), (5.0, 0.7, 0.7)), acquisition_axis((256, 256, 24), (1.0, 1.0, 4.0))
     (0, 2)
+    >>> acquisition_axis((90, 128, 128), (3.3, 5.5, 5.5))  # PET, whose pixels are larger than its slices are thick
+    0
     """
     if shape[0] == 1:
         return 0
     if list(shape).count(1) == 1:
         return list(shape).index(1)
+    across_squares = [axis for axis, *plane in _ORDERS if _are_equal(*(spacing_mm[other] for other in plane))]
+    if across_squares:
+        return across_squares[0] if len(across_squares) == 1 else 0
     thickest = int(np.argmax(spacing_mm))
-    return thickest if spacing_mm[thickest] > _THICKER * spacing_mm[0] else 0
+    return thickest
+
+
+def _are_equal(one, other):
+    return max(one, other) <= _EQUAL * min(one, other)
 
 
 def slice_axis_of(case, slice_axis=None):

@@ -88,7 +88,7 @@ class DeepFeatureExtractor(StatelessExtractor):
     fine_tune : FineTuning, optional
         Train the network on the cases and labels of `fit` before its features are taken.
     slice_axis : {"axial", "coronal", "sagittal"}, optional
-        The plane of slices; by default that of acquisition, across the largest spacing.
+        The plane of slices; by default that of acquisition, whose pixels are square.
     pixel_mm : "auto", None or float, default="auto"
         Side in mm of the square pixels that windows are cut from, so that features are those of the lesion and not of
         the scanner's pixels. Finer pixels are averaged, coarser ones interpolated. "auto" takes what suits the

@@ -17,13 +17,16 @@ from radiodeep.exceptions import InputError
         ((9, 9, 9), (1, 1.06, 1), 1),
         ((9, 9, 9), (1, 1, 1.06), 2),
         ((9, 9, 9), (1, 2, 3), 2),
+        ((9, 9, 9), (3.3, 5.5, 5.5), 0),
+        ((9, 9, 9), (2, 1, 2), 1),
+        ((9, 9, 9), (1, 1.04, 1.08), 0),
         ((1, 9, 9), (1, 9, 9), 0),
         ((9, 1, 9), (9, 1, 1), 1),
         ((9, 9, 1), (9, 1, 1), 2),
         ((1, 1, 9), (1, 1, 9), 0),
     ],
 )
-def test_the_plane_of_acquisition_is_across_the_largest_spacing(shape, spacing_mm, axis):
+def test_the_plane_of_acquisition_has_square_pixels_or_else_the_thickest_slices(shape, spacing_mm, axis):
     assert acquisition_axis(shape, spacing_mm) == axis
 
 
