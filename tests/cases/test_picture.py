@@ -60,3 +60,16 @@ def test_making_cases_imports_nothing_that_draws():
         "assert not {'matplotlib', 'PIL', 'radiodeep.cases.picture'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_sagittal_slices_are_drawn_with_the_head_up():
+    image = np.zeros((20, 40, 3))
+    mask = np.zeros(image.shape, np.uint8)
+    image[10:], mask[12:18, 5:15, 1] = 100, 1  # bright above
+    page = Case(image, mask, "c", spacing_mm=(2, 1, 6))._repr_html_()
+    assert "2 of 3 (sagittal)" in page
+    pixels = picture_of(page).astype(int)
+    assert pixels.shape == (260, 260, 3)
+    assert pixels[0, -1, 0] > pixels[-1, -1, 0]
+    rows, columns = np.nonzero(pixels[..., 0] != pixels[..., 1])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (26, 103, 32, 96)
