@@ -28,7 +28,7 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
         rule of thumb for pretrained weights: little data 0, some data a few, much data all.
     window, size, slice, intensity_range
         How cases become images, as in `DeepFeatureExtractor`; of "all" slices each is an example, and the
-        probability of a case is their mean.
+        probability of a case is their mean. Images of an array are of 0..1 already if `intensity_range` is None.
     epochs : int, default=20
     n_views : int, default=12
         How often an epoch shows each image, changed anew each time by `augmentation`. The studies had 72.
@@ -70,6 +70,11 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
     checkpoint_dir : path-like, optional
         Where each training leaves its state after every epoch, so that a killed one goes on; the trainings of
         several seeds, folds and settings may share it. Files of finished trainings stay until you delete them.
+    slice_axis : {"axial", "coronal", "sagittal"}, optional
+        The plane of the slices; by default that of acquisition.
+    pixel_mm : float, optional
+        Side of the square pixels that cases are brought to before anything is cut, so that the network sees the same
+        of scans with finer and coarser pixels. None keeps the pixels of each file. Cubes have none.
 
     Attributes
     ----------
@@ -99,7 +104,8 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
     Warns
     -----
     RadiodeepWarning
-        The training loss did not fall by 1 %, or there are too few patients for a validation part.
+        The training loss did not fall by 1 %, there are too few patients for a validation part, or spacings differ
+        between cases and `pixel_mm` is None.
 
     Notes
     -----

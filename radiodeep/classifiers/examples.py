@@ -8,13 +8,12 @@ from torch.nn.utils.rnn import pad_sequence
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import resize_planes
-from radiodeep.imaging.cube import cube_about, lesion_cube, resize_cube
+from radiodeep.imaging.cube import resize_cube
 from radiodeep.imaging.intensity import scale_to_unit, window_intensities
-from radiodeep.imaging.planes import lesion_planes
 from radiodeep.networks.fitting import first_plane
 
 
-def network_images(X, specification, window, size, slice, intensity_range):
+def network_images(X, specification, view):
     """Bring cases or arrays to what a network wants.
 
     Parameters
@@ -22,8 +21,8 @@ def network_images(X, specification, window, size, slice, intensity_range):
     X : Cohort, sequence of Case, or array
         As in `CNNClassifier.fit`.
     specification : NetworkInput
-    window, size, slice, intensity_range
-        As in `CNNClassifier`.
+    view : NetworkView
+        What the network is shown of cases; of arrays its `intensity_range` alone.
 
     Returns
     -------
@@ -42,16 +41,16 @@ def network_images(X, specification, window, size, slice, intensity_range):
     """
     if isinstance(X, np.ndarray) and X.dtype != object:
         planes = _planes_of_arrays(X, specification)
-        if intensity_range is None and X.dtype.kind != "f" and X.max() > 1:
+        if view.intensity_range is None and not specification.own_units and X.dtype.kind != "f" and X.max() > 1:
             raise InputError(
                 f"Images of whole numbers up to {X.max()} need an intensity_range that is brought to 0..1, "
                 "for example (0, 255)."
             )
-        blocks = [_block_of_planes(_in_range(image, intensity_range), specification) for image in planes]
+        blocks = [_block_of_planes(_in_range(image, view.intensity_range), specification) for image in planes]
         ids = patients = np.arange(len(blocks))
     else:
         cases = as_cases(X)
-        blocks = [_block_of_case(case, specification, window, size, slice, intensity_range) for case in cases]
+        blocks = [_block_of_case(case, specification, view) for case in cases]
         ids, patients = [case.id for case in cases], np.array([str(case.patient) for case in cases])
     if not blocks:
         raise InputError("There are no cases. Give at least one.")
@@ -64,15 +63,12 @@ def network_images(X, specification, window, size, slice, intensity_range):
     return images, counts, ids, patients
 
 
-def _block_of_case(case, specification, window, size, slice, intensity_range):
+def _block_of_case(case, specification, view):
     """Return the images (n_images, planes, size, size) or the cube (1, 1, size, size, size) of a case."""
-    side = size or specification.size
-    if specification.dimensions == 3:
-        if specification.spacing_mm is not None:
-            return cube_about(case, side, specification.spacing_mm)[np.newaxis, np.newaxis]
-        return resize_cube(lesion_cube(case, window, side, intensity_range), specification.size)[np.newaxis, np.newaxis]
-    planes = lesion_planes(case, "all" if specification.sequence else slice, window, side, intensity_range)
-    return np.stack([resize_planes(image, specification.size) for image in planes])
+    block = view.images(case)
+    if specification.dimensions == 2 or specification.own_units:
+        return block
+    return resize_cube(block[0, 0], specification.size)[np.newaxis, np.newaxis]
 
 
 def _block_of_planes(planes, specification):

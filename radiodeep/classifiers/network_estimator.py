@@ -9,13 +9,16 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from radiodeep.cases.acquisition import warn_of_mixed_acquisition
 from radiodeep.cases.cohort import as_cases
+from radiodeep.cases.slice_plane import SLICE_AXES
 from radiodeep.cases.training_range import case_facts, training_range
 from radiodeep.classifiers.examples import auxiliary_targets, network_images, validation_cases
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.imaging.crop import WINDOWS
 from radiodeep.imaging.intensity import is_window
-from radiodeep.imaging.planes import SLICES
+from radiodeep.imaging.network_view import NetworkView
+from radiodeep.imaging.planes import SLICES, window_rules
 from radiodeep.networks.architectures import build_network, input_specification
 from radiodeep.networks.augmentation import (
     Augmentation,
@@ -75,6 +78,8 @@ class NetworkEstimator(BaseEstimator):
         device="auto",
         n_threads=None,
         checkpoint_dir=None,
+        slice_axis=None,
+        pixel_mm=None,
     ):
         self.architecture = architecture
         self.weights = weights
@@ -104,6 +109,22 @@ class NetworkEstimator(BaseEstimator):
         self.device = device
         self.n_threads = n_threads
         self.checkpoint_dir = checkpoint_dir
+        self.slice_axis = slice_axis
+        self.pixel_mm = pixel_mm
+
+    def __setstate__(self, state):
+        if (
+            "pixel_mm" not in state
+        ):  # saved when slices were axial and intensities went from the smallest to the largest
+            state = state | {"slice_axis": "axial", "pixel_mm": None}
+            if state.get("intensity_range") is None and "training_range_" in state:  # trained on cases, not on arrays
+                state["intensity_range"] = "minmax"
+        super().__setstate__(state)
+
+    def acquisition_needs(self):
+        """Return what cases have to have in common for images to be comparable: {"spacing"} or nothing."""
+        is_plane = input_specification(self.architecture).dimensions == 2
+        return {"spacing"} if is_plane and self.pixel_mm is None else set()
 
     def _fit(self, X, targets, strata, groups, n_outputs, loss, weights=None):
         """Train `n_seeds` networks on targets (n, ...); strata: class of each case, for the split."""
@@ -147,7 +168,9 @@ class NetworkEstimator(BaseEstimator):
         self.n_features_in_ = 1
         vars(self).pop("training_range_", None)  # of an earlier fit
         if ids is not patients:  # cases, not arrays
-            self.training_range_ = training_range([case_facts(case) for case in as_cases(X)])
+            facts = [case_facts(case) for case in as_cases(X)]
+            warn_of_mixed_acquisition(dict(zip(ids, facts, strict=True)), self.acquisition_needs(), type(self).__name__)
+            self.training_range_ = training_range(facts)
         return self
 
     def _fit_one(self, whole, held_out, loss, seed):
@@ -242,7 +265,19 @@ class NetworkEstimator(BaseEstimator):
 
     def _images(self, X):
         specification = input_specification(self.architecture)
-        return network_images(X, specification, self.window, self.size, self.slice, self.intensity_range)
+        own = specification.own_units
+        view = NetworkView(
+            specification.size,
+            specification.dimensions,
+            specification.spacing_mm,
+            self.size,
+            "crop" if own else self.window,
+            "all" if specification.sequence else self.slice,
+            None if own else self.intensity_range,
+            self.slice_axis,
+            self.pixel_mm,
+        )
+        return network_images(X, specification, view)
 
     def _check_settings(self):
         whole = {"epochs": 1, "n_views": 1, "batch_size": 1, "n_seeds": 1, "random_state": 0}
@@ -254,6 +289,11 @@ class NetworkEstimator(BaseEstimator):
         } | {
             "window": (self.window in WINDOWS, f"one of {', '.join(WINDOWS)}"),
             "slice": (self.slice in SLICES, f"one of {', '.join(SLICES)}"),
+            "slice_axis": (
+                self.slice_axis is None or self.slice_axis in SLICE_AXES,
+                f"None or one of {', '.join(SLICE_AXES)}",
+            ),
+            "pixel_mm": window_rules(self.pixel_mm, 0.0, 1)["pixel_mm"],
             "class_weight": (
                 self.class_weight is None or self.class_weight == "balanced" or _are_weights(self.class_weight),
                 "None, 'balanced' or a dict of weights > 0 by class",
@@ -283,6 +323,8 @@ class NetworkEstimator(BaseEstimator):
                     f"The '{name}' parameter of {type(self).__name__} must be {allowed}. "
                     f"Got {getattr(self, name)!r} instead."
                 )
+        if self.pixel_mm is not None and input_specification(self.architecture).dimensions == 3:
+            raise InputError(f"'{self.architecture}' is shown a cube, so pixel_mm has no meaning. Leave it out.")
 
 
 def _is_whole(value):

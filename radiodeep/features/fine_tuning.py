@@ -1,32 +1,41 @@
 """How the network of deep features learns from the cases of a fold before its features are taken."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.networks.activations import forward_features
 from radiodeep.networks.architectures import build_network, input_specification
 from radiodeep.networks.augmentation import OwnRangeAugmentation
 from radiodeep.networks.fitting import OPTIMIZERS, Examples, fit_network, last_layers, warn_of_flat_loss
 from radiodeep.networks.losses import class_weights, classification_loss, numbered_classes
 from radiodeep.networks.weights import classifier_names, load_weights
 
+_JUDGED_BY, _LEAST_MOVED = 32, 0.01  # images; standard deviations between them
+
 
 @dataclass(frozen=True)
 class FineTuning:
-    """Schedule and choices of fine-tuning, by default those of the glioblastoma studies.
+    """Schedule and choices of fine-tuning, after those of the glioblastoma studies.
 
     A full layer with one output per class takes the place of the network's classifier, and the whole learns to
     tell the training cases apart by stochastic gradient descent. Normalisations keep the statistics that came with
-    the weights, since a few dozen cases are too few for new ones.
+    the weights, since a few dozen cases are too few for new ones. Every case weighs the same, however many slices
+    of it are shown.
+
+    The studies' learning rates, 1e-5 for all layers, are ``learning_rate=1e-5, head_learning_rate=None``. They hardly
+    change a network: on PET of 51 sarcomas the features of the packaged one move by 0.0007 of their standard
+    deviation, and by 0.03 at the rates of this class.
 
     Parameters
     ----------
     n_iterations : int, default=10
         Each shows every image once. The studies took 10 and 20.
-    learning_rate : float, default=1e-5
-    head_learning_rate : float, optional
+    learning_rate : float, default=3e-4
+    head_learning_rate : float or None, default=1e-2
         Of the new full layer, which starts from random weights; it falls as `learning_rate` does. None is that of the
         other layers.
     step : int, default=4
@@ -61,7 +70,7 @@ class FineTuning:
     Examples
     --------
     >>> from radiodeep import DeepFeatureExtractor, FineTuning, make_phantom_cohort
-    >>> [f"{rate:.0e}" for rate in FineTuning().learning_rates]
+    >>> [f"{rate:.0e}" for rate in FineTuning(learning_rate=1e-5).learning_rates]
     ['1e-05', '1e-05', '1e-05', '1e-05', '1e-06', '1e-06', '1e-06', '1e-06', '1e-07', '1e-07']
     >>> cohort = make_phantom_cohort(8, random_state=0)
     >>> tuned = DeepFeatureExtractor(fine_tune=FineTuning(learning_rate=1e-2)).fit(cohort, cohort.labels)
@@ -70,7 +79,7 @@ class FineTuning:
     """
 
     n_iterations: int = 10
-    learning_rate: float = 1e-5
+    learning_rate: float = 3e-4
     step: int = 4
     decay: float = 0.1
     batch_size: int = 16
@@ -81,7 +90,7 @@ class FineTuning:
     augmentation: object = None
     balanced: bool = False
     seed: int = 0
-    head_learning_rate: float | None = None
+    head_learning_rate: float | None = 1e-2
 
     def __setstate__(self, state):
         self.__dict__.update({"head_learning_rate": None} | state)  # which those saved before it lack
@@ -109,7 +118,7 @@ class FineTuning:
 
     @property
     def learning_rates(self):
-        """The learning rate of each iteration."""
+        """The learning rate of each iteration, for all layers but the new one."""
         return [self.learning_rate * self.decay ** (iteration // self.step) for iteration in range(self.n_iterations)]
 
 
@@ -148,7 +157,8 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision, co
     Warns
     -----
     RadiodeepWarning
-        The training loss did not fall by 1 %.
+        The training loss did not fall by 1 %, or the features moved by less than 1 % of their standard deviation. A
+        training of one iteration is not judged.
     """
     classes, numbers = numbered_classes(labels)
     if len(classes) < 2:
@@ -166,6 +176,8 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision, co
     augmentation = plan.augmentation
     if augmentation is not None and input_specification(name).own_units:
         augmentation = OwnRangeAugmentation(augmentation)
+    shown = images[torch.linspace(0, len(images) - 1, min(len(images), _JUDGED_BY)).long()]
+    before = _features(network, shown, normalize)
     rates, history = plan.learning_rates, []
     head_factor = 1.0 if plan.head_learning_rate is None else plan.head_learning_rate / plan.learning_rate
     for n_layers, stage in ((0, rates[: plan.head_iterations]), (plan.n_layers, rates[plan.head_iterations :])):
@@ -190,12 +202,7 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision, co
                 description="Fine-tuning",
             )
             history += fitted.history
-    warn_of_flat_loss(
-        [history],
-        "FineTuning",
-        "The features are nearly those of the network as it came. Take a higher learning_rate or head_learning_rate, "
-        "or more n_iterations.",
-    )
+    _warn_if_nothing_changed(history, before, _features(network, shown, normalize))
     return {key: value.numpy() for key, value in network.state_dict().items() if not key.startswith(head)}
 
 
@@ -205,3 +212,24 @@ def _examples(images, numbers, counts, weights_of_classes):
     of_case = np.repeat(np.arange(len(numbers)), counts)
     weights = (weights_of_classes[numbers] / counts)[of_case]
     return Examples(images, torch.from_numpy(numbers[of_case]), torch.from_numpy(weights.astype(np.float32)))
+
+
+def _features(network, images, normalize):
+    return forward_features(network, images if normalize is None else normalize(images), batch_size=8)
+
+
+def _warn_if_nothing_changed(history, before, after):
+    """Warn if the loss did not fall, or the features (n_images, n_features) hardly moved."""
+    advice = "The features are nearly those of the network as it came. Take a higher learning_rate or more n_iterations"
+    spread = before.std(dim=0, correction=0)
+    varies = spread > 0
+    if warn_of_flat_loss([history], "FineTuning", f"{advice}.") or len(history) == 1 or not varies.any():
+        return
+    moved = ((after - before).square().mean(dim=0).sqrt() / spread)[varies].median()
+    if moved < _LEAST_MOVED:
+        warnings.warn(
+            f"FineTuning: features moved by {moved:.2g} of their standard deviation (median). {advice}, or let more "
+            "layers learn (n_layers).",
+            RadiodeepWarning,
+            stacklevel=4,
+        )

@@ -81,6 +81,11 @@ def warn_of_flat_loss(histories, name, advice):
     advice : str
         What to try next.
 
+    Returns
+    -------
+    bool
+        Whether it warned.
+
     Warns
     -----
     RadiodeepWarning
@@ -96,6 +101,7 @@ def warn_of_flat_loss(histories, name, advice):
             RadiodeepWarning,
             stacklevel=4,
         )
+    return bool(flat)
 
 
 def cyclic_learning_rates(peak, n_epochs, n_cycles):

@@ -386,10 +386,10 @@ def test_probabilities_are_risks_at_the_share_of_the_classes_in_training(watched
     options = {**QUICK, "epochs": 40, "learning_rate": 0.05, "augmentation": None, "validation_fraction": 0}
     model = rd.CNNClassifier(**options).fit(images, labels)
     np.testing.assert_allclose(model.class_weights_, [2 / 3, 2])
-    assert model.predict_proba(images)[:, 1].mean() == pytest.approx(0.25, abs=0.02)
+    assert model.predict_proba(images)[:, 1].mean() == pytest.approx(0.25, abs=0.05)
     alike = rd.CNNClassifier(**options, class_weight=None).fit(images, labels)
     np.testing.assert_array_equal(alike.class_weights_, [1, 1])
-    assert alike.predict_proba(images)[:, 1].mean() == pytest.approx(0.25, abs=0.02)
+    assert alike.predict_proba(images)[:, 1].mean() == pytest.approx(0.25, abs=0.05)
     same_weights = rd.CNNClassifier(**options, class_weight={0: 2 / 3, 1: 2.0}).fit(images, labels)
     assert same(same_weights.networks_, model.networks_)
 
