@@ -9,8 +9,8 @@ import numpy as np
 from radiodeep.exceptions import RadiodeepWarning
 
 _DIFFERENT = 1.1
-_OTHER_SCALE = 4.0  # of the spreads of regions; lesions alone differ by less in most cohorts
-_MOST_VALUES = 10_000  # of a region: enough for percentiles, and quick
+_OTHER_SCALE = 3.0  # more than other anatomy in the field of view makes
+_SAMPLE = 2_000  # voxels of an image that are looked at: enough for a percentile, and quick
 _CONSEQUENCES = {
     "spacing": "Its features depend on the voxel size, so they tell scanners apart. Bring all images to one voxel size "
     "(resample_mm of RadiomicsExtractor, pixel_mm of DeepFeatureExtractor), or leave out those that differ.",
@@ -37,35 +37,23 @@ class Acquisition(NamedTuple):
         Where the x, y and z axes of the file point to, e.g. "RAS"; "" if unknown.
     field_mm : tuple of three floats
         Extent of the image in (z, y, x) order.
-    spread : float or None
-        From the 1st to the 99th percentile of the region, in an image without a known unit (whole numbers, none of
-        them negative: MR, ultrasound, photographs). None for others, e.g. Hounsfield units and uptake values.
+    scale : float or None
+        99th percentile of an image without a known unit (whole numbers, none of them negative: MR, ultrasound,
+        photographs). None for others, e.g. Hounsfield units and uptake values.
     """
 
     n_dimensions: int
     spacing_mm: tuple
     orientation: str
     field_mm: tuple
-    spread: float | None = None
+    scale: float | None = None
 
     @classmethod
-    def of(cls, shape, spacing_mm, orientation, spread=None):
-        """Return the acquisition of an image of a shape (z, y, x)."""
+    def of(cls, image, spacing_mm, orientation):
+        """Return the acquisition of an image (z, y, x)."""
         spacing_mm = tuple(float(step) for step in spacing_mm)
-        field_mm = tuple(size * step for size, step in zip(shape, spacing_mm, strict=True))
-        return cls(2 if shape[0] == 1 else 3, spacing_mm, orientation, field_mm, spread)
-
-
-def spread_without_unit(image, roi):
-    """Return the spread of a region in an image without a known unit, see `Acquisition`; None in others."""
-    if image.dtype.kind == "i" and image.min() < 0:
-        return None
-    values = image[roi]
-    values = values[:: -(-values.size // _MOST_VALUES)].astype(np.float64)
-    if image.dtype.kind == "f" and ((values != np.round(values)).any() or image.min() < 0):
-        return None
-    low, high = np.percentile(values, (1, 99))
-    return float(high - low)
+        field_mm = tuple(size * step for size, step in zip(image.shape, spacing_mm, strict=True))
+        return cls(2 if image.shape[0] == 1 else 3, spacing_mm, orientation, field_mm, _scale_without_unit(image))
 
 
 class Mixture(NamedTuple):
@@ -98,13 +86,15 @@ def mixtures(facts, needs):
     -------
     list of Mixture
         Spacings and fields of view (the extents of the images) differ if they do along any axis by more than a tenth;
-        an image of one slice has no thickness. Intensities differ if no image has a known unit and the spreads of
-        regions differ by more than a factor of 4.
+        an image of one slice has no thickness. Intensities differ if no image has a known unit and their 99th
+        percentiles differ by more than a factor of 3.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from radiodeep.cases.acquisition import Acquisition, mixtures
-    >>> thin, thick = (Acquisition.of((40, 256, 256), (step, 1.0, 1.0), "LPS") for step in (1.0, 5.0))
+    >>> image = np.zeros((40, 256, 256), np.int16)
+    >>> thin, thick = (Acquisition.of(image, (step, 1.0, 1.0), "LPS") for step in (1.0, 5.0))
     >>> mixtures({"a": thin, "b": thick}, {"spacing"})[0].sentence
     'Spacing differs by more than a tenth: along z from 1 mm (a) to 5 mm (b)'
     """
@@ -140,8 +130,9 @@ def warn_of_mixed_acquisition(facts, needs, name):
     Examples
     --------
     >>> import warnings
+    >>> import numpy as np
     >>> from radiodeep.cases.acquisition import Acquisition, warn_of_mixed_acquisition
-    >>> facts = {name: Acquisition.of((9, 9, 9), (1.0, 1.0, 1.0), name) for name in ("LPS", "RAS")}
+    >>> facts = {name: Acquisition.of(np.zeros((9, 9, 9)), (1.0, 1.0, 1.0), name) for name in ("LPS", "RAS")}
     >>> with warnings.catch_warnings(record=True, action="always") as caught:
     ...     warn_of_mixed_acquisition(facts, {"spacing", "orientation"}, "Mine")
     >>> print(caught[0].message)
@@ -183,12 +174,22 @@ def _mixed_lengths(facts, need, field, name):
 
 
 def _mixed_scales(facts):
-    spreads = {case_id: one.spread for case_id, one in facts.items()}
-    if None in spreads.values() or len(spreads) < 2 or min(spreads.values()) == 0:
+    scales = {case_id: one.scale for case_id, one in facts.items()}
+    if None in scales.values() or not scales:
         return []
-    least, most = min(spreads, key=spreads.get), max(spreads, key=spreads.get)
-    if spreads[most] <= _OTHER_SCALE * spreads[least]:
+    least, most = min(scales, key=scales.get), max(scales, key=scales.get)
+    if scales[most] <= _OTHER_SCALE * scales[least]:
         return []
-    values = f"from {spreads[least]:.4g} ({least}) to {spreads[most]:.4g} ({most})"
-    sentence = f"The images have no known unit (whole numbers, none negative), and the spread of regions goes {values}"
+    values = f"from {scales[least]:.4g} ({least}) to {scales[most]:.4g} ({most})"
+    sentence = f"The images have no known unit (whole numbers, none negative), and their 99th percentile goes {values}"
     return [Mixture("intensity", sentence, [least, most])]
+
+
+def _scale_without_unit(image):
+    step = int(np.ceil(np.cbrt(image.size / _SAMPLE)))
+    values = image[::step, ::step, ::step].ravel()
+    if values.dtype.kind == "f" and (values != np.round(values)).any():
+        return None
+    place = int(0.99 * (values.size - 1))
+    values = np.partition(values, (0, place))
+    return float(values[place]) if values[0] >= 0 < values[place] else None

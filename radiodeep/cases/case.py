@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.acquisition import Acquisition, spread_without_unit
+from radiodeep.cases.acquisition import Acquisition
 from radiodeep.cases.mask_labels import positive_labels, region_of
 from radiodeep.cases.readers import check_same_grid, read_volume
 from radiodeep.cases.slice_plane import acquisition_axis
@@ -185,7 +185,8 @@ class Case:
     def acquisition(self):
         """Return the `Acquisition` of the case, which is read unless it was read before."""
         if self._acquisition is None:
-            self.read()
+            image, _, spacing_mm, axes = self._contents()
+            self.__dict__["_acquisition"] = Acquisition.of(image, spacing_mm, axes.orientation)
         return self._acquisition
 
     def by_label(self):
@@ -295,8 +296,8 @@ class Case:
                 f"{self.id}: {count} of {int(roi.sum())} voxels of the region are NaN or infinite. "
                 "Repair the image or leave those voxels out of the mask."
             )
-        spread = spread_without_unit(image, roi)
-        self.__dict__["_acquisition"] = Acquisition.of(image.shape, spacing_mm, axes.orientation, spread)
+        if isinstance(self.image, Path):  # so that it is known after the voxels are gone
+            self.__dict__["_acquisition"] = Acquisition.of(image, spacing_mm, axes.orientation)
         return image, roi, spacing_mm, axes
 
     def _volumes(self):

@@ -33,8 +33,8 @@ class CaseFacts(NamedTuple):
         Where the x, y and z axes of the file point to, e.g. "RAS"; "" if unknown.
     field_mm : tuple of three floats, or None if unknown
         Extent of the image in (z, y, x) order.
-    spread : float or None
-        Of the region, in an image without a known unit, see `Acquisition`.
+    scale : float or None
+        Of an image without a known unit, see `Acquisition`.
     """
 
     n_dimensions: int
@@ -42,7 +42,7 @@ class CaseFacts(NamedTuple):
     intensities: tuple
     orientation: str = ""
     field_mm: tuple | None = None
-    spread: float | None = None
+    scale: float | None = None
 
 
 def case_facts(case):
@@ -59,7 +59,7 @@ def case_facts(case):
             tuple(float(value) for value in percentiles),
             acquired.orientation,
             acquired.field_mm,
-            acquired.spread,
+            acquired.scale,
         )
     return _FACTS[case]
 

@@ -5,14 +5,14 @@ import warnings
 import numpy as np
 import pytest
 
-from radiodeep.cases.acquisition import Acquisition, mixtures, spread_without_unit, warn_of_mixed_acquisition
+from radiodeep.cases.acquisition import Acquisition, mixtures, warn_of_mixed_acquisition
 from radiodeep.exceptions import RadiodeepWarning
 
 ALL = {"spacing", "orientation", "field"}
 
 
 def acquired(spacing_mm=(2.0, 1.0, 1.0), orientation="LPS", shape=(20, 100, 100)):
-    return Acquisition.of(shape, spacing_mm, orientation)
+    return Acquisition.of(np.zeros(shape), spacing_mm, orientation)
 
 
 def test_an_acquisition_has_its_extent_in_mm():
@@ -78,24 +78,31 @@ def test_a_slice_has_no_thickness():
 
 @pytest.mark.parametrize("kind", [np.int16, np.uint8, np.float32])
 def test_an_image_of_whole_numbers_without_negative_ones_has_no_known_unit(kind):
+    def scale(image):
+        return Acquisition.of(image, (1.0, 1.0, 1.0), "").scale
+
     image = np.arange(101).astype(kind).reshape(1, 1, -1)
-    roi = np.ones(image.shape, bool)
-    assert spread_without_unit(image, roi) == 98
+    assert scale(image) == 99
+    assert scale(image * 0) is None
     if kind != np.uint8:
-        assert spread_without_unit(image - kind(1), roi) is None
+        assert scale(image - kind(1)) is None
     if kind == np.float32:
-        assert spread_without_unit(image / 2, roi) is None
+        assert scale(image / 2) is None
+
+
+def test_the_scale_of_a_large_image_is_that_of_a_sample():
+    image = np.random.default_rng(0).integers(0, 1000, (60, 200, 150))
+    assert Acquisition.of(image, (1.0, 1.0, 1.0), "").scale == pytest.approx(990, rel=0.01)
 
 
 def test_scales_that_differ_in_images_without_a_unit_are_one_warning():
-    facts = {name: acquired()._replace(spread=spread) for name, spread in (("a", 100.0), ("b", 390.0))}
+    facts = {name: acquired()._replace(scale=scale) for name, scale in (("a", 100.0), ("b", 290.0))}
     assert mixtures(facts, {"intensity"}) == []
-    facts["c"] = acquired()._replace(spread=450.0)
+    facts["c"] = acquired()._replace(scale=350.0)
     message = (
-        r"Mine: The images have no known unit .* goes from 100 \(a\) to 450 \(c\)\. .*use bin_count=32, or normalize"
+        r"Mine: The images have no known unit .* goes from 100 \(a\) to 350 \(c\)\. .*use bin_count=32"
     )
     with pytest.warns(RadiodeepWarning, match=message):
         warn_of_mixed_acquisition(facts, {"intensity"}, "Mine")
-    for other in (None, 0.0):  # one in Hounsfield units, one flat region
-        assert mixtures(facts | {"d": acquired()._replace(spread=other)}, {"intensity"}) == []
+    assert mixtures(facts | {"d": acquired()._replace(scale=None)}, {"intensity"}) == []  # in Hounsfield units
     assert mixtures({}, {"intensity"}) == mixtures(facts, ALL) == []

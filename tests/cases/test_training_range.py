@@ -27,7 +27,7 @@ def test_the_facts_of_a_case_are_read_once(monkeypatch):
         pytest.approx((0.59, 29.5, 58.41)),
         orientation="",
         field_mm=(6.0, 4.0, 5.0),
-        spread=pytest.approx(57.82),
+        scale=58.0,
     )
     monkeypatch.setattr(rd.Case, "read", None)
     assert case_facts(case).n_dimensions == 3
