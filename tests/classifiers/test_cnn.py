@@ -1,5 +1,7 @@
 """Networks from scratch: they learn, keep patients apart, are the same for a seed, and are saved and resumed."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,8 @@ from sklearn.exceptions import NotFittedError
 import radiodeep as rd
 from radiodeep.classifiers.examples import auxiliary_targets, validation_cases
 from radiodeep.exceptions import InputError, RadiodeepWarning, SingleClassError, TrainingError
+from radiodeep.imaging.crop import resize_planes
+from radiodeep.imaging.planes import lesion_planes
 from radiodeep.networks.architectures import build_network
 from radiodeep.networks.augmentation import Augmentation
 
@@ -286,6 +290,12 @@ def test_what_cannot_be_learned_from_is_refused():
             {"intensity_range": 5},
             "'intensity_range' parameter of CNNClassifier must be None, 'minmax' or \\(low, high\\)",
         ),
+        (
+            {"slice_axis": "oblique"},
+            "'slice_axis' parameter of CNNClassifier must be None or one of axial, coronal, sagi",
+        ),
+        ({"pixel_mm": 0}, "'pixel_mm' parameter of CNNClassifier must be None or a float > 0. Got 0"),
+        ({"architecture": "arch3d", "pixel_mm": 1.0}, "'arch3d' is shown a cube, so pixel_mm has no meaning"),
         ({"penalty": -1}, "'penalty' parameter of CNNClassifier must be a float >= 0. Got -1"),
         ({"weight_decay": -1}, "'weight_decay' parameter of CNNClassifier must be a float >= 0"),
         ({"architecture": "arch9"}, "There is no network 'arch9'"),
@@ -446,6 +456,39 @@ def test_arrays_may_be_brought_to_their_own_range():
     sequence = np.stack([images, np.full_like(images, np.nan)], axis=1)
     shown, *_ = rd.CNNClassifier("arch3-gru", intensity_range="minmax")._images(sequence)
     np.testing.assert_allclose(shown[:, 0, 0], scaled, atol=1e-5)
+
+
+def test_slices_and_pixels_are_those_that_were_asked_for():
+    model = rd.CNNClassifier(window="crop", slice_axis="sagittal", pixel_mm=0.5, size=40, intensity_range="minmax")
+    expected = lesion_planes(COHORT[0], "largest", "crop", 40, "minmax", slice_axis="sagittal", pixel_mm=0.5)
+    np.testing.assert_allclose(model._images(COHORT[:1])[0][0, :1], resize_planes(expected[0], 100), atol=1e-6)
+
+
+def test_cases_of_several_spacings_are_named(watched):
+    coarse = COHORT[0].in_memory()
+    coarse = coarse.replace(id="coarse", spacing_mm=tuple(2 * step for step in coarse.spacing_mm))
+    cases, labels = [coarse, *COHORT[1:]], COHORT.labels
+    with pytest.warns(RadiodeepWarning, match=r"CNNClassifier: Spacing differs by more than a tenth: .* \(coarse\)"):
+        rd.CNNClassifier(**QUICK).fit(cases, labels)
+    rd.CNNClassifier(**QUICK, pixel_mm=1.0).fit(cases, labels)
+
+
+def test_a_model_saved_before_slices_and_pixels_could_be_chosen_sees_what_it_saw(watched):
+    for X, expected in ((COHORT, "minmax"), (rare(12)[0], None)):
+        model = rd.CNNClassifier(**QUICK).fit(X, COHORT.labels)
+        state = {name: value for name, value in vars(model).items() if name not in ("slice_axis", "pixel_mm")}
+        before = rd.CNNClassifier.__new__(rd.CNNClassifier)
+        before.__setstate__(state)
+        assert (before.slice_axis, before.pixel_mm, before.intensity_range) == ("axial", None, expected)
+        assert pickle.loads(pickle.dumps(model)).intensity_range is None
+
+
+def test_cubes_in_their_own_units_need_no_range(watched):
+    cubes = np.random.default_rng(0).integers(-1000, 400, (6, 4, 20, 20))
+    model = rd.CNNClassifier("fcib_resnet50", **QUICK, intensity_range=(-200, 200)).fit(cubes, np.arange(6) % 2)
+    shown = model._images(cubes)[0]
+    assert shown.shape == (6, 1, 50, 50, 50)
+    assert shown.max() > 200
 
 
 def test_whole_numbers_need_their_range():
