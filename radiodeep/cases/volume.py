@@ -270,7 +270,7 @@ def check_same_grid(image, mask, case_id):
             f"{case_id}: image and mask lie up to {offset:.4g} mm apart, less than 1/20 of a voxel. They are taken as "
             "lying on one grid.",
             RadiodeepWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

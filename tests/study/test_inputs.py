@@ -539,3 +539,14 @@ def test_designs_that_cannot_work_are_refused():
         cross_validated_auc(GaussianNB(), X[:0], y[:0])
     with pytest.raises(StudyError, match="The model takes a table, not cases. Put an extractor first"):
         cross_validated_auc(GaussianNB(), COHORT, COHORT.labels, cv=3)
+
+
+@pytest.mark.parametrize("study", [cross_validated_auc, fit_over_cases])
+def test_a_study_of_images_of_mixed_spacing_is_warned_of_once(study):
+    cases = [case.replace(spacing_mm=(1.5, 1, 1) if row else (4.0, 1, 1)) for row, case in enumerate(COHORT)]
+    model = make_pipeline(RadiomicsExtractor(families=["firstorder"]), GaussianNB())
+    with pytest.warns(
+        RadiodeepWarning, match=r"Spacing differs .* 1\.5 mm \(phantom-001\) to 4 mm \(phantom-000\)"
+    ) as caught:
+        study(model, Cohort(cases), COHORT.labels)
+    assert sum("Spacing differs" in str(one.message) for one in caught) == 1
