@@ -36,19 +36,23 @@ def effective_number_of_features(values):
     >>> round(effective_number_of_features(np.column_stack([volume, 2 * volume + 1, -volume, entropy])), 1)
     1.6
     """
-    values = np.asarray(values, dtype=np.float64)
-    known = ~np.isnan(values)
-    scaled = np.where(known, values, 0.0)
-    largest = np.abs(scaled).max(axis=0, initial=0.0)
-    scaled /= np.where(largest > 0, largest, 1.0)  # squares of 1e200 overflow
-    mean = scaled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    centred = np.where(known, scaled - mean, 0.0)
-    norms = np.sqrt((centred**2).sum(axis=0))
+    values = np.array(values, dtype=np.float64)
+    missing = np.isnan(values)
+    has_gaps = missing.any()
+    if has_gaps:
+        values[missing] = 0.0
+    largest = np.abs(values).max(axis=0, initial=0.0)
+    values /= np.where(largest > 0, largest, 1.0)  # squares of 1e200 overflow
+    values -= values.sum(axis=0) / np.maximum((~missing).sum(axis=0), 1)
+    if has_gaps:
+        values[missing] = 0.0
+    norms = np.sqrt(np.einsum("ij,ij->j", values, values))
     varies = norms > _CONSTANT * np.sqrt(max(len(values), 1))
-    standardised = centred[:, varies] / norms[varies]
-    n_features = standardised.shape[1]
+    n_features = int(varies.sum())
     if not n_features:
         return 0.0
+    standardised = values if varies.all() else np.compress(varies, values, axis=1)
+    standardised /= norms[varies]
     # The eigenvalues of a correlation matrix sum to the number of features, their squares to its squared entries.
     # Correlations of cases have the same eigenvalues besides zeros, so the smaller of the two matrices is made.
     smaller = standardised.T if n_features <= len(values) else standardised

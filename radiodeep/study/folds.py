@@ -46,15 +46,18 @@ def fit_folds(model, rows, study, folds, given=None, sizes=None, first=0):
                 keep_groups_together(fitted, y[train], study.groups[train])
             train_rows = _safe_indexing(rows, train)
             fitted.fit(train_rows, y[train])
-            outcome = outcome_of(fitted, _safe_indexing(rows, test), study.positive_column)
-            if first is not None and (first + number) % _SELECTION_MEASURED_EVERY == 0:
-                measure_selection(outcome, fitted, train_rows, None if sizes is None else sizes[train])
-            outcomes.append(outcome)
+            measured = first is not None and (first + number) % _SELECTION_MEASURED_EVERY == 0
+            of_training = (train_rows if measured else None, None if sizes is None else sizes[train])
+            outcomes.append(outcome_of(fitted, _safe_indexing(rows, test), study.positive_column, *of_training))
     return outcomes
 
 
-def outcome_of(fitted, rows, positive_column):
-    """Return what a fitted model says of its test rows, as scores and probabilities of the positive class."""
+def outcome_of(fitted, rows, positive_column, train_rows=None, train_sizes=None):
+    """Return what a fitted model says of its test rows, as scores and probabilities of the positive class.
+
+    With training rows, the outcome tells how much alike the selected features are there; with their sizes, also how
+    much alike each of them and the size.
+    """
     if hasattr(fitted, "predict_proba"):
         probability = fitted.predict_proba(rows)[:, positive_column]
     else:
@@ -70,22 +73,22 @@ def outcome_of(fitted, rows, positive_column):
             )
         score = probability
     kept = selected_features(fitted)
-    names, _, n_candidates = (None, None, 0) if kept is None else kept
-    prediction = np.asarray(fitted.predict(rows))
-    return Outcome(np.asarray(score, dtype=float), probability, prediction, names, n_candidates)
+    outcome = Outcome(np.asarray(score, dtype=float), probability, np.asarray(fitted.predict(rows)))
+    if kept is not None:
+        outcome.selected, values_of, outcome.n_candidates = kept
+        if train_rows is not None:
+            values = _as_numbers(values_of(train_rows))
+            outcome.effective_n_features = effective_number_of_features(values)
+            outcome.like_size = None if train_sizes is None else _like_size(values, train_sizes)
+    return outcome
 
 
-def measure_selection(outcome, fitted, train_rows, train_sizes=None):
-    """Add to an outcome how much alike its selected features are, and each of them and the size, in training cases."""
-    kept = selected_features(fitted)
-    if kept is None:
-        return
-    values = kept[1](train_rows)
-    values = pd.DataFrame(values.toarray() if hasattr(values, "toarray") else values)
-    values = values.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float, na_value=np.nan)  # no texts
-    outcome.effective_n_features = effective_number_of_features(values)
-    if train_sizes is not None:
-        outcome.like_size = _like_size(values, train_sizes)
+def _as_numbers(values):
+    """Return selected features as float64; texts that stand beside them are NaN."""
+    values = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
+    if values.dtype == object:
+        values = pd.DataFrame(values).apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return values.astype(np.float64)
 
 
 def _log_odds(fitted, rows):

@@ -10,7 +10,7 @@ from radiodeep.rows import remembered_patients
 from radiodeep.study.cross_validation import check_models
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds import measure_selection, outcome_of
+from radiodeep.study.folds import outcome_of
 from radiodeep.study.inputs import row_names, rows_in_both, study_input
 from radiodeep.study.size import against_size, found_sizes, given_sizes, size_result, warn_of_size
 from radiodeep.study.splits import Plan
@@ -83,9 +83,8 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, size="auto", con
     for remark in remarks:
         warnings.warn(remark, RadiodeepWarning, stacklevel=2)
     fitted = clone(estimator).fit(X_train, train.y)
-    outcome = outcome_of(fitted, X_test, test.positive_column)
-    if not train.has_cases:  # cases would be measured once more
-        measure_selection(outcome, fitted, X_train)
+    measured = None if train.has_cases else X_train  # cases would be measured once more
+    outcome = outcome_of(fitted, X_test, test.positive_column, measured)
     if sizes is None and size is not None:
         sizes = found_sizes(test, np.arange(len(test.y)))
     plan = Plan("holdout", "pooled", [(np.arange(len(train.y)), np.arange(len(test.y)))], [0])

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from radiodeep.exceptions import RadiodeepWarning, StudyError
+from radiodeep.selection.discretize import compiled
 from radiodeep.study.auc import auc_with_confidence
 from radiodeep.study.comparison import compare_auc
 from radiodeep.study.folds import Outcome
@@ -139,11 +140,20 @@ def auc_at_equal_size(positive, scores, sizes):
     n_pairs = int((last - first).sum())
     if n_pairs < _FEWEST_PAIRS:
         return None, n_pairs
-    of_negative, wins = scores[:, ~positive][:, order], np.zeros(len(scores))
-    for case, start, stop in zip(np.flatnonzero(positive), first, last, strict=True):
-        mine, others = scores[:, [case]], of_negative[:, start:stop]
-        wins += (mine > others).sum(axis=1) + 0.5 * (mine == others).sum(axis=1)
-    return float(wins.mean() / n_pairs), n_pairs
+    wins = sum(_wins(score[positive], score[~positive][order], first, last) for score in scores)
+    return float(wins / len(scores) / n_pairs), n_pairs
+
+
+@compiled
+def _wins(positive, negative, first, last):
+    """Return how many of its negative cases first..last each positive case is scored above, ties counting one half."""
+    n_above, n_ties = 0, 0  # of whole numbers, which the processor adds several at a time
+    for case in range(len(positive)):
+        mine = positive[case]
+        for other in range(first[case], last[case]):
+            n_above += mine > negative[other]
+            n_ties += mine == negative[other]
+    return n_above + 0.5 * n_ties
 
 
 def _windows(positive, sizes):

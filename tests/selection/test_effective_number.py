@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectKBest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from radiodeep import (
     FastCorrelationFilter,
@@ -112,7 +113,17 @@ def test_a_holdout_counts_them_in_the_training_table():
     assert result.effective_n_features == pytest.approx(ReliefF(4).fit(X[:40], y[:40]).effective_n_features_)
 
 
+def test_texts_beside_the_selected_features_count_as_none():
+    X, y = copies()
+    X = pd.DataFrame(X).add_prefix("f").assign(site=np.where(y, "left", "right"))
+    numbers = list(X.columns[:-1])
+    head = ColumnTransformer([("selected", ReliefF(4), numbers)], remainder="passthrough")
+    model = make_pipeline(head, FunctionTransformer(lambda rows: rows[:, :4].astype(float)), GaussianNB())
+    selected = ReliefF(4).fit(X[numbers], y).effective_n_features_
+    assert cross_validated_auc(model, X, y, cv=5, n_repeats=1).effective_n_features == pytest.approx(selected, abs=0.2)
+
+
 def test_permutations_measure_no_selected_feature(monkeypatch):
-    monkeypatch.setattr("radiodeep.study.folds.measure_selection", None)
+    monkeypatch.setattr("radiodeep.study.folds.effective_number_of_features", None)
     X, y = copies(30)
     assert permutation_test(make_pipeline(ReliefF(2), GaussianNB()), X, y, cv=3, n_permutations=2).p_value < 1
