@@ -40,8 +40,7 @@ def acquisition_axis(shape, spacing_mm):
     across_squares = [axis for axis, *plane in _ORDERS if _are_equal(*(spacing_mm[other] for other in plane))]
     if across_squares:
         return across_squares[0] if len(across_squares) == 1 else 0
-    thickest = int(np.argmax(spacing_mm))
-    return thickest
+    return int(np.argmax(spacing_mm))
 
 
 def _are_equal(one, other):

@@ -144,7 +144,7 @@ class Volume:
                 flipped[2 - patient] = sign < 0
             axes = StoredAxes(tuple(order), tuple(flipped), _letters(nearest))
         sizes = [self.voxels.shape[axis] for axis in axes.order]
-        if sizes.count(1) != 1 or reference is not None:
+        if sizes.count(1) != 1:
             return axes
         slice_axis = sizes.index(1)
         return axes.permuted([slice_axis, *(axis for axis in range(3) if axis != slice_axis)])
