@@ -122,14 +122,22 @@ def test_among_voxels_at_one_distance_chance_decides_and_not_their_order():
     roi = np.zeros((12, 12, 12), bool)
     roi[3:9, 3:9, 3:9] = True
     case = Case(np.zeros(roi.shape), roi, "cube", (1, 1, 1))
-    added = np.argwhere(perturb(case, "grow", 0.3).roi & ~roi)
-    low, high = (added == 2).any(axis=0), (added == 9).any(axis=0)
-    assert low.all()
-    assert high.all()
-    again, other = perturb(case, "grow", 0.3), perturb(case, "grow", 0.3, random_state=1)
-    np.testing.assert_array_equal(np.argwhere(again.roi & ~roi), added)
-    assert not np.array_equal(other.roi, again.roi)
-    assert not np.array_equal(perturb(case.replace(id="other"), "grow", 0.3).roi, again.roi)
+    added = [perturb(case, "grow", 4 / 216, random_state=seed).roi & ~roi for seed in range(60)]
+    np.testing.assert_array_equal(perturb(case, "grow", 4 / 216).roi & ~roi, added[0])
+    assert not np.array_equal(added[0], perturb(case.replace(id="other"), "grow", 4 / 216).roi & ~roi)
+    ever = np.any(added, axis=0)  # the four middle voxels of each of the six faces, none more often than the others
+    assert [one.sum() for one in added] == [4] * 60
+    assert ever.sum() == 24
+    for axis in range(3):
+        np.testing.assert_array_equal(ever, np.flip(ever, axis))
+
+
+def test_a_region_that_can_grow_along_one_axis_only_does_so_evenly():
+    roi = np.zeros((6, 6, 60), bool)
+    roi[..., 25:35] = True
+    grown = perturb(Case(np.zeros(roi.shape), roi, "rod", (1, 1, 1)), "grow", 2.0).roi
+    np.testing.assert_array_equal(grown.all(axis=(0, 1)), np.abs(np.arange(60) - 29.5) < 15)
+    assert grown.sum() == 3 * roi.sum()
 
 
 @pytest.mark.slow  # reads 51 scans
@@ -162,7 +170,7 @@ def test_millimetres_count_in_a_rotation():
     roi = np.zeros((1, 60, 60), bool)
     roi[0, 28:32, 10:50] = True  # 8 mm by 40 mm
     image = roi.astype(float)
-    turned = perturb(Case(image, roi, "bar", (1.0, 2.0, 1.0)), "rotate", 90.0)
+    turned = perturb(Case(image, roi, "bar", (1.0, 2.0, 1.0)), "rotate", 90.0, margin_mm=0)
     rows, columns = (np.ptp(where) + 1 for where in np.nonzero(turned.roi[0]))
     assert (rows, columns) == (20, 8)
 
@@ -192,6 +200,14 @@ def test_interpolated_intensities_stay_within_those_of_the_image():
     moved = perturb(Case(pet, image > 0, "edge", (1, 1, 1)), "rotate", 5).voxels
     assert moved.min() == 0
     assert moved.max() == 2.55
+
+
+@pytest.mark.parametrize(("kind", "amount"), [("translate", 0.25), ("rotate", 5), ("noise", 1)])
+def test_integers_are_rounded_and_never_wrap_around(kind, amount):
+    image = np.round(127 + 60 * white_noise().voxels).clip(0, 255)
+    case = white_noise().replace(image=image.astype(np.uint8))
+    whole, real = (perturb(one, kind, amount).voxels for one in (case, case.replace(image=image)))
+    np.testing.assert_allclose(whole, real.clip(0, 255), atol=0.5 + 1e-9)
 
 
 @pytest.mark.parametrize("kind", INTERPOLATED_KINDS)
