@@ -99,9 +99,7 @@ def test_scales_that_differ_in_images_without_a_unit_are_one_warning():
     facts = {name: acquired()._replace(scale=scale) for name, scale in (("a", 100.0), ("b", 290.0))}
     assert mixtures(facts, {"intensity"}) == []
     facts["c"] = acquired()._replace(scale=350.0)
-    message = (
-        r"Mine: The images have no known unit .* goes from 100 \(a\) to 350 \(c\)\. .*use bin_count=32"
-    )
+    message = r"Mine: The images have no known unit .* goes from 100 \(a\) to 350 \(c\)\. .*use bin_count=32"
     with pytest.warns(RadiodeepWarning, match=message):
         warn_of_mixed_acquisition(facts, {"intensity"}, "Mine")
     assert mixtures(facts | {"d": acquired()._replace(scale=None)}, {"intensity"}) == []  # in Hounsfield units
