@@ -155,8 +155,9 @@ def normalize_intensities(case, scale=1.0, outlier_sd=None, over="image", ring_m
         - "image": all. Depends on how much air, couch and other anatomy the field of view holds.
         - "percentiles": those from the 1st to the 99th percentile of the image. Single bright voxels (metal, bladder)
           do not count, the field of view does.
-        - "body": those brighter than the background, by Otsu's threshold, where intensities beyond the 0.5th and
-          99.5th percentile are cut off. The amount of air hardly counts, the anatomy in the field of view does.
+        - "body": those brighter than the background, but for the brightest 0.5 %; the background is what lies below
+          the middle between the means of the two classes that Otsu's threshold makes. The amount of air does not count,
+          the anatomy in the field of view does; an image that shows no air has no background.
         - "ring": those outside the region and within `ring_mm` of it. Independent of the field of view.
         - "region": those of the region, whose own brightness and contrast are then lost. Independent of the field
           of view and of all that lies outside.
@@ -216,8 +217,12 @@ def _inside_percentiles(case, image, ring_mm):
 
 def _body(case, image, ring_mm):
     values = image[np.isfinite(image)]
-    values = np.clip(values, *np.percentile(values, [0.5, 99.5]))
-    return values[values > threshold_otsu(values)]
+    shown = np.clip(values, *np.percentile(values, [0.5, 99.5]))
+    is_bright = shown > threshold_otsu(shown)  # a threshold at the edge of a class, among the noise of air
+    if not is_bright.any():
+        return values[is_bright]
+    body = values[shown > (shown[~is_bright].mean() + shown[is_bright].mean()) / 2]
+    return body[body <= np.percentile(body, 99.5)]
 
 
 def _ring(case, image, ring_mm):
