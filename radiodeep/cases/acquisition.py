@@ -155,7 +155,7 @@ def _mixed_orientations(facts):
 
 
 def _mixed_lengths(facts, need, field, name):
-    texts, ids = [], []
+    letters, ids = {}, []  # letters: from "from 1 mm (a) to 5 mm (b)" to the axes of which that is true
     for axis, letter in enumerate("zyx"):
         lengths = {
             case_id: getattr(one, field)[axis]
@@ -166,11 +166,13 @@ def _mixed_lengths(facts, need, field, name):
             continue
         least, most = min(lengths, key=lengths.get), max(lengths, key=lengths.get)
         if lengths[most] > _DIFFERENT * lengths[least]:
-            texts.append(f"along {letter} from {lengths[least]:.3g} mm ({least}) to {lengths[most]:.3g} mm ({most})")
+            ends = f"from {lengths[least]:.3g} mm ({least}) to {lengths[most]:.3g} mm ({most})"
+            letters.setdefault(ends, []).append(letter)
             ids += [least, most]
-    return (
-        [Mixture(need, f"{name} by more than a tenth: {', '.join(texts)}", list(dict.fromkeys(ids)))] if texts else []
-    )
+    if not ids:
+        return []
+    listed = ", ".join(f"along {' and '.join(axes)} {ends}" for ends, axes in letters.items())
+    return [Mixture(need, f"{name} by more than a tenth: {listed}", list(dict.fromkeys(ids)))]
 
 
 def _mixed_scales(facts):

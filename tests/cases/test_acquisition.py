@@ -68,6 +68,13 @@ def test_the_cases_that_are_unlike_the_others_are_listed():
     }
 
 
+def test_axes_that_differ_alike_are_named_together():
+    facts = {"a": acquired((2.0, 1.0, 1.0)), "b": acquired((3.0, 1.5, 1.5))}
+    assert mixtures(facts, {"spacing"})[0].sentence == (
+        "Spacing differs by more than a tenth: along z from 2 mm (a) to 3 mm (b), along y and x from 1 mm (a) to 1.5 mm (b)"
+    )
+
+
 def test_a_slice_has_no_thickness():
     flat = {"a": acquired((1.0, 1.0, 1.0), shape=(1, 9, 9)), "b": acquired((5.0, 1.0, 1.0), shape=(1, 9, 9))}
     assert mixtures(flat, ALL) == []
