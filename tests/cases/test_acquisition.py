@@ -71,7 +71,8 @@ def test_the_cases_that_are_unlike_the_others_are_listed():
 def test_axes_that_differ_alike_are_named_together():
     facts = {"a": acquired((2.0, 1.0, 1.0)), "b": acquired((3.0, 1.5, 1.5))}
     assert mixtures(facts, {"spacing"})[0].sentence == (
-        "Spacing differs by more than a tenth: along z from 2 mm (a) to 3 mm (b), along y and x from 1 mm (a) to 1.5 mm (b)"
+        "Spacing differs by more than a tenth: along z from 2 mm (a) to 3 mm (b), "
+        "along y and x from 1 mm (a) to 1.5 mm (b)"
     )
 
 
