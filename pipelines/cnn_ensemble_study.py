@@ -18,7 +18,7 @@ def main(arguments=None):
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--output", type=Path, required=True, help="folder for report.html and predictions")
     parser.add_argument(
-        "--window", choices=["exact", "crop"], default="exact", help="exact takes the lesion's size out"
+        "--window", choices=["exact", "crop"], default="exact", help="exact hides the size of the lesion in part"
     )
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--views", type=int, default=12, help="how often an epoch shows each image, turned and flipped")

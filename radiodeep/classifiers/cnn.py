@@ -123,7 +123,7 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
     --------
     >>> import radiodeep as rd
     >>> cohort = rd.make_phantom_cohort(12, random_state=0)
-    >>> model = rd.CNNClassifier("arch3", epochs=2, batch_size=8).fit(cohort, cohort.labels)
+    >>> model = rd.CNNClassifier("arch3", epochs=1, batch_size=8).fit(cohort, cohort.labels)
     >>> model.predict_proba(cohort[:3]).shape
     (3, 2)
     """
