@@ -51,7 +51,7 @@ def test_the_body_is_what_is_brighter_than_the_background_whatever_its_amount(he
         mean, deviation = part_of(case, "body")
         assert mean == pytest.approx(body.mean(), rel=0.02)
         assert deviation == pytest.approx(body.std(), rel=0.25)  # the lesion, under 1 % of the image, is cut off
-    assert part_of(head, "body") == pytest.approx(part_of(tight, "body"), rel=1e-3)  # but for the bright voxel
+    assert part_of(head, "body") == pytest.approx(part_of(tight, "body"), rel=2e-3)  # one bright voxel aside
     assert abs(head.voxels.mean() / tight.voxels.mean() - 1) > 0.5
 
 
