@@ -141,7 +141,7 @@ class RadiomicsExtractor(StatelessExtractor):
     -----
     RadiodeepWarning
         In `fit`, if the default families are those for 2-D images. In `transform`, if a region falls into one or two
-    grey levels, or the image ends within the ring that normalises it.
+        grey levels, or the image ends within the ring that normalises it.
 
     Notes
     -----
@@ -151,8 +151,8 @@ class RadiomicsExtractor(StatelessExtractor):
     **Order of axes.** For files that are not stored as LPS, anatomical order gives other values than pyradiomics for
     what is named after an axis: Maximum2DDiameterSlice, -Row and -Column and the sub-bands of wavelets ("LLH" has high
     frequencies along z) change places, and `force_2d_dimension` counts other axes. Where pyradiomics depends on the
-    direction in which an axis is gone through (wavelets, ties of "LBP2D", the corner that resampling begins at), so do
-    these. All else is equal but for rounding.
+    direction of an axis, so do these: wavelets, whose filters are not symmetric, the corner that resampling begins at,
+    ties of "LBP2D", and the area of the mesh, by about 0.1 %. All else is equal but for rounding.
 
     **Field of view.** By definition, and in pyradiomics too, some features depend on what the image shows far from the
     lesion, and on single bright voxels there: all under ``normalize=True``, and those of "Square", "SquareRoot",
