@@ -17,7 +17,6 @@ from radiodeep.study.inputs import aligned
 SIZE_ALONE = "size alone"
 _SIZE_COLUMNS = ("original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
 _LARGEST_RATIO = 1.1  # of the sizes of a pair that counts as equal
-_ROUNDING = 1e-9  # relative: 1.1 * 3.0 and 3.3 differ in their last digits
 _FEWEST_PAIRS = 30
 _SCORE_MUCH_LIKE_SIZE = 0.7  # measured; see size_warning
 _CHANCE = 2.58  # standard deviations, beyond which 1 % lie
@@ -162,10 +161,10 @@ def _windows(positive, sizes):
     Sorted by size, the negative cases of equal size are neighbours, so that few pairs are ever looked at. The order
     counts the negative cases only.
     """
-    of_negative, ratio = sizes[~positive], _LARGEST_RATIO * (1 + _ROUNDING)
+    of_negative = sizes[~positive]
     order = np.argsort(of_negative, kind="stable")
-    first = np.searchsorted(of_negative[order], sizes[positive] / ratio, side="left")
-    last = np.searchsorted(of_negative[order], sizes[positive] * ratio, side="right")
+    first = np.searchsorted(of_negative[order], sizes[positive] / _LARGEST_RATIO, side="left")
+    last = np.searchsorted(of_negative[order], sizes[positive] * _LARGEST_RATIO, side="right")
     return first, last, order
 
 
@@ -223,9 +222,9 @@ def size_warning(result):
 
     The limit for the score, a rank correlation of 0.7, lies between what was measured with and without size in the
     features: 0.78 to 0.92 for deep and texture features of lung nodules, whose classes differ in size (AUC of the
-    area 0.88); at most 0.63 for texture and deep features of sarcomas in PET, 0.35 for those of phantoms. A perfect
-    prediction of nodules that measures no size has 0.61, since the classes differ in size. Fewer than 14 cases need a
-    higher correlation, which chance gives in less than 1 % of the studies.
+    area 0.88); at most 0.68 for those of sarcomas in PET and MR, without features that count voxels, and 0.35 for those
+    of phantoms. A perfect prediction of nodules that measures no size has 0.61, since the classes differ in size. Fewer
+    than 14 cases need a higher correlation, which chance gives in 1 % of the studies.
     """
     tested = result.compared_with_size
     like = {name: value for name, value in result.size_correlations.items() if value > _FEATURE_MUCH_LIKE_SIZE}
