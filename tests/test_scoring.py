@@ -1,5 +1,6 @@
 """A row per case, the failed ones named, the others as if nothing had happened."""
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -240,3 +241,15 @@ def test_new_cases_are_compared_with_the_training_cases_only(tmp_path):
     for cache_dir in (None, tmp_path):
         scores = rd.score_cohort(MODEL, cases, cache_dir=cache_dir)
         assert scores["outside_training_range"][1].startswith("spacing 2 mm (trained on 1.5)")
+
+
+def test_scores_do_not_depend_on_how_a_file_stores_its_axes(tmp_path):
+    case, affine = COHORT[0], np.diag([-1.0, -1.0, 1.5, 1.0])
+    sagittal = nibabel.orientations.axcodes2ornt(("P", "S", "R"))
+    change = nibabel.orientations.ornt_transform(nibabel.orientations.io_orientation(affine), sagittal)
+    for name, array in (("i", case.image), ("m", case.mask)):
+        file = nibabel.Nifti1Image(array.transpose(2, 1, 0), affine).as_reoriented(change)
+        nibabel.save(file, tmp_path / f"{name}.nii")
+    scores = rd.score_cohort(MODEL, [case, rd.Case(tmp_path / "i.nii", tmp_path / "m.nii", "sagittal")])
+    np.testing.assert_array_equal(scores["probability_1"][0], scores["probability_1"][1])
+    assert scores["outside_training_range"].tolist() == ["", ""]

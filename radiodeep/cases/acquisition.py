@@ -1,5 +1,6 @@
 """What is known of how images were acquired in, and whether a cohort mixes what its features depend on, out."""
 
+import math
 import warnings
 from collections import Counter
 from typing import NamedTuple
@@ -188,10 +189,10 @@ def _mixed_scales(facts):
 
 
 def _scale_without_unit(image):
-    step = int(np.ceil(np.cbrt(image.size / _SAMPLE)))
+    step = math.ceil((image.size / _SAMPLE) ** (1 / 3))
     values = image[::step, ::step, ::step].ravel()
-    if values.dtype.kind == "f" and (values != np.round(values)).any():
+    if not values.min() >= 0 or (values.dtype.kind == "f" and (values != np.round(values)).any()):
         return None
     place = int(0.99 * (values.size - 1))
-    values = np.partition(values, (0, place))
-    return float(values[place]) if values[0] >= 0 < values[place] else None
+    value = float(np.partition(values, place)[place])
+    return value if value > 0 else None

@@ -133,8 +133,7 @@ class Volume:
         """
         if not self.has_spacing:
             return StoredAxes()
-        frame = np.eye(3) if reference is None else reference.direction.T
-        nearest = _nearest_axes(frame @ self.direction)
+        nearest = _nearest_axes(self.direction if reference is None else reference.direction.T @ self.direction)
         if nearest == _ANATOMICAL:
             axes = _LPS
         else:
