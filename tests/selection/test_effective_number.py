@@ -54,6 +54,7 @@ def test_constant_columns_count_as_none():
     with_constants = np.column_stack([feature, np.zeros(40), np.full(40, 0.1), np.full(40, np.nan)])
     np.testing.assert_allclose(effective_number_of_features(with_constants), 1.0)
     assert effective_number_of_features(np.ones((40, 3))) == 0.0
+    assert effective_number_of_features(np.tile([[0.3], [0.1 + 0.2]], (20, 1))) == 0.0  # rounding is no spread
     assert effective_number_of_features(np.ones((40, 0))) == 0.0
 
 
