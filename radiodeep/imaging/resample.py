@@ -90,8 +90,8 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5, *, anti_a
     target = lay(first, stop, np.array(loaded.roi.shape), old, new, pad_distance)
     _check_new_size(target.size, new, case.id)
     blur = _blur_in_voxels(old, new) if anti_alias else np.zeros(3)
-    reach = [int(np.ceil((pad_distance + 2) / step)) + _REACH for step in old / new]
-    near = bounding_box(loaded.roi, [int(step) for step in reach + np.ceil(_BLUR_REACH * blur)])
+    # Two new voxels beyond those kept are more than smoothing reaches, which is 1.2 of them.
+    near = bounding_box(loaded.roi, [int(np.ceil((pad_distance + 2) / step)) + _REACH for step in old / new])
     image = _interpolated(_smoothed(loaded.voxels[near], blur), near, target, INTERPOLATORS[interpolator])
     if anti_alias:
         kept = loaded.voxels[bounding_box(loaded.roi, [int(step) for step in np.ceil(pad_distance * new / old)])]
