@@ -19,7 +19,7 @@ from radiodeep.imaging.sampling import box_mm, part_to_show, sample_planes, warn
 
 SLICES = ("largest", "all", "three-orthogonal", "2.5d")
 _SQUARE = 1.01  # steps along y and x that differ by less are those of square pixels
-_SCALES = (0.85, 1.15)  # of the boxes beside the first
+_SCALES = (0.6, 1.7)  # of the boxes beside the first
 _SHIFT = 0.08  # of the region's sides
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))  # spreads the directions of shifts evenly, whatever their number
 
@@ -62,9 +62,9 @@ def lesion_planes(
         interpolated linearly. By default the image's own pixels; where these are not square, "crop" and orthogonal
         slices take the smaller step.
     margin : float, default=0
-        Added on every side of the box of the exact window, as a share of that side.
+        Added on every side of the box of the exact window, as a share of that side, as far as the image goes.
     n_boxes : int, default=1
-        Windows per slice: the first, and others 15 % smaller to 15 % larger, moved by 8 % of the region's sides in
+        Windows per slice: the first, and others of 0.6 to 1.7 times its sides, moved by 8 % of the region's sides in
         directions that are always the same.
 
     Returns
@@ -201,19 +201,31 @@ def _shown(stack, window, size, pixel_mm, margin, n_boxes):
     ends = box_mm(region, spacing_mm, pixel_mm or 0.0)
     if window == "crop":
         steps = [pixel_mm or min(spacing_mm)] * 2
+        fields_mm = [np.inf] * 2
     else:
         steps = [(last - first) * (1 + 2 * margin) / size for first, last in ends]
+        fields_mm = [n * step for n, step in zip(region.shape, spacing_mm, strict=True)]
     planes, shares = [], []
     for scale, *shifts in _boxes(n_boxes):
         places, pixels = [], []
-        for (first, last), step, shift in zip(ends, steps, shifts, strict=True):
+        for (first, last), step, shift, field_mm in zip(ends, steps, shifts, fields_mm, strict=True):
             centre = (first + last) / 2 + shift * (last - first)
-            places.append(centre + (np.arange(size) + 0.5 - size / 2) * step * scale)
-            pixels.append(max(pixel_mm or 0.0, step * scale))
+            looked_at, pixel = _places(centre, step * scale * size, size, field_mm)
+            places.append(looked_at)
+            pixels.append(max(pixel_mm or 0.0, pixel))
         sampled = sample_planes((voxels, roi), spacing_mm, places, pixels)
         planes.append(sampled[0])
         shares.append(sampled[1])
     return _Shown(np.stack(planes), np.stack(shares) >= min(1.0, np.max(shares)) / 2, share)
+
+
+def _places(centre, extent, size, field_mm):
+    """Return where to look along one axis, and the step, in mm; a window ends where the image does, at `field_mm`."""
+    first = centre - extent / 2
+    last = min(first + extent, field_mm)
+    first = max(first, 0.0) if np.isfinite(field_mm) else first
+    step = (last - first) / size
+    return first + (np.arange(size) + 0.5) * step, step
 
 
 def _square_pixel(spacing_mm, pixel_mm):

@@ -8,7 +8,7 @@ import pytest
 
 from radiodeep import Case, DeepFeatureExtractor, make_phantom_cohort
 from radiodeep.exceptions import InputError, RadiodeepWarning
-from radiodeep.imaging.network_view import PIXEL_MM
+from radiodeep.imaging.network_view import suitable
 from radiodeep.imaging.planes import lesion_planes
 
 COHORT = make_phantom_cohort(3, random_state=4)
@@ -16,16 +16,16 @@ FIXED = {"intensity_range": (-150, 300), "n_threads": 1}
 
 
 def features_of(planes):
-    """Features of squares that an extractor is given as images of their own."""
+    """Features of squares that an extractor is given as images of their own, whole."""
     cases = [Case(plane, np.ones(plane.shape, bool), "square", (1, 1)) for plane in planes[:, 0]]
-    own = DeepFeatureExtractor(pixel_mm=None, intensity_range=(0, 1), n_threads=1)
+    own = DeepFeatureExtractor(pixel_mm=None, margin=0, n_boxes=1, intensity_range=(0, 1), n_threads=1)
     return own.transform(cases)
 
 
 @pytest.mark.parametrize("window", ["exact", "crop"])
 @pytest.mark.parametrize("slice_pool", ["mean", "max"])
 def test_features_are_the_means_over_the_boxes_of_every_slice(window, slice_pool):
-    chosen = {"slice": "all", "window": window, "pixel_mm": 1.0, "margin": 0.1, "n_boxes": 3}
+    chosen = {"slice": "all", "window": window, "pixel_mm": 1.0, "margin": 0.1 * (window == "exact"), "n_boxes": 3}
     values = DeepFeatureExtractor(slice_pool=slice_pool, **chosen, **FIXED).transform(COHORT[:2])
     for case, row in zip(COHORT[:2], values, strict=True):
         of_planes = features_of(lesion_planes(case, size=64, intensity_range=(-150, 300), **chosen))
@@ -34,20 +34,17 @@ def test_features_are_the_means_over_the_boxes_of_every_slice(window, slice_pool
         np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_pixels_that_suit_the_packaged_network_are_taken_by_default():
+def test_what_suits_the_packaged_network_is_taken_by_default():
     auto = DeepFeatureExtractor(**FIXED)
-    values, suited, own = (
-        extractor.transform(COHORT)
-        for extractor in (
-            auto,
-            DeepFeatureExtractor(pixel_mm=PIXEL_MM["radiodeep-mini"], **FIXED),
-            DeepFeatureExtractor(pixel_mm=2.5, **FIXED),
-        )
-    )
-    np.testing.assert_array_equal(values, suited)
-    assert np.abs(values - own).max() > 0.1
-    assert auto.settings()["pixel_mm"] == PIXEL_MM["radiodeep-mini"]
-    assert DeepFeatureExtractor("resnet10t", weights="random", seed=0).settings()["pixel_mm"] is None
+    suited = {name: suitable("radiodeep-mini", name, "auto") for name in ("pixel_mm", "margin", "n_boxes")}
+    values = auto.transform(COHORT)
+    np.testing.assert_array_equal(values, DeepFeatureExtractor(**suited, **FIXED).transform(COHORT))
+    for name, other in (("pixel_mm", 2.5), ("margin", 1.0), ("n_boxes", 2)):
+        changed = DeepFeatureExtractor(**suited | {name: other}, **FIXED)
+        assert np.abs(values - changed.transform(COHORT)).max() > 0.1
+    assert suited.items() <= auto.settings().items()
+    elsewhere = DeepFeatureExtractor("resnet10t", weights="random", seed=0).settings()
+    assert [elsewhere[name] for name in suited] == [None, 0, 1]
 
 
 def test_only_images_in_their_own_pixels_need_the_same_spacing():
@@ -97,10 +94,12 @@ def test_slices_of_another_plane_are_seen():
     [
         ({"pixel_mm": 0}, "'pixel_mm' parameter of DeepFeatureExtractor must be 'auto', None or a float > 0. Got 0"),
         ({"pixel_mm": "fine"}, "'pixel_mm' parameter of .* Got 'fine'"),
-        ({"margin": -1}, "'margin' parameter of DeepFeatureExtractor must be a float >= 0. Got -1"),
-        ({"n_boxes": 0}, "'n_boxes' parameter of DeepFeatureExtractor must be an int >= 1. Got 0"),
+        ({"margin": -1}, "'margin' parameter of DeepFeatureExtractor must be 'auto', a float >= 0. Got -1"),
+        ({"n_boxes": 0}, "'n_boxes' parameter of DeepFeatureExtractor must be 'auto', an int >= 1. Got 0"),
         ({"slice_axis": "z"}, "'slice_axis' parameter of .* must be None or one of axial, coronal, sagittal. Got 'z'"),
         ({"intensity_range": "maxmin"}, r"must be None, 'minmax' or \(low, high\) with low < high. Got 'maxmin'"),
+        ({"window": "crop", "margin": 0.1}, "window='crop' has a size, so margin=0.1 has no meaning"),
+        ({"network": "medicalnet_resnet10", "n_boxes": 3}, "is shown a cube, so n_boxes=3 has no meaning"),
         ({"network": "medicalnet_resnet10", "pixel_mm": 1.0}, "is shown a cube, so pixel_mm=1.0 has no meaning"),
         ({"network": "medicalnet_resnet10", "slice_axis": "axial"}, "is shown a cube, so slice_axis='axial' has no"),
     ],
@@ -118,11 +117,13 @@ def test_a_model_saved_before_windows_could_be_chosen_computes_as_it_did(intensi
     trained = json.loads(state["training_settings_"])
     for name in ("slice_axis", "pixel_mm", "margin", "n_boxes"):
         del state[name], trained[name]
+    state["activation"] = trained["activation"] = "post"
     state["training_settings_"] = json.dumps(trained, sort_keys=True)
     old = DeepFeatureExtractor.__new__(DeepFeatureExtractor)
     old.__setstate__(state)
     old.check_training_settings()
-    same = {"pixel_mm": None, "slice_axis": "axial", "intensity_range": intensity_range or "minmax", "n_threads": 1}
+    same = {"pixel_mm": None, "slice_axis": "axial", "margin": 0, "n_boxes": 1, "activation": "post", "n_threads": 1}
+    same["intensity_range"] = intensity_range or "minmax"
     np.testing.assert_array_equal(old.transform(COHORT), DeepFeatureExtractor(**same).transform(COHORT))
     for copy in (pickle.loads(pickle.dumps(old)), pickle.loads(pickle.dumps(deep))):
         copy.check_training_settings()

@@ -234,7 +234,7 @@ def test_several_boxes_begin_with_that_of_the_region(window):
     np.testing.assert_array_equal(several, lesion_planes(lesion, "all", n_boxes=4, **fixed))
     boxes = several.reshape(4, *one.shape)
     for number in range(1, 4):
-        assert 0.3 < np.corrcoef(boxes[number].ravel(), one.ravel())[0, 1] < 0.99
+        assert 0.2 < np.corrcoef(boxes[number].ravel(), one.ravel())[0, 1] < 0.99
 
 
 def test_one_bright_voxel_beside_the_lesion_does_not_darken_it():
