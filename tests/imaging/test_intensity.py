@@ -78,9 +78,9 @@ def test_a_constant_part_shifts_the_image_only(head):
     np.testing.assert_allclose(normalized, image - 300)
 
 
-def test_what_is_not_finite_far_away_leaves_ring_and_region_alone(head):
+def test_voxels_that_are_not_finite_do_not_count(head):
     image = head.voxels.copy()
-    image[0] = np.nan
+    image[:7] = np.nan  # and within the ring
     gap = head.replace(image=image)
     for over in ("ring", "region", "body", "percentiles"):
-        assert part_of(gap, over, ring_mm=5.0) == pytest.approx(part_of(head, over, ring_mm=5.0), rel=0.05)
+        assert part_of(gap, over, ring_mm=5.0) == pytest.approx(part_of(head, over, ring_mm=5.0), rel=0.15)
