@@ -228,17 +228,15 @@ def _exponential(view, settings):
 
 def _gradient(view, settings):
     _check_magnitude(view.values, "Gradient")
-    axis = view.slice_axis if settings.get("in_plane", False) else None
-    around = tuple(
-        side if number == axis else slice(max(side.start - 2, 0), side.stop + 2) for number, side in enumerate(view.box)
-    )
+    around = tuple(slice(max(side.start - 2, 0), side.stop + 2) for side in view.box)
     inner = tuple(
         slice(side.start - near.start, side.stop - near.start) for side, near in zip(view.box, around, strict=True)
     )
     use_spacing = settings.get("gradientUseSpacing", True)
-    if axis is None:
+    if not settings.get("in_plane", False):
         yield "gradient", _gradient_magnitude(view.image[around], view.spacing_mm, use_spacing)[inner]
         return
+    axis = view.slice_axis
     planes = np.moveaxis(view.image[around], axis, 0)
     magnitudes = [_gradient_magnitude(plane, np.delete(view.spacing_mm, axis), use_spacing) for plane in planes]
     yield "gradient-2D", np.stack(magnitudes, axis)[inner]

@@ -148,6 +148,8 @@ def test_a_scale_of_the_region_or_a_number_is_mapped_to_itself_whatever_lies_els
             next(filtered_images(whole, box, SPACING, image_type, settings, roi=roi))[1] for whole in (image, bright)
         )
         np.testing.assert_array_equal(one, other)
+        if scale_by == "region":
+            assert one[roi].max() == pytest.approx(largest)
         flat = np.full(image.shape, scale)
         ((_, mapped),) = filtered_images(flat, box, SPACING, image_type, {"scale_by": scale}, roi=roi)
         np.testing.assert_allclose(mapped, scale)
