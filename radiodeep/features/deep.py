@@ -1,6 +1,7 @@
 """Cases in, deep features out: what a pretrained network makes of a lesion's slices."""
 
 import weakref
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -14,7 +15,9 @@ from radiodeep.exceptions import InputError, WeightsError
 from radiodeep.features.deep_settings import (
     CHANNELS,
     SLICE_POOLS,
+    activation_of,
     check_input_of,
+    computed_features,
     setting_rules,
     view_of,
     with_settings_of_before,
@@ -23,7 +26,7 @@ from radiodeep.features.fine_tuning import tuned_state
 from radiodeep.features.loaded_networks import plain_network, quick_network, read_ahead
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.intensity import scale_to_unit
-from radiodeep.imaging.network_view import suitable_pixel_mm, warn_of_one_intensity
+from radiodeep.imaging.network_view import suitable, warn_of_one_intensity
 from radiodeep.networks.activations import feature_gradients, forward_features
 from radiodeep.networks.architectures import input_specification
 from radiodeep.networks.inference import chosen_device, chosen_precision, threads
@@ -53,8 +56,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         for cubes get the box warped to a cube, or a cube of `size` voxels at their own spacing (1 mm), in the image's
         own intensities.
     size : int, optional
-        Side of the square in pixels; by default the network's own. It is then resized linearly to
-        the network's own size. Cubes stay as they are.
+        Side of the square in pixels, which is then resized linearly to that of the network. Cubes stay as they are.
     slice : {"largest", "all", "three-orthogonal", "2.5d"}, default="largest"
         "largest": the slice with most of the region. "all": every slice of the region. "three-orthogonal": the
         largest one along each axis. "2.5d": the largest one and its two neighbours as the three channels.
@@ -64,8 +66,9 @@ class DeepFeatureExtractor(StatelessExtractor):
         Which input channels get the image; the others are exactly 0 after normalisation.
     layer : str, optional
         A named layer, e.g. "fc7" of "cnn_f"; by default the customary or pooled features.
-    activation : {"post", "pre"}, default="post"
-        Values of the named layer after or before the activation function that follows it.
+    activation : {"auto", "post", "pre"}, default="auto"
+        Values of the named layer after or before the activation function that follows it. "auto": "pre" for the pooled
+        features of "radiodeep-mini", of which none is constant then, else "post".
     pool : {"avg", "max", "flatten"}, default="avg"
         How maps of a named layer become one number per channel; "flatten" keeps all of them.
     intensity_range : None, "minmax" or (low, high), default=None
@@ -75,31 +78,30 @@ class DeepFeatureExtractor(StatelessExtractor):
     seed : int, optional
         For `weights="random"` alone.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        "bfloat16" is three to six times as fast on processors that compute in it, with features that point
-        in the same direction (cosine above 0.999) but have three digits; "auto" takes it there.
+        "bfloat16" is three to six times as fast on processors that compute in it, with features of three digits
+        (cosine above 0.999); "auto" takes it there.
     device : str, default="auto"
         A GPU where torch finds one, else the processor; or "cpu", "cuda:1" ...
     n_threads : int, optional
-        Of the processor, while features are computed; torch's own number if not given. On shared
-        machines fewer can be faster.
+        Of the processor, while features are computed; torch's own number if not given.
     backend : {"torch", "openvino"}, default="torch"
-        "openvino" (the extra `speed`) computes pooled features on the processor, about twice as fast as a plain
-        loop of torch in float32; torch's own layers, put together as they are here, take two thirds of that loop.
+        "openvino" (the extra `speed`) computes pooled features on the processor, about twice as fast as a plain loop
+        of torch in float32; "torch", put together as it is here, takes two thirds of that loop.
     fine_tune : FineTuning, optional
         Train the network on the cases and labels of `fit` before its features are taken.
     slice_axis : {"axial", "coronal", "sagittal"}, optional
         The plane of slices; by default that of acquisition, whose pixels are square.
     pixel_mm : "auto", None or float, default="auto"
         Side in mm of the square pixels that windows are cut from, so that features are those of the lesion and not of
-        the scanner's pixels. Finer pixels are averaged, coarser ones interpolated. "auto" takes what suits the
-        network: 1 mm for "radiodeep-mini", else None. None keeps the image's own pixels, as the studies did; where
-        they are not square, "crop" takes the smaller step.
-    margin : float, default=0
-        Of the exact window: added on every side of the box, as a share of the box's side.
-    n_boxes : int, default=1
-        Windows per slice, whose features are averaged: the region's, and others that are up to 15 % smaller or
-        larger and moved by 8 % of the region's sides. Features then depend less on the outline; the network has
-        `n_boxes` times the work. Cubes have neither margin nor boxes.
+        the scanner's pixels. Finer pixels are averaged, coarser ones interpolated. "auto": 1 mm for "radiodeep-mini",
+        else None. None keeps the image's own pixels, as the studies did; where not square, "crop" takes the smaller.
+    margin : "auto" or float, default="auto"
+        Of the exact window: added on every side of the box, as a share of the box's side, as far as the image goes.
+        "auto": 0.25 for "radiodeep-mini", else 0, as in the studies.
+    n_boxes : "auto" or int, default="auto"
+        Windows per slice, whose features are averaged: the region's, and others that are smaller, larger and moved
+        (`lesion_planes` says by how much), so that features depend less on the outline. "auto": 5 for
+        "radiodeep-mini", else 1. Cubes have neither margin nor boxes; `fine_tune` learns from the first window.
 
     Attributes
     ----------
@@ -152,7 +154,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         slice_pool="mean",
         channel="all",
         layer=None,
-        activation="post",
+        activation="auto",
         pool="avg",
         intensity_range=None,
         seed=None,
@@ -163,8 +165,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         fine_tune=None,
         slice_axis=None,
         pixel_mm="auto",
-        margin=0.0,
-        n_boxes=1,
+        margin="auto",
+        n_boxes="auto",
     ):
         self.network = network
         self.weights = weights
@@ -283,6 +285,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         if name not in names:
             raise InputError(f"There is no feature {name!r}. They are called {names[0]} to {names[-1]}.")
         loaded = self._plain()
+        layer, activation, _ = computed_features(self)
         per_unit = self._kept_channels() / torch.tensor(loaded.specification.std).view(1, -1, 1, 1)
         shown = []
         view = view_of(self)
@@ -292,8 +295,8 @@ class DeepFeatureExtractor(StatelessExtractor):
                 loaded.network,
                 self._on_channels(images, loaded.specification),
                 names.index(name),
-                self._computed_layer(),
-                self.activation,
+                layer,
+                activation,
                 self.pool,
             )
             if images.shape[1] == 1:  # one image in all channels, whose gradients may cancel each other out
@@ -321,14 +324,15 @@ class DeepFeatureExtractor(StatelessExtractor):
     def acquisition_needs(self):
         """Return what cases have to have in common for features to be comparable: {"spacing"} or nothing."""
         is_plane = input_specification(self.network).dimensions == 2
-        return {"spacing"} if is_plane and suitable_pixel_mm(self.network, self.pixel_mm) is None else set()
+        return {"spacing"} if is_plane and suitable(self.network, "pixel_mm", self.pixel_mm) is None else set()
 
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""
         named = isinstance(self.weights, str | PathLike) and self.weights not in ("", "packaged")
         shown = self.get_params() | {"weights": Path(self.weights).name if named else None}
         shown |= {"precision": chosen_precision(self.precision, chosen_device(self.device))}
-        shown |= {"pixel_mm": suitable_pixel_mm(self.network, self.pixel_mm)}
+        shown |= {name: suitable(self.network, name, shown[name]) for name in ("pixel_mm", "margin", "n_boxes")}
+        shown |= {"activation": activation_of(self)}
         shown = {name: value for name, value in shown.items() if name not in ("device", "n_threads")}
         return {"extractor": type(self).__name__, **shown, "weights_sha256": self._any().sha256}
 
@@ -354,10 +358,11 @@ class DeepFeatureExtractor(StatelessExtractor):
 
     def _plain(self):
         """Return the network that `_load` makes ready, as it was before."""
+        is_rectified = computed_features(self).is_rectified
         if self.fine_tune is None:
-            return plain_network(self.network, self.weights, self.seed)
+            return plain_network(self.network, self.weights, self.seed, is_rectified)
         check_is_fitted(self)
-        return self._with_normalization(plain_network(self.network, self._tuned_state(), None))
+        return self._with_normalization(plain_network(self.network, self._tuned_state(), None, is_rectified))
 
     def _tuned_state(self):
         return {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}
@@ -366,16 +371,11 @@ class DeepFeatureExtractor(StatelessExtractor):
         """Return the network with the scale that its weights wanted before they were tuned."""
         return loaded._replace(specification=loaded.specification.with_normalization(self.normalization_))
 
-    def _computed_layer(self):
-        """Return the layer to watch, None if its values are those that the network ends in before its classifier."""
-        customary = input_specification(self.network).layer
-        as_they_come = self._layer() == customary and (self.activation, self.pool) == ("post", "avg")
-        return None if as_they_come else self._layer()
-
     def _how(self):
-        """Return precision, device, whether layers may be folded into each other, and the backend."""
+        """Return how `quick_network` makes the network ready."""
+        layer, _, is_rectified = computed_features(self)
         device = chosen_device("cpu" if (self.backend, self.device) == ("openvino", "auto") else self.device)
-        return chosen_precision(self.precision, device), str(device), self._computed_layer() is None, self.backend
+        return is_rectified, chosen_precision(self.precision, device), str(device), layer is None, self.backend
 
     def _tuned(self, cases, y):
         listed = as_cases(cases)
@@ -388,7 +388,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         numbered_classes(y)  # before the images are read
         specification = plain_network(self.network, self.weights, self.seed).specification
         self.normalization_ = np.array([specification.mean, specification.std])
-        images = list(read_ahead(view_of(self).images, listed))
+        images = list(read_ahead(replace(view_of(self), n_boxes=1).images, listed))  # more are for steady features
         with threads(self.n_threads):
             return tuned_state(
                 self.fine_tune,
@@ -415,12 +415,13 @@ class DeepFeatureExtractor(StatelessExtractor):
 
     def _values(self, loaded, images):
         """Return the features of images, float32 (n_images, n_features)."""
+        layer, activation, _ = computed_features(self)
         with threads(self.n_threads):
             return forward_features(
                 loaded.network,
                 self._on_channels(images, loaded.specification),
-                layer=self._computed_layer(),
-                activation=self.activation,
+                layer=layer,
+                activation=activation,
                 pool=self.pool,
                 batch_size=_BATCH if images.ndim == 4 else _CUBES,
             ).numpy()

@@ -1,6 +1,7 @@
 """Settings of `DeepFeatureExtractor` in, what is wrong with them out; settings of models saved before they existed."""
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,22 +10,30 @@ from radiodeep.exceptions import InputError
 from radiodeep.features.fine_tuning import FineTuning
 from radiodeep.imaging.crop import WINDOWS
 from radiodeep.imaging.intensity import is_intensity_range
-from radiodeep.imaging.network_view import NetworkView, suitable_pixel_mm
+from radiodeep.imaging.network_view import NetworkView, suitable
 from radiodeep.imaging.planes import SLICES, window_rules
 from radiodeep.networks.activations import POOLS
 from radiodeep.networks.architectures import input_specification
 from radiodeep.networks.inference import BACKENDS, PRECISIONS
 
 CHANNELS = ("all", "red", "green", "blue")
+ACTIVATIONS = ("auto", "post", "pre")
 SLICE_POOLS = {"mean": np.mean, "max": np.max}
 _BEFORE = {"slice_axis": "axial", "pixel_mm": None, "margin": 0.0, "n_boxes": 1}
+_NOT_OF_CUBES = {  # settings and what they are where nobody set them
+    "slice": ("largest",),
+    "slice_axis": (None,),
+    "pixel_mm": ("auto", None),
+    "margin": ("auto", 0),
+    "n_boxes": ("auto", 1),
+}
+_WINDOWS = ("pixel_mm", "margin", "n_boxes")
 
 
 def setting_rules(extractor):
     """Return for each setting whether it can be used, and what can: name -> (bool, text)."""
     one = extractor
-    pixel_mm = None if isinstance(one.pixel_mm, str) and one.pixel_mm == "auto" else one.pixel_mm
-    boxes = window_rules(pixel_mm, one.margin, one.n_boxes)
+    boxes = window_rules(*(suitable(one.network, name, getattr(one, name)) for name in _WINDOWS))
     return {
         "window": (one.window in WINDOWS, f"one of {', '.join(WINDOWS)}"),
         "size": (one.size is None or _is_count(one.size), "an int >= 1"),
@@ -34,8 +43,8 @@ def setting_rules(extractor):
             one.slice_axis is None or one.slice_axis in SLICE_AXES,
             f"None or one of {', '.join(SLICE_AXES)}",
         ),
-        **boxes,
-        "pixel_mm": (boxes["pixel_mm"][0], "'auto', None or a float > 0"),
+        **{name: (is_usable, f"'auto', {usable}") for name, (is_usable, usable) in boxes.items()},
+        "activation": (one.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"),
         "channel": (one.channel in CHANNELS, f"one of {', '.join(CHANNELS)}"),
         "pool": (one.pool in POOLS, f"one of {', '.join(POOLS)}"),
         "precision": (one.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
@@ -58,11 +67,13 @@ def check_input_of(extractor):
     if specification.sequence:
         raise InputError(f"'{network}' reads all slices of a lesion at once. It is for CNNClassifier.")
     if specification.dimensions == 3:
-        for name, unset in (("slice", ("largest",)), ("slice_axis", (None,)), ("pixel_mm", ("auto", None))):
+        for name, unset in _NOT_OF_CUBES.items():
             if getattr(extractor, name) not in unset:
                 raise InputError(
                     f"'{network}' is shown a cube, so {name}={getattr(extractor, name)!r} has no meaning. Leave it out."
                 )
+    if extractor.window == "crop" and extractor.margin not in ("auto", 0):
+        raise InputError(f"window='crop' has a size, so margin={extractor.margin!r} has no meaning. Leave it out.")
     if extractor.slice == "2.5d" and (specification.channels != 3 or channel != "all"):
         raise InputError(
             f"slice='2.5d' gives one slice to each of three channels. Got channel='{channel}' and "
@@ -82,10 +93,38 @@ def view_of(extractor):
         extractor.slice,
         extractor.intensity_range,
         extractor.slice_axis,
-        suitable_pixel_mm(extractor.network, extractor.pixel_mm),
-        extractor.margin,
-        extractor.n_boxes,
+        *(suitable(extractor.network, name, getattr(extractor, name)) for name in _WINDOWS),
     )
+
+
+class ComputedFeatures(NamedTuple):
+    """Where features are read: a layer (None: the pooled features), before or after its activation function.
+
+    `is_rectified` is False where the network is to be built without the last one; nothing is looked up before it then.
+    """
+
+    layer: str | None
+    activation: str
+    is_rectified: bool
+
+
+def computed_features(extractor):
+    """Return the `ComputedFeatures` of an extractor's settings."""
+    specification = input_specification(extractor.network)
+    layer, activation = extractor.layer or specification.layer, activation_of(extractor)
+    is_customary = layer == specification.layer and extractor.pool == "avg"
+    if is_customary and activation == "post":
+        return ComputedFeatures(None, "post", True)
+    if is_customary and specification.last_activation is not None:
+        return ComputedFeatures(None, "post", False)
+    return ComputedFeatures(layer, activation, True)
+
+
+def activation_of(extractor):
+    """Return "post" or "pre"; "auto" knows only what suits pooled features."""
+    if extractor.activation == "auto" and extractor.layer is not None:
+        return "post"
+    return suitable(extractor.network, "activation", extractor.activation)
 
 
 def with_settings_of_before(state):

@@ -24,23 +24,28 @@ class LoadedNetwork(NamedTuple):
     sha256: str
 
 
-def plain_network(name, weights, seed):
-    """Return a `LoadedNetwork` as it was built, which gradients can go through."""
+def plain_network(name, weights, seed, rectified=True):
+    """Return a `LoadedNetwork` as it was built, which gradients can go through.
+
+    Its pooled features end before the `last_activation` of the `NetworkInput` if they are not to be `rectified`.
+    """
     with torch.random.fork_rng(devices=[]):  # its first weights are drawn
         network = build_network(name, in_channels=input_specification(name).channels, n_classes=0)
     record = load_weights(network, weights, name, seed=seed)
+    if not rectified:
+        network.set_submodule(input_specification(name).last_activation, torch.nn.Identity())
     return LoadedNetwork(network, input_with(name, record), record.sha256)
 
 
-def quick_network(name, weights, seed, *how):
-    """Return a `LoadedNetwork` prepared for speed; how: precision, device, fold and backend of `prepared`.
+def quick_network(name, weights, seed, rectified, *how):
+    """Return the same prepared for speed; how: precision, device, fold and backend of `prepared`.
 
     The last ones of files are kept, unless the file has changed.
     """
     if isinstance(weights, str | PathLike | None):
         path = None if weights is None else fspath(weights)
-        return _cached(name, path, seed, _state_of(path), *how)
-    return _quick(name, weights, seed, *how)
+        return _cached(name, path, seed, _state_of(path), rectified, *how)
+    return _quick(name, weights, seed, rectified, *how)
 
 
 def read_ahead(function, items):
@@ -68,10 +73,10 @@ def _state_of(path):
 
 
 @lru_cache(maxsize=2)  # a worker process sees the same extractor many times
-def _cached(name, weights, seed, changed, *how):
-    return _quick(name, weights, seed, *how)
+def _cached(name, weights, seed, changed, rectified, *how):
+    return _quick(name, weights, seed, rectified, *how)
 
 
-def _quick(name, weights, seed, *how):
-    loaded = plain_network(name, weights, seed)
+def _quick(name, weights, seed, rectified, *how):
+    loaded = plain_network(name, weights, seed, rectified)
     return loaded._replace(network=prepared(loaded.network, *how))

@@ -43,6 +43,8 @@ class NetworkInput:
     sequence : bool
         All slices of a lesion are one example, (n, length, channels, height, width), with NaN in the slices that a
         lesion has fewer than the longest.
+    last_activation : str or None
+        The activation function that its pooled features have gone through, where features before it can be asked for.
     """
 
     size: int
@@ -56,6 +58,7 @@ class NetworkInput:
     lowest: float | None = None
     standardize: bool = False
     sequence: bool = False
+    last_activation: str | None = None
 
     def images(self, planes):
         """Bring grey or colour images of 0..1 to the channels and the scale of the network.
@@ -145,7 +148,7 @@ _MEDICALNET_INPUT = NetworkInput(64, 1, (0.0,), (1.0,), dimensions=3, spacing_mm
 _FCIB_INPUT = NetworkInput(50, 1, (-1024.0,), (3072.0,), dimensions=3, spacing_mm=1.0, lowest=-1024.0)
 _FCIB = {"bottleneck": True, "width": 128, "shortcut_bias": True, "dilated": False}
 _OWN = {
-    "radiodeep-mini": (Mini, NetworkInput(64, 1, (0.0,), (1.0,))),
+    "radiodeep-mini": (Mini, NetworkInput(64, 1, (0.0,), (1.0,), last_activation="mixture.2")),
     "cnn_f": (CnnF, _CHATFIELD_INPUT),
     "cnn_m": (CnnM, _CHATFIELD_INPUT),
     "cnn_s": (CnnS, _CHATFIELD_INPUT),

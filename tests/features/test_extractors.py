@@ -162,14 +162,15 @@ def test_weights_that_changed_since_fit_are_refused(tmp_path):
         deep.transform(COHORT[:1])
 
 
-def test_the_exact_window_does_not_see_the_surroundings():
+def test_the_exact_window_without_a_margin_does_not_see_the_surroundings():
     case = COHORT[0]
     z = int(np.argmax(case.roi.sum(axis=(1, 2))))
     rows, columns = (np.flatnonzero(case.roi[z].any(axis=axis)) for axis in (1, 0))
     image = np.full_like(case.voxels, 999)
     box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     image[box] = case.voxels[box]
-    exact, crop = DeepFeatureExtractor(window="exact"), DeepFeatureExtractor(window="crop")
+    exact = DeepFeatureExtractor(window="exact", margin=0, n_boxes=1)
+    crop = DeepFeatureExtractor(window="crop")
     other = case.replace(image=image)
     np.testing.assert_array_equal(exact.transform([case]), exact.transform([other]))
     assert not np.allclose(crop.transform([case]), crop.transform([other]))
@@ -306,7 +307,7 @@ def test_features_of_several_slices_are_pooled_over_them():
     z, *box = bounding_box(case.roi)
     planes = [case.voxels[one, box[0], box[1]] for one in range(z.start, z.stop)]
     planes = [Case(plane, np.ones(plane.shape, bool), "plane", (1, 1)) for plane in planes]
-    own_pixels = {"pixel_mm": None, "intensity_range": (low, high)}
+    own_pixels = {"pixel_mm": None, "margin": 0, "n_boxes": 1, "intensity_range": (low, high)}
     alone = DeepFeatureExtractor(**own_pixels).transform(planes)
     for slice_pool, combine in (("mean", np.mean), ("max", np.max)):
         pooled = DeepFeatureExtractor(slice="all", slice_pool=slice_pool, **own_pixels).transform([case])
