@@ -154,7 +154,7 @@ class _Scorer:
         for extractor in self.extractors:
             extractor.check_training_settings()
         self.judged = _judged(model, self.extractors)
-        self.needs = set().union(*(extractor.acquisition_needs() for extractor in self.extractors))
+        self.needs = set().union(*(part.acquisition_needs() for part in noted if hasattr(part, "acquisition_needs")))
         self.in_memory = all(getattr(part, "label", None) is None for part in self.extractors)
         self.cached = {} if cache_dir is None else _by_settings(noted or parts_of(model))
 

@@ -100,8 +100,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         "auto": 0.25 for "radiodeep-mini", else 0, as in the studies.
     n_boxes : "auto" or int, default="auto"
         Windows per slice, whose features are averaged: the region's, and others that are smaller, larger and moved
-        (`lesion_planes` says by how much), so that features depend less on the outline. "auto": 5 for
-        "radiodeep-mini", else 1. Cubes have neither margin nor boxes; `fine_tune` learns from the first window.
+        (`lesion_planes` says by how much), so that features depend less on the outline: 3 to 5 are enough. "auto": 1.
+        Cubes have neither margin nor boxes; `fine_tune` learns from the first window.
 
     Attributes
     ----------

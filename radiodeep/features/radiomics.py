@@ -61,8 +61,8 @@ class RadiomicsExtractor(StatelessExtractor):
         still look at the neighbouring slices unless they are given ``"in_plane": True``.
     force_2d_dimension : {None, 0, 1, 2}, default=None
         The axis across the slices, in (z, y, x) of `axes`, for `force_2d`, "shape2D", "LBP2D" and filters in the plane.
-        None is the plane in which each image was acquired: across the axis of the largest spacing, axial where no
-        spacing is more than 5 % larger than the axial one. pyradiomics has 0.
+        None is the plane in which each image was acquired: that of square pixels, axial where all spacings are equal
+        (within 5 %), across the axis of the largest spacing where no two are. pyradiomics has 0.
     distances : sequence of int, default=(1,)
         Distances of the neighbours in GLCM, GLDM and NGTDM, in voxels.
     symmetrical_glcm : bool, default=True

@@ -9,6 +9,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.selection.effective_number import effective_number_of_features
 from radiodeep.selection.inputs import is_number, require
 
 
@@ -36,6 +37,8 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
     correlations_by_reference_ : dict from str to ndarray of shape (n_features,)
         ICC(1,1) of the versions that have the same reference: "original" for changed outlines and noise,
         "translate 0.25" for moved images, as `extract_perturbed` calls them.
+    effective_n_features_ : float
+        As how many uncorrelated features the stable ones count (`effective_number_of_features`).
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -114,6 +117,7 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
                 stacklevel=2,
             )
         self.support_ = stable
+        self.effective_n_features_ = effective_number_of_features(X.to_numpy(dtype=np.float64)[:, stable])
         return self
 
     def _correlations(self, X):
