@@ -31,7 +31,9 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     -------
     DataFrame of shape (n_cases, n_features)
         Float64, index = case id. ``table.attrs["patients"]`` is a dict from case id to patient,
-        ``table.attrs["errors"]`` one from the ids of cases that failed to messages.
+        ``table.attrs["errors"]`` one from the ids of cases that failed to messages, and
+        ``table.attrs["constant_columns"]`` a list of the features with one value in all cases, of which a model
+        learns nothing.
 
     Raises
     ------
@@ -111,4 +113,11 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
         tables[key] = pd.DataFrame(values[key], index=pd.Index(ids, name="id"), columns=names)
         tables[key].attrs["patients"] = {case.id: case.patient for case in cases}
         tables[key].attrs["errors"] = {ids[position]: text for position, text in sorted(errors.items())}
+        tables[key].attrs["constant_columns"] = _constant_columns(tables[key])
     return tables
+
+
+def _constant_columns(table):
+    if table.notna().any(axis=1).sum() < 2:  # one case says nothing of that
+        return []
+    return table.columns[(table.max() == table.min()).to_numpy()].tolist()

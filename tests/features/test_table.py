@@ -147,6 +147,16 @@ def test_the_label_of_an_extractor_counts_for_perturbed_cases_too():
     pd.testing.assert_frame_equal(one_change, expected[kept])
 
 
+def test_features_of_one_value_are_named():
+    shapes = RadiomicsExtractor(families={"shape": ["Sphericity"], "firstorder": ["Energy", "Mean"]})
+    case = make_phantom_cohort(1, random_state=0)[0]
+    brighter = case.replace(id="b", image=case.voxels + 1.0)
+    unread = case.replace(id="c", mask=np.zeros_like(case.roi))
+    table = extract_table(shapes, [case, brighter, unread], on_error="record")
+    assert table.attrs["constant_columns"] == ["original_shape_Sphericity"]
+    assert extract_table(shapes, [case]).attrs["constant_columns"] == []
+
+
 def test_another_way_of_handling_errors_is_refused():
     with pytest.raises(InputError, match="'on_error' parameter must be 'raise' or 'record'"):
         extract_table(RadiomicsExtractor(), COHORT, on_error="ignore")

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from radiodeep import Case, DeepFeatureExtractor
+from radiodeep.selection.stability import intraclass_correlations
 
 pytestmark = pytest.mark.slow
 
@@ -73,3 +75,36 @@ def test_training_on_made_up_lesions_tells_malignant_breast_lesions(ultrasound):
     trained = auc()
     assert trained > 0.86
     assert trained - np.mean([auc(seed) for seed in range(5)]) > 0.04
+
+
+def test_most_features_bear_an_outline_that_is_a_voxel_larger_or_smaller(reference_data):
+    shares = []
+    for folder in ("sts_pet", "sts_mr"):
+        images = sorted((reference_data / folder).glob("*_image.nii.gz"))
+        cases = [Case(path, str(path).replace("_image", "_mask"), path.name).in_memory() for path in images]
+        versions = [
+            [case.replace(mask=change(case.roi)) for case in cases]
+            for change in (np.copy, ndimage.binary_dilation, ndimage.binary_erosion)
+        ]
+        rows = np.concatenate([DeepFeatureExtractor().fit_transform(changed) for changed in versions])
+        repeatable = intraclass_correlations(rows, np.tile([case.id for case in cases], 3))
+        shares.append((repeatable >= 0.75).mean())
+    assert shares[0] > 0.75
+    assert shares[1] > 0.95
+
+
+def test_features_tell_malignant_nodules_from_benign_ones_of_the_same_area(nodules):
+    cases, label, exam = nodules
+    area = np.array([case.roi.sum() for case in cases])
+    positive, negative = np.flatnonzero(label == 1), np.flatnonzero(label == 0)
+    ratio = area[positive][:, np.newaxis] / area[negative]
+    is_near = np.maximum(ratio, 1 / ratio) <= 1.1
+    rows = DeepFeatureExtractor(intensity_range=(0, 255)).fit_transform(cases)
+    found = []
+    for seed in range(3):
+        folds = list(StratifiedGroupKFold(10, shuffle=True, random_state=seed).split(label, label, exam))
+        forest = RandomForestClassifier(300, random_state=seed, n_jobs=-1)
+        score = cross_val_predict(forest, rows, label, cv=folds, method="predict_proba")[:, 1]
+        difference = score[positive][:, np.newaxis] - score[negative]
+        found.append(((difference > 0) + 0.5 * (difference == 0))[is_near].mean())
+    assert np.mean(found) > 0.7  # 0.68 of the plain box, 0.54 of the area itself
