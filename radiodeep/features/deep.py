@@ -96,8 +96,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         the scanner's pixels. Finer pixels are averaged, coarser ones interpolated. "auto": 1 mm for "radiodeep-mini",
         else None. None keeps the image's own pixels, as the studies did; where not square, "crop" takes the smaller.
     margin : "auto" or float, default="auto"
-        Of the exact window: added on every side of the box, as a share of the box's side, as far as the image goes.
-        "auto": 0.25 for "radiodeep-mini", else 0, as in the studies.
+        Of the exact window: added on every side of the box, as a share of the box's side, as far as the image goes
+        (images cropped closer show less). "auto": 0.25 for "radiodeep-mini", else 0, as in the studies.
     n_boxes : "auto" or int, default="auto"
         Windows per slice, whose features are averaged: the region's, and others that are smaller, larger and moved
         (`lesion_planes` says by how much), so that features depend less on the outline: 3 to 5 are enough. "auto": 1.
