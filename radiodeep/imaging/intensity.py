@@ -114,23 +114,24 @@ def _percentiles(values):
     return np.interp(places, np.arange(len(ordered)), ordered).tolist()
 
 
-def without_gaps(case, intensity_range):
+def without_gaps(case, intensity_range, margins=(0, 0, 0)):
     """Replace non-finite voxels outside the region so that interpolation cannot carry them into it.
 
     Warns
     -----
     RadiodeepWarning
-        Such a voxel lies within the box of the region, where a network is shown its replacement.
+        Such a voxel lies within the box of the region, widened by `margins` voxels along z, y and x, where a network
+        is shown its replacement.
     """
     if case.voxels.dtype.kind != "f":
         return case
     is_finite = np.isfinite(case.voxels)
     if is_finite.all():
         return case
-    n_gaps = int((~is_finite[bounding_box(case.roi)]).sum())
+    n_gaps = int((~is_finite[bounding_box(case.roi, margins)]).sum())
     if n_gaps:
         warnings.warn(
-            f"{case.id}: {n_gaps} voxels beside the region, within its box, are NaN or infinite. Networks are shown "
+            f"{case.id}: {n_gaps} voxels beside the region are NaN or infinite where networks look. They are shown "
             "the lowest intensity there (the highest for inf), so that their features depend on it. Repair the image.",
             RadiodeepWarning,
             stacklevel=6,

@@ -93,7 +93,8 @@ def lesion_planes(
     (5, 1, 32, 32)
     """
     _check_settings(slice, window, size, pixel_mm, margin, n_boxes)
-    loaded = without_gaps(case.in_memory(), intensity_range)
+    loaded = case.in_memory()
+    loaded = without_gaps(loaded, intensity_range, _margins(loaded, window, size, pixel_mm, margin))
     stacks, pixel_mm = _stacks(loaded, slice, slice_axis, window, pixel_mm)
     shown = [_shown(stack, window, size, pixel_mm, margin, n_boxes) for stack in stacks]
     if window == "crop":
@@ -128,6 +129,16 @@ def share_shown(case, slice="largest", size=64, *, slice_axis=None, pixel_mm=Non
     _check_settings(slice, "crop", size, pixel_mm, 0.0, 1)
     stacks, pixel_mm = _stacks(case.in_memory(), slice, slice_axis, "crop", pixel_mm)
     return min(_part_shown(stack, size, _square_pixel(stack.spacing_mm, pixel_mm))[1] for stack in stacks)
+
+
+def _margins(case, window, size, pixel_mm, margin):
+    """Return how many voxels beside the region's box are shown along each axis."""
+    sides = [span.stop - span.start for span in bounding_box(case.roi)]
+    if window == "exact":
+        return [int(np.ceil(margin * side)) for side in sides]
+    steps = case.spacing_mm
+    shown = [size * (pixel_mm or step) / step for step in steps]
+    return [max(0, int(np.ceil((extent - side) / 2))) for extent, side in zip(shown, sides, strict=True)]
 
 
 class _Stack(NamedTuple):

@@ -398,7 +398,7 @@ def test_images_are_brought_to_the_scale_that_the_weights_want():
     np.testing.assert_allclose(tuned.fit(COHORT[:2], [0, 1]).transform(COHORT[:2]), values, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore:.*voxels beside the region, within its box", "ignore:.*the window shows")
+@pytest.mark.filterwarnings("ignore:.*voxels beside the region are NaN", "ignore:.*the window shows")
 @pytest.mark.parametrize("window", ["crop", "exact"])
 def test_what_is_no_number_about_the_region_does_not_spread_into_its_cube(window):
     case = COHORT[1]

@@ -103,7 +103,7 @@ def test_every_window_gives_cubes_of_zero_to_one():
         assert (cube.min(), cube.max()) == (0, 1)
 
 
-@pytest.mark.filterwarnings("ignore:.*voxels beside the region, within its box")
+@pytest.mark.filterwarnings("ignore:.*voxels beside the region are NaN")
 @pytest.mark.parametrize("window", ["exact", "crop"])
 @pytest.mark.parametrize("intensity_range", [None, (-1000, 1000)])
 def test_what_is_missing_outside_the_region_is_filled_before_it_spreads(window, intensity_range):

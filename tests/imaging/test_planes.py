@@ -113,7 +113,7 @@ def test_what_cannot_be_cut_is_refused():
 
 
 @CUTS
-@pytest.mark.filterwarnings("ignore:.*voxels beside the region, within its box")
+@pytest.mark.filterwarnings("ignore:.*voxels beside the region are NaN")
 @pytest.mark.parametrize("slice", SLICES)
 @pytest.mark.parametrize("window", ["exact", "crop"])
 @pytest.mark.parametrize("intensity_range", [None, (500.0, 1500.0)])
@@ -287,5 +287,17 @@ def test_voxels_that_are_not_finite_where_a_network_looks_are_warned_of():
     image[5, 4, 5] = np.nan  # in the box of the region
     image[0, 0, 0] = np.inf
     hollow = case().replace(image=image, mask=case().roi & np.isfinite(image))
-    with pytest.warns(RadiodeepWarning, match="box: 1 voxels beside the region, within its box, are NaN or infinite"):
+    with pytest.warns(RadiodeepWarning, match="box: 1 voxels beside the region are NaN or infinite"):
         lesion_planes(hollow)
+
+
+@pytest.mark.parametrize("shown", [{"margin": 0.3}, {"window": "crop", "size": 16}])
+def test_gaps_in_what_is_shown_beside_the_box_are_warned_of_too(shown):
+    roi = np.zeros((1, 40, 40), bool)
+    roi[:, 15:25, 15:25] = True
+    image = np.random.default_rng(0).normal(size=roi.shape)
+    image[0, 13, 20] = np.nan  # two pixels beside the box
+    lesion = Case(image, roi, "near", (1, 1, 1))
+    lesion_planes(lesion, size=8)
+    with pytest.warns(RadiodeepWarning, match="near: 1 voxels beside the region are NaN"):
+        lesion_planes(lesion, **{"size": 8} | shown)
