@@ -191,8 +191,8 @@ def warn_of_lost_rim(case_id, share, larger):
     """Warn if a window shows less of a region than it should; larger: the settings that make it larger."""
     if share < LEAST_SHARE:
         warnings.warn(
-            f"{case_id}: the window shows {min(share, 0.94):.0%} of the region, and features know nothing of the rest. Take a "
-            f"larger {larger}, or window='exact'.",
+            f"{case_id}: the window shows {min(share, 0.94):.0%} of the region, and features know nothing of the rest. "
+            f"Take a larger {larger}, or window='exact'.",
             RadiodeepWarning,
             stacklevel=4,
         )
