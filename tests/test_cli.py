@@ -693,7 +693,7 @@ def test_ctrl_c_is_said_with_the_way_to_go_on(options, message, turned, known, t
 def test_ctrl_c_of_a_terminal_leaves_no_worker_and_no_traceback(after_s, known, tmp_path):
     frame = pd.read_csv(known)
     for column in ("image", "mask"):
-        frame[column] = [str(Path(known).resolve().parent / name) for name in frame[column]]
+        frame[column] = [str(known.resolve().parent / name) for name in frame[column]]
     copies = [frame.assign(id=frame["id"] + f"-{number}") for number in range(6)]  # more than can be done in 3 s
     pd.concat(copies).to_csv(tmp_path / "many.csv", index=False)
     command = [*MODULE, "extract", tmp_path / "many.csv", "-o", tmp_path / "t.csv", "--features", "handcrafted"]
