@@ -60,7 +60,8 @@ over many features or patients have several cases.</p>{% endif %}
 {% if size_alone %}<p class="note">"size alone" is the volume (or area) of the region as the score; whether larger or
 smaller regions speak for class {{ positive }} is taken from all cases, which makes it look a little better than it is.
 A model that is no better has not shown that texture or shape add to what a ruler measures.</p>
-<table><thead><tr><th>Model</th><th class="number">AUC</th><th class="number">AUC at equal size</th>
+{% if n_pairs is not none %}<table><thead><tr><th>Model</th>
+<th class="number">AUC</th><th class="number">AUC at equal size</th>
 <th class="number">Rank correlation of score and size</th></tr></thead><tbody>
 {% for result in results %}{% set tested = result.compared_with_size %}<tr><td>{{ result.name }}</td>
 <td class="number">{{ number(tested.auc) }}</td><td class="number">{{ number(tested.equal_size_auc) }}</td>
@@ -70,7 +71,7 @@ A model that is no better has not shown that texture or shape add to what a rule
 sizes differ by at most 10 %: {{ '{:,}'.format(n_pairs) }} here, and 30 or more are needed. It is what is left of the
 AUC without the help of size; no interval is given, since one case is in many pairs. A score that goes up and down with
 the size (rank correlation near 1 or -1) may be size in other words, whatever features it is made of: networks and
-texture measure size as well.</p>{% endif %}
+texture measure size as well.</p>{% endif %}{% endif %}
 {% if n_models > 1 %}<p class="note">{{ n_models }} models are in this report, and others may have been tried. The best
 of several looks better than it is; name the main model before looking, or confirm it on other patients.</p>{% endif %}
 {% for picture in pictures %}<p><img alt="{{ picture.text }}" src="data:image/png;base64,{{ picture.data }}"></p>
@@ -143,7 +144,7 @@ def write_report(results, path, title="radiodeep study"):
         majority=counts.max() / len(first),
         beside=listed[0].beside.cv if all(result.beside is not None for result in ranked) else None,
         size_alone=baseline is not None,
-        n_pairs=listed[0].n_equal_size_pairs,
+        n_pairs=next((one.n_equal_size_pairs for one in listed if one.n_equal_size_pairs is not None), None),
         number=lambda value: "-" if value is None else f"{value:.3f}",
         results=sorted(ranked, key=lambda result: -result.auc),
         pictures=[_picture(roc_figure(ranked), "ROC curves"), *overview],
@@ -205,8 +206,9 @@ def _sentences(result):
         f"{high:.3f}, Wilson; it takes the models as given and is too narrow)."
     )
     if result.size_alone is not None:
-        for sentence in (result.size_sentence, result.equal_size_sentence):
-            yield f"{_capitalised(sentence)}."
+        yield f"{_capitalised(result.size_sentence)}."
+        if result.equal_size_sentence is not None:  # results of older versions have none
+            yield f"{_capitalised(result.equal_size_sentence)}."
     if result.effective_n_features is not None:
         yield (
             f"{_capitalised(result.selection_sentence)} (participation ratio of the eigenvalues of their correlation "

@@ -172,6 +172,7 @@ class StudyResult:
             lines.append(f"  {self.cv} is biased low; {self.beside.cv}: {self.beside.sentence}")
         if self.size_alone is not None:
             lines.append(f"  {self.size_sentence}")
+        if self.equal_size_sentence is not None:
             lines.append(f"  {self.equal_size_sentence}")
         if self.effective_n_features is not None:
             lines.append(f"  {self.selection_sentence}")

@@ -1,6 +1,7 @@
 """The report is one file, escapes what users typed, and shows what was computed."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,24 @@ def test_too_few_pairs_of_equal_size_have_no_auc_in_the_report(tmp_path):
     page = write_report(results, tmp_path / "report.html").read_text()
     assert "At equal size: too few pairs for an AUC" in page
     assert '<td class="number">-</td>' in page
+
+
+def test_results_without_pairs_of_equal_size_as_older_versions_made_them_are_reported(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    texture = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
+    result = cross_validate_models({"texture": GaussianNB()}, texture, y, cv=4, size=np.exp(rng.normal(size=40)))
+    unknown = {"equal_size_auc": None, "n_equal_size_pairs": None, "score_size_correlation": None}
+    new = result["texture"]
+    old = replace(new, name="old", size_alone=replace(new.size_alone, **unknown), **unknown)
+    assert "None" not in str(old)
+    assert "size alone: AUC" in str(old)
+    page = write_report(old, tmp_path / "old.html").read_text()
+    assert "Size alone: AUC" in page
+    assert "equal size" not in page
+    page = write_report([old, new], tmp_path / "both.html").read_text()
+    assert f"{new.n_equal_size_pairs} here" in page
+    assert page.count("At equal size: ") == 1
 
 
 def test_the_effective_number_stands_beside_the_selected_features(results, tmp_path):
