@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from radiodeep.exceptions import EmptyMaskError, PerturbationError, RadiodeepWarning, RoiTooSmallError
+from radiodeep.exceptions import EmptyMaskError, InputError, PerturbationError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.features.table import extract_tables
 from radiodeep.imaging.perturbation import INTERPOLATED_KINDS, check_perturbation, perturb
@@ -24,7 +24,8 @@ PERTURBATIONS = (
 ORIGINAL = "original"
 _REFERENCE_MOVE = ("translate", 0.25)  # interpolation smooths by it as much as by .75, and by a rotation on average
 _REASONS = {  # why a version has no row: error -> text
-    PerturbationError: "no voxel changes, or the image has no room for it. Perturb by another amount.",
+    PerturbationError: "no voxel changes, or the image has no room for it. Perturb by another amount, "
+    "or keep more of the image.",
     EmptyMaskError: "nothing of the region is left. Perturb by less.",
     RoiTooSmallError: "the region is too small to be measured. Perturb by less.",
 }
@@ -62,7 +63,7 @@ def extract_perturbed(
     Raises
     ------
     InputError
-        Unknown kind of perturbation, or an amount out of range.
+        Unknown kind of perturbation, an amount out of range, or two perturbations of one name (six digits count).
 
     Warns
     -----
@@ -124,7 +125,16 @@ def _versions(perturbations):
     if any(_reference(*version) != ORIGINAL for version in listed) and _REFERENCE_MOVE not in listed:
         position = next(place for place, version in enumerate(listed) if _reference(*version) != ORIGINAL)
         listed.insert(position, _REFERENCE_MOVE)
-    return {ORIGINAL: ("", 0.0)} | {_name(*version): version for version in listed}
+    named = {ORIGINAL: ("", 0.0)}
+    for version in listed:
+        name = _name(*version)
+        if name in named:
+            raise InputError(
+                f"Two perturbations are called '{name}', those by {named[name][1]!r} and {version[1]!r}. "
+                "Leave one out: amounts that agree in six digits are not told apart."
+            )
+        named[name] = version
+    return named
 
 
 def _name(kind, amount):
@@ -213,4 +223,5 @@ class _AfterPerturbation(StatelessExtractor):
 
     def settings(self):
         own = self.extractor.settings() if hasattr(self.extractor, "settings") else self.extractor.get_params()
-        return {"after": [self.kind, self.amount, self.margin_mm, self.random_state], "extractor": own}
+        changed = [self.kind, self.amount, self.margin_mm, self.random_state]
+        return {"after": changed, "seed": "content", "extractor": own}  # rows of before were seeded by the id

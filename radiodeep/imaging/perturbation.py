@@ -33,8 +33,8 @@ def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
         Distance from the region up to which the image is moved, or noise added. Beyond it the image stays as it is,
         so that features that look at the whole image still see all of it.
     random_state : int, default=0
-        For the noise, and for the choice among voxels at the same distance from the outline. The case's id goes in,
-        so that cases differ.
+        For the noise, and for the choice among voxels at the same distance from the outline. The voxels and the
+        region go in, so that cases differ, whatever they are called.
 
     Returns
     -------
@@ -48,8 +48,8 @@ def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
     EmptyMaskError
         Nothing of the region is left.
     PerturbationError
-        No voxel changed though `amount` is not 0, e.g. an outline moved by much less than a voxel; or the image has
-        no room for the region to grow.
+        No voxel changed though `amount` is not 0, e.g. an outline moved by much less than a voxel; the image has
+        no room for the region to grow; or the region is the whole image, so that its outline is unknown.
 
     Notes
     -----
@@ -85,13 +85,17 @@ def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
     if amount == 0:
         return loaded
     voxels, roi, spacing_mm = loaded.read()
-    rng = np.random.default_rng([random_state, *case.id.encode()])
+    if kind in OUTLINE_KINDS and roi.all():
+        raise PerturbationError(
+            f"{case.id}: the region is the whole image, so its outline is unknown and '{kind}' cannot move it. "
+            "Keep more of the image."
+        )
     if kind in ("grow", "shrink"):
-        roi = _resized(roi, spacing_mm, kind, amount, rng, case.id)
+        roi = _resized(roi, spacing_mm, kind, amount, _generator(loaded, random_state), case.id)
     elif kind in ("dilate", "erode"):
         roi = _moved_outline(roi, spacing_mm, amount if kind == "dilate" else -amount)
     elif kind == "noise":
-        voxels = _noisy(voxels, roi, spacing_mm, amount, margin_mm, rng)
+        voxels = _noisy(voxels, roi, spacing_mm, amount, margin_mm, _generator(loaded, random_state))
     else:
         voxels, roi = _moved(voxels, roi, spacing_mm, kind, amount, margin_mm)
     if not roi.any():
@@ -168,6 +172,11 @@ def check_perturbation(kind, amount):
         raise InputError(f"The 'amount' of '{kind}' must be a finite float{limits}. Got {amount!r} instead.")
 
 
+def _generator(case, random_state):
+    """Return the random numbers of a case by its content: the cache shares its rows between cases of other ids."""
+    return np.random.default_rng([random_state, int(case.content_hash(), 16)])
+
+
 def _box_within(roi, spacing_mm, reach_mm, n_voxels=0):
     """Return the box of all voxels nearer to the box of the region than `reach_mm`, and `n_voxels` more."""
     reach_mm = np.broadcast_to(reach_mm, 3)
@@ -186,8 +195,6 @@ def _pasted(array, box, values):
 
 def _moved_outline(roi, spacing_mm, outwards_mm):
     box = _box_within(roi, spacing_mm, max(outwards_mm, 0), n_voxels=3)
-    if roi[box].all():
-        return roi
     return _pasted(roi, box, outline_distance(roi[box], spacing_mm) <= outwards_mm)
 
 
@@ -209,8 +216,6 @@ def _resized(roi, spacing_mm, kind, fraction, rng, case_id):
     while True:
         box = _box_within(roi, spacing_mm, reach_mm if grows else 0, n_voxels=3)
         changed = roi[box].copy()
-        if changed.all():  # the region is the whole image
-            return roi
         distance = np.abs(outline_distance(changed, spacing_mm))
         limit_mm = reach_mm if grows and changed.shape != roi.shape else np.inf
         chosen = _nearest(distance, (changed != grows) & (distance <= limit_mm), n_changed, rng)

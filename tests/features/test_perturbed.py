@@ -177,3 +177,27 @@ def test_the_row_of_the_original_is_shared_with_the_table(tmp_path, monkeypatch)
 def test_a_change_of_an_unknown_kind_is_refused():
     with pytest.raises(InputError, match="'kind' of a perturbation must be one of grow, shrink, dilate"):
         extract_perturbed(SHAPE, COHORT, [("blur", 1)])
+
+
+def test_rows_from_the_cache_are_those_of_the_case_under_any_id(tmp_path):
+    firstorder = RadiomicsExtractor(families=["firstorder"])
+    renamed = [case.replace(id=f"other {case.id}") for case in COHORT]
+    changes = [("noise", 1), ("grow", 0.15)]
+    extract_perturbed(firstorder, COHORT, changes, cache_dir=tmp_path)
+    cached = extract_perturbed(firstorder, renamed, changes, cache_dir=tmp_path)
+    pd.testing.assert_frame_equal(cached, extract_perturbed(firstorder, renamed, changes))
+
+
+def test_a_region_that_is_the_whole_image_is_told_to_keep_more_of_it():
+    whole = Case(np.arange(64.0).reshape(4, 4, 4), np.ones((4, 4, 4), bool), "whole", (1, 1, 1))
+    with pytest.warns(RadiodeepWarning, match="'shrink 0.15' of 1.*or keep more of the image"):
+        extract_perturbed(RadiomicsExtractor(families=["firstorder"]), [whole], [("shrink", 0.15)])
+
+
+def test_changes_that_would_have_one_name_are_refused():
+    for changes, both in (
+        ([("noise", 1.0), ("noise", 1.0000001)], "'noise 1', those by 1.0 and 1.0000001"),
+        ([("translate", 0.2500001)], "'translate 0.25', those by 0.25 and 0.2500001"),  # the reference is added
+    ):
+        with pytest.raises(InputError, match=f"Two perturbations are called {both}. Leave one out"):
+            extract_perturbed(SHAPE, COHORT, changes)
