@@ -1,5 +1,6 @@
 """Cases in, handcrafted features out: shape, first order and texture under pyradiomics' names."""
 
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -327,15 +328,12 @@ class RadiomicsExtractor(StatelessExtractor):
         rows = np.empty((len(cases), len(names)))
         for row, case in zip(rows, cases, strict=True):
             case = self._with_label(case)
-            try:
+            with _naming(case):
                 row[:] = (
                     pyradiomics_row(case, self, names)
                     if self.engine == "pyradiomics"
                     else measured_row(case, self, plans)
                 )
-            except InputError as error:
-                named = str(error).startswith(f"{case.id}:")
-                raise (error if named else type(error)(f"{case.id}: {error}")) from error
         return rows
 
     def get_feature_names_out(self, input_features=None):
@@ -367,7 +365,8 @@ class RadiomicsExtractor(StatelessExtractor):
 
         Under the image types, and in them under the names of the images.
         """
-        return intensity_ranges(self._with_label(case), self)
+        with _naming(case):
+            return intensity_ranges(self._with_label(case), self)
 
     def acquisition_needs(self):
         """Return what images must share to be comparable: of "spacing", "field", "orientation" and "intensity"."""
@@ -426,6 +425,16 @@ class RadiomicsExtractor(StatelessExtractor):
         check_families(self.families)
         check_bin_widths(self.image_types, self.force_2d)
         self.chosen_names()
+
+
+@contextmanager
+def _naming(case):
+    """Begin the message of an error about a case with its id."""
+    try:
+        yield
+    except InputError as error:
+        named = str(error).startswith(f"{case.id}:")
+        raise (error if named else type(error)(f"{case.id}: {error}")) from error
 
 
 @cache

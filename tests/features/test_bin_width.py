@@ -44,6 +44,12 @@ def test_what_is_done_before_binning_counts():
     assert advice.table.loc[advice.bin_width, "median"] == np.floor(79.4 / advice.bin_width) + 1
 
 
+def test_a_case_that_cannot_be_used_is_named():
+    extractor = RadiomicsExtractor(resegment_range=[0, 100])
+    with pytest.raises(InputError, match="^beyond: "):
+        suggest_bin_width([lesion(0, 50), lesion(200, 300, "beyond")], extractor)
+
+
 def test_flat_regions_have_no_width():
     with pytest.raises(InputError, match="All regions are flat"):
         suggest_bin_width([lesion(5, 5)])
