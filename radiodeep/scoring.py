@@ -1,6 +1,7 @@
 """Model and cohort in, a row per case out, those that failed included."""
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from os import PathLike
 
@@ -18,6 +19,7 @@ from radiodeep.cases.training_range import (
     merged_range,
     noted_parts,
 )
+from radiodeep.classifiers.cnn import outputs_computed_once
 from radiodeep.exceptions import InputError, ModelError, RadiodeepWarning
 from radiodeep.features.stateless import StatelessExtractor, observed_rows
 from radiodeep.model_parts import parts_of
@@ -47,10 +49,13 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     -------
     DataFrame
         In the order of the cohort: `id`, one column `probability_<class>` per class, `prediction`,
-        `outside_training_range` and `error` (empty if there is none). `outside_training_range` says what
+        `outside_training_range` and `error` (empty if there is none). `prediction` is that of ``model.predict``,
+        which is not the most probable class where a classifier decides by other rules, such as the class weights of
+        `CNNClassifier`. `outside_training_range` says what
         about a case the model was not trained on, and is empty if nothing is: its spacing, the intensities
         of its region, more than 5 % of the features that reach the classifier; its field of view if features
-        depend on that.
+        depend on that; that its file stores axes in another order than LPS, if a network was trained when images were
+        still taken as stored.
 
     Raises
     ------
@@ -88,9 +93,9 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     probabilities = np.full((len(cases), len(classes)), np.nan)
     predictions = np.full(len(cases), None, dtype=object)
     outside = [""] * len(cases)
-    for position, (row, remark) in found.items():
+    for position, (row, prediction, remark) in found.items():
         probabilities[position] = row
-        predictions[position] = classes[int(np.argmax(row))]
+        predictions[position] = prediction
         outside[position] = remark
     columns = {"id": [case.id for case in cases]}
     columns |= {f"probability_{name}": probabilities[:, number] for number, name in enumerate(classes)}
@@ -143,7 +148,7 @@ class _Judged:
 
 
 class _Scorer:
-    """Cases in, (probabilities, what is outside of the range of training) of each out."""
+    """Cases in, (probabilities, prediction, what is outside of the range of training) of each out."""
 
     def __init__(self, model, cache_dir):
         self.model = model
@@ -155,26 +160,31 @@ class _Scorer:
             extractor.check_training_settings()
         self.judged = _judged(model, self.extractors)
         self.needs = set().union(*(part.acquisition_needs() for part in noted if hasattr(part, "acquisition_needs")))
+        self.is_of_stored_order = any(
+            hasattr(part, "slice_axis") and "orientations" not in part.training_range_ for part in noted
+        )
         self.in_memory = all(getattr(part, "label", None) is None for part in self.extractors)
         self.cached = {} if cache_dir is None else _by_settings(noted or parts_of(model))
 
     def __call__(self, cases):
         if self.trained is None:
-            return [(row, "") for row in self._probabilities(cases)[0]]
+            probabilities, predictions, _ = self._predicted(cases)
+            return [(row, one, "") for row, one in zip(probabilities, predictions, strict=True)]
         if self.in_memory:  # read each once, for all extractors
             cases = [case.in_memory() for case in cases]
         facts = self.extractors[0].facts_of_cases(cases) if self.extractors else [case_facts(case) for case in cases]
         for case, one in zip(cases, facts, strict=True):
             self._check_dimension(case, one)
-        probabilities, observed = self._probabilities(cases)
-        remarks = [acquisition_outside(one, self.trained, self.needs) for one in facts]
+        probabilities, predictions, observed = self._predicted(cases)
+        remarks = [acquisition_outside(one, self.trained, self.needs) + self._turned(one) for one in facts]
         for judged in self.judged:
             rows = next((rows for extractor, rows in observed if extractor in judged.extractors), [])
             for listed, row in zip(remarks, np.asarray(rows, dtype=np.float64), strict=False):
                 listed += judged.remarks(row)
-        return list(zip(probabilities, map("; ".join, remarks), strict=True))
+        return list(zip(probabilities, predictions, map("; ".join, remarks), strict=True))
 
-    def _probabilities(self, cases):
+    def _predicted(self, cases):
+        """Return probabilities, predictions, and the rows that extractors computed for them."""
         known = []
         if self.cached:
             # Clones, since the fit of an extractor would forget which weights the model was trained with.
@@ -183,8 +193,17 @@ class _Scorer:
             for key, equal in self.cached.items():
                 rows = dict(zip([case.id for case in cases], values[key], strict=True))
                 known += [(extractor, rows) for extractor in equal]
-        with observed_rows(known) as observed:
-            return self.model.predict_proba(cases), observed
+        with outputs_computed_once():
+            with observed_rows(known) as observed:
+                probabilities = self.model.predict_proba(cases)
+            with observed_rows(_seen_once(observed, cases)):
+                return probabilities, self.model.predict(cases), observed
+
+    def _turned(self, facts):
+        """Say whether a network now sees a file in another order of axes than it would have in training."""
+        if not self.is_of_stored_order or facts.orientation in ("", "LPS"):
+            return []
+        return [f"axes stored as {facts.orientation} (this model was trained before files were turned to one order)"]
 
     def _check_dimension(self, case, facts):
         trained = self.trained["n_dimensions"]
@@ -193,6 +212,16 @@ class _Scorer:
                 f"{case.id}: the model was trained on {_KINDS[trained[0]]}s, and this case is a "
                 f"{_KINDS[facts.n_dimensions]}. Score it with a model that was trained on such cases."
             )
+
+
+def _seen_once(observed, cases):
+    """Return the rows of extractors that measured each case once, as `observed_rows` takes them."""
+    ids, times = [case.id for case in cases], Counter(id(extractor) for extractor, _ in observed)
+    return [
+        (extractor, dict(zip(ids, rows, strict=True)))
+        for extractor, rows in observed
+        if times[id(extractor)] == 1 and len(rows) == len(ids)
+    ]
 
 
 def _by_settings(parts):

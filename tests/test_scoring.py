@@ -10,9 +10,10 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectKBest
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
 import radiodeep as rd
@@ -25,6 +26,7 @@ from radiodeep.exceptions import (
     RadiodeepWarning,
     WeightsError,
 )
+from radiodeep.model_parts import parts_of
 from radiodeep.networks.architectures import build_network
 
 COHORT = rd.make_phantom_cohort(12, random_state=9)
@@ -253,3 +255,72 @@ def test_scores_do_not_depend_on_how_a_file_stores_its_axes(tmp_path):
     scores = rd.score_cohort(MODEL, [case, rd.Case(tmp_path / "i.nii", tmp_path / "m.nii", "sagittal")])
     np.testing.assert_array_equal(scores["probability_1"][0], scores["probability_1"][1])
     assert scores["outside_training_range"].tolist() == ["", ""]
+
+
+RARE = (np.arange(12) % 4 == 0).astype(int)
+WEIGHTED = rd.CNNClassifier(epochs=1, n_views=1, validation_fraction=0, n_threads=1)
+
+
+@pytest.mark.parametrize(
+    "unfitted",
+    [
+        WEIGHTED,
+        rd.CNNEnsemble([clone(WEIGHTED).set_params(n_seeds=2), WEIGHTED]),
+        Pipeline([("all", "passthrough"), ("network", WEIGHTED)]),
+        Pipeline([("all", FunctionTransformer()), ("ensemble", rd.CNNEnsemble([WEIGHTED], combine="vote"))]),
+    ],
+)
+def test_predictions_of_networks_are_those_of_the_model_that_keeps_its_class_weights(unfitted):
+    model = unfitted.fit(COHORT, RARE)
+    scores = rd.score_cohort(model, COHORT)
+    assert scores["prediction"].tolist() == model.predict(COHORT).tolist()
+    np.testing.assert_array_equal(scores[["probability_0", "probability_1"]], model.predict_proba(COHORT))
+    assert 1 in scores["prediction"].tolist()
+    networks = [part for part in parts_of(model) if hasattr(part, "class_weights_")]
+    for network in networks:
+        del network.class_weights_  # as it was saved before
+    assert rd.score_cohort(model, COHORT)["prediction"].tolist() == model.predict(COHORT).tolist()
+
+
+def test_networks_see_each_case_once_for_its_probability_and_its_prediction(monkeypatch):
+    model = clone(WEIGHTED).fit(COHORT, RARE)
+    calls, outputs = [], rd.CNNClassifier._outputs
+    monkeypatch.setattr(rd.CNNClassifier, "_outputs", lambda self, X: calls.append(len(X)) or outputs(self, X))
+    rd.score_cohort(model, COHORT)
+    assert sum(calls) == len(COHORT)
+
+
+def test_features_are_computed_once_for_probabilities_and_the_predictions_of_a_threshold(monkeypatch):
+    threshold = FixedThresholdClassifier(GaussianNB(), threshold=1e-9, response_method="predict_proba")
+    model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), threshold).fit(COHORT, COHORT.labels)
+    predicted, measured, rows = model.predict(COHORT), [], rd.RadiomicsExtractor._rows
+
+    def counted(self, cases, *args, **kwargs):
+        measured.extend(case.id for case in cases)
+        return rows(self, cases, *args, **kwargs)
+
+    monkeypatch.setattr(rd.RadiomicsExtractor, "_rows", counted)
+    scores = rd.score_cohort(model, COHORT)
+    assert scores["prediction"].tolist() == predicted.tolist()
+    assert (scores["probability_1"] < 0.5).sum() > (predicted == 0).sum()
+    assert measured == COHORT.ids
+
+
+@pytest.mark.parametrize("kind", ["network", "deep", "radiomics"])
+def test_networks_of_before_remark_on_files_that_are_turned_now(kind, tmp_path):
+    extractor = rd.DeepFeatureExtractor() if kind == "deep" else rd.RadiomicsExtractor(families=["shape"])
+    model = clone(WEIGHTED) if kind == "network" else make_pipeline(extractor, GaussianNB())
+    model.fit(COHORT, RARE)
+    cases = []
+    for order, turn in (("LPS", (-1, -1)), ("RAS", (1, 1))):
+        for name, array in (("i", COHORT[0].image), ("m", COHORT[0].mask)):
+            file = nibabel.Nifti1Image(array.transpose(2, 1, 0)[:: -turn[0], :: -turn[1]], np.diag([*turn, 1.5, 1.0]))
+            nibabel.save(file, tmp_path / f"{order}-{name}.nii")
+        cases.append(rd.Case(tmp_path / f"{order}-i.nii", tmp_path / f"{order}-m.nii", order))
+    cases.append(COHORT[0])
+    assert rd.score_cohort(model, cases)["outside_training_range"].tolist() == ["", "", ""]
+    for name in ("orientations", "field_mm"):  # which models saved before lack
+        del (model if kind == "network" else model[0]).training_range_[name]
+    remark = "axes stored as RAS (this model was trained before files were turned to one order)"
+    expected = ["", "" if kind == "radiomics" else remark, ""]
+    assert rd.score_cohort(model, cases)["outside_training_range"].tolist() == expected

@@ -1,5 +1,8 @@
 """Cases or images in, probabilities out: convolutional networks trained from scratch, or the last part of them."""
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -7,6 +10,18 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from radiodeep.classifiers.network_estimator import NetworkEstimator
 from radiodeep.exceptions import InputError, SingleClassError
 from radiodeep.networks.losses import class_weights, classification_loss, numbered_classes, regression_loss
+
+_KNOWN_OUTPUTS = ContextVar("_KNOWN_OUTPUTS", default=None)
+
+
+@contextmanager
+def outputs_computed_once():
+    """Let `predict_proba` and `predict` of the same object X share what the networks compute, within this block."""
+    token = _KNOWN_OUTPUTS.set({})
+    try:
+        yield
+    finally:
+        _KNOWN_OUTPUTS.reset(token)
 
 
 class CNNClassifier(ClassifierMixin, NetworkEstimator):
@@ -150,7 +165,13 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
 
     def predict_members(self, X):
         """Return the probabilities of each network, shape (n_networks, n_cases, n_classes)."""
-        return self._outputs(X)
+        known = _KNOWN_OUTPUTS.get()
+        if known is None:
+            return self._outputs(X)
+        key = (id(self), id(X))
+        if key not in known:
+            known[key] = (self._outputs(X), self, X)  # both are kept, so that no other object gets their id
+        return known[key][0]
 
     def predict_proba(self, X):
         """Return the mean of the networks' probabilities, shape (n_cases, n_classes)."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.classifiers.cnn import CNNClassifier
@@ -154,10 +155,18 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "members_")
         rows = []
         for member in self.members_:
-            alone = getattr(member, "class_weights_", np.ones(len(self.classes_)))
             n_rows = len(getattr(member, "networks_", [None]))
-            rows.append(member.decision_weights() if isinstance(member, CNNEnsemble) else np.tile(alone, (n_rows, 1)))
+            is_ensemble = isinstance(member, CNNEnsemble)
+            rows.append(member.decision_weights() if is_ensemble else np.tile(self._weights_of(member), (n_rows, 1)))
         return np.concatenate(rows)
+
+    def _weights_of(self, member):
+        """Return the weight of each class in the choice of a member that gives one row, such as a pipeline."""
+        while isinstance(member, Pipeline):
+            member = member[-1]
+        if isinstance(member, CNNEnsemble) and member.combine != "vote":  # a vote has been weighted already
+            return member.decision_weights().mean(axis=0)
+        return getattr(member, "class_weights_", np.ones(len(self.classes_)))
 
     def _weighted(self, members):
         """Return the probabilities (n_members, n_cases, n_classes) that each member decides by."""

@@ -157,8 +157,8 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision, co
     Warns
     -----
     RadiodeepWarning
-        The training loss did not fall by 1 %, or the features moved by less than 1 % of their standard deviation. A
-        training of one iteration is not judged.
+        The training loss rose or did not fall by 1 %, or the features moved by less than 1 % of their standard
+        deviation. A training of one iteration is not judged.
     """
     classes, numbers = numbered_classes(labels)
     if len(classes) < 2:
@@ -220,13 +220,14 @@ def _features(network, images, normalize):
 
 def _warn_if_nothing_changed(history, before, after):
     """Warn if the loss did not fall, or the features (n_images, n_features) hardly moved."""
-    advice = "The features are nearly those of the network as it came. Take a higher learning_rate or more n_iterations"
     spread = before.std(dim=0, correction=0)
     varies = spread > 0
-    if warn_of_flat_loss([history], "FineTuning", f"{advice}.") or len(history) == 1 or not varies.any():
-        return
-    moved = ((after - before).square().mean(dim=0).sqrt() / spread)[varies].median()
-    if moved < _LEAST_MOVED:
+    moved = ((after - before).square().mean(dim=0).sqrt() / spread)[varies].median() if varies.any() else None
+    is_same = moved is not None and moved < _LEAST_MOVED
+    advice = "Take a higher learning_rate or more n_iterations"
+    if is_same:
+        advice = f"The features are nearly those of the network as it came. {advice}"
+    if not warn_of_flat_loss([history], "FineTuning", f"{advice}.") and len(history) > 1 and is_same:
         warnings.warn(
             f"FineTuning: features moved by {moved:.2g} of their standard deviation (median). {advice}, or let more "
             "layers learn (n_layers).",

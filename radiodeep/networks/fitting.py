@@ -70,7 +70,7 @@ class Fitted:
 
 
 def warn_of_flat_loss(histories, name, advice):
-    """Warn if the loss of a training did not fall by 1 % from its first epoch to its last.
+    """Warn if the loss of a training rose by 1 % from its first epoch to its last, or did not fall by 1 %.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def warn_of_flat_loss(histories, name, advice):
     name : str
         Who trained.
     advice : str
-        What to try next.
+        What to try if it did not fall; if it rose, it is a lower learning rate.
 
     Returns
     -------
@@ -91,17 +91,20 @@ def warn_of_flat_loss(histories, name, advice):
     RadiodeepWarning
     """
     ends = [(history[0]["loss"], history[-1]["loss"]) for history in histories if len(history) > 1]
-    flat = [(first, last) for first, last in ends if last > 0.99 * first]
-    if flat:
-        first, last = flat[0]
-        count = "" if len(histories) == 1 else f" of {len(flat)} of {len(histories)} networks"
-        warnings.warn(
-            f"{name}: the training loss{count} did not fall by 1 % (from {first:.5g} in the first epoch to {last:.5g} "
-            f"in the last). {advice}",
-            RadiodeepWarning,
-            stacklevel=4,
-        )
-    return bool(flat)
+    rose = [(first, last) for first, last in ends if last > 1.01 * first]
+    flat = [(first, last) for first, last in ends if 0.99 * first < last <= 1.01 * first]
+    lower = "Take a lower learning_rate, and look for images with extreme intensities."
+    for unlearned, what, way_out in ((rose, "rose", lower), (flat, "did not fall by 1 %", advice)):
+        if unlearned:
+            first, last = unlearned[0]
+            count = "" if len(histories) == 1 else f" of {len(unlearned)} of {len(histories)} networks"
+            warnings.warn(
+                f"{name}: the training loss{count} {what} (from {first:.5g} in the first epoch to {last:.5g} in the "
+                f"last). {way_out}",
+                RadiodeepWarning,
+                stacklevel=4,
+            )
+    return bool(rose or flat)
 
 
 def cyclic_learning_rates(peak, n_epochs, n_cycles):

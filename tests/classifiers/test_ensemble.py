@@ -90,6 +90,20 @@ def test_members_are_averaged_as_risks_and_vote_by_their_choices():
     assert median.predict(images).tolist() == vote.predict(images).tolist()
 
 
+def test_a_network_at_the_end_of_a_pipeline_decides_with_its_class_weights():
+    rng = np.random.default_rng(0)
+    images, labels = rng.uniform(0, 1, (20, 28, 28)), (np.arange(20) % 5 == 0).astype(int)
+    network = clone(QUICK).set_params(architecture="mnist", augmentation=None)
+    ends = [network, make_pipeline("passthrough", network), rd.CNNEnsemble([network] * 2)]
+    ends.append(rd.CNNEnsemble([network], combine="vote"))
+    members = [make_pipeline(FunctionTransformer(), end) for end in ends]
+    ensemble = rd.CNNEnsemble(members, combine="vote").fit(images, labels)
+    np.testing.assert_allclose(ensemble.decision_weights(), [[0.625, 2.5]] * 3 + [[1, 1]])
+    chosen = [member.predict(images) for member in ensemble.members_]
+    assert chosen[0].tolist() != ensemble.predict_members(images)[0].argmax(axis=1).tolist()
+    np.testing.assert_allclose(ensemble.predict_proba(images)[:, 1], np.mean(chosen, axis=0))
+
+
 def _flattened(images):
     return np.reshape(images, (len(images), -1))
 

@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 
 import radiodeep as rd
 from radiodeep.exceptions import InputError, RadiodeepWarning, TrainingError
-from radiodeep.features.fine_tuning import tuned_state
+from radiodeep.features.fine_tuning import _warn_if_nothing_changed, tuned_state
 from radiodeep.networks.architectures import build_network
 from radiodeep.networks.fitting import last_layers
 from radiodeep.networks.weights import classifier_names
@@ -200,6 +200,17 @@ def test_a_fine_tuning_that_changes_nothing_says_so():
     plan = rd.FineTuning(learning_rate=1e-9)
     with pytest.warns(RadiodeepWarning, match=r"FineTuning: features moved by .* of their standard deviation"):
         rd.DeepFeatureExtractor(fine_tune=plan).fit(COHORT, COHORT.labels)
+
+
+def test_only_features_that_hardly_moved_are_said_to_be_those_of_the_network_as_it_came():
+    before = torch.arange(12.0).reshape(4, 3)
+    flat, rising = ([{"loss": first}, {"loss": last}] for first, last in ((1.0, 1.0), (1.0, 2.0)))
+    with pytest.warns(RadiodeepWarning, match=r"did not fall by 1 % .* in the last\)\. The features are nearly those"):
+        _warn_if_nothing_changed(flat, before, before)
+    with pytest.warns(RadiodeepWarning, match=r"did not fall by 1 % .* in the last\)\. Take a higher learning_rate"):
+        _warn_if_nothing_changed(flat, before, before * 2)
+    with pytest.warns(RadiodeepWarning, match=r"FineTuning: the training loss rose .* Take a lower learning_rate"):
+        _warn_if_nothing_changed(rising, before, before * 2)
 
 
 def test_a_schedule_saved_before_the_new_layer_had_a_rate_of_its_own_keeps_one_for_all():

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from radiodeep.exceptions import InputError, TrainingError
+from radiodeep.exceptions import InputError, RadiodeepWarning, TrainingError
 from radiodeep.networks.checkpoints import Checkpoint
-from radiodeep.networks.fitting import OPTIMIZERS, Examples, fit_network, network_outputs
+from radiodeep.networks.fitting import OPTIMIZERS, Examples, fit_network, network_outputs, warn_of_flat_loss
 from radiodeep.networks.losses import classification_loss
 
 
@@ -275,3 +275,21 @@ def test_settings_that_train_nothing_are_refused(changes, message):
     options = {"examples": examples(), "loss": classification_loss, "learning_rates": [0.1]} | changes
     with pytest.raises(InputError, match=message):
         fit_network(network(), **options)
+
+
+def test_a_loss_that_rose_asks_for_a_lower_learning_rate_and_one_that_stayed_for_what_is_advised():
+    rising, flat, falling = ([{"loss": 1.0}, {"loss": last}] for last in (1.2, 1.005, 0.5))
+    with pytest.warns(
+        RadiodeepWarning, match=r"Mine: the training loss rose \(from 1 .* to 1\.2 .* lower learning_rate"
+    ):
+        assert warn_of_flat_loss([rising], "Mine", "Do more.")
+    with pytest.warns(
+        RadiodeepWarning, match=r"the training loss did not fall by 1 % \(from 1 .* to 1\.005 .*Do more\."
+    ):
+        assert warn_of_flat_loss([flat], "Mine", "Do more.")
+    with pytest.warns(RadiodeepWarning) as caught:
+        assert warn_of_flat_loss([rising, flat, flat, falling], "Mine", "Do more.")
+    assert [str(one.message)[: len("Mine: the training loss of 1 of 4")] for one in caught] == [
+        "Mine: the training loss of 1 of 4", "Mine: the training loss of 2 of 4"
+    ]  # fmt: skip
+    assert not warn_of_flat_loss([falling, rising[:1]], "Mine", "Do more.")
