@@ -116,15 +116,14 @@ class NetworkEstimator(BaseEstimator):
         if (
             "pixel_mm" not in state
         ):  # saved when slices were axial and intensities went from the smallest to the largest
-            state = state | {"slice_axis": "axial", "pixel_mm": None}
+            state = state | {"slice_axis": _axis_of_before(state), "pixel_mm": None}
             if state.get("intensity_range") is None and "training_range_" in state:  # trained on cases, not on arrays
                 state["intensity_range"] = "minmax"
         super().__setstate__(state)
 
     def acquisition_needs(self):
-        """Return what cases have to have in common for images to be comparable: {"spacing"} or nothing."""
-        is_plane = input_specification(self.architecture).dimensions == 2
-        return {"spacing"} if is_plane and self.pixel_mm is None else set()
+        """Return what cases have to have in common for images to be comparable, in the words of `mixtures`."""
+        return self._view().acquisition_needs(input_specification(self.architecture).sequence)
 
     def _fit(self, X, targets, strata, groups, n_outputs, loss, weights=None):
         """Train `n_seeds` networks on targets (n, ...); strata: class of each case, for the split."""
@@ -264,9 +263,12 @@ class NetworkEstimator(BaseEstimator):
         return specification.with_normalization(self.normalization_)
 
     def _images(self, X):
+        return network_images(X, input_specification(self.architecture), self._view())
+
+    def _view(self):
         specification = input_specification(self.architecture)
         own = specification.own_units
-        view = NetworkView(
+        return NetworkView(
             specification.size,
             specification.dimensions,
             specification.spacing_mm,
@@ -277,7 +279,6 @@ class NetworkEstimator(BaseEstimator):
             self.slice_axis,
             self.pixel_mm,
         )
-        return network_images(X, specification, view)
 
     def _check_settings(self):
         whole = {"epochs": 1, "n_views": 1, "batch_size": 1, "n_seeds": 1, "random_state": 0}
@@ -323,8 +324,28 @@ class NetworkEstimator(BaseEstimator):
                     f"The '{name}' parameter of {type(self).__name__} must be {allowed}. "
                     f"Got {getattr(self, name)!r} instead."
                 )
-        if self.pixel_mm is not None and input_specification(self.architecture).dimensions == 3:
-            raise InputError(f"'{self.architecture}' is shown a cube, so pixel_mm has no meaning. Leave it out.")
+        self._check_axes()
+
+    def _check_axes(self):
+        """Raise InputError for settings of slices where none are cut, or where they are cut across every axis."""
+        specification = input_specification(self.architecture)
+        for name in ("pixel_mm", "slice_axis") if specification.dimensions == 3 else ():
+            if getattr(self, name) is not None:
+                raise InputError(
+                    f"'{self.architecture}' is shown a cube, so {name}={getattr(self, name)!r} has no meaning. "
+                    "Leave it out."
+                )
+        if self.slice == "three-orthogonal" and self.slice_axis is not None and not specification.sequence:
+            raise InputError(
+                f"slice='three-orthogonal' cuts across every axis. Leave out slice_axis={self.slice_axis!r}."
+            )
+
+
+def _axis_of_before(state):
+    """Return the axis of the slices of an estimator saved when it was fixed; cubes and orthogonal slices have none."""
+    specification = input_specification(state["architecture"])
+    is_orthogonal = state.get("slice") == "three-orthogonal" and not specification.sequence  # which is shown all slices
+    return None if is_orthogonal or specification.dimensions == 3 else "axial"
 
 
 def _is_whole(value):

@@ -72,6 +72,10 @@ def check_input_of(extractor):
                 raise InputError(
                     f"'{network}' is shown a cube, so {name}={getattr(extractor, name)!r} has no meaning. Leave it out."
                 )
+    if extractor.slice == "three-orthogonal" and extractor.slice_axis is not None:
+        raise InputError(
+            f"slice='three-orthogonal' cuts across every axis. Leave out slice_axis={extractor.slice_axis!r}."
+        )
     if extractor.window == "crop" and extractor.margin not in ("auto", 0):
         raise InputError(f"window='crop' has a size, so margin={extractor.margin!r} has no meaning. Leave it out.")
     if extractor.slice == "2.5d" and (specification.channels != 3 or channel != "all"):
@@ -131,15 +135,20 @@ def with_settings_of_before(state):
     """Complete the state of an extractor that was saved without the settings of windows, which then computes as it did.
 
     Slices were axial in files stored as usual, pixels were those of the image, the window was the region's box, and
-    intensities went from the smallest to the largest.
+    intensities went from the smallest to the largest. Cubes and orthogonal slices have no axis to choose. Fine-tuning
+    had one learning rate for all layers.
     """
     if "pixel_mm" in state:
         return state
     added = dict(_BEFORE)
+    if state.get("slice") == "three-orthogonal" or input_specification(state["network"]).dimensions == 3:
+        added["slice_axis"] = None
     if state.get("intensity_range") is None:
         added["intensity_range"] = "minmax"
     if "training_settings_" in state:
         trained = json.loads(state["training_settings_"]) | added | {"margin": 0}
+        if trained.get("fine_tune") is not None:  # the text of a FineTuning
+            trained["fine_tune"] = trained["fine_tune"].removesuffix(")") + ", head_learning_rate=None)"
         added["training_settings_"] = json.dumps(trained, sort_keys=True)
     return state | added
 

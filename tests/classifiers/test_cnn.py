@@ -295,7 +295,12 @@ def test_what_cannot_be_learned_from_is_refused():
             "'slice_axis' parameter of CNNClassifier must be None or one of axial, coronal, sagi",
         ),
         ({"pixel_mm": 0}, "'pixel_mm' parameter of CNNClassifier must be None or a float > 0. Got 0"),
-        ({"architecture": "arch3d", "pixel_mm": 1.0}, "'arch3d' is shown a cube, so pixel_mm has no meaning"),
+        ({"architecture": "arch3d", "pixel_mm": 1.0}, "'arch3d' is shown a cube, so pixel_mm=1.0 has no meaning"),
+        ({"architecture": "arch3d", "slice_axis": "axial"}, "'arch3d' is shown a cube, so slice_axis='axial' has no"),
+        (
+            {"slice": "three-orthogonal", "slice_axis": "axial"},
+            "^slice='three-orthogonal' cuts across every axis. Leave out slice_axis='axial'",
+        ),
         ({"penalty": -1}, "'penalty' parameter of CNNClassifier must be a float >= 0. Got -1"),
         ({"weight_decay": -1}, "'weight_decay' parameter of CNNClassifier must be a float >= 0"),
         ({"architecture": "arch9"}, "There is no network 'arch9'"),
@@ -471,6 +476,8 @@ def test_cases_of_several_spacings_are_named(watched):
     with pytest.warns(RadiodeepWarning, match=r"CNNClassifier: Spacing differs by more than a tenth: .* \(coarse\)"):
         rd.CNNClassifier(**QUICK).fit(cases, labels)
     rd.CNNClassifier(**QUICK, pixel_mm=1.0).fit(cases, labels)
+    assert rd.CNNClassifier("arch3d", window="crop").acquisition_needs() == {"spacing"}  # in the image's own steps
+    assert rd.CNNClassifier("arch3-gru", pixel_mm=1.0).acquisition_needs() == {"plane", "spacing_across"}
 
 
 def test_a_model_saved_before_slices_and_pixels_could_be_chosen_sees_what_it_saw(watched):
@@ -481,6 +488,26 @@ def test_a_model_saved_before_slices_and_pixels_could_be_chosen_sees_what_it_saw
         before.__setstate__(state)
         assert (before.slice_axis, before.pixel_mm, before.intensity_range) == ("axial", None, expected)
         assert pickle.loads(pickle.dumps(model)).intensity_range is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "axis"),
+    [
+        ({"slice": "three-orthogonal"}, None),
+        ({"architecture": "arch3d"}, None),
+        ({"architecture": "arch2-slices", "slice": "three-orthogonal"}, "axial"),
+        ({"architecture": "arch2-slices", "slice": "all"}, "axial"),
+    ],
+)
+def test_a_model_saved_before_axes_could_be_chosen_scores_and_can_be_trained_again(settings, axis):
+    settings = settings | {"slice_axis": axis, "intensity_range": "minmax"}
+    model = rd.CNNClassifier(**QUICK | settings).fit(COHORT[:4], [0, 1, 0, 1])
+    state = {name: value for name, value in vars(model).items() if name not in ("slice_axis", "pixel_mm")}
+    before = rd.CNNClassifier.__new__(rd.CNNClassifier)
+    before.__setstate__(state)
+    assert before.slice_axis == axis
+    np.testing.assert_array_equal(before.predict_proba(COHORT[:4]), model.predict_proba(COHORT[:4]))
+    clone(before).fit(COHORT[:4], [0, 1, 0, 1])
 
 
 def test_cubes_in_their_own_units_need_no_range(watched):

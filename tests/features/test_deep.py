@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from radiodeep import Case, DeepFeatureExtractor, make_phantom_cohort
+from radiodeep import Case, DeepFeatureExtractor, FineTuning, make_phantom_cohort
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.imaging.network_view import suitable
 from radiodeep.imaging.planes import lesion_planes
@@ -48,11 +48,18 @@ def test_what_suits_the_packaged_network_is_taken_by_default():
 
 
 def test_only_images_in_their_own_pixels_need_the_same_spacing():
-    assert DeepFeatureExtractor().acquisition_needs() == set()
-    assert DeepFeatureExtractor(pixel_mm=None).acquisition_needs() == {"spacing"}
-    assert DeepFeatureExtractor("resnet18").acquisition_needs() == {"spacing"}
-    assert DeepFeatureExtractor("resnet18", pixel_mm=0.8).acquisition_needs() == set()
-    assert DeepFeatureExtractor("medicalnet_resnet10").acquisition_needs() == set()
+    def needs(*network, **settings):
+        return DeepFeatureExtractor(*network, **settings).acquisition_needs()
+
+    assert needs() == needs("resnet18", pixel_mm=0.8) == {"plane"}
+    assert needs(pixel_mm=None) == needs("resnet18") == {"plane", "pixels"}
+    assert needs(slice_axis="axial") == needs(slice="three-orthogonal") == set()
+    assert needs(slice_axis="coronal", pixel_mm=None) == {"pixels_z", "pixels_x"}
+    assert needs(slice="three-orthogonal", pixel_mm=None) == {"pixels_z", "pixels_y", "pixels_x"}
+    assert needs("resnet18", slice="2.5d", pixel_mm=1.0) == {"plane", "spacing_across"}
+    assert needs("resnet18", slice="2.5d", pixel_mm=1.0, slice_axis="sagittal") == {"spacing_x"}
+    assert needs("medicalnet_resnet10") == {"spacing"}
+    assert needs("medicalnet_resnet10", window="crop") == set()
 
 
 def test_the_share_of_the_region_that_is_shown():
@@ -102,6 +109,10 @@ def test_slices_of_another_plane_are_seen():
         ({"network": "medicalnet_resnet10", "n_boxes": 3}, "is shown a cube, so n_boxes=3 has no meaning"),
         ({"network": "medicalnet_resnet10", "pixel_mm": 1.0}, "is shown a cube, so pixel_mm=1.0 has no meaning"),
         ({"network": "medicalnet_resnet10", "slice_axis": "axial"}, "is shown a cube, so slice_axis='axial' has no"),
+        (
+            {"slice": "three-orthogonal", "slice_axis": "axial"},
+            "^slice='three-orthogonal' cuts across every axis. Leave out slice_axis='axial'",
+        ),
     ],
 )
 def test_settings_of_windows_out_of_range_are_refused(changes, message):
@@ -128,3 +139,38 @@ def test_a_model_saved_before_windows_could_be_chosen_computes_as_it_did(intensi
     for copy in (pickle.loads(pickle.dumps(old)), pickle.loads(pickle.dumps(deep))):
         copy.check_training_settings()
     assert pickle.loads(pickle.dumps(deep)).get_params() == deep.get_params()
+
+
+def saved_before(extractor):
+    """A fitted extractor, loaded from the state that it would have left before windows and axes could be chosen."""
+    state = dict(extractor.__getstate__())
+    trained = json.loads(state["training_settings_"])
+    for name in ("slice_axis", "pixel_mm", "margin", "n_boxes"):
+        del state[name], trained[name]
+    if trained["fine_tune"] is not None:
+        trained["fine_tune"] = trained["fine_tune"].replace(", head_learning_rate=None", "")
+    state["training_settings_"] = json.dumps(trained, sort_keys=True)
+    old = DeepFeatureExtractor.__new__(DeepFeatureExtractor)
+    old.__setstate__(state)
+    return old
+
+
+BEFORE = {"pixel_mm": None, "margin": 0, "n_boxes": 1, "activation": "post", "intensity_range": "minmax"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"slice": "three-orthogonal"},
+        {"network": "medicalnet_resnet10", "weights": "random", "seed": 0},
+        {"fine_tune": FineTuning(n_iterations=1, learning_rate=1e-2, head_learning_rate=None), "slice_axis": "axial"},
+    ],
+    ids=["orthogonal slices", "cubes", "fine-tuned"],
+)
+def test_a_model_saved_before_axes_and_rates_could_be_chosen_still_scores(settings):
+    deep = DeepFeatureExtractor(**settings, **BEFORE, n_threads=1)
+    rows = deep.fit_transform(COHORT, np.arange(len(COHORT)) % 2)
+    old = saved_before(deep)
+    old.check_training_settings()
+    np.testing.assert_array_equal(old.transform(COHORT), rows)
+    assert old.slice_axis == deep.slice_axis
