@@ -121,7 +121,7 @@ def test_patients_go_with_every_table():
     expected = {f"phantom-00{number}": f"patient-{number // 2}" for number in range(4)}
     shape = RadiomicsExtractor(families=["shape"])
     for table in extract_tables({"a": shape, "b": shape}, cases).values():
-        assert table.attrs == {"patients": expected, "errors": {}}
+        assert table.attrs == {"patients": expected, "errors": {}, "constant_columns": []}
     assert extract_perturbed(shape, cases, [("erode", 1), ("rotate", 5)]).attrs["patients"] == expected
 
 
