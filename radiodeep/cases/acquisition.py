@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from radiodeep.cases.slice_plane import SLICE_AXES, acquisition_axis
 from radiodeep.exceptions import RadiodeepWarning
 
 _DIFFERENT = 1.1
@@ -14,15 +15,31 @@ _OTHER_SCALE = 3.0  # more than other anatomy in the field of view makes
 _SAMPLE = 2_000  # voxels of an image that are looked at: enough for a percentile, and quick
 _CONSEQUENCES = {
     "spacing": "Its features depend on the voxel size, so they tell scanners apart. Bring all images to one voxel size "
-    "(resample_mm of RadiomicsExtractor, pixel_mm of DeepFeatureExtractor), or leave out those that differ.",
+    "first (RadiomicsExtractor does with resample_mm), or leave out those that differ.",
+    "pixels": "Its features depend on the pixel size of slices, so they tell scanners apart. Set pixel_mm to cut all "
+    "slices in pixels of one size, or leave out the images that differ.",
+    "plane": "It takes the slices of each image in its own plane, so its features tell the planes apart. Choose one "
+    "plane for all (slice_axis of networks, force_2d_dimension of RadiomicsExtractor), or leave out those that differ.",
     "orientation": "It measures along the axes of the file (axes='stored'), so some features depend on them. Use "
     "axes='anatomical'.",
     "intensity": "Its grey levels have one width for all images (bin_width), so its texture depends on the scale of "
     "each. If scanners chose that, as in MR, use bin_count=32, or normalize=True with normalize_over='ring'.",
+    "intensity_range": "It measures the intensities within resegment_range, so its features depend on the scale of "
+    "each image. If scanners chose that, as in MR, use resegment_mode='sigma', or normalize=True with "
+    "normalize_over='ring' and a range in those units.",
+    "intensity_function": "It takes logarithms or exponentials of intensities, so its texture depends on the scale of "
+    "each image. If scanners chose that, as in MR, use normalize=True with normalize_over='ring', or leave out those "
+    "image types.",
     "field": "It computes with the intensities of the whole image (normalize, Square, SquareRoot, Logarithm, "
     "Exponential), so its features depend on how much of the body the image shows. Let it look at the region "
     "(normalize_over='ring' or 'region', 'scale_by': 'region'), or crop all images alike.",
 }
+_LENGTHS = (
+    ("spacing", "spacing_mm", "Spacing differs"),
+    ("pixels", "spacing_mm", "Spacing differs"),
+    ("field", "field_mm", "Fields of view differ"),
+)
+_WAYS = ("SI", "AP", "LR")  # along the axes z, y and x
 
 
 class Acquisition(NamedTuple):
@@ -41,6 +58,8 @@ class Acquisition(NamedTuple):
     scale : float or None
         99th percentile of an image without a known unit (whole numbers, none of them negative: MR, ultrasound,
         photographs). None for others, e.g. Hounsfield units and uptake values.
+    slice_axis : {0, 1, 2} or None
+        The axis across the slices of the plane of acquisition. None in an image of one slice, which has no other.
     """
 
     n_dimensions: int
@@ -48,13 +67,16 @@ class Acquisition(NamedTuple):
     orientation: str
     field_mm: tuple
     scale: float | None = None
+    slice_axis: int | None = None
 
     @classmethod
     def of(cls, image, spacing_mm, orientation):
         """Return the acquisition of an image (z, y, x)."""
         spacing_mm = tuple(float(step) for step in spacing_mm)
         field_mm = tuple(size * step for size, step in zip(image.shape, spacing_mm, strict=True))
-        return cls(2 if image.shape[0] == 1 else 3, spacing_mm, orientation, field_mm, _scale_without_unit(image))
+        n_dimensions = 2 if image.shape[0] == 1 else 3
+        slice_axis = acquisition_axis(image.shape, spacing_mm) if n_dimensions == 3 else None
+        return cls(n_dimensions, spacing_mm, orientation, field_mm, _scale_without_unit(image), slice_axis)
 
 
 class Mixture(NamedTuple):
@@ -62,7 +84,8 @@ class Mixture(NamedTuple):
 
     Attributes
     ----------
-    need : {"spacing", "orientation", "field", "intensity"}
+    need : str
+        "spacing", "pixels", "field", "orientation", "plane" or one that begins with "intensity".
     sentence : str
         What differs, with two cases and their values.
     ids : list of str
@@ -80,15 +103,18 @@ def mixtures(facts, needs):
     Parameters
     ----------
     facts : dict from case id to Acquisition or CaseFacts
-    needs : set of {"spacing", "orientation", "field", "intensity"}
-        What matters.
+    needs : set of str
+        What matters: "spacing" along all axes, "spacing_z" (or y, x) along one, "stored_z" along one in the order of
+        the file, or "spacing_across" the slices; "pixels" of the slices of each image, or "pixels_z" (or y, x) of those
+        along an axis; "field", "orientation" and "plane"; and "intensity", "intensity_range" and "intensity_function",
+        which differ in why intensities matter.
 
     Returns
     -------
     list of Mixture
         Spacings and fields of view (the extents of the images) differ if they do along any axis by more than a tenth;
-        an image of one slice has no thickness. Intensities differ if no image has a known unit and their 99th
-        percentiles differ by more than a factor of 3.
+        an image of one slice has no thickness, and no plane to compare. Intensities differ if no image has a known unit
+        and their 99th percentiles differ by more than a factor of 3.
 
     Examples
     --------
@@ -101,16 +127,22 @@ def mixtures(facts, needs):
     """
     found = []
     if "orientation" in needs:
-        found += _mixed_orientations(facts)
-    for need, field, name in (
-        ("spacing", "spacing_mm", "Spacing differs"),
-        ("field", "field_mm", "Fields of view differ"),
-    ):
+        orders = {case_id: one.orientation for case_id, one in facts.items() if one.orientation}
+        found += _mixed_kinds(orders, "orientation", "Files are stored in different orders")
+    if "plane" in needs:
+        planes = {case_id: plane_of(one) for case_id, one in facts.items() if one.slice_axis is not None}
+        found += _mixed_kinds(planes, "plane", "Slices lie in different planes")
+    for need, field, name in _LENGTHS:
+        found += _mixed_lengths(facts, needs, need, field, name)
+    for need in ("intensity", "intensity_range", "intensity_function"):
         if need in needs:
-            found += _mixed_lengths(facts, need, field, name)
-    if "intensity" in needs:
-        found += _mixed_scales(facts)
+            found += _mixed_scales(facts, need)
     return found
+
+
+def plane_of(facts):
+    """Return the name of the plane of acquisition, e.g. "axial", of facts that know it."""
+    return list(SLICE_AXES)[facts.slice_axis]
 
 
 def warn_of_mixed_acquisition(facts, needs, name):
@@ -119,7 +151,8 @@ def warn_of_mixed_acquisition(facts, needs, name):
     Parameters
     ----------
     facts : dict from case id to Acquisition or CaseFacts
-    needs : set of {"spacing", "orientation", "field", "intensity"}
+    needs : set of str
+        As for `mixtures`.
     name : str
         Of the extractor; begins the message.
 
@@ -144,24 +177,23 @@ def warn_of_mixed_acquisition(facts, needs, name):
         warnings.warn(text, RadiodeepWarning, stacklevel=3)
 
 
-def _mixed_orientations(facts):
-    orders = {case_id: one.orientation for case_id, one in facts.items() if one.orientation}
-    counts = Counter(orders.values()).most_common()
+def _mixed_kinds(kinds, need, name):
+    counts = Counter(kinds.values()).most_common()
     if len(counts) < 2:
         return []
-    first = {order: case_id for case_id, order in reversed(orders.items())}
-    listed = [f"{order} in {count} case{'s' * (count > 1)} ({first[order]})" for order, count in counts]
-    unlike = [case_id for case_id, order in orders.items() if order != counts[0][0]]
-    return [Mixture("orientation", f"Files are stored in different orders: {', '.join(listed)}", unlike)]
+    first = {kind: case_id for case_id, kind in reversed(kinds.items())}
+    listed = [f"{kind} in {count} case{'s' * (count > 1)} ({first[kind]})" for kind, count in counts]
+    unlike = [case_id for case_id, kind in kinds.items() if kind != counts[0][0]]
+    return [Mixture(need, f"{name}: {', '.join(listed)}", unlike)]
 
 
-def _mixed_lengths(facts, need, field, name):
+def _mixed_lengths(facts, needs, need, field, name):
     letters, ids = {}, []  # letters: from "from 1 mm (a) to 5 mm (b)" to the axes of which that is true
     for axis, letter in enumerate("zyx"):
         lengths = {
             case_id: getattr(one, field)[axis]
             for case_id, one in facts.items()
-            if getattr(one, field) and (axis > 0 or one.n_dimensions == 3)
+            if getattr(one, field) and (axis > 0 or one.n_dimensions == 3) and _matters(one, axis, needs, need)
         }
         if not lengths:
             continue
@@ -176,7 +208,22 @@ def _mixed_lengths(facts, need, field, name):
     return [Mixture(need, f"{name} by more than a tenth: {listed}", list(dict.fromkeys(ids)))]
 
 
-def _mixed_scales(facts):
+def _matters(one, axis, needs, need):
+    """Say whether the length of an image along an axis is among what matters."""
+    letter = "zyx"[axis]
+    if f"{need}_{letter}" in needs:
+        return True
+    if need == "pixels":
+        return "pixels" in needs and axis != one.slice_axis
+    stored = next((name for name, way in zip("xyz", one.orientation, strict=False) if way in _WAYS[axis]), letter)
+    return (
+        need in needs
+        or (need == "spacing" and f"stored_{stored}" in needs)
+        or (f"{need}_across" in needs and axis == one.slice_axis)
+    )
+
+
+def _mixed_scales(facts, need):
     scales = {case_id: one.scale for case_id, one in facts.items()}
     if None in scales.values() or not scales:
         return []
@@ -185,7 +232,7 @@ def _mixed_scales(facts):
         return []
     values = f"from {scales[least]:.4g} ({least}) to {scales[most]:.4g} ({most})"
     sentence = f"The images have no known unit (whole numbers, none negative), and their 99th percentile goes {values}"
-    return [Mixture("intensity", sentence, [least, most])]
+    return [Mixture(need, sentence, [least, most])]
 
 
 def _scale_without_unit(image):

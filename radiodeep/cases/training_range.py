@@ -5,6 +5,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from radiodeep.cases.acquisition import plane_of
 from radiodeep.model_parts import parts_of
 
 SPACING_FACTOR, SAME_SPACING_FACTOR = 1.5, 1.1  # the second where all training cases had one spacing
@@ -35,6 +36,8 @@ class CaseFacts(NamedTuple):
         Extent of the image in (z, y, x) order.
     scale : float or None
         Of an image without a known unit, see `Acquisition`.
+    slice_axis : {0, 1, 2} or None
+        The axis across the slices, see `Acquisition`.
     """
 
     n_dimensions: int
@@ -43,6 +46,7 @@ class CaseFacts(NamedTuple):
     orientation: str = ""
     field_mm: tuple | None = None
     scale: float | None = None
+    slice_axis: int | None = None
 
 
 def case_facts(case):
@@ -60,6 +64,7 @@ def case_facts(case):
             acquired.orientation,
             acquired.field_mm,
             acquired.scale,
+            acquired.slice_axis,
         )
     return _FACTS[case]
 
@@ -79,7 +84,8 @@ def training_range(facts, rows=None):
         `n_cases`, `n_dimensions` (list of 2, 3 or both), and arrays with the lowest values in the first
         row and the highest in the second: `spacing_mm`, `intensities` (columns are the 1st, 50th and 99th
         percentile of the region), `spread` (99th less 1st percentile), `field_mm` if known of all cases and, with
-        rows, `features`. `orientations` is the list of the orders in which files were stored.
+        rows, `features`. `orientations` and `planes` are the lists of the orders in which files were stored and of
+        the planes of acquisition.
 
     Examples
     --------
@@ -95,6 +101,7 @@ def training_range(facts, rows=None):
         "intensities": _ends([one.intensities for one in facts]),
         "spread": _ends([[one.intensities[-1] - one.intensities[0]] for one in facts]),
         "orientations": sorted({one.orientation for one in facts} - {""}),
+        "planes": sorted({plane_of(one) for one in facts if one.slice_axis is not None}),
     }
     if all(one.field_mm for one in facts):
         noted["field_mm"] = _ends([one.field_mm for one in facts])
@@ -123,7 +130,7 @@ def merged_range(ranges):
     merged = {
         "n_cases": max(one["n_cases"] for one in ranges),
         "n_dimensions": sorted({number for one in ranges for number in one["n_dimensions"]}),
-        "orientations": sorted({order for one in ranges for order in one.get("orientations", [])}),
+        **{name: sorted({kind for one in ranges for kind in one.get(name, [])}) for name in ("orientations", "planes")},
     }
     widths = {np.shape(one.get("features")) for one in ranges}
     names = ["spacing_mm", "intensities", "spread"]
@@ -142,8 +149,8 @@ def acquisition_outside(facts, trained, needs=frozenset()):
     facts : CaseFacts
     trained : dict
         From `training_range`; what those of older models lack is not compared.
-    needs : set of {"spacing", "orientation", "field"}
-        What the features depend on. The orientation and the field of view are compared only if they are in it.
+    needs : set of str
+        What the features depend on. "orientation", "plane" and "field" of view are compared only if they are in it.
 
     Returns
     -------
@@ -160,6 +167,9 @@ def acquisition_outside(facts, trained, needs=frozenset()):
     orders = trained.get("orientations")
     if "orientation" in needs and orders and facts.orientation and facts.orientation not in orders:
         remarks.append(f"axes stored as {facts.orientation} (trained on {', '.join(orders)})")
+    planes = trained.get("planes")
+    if "plane" in needs and planes and facts.slice_axis is not None and plane_of(facts) not in planes:
+        remarks.append(f"slices {plane_of(facts)} (trained on {', '.join(planes)})")
     low, high = np.asarray(trained["intensities"])
     margin = INTENSITY_MARGIN * (high[-1] - low[0])
     values = np.asarray(facts.intensities)

@@ -322,9 +322,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         return np.array([view.share_shown(case) for case in as_cases(cases)])
 
     def acquisition_needs(self):
-        """Return what cases have to have in common for features to be comparable: {"spacing"} or nothing."""
-        is_plane = input_specification(self.network).dimensions == 2
-        return {"spacing"} if is_plane and suitable(self.network, "pixel_mm", self.pixel_mm) is None else set()
+        """Return what cases have to have in common for features to be comparable, in the words of `mixtures`."""
+        return view_of(self).acquisition_needs()
 
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""

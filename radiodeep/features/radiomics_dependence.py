@@ -1,5 +1,7 @@
 """The settings of `RadiomicsExtractor` in; what its features depend on besides the lesion out."""
 
+import numpy as np
+
 from radiodeep.features.radiomics_settings import image_types_of
 from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES
 from radiodeep.imaging.filters import SCALED_IMAGE_TYPES, filter_names
@@ -19,22 +21,33 @@ def acquisition_needs(extractor):
     Returns
     -------
     set of str
-        "spacing" unless resampling brings all axes to stated sizes; "field" if normalisation or an image type looks
-        at the whole image; "orientation" if axes are taken as they are stored; "intensity" if features are bound to
-        the unit of the images.
+        "spacing", or "spacing_z" (or y, x; "stored_z" for axes as they are stored) along axes that are not resampled
+        if some are; "plane" if slices are those of the plane of acquisition; "field" if normalisation or an image type
+        looks at the whole image; "orientation" if axes are taken as they are stored; "intensity" if grey levels of
+        texture, "intensity_range" if regions and "intensity_function" if derived images are bound to the unit of the
+        images.
     """
     needs = set()
-    steps = extractor.resample_mm
-    steps = [0] if steps is None else [steps] if not hasattr(steps, "__len__") else steps
-    if not all(step > 0 for step in steps):
+    steps = np.broadcast_to(0 if extractor.resample_mm is None else extractor.resample_mm, 3)
+    as_stored = [letter for letter, step in zip("zyx", steps, strict=True) if step == 0]
+    if len(as_stored) == 3:
         needs.add("spacing")
+    else:
+        needs |= {f"{'stored' if extractor.axes == 'stored' else 'spacing'}_{letter}" for letter in as_stored}
+    if extractor.force_2d_dimension is None and _looks_at_slices(extractor):
+        needs.add("plane")
     if looks_at_whole_image(extractor):
         needs.add("field")
     if extractor.axes == "stored":
         needs.add("orientation")
-    if any(name.split("_")[1] != "firstorder" for name in unit_bound_features(extractor)):
-        needs.add("intensity")
-    return needs
+    bound = [causes for name, causes in _unit_bound(extractor) if name.split("_")[1] != "firstorder"]
+    return needs.union(*bound)
+
+
+def _looks_at_slices(extractor):
+    in_plane = any(settings.get("in_plane") for settings, _ in image_types_of(extractor.image_types).values())
+    is_2d = extractor.force_2d or in_plane or "LBP2D" in image_types_of(extractor.image_types)
+    return is_2d or "shape2D" in extractor.chosen_families()
 
 
 def looks_at_whole_image(extractor):
@@ -59,6 +72,11 @@ def unit_bound_features(extractor):
     list of str
         In the order of the columns.
     """
+    return [name for name, _ in _unit_bound(extractor)]
+
+
+def _unit_bound(extractor):
+    """Return pairs of name and causes, of the needs of intensity, for the features that are bound to the unit."""
     if extractor.normalize:
         return []
     absolute = extractor.resegment_range is not None and extractor.resegment_mode == "absolute"
@@ -70,23 +88,22 @@ def unit_bound_features(extractor):
     bound = []
     for column in extractor.get_feature_names_out():
         image, family, name = column.split("_", 2)
-        if family in SHAPE_FAMILIES:
-            is_bound = absolute
-        else:
+        causes = {"intensity_range"} if absolute else set()
+        if family not in SHAPE_FAMILIES:
             image_type, filters, overrides = image_type_of[image]
-            count = overrides.get("bin_count", extractor.bin_count)
-            is_bound = absolute or _is_bound(image_type, filters, family, name, count)
-        if is_bound:
-            bound.append(str(column))
+            causes |= _causes(image_type, filters, family, name, overrides.get("bin_count", extractor.bin_count))
+        if causes:
+            bound.append((str(column), causes))
     return bound
 
 
-def _is_bound(image_type, filters, family, name, bin_count):
-    """Say whether a feature of a derived image is bound to the unit of the image."""
+def _causes(image_type, filters, family, name, bin_count):
+    """Return why a feature of a derived image is bound to the unit of the image, if it is."""
     if image_type in ("LBP2D", "LBP3D") and filters.get("lbp2DMethod") != "var":  # compare voxels only
-        return False
+        return set()
+    of_levels = family != "firstorder" or name in _OF_GREY_LEVELS
+    is_bound = bin_count is None if of_levels else name not in _WITHOUT_UNIT
+    causes = {"intensity"} if is_bound else set()
     if image_type in ("Logarithm", "Exponential"):  # no longer proportional to the image
-        return True
-    if family != "firstorder" or name in _OF_GREY_LEVELS:
-        return bin_count is None
-    return name not in _WITHOUT_UNIT
+        causes.add("intensity_function")
+    return causes

@@ -62,11 +62,12 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         return rows
 
     def acquisition_needs(self):
-        """Return what of the acquisition features depend on: of "spacing", "orientation", "field" and "intensity".
+        """Return what of the acquisition features depend on, in the words of `mixtures`.
 
-        "spacing": the size of voxels as stored. "orientation": the order in which a file stores its axes. "field":
-        what the image shows beyond the region. "intensity": the unit of the image. A cohort that mixes them is warned
-        of.
+        "spacing" or "spacing_z" (or y, x): the size of voxels as stored, along all axes or one. "pixels": that of the
+        pixels of slices. "plane": the plane of slices. "orientation": the order in which a file stores its axes.
+        "field": what the image shows beyond the region. "intensity": the unit of the image. A cohort that mixes them
+        is warned of.
         """
         return set()
 

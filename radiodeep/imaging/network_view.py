@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from radiodeep.cases.slice_plane import SLICE_AXES
 from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.imaging.crop import crop_to_roi, resize_planes
 from radiodeep.imaging.cube import cube_about, lesion_cube, resize_cube, share_in_cube
@@ -116,6 +117,23 @@ class NetworkView:
         if self.dimensions == 3:
             return share_in_cube(case, self.side, self.spacing_mm)
         return share_shown(case, self.slice, self.side, slice_axis=self.slice_axis, pixel_mm=self.pixel_mm)
+
+    def acquisition_needs(self, is_sequence=False):
+        """Return what images must have in common for a network to be shown the same of them, as for `mixtures`.
+
+        `is_sequence`: the network reads neighbouring slices, as it does of "2.5d".
+        """
+        if self.dimensions == 3:  # a box that is warped keeps the sharpness of the image's own voxels
+            return set() if self.spacing_mm is not None and self.window == "crop" else {"spacing"}
+        if self.slice == "three-orthogonal":
+            return {"pixels_z", "pixels_y", "pixels_x"} if self.pixel_mm is None else set()
+        across = None if self.slice_axis is None else "zyx"[SLICE_AXES[self.slice_axis]]
+        needs = {"plane"} if across is None else set()
+        if self.pixel_mm is None:
+            needs |= {"pixels"} if across is None else {f"pixels_{letter}" for letter in "zyx" if letter != across}
+        if is_sequence or self.slice == "2.5d":
+            needs.add(f"spacing_{across or 'across'}")
+        return needs
 
     def _cube(self, case):
         if self.spacing_mm is None:

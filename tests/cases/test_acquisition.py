@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from radiodeep.cases.acquisition import Acquisition, mixtures, warn_of_mixed_acquisition
+from radiodeep.cases.acquisition import Acquisition, mixtures, plane_of, warn_of_mixed_acquisition
 from radiodeep.exceptions import RadiodeepWarning
 
 ALL = {"spacing", "orientation", "field"}
@@ -16,7 +16,7 @@ def acquired(spacing_mm=(2.0, 1.0, 1.0), orientation="LPS", shape=(20, 100, 100)
 
 
 def test_an_acquisition_has_its_extent_in_mm():
-    assert acquired() == Acquisition(3, (2.0, 1.0, 1.0), "LPS", (40.0, 100.0, 100.0))
+    assert acquired() == Acquisition(3, (2.0, 1.0, 1.0), "LPS", (40.0, 100.0, 100.0), slice_axis=0)
     assert acquired(shape=(1, 9, 9)).n_dimensions == 2
 
 
@@ -40,6 +40,10 @@ MIXED = {
             "spacing",
             r"Mine: Spacing differs by more than a tenth: along z from 1 mm \(a\) to 5 mm \(b\), along y from 0.7 mm "
             r"\(a\) to 0.9 mm \(c\)\. Its features depend on the voxel size.*resample_mm",
+        ),
+        (
+            "pixels",
+            r"Mine: Spacing differs by more than a tenth: along y from 0.7 mm \(a\) to 0.9 mm \(c\)\. .*Set pixel_mm",
         ),
         (
             "orientation",
@@ -66,6 +70,46 @@ def test_the_cases_that_are_unlike_the_others_are_listed():
         "spacing": ["a", "b", "c"],
         "field": ["a", "b", "c"],
     }
+
+
+def test_slices_in_different_planes_are_one_warning():
+    facts = {
+        "a": acquired((3.0, 1.0, 1.0)),
+        "b": acquired((1.0, 1.0, 3.0)),
+        "c": acquired((1.0, 1.0, 1.04)),
+        "d": acquired((1.0, 3.0, 1.0), shape=(1, 9, 9)),  # has one plane only
+    }
+    assert plane_of(facts["b"]) == "sagittal"
+    message = (
+        r"^Mine: Slices lie in different planes: axial in 2 cases \(a\), sagittal in 1 case \(b\)\. "
+        r".*slice_axis.*force_2d_dimension"
+    )
+    with pytest.warns(RadiodeepWarning, match=message) as caught:
+        warn_of_mixed_acquisition(facts, {"plane"}, "Mine")
+    assert len(caught) == 1
+    assert mixtures(facts, {"plane"})[0].ids == ["b"]
+    del facts["b"]
+    assert mixtures(facts, {"plane"}) == mixtures({}, {"plane"}) == []
+
+
+@pytest.mark.parametrize(
+    ("needs", "axes"),
+    [
+        ({"spacing"}, "zyx"),
+        ({"spacing_z"}, "z"),
+        ({"spacing_y", "pixels_x"}, "yx"),
+        ({"spacing_across"}, "z"),
+        ({"pixels"}, "yx"),
+        ({"stored_z"}, "y"),  # x of the file runs up, y to the left and z to the back
+        ({"stored_x"}, "z"),
+    ],
+)
+def test_spacing_is_compared_along_the_axes_that_matter(needs, axes):
+    for axis, letter in enumerate("zyx"):
+        finer = np.array([4.0, 1.0, 1.0])
+        finer[axis] *= 0.8
+        facts = {"a": acquired((4.0, 1.0, 1.0), "SLP"), "b": acquired(tuple(finer), "SLP")}
+        assert len(mixtures(facts, needs)) == (letter in axes)
 
 
 def test_axes_that_differ_alike_are_named_together():
@@ -110,5 +154,11 @@ def test_scales_that_differ_in_images_without_a_unit_are_one_warning():
     message = r"Mine: The images have no known unit .* goes from 100 \(a\) to 350 \(c\)\. .*use bin_count=32"
     with pytest.warns(RadiodeepWarning, match=message):
         warn_of_mixed_acquisition(facts, {"intensity"}, "Mine")
+    for need, message in (
+        ("intensity_range", "within resegment_range.*resegment_mode='sigma'"),
+        ("intensity_function", "logarithms or exponentials.*normalize=True"),
+    ):
+        with pytest.warns(RadiodeepWarning, match=message):
+            warn_of_mixed_acquisition(facts, {need}, "Mine")
     assert mixtures(facts | {"d": acquired()._replace(scale=None)}, {"intensity"}) == []  # in Hounsfield units
     assert mixtures({}, {"intensity"}) == mixtures(facts, ALL) == []

@@ -28,6 +28,7 @@ def test_the_facts_of_a_case_are_read_once(monkeypatch):
         orientation="",
         field_mm=(6.0, 4.0, 5.0),
         scale=58.0,
+        slice_axis=0,
     )
     monkeypatch.setattr(rd.Case, "read", None)
     assert case_facts(case).n_dimensions == 3
@@ -64,6 +65,18 @@ def test_field_of_view_and_storage_order_are_compared_only_where_features_depend
     assert acquisition_outside(new, trained, {"orientation"}) == ["axes stored as PSR (trained on LPS, RAS)"]
     assert acquisition_outside(facts("RAS", (50.0, 201.0, 599.0)), trained, {"field", "orientation"}) == []
     assert acquisition_outside(facts(""), trained, {"orientation"}) == []
+
+
+def test_planes_are_compared_only_where_features_depend_on_them():
+    axial, sagittal = (facts()._replace(slice_axis=axis) for axis in (0, 2))
+    trained = merged_range([training_range([axial] * 2)] * 2)
+    assert trained["planes"] == ["axial"]
+    assert acquisition_outside(sagittal, trained, {"plane"}) == ["slices sagittal (trained on axial)"]
+    assert acquisition_outside(sagittal, trained, {"field"}) == acquisition_outside(axial, trained, {"plane"}) == []
+    assert acquisition_outside(facts(), trained, {"plane"}) == []  # of one slice
+    older = {name: value for name, value in trained.items() if name != "planes"}
+    assert acquisition_outside(sagittal, older, {"plane"}) == []
+    assert acquisition_outside(sagittal, merged_range([older]), {"plane"}) == []
 
 
 def test_models_that_did_not_note_the_field_of_view_are_not_compared_by_it():
