@@ -297,10 +297,6 @@ def test_what_cannot_be_learned_from_is_refused():
         ({"pixel_mm": 0}, "'pixel_mm' parameter of CNNClassifier must be None or a float > 0. Got 0"),
         ({"architecture": "arch3d", "pixel_mm": 1.0}, "'arch3d' is shown a cube, so pixel_mm=1.0 has no meaning"),
         ({"architecture": "arch3d", "slice_axis": "axial"}, "'arch3d' is shown a cube, so slice_axis='axial' has no"),
-        (
-            {"slice": "three-orthogonal", "slice_axis": "axial"},
-            "^slice='three-orthogonal' cuts across every axis. Leave out slice_axis='axial'",
-        ),
         ({"penalty": -1}, "'penalty' parameter of CNNClassifier must be a float >= 0. Got -1"),
         ({"weight_decay": -1}, "'weight_decay' parameter of CNNClassifier must be a float >= 0"),
         ({"architecture": "arch9"}, "There is no network 'arch9'"),
@@ -309,6 +305,12 @@ def test_what_cannot_be_learned_from_is_refused():
 def test_settings_out_of_range_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         rd.CNNClassifier(**{**QUICK, **changes}).fit(COHORT, COHORT.labels)
+
+
+def test_an_axis_of_orthogonal_slices_is_refused_before_images_are_read():
+    cases = [rd.Case(f"none-{number}.nii", f"none-{number}-mask.nii", f"{number}") for number in range(4)]
+    with pytest.raises(InputError, match="slice='three-orthogonal' cuts across every axis. Leave out slice_axis='axi"):
+        rd.CNNClassifier(slice="three-orthogonal", slice_axis="axial", **QUICK).fit(cases, [0, 1, 0, 1])
 
 
 class Watched(torch.nn.Module):
