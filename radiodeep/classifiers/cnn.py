@@ -119,8 +119,8 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
     Warns
     -----
     RadiodeepWarning
-        The training loss did not fall by 1 %, there are too few patients for a validation part, or spacings differ
-        between cases and `pixel_mm` is None.
+        The training loss rose or did not fall by 1 %, there are too few patients for a validation part, or spacings
+        differ between cases and `pixel_mm` is None.
 
     Notes
     -----

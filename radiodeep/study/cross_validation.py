@@ -16,7 +16,7 @@ from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds import fit_folds, given_scores
+from radiodeep.study.folds import fit_folds, given_scores, warn_of_folds
 from radiodeep.study.inputs import (
     check_magnitudes,
     failed_rows,
@@ -315,6 +315,7 @@ def _run(subjects, plans, study, sizes, n_jobs):
     outcomes = {(name, which): [] for name in subjects for which in range(len(plans))}
     for (name, which, _), part in zip(tasks, with_progress(finished, "Cross-validation", len(tasks)), strict=True):
         outcomes[name, which] += part
+    warn_of_folds([outcome for some in outcomes.values() for outcome in some])
     return outcomes
 
 

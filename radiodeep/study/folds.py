@@ -1,6 +1,9 @@
 """A model and folds in; what it says of the cases that it has not seen, and what it selected, out."""
 
+import re
+import threading
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 
-from radiodeep.exceptions import StudyError
+from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.selection.effective_number import effective_number_of_features
 from radiodeep.study.description import selected_features
 from radiodeep.study.inner_folds import keep_groups_together
@@ -30,13 +33,15 @@ class Outcome:
     n_candidates: int = 0
     like_size: list = None
     effective_n_features: float = None
+    warned: tuple = ()
 
 
 def fit_folds(model, rows, study, folds, given=None, sizes=None, first=0):
     """Return the outcome of each fold (train, test), with the scores `given` to its selectors where known.
 
     `study` has the labels and groups of the rows; `first` is the number of the first fold among all of the study, or
-    None where only predictions are asked for: then no selected feature is measured.
+    None where only predictions are asked for: then no selected feature is measured. Warnings of radiodeep in folds of a
+    study are left in their outcomes, for `warn_of_folds`.
     """
     outcomes, y = [], study.y
     with threadpool_limits(1, user_api="blas"):  # its threads wait for each other at matrices of this size
@@ -45,11 +50,58 @@ def fit_folds(model, rows, study, folds, given=None, sizes=None, first=0):
             if study.groups is not None:
                 keep_groups_together(fitted, y[train], study.groups[train])
             train_rows = _safe_indexing(rows, train)
-            fitted.fit(train_rows, y[train])
+            with _kept_warnings(first is not None) as warned:
+                fitted.fit(train_rows, y[train])
             measured = first is not None and (first + number) % _SELECTION_MEASURED_EVERY == 0
             of_training = (train_rows if measured else None, None if sizes is None else sizes[train])
             outcomes.append(outcome_of(fitted, _safe_indexing(rows, test), study.positive_column, *of_training))
+            outcomes[-1].warned = tuple(str(one) for one, *_ in warned)
     return outcomes
+
+
+@contextmanager
+def _kept_warnings(is_study):
+    """Yield a list of the warnings of radiodeep in this block, which are shown only if the block raises."""
+    kept, show = [], warnings.showwarning
+    if not is_study or threading.current_thread() is not threading.main_thread():  # `showwarning` is of all threads
+        yield kept
+        return
+
+    def keep(message, category, *args, **kwargs):
+        if issubclass(category, RadiodeepWarning):
+            kept.append((message, category, *args))
+        else:
+            show(message, category, *args, **kwargs)
+
+    warnings.showwarning = keep
+    try:
+        yield kept
+    except BaseException:
+        for one in kept:
+            show(*one)
+        raise
+    finally:
+        warnings.showwarning = show
+
+
+def warn_of_folds(outcomes):
+    """Warn once of what radiodeep warned of in several folds, though it named other cases or numbers in each."""
+    folds_of, first = {}, {}
+    for number, outcome in enumerate(outcomes):
+        for text in outcome.warned:
+            kind = _kind_of(text)
+            first.setdefault(kind, text)
+            folds_of.setdefault(kind, set()).add(number)
+    for kind, text in first.items():
+        count = len(folds_of[kind])
+        more = f" The same is true of {count} of {len(outcomes)} fits of this study." if count > 1 else ""
+        warnings.warn(f"{text}{more}", RadiodeepWarning, stacklevel=6)
+
+
+def _kind_of(text):
+    """Return who warns and of what, without the ids and numbers that differ between folds."""
+    who, _, what = text.partition(": ")
+    return who, re.sub(r"\([^()]*\)|\d\S*", "", what.partition(": ")[0])
 
 
 def outcome_of(fitted, rows, positive_column, train_rows=None, train_sizes=None):

@@ -397,7 +397,7 @@ def rare(n=24):
     return np.random.default_rng(0).uniform(0, 1, (n, 100, 100)), (np.arange(n) % 4 == 0).astype(int)
 
 
-@pytest.mark.filterwarnings("ignore:CNNClassifier. the training loss did not fall")
+@pytest.mark.filterwarnings("ignore:CNNClassifier. the training loss")
 def test_probabilities_are_risks_at_the_share_of_the_classes_in_training(watched):
     images, labels = rare()
     options = {**QUICK, "epochs": 40, "learning_rate": 0.05, "augmentation": None, "validation_fraction": 0}

@@ -287,7 +287,7 @@ def test_a_loss_that_rose_asks_for_a_lower_learning_rate_and_one_that_stayed_for
         RadiodeepWarning, match=r"the training loss did not fall by 1 % \(from 1 .* to 1\.005 .*Do more\."
     ):
         assert warn_of_flat_loss([flat], "Mine", "Do more.")
-    with pytest.warns(RadiodeepWarning) as caught:
+    with pytest.warns(RadiodeepWarning, match="of 4 networks") as caught:
         assert warn_of_flat_loss([rising, flat, flat, falling], "Mine", "Do more.")
     assert [str(one.message)[: len("Mine: the training loss of 1 of 4")] for one in caught] == [
         "Mine: the training loss of 1 of 4", "Mine: the training loss of 2 of 4"

@@ -1,6 +1,7 @@
 """Studies: extraction once for all folds, learning in each, and nothing that fools oneself."""
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ from radiodeep import (
     make_phantom_cohort,
 )
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import LeakageError, SingleClassError, StudyError
+from radiodeep.exceptions import LeakageError, RadiodeepWarning, SingleClassError, StudyError
 
 COHORT = make_phantom_cohort(16, random_state=6)
 
@@ -218,3 +219,38 @@ def test_holdout_refuses_a_patient_on_both_sides():
     cohort = two_cases_each()
     with pytest.raises(LeakageError, match="1 patient is in both cohorts: 'P1'"):
         holdout_auc(GaussianNB(), cohort[:6], cohort.labels[:6], cohort[6:], cohort.labels[6:])
+
+
+class Worried(GaussianNB):
+    """Warns in every fold as extractors and networks do, of other cases each time."""
+
+    def fit(self, X, y):
+        warnings.warn(
+            f"Mine: Spacings differ: from 1 mm (a{len(X)}) to {y.sum()} mm (b)", RadiodeepWarning, stacklevel=2
+        )
+        warnings.warn(
+            f"Mine: the loss of {X[0, 0]:.3g} of 2 networks rose (from {X[0, 1]:.3g}). Do less.",
+            RadiodeepWarning,
+            stacklevel=2,
+        )
+        warnings.warn(f"case-{len(X) % 2}: is odd", RadiodeepWarning, stacklevel=2)
+        if X[0, 0] > 1e6:
+            raise ValueError("too large")
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_study_warns_once_of_what_every_fold_warns_of(n_jobs):
+    X, y = make_classification(31, random_state=0)
+    with pytest.warns(RadiodeepWarning, match="Mine|is odd") as caught:
+        cross_validated_auc(Worried(), X, y, cv=3, n_repeats=1, n_jobs=n_jobs)
+    texts = [str(one.message) for one in caught]
+    assert [text[:14] for text in texts] == ["Mine: Spacings", "Mine: the loss", "case-0: is odd", "case-1: is odd"]
+    assert all(text.endswith("The same is true of 3 of 3 fits of this study.") for text in texts[:2])
+    assert {one.filename for one in caught} == {__file__}
+
+
+def test_warnings_of_a_fold_that_fails_are_shown():
+    X, y = make_classification(31, random_state=0)
+    with pytest.warns(RadiodeepWarning, match="Mine|case-0: is odd"), pytest.raises(ValueError, match="too large"):
+        cross_validated_auc(Worried(), X + 1e7, y, cv=3, n_repeats=1)
