@@ -28,7 +28,7 @@ _N_FOR_OUTLIERS = 5
 _N_DEVIATIONS = 5.0
 _MEDIAN_SHARE, _RANGE_FACTOR = 0.25, 4.0  # smaller differences are no outliers, however alike the others are
 _WIDTH, _N_LINES, _N_NAMED = 80, 40, 5
-_UNLIKE = {"spacing": "spacing", "orientation": "storage order", "field": "field of view"}
+_UNLIKE = {"spacing": "spacing", "orientation": "storage order", "plane": "plane of slices", "field": "field of view"}
 _PER_CASE = {
     "swapped": "image and mask look swapped (the mask holds more values than the image)",
     "same_file": "image and mask are the same",

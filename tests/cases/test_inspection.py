@@ -123,6 +123,12 @@ def test_mixed_grids_are_remarked_on(tmp_path):
     ]
 
 
+def test_mixed_planes_of_slices_are_remarked_on():
+    axial, sagittal = (lesion(number, spacing_mm=spacing) for number, spacing in ((0, (3, 1, 1)), (1, (1, 1, 3))))
+    remarks = inspect_cohort([axial, sagittal]).remarks
+    assert any(remark.startswith("Slices lie in different planes: ") for remark in remarks)
+
+
 def test_files_that_do_not_say_where_they_lie_and_masks_slightly_apart_are_remarked_on(tmp_path):
     cases = []
     for number, code, shift in ((0, 0, 0.0), (1, 2, 0.04)):
