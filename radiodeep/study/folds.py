@@ -93,8 +93,8 @@ def warn_of_folds(outcomes):
             first.setdefault(kind, text)
             folds_of.setdefault(kind, set()).add(number)
     for kind, text in first.items():
-        count = len(folds_of[kind])
-        more = f" The same is true of {count} of {len(outcomes)} fits of this study." if count > 1 else ""
+        # Not in how many: Python itself may have left out a text that it has shown before.
+        more = " Other folds of this study warn of the same." if len(folds_of[kind]) > 1 else ""
         warnings.warn(f"{text}{more}", RadiodeepWarning, stacklevel=6)
 
 
