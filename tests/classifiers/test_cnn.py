@@ -35,7 +35,10 @@ def same(one, other):
     return all(np.array_equal(a[name], b[name]) for a, b in zip(one, other, strict=True) for name in a)
 
 
-@pytest.mark.parametrize("architecture", ["arch1", "arch2", "arch3", "radiodeep-mini"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("arch1", "arch2", "radiodeep-mini")]
+
+
+@pytest.mark.parametrize("architecture", ["arch3", *SLOW])  # seconds each
 def test_a_network_learns_what_can_be_seen(architecture):
     images, labels = discs()
     model = rd.CNNClassifier(

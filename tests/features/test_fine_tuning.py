@@ -55,6 +55,7 @@ def test_the_same_seed_gives_the_same_features_and_another_seed_others():
 
 
 @pytest.mark.filterwarnings("ignore:FineTuning")
+@pytest.mark.slow  # trains networks in every fold
 def test_it_learns_in_every_fold_and_nothing_from_the_case_that_is_left_out():
     extractor = rd.DeepFeatureExtractor(fine_tune=STRONG)
     assert get_tags(extractor).requires_fit

@@ -29,6 +29,13 @@ from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.rows import cache as cache_module
 from radiodeep.rows import extract_rows
 
+try:
+    import cloudpickle
+except ImportError:  # older releases of joblib carry it
+    from joblib.externals import cloudpickle
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # worker processes cannot import the tests
+
 COHORT = make_phantom_cohort(6, random_state=3)
 
 

@@ -1,6 +1,7 @@
 """Studies: extraction once for all folds, learning in each, and nothing that fools oneself."""
 
 import json
+import sys
 import warnings
 
 import numpy as np
@@ -36,6 +37,13 @@ from radiodeep import (
 )
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import LeakageError, RadiodeepWarning, SingleClassError, StudyError
+
+try:
+    import cloudpickle
+except ImportError:  # older releases of joblib carry it
+    from joblib.externals import cloudpickle
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # worker processes cannot import the tests
 
 COHORT = make_phantom_cohort(16, random_state=6)
 
