@@ -22,6 +22,7 @@ _FORMAT = 5  # raise when the numbers of an extractor change for the same settin
 _MAGIC = b"rdrow\x00\x00\x01"
 _DIGEST = 16
 _CLAIM_S = 300.0  # after this a claim is void: the other run hangs, or its machine is gone
+_UNSIGNED_S = 5.0  # after this a claim without a name is void: its process was killed before it could write one
 _tidied = {}  # folder: when this process tidied it
 
 
@@ -202,7 +203,7 @@ def _is_void(path):
         pid, _, host = path.read_text(errors="replace").partition(" ")
     except OSError:
         return False
-    if age_s > _CLAIM_S:
+    if age_s > (_CLAIM_S if pid or path.suffix != ".claim" else _UNSIGNED_S):
         return True
     if path.suffix != ".claim" or host != socket.gethostname() or not pid.isdigit() or os.name != "posix":
         return False

@@ -156,3 +156,13 @@ def test_two_classes_of_one_name_are_two():
         pass
 
     assert settings_text(RadiomicsExtractor()) != settings_of()
+
+
+def test_a_claim_whose_process_was_killed_before_it_signed_is_taken_over_soon(tmp_path):
+    cache = RowCache(tmp_path)
+    assert cache.claim("abc")
+    claim = next(tmp_path.glob("*.claim"))
+    claim.write_text("")
+    assert not cache.claim("abc")
+    os.utime(claim, (time.time() - 6,) * 2)
+    assert cache.claim("abc")
