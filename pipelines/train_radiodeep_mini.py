@@ -11,9 +11,9 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from radiodeep.networks.architectures import build_network
-from radiodeep.networks.procedural import TARGETS, scaled_batches
-from radiodeep.networks.training import train_regression
+from radiodeep.networks.architectures.registry import build_network
+from radiodeep.networks.synthetic.procedural import TARGETS, scaled_batches
+from radiodeep.networks.training.regression import train_regression
 
 BATCH_SIZE = 128
 
@@ -57,7 +57,7 @@ def main(arguments=None):
         "sha256": hashlib.sha256(content).hexdigest(),
         "licence": "BSD-3-Clause",
         "input": "grey images of 64 x 64 pixels, intensities 0 to 1",
-        "data": "lesions made by radiodeep.networks.procedural as the training went; no picture of anything real",
+        "data": "synthetic lesions of radiodeep.networks.synthetic.procedural, made during training",
         "task": "regression of the numbers that made each image and of those that describe it",
         "training": {
             "program": "pipelines/train_radiodeep_mini.py",

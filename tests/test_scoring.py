@@ -27,7 +27,7 @@ from radiodeep.exceptions import (
     WeightsError,
 )
 from radiodeep.model_parts import parts_of
-from radiodeep.networks.architectures import build_network
+from radiodeep.networks.architectures.registry import build_network
 
 COHORT = rd.make_phantom_cohort(12, random_state=9)
 MODEL = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), GaussianNB()).fit(COHORT, COHORT.labels)

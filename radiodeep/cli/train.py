@@ -57,6 +57,6 @@ def train(
 
 def fit(model, cohort, jobs, cache):
     """Return the fitted model, and why some cases were left out, by id."""
-    from radiodeep.study.shared_extraction import fit_over_cases  # late: scikit-learn takes seconds to import
+    from radiodeep.study.folds.shared_extraction import fit_over_cases  # late: scikit-learn takes seconds to import
 
     return fit_over_cases(model, cohort, cohort.labels, n_jobs=jobs, cache_dir=cache, on_error="exclude")

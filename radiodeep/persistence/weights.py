@@ -10,7 +10,7 @@ from pathlib import Path
 from radiodeep.exceptions import ModelError, OutputError, WeightsError
 from radiodeep.files import replacing
 from radiodeep.model_parts import parts_of
-from radiodeep.networks.weight_files import SUFFIXES
+from radiodeep.networks.weights.files import SUFFIXES
 
 
 def without_paths(model):

@@ -12,9 +12,9 @@ from radiodeep import __version__
 from radiodeep.exceptions import InputError, StudyError
 from radiodeep.files import replacing
 from radiodeep.report.figures import auc_figure, calibration_figure, roc_figure, score_figure, selection_figure
-from radiodeep.study.calibration import calibration
 from radiodeep.study.result import StudyResult
 from radiodeep.study.size import size_warning
+from radiodeep.study.statistics.calibration import calibration
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from radiodeep.study.auc import mean_roc, positive_labels
-from radiodeep.study.calibration import calibration, decision_curve
+from radiodeep.study.statistics.auc import mean_roc, positive_labels
+from radiodeep.study.statistics.calibration import calibration, decision_curve
 
 _COLOURS = ("#0b5fa5", "#c8553d", "#3b7a57", "#7b4f9d", "#b8860b", "#4d4d4d")
 

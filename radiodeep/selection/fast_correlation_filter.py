@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from radiodeep.selection.discretize import compiled, mdl_cut_points, orders, plogp_of_counts
-from radiodeep.selection.inputs import nominal_mask
+from radiodeep.checks import nominal_mask
+from radiodeep.preparation.discretize import compiled, mdl_cut_points, orders, plogp_of_counts
 from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories, plogp
 
 

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 from sklearn.base import clone
 
-from radiodeep.selection import leave_one_out_kernels as kernels
-from radiodeep.selection import relief_kernels
-from radiodeep.selection.discretize import orders, plogp_of_counts
-from radiodeep.selection.inputs import nominal_mask
+from radiodeep.checks import nominal_mask
+from radiodeep.preparation.discretize import orders, plogp_of_counts
+from radiodeep.selection.kernels import leave_one_out as kernels
+from radiodeep.selection.kernels import relief as relief_kernels
 from radiodeep.selection.nearest_cases import SMALLEST_RANGE, empty_buffers, measured_strips, scaled_table
 from radiodeep.selection.relieff import ReliefF, class_weights
 from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radiodeep.exceptions import InputError
-from radiodeep.selection import relief_kernels as kernels
+from radiodeep.selection.kernels import relief as kernels
 from radiodeep.selection.threads import in_threads, n_threads_for
 
 SMALLEST_RANGE = 1e-6  # absolute, as in Weka: a narrower feature counts as constant

@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from radiodeep.checks import is_count, is_number, require
 from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.progress import announced_if_slow
 from radiodeep.selection.effective_number import effective_number_of_features
-from radiodeep.selection.inputs import is_count, is_number, require
 
 
 class RankedSelector(SelectorMixin, BaseEstimator):

@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from radiodeep.checks import is_number, require
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.selection.effective_number import effective_number_of_features
-from radiodeep.selection.inputs import is_number, require
 
 
 class StabilitySelector(SelectorMixin, BaseEstimator):

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from radiodeep.selection.discretize import bin_of, compiled, mdl_cut_points, orders, plogp_of_counts
-from radiodeep.selection.inputs import checked_table, nominal_mask, require
+from radiodeep.checks import checked_table, nominal_mask, require
+from radiodeep.preparation.discretize import bin_of, compiled, mdl_cut_points, orders, plogp_of_counts
 from radiodeep.selection.ranking import RankedSelector
 from radiodeep.selection.threads import in_threads, n_threads_for
 

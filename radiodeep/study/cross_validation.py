@@ -16,7 +16,10 @@ from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds import fit_folds, given_scores, warn_of_folds
+from radiodeep.study.folds.fitting import fit_folds, given_scores, warn_of_folds
+from radiodeep.study.folds.shared_extraction import over_positions
+from radiodeep.study.folds.shared_selection import shared_scores
+from radiodeep.study.folds.splits import check_folds, companion_plan, plan_of
 from radiodeep.study.inputs import (
     check_magnitudes,
     failed_rows,
@@ -25,10 +28,7 @@ from radiodeep.study.inputs import (
     study_input,
     suspicions,
 )
-from radiodeep.study.shared_extraction import over_positions
-from radiodeep.study.shared_selection import shared_scores
 from radiodeep.study.size import against_size, found_sizes, given_sizes, size_result, warn_of_size
-from radiodeep.study.splits import check_folds, companion_plan, plan_of
 
 _MOST_FITS_AT_ONCE = 16
 
@@ -112,7 +112,7 @@ def cross_validated_auc(
     Under leave-one-out the scores of all folds are pooled before the AUC is computed, as the older
     studies did. That AUC is biased low (a model that has learned nothing scores below 0.5, since
     leaving a case out tilts the training set towards the other class); repeated folds are not. Their AUC
-    is the mean over the repeats, with the interval of `radiodeep.study.auc.auc_of_repeats`. Cases are
+    is the mean over the repeats, with the interval of `radiodeep.study.statistics.auc.auc_of_repeats`. Cases are
     ranked by decision values or log-odds where a model has them: probabilities of 1.0 are ties.
 
     Examples

@@ -5,11 +5,11 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from radiodeep.exceptions import StudyError
-from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
 from radiodeep.study.description import without_prefixes
 from radiodeep.study.result import StudyResult
 from radiodeep.study.size import score_and_size
-from radiodeep.study.stability import selection_stability
+from radiodeep.study.statistics.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
+from radiodeep.study.statistics.stability import selection_stability
 
 
 class Evidence:

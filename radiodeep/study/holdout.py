@@ -10,10 +10,10 @@ from radiodeep.rows import remembered_patients
 from radiodeep.study.cross_validation import check_models
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds import outcome_of
+from radiodeep.study.folds.fitting import outcome_of
+from radiodeep.study.folds.splits import Plan
 from radiodeep.study.inputs import row_names, rows_in_both, study_input
 from radiodeep.study.size import against_size, found_sizes, given_sizes, size_result, warn_of_size
-from radiodeep.study.splits import Plan
 
 
 def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, size="auto", confidence_level=0.95, positive=None):

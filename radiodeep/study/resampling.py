@@ -7,13 +7,13 @@ from joblib import Parallel, delayed
 
 from radiodeep.exceptions import StudyError
 from radiodeep.progress import with_progress
-from radiodeep.study.auc import ConfidenceInterval, delong_covariance, positive_labels
 from radiodeep.study.evidence import auc_of_outcomes
-from radiodeep.study.folds import fit_folds, out_of_fold
+from radiodeep.study.folds.fitting import fit_folds, out_of_fold
+from radiodeep.study.folds.shared_extraction import over_positions
+from radiodeep.study.folds.shared_selection import shared_scores
+from radiodeep.study.folds.splits import check_folds, plan_of
 from radiodeep.study.inputs import aligned, checked_groups, study_input
-from radiodeep.study.shared_extraction import over_positions
-from radiodeep.study.shared_selection import shared_scores
-from radiodeep.study.splits import check_folds, plan_of
+from radiodeep.study.statistics.auc import ConfidenceInterval, delong_covariance, positive_labels
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from radiodeep.study.auc import ConfidenceInterval
-from radiodeep.study.stability import SelectionStability
+from radiodeep.study.statistics.auc import ConfidenceInterval
+from radiodeep.study.statistics.stability import SelectionStability
 
 
 @dataclass(frozen=True, eq=False)

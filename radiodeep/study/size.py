@@ -8,11 +8,11 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from radiodeep.exceptions import RadiodeepWarning, StudyError
-from radiodeep.selection.discretize import compiled
-from radiodeep.study.auc import auc_with_confidence
-from radiodeep.study.comparison import compare_auc
-from radiodeep.study.folds import Outcome
+from radiodeep.preparation.discretize import compiled
+from radiodeep.study.folds.fitting import Outcome
 from radiodeep.study.inputs import aligned
+from radiodeep.study.statistics.auc import auc_with_confidence
+from radiodeep.study.statistics.comparison import compare_auc
 
 SIZE_ALONE = "size alone"
 _SIZE_COLUMNS = ("original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")

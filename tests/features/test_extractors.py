@@ -23,15 +23,15 @@ from radiodeep.exceptions import (
     RoiTooSmallError,
     WeightsError,
 )
-from radiodeep.features.deep import CHANNELS
+from radiodeep.features.deep.extractor import CHANNELS
 from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES
 from radiodeep.imaging.crop import bounding_box, crop_to_roi, exact_window, resize_planes
 from radiodeep.imaging.cube import cube_about, resize_cube
 from radiodeep.imaging.planes import lesion_planes
 from radiodeep.imaging.resample import resample
-from radiodeep.networks.activations import forward_features
-from radiodeep.networks.architectures import build_network
-from radiodeep.networks.weights import load_weights
+from radiodeep.networks.architectures.registry import build_network
+from radiodeep.networks.inference.activations import forward_features
+from radiodeep.networks.weights.loading import load_weights
 
 COHORT = make_phantom_cohort(8, random_state=2)
 EXTRACTORS = [RadiomicsExtractor(families=["shape", "glcm"]), DeepFeatureExtractor(window="crop", size=48)]

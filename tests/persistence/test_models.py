@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import radiodeep as rd
 from radiodeep.exceptions import ModelError, ModelVersionError, OutputError, RadiodeepWarning, UntrustedModelError
-from radiodeep.networks.architectures import build_network
+from radiodeep.networks.architectures.registry import build_network
 
 COHORT = rd.make_phantom_cohort(10, random_state=8)
 

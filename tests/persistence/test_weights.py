@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline, make_union
 
 import radiodeep as rd
 from radiodeep.exceptions import ModelError, OutputError, WeightsError
-from radiodeep.networks.architectures import build_network
+from radiodeep.networks.architectures.registry import build_network
 
 COHORT = rd.make_phantom_cohort(6, random_state=8)
 

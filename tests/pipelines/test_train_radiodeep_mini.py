@@ -6,9 +6,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from radiodeep.networks.architectures import build_network
-from radiodeep.networks.procedural import TARGETS, make_lesions
-from radiodeep.networks.weights import load_weights
+from radiodeep.networks.architectures.registry import build_network
+from radiodeep.networks.synthetic.procedural import TARGETS, make_lesions
+from radiodeep.networks.weights.loading import load_weights
 
 
 @pytest.mark.slow

@@ -125,6 +125,6 @@ def test_texts_beside_the_selected_features_count_as_none():
 
 
 def test_permutations_measure_no_selected_feature(monkeypatch):
-    monkeypatch.setattr("radiodeep.study.folds.effective_number_of_features", None)
+    monkeypatch.setattr("radiodeep.study.folds.fitting.effective_number_of_features", None)
     X, y = copies(30)
     assert permutation_test(make_pipeline(ReliefF(2), GaussianNB()), X, y, cv=3, n_permutations=2).p_value < 1

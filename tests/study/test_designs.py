@@ -39,8 +39,8 @@ from radiodeep import (
 )
 from radiodeep.exceptions import LeakageError, StudyError
 from radiodeep.study.description import without_prefixes
-from radiodeep.study.shared_extraction import over_positions
-from radiodeep.study.shared_selection import GivenScores, shared_scores, with_given_scores
+from radiodeep.study.folds.shared_extraction import over_positions
+from radiodeep.study.folds.shared_selection import GivenScores, shared_scores, with_given_scores
 
 
 def table(n_cases=40, n_features=30, effect=1.0, seed=0):

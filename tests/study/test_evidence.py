@@ -31,9 +31,15 @@ from radiodeep import (
     sensitivity_at_specificity,
 )
 from radiodeep.exceptions import LeakageError, SingleClassError, StudyError
-from radiodeep.study.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence, delong_covariance
-from radiodeep.study.comparison import holm
 from radiodeep.study.resampling import _permuted
+from radiodeep.study.statistics.auc import (
+    accuracy_interval,
+    auc_of_pairs,
+    auc_of_repeats,
+    auc_with_confidence,
+    delong_covariance,
+)
+from radiodeep.study.statistics.comparison import holm
 
 
 class Result:

@@ -1,1 +1,0 @@
-"""Cases or table rows -> probability: the classifiers that scikit-learn lacks."""

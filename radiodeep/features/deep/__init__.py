@@ -1,0 +1,6 @@
+"""Case -> deep features."""
+
+from radiodeep.features.deep.extractor import DeepFeatureExtractor
+from radiodeep.features.deep.fine_tuning import FineTuning
+
+__all__ = ["DeepFeatureExtractor", "FineTuning"]

@@ -1,0 +1,446 @@
+"""Cases in, handcrafted features out: shape, first order and texture under pyradiomics' names."""
+
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+from sklearn.base import clone
+
+from radiodeep.cases.cohort import as_cases
+from radiodeep.exceptions import InputError
+from radiodeep.features.radiomics.defaults import default_families, dimensions_and_spacing, warn_of_flat_images
+from radiodeep.features.radiomics.dependence import acquisition_needs, unit_bound_features
+from radiodeep.features.radiomics.measurement import intensity_ranges, measured_row
+from radiodeep.features.radiomics.pyradiomics_engine import pyradiomics_row
+from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
+from radiodeep.features.radiomics.settings import (
+    RULES,
+    check_bin_widths,
+    check_families,
+    did_you_mean,
+    image_types_of,
+    with_settings_of_before,
+)
+from radiodeep.features.stateless import StatelessExtractor
+from radiodeep.handcrafted.catalogue import (
+    SHAPE_FAMILIES,
+    feature_names,
+    region_features,
+)
+from radiodeep.imaging.filters import filter_names
+from radiodeep.progress import announced_if_slow
+
+
+class RadiomicsExtractor(StatelessExtractor):
+    """Handcrafted features of the region of interest, in pyradiomics' definitions.
+
+    A stateless transformer: `fit` checks the settings and learns nothing of the values. With the same settings the
+    values are those of pyradiomics 3.0.1, to about 1e-10; see `from_pyradiomics` for its parameter files.
+
+    Parameters
+    ----------
+    bin_width : float or None, default=25
+        Width of a grey level in units of the image (25 suits Hounsfield units; PET in SUV wants
+        about 0.25; `suggest_bin_width` looks at a cohort). Ignored where `bin_count` is given.
+    bin_count : int, optional
+        Fixed number of grey levels between each region's minimum and maximum, for images without a
+        physical scale.
+    families : sequence of str, or dict from str to a list of names, optional
+        Of "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm". By default all but
+        "shape2D", or for 2-D images (one slice) all but "shape"; which of the two the first case that can be
+        read decides, in `fit` or else in `transform`. "shape2D" needs a region on one slice.
+        A dict chooses single features: ``{"glcm": ["Contrast"], "shape": None}``.
+    image_types : sequence of str, or dict from str to dict, optional
+        Of "Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential",
+        "Gradient", "LBP2D", "LBP3D"; only "Original" by default. A dict gives each its settings, as
+        ``{"Original": {}, "LoG": {"sigma": [1, 3]}}`` (sigma in mm); `bin_width` and the other settings
+        of texture may differ by image type, `bin_width` also by image: ``{"wavelet-LLL": 5.0, ...}``. "LoG" and
+        "Gradient" take ``"in_plane": True``, "Square", "SquareRoot", "Logarithm" and "Exponential"
+        ``"scale_by": "region"`` or a number (see Notes). Shape is calculated once.
+    force_2d : bool, default=False
+        Look at texture and wavelets slice by slice, e.g. for thick slices. As in pyradiomics, "LoG" and "Gradient"
+        still look at the neighbouring slices unless they are given ``"in_plane": True``.
+    force_2d_dimension : {None, 0, 1, 2}, default=None
+        The axis across the slices, in (z, y, x) of `axes`, for `force_2d`, "shape2D", "LBP2D" and filters in the plane.
+        None is the plane in which each image was acquired: that of square pixels, axial where all spacings are equal
+        (within 5 %), across the axis of the largest spacing where no two are. pyradiomics has 0.
+    distances : sequence of int, default=(1,)
+        Distances of the neighbours in GLCM, GLDM and NGTDM, in voxels.
+    symmetrical_glcm : bool, default=True
+        Count each pair of the GLCM in both orders.
+    weighting_norm : {None, "infinity", "euclidean", "manhattan", "no_weighting"}, default=None
+        Weights for adding up the directions of GLCM and GLRLM; None averages the features instead.
+    gldm_alpha : int, default=0
+        Largest difference of grey levels that the GLDM counts as dependent.
+    voxel_array_shift : float, default=0
+        Added to the intensities for energy, total energy and root mean squared only, so that they
+        do not mix signs.
+    max_gray_levels : int, default=1024
+        More grey levels than this are an error, not a full memory.
+    normalize : bool, default=False
+        Bring the image to mean 0 and standard deviation `normalize_scale` first.
+    normalize_over : {"image", "percentiles", "body", "ring", "region"}, default="image"
+        The voxels whose mean and deviation these are: all of the image (as in pyradiomics), those from its 1st to its
+        99th percentile, those brighter than the background, those within `ring_mm` of the region, or the region.
+        Only the last two are independent of the field of view.
+    ring_mm : float, default=10
+        Width of the ring about the region for ``normalize_over="ring"``.
+    normalize_scale : float, default=100
+        With 100 a bin width of 5 to 25 is useful.
+    remove_outliers : float, optional
+        After `normalize`, set values beyond this many standard deviations to that bound.
+    resample_mm : float or three floats, optional
+        Voxel size in (z, y, x) order to resample to; 0 keeps an axis, and an axis along which the
+        region has one voxel is always kept.
+    interpolator : str, default="bspline"
+        "bspline", "linear", "nearest" or another of `radiodeep.imaging.resample.INTERPOLATORS`.
+    anti_alias : bool, default=False
+        Before resampling to larger voxels, smooth the image as such voxels would have done, and cut interpolated values
+        off at the range of the source. pyradiomics does neither: noise finer than the new voxels stays.
+    resample_grid : {"corner", "region"}, default="corner"
+        Where the new voxels lie: counted from the corner of the image, as in pyradiomics, so that another crop of the
+        same image moves them; or centred on the region's box.
+    pre_crop : bool, default=False
+        Crop to the region and `pad_distance` voxels before the filters, which then see the border of
+        the crop as that of the image.
+    pad_distance : int, default=5
+        Voxels kept around the region by `resample_mm` and `pre_crop`.
+    resegment_range : sequence of one or two floats, optional
+        Keep only the voxels of the region from the lower to the upper bound.
+    resegment_mode : {"absolute", "relative", "sigma"}, default="absolute"
+        Bounds in units of the image, as parts of the region's maximum, or in standard deviations from
+        the region's mean.
+    resegment_shape : bool, default=False
+        Whether shape is that of the region after resegmentation. If not, it is that of the region
+        before, cut to the box of the region after it, as in pyradiomics.
+    label : int, optional
+        Which value of the mask is the region, for cases that do not say so themselves (`mask_label`).
+    minimum_roi_dimensions : {1, 2, 3}, default=2
+        Axes along which the region must have more than one voxel.
+    minimum_roi_size : int, optional
+        A region must have more voxels than this.
+    axes : {"anatomical", "stored"}, default="anatomical"
+        The order of axes of images from files. "anatomical": towards superior, posterior and left, so that a lesion has
+        the same features however its file is stored. "stored": as in the file, which is pyradiomics' order. They
+        differ for files that are not stored as LPS, see Notes.
+    engine : {"radiodeep", "pyradiomics"}, default="radiodeep"
+        "pyradiomics" runs the original, where it is installed, for cross-checking: the same table. It is given the
+        same arrays, and does not have the settings that are said above not to be its own.
+
+    Attributes
+    ----------
+    n_dimensions_ : {2, 3}
+        Of the images that the default families are for; only where `families` is None and a case could be read.
+
+    Raises
+    ------
+    InputError
+        For a setting out of range, or any image problem; its message begins with the case id. With the default
+        families also for a 2-D image among 3-D ones.
+
+    Warns
+    -----
+    RadiodeepWarning
+        In `fit`, if the default families are those for 2-D images. In `transform`, if a region falls into one or two
+        grey levels, or the image ends within the ring that normalises it.
+
+    Notes
+    -----
+    Resampled images keep the type of their intensities: those of integers are cut off, not rounded,
+    as pyradiomics does it.
+
+    **Order of axes.** For files that are not stored as LPS, anatomical order gives other values than pyradiomics for
+    what is named after an axis: Maximum2DDiameterSlice, -Row and -Column and the sub-bands of wavelets ("LLH" has high
+    frequencies along z) change places, and `force_2d_dimension` counts other axes. Where pyradiomics depends on the
+    direction of an axis, so do these: wavelets, whose filters are not symmetric, the corner that resampling begins at,
+    ties of "LBP2D", and the area of the mesh, by about 0.1 %. All else is equal but for rounding.
+
+    **Field of view.** By definition, and in pyradiomics too, some features depend on what the image shows far from the
+    lesion, and on single bright voxels there: all under ``normalize=True``, and those of "Square", "SquareRoot",
+    "Logarithm" and "Exponential", which are scaled by the largest magnitude in the image. Features of cases with
+    different fields of view, or of a crop and the whole image, are then not comparable. The ways out:
+    ``normalize_over="ring"`` or "region", and ``"scale_by": "region"`` or a fixed number, the intensity that these
+    filters leave as it is (1000 for Hounsfield units), for each of the four image types. With `resample_mm` the grid
+    depends on where the image begins unless ``resample_grid="region"``. "LoG" and "Wavelet" see a few sigma or voxels.
+
+    **Units.** With `bin_width` all texture is bound to the unit of the images, which MR, ultrasound and photographs do
+    not have; with `bin_count` it is not, but most features of first order still are. `unit_bound_features` lists them.
+
+    References
+    ----------
+    van Griethuysen et al., Computational Radiomics System to Decode the Radiographic Phenotype,
+    Cancer Research 77 (2017) e104. Zwanenburg et al., Image Biomarker Standardisation Initiative.
+
+    Examples
+    --------
+    >>> from radiodeep import RadiomicsExtractor, make_phantom_cohort
+    >>> radiomics = RadiomicsExtractor(bin_width=25)
+    >>> radiomics.get_feature_names_out()[:2].tolist()
+    ['original_shape_Elongation', 'original_shape_Flatness']
+    >>> radiomics.fit_transform(make_phantom_cohort(3, random_state=0)).shape
+    (3, 107)
+    >>> filtered = RadiomicsExtractor(families=["firstorder"], image_types={"LoG": {"sigma": [2.0]}})
+    >>> filtered.get_feature_names_out()[0]
+    'log-sigma-2-0-mm-3D_firstorder_10Percentile'
+    >>> RadiomicsExtractor(bin_width=0).fit(make_phantom_cohort(1))
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.InputError: The 'bin_width' parameter of RadiomicsExtractor must be ...
+    """
+
+    libraries = ("numpy", "scipy", "SimpleITK", "PyWavelets", "numba", "pyradiomics")  # the numbers depend on them
+    needs_batches = False  # several cases at once are no faster than one after the other
+
+    # More parameters than a constructor should have: each is a setting of pyradiomics that people name in their
+    # papers, and scikit-learn can search and clone flat ones only.
+    def __init__(
+        self,
+        bin_width=25.0,
+        bin_count=None,
+        families=None,
+        image_types=None,
+        force_2d=False,
+        force_2d_dimension=None,
+        distances=(1,),
+        symmetrical_glcm=True,
+        weighting_norm=None,
+        gldm_alpha=0,
+        voxel_array_shift=0.0,
+        max_gray_levels=1024,
+        normalize=False,
+        normalize_over="image",
+        ring_mm=10.0,
+        normalize_scale=100.0,
+        remove_outliers=None,
+        resample_mm=None,
+        interpolator="bspline",
+        anti_alias=False,
+        resample_grid="corner",
+        pre_crop=False,
+        pad_distance=5,
+        resegment_range=None,
+        resegment_mode="absolute",
+        resegment_shape=False,
+        label=None,
+        minimum_roi_dimensions=2,
+        minimum_roi_size=None,
+        axes="anatomical",
+        engine="radiodeep",
+    ):
+        self.bin_width = bin_width
+        self.bin_count = bin_count
+        self.families = families
+        self.image_types = image_types
+        self.force_2d = force_2d
+        self.force_2d_dimension = force_2d_dimension
+        self.distances = distances
+        self.symmetrical_glcm = symmetrical_glcm
+        self.weighting_norm = weighting_norm
+        self.gldm_alpha = gldm_alpha
+        self.voxel_array_shift = voxel_array_shift
+        self.max_gray_levels = max_gray_levels
+        self.normalize = normalize
+        self.normalize_over = normalize_over
+        self.ring_mm = ring_mm
+        self.normalize_scale = normalize_scale
+        self.remove_outliers = remove_outliers
+        self.resample_mm = resample_mm
+        self.interpolator = interpolator
+        self.anti_alias = anti_alias
+        self.resample_grid = resample_grid
+        self.pre_crop = pre_crop
+        self.pad_distance = pad_distance
+        self.resegment_range = resegment_range
+        self.resegment_mode = resegment_mode
+        self.resegment_shape = resegment_shape
+        self.label = label
+        self.minimum_roi_dimensions = minimum_roi_dimensions
+        self.minimum_roi_size = minimum_roi_size
+        self.axes = axes
+        self.engine = engine
+
+    def __setstate__(self, state):
+        super().__setstate__(with_settings_of_before(state))
+
+    @classmethod
+    def from_pyradiomics(cls, params):
+        """Make an extractor with the settings of a pyradiomics parameter file.
+
+        Parameters
+        ----------
+        params : path-like
+            YAML or JSON, with `setting`, `imageType` and `featureClass`. What the file leaves out has
+            pyradiomics' default: `normalize_scale` is 1, `force_2d_dimension` is 0, and axes are those of the files.
+
+        Returns
+        -------
+        RadiomicsExtractor
+
+        Raises
+        ------
+        InputError
+            For an unknown key, a value of the wrong kind, or a setting that is not supported; the
+            message names it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> path = Path(tempfile.mkdtemp(), "params.yaml")
+        >>> _ = path.write_text("setting: {binWidth: 10, resampledPixelSpacing: [1, 1, 3]}")
+        >>> RadiomicsExtractor.from_pyradiomics(path)
+        RadiomicsExtractor(axes='stored', bin_width=10.0, force_2d_dimension=0,
+                           normalize_scale=1.0, resample_mm=(3.0, 1.0, 1.0))
+        """
+        return cls(**read_parameters(params))
+
+    def fit(self, cases, y=None):
+        """Check the settings; with the default families, look whether the first case is 2-D or 3-D."""
+        self._check_settings()
+        vars(self).pop("n_dimensions_", None)
+        if self.families is None:
+            self._note_dimensions(as_cases(cases))
+        return self
+
+    def transform(self, cases):
+        """Compute the features of cases.
+
+        Parameters
+        ----------
+        cases : Cohort or sequence of Case
+
+        Returns
+        -------
+        float64 ndarray of shape (n_cases, n_features)
+        """
+        self._check_settings()
+        listed = as_cases(cases)
+        extractor = self
+        if self.families is None and not hasattr(self, "n_dimensions_"):
+            extractor = clone(self).fit(listed)
+        return extractor._rows(listed)
+
+    def _rows(self, cases):
+        names = self.get_feature_names_out()
+        plans = {}  # slice axis -> plan
+        if self.engine != "pyradiomics":
+            _load_kernels()
+        rows = np.empty((len(cases), len(names)))
+        for row, case in zip(rows, cases, strict=True):
+            case = self._with_label(case)
+            with _naming(case):
+                row[:] = (
+                    pyradiomics_row(case, self, names)
+                    if self.engine == "pyradiomics"
+                    else measured_row(case, self, plans)
+                )
+        return rows
+
+    def get_feature_names_out(self, input_features=None):
+        """Return pyradiomics' names, e.g. ``original_glcm_Contrast``, as an object array."""
+        shape = [name for name in self.chosen_names() if name.startswith(SHAPE_FAMILIES)]
+        others = [name for name in self.chosen_names() if not name.startswith(SHAPE_FAMILIES)]
+        images = [
+            image
+            for image_type, (filter_settings, _) in image_types_of(self.image_types).items()
+            for image in filter_names(image_type, filter_settings, 0 if self.force_2d else None)
+        ]
+        names = [f"original_{name}" for name in shape] + [f"{image}_{name}" for image in images for name in others]
+        return np.array(names, dtype=object)
+
+    def settings(self):
+        """Return everything that the numbers depend on, for reports and caches."""
+        types = [[name, {**filters, **own}] for name, (filters, own) in image_types_of(self.image_types).items()]
+        chosen = {"families": self.chosen_names(), "image_types": types}  # a list: their order is that of the columns
+        if self.bin_count is not None and not any("bin_count" in settings for _, settings in types):
+            chosen["bin_width"] = None  # without effect
+        return {"extractor": type(self).__name__, **self.get_params(), **chosen}
+
+    def chosen_families(self):
+        """Return the names of the families that are calculated."""
+        return default_families(getattr(self, "n_dimensions_", 3)) if self.families is None else list(self.families)
+
+    def intensity_ranges(self, case):
+        """Return the lowest and highest intensities of a case's region before binning, as a dict of dicts of pairs.
+
+        Under the image types, and in them under the names of the images.
+        """
+        with _naming(case):
+            return intensity_ranges(self._with_label(case), self)
+
+    def acquisition_needs(self):
+        """Return what images must share to be comparable: of "spacing", "field", "orientation" and "intensity"."""
+        return acquisition_needs(self)
+
+    def unit_bound_features(self):
+        """Return the names of the features that change if an image is multiplied by a constant.
+
+        They are not comparable between images without a physical unit, e.g. of MR.
+
+        Returns
+        -------
+        list of str
+
+        Examples
+        --------
+        >>> from radiodeep import RadiomicsExtractor
+        >>> extractor = RadiomicsExtractor(families=["firstorder", "glcm"], bin_count=32)
+        >>> len(extractor.unit_bound_features()), len(extractor.get_feature_names_out())
+        (14, 42)
+        """
+        return unit_bound_features(self)
+
+    def chosen_names(self):
+        """Return the names of the chosen features, "glcm_Contrast", in the order of the catalogue."""
+        names = feature_names(self.chosen_families())
+        if not isinstance(self.families, dict):
+            return names
+        wanted = {f"{family}_{name}" for family, listed in self.families.items() for name in listed or []}
+        whole = tuple(f"{family}_" for family, listed in self.families.items() if not listed)
+        unknown = sorted(wanted - set(names))
+        if unknown:
+            raise InputError(
+                f"The 'families' parameter of RadiomicsExtractor names features that do not exist: "
+                f"{', '.join(unknown)}. feature_names() of radiodeep.handcrafted.catalogue lists them all."
+                f"{did_you_mean(unknown, names)}"
+            )
+        return [name for name in names if name in wanted or name.startswith(whole)]
+
+    def _with_label(self, case):
+        return case.replace(mask_label=self.label) if self.label is not None and case.mask_label is None else case
+
+    def _note_dimensions(self, cases):
+        """Remember whether the first case that can be read is 2-D or 3-D."""
+        for case in cases:
+            try:
+                self.n_dimensions_, spacing_mm = dimensions_and_spacing(case, self._with_label(case))
+            except Exception:  # `transform` reports it, whatever it is
+                continue
+            if self.n_dimensions_ == 2:
+                warn_of_flat_images(case, spacing_mm)
+            return
+
+    def _check_settings(self):
+        self._require({name: (holds(getattr(self, name), self), allowed) for name, (holds, allowed) in RULES.items()})
+        check_families(self.families)
+        check_bin_widths(self.image_types, self.force_2d)
+        self.chosen_names()
+
+
+@contextmanager
+def _naming(case):
+    """Begin the message of an error about a case with its id."""
+    try:
+        yield
+    except InputError as error:
+        named = str(error).startswith(f"{case.id}:")
+        raise (error if named else type(error)(f"{case.id}: {error}")) from error
+
+
+@cache
+def _load_kernels():
+    """Load the compiled loops; the first time on a machine they are compiled, which a terminal is told."""
+    image = np.arange(60.0).reshape(3, 4, 5)
+    message = "Compiling the loops of the handcrafted features, once on this machine; it takes about 20 seconds."
+    with announced_if_slow(message):
+        region_features(image, image >= 0, (1.0, 1.0, 1.0))

@@ -1,0 +1,1 @@
+"""Cases or table rows -> predictions: the models that scikit-learn lacks."""

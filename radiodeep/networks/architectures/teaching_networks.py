@@ -1,0 +1,90 @@
+"""28 x 28 images in, ten logits out: the two networks by which the lectures explain convolutions on written digits."""
+
+from torch import nn
+
+from radiodeep.exceptions import InputError
+from radiodeep.networks.modules import PooledConv2d
+
+SIZE = 28
+
+
+class _DigitNetwork(nn.Module):
+    classifier_name = "head"
+
+    def forward_features(self, images):
+        """Return the values of the full layer before the classifier."""
+        if images.shape[-2:] != (SIZE, SIZE):
+            raise InputError(
+                f"{self.name} takes images of {SIZE} x {SIZE} pixels. Got {images.shape[-2]} x {images.shape[-1]} "
+                "instead; resize them first."
+            )
+        return self.layers(images)
+
+    def forward(self, images):
+        return self.head(self.forward_features(images))
+
+
+class Mnist(_DigitNetwork):
+    """One convolution and a full layer of 100: 289,630 weights for one channel and ten outputs.
+
+    The lectures count 289,520, without the 110 biases of the two full layers.
+
+    Parameters
+    ----------
+    in_channels : int, default=1
+    n_outputs : int, default=10
+        0 leaves the last layer out.
+
+    Notes
+    -----
+    (n, in_channels, 28, 28) -> (n, n_outputs); `forward_features` gives (n, 100).
+    """
+
+    name = "mnist"
+
+    def __init__(self, in_channels=1, n_outputs=10):
+        super().__init__()
+        self.layers = nn.Sequential(
+            PooledConv2d(in_channels, 20, 5, pool=2),  # pooled before the sigmoid, which is monotone
+            nn.Sigmoid(),
+            nn.Flatten(),
+            nn.Linear(20 * 12 * 12, 100),
+            nn.Sigmoid(),
+        )
+        self.head = nn.Linear(100, n_outputs) if n_outputs else nn.Identity()
+
+
+class MnistContest(_DigitNetwork):
+    """Two convolutions that keep the size, a full layer of 1024: 3,274,634 weights for one channel and ten outputs.
+
+    Parameters
+    ----------
+    in_channels : int, default=1
+    n_outputs : int, default=10
+        0 leaves the last layer out.
+
+    Notes
+    -----
+    (n, in_channels, 28, 28) -> (n, n_outputs); `forward_features` gives (n, 1024).
+    """
+
+    name = "mnist-contest"
+
+    def __init__(self, in_channels=1, n_outputs=10):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ZeroPad2d(2),
+            PooledConv2d(in_channels, 32, 5, pool=2),
+            nn.ReLU(),
+            nn.ZeroPad2d(2),
+            PooledConv2d(32, 64, 5, pool=2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(64 * 7 * 7, 1024),
+            nn.ReLU(),
+        )
+        self.dropout = nn.Dropout(0.5)
+        self.head = nn.Linear(1024, n_outputs) if n_outputs else nn.Identity()
+
+    def forward(self, images):
+        return self.head(self.dropout(self.forward_features(images)))

@@ -1,0 +1,267 @@
+"""A network and images in, one row of features per image out: pooled features, or those of any named layer."""
+
+import difflib
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from radiodeep.exceptions import InputError
+from radiodeep.networks.architectures.registry import first_convolution
+
+POOLS = ("avg", "max", "flatten")
+# Functions which turn the values of a layer into activations; the modules of torch call these, too.
+_RECTIFIERS = {
+    getattr(home, name)
+    for home, names in (
+        (
+            functional,
+            ("relu", "relu6", "leaky_relu", "gelu", "silu", "elu", "celu", "selu", "mish", "prelu", "hardswish"),
+        ),
+        (functional, ("hardtanh", "hardsigmoid", "softplus", "rrelu", "relu_", "leaky_relu_", "elu_", "hardtanh_")),
+        (torch, ("relu", "relu_", "sigmoid", "tanh", "selu_", "celu_")),
+        (torch.Tensor, ("relu", "relu_", "sigmoid", "sigmoid_", "tanh", "tanh_")),
+    )
+    for name in names
+}
+
+
+def forward_features(network, images, layer=None, activation="post", pool="avg", batch_size=32):
+    """Return what a network makes of each image, without changing the network.
+
+    The network works in evaluation mode and without gradients, whatever mode it is in.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        From `build_network`, or any other that takes images.
+    images : float tensor of shape (n, channels, height, width), or (n, channels, z, y, x) for a network for cubes
+        On the scale of the network (`NetworkInput.normalize`).
+    layer : str, optional
+        Name of a module, as in `network.named_modules()` (`layer_names` lists them). By default the pooled
+        features before the classifier.
+    activation : {"post", "pre"}, default="post"
+        "post": the values of the layer after the activation function that directly follows it, or as they are if
+        none follows. "pre": the values before that function, untouched by it even where it works in place.
+    pool : {"avg", "max", "flatten"}, default="avg"
+        How maps (and tokens) of a named layer become one number per channel; "flatten" keeps all of them.
+    batch_size : int, default=32
+        Images at a time; the features do not depend on it.
+
+    Returns
+    -------
+    float32 tensor of shape (n, n_features), on the processor
+
+    Raises
+    ------
+    InputError
+        Images of another shape than the network takes; no such layer (the message lists similar names);
+        "pre" for a layer that no activation function follows; an unknown option.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from radiodeep.networks.inference.activations import forward_features
+    >>> from radiodeep.networks.architectures.registry import build_network
+    >>> network = build_network("resnet10t", n_classes=0)
+    >>> forward_features(network, torch.zeros(2, 3, 64, 64)).shape
+    torch.Size([2, 512])
+    >>> forward_features(network, torch.zeros(2, 3, 64, 64), layer="layer2").shape
+    torch.Size([2, 128])
+    >>> forward_features(network, torch.zeros(2, 3, 64, 64), layer="layer7")
+    Traceback (most recent call last):
+    radiodeep.exceptions.InputError: The network has no layer 'layer7'. Similar names: ...
+    """
+    _check_options(network, images, layer, activation, pool, batch_size)
+    weights = next(network.parameters(), images)
+    rows = []
+    with _evaluation(network), torch.inference_mode():
+        for batch in images.split(batch_size):
+            batch = batch.to(device=weights.device, dtype=weights.dtype)
+            rows.append(_rows(network, batch, layer, activation, pool).float().cpu())
+    return torch.cat(rows)
+
+
+def feature_gradients(network, images, number, layer=None, activation="post", pool="avg"):
+    """Return how much one feature of each image changes with each of its pixels.
+
+    Parameters
+    ----------
+    network, images, layer, activation, pool
+        As in `forward_features`; the network must be one that can learn, not `prepared` for speed.
+    number : int
+        Of the feature.
+
+    Returns
+    -------
+    float32 tensor of the shape of `images`, on the processor
+
+    References
+    ----------
+    K. Simonyan, A. Vedaldi, A. Zisserman, Deep inside convolutional networks, arXiv:1312.6034 (2013), section 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from radiodeep.networks.inference.activations import feature_gradients
+    >>> from radiodeep.networks.architectures.registry import build_network
+    >>> feature_gradients(build_network("resnet10t", n_classes=0), torch.rand(2, 3, 64, 64), number=5).shape
+    torch.Size([2, 3, 64, 64])
+    """
+    _check_options(network, images, layer, activation, pool, 1)
+    with _evaluation(network), torch.enable_grad():
+        images = images.detach().clone().requires_grad_(True)
+        values = _rows(network, images, layer, activation, pool)[:, number]
+        return torch.autograd.grad(values.sum(), images)[0]
+
+
+def layer_names(network):
+    """Return the names of all layers of a network that `forward_features` can be asked for."""
+    return [name for name, _ in network.named_modules() if name]
+
+
+def _check_options(network, images, layer, activation, pool, batch_size):
+    _, convolution = first_convolution(network)
+    n_axes = 4 if convolution is None else convolution.weight.ndim
+    if not isinstance(images, torch.Tensor) or images.ndim != n_axes or not len(images):
+        shape = tuple(images.shape) if hasattr(images, "shape") else type(images).__name__
+        space = "height, width" if n_axes == 4 else "z, y, x"
+        raise InputError(f"Images must be a tensor of shape (n, channels, {space}), n > 0. Got {shape} instead.")
+    if convolution is not None and images.shape[1] != convolution.in_channels:
+        raise InputError(
+            f"The network takes images of {convolution.in_channels} channels. Got {images.shape[1]} instead."
+        )
+    for parameter, value, allowed in (("activation", activation, ("post", "pre")), ("pool", pool, POOLS)):
+        if value not in allowed:
+            raise InputError(
+                f"The '{parameter}' parameter of forward_features must be one of {', '.join(allowed)}. "
+                f"Got {value!r} instead."
+            )
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(
+            f"The 'batch_size' parameter of forward_features must be an int > 0. Got {batch_size!r} instead."
+        )
+    if layer is None and (activation, pool) != ("post", "avg"):
+        raise InputError(
+            f"activation={activation!r} and pool={pool!r} need a named layer; the pooled features before the "
+            "classifier are as the network makes them. Give layer=..."
+        )
+    names = layer_names(network)
+    if layer is not None and layer not in names:
+        near = difflib.get_close_matches(str(layer), names, n=6, cutoff=0.3) or names[:6]
+        raise InputError(f"The network has no layer {layer!r}. Similar names: {', '.join(near)}.")
+
+
+@contextmanager
+def _evaluation(network):
+    """Put every module in evaluation mode, and afterwards back in its own."""
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _rows(network, batch, layer, activation, pool):
+    values = pooled_features(network, batch) if layer is None else _layer(network, batch, layer, activation)
+    return _as_rows(values, network, pool if layer else "avg")
+
+
+def pooled_features(network, batch):
+    """Return the features before the classifier as the network makes them, shape (n, n_features)."""
+    if hasattr(network, "forward_head"):  # timm
+        return network.forward_head(network.forward_features(batch), pre_logits=True)
+    if hasattr(network, "forward_features"):  # our own
+        return network.forward_features(batch)
+    return _input_of_last_linear(network, batch)
+
+
+def _input_of_last_linear(network, batch):
+    """Return what the last full layer is given: the features of a network of torchvision, for example."""
+    seen = {}
+
+    def keep(module, inputs):
+        seen["features"] = inputs[0].clone()
+
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    hooks = [module.register_forward_pre_hook(keep) for module in linear]
+    try:
+        output = network(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen.get("features", output)
+
+
+class _ActivationWatch(TorchFunctionMode):
+    """Notes what the first activation function makes of a tensor; sees `functional.relu` and modules alike."""
+
+    def __init__(self):
+        super().__init__()
+        self.watched, self.before, self.after = None, None, None
+
+    def watch(self, tensor):
+        # Cloned: a rectifier that works in place would overwrite the values.
+        self.watched, self.before, self.after = tensor, tensor.clone(), None
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        given = args[0] if args else None
+        result = function(*args, **(kwargs or {}))
+        if function in _RECTIFIERS and self.after is None and given is not None and given is self.watched:
+            self.after = result.clone()
+        return result
+
+
+def _layer(network, batch, layer, activation):
+    """Return the values of a named layer, before or after the activation function that follows it."""
+    module, watch = network.get_submodule(layer), _ActivationWatch()
+    is_activation = _is_activation(module)
+
+    def before(_module, inputs):
+        watch.watch(inputs[0])
+
+    def after(_module, _inputs, output):
+        if not isinstance(output, torch.Tensor):
+            raise InputError(f"Layer '{layer}' gives {type(output).__name__}, no tensor. Name a layer inside it.")
+        if is_activation:
+            watch.after = output.clone()
+        else:
+            watch.watch(output)
+
+    hooks = [module.register_forward_pre_hook(before)] if is_activation else []
+    hooks.append(module.register_forward_hook(after))
+    try:
+        with watch:
+            network(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if watch.before is None:
+        raise InputError(f"Layer '{layer}' takes no part when the network looks at an image. Name another.")
+    if activation == "pre" and watch.after is None:
+        raise InputError(
+            f"No activation function directly follows layer '{layer}', so it has no values before one. "
+            'Take activation="post", which gives the layer as it is, or name a layer that is followed by one.'
+        )
+    return watch.before if activation == "pre" or watch.after is None else watch.after
+
+
+def _is_activation(module):
+    """Say whether a module is an activation function, of torch or of timm."""
+    home = type(module).__module__
+    return home == "torch.nn.modules.activation" or home.startswith("timm.layers.activations")
+
+
+def _as_rows(values, network, pool):
+    """Return (n, d) of values of shape (n, d), (n, tokens, d), (n, channels, height, width) or channels last."""
+    if values.ndim == 3:
+        values = values[:, getattr(network, "num_prefix_tokens", 0) :]
+    channels_last = values.ndim == 3 or getattr(network, "output_fmt", "NCHW") == "NHWC"
+    space = tuple(range(1, values.ndim - 1)) if channels_last else tuple(range(2, values.ndim))
+    if not space or pool == "flatten":
+        return values.flatten(1)
+    return values.mean(dim=space) if pool == "avg" else values.amax(dim=space)

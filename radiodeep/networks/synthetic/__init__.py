@@ -1,0 +1,1 @@
+"""Synthetic lesions that the packaged network is trained on."""

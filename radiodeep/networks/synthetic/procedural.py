@@ -1,0 +1,248 @@
+"""A seeded generator in, images of made-up lesions and the numbers that made or describe them out.
+
+This is what `radiodeep-mini` learns from: no picture of anything real is involved.
+"""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch.nn import functional
+
+from radiodeep.exceptions import InputError
+from radiodeep.networks.synthetic.outlines import SIZE, between, make_outlines
+from radiodeep.networks.synthetic.scanner import DESCRIPTORS, describe, scan
+
+_HIDDEN = (
+    "extent",
+    "elongation",
+    "elongation_cos",
+    "elongation_sin",
+    "lobes",
+    "spicules",
+    "roughness",
+    "edge_softness",
+    "correlation_length",
+    "spectral_slope",
+    "anisotropy_cos",
+    "anisotropy_sin",
+    "texture_contrast",
+    "texture_skewness",
+    "core",
+    "rim",
+    "pit",
+    "vessel",
+    "wall",
+    "shadow",
+    "lesion_level",
+    "background",
+    "noise",
+    "blur",
+    "height",
+    "width",
+)
+TARGETS = _HIDDEN + DESCRIPTORS
+
+
+def make_lesions(n_images, generator):
+    """Draw lesions as scanners and windows of several kinds would show them.
+
+    An outline with lobes, spicules and roughness is filled with a texture that has a power-law spectrum and a
+    preferred direction; a core, a rim and a pit are brighter or darker. Three kinds of scenes surround it:
+
+    - half of them are zero outside a mask that was drawn by an unsure hand, most in the mask's bounding box;
+    - a fifth show tissue around the lesion, with a vessel or a wall that touches it;
+    - the others show it dark in layered, speckled tissue, which is dimmed or lit below it.
+
+    A scanner then sees the scene in 4 to 64 pixels across, blurred and with noise.
+
+    Parameters
+    ----------
+    n_images : int
+    generator : torch.Generator
+        The same state gives the same images.
+
+    Returns
+    -------
+    images : float32 tensor of shape (n_images, 1, 64, 64)
+        In 0..1; three quarters of them reach from 0 to 1, the others keep a part of that range.
+    targets : float32 tensor of shape (n_images, len(TARGETS))
+        The numbers of `TARGETS`: first those that made the image, then those that describe what the scanner saw.
+        Each has a scale of its own.
+
+    Raises
+    ------
+    InputError
+        `n_images` is no int > 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from radiodeep.networks.synthetic.procedural import TARGETS, make_lesions
+    >>> images, targets = make_lesions(8, torch.Generator().manual_seed(0))
+    >>> images.shape, targets.shape == (8, len(TARGETS))
+    (torch.Size([8, 1, 64, 64]), True)
+    """
+    if not isinstance(n_images, int) or n_images < 1:
+        raise InputError(f"The 'n_images' parameter of make_lesions must be an int > 0. Got {n_images!r} instead.")
+    kind = torch.rand(n_images, generator=generator)
+    is_cut, is_layered = kind < 0.5, kind > 0.7
+    is_exact = is_cut & (torch.rand(n_images, generator=generator) < 0.85)
+    numbers = {name: torch.rand(n_images, generator=generator) * 2 - 1 for name in _HIDDEN}
+
+    depth, mask_depth, heights, widths = make_outlines(numbers, is_exact, is_cut, is_layered, generator)
+    softness = torch.exp(between(numbers["edge_softness"], math.log(0.02), math.log(0.4), 2))
+    inside = torch.sigmoid(depth / softness)
+    scene = _scene(numbers, depth, inside, is_layered, generator)
+    seen, mask = scan(scene, mask_depth, heights, widths, numbers, is_cut, generator)
+    images = _with_random_range(_enlarged(seen, heights, widths), is_cut, generator)
+
+    numbers["height"], numbers["width"] = heights.log(), widths.log()
+    numbers["background"] = torch.where(is_cut, -1.0, numbers["background"])
+    described = describe(seen, mask, heights, widths)
+    hidden = torch.stack([numbers[name] for name in _HIDDEN], dim=1)
+    return images, torch.cat([hidden, described], dim=1)
+
+
+def scaled_batches(batch_size, generator):
+    """Yield new lesions without end: none comes twice, so none can be learned by heart.
+
+    Parameters
+    ----------
+    batch_size : int
+    generator : torch.Generator
+
+    Yields
+    ------
+    images : float32 tensor of shape (batch_size, 1, 64, 64)
+    targets : float32 tensor of shape (batch_size, len(TARGETS))
+        Of mean 0 and variance 1, judged by 2,000 lesions at the start, and within -3..3, so that all count alike.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from radiodeep.networks.synthetic.procedural import scaled_batches
+    >>> images, targets = next(scaled_batches(16, torch.Generator().manual_seed(0)))
+    >>> images.shape, targets.abs().max() <= 3
+    (torch.Size([16, 1, 64, 64]), tensor(True))
+    """
+    _, targets = make_lesions(2000, generator)
+    mean, deviation = targets.mean(dim=0), targets.std(dim=0)
+    with ThreadPoolExecutor(1) as artist:  # draws the next batch while a network learns from this one
+        coming = artist.submit(make_lesions, batch_size, generator)
+        while True:
+            images, targets = coming.result()
+            coming = artist.submit(make_lesions, batch_size, generator)
+            yield images, ((targets - mean) / deviation).clamp(-3, 3)
+
+
+def _scene(numbers, depth, inside, is_layered, generator):
+    """Return lesion (about 1) and what surrounds it before a scanner sees them, shape (n, 64, 64)."""
+    numbers["anisotropy_cos"] = torch.where(
+        is_layered, 0.5 * numbers["anisotropy_cos"] + 0.5, numbers["anisotropy_cos"]
+    )
+    texture = _textures(numbers, is_layered, generator)
+    skewness = numbers["texture_skewness"].view(-1, 1, 1) * 0.8 + 1e-3
+    skewed = torch.expm1(skewness * texture.clamp(-4, 4)) / skewness
+    skewed = skewed / skewed.std(dim=(1, 2), keepdim=True)
+    contrast = torch.exp(between(numbers["texture_contrast"], math.log(0.01), math.log(0.4), 2))
+    inner = 1 + contrast * skewed + _inner_structure(numbers, depth, generator)
+
+    layered = is_layered.view(-1, 1, 1)
+    level = torch.where(layered, 1.0, between(numbers["background"], 0.0, 0.8, 2))
+    around = level + contrast * torch.where(layered, _layers(len(depth), generator), texture.roll(1, 0))
+    around = around + _neighbours(numbers, is_layered, depth, generator)
+
+    darkness = torch.where(is_layered, numbers["lesion_level"], 1.0)
+    numbers["lesion_level"] = darkness
+    inner = inner * torch.where(layered, between(darkness, 0.05, 1.2, 2), 1.0)
+    scene = inside * inner + (1 - inside) * around
+    lit = _below(inside) * torch.where(layered, between(numbers["shadow"], -1.8, 1.0, 2), 0.0)
+    numbers["shadow"] = torch.where(is_layered, numbers["shadow"], 0.3) * inside.mean(dim=(1, 2)).sqrt()
+    speckle = torch.where(layered, 1.5 * contrast * texture.clamp(-3, 2), 0.0)
+    return scene.clamp(min=0) * torch.exp(lit + speckle)
+
+
+def _inner_structure(numbers, depth, generator):
+    """Return what a core, a rim and a pit off the centre add, shape (n, 64, 64); the targets become their strengths."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, SIZE), torch.linspace(-1, 1, SIZE), indexing="ij")
+    places = (torch.rand(2, len(depth), 1, 1, generator=generator) - 0.5) * 1.1
+    radius = 0.1 + 0.35 * torch.rand(len(depth), 1, 1, generator=generator)
+    spot = torch.exp(-(((torch.hypot(x - places[0], y - places[1]) / radius) ** 2) ** 2))
+    # Most lesions have no pit; it is a cavity or a calcification in the others.
+    numbers["pit"] = torch.where(numbers["pit"].abs() > 0.5, (numbers["pit"] * 1.6).clamp(-1, 1.6), 0.0)
+    width = (0.3 + 0.5 * torch.rand(len(depth), 1, 1, generator=generator)) ** 2
+    core = numbers["core"].view(-1, 1, 1) * torch.exp(-((1 - depth).clamp(min=0) ** 2) / width)
+    rim = numbers["rim"].view(-1, 1, 1) * torch.exp(-(((depth - 0.15) / 0.12) ** 2))
+    return 0.5 * core + 0.3 * rim + numbers["pit"].view(-1, 1, 1) * 0.8 * spot
+
+
+def _neighbours(numbers, is_layered, depth, generator):
+    """Return what a vessel and a wall add around the lesion, shape (n, 64, 64)."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, SIZE), torch.linspace(-1, 1, SIZE), indexing="ij")
+    angle, offset, width, angle_wall = torch.rand(4, len(depth), 1, 1, generator=generator)
+    for name in ("vessel", "wall"):
+        numbers[name] = torch.where(is_layered, 0.0, numbers[name].clamp(min=0))
+    angle, angle_wall = angle * math.pi, angle_wall * 2 * math.pi
+    across = x * torch.cos(angle) + y * torch.sin(angle) - (offset - 0.5)
+    vessel = torch.exp(-((across / (0.05 + 0.2 * width)) ** 2))
+    along = x * torch.cos(angle_wall) + y * torch.sin(angle_wall)
+    wall = torch.sigmoid((along - 0.75) * 15)
+    return 0.9 * numbers["vessel"].view(-1, 1, 1) * vessel + numbers["wall"].view(-1, 1, 1) * wall
+
+
+def _layers(n_images, generator):
+    """Return brightness that changes along y and bends along x, shape (n, 64, 64)."""
+    coarse = torch.randn(n_images, 1, 12, 3, generator=generator)
+    return 1.5 * functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear", align_corners=True)[:, 0]
+
+
+def _below(inside):
+    """Return how much of the lesion lies above each pixel, 0 inside the lesion, shape (n, 64, 64)."""
+    return (inside.cumsum(dim=1) / 20).clamp(max=1) * (1 - inside)
+
+
+def _textures(numbers, is_layered, generator):
+    """Return noise of unit variance with a power-law spectrum, shape (n, 64, 64).
+
+    The targets `anisotropy_cos` and `anisotropy_sin` become strength times cosine and sine of twice its angle.
+    """
+    strength = (numbers["anisotropy_cos"] + 1) / 2
+    double_angle = torch.where(is_layered, 0.0, numbers["anisotropy_sin"] * math.pi)
+    numbers["anisotropy_cos"], numbers["anisotropy_sin"] = (
+        strength * torch.cos(double_angle),
+        strength * torch.sin(double_angle),
+    )
+    cosine, sine = torch.cos(double_angle / 2).view(-1, 1, 1), torch.sin(double_angle / 2).view(-1, 1, 1)
+    frequency_y, frequency_x = torch.fft.fftfreq(SIZE).view(1, SIZE, 1), torch.fft.rfftfreq(SIZE).view(1, 1, -1)
+    along, across = frequency_x * cosine + frequency_y * sine, frequency_y * cosine - frequency_x * sine
+    stretch = (1 + 1.5 * strength).view(-1, 1, 1)
+    frequency = torch.hypot(along * stretch, across / stretch.sqrt())
+    length = torch.exp(between(numbers["correlation_length"], math.log(1.0), math.log(12.0), 2))
+    slope = between(numbers["spectral_slope"], 1.5, 5.0, 2)
+    amplitude = (1 + (2 * math.pi * frequency * length) ** 2) ** (-slope / 4)
+    white = torch.fft.rfft2(torch.randn(len(strength), SIZE, SIZE, generator=generator))
+    texture = torch.fft.irfft2(white * amplitude, s=(SIZE, SIZE))
+    texture = texture - texture.mean(dim=(1, 2), keepdim=True)
+    return texture / texture.std(dim=(1, 2), keepdim=True)
+
+
+def _enlarged(seen, heights, widths):
+    """Enlarge images of heights x widths pixels, which lie at the top left, to 64 x 64; shape (n, 1, 64, 64)."""
+
+    def interpolation(sizes):
+        target = torch.arange(SIZE).view(1, -1, 1)
+        sizes = sizes.view(-1, 1, 1)
+        place = torch.minimum(((target + 0.5) * sizes / SIZE - 0.5).clamp(min=0), sizes - 1)
+        return (1 - (place - torch.arange(SIZE)).abs()).clamp(min=0)
+
+    return (interpolation(heights) @ seen @ interpolation(widths).mT).unsqueeze(1)
+
+
+def _with_random_range(images, is_cut, generator):
+    """Bring images to 0..1, a quarter of them to a part of that range; zero stays zero where it is the background."""
+    low, high = images.amin(dim=(2, 3), keepdim=True), images.amax(dim=(2, 3), keepdim=True)
+    part, start, full = torch.rand(3, len(images), 1, 1, 1, generator=generator)
+    part = torch.where(full < 0.75, 1.0, 0.3 + 0.7 * part)
+    start = torch.where(is_cut.view(-1, 1, 1, 1), 0.0, start * (1 - part))
+    return (images - low) / (high - low).clamp(min=1e-3) * part + start

@@ -1,0 +1,136 @@
+"""Fine scenes go in; what a scanner of few pixels sees of them, and numbers that describe it, come out."""
+
+import math
+
+import torch
+from torch.nn import functional
+
+from radiodeep.networks.synthetic.outlines import SIZE, between
+
+DESCRIPTORS = (
+    "area_fraction",
+    "area",
+    "jaggedness",
+    "mean",
+    "deviation",
+    "skewness",
+    "peak",
+    "neighbour_difference",
+    "coarse_difference",
+    "edge_slope",
+    "entropy",
+    "border_mean",
+    "centre_mean",
+    "surroundings",
+)
+_N_BINS = 16
+
+
+def scan(scene, mask_depth, heights, widths, numbers, is_cut, generator):
+    """See scenes in fewer pixels, blurred and with noise; nothing outside the mask where `is_cut`.
+
+    Parameters
+    ----------
+    scene, mask_depth : tensors of shape (n, 64, 64)
+    heights, widths : float tensors of shape (n,)
+        Whole numbers of pixels, 4 to 64.
+    numbers : dict of str to float tensor of shape (n,)
+        "noise" and "blur" in -1..1 are used.
+    is_cut : bool tensor of shape (n,)
+    generator : torch.Generator
+
+    Returns
+    -------
+    seen : tensor of shape (n, 64, 64)
+        The first heights x widths pixels hold the image, >= 0; the others are zero.
+    mask : float tensor of shape (n, 64, 64)
+        1 in the lesion, in the same pixels.
+    """
+    blur = torch.exp(between(numbers["blur"], math.log(0.35), math.log(1.1), 2))
+    noise = torch.exp(between(numbers["noise"], math.log(0.005), math.log(0.25), 2))
+    white = noise * torch.randn(len(scene), SIZE, SIZE, generator=generator)
+    grain = 0.7 * torch.rand(len(scene), 1, 1, generator=generator)
+    noisy = white + grain * (white.roll(1, 1) + white.roll(1, 2) + white.roll((1, 1), (1, 2)))
+    seen = _reduction(heights, blur) @ scene @ _reduction(widths, blur).mT + noisy
+    # A narrow intensity window makes all that is brighter white.
+    ceiling = 0.7 + 2 * torch.rand(len(scene), 1, 1, generator=generator)
+    seen = torch.minimum(seen.clamp(min=0.02), ceiling)
+    sharp = torch.tensor(0.3).view(1, 1, 1)
+    rows, columns = _reduction(heights, sharp), _reduction(widths, sharp)
+    mask = ((rows @ (mask_depth * SIZE / 4).clamp(-1, 1) @ columns.mT) > 0).float()
+    return seen * torch.where(is_cut.view(-1, 1, 1), mask, _frame(heights, widths)), mask
+
+
+def describe(seen, mask, heights, widths):
+    """Return the numbers of `DESCRIPTORS`, shape (n, 14), for what `scan` returned and the sizes it was given."""
+    area = mask.sum(dim=(1, 2)).clamp(min=1)
+    # Intensities count from zero to the brightest that is shown, as the images' do.
+    seen = seen / seen.amax(dim=(1, 2), keepdim=True).clamp(min=1e-3)
+    mean = _mean(seen, mask)
+    centred = (seen - mean.view(-1, 1, 1)) * mask
+    deviation = (centred.square().sum(dim=(1, 2)) / area).sqrt()
+    skewness = (centred * centred * centred).sum(dim=(1, 2)) / area / deviation.clamp(min=0.02).pow(3)
+    inner = _smallest_near(mask, 0.0)
+    outer = (1 - _smallest_near(1 - mask, 1.0) - mask) * _frame(heights, widths)
+    border = mask - inner
+    perimeter = border.sum(dim=(1, 2)).clamp(min=1)
+    levels = (seen * _N_BINS).long().clamp(max=_N_BINS - 1).flatten(1)
+    shares = torch.zeros(len(seen), _N_BINS).scatter_add_(1, levels, mask.flatten(1)) / area.view(-1, 1)
+    entropy = -(shares * shares.clamp(min=1e-6).log()).sum(dim=1)
+    border_mean, inner_mean = _mean(seen, border), _mean(seen, inner)
+    return torch.stack(
+        [
+            area / (heights * widths),
+            area.log(),
+            perimeter.log() - 0.5 * area.log(),
+            mean,
+            deviation,
+            skewness.clamp(-4, 4),
+            (seen * mask).amax(dim=(1, 2)),
+            (_squared_difference(seen, mask, 1) + 1e-4).log(),
+            (_squared_difference(seen, mask, 3) + 1e-4).log(),
+            inner_mean - border_mean,
+            entropy,
+            border_mean,
+            inner_mean,
+            _mean(seen, outer),
+        ],
+        dim=1,
+    )
+
+
+def _mean(values, where):
+    return (values * where).sum(dim=(1, 2)) / where.sum(dim=(1, 2)).clamp(min=1)
+
+
+def _squared_difference(seen, mask, step):
+    """Return the mean squared difference of pixels `step` apart along an axis, both in the mask, shape (n,)."""
+    total, count = 0, 0
+    for axis in (1, 2):
+        n_pairs = SIZE - step
+        both = mask.narrow(axis, step, n_pairs) * mask.narrow(axis, 0, n_pairs)
+        total += ((seen.narrow(axis, step, n_pairs) - seen.narrow(axis, 0, n_pairs)).square() * both).sum(dim=(1, 2))
+        count += both.sum(dim=(1, 2))
+    return total / count.clamp(min=1)
+
+
+def _smallest_near(mask, beyond):
+    """Return the smallest of each pixel and its eight neighbours; `beyond` is what lies beyond the frame."""
+    mask = functional.pad(mask, (1, 1, 1, 1), value=beyond)
+    mask = mask[:, 1:-1] * mask[:, 2:] * mask[:, :-2]
+    return mask[:, :, 1:-1] * mask[:, :, 2:] * mask[:, :, :-2]
+
+
+def _frame(heights, widths):
+    """Return 1 in the first heights x widths pixels, 0 elsewhere, shape (n, 64, 64)."""
+    line = torch.arange(SIZE)
+    return ((line.view(-1, 1) < heights.view(-1, 1, 1)) & (line < widths.view(-1, 1, 1))).float()
+
+
+def _reduction(sizes, blur):
+    """Return the matrices that see 64 fine pixels in `sizes` ones, shape (n, 64, 64); rows above `sizes` are zero."""
+    sizes = sizes.view(-1, 1, 1)
+    row = torch.arange(SIZE).view(1, -1, 1)
+    distance = (torch.arange(SIZE) + 0.5) * sizes / SIZE - (row + 0.5)
+    weights = torch.exp(-0.5 * (distance / blur).square())
+    return weights / weights.sum(dim=2, keepdim=True).clamp(min=1e-12) * (row < sizes)

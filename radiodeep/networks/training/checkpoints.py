@@ -1,0 +1,168 @@
+"""Tensors and facts in, one file out that is always whole, and back; and what a training writes to it."""
+
+import json
+import zlib
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+
+from radiodeep.exceptions import InputError
+from radiodeep.files import replacing
+
+
+class Checkpoint:
+    """A safetensors file that is replaced as a whole, so that a kill leaves the last one or the new one.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder is made where there is none.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, torch
+    >>> from radiodeep.networks.training.checkpoints import Checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Checkpoint(pathlib.Path(folder) / "last.safetensors")
+    ...     nothing = file.read()
+    ...     file.write({"weight": torch.ones(2)}, {"epoch": 3})
+    ...     tensors, facts = file.read()
+    >>> nothing, tensors["weight"].tolist(), facts
+    (None, [1.0, 1.0], {'epoch': 3})
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def write(self, tensors, facts):
+        """Write tensors by name, and facts (a dict) that JSON can hold.
+
+        Raises
+        ------
+        OutputError
+            The disk is full, or the folder cannot be written.
+        """
+        plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        metadata = {"facts": json.dumps(facts), "checksum": _checksum(plain)}
+        with replacing(self.path) as part:
+            try:
+                safetensors.torch.save_file(plain, part, metadata=metadata)
+            except safetensors.SafetensorError as error:
+                raise OSError(str(error)) from error
+
+    def read(self):
+        """Return (tensors, facts), or None where there is no file.
+
+        Raises
+        ------
+        InputError
+            The file is not a checkpoint or is damaged, or its tensors are NaN or infinite.
+        """
+        if not self.path.is_file():
+            return None
+        try:
+            with safetensors.safe_open(self.path, "pt") as file:
+                metadata = file.metadata() or {}
+                facts = json.loads(metadata["facts"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if not isinstance(facts, dict) or metadata.get("checksum") not in (None, _checksum(tensors)):
+                raise ValueError("the facts are not a dict, or the checksum is wrong")
+        except Exception as error:  # a damaged file may name types and sizes that torch refuses in its own ways
+            raise InputError(
+                f"The file '{self.path}' is not a checkpoint of a training, or is damaged. Delete it, or name another."
+            ) from error
+        broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+        if broken:
+            raise InputError(
+                f"The checkpoint '{self.path}' holds NaN or infinite numbers in {', '.join(broken[:4])}. Delete it, "
+                "and the training begins anew."
+            )
+        return tensors, facts
+
+
+class TrainingState:
+    """Everything that a training needs to continue: weights, optimiser, random state, history, best epoch, snapshots.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    optimizer : torch.optim.Optimizer
+    seed : int
+        Of the order of the examples and of their augmentation.
+    """
+
+    def __init__(self, network, optimizer, seed):
+        self.network, self.optimizer = network, optimizer
+        self.generator = torch.Generator().manual_seed(seed)
+        self.history, self.best, self.snapshots = [], {}, []
+
+    def add(self, record, keep):
+        """Append the record of an epoch; remember its weights if it is the best so far, or on request."""
+        losses = [one["validation_loss"] for one in self.history if "validation_loss" in one]
+        self.history.append(record)
+        if "validation_loss" in record and all(record["validation_loss"] < earlier for earlier in losses):
+            self.best = _copied(self.network)
+        if keep:
+            self.snapshots.append(_copied(self.network))
+
+    def save(self, file):
+        """Write the state to a `Checkpoint`."""
+        steps = self.optimizer.state_dict()
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for number, snapshot in enumerate(self.snapshots):
+            tensors |= {f"snapshot{number}.{name}": value for name, value in snapshot.items()}
+        for number, values in steps["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
+        tensors |= {"random.dropout": torch.get_rng_state(), "random.order": self.generator.get_state()}
+        facts = {"training": self.training, "history": self.history, "n_snapshots": len(self.snapshots)}
+        file.write(tensors, facts)
+
+    def load(self, file, training):
+        """Continue from a `Checkpoint`, if it exists; `training` is the fingerprint that it must have."""
+        self.training, content = training, file.read()
+        if content is None:
+            return
+        tensors, facts = content
+        if facts.get("training") != training:
+            raise InputError(
+                f"The checkpoint '{file.path}' is of another training: other images, settings or network. "
+                "Delete it, or give another path."
+            )
+        try:
+            self._restore(tensors, facts)
+        except (RuntimeError, ValueError, TypeError, LookupError) as error:
+            raise InputError(
+                f"The checkpoint '{file.path}' does not fit the network and its optimizer ({error}). Delete it, and "
+                "the training begins anew."
+            ) from error
+
+    def _restore(self, tensors, facts):
+        self.network.load_state_dict(_under(tensors, "network."))
+        steps = self.optimizer.state_dict()
+        numbers = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
+        steps["state"] = {int(number): _under(tensors, f"optimizer.{number}.") for number in numbers}
+        self.optimizer.load_state_dict(steps)
+        torch.set_rng_state(tensors["random.dropout"])
+        self.generator.set_state(tensors["random.order"])
+        self.history, self.best = facts["history"], _under(tensors, "best.")
+        self.snapshots = [_under(tensors, f"snapshot{number}.") for number in range(facts["n_snapshots"])]
+
+
+def _copied(network):
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+
+
+def _under(tensors, prefix):
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _checksum(tensors):
+    """Return the CRC-32 of names, types, shapes and values: it is about damage, and written after every epoch."""
+    value = 0
+    for name, tensor in sorted(tensors.items()):
+        value = zlib.crc32(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode(), value)
+        value = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy(), value)
+    return f"{value:08x}"

@@ -1,0 +1,1 @@
+"""Weights files -> networks: reading, renaming and checking."""

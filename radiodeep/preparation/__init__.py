@@ -1,0 +1,1 @@
+"""Table -> table: discretization and harmonization."""

@@ -1,0 +1,366 @@
+"""All cases go in; the scores that each would get without one of the cases come out. Compiled.
+
+ReliefF: leaving out a case changes the ranges of the few features of which it is the only least or
+largest, the lists of neighbours that held it or that those ranges turn around, and nothing else. So the
+sums of all cases are kept, and only what changes is subtracted and added. The distances of a fold are
+those of all cases plus a correction, known to within an error; where that does not decide who is a
+neighbour, the fold is left to a fit of its own. Cases are sorted by class, so that those of one class
+lie side by side.
+
+Symmetric uncertainty: for each case and class there are few ways in which a cut changes when the case
+goes, so that one scan shows for which folds a feature may have a cut at all.
+"""
+
+import numpy as np
+
+from radiodeep.preparation.discretize import bin_of, compiled, mdl_cut_points
+from radiodeep.selection.kernels.relief import (
+    LANES,
+    PLAIN,
+    WITH_MISSING,
+    _difference,
+    _offer,
+    _sum_differences,
+    measure_tile,
+)
+from radiodeep.selection.symmetric_uncertainty import counts_by_bin, cuts_of_categories, uncertainty_of_counts
+
+
+@compiled
+def extremes(X):
+    """Return the two least values of each column of X (n, p) as (2, p) and the case of the least; so of the largest.
+
+    Of a value that occurs twice both are the same.
+    """
+    n_cases, n_features = X.shape
+    low, high = np.full((2, n_features), np.inf), np.full((2, n_features), -np.inf)
+    lowest, highest = np.zeros(n_features, np.int64), np.zeros(n_features, np.int64)
+    for case in range(n_cases):
+        for f in range(n_features):
+            value = X[case, f]
+            if value < low[0, f]:
+                low[1, f], low[0, f], lowest[f] = low[0, f], value, case
+            elif value < low[1, f]:
+                low[1, f] = value
+            if value > high[0, f]:
+                high[1, f], high[0, f], highest[f] = high[0, f], value, case
+            elif value > high[1, f]:
+                high[1, f] = value
+    return low, lowest, high, highest
+
+
+@compiled
+def unfold_strip(strip, first, last, distances):
+    """Copy a strip of distances (n_lefts, n_blocks, 32, 32) to both halves of a matrix (n, n)."""
+    n_cases = len(distances)
+    for left in range(first, last):
+        for right in range(left, strip.shape[1]):
+            tile = strip[left - first, right]
+            for i in range(min(LANES, n_cases - left * LANES)):
+                for j in range(min(LANES, n_cases - right * LANES)):
+                    distances[left * LANES + i, right * LANES + j] = tile[i, j]
+                    distances[right * LANES + j, left * LANES + i] = tile[i, j]
+
+
+@compiled
+def find_neighbours(distances, bounds, near):
+    """Fill the buffers of all cases from a matrix of distances; class c has the cases bounds[c] to bounds[c + 1]."""
+    kept, cases, counts, limits = near
+    for row in range(len(distances)):
+        for group in range(len(bounds) - 1):
+            for case in range(bounds[group], bounds[group + 1]):
+                if case != row and distances[row, case] < limits[row, group]:
+                    _offer(
+                        distances[row, case],
+                        case,
+                        kept[row, group],
+                        cases[row, group],
+                        counts[row, group : group + 1],
+                        limits[row, group : group + 1],
+                    )
+
+
+@compiled
+def sums_by_class(table, labels, near, sums, runs, missing_nominal):
+    """Add the mean differences to the neighbours to `sums`, by own and other class (C, C, p)."""
+    _, cases, counts, _ = near
+    n_features = table.shape[1]
+    total = np.empty(n_features)
+    for row in range(len(table)):
+        for group in range(sums.shape[1]):
+            mine = sums[labels[row], group]
+            _add_mean(table, row, cases[row, group], counts[row, group], 1.0, runs, missing_nominal, total, mine)
+
+
+@compiled
+def _add_mean(table, row, neighbours, n_found, sign, runs, missing_nominal, total, sums):
+    """Add the mean differences of a row to its neighbours, times `sign`, to sums (p,)."""
+    if n_found == 0:
+        return
+    _sum_differences(table, row, neighbours, n_found, total, False, runs, missing_nominal, 0, len(sums), total)
+    share = sign / n_found
+    for f in range(len(sums)):
+        sums[f] += share * total[f]
+
+
+@compiled
+def correct_distances(old, new, stretch, packed, measured):
+    """Add to measured (n, n) what the columns old (m, n) add to the distances when they become new.
+
+    Differences of columns with ``stretch >= 0`` grow by that factor; others are compared one by one.
+    """
+    n_columns, n_cases = old.shape
+    n_stretched = 0
+    for column in range(n_columns):
+        if stretch[column] >= 0:
+            for row in range(n_cases):
+                packed[row // LANES, n_stretched, row % LANES] = old[column, row] * stretch[column]
+            n_stretched += 1
+    runs, missing_nominal = np.array([[0, n_stretched, PLAIN]]), np.empty(0)
+    tile = np.empty((LANES, LANES))
+    n_blocks = packed.shape[0]
+    for right in range(n_blocks if n_stretched else 0):
+        n_columns_of_tile = min(LANES, n_cases - right * LANES)
+        for left in range(right + 1):
+            n_rows = n_columns_of_tile if left == right else LANES
+            measure_tile(
+                packed[left], packed[right], left == right, n_rows, n_columns_of_tile, runs, missing_nominal, tile
+            )
+            for i in range(n_rows):
+                for j in range(n_columns_of_tile):
+                    measured[left * LANES + i, right * LANES + j] += tile[i, j]
+            if left < right:
+                for j in range(n_columns_of_tile):
+                    for i in range(n_rows):
+                        measured[right * LANES + j, left * LANES + i] += tile[i, j]
+    for column in range(n_columns):
+        if stretch[column] >= 0:
+            continue
+        for a in range(n_cases):
+            for b in range(a):
+                change = _difference(new[column, a], new[column, b], WITH_MISSING, 0.0)
+                change -= _difference(old[column, a], old[column, b], WITH_MISSING, 0.0)
+                measured[a, b] += change
+                measured[b, a] += change
+
+
+@compiled
+def _n_within(values, limit):
+    count = 0
+    for j in range(len(values)):
+        count += values[j] <= limit
+    return count
+
+
+@compiled
+def neighbours_in_fold(left_out, bounds, measured, error, near, fold_cases, fold_counts, changed):
+    """Set those lists of neighbours that a fold changes, and which they are.
+
+    fold_cases and fold_counts come as those of all cases, changed as False. Returns whether every list
+    is certain.
+    """
+    _, cases, counts, _ = near
+    size = cases.shape[2]
+    kept, count, limit = np.empty(size), np.empty(1, np.int64), np.empty(1)
+    for row in range(len(measured)):
+        if row == left_out:
+            continue
+        for group in range(len(bounds) - 1):
+            first, last = bounds[group], bounds[group + 1]
+            values, n_before = measured[row, first:last], counts[row, group]
+            furthest, held = 0.0, False
+            for q in range(n_before):
+                held |= cases[row, group, q] == left_out
+                furthest = max(furthest, measured[row, cases[row, group, q]])
+            if not held and _n_within(values, furthest + error) == n_before:
+                continue
+            count[0], limit[0] = 0, np.inf
+            for case in range(last - first):
+                if values[case] < limit[0]:
+                    _offer(values[case], first + case, kept, fold_cases[row, group], count, limit)
+            fold_counts[row, group] = count[0]
+            changed[row, group] = True
+            if error > 0 and count[0] == size and _n_within(values, limit[0] + error) != size:
+                return False
+    return True
+
+
+@compiled
+def _exchange(row, before, n_before, after, n_after, table, runs, missing_nominal, total, sums):
+    """Replace, in sums (p,), the mean differences of a row to some neighbours by those to others."""
+    if n_before != n_after:
+        _add_mean(table, row, before, n_before, -1.0, runs, missing_nominal, total, sums)
+        _add_mean(table, row, after, n_after, 1.0, runs, missing_nominal, total, sums)
+        return
+    joining = 0
+    for q in range(n_before):
+        if _holds(after, n_before, before[q]):
+            continue
+        while _holds(before, n_before, after[joining]):
+            joining += 1
+        _replace(table, row, before[q], after[joining], 1.0 / n_before, runs, missing_nominal, sums)
+        joining += 1
+
+
+@compiled
+def _holds(cases, count, case):
+    found = False
+    for q in range(count):
+        found |= cases[q] == case
+    return found
+
+
+@compiled
+def _replace(table, row, leaving, joining, share, runs, missing_nominal, sums):
+    """Add to sums (p,) by how much a row differs more from the joining than from the leaving case."""
+    for run in range(runs.shape[0]):
+        start, stop, kind = runs[run, 0], runs[run, 1], runs[run, 2]
+        a, b, c, mine = table[row, start:stop], table[joining, start:stop], table[leaving, start:stop], sums[start:stop]
+        if kind == PLAIN:
+            for f in range(len(mine)):
+                mine[f] += share * (abs(a[f] - b[f]) - abs(a[f] - c[f]))
+        else:
+            for f in range(len(mine)):
+                of_joining = _difference(a[f], b[f], kind, missing_nominal[start + f])
+                mine[f] += share * (of_joining - _difference(a[f], c[f], kind, missing_nominal[start + f]))
+
+
+@compiled
+def exchange_lists(left_out, table, labels, near, fold_cases, fold_counts, changed, runs, missing_nominal, sums):
+    """Take from sums (C, C, p) what the left-out case gave, and exchange the neighbours in the changed lists."""
+    _, cases, counts, _ = near
+    n_cases, n_features = table.shape
+    total = np.empty(n_features)
+    for group in range(counts.shape[1]):
+        mine, n_found = sums[labels[left_out], group], counts[left_out, group]
+        _add_mean(table, left_out, cases[left_out, group], n_found, -1.0, runs, missing_nominal, total, mine)
+    for row in range(n_cases):
+        for group in range(counts.shape[1]):
+            if row != left_out and changed[row, group]:
+                before, after = cases[row, group], fold_cases[row, group]
+                n_before, n_after = counts[row, group], fold_counts[row, group]
+                mine = sums[labels[row], group]
+                _exchange(row, before, n_before, after, n_after, table, runs, missing_nominal, total, mine)
+
+
+@compiled
+def sums_of_columns(left_out, new, stretch, labels, fold_cases, fold_counts, sums):
+    """Add the mean differences of columns new (n, m) to sums (C, C, m), as they are in a fold."""
+    n_cases, n_columns = new.shape
+    is_plain = True
+    for c in range(n_columns):
+        is_plain &= stretch[c] >= 0
+    for row in range(n_cases):
+        for group in range(fold_counts.shape[1]):
+            n_found = fold_counts[row, group]
+            if row == left_out or n_found == 0:
+                continue
+            a, share, mine = new[row], 1.0 / n_found, sums[labels[row], group]
+            for q in range(n_found):
+                b = new[fold_cases[row, group, q]]
+                if is_plain:
+                    for c in range(n_columns):
+                        mine[c] += share * abs(a[c] - b[c])
+                else:
+                    for c in range(n_columns):
+                        mine[c] += share * _difference(a[c], b[c], WITH_MISSING, 0.0)
+
+
+@compiled
+def _may_have_cut(values, labels, order, n_known, n_classes, logs, possible):
+    """Set possible (n,) to whether a cut could be worth it without each of the known cases.
+
+    Without a case of class k, the counts at a boundary lose one of class k on the left or on the
+    right. The largest gain over the boundaries is bounded from both sides of the case, and compared
+    with the least that the criterion could ask for.
+    """
+    n_boundaries = n_known - 1
+    whole = np.zeros(n_classes, np.int64)
+    for row in range(n_known):
+        whole[labels[order[row]]] += 1
+    lost_left = np.full((n_classes, n_known + 1), -np.inf)  # best boundary at or after a place
+    lost_right = np.full((n_classes, n_known + 1), -np.inf)  # best boundary before a place
+    left, right = np.zeros(n_classes, np.int64), whole.copy()
+    n_candidates = 0
+    for row in range(n_boundaries):
+        label = labels[order[row]]
+        left[label] += 1
+        right[label] -= 1
+        valid = values[order[row]] < values[order[row + 1]]
+        n_candidates += valid
+        on_left, on_right = 0.0, 0.0
+        for c in range(n_classes):
+            on_left += logs[left[c]]
+            on_right += logs[right[c]]
+        n_left, n_right = row + 1, n_known - row - 1
+        for k in range(n_classes):
+            lost_right[k, row + 1] = lost_right[k, row]
+            if not valid:
+                continue
+            if left[k]:
+                value = on_left - logs[left[k]] + logs[left[k] - 1] - logs[n_left - 1]
+                lost_left[k, row] = value + on_right - logs[n_right]
+            if right[k]:
+                value = on_right - logs[right[k]] + logs[right[k] - 1] - logs[n_right - 1]
+                lost_right[k, row + 1] = max(lost_right[k, row], value + on_left - logs[n_left])
+    for k in range(n_classes):
+        lost_right[k, n_known] = lost_right[k, n_known - 1]
+        for row in range(n_boundaries - 1, -1, -1):
+            lost_left[k, row] = max(lost_left[k, row], lost_left[k, row + 1])
+    worth = np.empty(n_classes)
+    for k in range(n_classes):
+        if whole[k] == 0:
+            continue
+        of_classes, kinds = 0.0, 0
+        for c in range(n_classes):
+            count = whole[c] - (c == k)
+            of_classes += logs[count]
+            kinds += count > 0
+        n_left = n_known - 1
+        entropy = (logs[n_left] - of_classes) / np.log(2.0)  # in bits, of all cases together
+        cost = np.log(max(n_candidates - 1, 1)) / np.log(2.0) + np.log(3.0**kinds - 2) / np.log(2.0)
+        cost -= kinds * entropy / max(n_left, 1)
+        worth[k] = (cost - entropy - 1e-6) * np.log(2.0)  # what the sum of n ln(n) must reach
+    for place in range(n_known):
+        k = labels[order[place]]
+        best = max(lost_left[k, place], lost_right[k, place])
+        possible[order[place]] = best >= worth[k]
+
+
+@compiled
+def uncertainty_without(columns, labels, order, n_known, nominal, n_classes, separate, logs, scores):
+    """Set scores (n, p) to the symmetric uncertainty of columns (p, n) without each of the cases."""
+    n_cases = len(labels)
+    possible, shorter = np.empty(n_cases, np.bool_), np.empty(n_cases, np.int64)
+    for column in range(len(columns)):
+        values, known = columns[column], n_known[column]
+        all_cuts = np.empty(0)
+        if nominal[column]:
+            all_cuts = cuts_of_categories(values)
+            possible[:] = True
+        elif known:
+            all_cuts = mdl_cut_points(values, labels, order[column], known, n_classes, logs, True)
+            _may_have_cut(values, labels, order[column], known, n_classes, logs, possible)
+        for case in range(n_cases):
+            missing = np.isnan(values[case])
+            n_left = known if missing else known - 1
+            has_missing = n_cases - 1 > n_left
+            scores[case, column] = 0.0
+            if n_left == 0:
+                continue
+            cuts = all_cuts
+            if not missing and not nominal[column]:
+                if possible[case]:
+                    n_kept = 0
+                    for place in range(known):
+                        shorter[n_kept] = order[column, place]
+                        n_kept += order[column, place] != case
+                    cuts = mdl_cut_points(values, labels, shorter, n_left, n_classes, logs, True)
+                else:
+                    cuts = np.empty(0)
+            if len(cuts) == 0 and not (separate and has_missing):
+                continue
+            table = counts_by_bin(values, labels, cuts, n_classes)
+            bin_ = len(cuts) + 1 if missing else bin_of(values[case], cuts)
+            table[bin_, labels[case]] -= 1
+            scores[case, column] = uncertainty_of_counts(table, n_left, separate)

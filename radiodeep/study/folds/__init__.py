@@ -1,0 +1,1 @@
+"""Estimator and rows -> fitted folds: splits, shared extraction and shared selection."""

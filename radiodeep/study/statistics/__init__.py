@@ -1,0 +1,1 @@
+"""Predictions -> numbers: AUC, calibration, comparison, agreement and stability."""

@@ -1,0 +1,285 @@
+"""Labels and scores in, AUC with DeLong's variance and an honest interval out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest, norm, rankdata
+from sklearn.metrics import roc_curve
+
+from radiodeep.exceptions import SingleClassError, StudyError
+
+TRAINING_SPREAD = 3.0  # how much of the variance between repeats the training sets add; see auc_of_repeats
+
+
+@dataclass(frozen=True)
+class ConfidenceInterval:
+    """Bounds of an estimate at a confidence level."""
+
+    low: float
+    high: float
+    level: float
+
+
+@dataclass(frozen=True)
+class AucEstimate:
+    """Area under the ROC curve with its uncertainty; `print` gives the sentence for the paper.
+
+    Attributes
+    ----------
+    auc : float
+    variance : float
+        DeLong's variance of the AUC; 0 at perfect separation.
+    confidence_interval : ConfidenceInterval
+    n_positive, n_negative : int
+    """
+
+    auc: float
+    variance: float
+    confidence_interval: ConfidenceInterval
+    n_positive: int
+    n_negative: int
+
+    def __str__(self):
+        interval = self.confidence_interval
+        return (
+            f"AUC {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}), "
+            f"n={self.n_positive + self.n_negative}"
+        )
+
+
+def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None):
+    """Estimate the AUC, its variance and an interval.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        Two classes.
+    y_score : array-like of shape (n,)
+        Higher means more likely positive; ties count one half. Two Series are matched by their index.
+    confidence_level : float, default=0.95
+    positive : optional
+        The positive class; the one that sorts last if not given.
+
+    Returns
+    -------
+    AucEstimate
+        The interval is DeLong's normal one, ended at 0 and 1. At an AUC of exactly 0 or 1 DeLong's
+        variance is 0 and says nothing: there the Clopper-Pearson bound for min(n_positive,
+        n_negative) independent pairs is given, all of them ordered alike.
+
+    Raises
+    ------
+    SingleClassError
+        There is one class only.
+    StudyError
+        Sizes differ, a score is not finite, or there are more than two classes.
+
+    References
+    ----------
+    DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837. Sun, Xu, IEEE Signal Processing
+    Letters 21 (2014) 1389, for its computation from midranks in O(n log n).
+
+    Examples
+    --------
+    >>> from radiodeep import auc_with_confidence
+    >>> print(auc_with_confidence([0, 0, 0, 1, 1, 1], [0.1, 0.4, 0.6, 0.5, 0.8, 0.9]))
+    AUC 0.89 (95% CI 0.58-1.00), n=6
+    >>> auc_with_confidence([1, 1], [0.2, 0.3])
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.SingleClassError: All 2 labels are 1. An AUC needs two classes.
+    """
+    if hasattr(y_true, "iloc") and hasattr(y_score, "iloc") and not y_true.index.equals(y_score.index):
+        if not (y_true.index.is_unique and set(y_true.index) == set(y_score.index)):
+            raise StudyError("Labels and scores name different cases. Give both the same index, or pass arrays.")
+        y_score = y_score.loc[y_true.index]
+    is_positive = positive_labels(y_true, positive)
+    aucs, covariance = delong_covariance(is_positive, np.asarray(y_score, dtype=float)[np.newaxis])
+    return _estimate(is_positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)
+
+
+def auc_of_repeats(y_true, y_scores, confidence_level=0.95):
+    """Estimate the mean AUC of repeated cross-validation, with an interval that knows of the training sets.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+    y_scores : array-like of shape (n_repeats, n)
+        Out-of-fold scores of at least two repeats.
+    confidence_level : float, default=0.95
+
+    Returns
+    -------
+    AucEstimate
+        Its variance is the mean of DeLong's over the repeats, which is that of the tested cases, plus
+        three times the variance of the AUC between the repeats, which stands for that of the training sets.
+
+    Notes
+    -----
+    DeLong's variance takes the model as given. Under cross-validation with selection inside the folds
+    the models differ as well, and since all repeats train on the same patients, their mean does not get
+    rid of it. The factor is measured, not derived: on random tables (n = 40 and 100, 500 to 4,000
+    columns, labels random, ReliefF or symmetric uncertainty, naive Bayes or logistic regression) this
+    nominal 95 % interval covers 0.5 in 95 to 96 % of the studies. With signal it covers the expected AUC in 87 to
+    97 % of them, in 80 to 86 % where a weak signal is spread over 1,000 columns, and in 81 to 89 % where patients
+    have several cases: it is too narrow there. DeLong's alone covers 64 to 92 %.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.study.statistics.auc import auc_of_repeats
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat([0, 1], 20)
+    >>> cases = y + rng.normal(size=40)
+    >>> print(auc_of_repeats(y, cases + 0.2 * rng.normal(size=(5, 40))))
+    AUC 0.86 (95% CI 0.74-0.99), n=40
+    """
+    positive = positive_labels(y_true)
+    aucs, covariance = zip(
+        *(delong_covariance(positive, np.asarray(scores, dtype=float)[np.newaxis]) for scores in y_scores), strict=True
+    )
+    aucs = np.concatenate(aucs)
+    between = float(aucs.var(ddof=1)) if len(aucs) > 1 else 0.0
+    variance = float(np.mean(covariance)) + TRAINING_SPREAD * between
+    return _estimate(positive, float(aucs.mean()), variance, confidence_level)
+
+
+def auc_of_pairs(wins, confidence_level=0.95):
+    """Estimate the AUC from pairs of cases of different classes, each scored by a model that saw neither.
+
+    Parameters
+    ----------
+    wins : array-like of shape (n_negative, n_positive)
+        1 where the case of the class that sorts last has the higher score, 0.5 for a tie.
+    confidence_level : float, default=0.95
+
+    Returns
+    -------
+    AucEstimate
+        Its variance is DeLong's, from the mean of each row and column.
+
+    References
+    ----------
+    Airola et al., An experimental comparison of cross-validation techniques for estimating the area
+    under the ROC curve, Computational Statistics & Data Analysis 55 (2011) 1828.
+    """
+    wins = np.asarray(wins, dtype=float)
+    aucs, covariance = covariance_of_pairs(wins[np.newaxis])
+    positive = np.repeat([False, True], wins.shape)
+    return _estimate(positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)
+
+
+def covariance_of_pairs(wins):
+    """Return the AUCs of several models and DeLong's covariance from their pairs (n_models, n_negative, n_positive)."""
+    _, n_negative, n_positive = wins.shape
+    covariance = _covariance(wins.mean(axis=1)) / n_positive + _covariance(wins.mean(axis=2)) / n_negative
+    return wins.mean(axis=(1, 2)), covariance
+
+
+def _estimate(positive, auc, variance, confidence_level):
+    if not 0 < confidence_level < 1:
+        raise StudyError(f"The 'confidence_level' parameter must lie between 0 and 1. Got {confidence_level!r}.")
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if auc in (0.0, 1.0):
+        bound = ((1 - confidence_level) / 2) ** (1 / min(n_positive, n_negative))
+        low, high = (bound, 1.0) if auc == 1.0 else (0.0, 1 - bound)
+    else:
+        half = norm.isf((1 - confidence_level) / 2) * np.sqrt(variance)
+        low, high = max(auc - half, 0.0), min(auc + half, 1.0)
+    interval = ConfidenceInterval(float(low), float(high), confidence_level)
+    return AucEstimate(auc, variance, interval, n_positive, n_negative)
+
+
+def accuracy_interval(n_right, n_cases, confidence_level=0.95):
+    """Return Wilson's interval of an accuracy as a ConfidenceInterval.
+
+    Examples
+    --------
+    >>> from radiodeep.study.statistics.auc import accuracy_interval
+    >>> interval = accuracy_interval(36, 40)
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.769, 0.96)
+    """
+    interval = binomtest(int(n_right), int(n_cases)).proportion_ci(confidence_level, method="wilson")
+    return ConfidenceInterval(float(interval.low), float(interval.high), confidence_level)
+
+
+def positive_labels(y_true, positive=None):
+    """Return which labels are of the positive class, by default the one that sorts last, as booleans.
+
+    Raises
+    ------
+    SingleClassError
+        There is one class only.
+    StudyError
+        There are more than two, or `positive` is none of them.
+    """
+    y_true = np.asarray(y_true)
+    classes = np.unique(y_true)
+    if len(classes) == 1:
+        raise SingleClassError(f"All {len(y_true)} labels are {classes[0]}. An AUC needs two classes.")
+    if len(classes) != 2:
+        raise StudyError(f"An AUC is defined for two classes. Got {len(classes)}.")
+    if positive is not None and positive not in classes.tolist():
+        raise StudyError(f"The 'positive' parameter must be one of the labels, {classes.tolist()}. Got {positive!r}.")
+    return y_true == (classes[1] if positive is None else positive)
+
+
+def mean_roc(positive, scores):
+    """Return the ROC curve averaged vertically over repeats; the area below it is the mean of their AUCs.
+
+    Parameters
+    ----------
+    positive : bool ndarray of shape (n_cases,)
+    scores : ndarray of shape (n_repeats, n_cases)
+
+    Returns
+    -------
+    false_rate, true_rate : ndarray
+        Corners of the curve. All repeats have theirs at multiples of 1 / n_negative, where a curve may rise
+        vertically, so that each of these places comes twice: before and after the rise.
+    """
+    places = np.arange(int((~positive).sum()) + 1) / int((~positive).sum())
+    below, above = np.zeros((2, len(places)))
+    for score in scores:
+        false_rate, true_rate, _ = roc_curve(positive, score, drop_intermediate=False)
+        starts, ends = (np.searchsorted(false_rate, places, side=side) for side in ("left", "right"))
+        interpolated = np.interp(places, false_rate, true_rate)
+        is_corner = ends > starts
+        below += np.where(is_corner, true_rate[np.minimum(starts, len(true_rate) - 1)], interpolated)
+        above += np.where(is_corner, true_rate[ends - 1], interpolated)
+    return np.repeat(places, 2), np.column_stack([below, above]).ravel() / len(scores)
+
+
+def delong_covariance(positive, scores):
+    """Return the AUCs of several score vectors on the same cases, and DeLong's covariance of them.
+
+    Parameters
+    ----------
+    positive : bool ndarray of shape (n_cases,)
+    scores : ndarray of shape (n_models, n_cases)
+
+    Returns
+    -------
+    aucs : ndarray of shape (n_models,)
+    covariance : ndarray of shape (n_models, n_models)
+    """
+    if scores.shape[1:] != positive.shape:
+        raise StudyError(
+            f"There are {len(positive)} labels and {scores.shape[-1]} scores. Expected one score per label."
+        )
+    if not np.isfinite(scores).all():
+        raise StudyError(f"{int((~np.isfinite(scores)).sum())} scores are NaN or infinite. Leave those cases out.")
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    among_all = rankdata(scores, axis=1)
+    # The part of the other class that each case is ranked above, ties counting one half.
+    beaten = (among_all[:, positive] - rankdata(scores[:, positive], axis=1)) / n_negative
+    beating = 1 - (among_all[:, ~positive] - rankdata(scores[:, ~positive], axis=1)) / n_positive
+    covariance = _covariance(beaten) / n_positive + _covariance(beating) / n_negative
+    return beaten.mean(axis=1), covariance
+
+
+def _covariance(components):
+    if components.shape[1] < 2:  # one case of a class: nothing is known of its spread
+        return np.zeros((len(components), len(components)))
+    return np.atleast_2d(np.cov(components))
