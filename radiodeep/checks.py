@@ -1,11 +1,15 @@
-"""What a user passes to `fit` goes in; a checked table, class numbers and nominal columns come out."""
+"""Settings and what they may be go in; errors in one wording come out."""
 
+import difflib
+from collections.abc import Collection, Hashable
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
 from radiodeep.exceptions import InputError, SingleClassError
+
+_OF_OWNER = object()
 
 
 def checked_table(estimator, X, y, way_out="cut it into classes first, e.g. y > np.median(y)"):
@@ -77,20 +81,139 @@ def nominal_mask(estimator, nominal_features):
     return mask
 
 
-def is_count(value, least):
-    """Return whether a value is an int of at least `least`, and not a bool."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+def invalid(owner, parameter, allowed, value, way_out="", error=InputError):
+    """Return the error for a setting out of range, to be raised by the caller.
+
+    Parameters
+    ----------
+    owner : object
+        An estimator, a class, a function or a name: whose parameter it is.
+    parameter : str
+    allowed : str
+        What the parameter must be, e.g. "a float > 0".
+    value : object
+        What it was.
+    way_out : str, default=""
+        A further sentence on what to do, or what `did_you_mean` returns.
+    error : type, default=InputError
+
+    Returns
+    -------
+    Exception
+
+    Examples
+    --------
+    >>> from radiodeep.checks import invalid
+    >>> print(invalid("RadiomicsExtractor", "bin_width", "a float > 0", 0))
+    The 'bin_width' parameter of RadiomicsExtractor must be a float > 0. Got 0 instead.
+    """
+    name = owner if isinstance(owner, str) else getattr(owner, "__name__", type(owner).__name__)
+    sentence = f"The '{parameter}' parameter of {name} must be {allowed}. Got {value!r:.500} instead."
+    return error(f"{sentence} {way_out.strip()}".rstrip())
+
+
+def require(fulfilled, owner, parameter, allowed, value=_OF_OWNER, way_out="", error=InputError):
+    """Raise the error of `invalid` unless a condition is fulfilled; the value is the owner's attribute by default."""
+    if not fulfilled:
+        raise invalid(
+            owner, parameter, allowed, getattr(owner, parameter) if value is _OF_OWNER else value, way_out, error
+        )
+
+
+def require_option(value, options, owner, parameter, error=InputError):
+    """Raise an error that lists the options, with the nearest one, unless a value is one of them.
+
+    Parameters
+    ----------
+    value : object
+    options : sequence of str or None
+    owner, parameter, error
+        As in `invalid`.
+
+    Examples
+    --------
+    >>> from radiodeep.checks import require_option
+    >>> require_option("reigon", ("image", "region"), "RadiomicsExtractor", "normalize_over")
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.InputError: The 'normalize_over' parameter of RadiomicsExtractor must be one of image, region...
+    """
+    if not is_option(value, options):
+        raise invalid(owner, parameter, in_words(options), value, did_you_mean(value, options), error)
+
+
+def in_words(options):
+    """Return "one of a, b", or "None or one of a, b" if None is among the options."""
+    names = ", ".join(str(option) for option in options if option is not None)
+    return f"None or one of {names}" if None in tuple(options) else f"one of {names}"
+
+
+def did_you_mean(value, options, n=1):
+    """Return " Did you mean 'x'?" for a misspelt option, or for each misspelt one of a collection; else "".
+
+    Parameters
+    ----------
+    value : object
+        What a parameter got; upper and lower case do not matter.
+    options : iterable of str or None
+    n : int, default=1
+        The largest number of options named for each value.
+    """
+    by_lower_case = {option.casefold(): option for option in options if isinstance(option, str)}
+    if not isinstance(value, Collection):
+        return ""
+    misspelt = [value] if isinstance(value, str) else [name for name in value if name not in by_lower_case.values()]
+    near = [difflib.get_close_matches(str(name).casefold(), by_lower_case, n) for name in misspelt]
+    names = [repr(by_lower_case[name]) for names in near for name in names]
+    return f" Did you mean {', '.join(names)}?" if names else ""
+
+
+def is_option(value, options):
+    """Return whether a value is one of the options; arrays and lists never are."""
+    return isinstance(value, Hashable) and value in tuple(options)
+
+
+def is_flag(value):
+    """Return whether a value is True or False, of Python or numpy."""
+    return isinstance(value, bool | np.bool_)
+
+
+def is_count(value, least=0, most=None):
+    """Return whether a value is an int, and not a bool, of at least `least` and at most `most`."""
+    is_int = isinstance(value, Integral) and not isinstance(value, bool)
+    return is_int and value >= least and (most is None or value <= most)
 
 
 def is_number(value):
-    """Return whether a value is a real number (not NaN), and not a bool."""
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_) and value == value
+    """Return whether a value is a real number (infinite perhaps, but not NaN), and not a bool."""
+    return isinstance(value, Real) and not is_flag(value) and bool(value == value)
 
 
-def require(fulfilled, estimator, parameter, allowed):
-    """Raise an InputError that names parameter, estimator, what is allowed and what came."""
-    if not fulfilled:
-        raise InputError(
-            f"The '{parameter}' parameter of {type(estimator).__name__} must be {allowed}. "
-            f"Got {getattr(estimator, parameter)!r} instead."
-        )
+def is_finite(value):
+    """Return whether a value is a finite real number, and not a bool."""
+    return is_number(value) and bool(abs(value) < np.inf)
+
+
+def is_positive(value):
+    """Return whether a value is a finite number > 0."""
+    return is_finite(value) and bool(value > 0)
+
+
+def is_non_negative(value):
+    """Return whether a value is a finite number >= 0."""
+    return is_finite(value) and bool(value >= 0)
+
+
+def is_fraction(value):
+    """Return whether a value is a number >= 0 and < 1."""
+    return is_number(value) and bool(0 <= value < 1)
+
+
+def is_probability(value):
+    """Return whether a value is a number > 0 and < 1, as a confidence level must be."""
+    return is_fraction(value) and bool(value > 0)
+
+
+def is_sequence(value):
+    """Return whether a value is a list, tuple or array of at least one entry."""
+    return isinstance(value, list | tuple | np.ndarray) and len(value) > 0
