@@ -133,10 +133,10 @@ def require_option(value, options, owner, parameter, error=InputError):
     Examples
     --------
     >>> from radiodeep.checks import require_option
-    >>> require_option("reigon", ("image", "region"), "RadiomicsExtractor", "normalize_over")
+    >>> require_option("conrer", ("corner", "region"), "resample", "grid")
     Traceback (most recent call last):
     ...
-    radiodeep.exceptions.InputError: The 'normalize_over' parameter of RadiomicsExtractor must be one of image, region...
+    radiodeep.exceptions.InputError: The 'grid' parameter of resample must be one of corner, region. Got 'conrer'...
     """
     if not is_option(value, options):
         raise invalid(owner, parameter, in_words(options), value, did_you_mean(value, options), error)
