@@ -12,6 +12,7 @@ import skops.io
 
 from radiodeep.exceptions import ModelError, RadiodeepError, UntrustedModelError
 from radiodeep.model_parts import check_compiled_parts
+from radiodeep.persistence.moved import load_joblib, with_present_names
 
 _METADATA = "radiodeep.json"
 _EXTRAS = "radiodeep/"
@@ -103,7 +104,8 @@ def read_skops(path):
 
     def build():
         with named_damage(path.name):
-            model = skops.io.load(path, trusted=_refuse_untrusted(path, path.name, "is refused: it"))
+            file = with_present_names(path)
+            model = skops.io.load(file, trusted=_refuse_untrusted(file, path.name, "is refused: it"))
             check_compiled_parts(model, path.name)
             return model
 
@@ -120,8 +122,8 @@ def write_joblib(model, metadata, extras, part):
 
 def read_joblib(path):
     """Return the `Container` of a .joblib file that is trusted."""
-    with named_damage(path.name):
-        content = joblib.load(path)
+    with named_damage(path.name), path.open("rb") as file:
+        content = load_joblib(file)
         if not isinstance(content, dict) or "metadata" not in content:
             raise ModelError(f"'{path.name}' was not written by save_model.")
         metadata = _checked_metadata(content["metadata"])
@@ -132,7 +134,7 @@ def read_joblib(path):
 
     def build():
         with named_damage(path.name):
-            return joblib.load(io.BytesIO(content["pickled"]))
+            return load_joblib(io.BytesIO(content["pickled"]))
 
     return Container(metadata, content["extras"], build)
 
@@ -168,7 +170,8 @@ def _checked_metadata(metadata):
 
 
 def _refuse_untrusted(file, name, verb):
-    untrusted = set(skops.io.get_untrusted_types(file=file))
+    schema = {"data": file.getvalue()} if isinstance(file, io.BytesIO) else {"file": file}
+    untrusted = set(skops.io.get_untrusted_types(**schema))
     unknown = sorted(untrusted - TRUSTED_TYPES)
     if unknown:
         raise UntrustedModelError(
