@@ -20,7 +20,7 @@ from radiodeep.imaging.network_view import NetworkView
 from radiodeep.imaging.planes import SLICES, window_rules
 from radiodeep.models.examples import auxiliary_targets, network_images, validation_cases
 from radiodeep.networks.architectures.registry import build_network, input_specification
-from radiodeep.networks.inference.engines import PRECISIONS, chosen_device, chosen_precision, threads
+from radiodeep.networks.devices import PRECISIONS, chosen_device, chosen_precision, torch_threads
 from radiodeep.networks.training.augmentation import (
     Augmentation,
     OwnRangeAugmentation,
@@ -191,7 +191,7 @@ class NetworkEstimator(BaseEstimator):
         file = f"{self.architecture}-{seed}-{{training}}.safetensors"
         checkpoint = None if self.checkpoint_dir is None else Path(self.checkpoint_dir) / file
         parts = [whole[one] for one in (~held_out, held_out)]
-        with threads(self.n_threads):
+        with torch_threads(self.n_threads):
             fitted = fit_network(
                 network,
                 parts[0],
@@ -221,8 +221,11 @@ class NetworkEstimator(BaseEstimator):
 
     def _network(self):
         """Return a new network; one output is enough for two classes, not for two numbers."""
-        n_channels, one_for_two = input_specification(self.architecture).channels, isinstance(self, ClassifierMixin)
-        return build_network(self.architecture, n_channels, self.n_networks_outputs_, one_for_two=one_for_two)
+        n_channels = input_specification(self.architecture).channels
+        is_classifier = isinstance(self, ClassifierMixin)
+        return build_network(
+            self.architecture, n_channels, self.n_networks_outputs_, single_logit_for_binary=is_classifier
+        )
 
     def _fraction(self):
         return 0.0 if self.n_snapshots else self.validation_fraction
@@ -238,7 +241,7 @@ class NetworkEstimator(BaseEstimator):
             network = moved(self._network(), device)
         normalize = self._specification().normalize
         images, found = images.to(device), []
-        with threads(self.n_threads):
+        with torch_threads(self.n_threads):
             for state in self.networks_:
                 network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
 

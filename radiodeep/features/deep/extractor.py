@@ -28,8 +28,8 @@ from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.intensity import scale_to_unit
 from radiodeep.imaging.network_view import suitable, warn_of_one_intensity
 from radiodeep.networks.architectures.registry import input_specification
+from radiodeep.networks.devices import chosen_device, chosen_precision, torch_threads
 from radiodeep.networks.inference.activations import feature_gradients, forward_features
-from radiodeep.networks.inference.engines import chosen_device, chosen_precision, threads
 from radiodeep.networks.training.losses import numbered_classes
 
 _BATCH, _CUBES = 32, 2  # images, cubes at a time
@@ -388,7 +388,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         specification = plain_network(self.network, self.weights, self.seed).specification
         self.normalization_ = np.array([specification.mean, specification.std])
         images = list(read_ahead(replace(view_of(self), n_boxes=1).images, listed))  # more are for steady features
-        with threads(self.n_threads):
+        with torch_threads(self.n_threads):
             return tuned_state(
                 self.fine_tune,
                 self.network,
@@ -415,7 +415,7 @@ class DeepFeatureExtractor(StatelessExtractor):
     def _values(self, loaded, images):
         """Return the features of images, float32 (n_images, n_features)."""
         layer, activation, _ = computed_features(self)
-        with threads(self.n_threads):
+        with torch_threads(self.n_threads):
             return forward_features(
                 loaded.network,
                 self._on_channels(images, loaded.specification),

@@ -13,8 +13,9 @@ from radiodeep.imaging.intensity import is_intensity_range
 from radiodeep.imaging.network_view import NetworkView, suitable
 from radiodeep.imaging.planes import SLICES, window_rules
 from radiodeep.networks.architectures.registry import input_specification
+from radiodeep.networks.devices import PRECISIONS
 from radiodeep.networks.inference.activations import POOLS
-from radiodeep.networks.inference.engines import BACKENDS, PRECISIONS
+from radiodeep.networks.inference.engines import BACKENDS
 
 CHANNELS = ("all", "red", "green", "blue")
 ACTIVATIONS = ("auto", "post", "pre")

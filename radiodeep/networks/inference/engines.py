@@ -1,7 +1,6 @@
 """A network goes in; the same network, quicker at looking at images and unable to learn, comes out."""
 
 import copy
-from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -9,60 +8,13 @@ from torch.nn import functional
 
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.registry import first_channels
+from radiodeep.networks.devices import chosen_precision
 from radiodeep.networks.inference.activations import forward_features, pooled_features
 from radiodeep.networks.inference.fusion import Pooled, PooledGraph
 from radiodeep.networks.inference.openvino import OpenvinoNetwork, import_openvino
 
-PRECISIONS = ("float32", "bfloat16", "auto")
 BACKENDS = ("torch", "openvino")
 _TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 0.05}  # of the largest feature
-
-
-def chosen_precision(precision, device="cpu"):
-    """Return "float32" or "bfloat16"; "auto" takes the second where the processor computes in it.
-
-    Raises
-    ------
-    InputError
-        Another word.
-    """
-    if precision not in PRECISIONS:
-        raise InputError(f"The precision must be one of {', '.join(PRECISIONS)}. Got {precision!r} instead.")
-    if precision != "auto":
-        return precision
-    if torch.device(device).type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
-
-
-def chosen_device(device):
-    """Return the torch device of a name; "auto" takes a GPU where there is one.
-
-    Raises
-    ------
-    InputError
-        The name is none that torch knows, or there is no such device here.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise InputError(f"The device must be 'auto', 'cpu' or one of torch, e.g. 'cuda:0'. Got {device!r}.") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"Torch finds no GPU for device={device!r}. Take device='auto' or 'cpu'.")
-    return chosen
-
-
-@contextmanager
-def threads(n_threads):
-    """Let torch use that many threads of the processor for a while; None for as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(int(n_threads or before))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def prepared(network, precision="float32", device="cpu", fold=True, backend="torch"):

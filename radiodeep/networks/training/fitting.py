@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from radiodeep.exceptions import InputError, RadiodeepWarning, TrainingError
-from radiodeep.networks.inference.engines import chosen_device, chosen_precision
+from radiodeep.networks.devices import chosen_device, chosen_precision
 from radiodeep.networks.training.checkpoints import Checkpoint, TrainingState
 from radiodeep.networks.weights.files import hash_of_state
 from radiodeep.progress import with_progress

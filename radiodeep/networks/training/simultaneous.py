@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from radiodeep.exceptions import InputError
-from radiodeep.networks.inference.engines import chosen_precision
+from radiodeep.networks.devices import chosen_precision
 
 OPTIMIZERS = {"rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 METHODS = ("auto", "threads", "stacked")

@@ -12,7 +12,7 @@ from torch.nn import functional
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.registry import build_network, input_specification
 from radiodeep.networks.inference.activations import forward_features
-from radiodeep.networks.inference.engines import chosen_device, chosen_precision, prepared
+from radiodeep.networks.inference.engines import prepared
 from radiodeep.networks.inference.fusion import PackedConvolution, PooledGraph
 
 
@@ -236,15 +236,3 @@ def test_it_cannot_learn_and_works_in_evaluation_mode():
     quick = prepared(network.train())
     assert not any(weights.requires_grad for weights in quick.parameters())
     assert not any(module.training for module in quick.modules())
-
-
-def test_words_that_mean_nothing_are_refused():
-    with pytest.raises(InputError, match="float32, bfloat16, auto. Got 'half'"):
-        chosen_precision("half")
-    with pytest.raises(InputError, match="device must be 'auto', 'cpu' or one of torch"):
-        chosen_device("abacus")
-    if not torch.cuda.is_available():
-        with pytest.raises(InputError, match="Torch finds no GPU for device='cuda:0'"):
-            chosen_device("cuda:0")
-    assert chosen_precision("float32") == "float32"
-    assert chosen_precision("auto") in ("float32", "bfloat16")
