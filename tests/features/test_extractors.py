@@ -125,7 +125,7 @@ def test_resampling_inside_the_extractor_is_resampling_before():
 
 
 def test_no_network_without_weights():
-    with pytest.raises(WeightsError, match="No weights of 'resnet18' come with the package"):
+    with pytest.raises(WeightsError, match="no packaged weights of 'resnet18'"):
         DeepFeatureExtractor("resnet18").fit(COHORT)
     with pytest.raises(WeightsError, match="seed"):
         DeepFeatureExtractor("resnet18", weights="random").fit(COHORT)

@@ -1,4 +1,4 @@
-"""Cubes in, one logit out: a small network for lesions in three dimensions. It is our own, of no study."""
+"""Cubes -> one logit: a small network for lesions in three dimensions, of no published study."""
 
 import torch
 from torch import nn
@@ -11,17 +11,18 @@ SMALLEST = 8
 class Arch3d(nn.Module):
     """Three convolutions of 3 x 3 x 3, each pooled by two; then mean and maximum of each map. 69,793 weights.
 
-    Mean and maximum take a cube of any size, and no full layer is there to learn where in the cube the lesion lies.
+    Pooling by mean and maximum accepts cubes of any size and keeps the network from learning where in the cube a
+    lesion lies.
 
     Parameters
     ----------
     in_channels : int, default=1
     n_outputs : int, default=1
-        0 leaves the last layer out.
+        0 omits the last layer.
 
     Notes
     -----
-    (n, in_channels, depth, height, width), made for 32 x 32 x 32 -> (n, n_outputs); `forward_features` gives
+    (n, in_channels, depth, height, width), made for 32 x 32 x 32 -> (n, n_outputs); `forward_features` returns
     (n, 128).
     """
 
@@ -32,7 +33,7 @@ class Arch3d(nn.Module):
         super().__init__()
         layers = []
         for inner, outer in zip((in_channels, *self.WIDTHS[:-1]), self.WIDTHS, strict=True):
-            # pooled before the rectifier, which is monotone
+            # pooling commutes with the monotone rectifier and is cheaper first
             layers += [nn.Conv3d(inner, outer, 3, padding=1), nn.MaxPool3d(2), nn.LeakyReLU(0.01)]
         self.layers = nn.Sequential(*layers)
         self.dropout = nn.Dropout(0.25)

@@ -1,25 +1,25 @@
-"""224 x 224 colour images in, 4096 features or class scores out: the networks of the first deep-feature studies."""
+"""Colour images of 224 x 224 pixels -> 4096 features or class scores: the networks of Chatfield et al."""
 
 from torch import fx, nn
 
 from radiodeep.exceptions import InputError
 
 
-@fx.wrap  # or its question would bar the way to those who trace the network
-def _of_its_size(images, name):
+@fx.wrap  # symbolic tracing cannot follow a condition on the shape
+def _require_size(images, name):
     if images.shape[-2:] != (224, 224):
         raise InputError(
-            f"{name} takes images of 224 x 224 pixels. Got {images.shape[-2]} x {images.shape[-1]} instead; "
-            "resize the window (of any size) to 224 first."
+            f"{name} takes images of 224 x 224 pixels. Got {images.shape[-2]} x {images.shape[-1]} instead. "
+            "Resize them to 224 x 224 first."
         )
     return images
 
 
 class _ChatfieldNetwork(nn.Module):
-    """Five convolutions and three full layers; each layer has its name of the paper.
+    """Five convolutions and three dense layers, named as in the paper.
 
-    The module `fc7` gives the values before the rectifier and `relu7` those after it. No rectifier works in place, so
-    both stay as they were.
+    Module `fc7` returns layer 7 before the rectifier and `relu7` after it. No rectifier works in place, so that both
+    can be read.
     """
 
     classifier_name = "fc8"
@@ -30,10 +30,10 @@ class _ChatfieldNetwork(nn.Module):
         first, second, last = widths
 
         def normalization(used=True):
-            # MatConvNet's alpha is not divided by the number of channels; torch's is, hence 5 x 1e-4.
+            # torch divides alpha by the number of channels (5) and MatConvNet does not, hence 5 x 1e-4.
             return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0) if used else nn.Identity()
 
-        # The originals pad a pooling at its end where its windows do not fill the map, which is what ceil_mode does.
+        # MatConvNet pads the end of a map that pooling windows do not tile, as ceil_mode does.
         pool1, pool2, pool5 = (nn.MaxPool2d(size, stride, ceil_mode=True) for size, stride in pools)
         self.conv1, self.relu1 = nn.Conv2d(in_channels, first, **conv1), nn.ReLU()
         self.norm1, self.pool1 = normalization(), pool1
@@ -49,7 +49,7 @@ class _ChatfieldNetwork(nn.Module):
 
     def forward_features(self, images):
         """Return layer 7 after its rectifier, shape (n, 4096)."""
-        maps = self.pool1(self.norm1(self.relu1(self.conv1(_of_its_size(images, self.name)))))
+        maps = self.pool1(self.norm1(self.relu1(self.conv1(_require_size(images, self.name)))))
         maps = self.pool2(self.norm2(self.relu2(self.conv2(maps))))
         maps = self.relu4(self.conv4(self.relu3(self.conv3(maps))))
         maps = self.pool5(self.relu5(self.conv5(maps)))
@@ -60,22 +60,22 @@ class _ChatfieldNetwork(nn.Module):
 
 
 class CnnF(_ChatfieldNetwork):
-    """CNN-F, also called VGG-F, "fast": 60,834,536 weights for 1000 classes.
+    """CNN-F (VGG-F, "fast"): 60,834,536 weights for 1000 classes.
 
     Parameters
     ----------
     in_channels : int, default=3
     n_classes : int, default=1000
-        0 leaves `fc8` out.
+        0 omits `fc8`.
 
     Notes
     -----
-    (n, in_channels, 224, 224) -> (n, n_classes), by way of maps of 54, 27, 27, 13, 13 and 6 pixels.
+    (n, in_channels, 224, 224) -> (n, n_classes), through maps of 54, 27, 27, 13, 13 and 6 pixels.
 
     Raises
     ------
     InputError
-        The images are not 224 x 224, which `fc6` needs.
+        If the images are not 224 x 224, which `fc6` needs.
 
     References
     ----------
@@ -90,7 +90,7 @@ class CnnF(_ChatfieldNetwork):
 
 
 class CnnM(_ChatfieldNetwork):
-    """CNN-M or VGG-M, "medium": as `CnnF`, with 96, 256 and 512 maps of 109, 54, 26, 13, 13 and 6 pixels."""
+    """CNN-M (VGG-M, "medium"): like `CnnF` with 96, 256 and 512 maps of 109, 54, 26, 13, 13 and 6 pixels."""
 
     name = "cnn_m"
 
@@ -100,10 +100,10 @@ class CnnM(_ChatfieldNetwork):
 
 
 class CnnS(_ChatfieldNetwork):
-    """CNN-S or VGG-S, "slow": as `CnnF`, with 96, 256 and 512 maps of 109, 37, 33, 17, 17 and 6 pixels.
+    """CNN-S (VGG-S, "slow"): like `CnnF` with 96, 256 and 512 maps of 109, 37, 33, 17, 17 and 6 pixels.
 
-    Only its first convolution is followed by a normalisation. The second is not padded, as in the published weights;
-    the paper's table, which pads it by one pixel, would give 35 and 18 pixels.
+    Only the first convolution is followed by normalization. The second has no padding, as in the published weights;
+    the padding of one pixel in the paper's table would lead to 35 and 18 pixels.
     """
 
     name = "cnn_s"

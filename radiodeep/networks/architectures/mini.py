@@ -1,25 +1,25 @@
-"""64 x 64 grey images in, 128 features out: the small residual network whose weights come with the package."""
+"""Grey images of 64 x 64 pixels -> 128 features: the residual network whose weights come with the package."""
 
 import torch
 from torch import nn
 
 
 class Mini(nn.Module):
-    """A residual network of about 900,000 weights whose features are a learned mixture of means at three depths.
+    """Residual network of about 900,000 weights that mixes average-pooled maps of three depths.
 
-    Other sizes than 64 x 64 are accepted, since every layer is convolutional up to the means.
+    It accepts other sizes than 64 x 64, since all layers before the pooling are convolutions.
 
     Parameters
     ----------
     in_channels : int, default=1
     n_outputs : int, default=40
-        0 leaves the last layer out.
+        0 omits the last layer.
 
     Notes
     -----
-    (n, in_channels, 64, 64) -> (n, n_outputs); `forward_features` gives (n, 128). The means of 64 maps of 16 x 16,
-    128 of 8 x 8 and 192 of 4 x 4 meet in one full layer, so that fine texture reaches the features beside the
-    outline. Those means themselves are the layer "means", shape (n, 384).
+    (n, in_channels, 64, 64) -> (n, n_outputs); `forward_features` returns (n, 128). One dense layer takes the means of
+    64 maps of 16 x 16, 128 maps of 8 x 8 and 192 maps of 4 x 4 pixels, so that features carry fine texture as well as
+    the outline. The means themselves are the layer "means", shape (n, 384).
     """
 
     WIDTHS = (32, 64, 128, 192)
@@ -54,7 +54,7 @@ class Mini(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside a short cut; half the size, `outer` channels."""
+    """Residual block of two convolutions that halves the size and returns `outer` channels."""
 
     def __init__(self, inner, outer):
         super().__init__()

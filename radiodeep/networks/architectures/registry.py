@@ -1,11 +1,11 @@
-"""A name goes in; a `torch.nn.Module` comes out, and a description of the images that it wants."""
+"""Network name -> `torch.nn.Module` and the description of its input."""
 
-import difflib
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
+from radiodeep.checks import did_you_mean, invalid, is_count
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.arch3d import Arch3d
 from radiodeep.networks.architectures.cnn_f import CnnF, CnnM, CnnS
@@ -18,33 +18,33 @@ from radiodeep.networks.architectures.volumetric import VolumetricResNet
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """The images that a network was made for.
+    """What a network expects as input.
 
     Attributes
     ----------
     size : int
-        Side of its square or cubic input in pixels.
+        Side of the square or cubic input in pixels.
     channels : int
     mean, std : tuple of float, one per channel
-        `(image - mean) / std` is what the network wants of an image whose intensities lie in 0..1; a network for
-        cubes with a `spacing_mm` wants it of the image's own intensities, for example in HU.
+        The network expects `(image - mean) / std` of images scaled to 0..1. Networks with `spacing_mm` expect it of
+        unscaled intensities, for example HU.
     layer : str or None
-        The layer whose values are its customary features; None is the pooled layer before the classifier.
+        The layer that published studies take features from; None for the pooled layer before the classifier.
     fixed_size : bool
-        The network refuses every other size.
+        Whether the network accepts no other size.
     dimensions : {2, 3}
-        Of its images.
+        Number of spatial dimensions.
     spacing_mm : float or None
-        Distance of a cube's voxels along every axis; None where that is left to the user.
+        Voxel spacing of a cube along every axis; None if the user chooses it.
     lowest : float or None
-        Intensities below are raised to it first.
+        Lower intensities are clipped to this value before normalization.
     standardize : bool
-        Each image for itself is brought to a mean of 0 and a standard deviation of 1 first.
+        Whether each image is standardized to mean 0 and standard deviation 1 before normalization.
     sequence : bool
-        All slices of a lesion are one example, (n, length, channels, height, width), with NaN in the slices that a
-        lesion has fewer than the longest.
+        Whether one example holds all slices of a lesion: (n, length, channels, height, width), padded with slices of
+        NaN.
     last_activation : str or None
-        The activation function that its pooled features have gone through, where features before it can be asked for.
+        Name of the activation module before the pooled features, if features before it are available.
     """
 
     size: int
@@ -68,12 +68,12 @@ class NetworkInput:
         return self.normalize(self.on_channels(planes))
 
     def on_channels(self, planes):
-        """Bring grey or colour images to the channels of the network, not to its scale.
+        """Repeat grey images for each channel of the network; intensities stay as they are.
 
         Parameters
         ----------
         planes : float32 ndarray of shape (n, 1, height, width) or (n, channels, height, width)
-            One plane goes to every channel and stays one in memory. Cubes have shape (n, 1, z, y, x).
+            A single plane is expanded to all channels without a copy. Cubes have shape (n, 1, z, y, x).
 
         Returns
         -------
@@ -82,7 +82,7 @@ class NetworkInput:
         Raises
         ------
         InputError
-            The number of planes is another.
+            If the number of planes is neither 1 nor the number of channels.
         """
         images = torch.from_numpy(planes)
         if images.ndim != self.dimensions + 2 or images.shape[1] not in (1, self.channels):
@@ -90,12 +90,13 @@ class NetworkInput:
         return images.expand(-1, self.channels, *images.shape[2:])
 
     def normalize(self, images):
-        """Bring images of 0..1, or cubes with their own intensities, to the scale of the network.
+        """Apply the normalization that the network was trained with.
 
         Parameters
         ----------
-        images : float tensor of shape (n, channels, height, width), or (n, channels, z, y, x)
-            Of a network for sequences (n, length, channels, height, width), too.
+        images : float tensor of shape (n, channels, height, width), (n, channels, z, y, x) or, for networks of
+            slice sequences, (n, length, channels, height, width)
+            Scaled to 0..1, or in their own units if the network has a `spacing_mm`.
 
         Returns
         -------
@@ -104,7 +105,7 @@ class NetworkInput:
         Raises
         ------
         InputError
-            The number of channels is another.
+            If the number of channels or dimensions differs.
         """
         if self.sequence and images.ndim == 5:
             return self.normalize(images.flatten(0, 1)).unflatten(0, images.shape[:2])
@@ -122,18 +123,18 @@ class NetworkInput:
         if self.standardize:
             space = tuple(range(1, images.ndim))
             deviation = images.std(dim=space, correction=0, keepdim=True)
-            # An image of one intensity becomes zeros.
+            # An image with a single intensity becomes all zeros.
             images = (images - images.mean(dim=space, keepdim=True)) / deviation.where(deviation > 0, 1)
         mean, std = (images.new_tensor(values).view(1, -1, *[1] * self.dimensions) for values in (self.mean, self.std))
         return (images - mean) / std
 
     @property
     def own_units(self):
-        """Whether images keep the intensities of the scanner, such as HU, until they are normalised."""
+        """Whether images keep the units of the scanner, such as HU, until normalization."""
         return self.spacing_mm is not None
 
     def with_normalization(self, values):
-        """Return the description with other `mean` and `std`, the two rows of an array (2, channels)."""
+        """Return a copy with other `mean` and `std`, given as the rows of an array of shape (2, channels)."""
         mean, std = (tuple(map(float, row)) for row in values)
         return replace(self, mean=mean, std=std)
 
@@ -141,9 +142,9 @@ class NetworkInput:
 _STUDY_INPUT = NetworkInput(100, 3, (0.0,) * 3, (1.0,) * 3, fixed_size=True)
 _SLICES_INPUT = replace(_STUDY_INPUT, sequence=True)
 _DIGIT_INPUT = NetworkInput(28, 1, (0.0,), (1.0,), fixed_size=True)
-# CNN-F, -M and -S were trained on 0..255 minus the mean colour, without division.
+# CNN-F, CNN-M and CNN-S were trained on intensities 0..255 minus the mean colour, without division.
 _CHATFIELD_INPUT = NetworkInput(224, 3, (122.80 / 255, 114.89 / 255, 101.57 / 255), (1 / 255,) * 3, "fc7", True)
-# MedicalNet saw whole images of every spacing, resized and standardised; size and spacing are a choice for lesions.
+# MedicalNet was trained on resized, standardized whole volumes; this size and spacing are our choice for lesions.
 _MEDICALNET_INPUT = NetworkInput(64, 1, (0.0,), (1.0,), dimensions=3, spacing_mm=1.0, standardize=True)
 _FCIB_INPUT = NetworkInput(50, 1, (-1024.0,), (3072.0,), dimensions=3, spacing_mm=1.0, lowest=-1024.0)
 _FCIB = {"bottleneck": True, "width": 128, "shortcut_bias": True, "dilated": False}
@@ -170,54 +171,54 @@ _OWN = {
     "medicalnet_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), bottleneck=True), _MEDICALNET_INPUT),
     "fcib_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), **_FCIB), _FCIB_INPUT),
 }
-_ONE_FOR_TWO = tuple(name for name in _OWN if name.startswith("arch"))
+_SINGLE_LOGIT = tuple(name for name in _OWN if name.startswith("arch"))
 
 
-def build_network(name, in_channels=3, n_classes=2, image_size=None, *, one_for_two=True):
-    """Build a network by name, with random weights as its modules draw them.
+def build_network(name, in_channels=3, n_classes=2, image_size=None, *, single_logit_for_binary=True):
+    """Build a network by name, with freshly initialized weights.
 
     Parameters
     ----------
     name : str
-        One of these, or any model of timm:
+        Any timm model, or one of these:
 
-        - "radiodeep-mini": the network of the package.
+        - "radiodeep-mini": the small network whose weights come with the package.
         - "cnn_f", "cnn_m", "cnn_s": the networks of Chatfield et al., with 4096 features in "fc7".
         - "arch1", "arch2", "arch3": the small networks of the lung nodule studies.
         - "arch2-slices", "arch1-lstm", "arch1-gru", "arch1-attention", "arch3-lstm", "arch3-gru", "arch3-attention":
-          the same layers on every slice of a lesion, then a reader over the slices.
-        - "arch3d": our own small network for cubes.
-        - "mnist", "mnist-contest": the networks of the lectures, for digits of 28 x 28.
-        - "medicalnet_resnet10", "..18", "..34", "..50": for cubes; 512 features, 2048 of the last. Stages 3 and 4 have
-          filters with gaps and keep their size, as when their weights were learned. Programs that load the same
-          weights into a network whose stages shrink compute other features.
+          the same layers applied to each slice of a lesion, followed by a recurrent or attention layer over slices.
+        - "arch3d": a small network for cubes, of no published study.
+        - "mnist", "mnist-contest": two teaching networks for digits of 28 x 28 pixels.
+        - "medicalnet_resnet10", "..18", "..34", "..50": for cubes; 512 features (2048 for the last). Stages 3 and 4
+          are dilated and keep their size, as in training. Programs that load these weights into a network whose
+          stages are strided compute other features.
         - "fcib_resnet50": for cubes of 50 voxels at 1 mm, in HU; 4096 features. The trunk of the foundation model
           for cancer imaging biomarkers.
     in_channels : int, default=3
-        The packaged weights of "radiodeep-mini" are for 1, and so are those of the networks for cubes.
+        The packaged weights of "radiodeep-mini" and those of networks for cubes need 1.
     n_classes : int, default=2
-        Number of outputs; those whose names begin with "arch" have one output for two classes, whose sigmoid is the
-        probability of the second. 0 leaves the classifier out: the network ends in its pooled features.
+        Number of outputs. Networks whose names begin with "arch" have a single output for two classes, the logit of
+        the second. 0 omits the classifier, so that the network returns its pooled features.
     image_size : int, optional
-        Side of the images for networks of timm which take one size, but can be built for another, such as
-        "vit_small_patch14_dinov2" for 224 in place of 518. All others ignore it.
-    one_for_two : bool, default=True
-        False gives these, too, two outputs for 2: two numbers are not two classes.
+        Side of the images for timm models of fixed size that can be built for another one, such as
+        "vit_small_patch14_dinov2" for 224 instead of 518. Ignored by all others.
+    single_logit_for_binary : bool, default=True
+        If False, networks whose names begin with "arch" have two outputs for `n_classes=2`, as regression needs.
 
     Returns
     -------
     torch.nn.Module
-        In training mode; (n, in_channels, height, width), for cubes (n, in_channels, z, y, x), for slices
-        (n, length, in_channels, height, width), -> (n, outputs).
+        In training mode. Maps images (n, in_channels, height, width), cubes (n, in_channels, z, y, x) or slices
+        (n, length, in_channels, height, width) to (n, n_outputs).
 
     Raises
     ------
     InputError
-        No network has this name (the message lists similar ones), or not for images of this size.
+        If no network has this name (the message lists similar ones), or it cannot be built for this image size.
 
     See Also
     --------
-    radiodeep.networks.weights.loading.load_weights : Trained weights for it.
+    radiodeep.networks.weights.loading.load_weights : Load trained weights into it.
 
     References
     ----------
@@ -234,31 +235,31 @@ def build_network(name, in_channels=3, n_classes=2, image_size=None, *, one_for_
     39553
     >>> build_network("resnet17")
     Traceback (most recent call last):
-    radiodeep.exceptions.InputError: There is no network 'resnet17'. ...
+    radiodeep.exceptions.InputError: Unknown network 'resnet17'. ...
     """
-    for parameter, value, lowest in (("in_channels", in_channels, 1), ("n_classes", n_classes, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-            raise InputError(
-                f"The '{parameter}' parameter of build_network must be an int >= {lowest}. Got {value!r} instead."
-            )
+    for parameter, value, least in (("in_channels", in_channels, 1), ("n_classes", n_classes, 0)):
+        if not is_count(value, least):
+            raise invalid("build_network", parameter, f"an int >= {least}", value)
     if name in _OWN:
-        n_outputs = 1 if one_for_two and n_classes == 2 and name in _ONE_FOR_TWO else n_classes
+        n_outputs = 1 if single_logit_for_binary and n_classes == 2 and name in _SINGLE_LOGIT else n_classes
         return _OWN[name][0](in_channels, n_outputs)
-    wanted = input_specification(name)
-    other = {"img_size": image_size} if wanted.fixed_size and image_size not in (None, wanted.size) else {}
+    specification = input_specification(name)
+    resized = {}
+    if specification.fixed_size and image_size not in (None, specification.size):
+        resized = {"img_size": image_size}
     try:
-        return _timm_with(name).create_model(name, num_classes=n_classes, in_chans=in_channels, **other)
+        return _timm_with(name).create_model(name, num_classes=n_classes, in_chans=in_channels, **resized)
     except (TypeError, ValueError, AssertionError) as error:
-        if not other:
+        if not resized:
             raise
         raise InputError(
-            f"'{name}' cannot be built for images of {image_size!r} x {image_size!r} pixels. Leave image_size out, "
-            f"and resize the images to its own {wanted.size} x {wanted.size}."
+            f"'{name}' cannot be built for images of {image_size!r} x {image_size!r} pixels. Omit image_size and "
+            f"resize the images to {specification.size} x {specification.size} pixels."
         ) from error
 
 
 def input_specification(name):
-    """Return what the network of this name wants to be given.
+    """Return the input that the network of this name expects.
 
     Parameters
     ----------
@@ -272,55 +273,52 @@ def input_specification(name):
     Raises
     ------
     InputError
-        No network has this name.
+        If no network has this name.
 
     Examples
     --------
     >>> from radiodeep.networks.architectures.registry import input_specification
-    >>> wanted = input_specification("cnn_f")
-    >>> wanted.size, wanted.layer
+    >>> specification = input_specification("cnn_f")
+    >>> specification.size, specification.layer
     (224, 'fc7')
-    >>> wanted = input_specification("fcib_resnet50")
-    >>> wanted.dimensions, wanted.size, wanted.spacing_mm
+    >>> specification = input_specification("fcib_resnet50")
+    >>> specification.dimensions, specification.size, specification.spacing_mm
     (3, 50, 1.0)
     """
     if name in _OWN:
         return _OWN[name][1]
     settings = _timm_with(name).get_pretrained_cfg(name)
-    if settings is None:  # a model that nobody has published weights for
+    if settings is None:  # no published weights
         return NetworkInput(224, 3, (0.5,) * 3, (0.5,) * 3)
     channels, size = settings.input_size[0], settings.input_size[-1]
     return NetworkInput(size, channels, settings.mean, settings.std, fixed_size=settings.fixed_input_size)
 
 
 def first_convolution(network):
-    """Return the name and the module of the first convolution of a network; (None, None) if it has none."""
+    """Return name and module of the first convolution of a network, or (None, None)."""
     kinds = (torch.nn.Conv2d, torch.nn.Conv3d)
     return next(((name, module) for name, module in network.named_modules() if isinstance(module, kinds)), (None, None))
 
 
 def first_channels(network):
-    """Return how many channels the first convolution of a network takes; None if it has no convolution."""
+    """Return the number of input channels of the first convolution, or None if there is no convolution."""
     _, convolution = first_convolution(network)
     return None if convolution is None else convolution.in_channels
 
 
 def is_own(name):
-    """Say whether the network is defined here, and not in timm."""
+    """Return whether the network is defined in this package rather than in timm."""
     return name in _OWN
 
 
 def _timm_with(name):
-    """Return timm, which is slow to import, if it knows the model."""
+    """Return the timm module, imported late since that is slow, or raise if it does not know the model."""
     import timm
 
-    # `is_model` cuts a tag off; the tag may still be unknown.
+    # `is_model` ignores the tag, which may be unknown.
     known = isinstance(name, str) and timm.is_model(name)
     tags = timm.list_pretrained(f"{name.partition('.')[0]}.*") if known and "." in name else [name]
     if known and name in tags:
         return timm
-    near = difflib.get_close_matches(str(name), [*_OWN, *timm.list_models(), *(tags if known else [])], n=4, cutoff=0.5)
-    raise InputError(
-        f"There is no network {name!r}. Expected {', '.join(_OWN)}, or a model of timm"
-        + (f"; similar names: {', '.join(near)}." if near else ".")
-    )
+    hint = did_you_mean(str(name), [*_OWN, *timm.list_models(), *(tags if known else [])], n=4)
+    raise InputError(f"Unknown network {name!r}. Expected {', '.join(_OWN)}, or a timm model.{hint}")

@@ -1,7 +1,7 @@
-"""The slices of a lesion in, one logit out: the networks of the nodule studies with a reader over the slices.
+"""Slices of a lesion -> one logit: the networks of the nodule studies with a reader over the slices.
 
-A tumour has three dimensions and the studies showed one slice of it. Here each slice goes through the same layers,
-and a reader joins what they say of a number of slices that may differ from lesion to lesion.
+The studies used one slice of each tumour. Here the same layers are applied to each slice, and a recurrent or attention
+layer (the reader) combines the values of all slices, whose number may differ between lesions.
 """
 
 import torch
@@ -10,38 +10,40 @@ from torch import nn
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.study_networks import Arch1, Arch2, Arch3
 
-N_UNITS = 8  # of the recurrent readers, as in the studies' memory
+N_UNITS = 8  # of recurrent readers, as in the LSTM of the studies
 
 
 def as_sequences(features_of, images):
-    """Look at the slices that are there and put what is found in the order of the slices.
+    """Compute the features of each slice and return them as padded sequences.
 
     Parameters
     ----------
     features_of : callable
         (n_slices, channels, height, width) -> (n_slices, n_features).
     images : tensor of shape (n, length, channels, height, width) or (n, channels, height, width)
-        Slices that hold a NaN are not there, as in a lesion with fewer than the longest of the batch. Without the
-        second axis each image is a lesion of one slice.
+        Slices containing NaN are padding. Without the second axis each image is a lesion of one slice.
 
     Returns
     -------
     sequence : tensor of shape (n, longest, n_features)
-        The slices of a lesion come first, zeros after them.
+        Padded with zeros at the end.
     lengths : int64 tensor of shape (n,)
 
     Raises
     ------
     InputError
-        A lesion without a slice.
+        If a lesion has no slice without NaN.
     """
     if images.ndim == 4:
         images = images.unsqueeze(1)
-    there = ~images.isnan().flatten(2).any(dim=2)
-    lengths = there.sum(dim=1)
+    present = ~images.isnan().flatten(2).any(dim=2)
+    lengths = present.sum(dim=1)
     if not lengths.all():
-        raise InputError("Each lesion needs a slice without NaN. Some have none; look for missing intensities.")
-    features = features_of(images[there].contiguous(memory_format=torch.channels_last))
+        raise InputError(
+            "Each lesion must have at least one slice without NaN. Got none for some lesions. Check their images for "
+            "missing intensities."
+        )
+    features = features_of(images[present].contiguous(memory_format=torch.channels_last))
     filled = torch.arange(int(lengths.max()), device=images.device) < lengths[:, None]
     sequence = features.new_zeros(*filled.shape, features.shape[1])
     sequence[filled] = features
@@ -49,7 +51,7 @@ def as_sequences(features_of, images):
 
 
 class Recurrent(nn.Module):
-    """A recurrent layer of 8 units from the first slice to the last; its last output.
+    """Recurrent layer of 8 units over the slices; returns the output at the last slice.
 
     (n, longest, n_features) and lengths (n,) -> (n, 8).
     """
@@ -60,16 +62,16 @@ class Recurrent(nn.Module):
         self.n_values = N_UNITS
 
     def reset_parameters(self):
-        """Draw the weights anew."""
+        """Initialize the weights again."""
         self.layer.reset_parameters()
 
     def forward(self, sequence, lengths):
-        outputs, _ = self.layer(sequence)  # what follows the last slice has no effect on it
+        outputs, _ = self.layer(sequence)  # padding follows the last slice and cannot affect its output
         return outputs[torch.arange(len(outputs), device=outputs.device), lengths - 1]
 
 
 class Attention(nn.Module):
-    """The weighted mean of the slices, weighted by what is in them and not by where they are.
+    """Weighted mean of the slices; weights depend on their content, not on their position.
 
     (n, longest, n_features) and lengths (n,) -> (n, n_features).
 
@@ -85,15 +87,15 @@ class Attention(nn.Module):
         self.n_values = n_features
 
     def reset_parameters(self):
-        """Draw the weights anew."""
+        """Initialize the weights again."""
         self.hidden.reset_parameters()
         self.score.reset_parameters()
 
     def forward(self, sequence, lengths):
         scores = self.score(torch.tanh(self.hidden(sequence)))[..., 0].float()
-        beyond = torch.arange(sequence.shape[1], device=sequence.device) >= lengths[:, None]
-        shares = torch.softmax(scores.masked_fill(beyond, -torch.inf), dim=1)
-        return (shares.unsqueeze(-1) * sequence).sum(dim=1)
+        is_padding = torch.arange(sequence.shape[1], device=sequence.device) >= lengths[:, None]
+        weights = torch.softmax(scores.masked_fill(is_padding, -torch.inf), dim=1)
+        return (weights.unsqueeze(-1) * sequence).sum(dim=1)
 
 
 READERS = {
@@ -103,10 +105,10 @@ READERS = {
 }
 
 
-class _Read:
-    """What a network for slices adds to the one for images whose features it reads."""
+class _WithReader:
+    """Mixin that adds a reader over slices to a network for single images."""
 
-    classifier_name = ("reader", "head")  # so that weights of the network for images fit all but these
+    classifier_name = ("reader", "head")  # all other weights can come from the network for images
 
     def __init__(self, in_channels=3, n_outputs=1, reader="attention"):
         super().__init__(in_channels, n_outputs)
@@ -114,44 +116,44 @@ class _Read:
         self.head = nn.Linear(self.reader.n_values, n_outputs) if n_outputs else nn.Identity()
 
     def values_of_slices(self, images):
-        """Return the values of each slice, (n, longest, n_features), and how many slices each lesion has, (n,)."""
+        """Return the values of each slice, (n, longest, n_features), and the number of slices per lesion, (n,)."""
         return as_sequences(super().forward_features, images)
 
     def forward_features(self, images):
-        """Return what the reader says of all slices, the values before the classifier."""
+        """Return the output of the reader, the values before the classifier."""
         return self.reader(*self.values_of_slices(images))
 
 
-class Arch1Slices(_Read, Arch1):
-    """Architecture 1, whose 8 values of each slice are read by "lstm", "gru" or "attention".
+class Arch1Slices(_WithReader, Arch1):
+    """Architecture 1 on each slice, whose 8 values are combined by "lstm", "gru" or "attention".
 
     Parameters
     ----------
     in_channels : int, default=3
     n_outputs : int, default=1
-        0 leaves the last layer out.
+        0 omits the last layer.
     reader : {"lstm", "gru", "attention"}, default="attention"
 
     Notes
     -----
-    (n, length, in_channels, 100, 100) -> (n, n_outputs); slices of NaN are not there.
+    (n, length, in_channels, 100, 100) -> (n, n_outputs); slices of NaN are padding.
     """
 
 
-class Arch3Slices(_Read, Arch3):
-    """Architecture 3, whose 1024 values of each slice are read; otherwise as `Arch1Slices`."""
+class Arch3Slices(_WithReader, Arch3):
+    """Architecture 3 on each slice, whose 1024 values are combined; otherwise like `Arch1Slices`."""
 
 
 class Arch2Slices(Arch2):
-    """Architecture 2, whose memory reads the slices: same weights, and the same output for one slice.
+    """Architecture 2, whose LSTM runs over the slices: same weights, and the same output for one slice.
 
-    Parameters and shapes are those of `Arch1Slices`, without a choice of the reader.
+    Parameters and shapes are those of `Arch1Slices`, except that there is no `reader`.
     """
 
     def values_of_slices(self, images):
-        """Return the values of each slice, (n, longest, 128), and how many slices each lesion has, (n,)."""
+        """Return the values of each slice, (n, longest, 128), and the number of slices per lesion, (n,)."""
         return as_sequences(self.values_of_image, images)
 
     def forward_features(self, images):
-        """Return the last output of the memory, shape (n, 8)."""
+        """Return the last output of the LSTM, shape (n, 8)."""
         return self.fc2(*self.values_of_slices(images))

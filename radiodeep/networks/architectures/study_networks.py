@@ -1,6 +1,6 @@
-"""100 x 100 images in, one logit out: the three small networks that the nodule studies trained from scratch.
+"""Images of 100 x 100 pixels -> one logit: the three networks that the nodule studies trained from scratch.
 
-All count their weights as the studies did: 841,681, 845,033 and 39,553 for three channels and one output.
+They have as many weights as the studies report: 841,681, 845,033 and 39,553 for three channels and one output.
 """
 
 import torch
@@ -16,7 +16,7 @@ SIZE = 100
 def _stem(in_channels):
     """Two convolutions; (n, in_channels, 100, 100) -> (n, 64, 10, 10).
 
-    LeakyReLU is monotone, so it commutes with max pooling; pooled first it costs a ninth.
+    LeakyReLU is monotone, so it commutes with max pooling; after pooling it costs a ninth.
     """
     return nn.Sequential(
         PooledConv2d(in_channels, 64, 5, pool=3),
@@ -30,24 +30,24 @@ def _stem(in_channels):
 def _check_size(images, name):
     if images.shape[-2:] != (SIZE, SIZE):
         raise InputError(
-            f"{name} takes images of {SIZE} x {SIZE} pixels. Got {images.shape[-2]} x {images.shape[-1]} instead; "
-            "resize them first."
+            f"{name} takes images of {SIZE} x {SIZE} pixels. Got {images.shape[-2]} x {images.shape[-1]} instead. "
+            "Resize them first."
         )
 
 
 class Arch1(nn.Module):
-    """Architecture 1: two convolutions, full layers of 128 and 8.
+    """Architecture 1: two convolutions and dense layers of 128 and 8 units.
 
     Parameters
     ----------
     in_channels : int, default=3
     n_outputs : int, default=1
-        0 leaves the last layer out.
+        0 omits the last layer.
 
     Notes
     -----
-    (n, in_channels, 100, 100) -> (n, n_outputs); `forward_features` gives (n, 8). The study added
-    0.01 x the sum of squares of the weights in `penalized_weights()` to the loss.
+    (n, in_channels, 100, 100) -> (n, n_outputs); `forward_features` returns (n, 8). The study added
+    0.01 x the sum of squares of `penalized_weights()` to the loss.
     """
 
     classifier_name = "head"
@@ -69,7 +69,7 @@ class Arch1(nn.Module):
         return [self.fc2.weight]
 
     def values_of_image(self, images):
-        """Return the values of the first full layer, shape (n, 128)."""
+        """Return the values of the first dense layer, shape (n, 128)."""
         _check_size(images, type(self).__name__.lower())
         return self.relu1(self.fc1(self.stem(images).flatten(1)))
 
@@ -82,10 +82,10 @@ class Arch1(nn.Module):
 
 
 class Arch2(Arch1):
-    """Architecture 2: architecture 1 with a long short-term memory of 8 units in place of its second full layer.
+    """Architecture 2: architecture 1 with an LSTM of 8 units instead of the second dense layer.
 
-    The image is a sequence of length one, so that the memory acts as a gated full layer. Parameters and shapes
-    are those of `Arch1`.
+    The image is a sequence of length one, so that the LSTM acts as a gated dense layer. Parameters and shapes are
+    those of `Arch1`.
     """
 
     def _second_layer(self):
@@ -97,14 +97,14 @@ class Arch2(Arch1):
 
 
 class OneBiasLSTM(nn.Module):
-    """A long short-term memory with one bias per gate, as Keras counts it, rectifiers in place of both tangents.
+    """LSTM with one bias per gate, as in Keras, and rectifiers instead of both hyperbolic tangents.
 
-    torch's own has two biases per gate, which would make 845,065 weights of the study's 845,033.
+    The LSTM of torch has two biases per gate, which would lead to 845,065 weights instead of the study's 845,033.
 
     Notes
     -----
-    (n, length, n_inputs) or (n, n_inputs), a sequence of length one -> (n, n_units), the last output, which is that
-    at the end of each sequence where `lengths` of shape (n,) are given. The forget gate starts open (bias 1).
+    (n, length, n_inputs), or (n, n_inputs) for a sequence of length one -> (n, n_units): the last output, or the one
+    at the end of each sequence if `lengths` of shape (n,) are given. The bias of the forget gate starts at 1.
     """
 
     def __init__(self, n_inputs, n_units):
@@ -115,7 +115,7 @@ class OneBiasLSTM(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Draw the weights anew."""
+        """Initialize the weights again."""
         n_units = self.hidden_weight.shape[1]
         nn.init.xavier_uniform_(self.input_weight)
         nn.init.orthogonal_(self.hidden_weight)
@@ -142,17 +142,17 @@ class OneBiasLSTM(nn.Module):
 
 
 class Arch3(nn.Module):
-    """Architecture 3: the image pooled by ten joins the maps of two convolutions; full connections to the output only.
+    """Architecture 3: the image pooled by ten is concatenated to the maps of two convolutions; no hidden dense layer.
 
     Parameters
     ----------
     in_channels : int, default=3
     n_outputs : int, default=1
-        0 leaves the last layer out.
+        0 omits the last layer.
 
     Notes
     -----
-    (n, in_channels, 100, 100) -> (n, n_outputs); `forward_features` gives (n, 1024).
+    (n, in_channels, 100, 100) -> (n, n_outputs); `forward_features` returns (n, 1024).
     """
 
     classifier_name = "head"
@@ -166,7 +166,7 @@ class Arch3(nn.Module):
         self.head = nn.Linear(self.n_features, n_outputs) if n_outputs else nn.Identity()
 
     def penalized_weights(self):
-        """Return the weights under an L2 penalty: none in this architecture."""
+        """Return the weights under an L2 penalty: none."""
         return []
 
     def forward_features(self, images):

@@ -1,4 +1,4 @@
-"""28 x 28 images in, ten logits out: the two networks by which the lectures explain convolutions on written digits."""
+"""Images of 28 x 28 pixels -> ten logits: two networks that teach convolutions on handwritten digits."""
 
 from torch import nn
 
@@ -12,11 +12,11 @@ class _DigitNetwork(nn.Module):
     classifier_name = "head"
 
     def forward_features(self, images):
-        """Return the values of the full layer before the classifier."""
+        """Return the values of the dense layer before the classifier."""
         if images.shape[-2:] != (SIZE, SIZE):
             raise InputError(
                 f"{self.name} takes images of {SIZE} x {SIZE} pixels. Got {images.shape[-2]} x {images.shape[-1]} "
-                "instead; resize them first."
+                "instead. Resize them first."
             )
         return self.layers(images)
 
@@ -25,19 +25,19 @@ class _DigitNetwork(nn.Module):
 
 
 class Mnist(_DigitNetwork):
-    """One convolution and a full layer of 100: 289,630 weights for one channel and ten outputs.
+    """One convolution and a dense layer of 100 units: 289,630 weights for one channel and ten outputs.
 
-    The lectures count 289,520, without the 110 biases of the two full layers.
+    The published count of 289,520 omits the 110 biases of the two dense layers.
 
     Parameters
     ----------
     in_channels : int, default=1
     n_outputs : int, default=10
-        0 leaves the last layer out.
+        0 omits the last layer.
 
     Notes
     -----
-    (n, in_channels, 28, 28) -> (n, n_outputs); `forward_features` gives (n, 100).
+    (n, in_channels, 28, 28) -> (n, n_outputs); `forward_features` returns (n, 100).
     """
 
     name = "mnist"
@@ -45,7 +45,7 @@ class Mnist(_DigitNetwork):
     def __init__(self, in_channels=1, n_outputs=10):
         super().__init__()
         self.layers = nn.Sequential(
-            PooledConv2d(in_channels, 20, 5, pool=2),  # pooled before the sigmoid, which is monotone
+            PooledConv2d(in_channels, 20, 5, pool=2),  # pooling commutes with the monotone sigmoid
             nn.Sigmoid(),
             nn.Flatten(),
             nn.Linear(20 * 12 * 12, 100),
@@ -55,17 +55,17 @@ class Mnist(_DigitNetwork):
 
 
 class MnistContest(_DigitNetwork):
-    """Two convolutions that keep the size, a full layer of 1024: 3,274,634 weights for one channel and ten outputs.
+    """Two size-preserving convolutions and a dense layer of 1024: 3,274,634 weights for one channel and ten outputs.
 
     Parameters
     ----------
     in_channels : int, default=1
     n_outputs : int, default=10
-        0 leaves the last layer out.
+        0 omits the last layer.
 
     Notes
     -----
-    (n, in_channels, 28, 28) -> (n, n_outputs); `forward_features` gives (n, 1024).
+    (n, in_channels, 28, 28) -> (n, n_outputs); `forward_features` returns (n, 1024).
     """
 
     name = "mnist-contest"

@@ -1,35 +1,35 @@
-"""Cubes in, features out: three-dimensional residual networks, named layer by layer as in their published weights."""
+"""Cubes -> features: three-dimensional residual networks with the layer names of their published weights."""
 
 from torch import nn
 from torch.nn import functional
 
 
 class VolumetricResNet(nn.Module):
-    """A residual network whose convolutions run along all three axes.
+    """Three-dimensional residual network.
 
     Parameters
     ----------
     in_channels : int, default=1
     n_classes : int, default=0
-        0 leaves the classifier `fc` out.
+        0 omits the classifier `fc`.
     blocks : four ints, default=(1, 1, 1, 1)
         Residual blocks in each of the four stages.
     bottleneck : bool, default=False
-        Blocks of three convolutions (1, 3, 1) in place of two of 3.
+        Whether blocks have three convolutions (1, 3, 1) instead of two of 3.
     width : int, default=64
-        Maps of the first stage; each later one has twice as many.
+        Number of maps in the first stage; doubles with each stage.
     shortcut : {"A", "B"}, default="B"
-        How a block's input gets the shape of its output: "A" drops voxels and adds maps of zeros, "B" learns it.
+        How the input of a block takes the shape of its output: "A" subsamples and appends maps of zeros, "B" is a
+        learned convolution.
     shortcut_bias : bool, default=False
-        The convolutions of "B" have offsets.
+        Whether the convolutions of "B" have a bias.
     dilated : bool, default=True
-        Stages 3 and 4 keep the size of stage 2 and reach further by filters with gaps, of 2 and 4 voxels; if not, each
-        halves the size.
+        Whether stages 3 and 4 keep the size of stage 2 and use dilations of 2 and 4; otherwise each halves the size.
 
     Notes
     -----
-    (n, in_channels, z, y, x) -> (n, n_classes), or (n, 8 x width) features, 4 times as many of bottleneck blocks. The
-    cube can be of any size.
+    (n, in_channels, z, y, x) -> (n, n_classes), or (n, 8 x width) features (4 times as many with bottleneck blocks).
+    Cubes may have any size.
 
     References
     ----------
@@ -128,7 +128,7 @@ def _projection(inner, outer, stride, bias):
 
 
 class _Padded(nn.Module):
-    """Every `stride`-th voxel, and maps of zeros behind those that there are."""
+    """Subsample by `stride` and append maps of zeros."""
 
     def __init__(self, n_maps, stride):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The path of a weights file goes in, a plain state dict comes out; nothing in the file is ever run."""
+"""Path of a weights file -> state dict; code in the file is never run."""
 
 import hashlib
 import pickle
@@ -31,25 +31,25 @@ def read_weights_file(path):
     Returns
     -------
     state : dict of str to tensor
-        Without the wrappings of training programs (`module.` before each key, a `state_dict` inside a checkpoint).
-        What else a MatConvNet file states comes beside them: the mean colour under `MEAN_COLOUR`, three values of
-        0..255, and for example the strides of a layer under `conv1.stride` (`GEOMETRY`).
+        Without the wrappers of training programs (`module.` before each key, a `state_dict` inside a checkpoint).
+        For a MatConvNet file also the mean colour (three values in 0..255) under `MEAN_COLOUR`, and for example the
+        strides of a layer under `conv1.stride` (`GEOMETRY`).
     form : str
         "safetensors", "pytorch" or "matconvnet".
     sha256 : str
-        Of the file.
+        Hash of the file.
 
     Raises
     ------
     WeightsError
-        The file is missing, of no known suffix, damaged, holds no tensors, or holds Python objects that only
-        running code from the file could load.
+        If the file is missing, has an unknown suffix, is damaged, holds no tensors, or holds Python objects that could
+        only be loaded by running code from the file.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise WeightsError(f"Weights must be a file of type {', '.join(SUFFIXES)}. Got '{path}' instead.")
     if not path.is_file():
-        raise WeightsError(f"There is no weights file '{path}'. Give the path of a file that exists.")
+        raise WeightsError(f"The weights file '{path}' does not exist. Check the path.")
     readers = {".safetensors": (_read_safetensors, "safetensors"), ".mat": (_read_matconvnet, "matconvnet")}
     read, form = readers.get(path.suffix.lower(), (_read_pytorch, "pytorch"))
     state = unwrap_state(read(path), f"file '{path}'")
@@ -58,7 +58,7 @@ def read_weights_file(path):
 
 
 def unwrap_state(state, origin):
-    """Return the tensors of a checkpoint without the wrappings of training programs.
+    """Return the tensors of a checkpoint without the wrappers of training programs.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def unwrap_state(state, origin):
         A state dict, or a checkpoint with one under `state_dict`, `trunk_state_dict`, `model_state_dict`, `model` or
         `network`.
     origin : str
-        Where it came from, for messages.
+        Description of the source for messages.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def unwrap_state(state, origin):
     Raises
     ------
     WeightsError
-        There are no tensors in it, or some are NaN, infinite, or not dense tensors with a name.
+        If it holds no tensors, or some contain NaN or infinity, are not dense, or have no name.
     """
     while isinstance(state, Mapping):
         nest = next((name for name in _NESTS if isinstance(state.get(name), Mapping)), None)
@@ -85,26 +85,28 @@ def unwrap_state(state, origin):
     if not isinstance(state, Mapping) or not any(isinstance(value, torch.Tensor) for value in state.values()):
         kind = f"keys {', '.join(map(repr, list(state)[:4]))}" if isinstance(state, Mapping) else type(state).__name__
         raise WeightsError(
-            f"The {origin} holds no weights: expected names with tensors, alone or under "
+            f"The {origin} contains no weights. Expected a mapping of names to tensors, possibly under "
             f"{', '.join(_NESTS)}. Got {kind} instead."
         )
     tensors = {name: value.detach() for name, value in state.items() if isinstance(value, torch.Tensor)}
     unusual = [f"{name!r:.60}" for name, value in tensors.items() if not isinstance(name, str) or not _is_plain(value)]
     if unusual:
         raise WeightsError(
-            f"The {origin} holds what is not a dense tensor with a name: {', '.join(unusual[:4])}. "
+            f"The {origin} contains entries that are not dense tensors with a name: {', '.join(unusual[:4])}. "
             "In the program that wrote it, save `model.state_dict()` with safetensors."
         )
     broken = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
-        raise WeightsError(f"The {origin} holds NaN or infinite weights in {', '.join(broken[:4])}. Download it again.")
+        raise WeightsError(
+            f"The {origin} contains NaN or infinite weights: {', '.join(broken[:4])}. Download it again."
+        )
     while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in tensors)), None):
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return tensors
 
 
 def _is_plain(tensor):
-    """Return whether a tensor is dense and in memory, and not one value repeated to terabytes."""
+    """Return whether a tensor is dense and its storage is as large as its shape claims."""
     if tensor.is_meta or tensor.layout != torch.strided or tensor.is_quantized:
         return False
     return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
@@ -122,7 +124,7 @@ def hash_of_state(state):
 def _read_safetensors(path):
     try:
         return safetensors.torch.load_file(path)
-    except Exception as error:  # a damaged header may name types and sizes that torch refuses in its own ways
+    except Exception as error:  # a damaged header can raise anything
         raise WeightsError(
             f"The file '{path}' is not a complete safetensors file ({error}). Download it again."
         ) from error
@@ -130,7 +132,7 @@ def _read_safetensors(path):
 
 def _read_pytorch(path):
     try:
-        if zipfile.is_zipfile(path):  # torch.load does not look at its checksums
+        if zipfile.is_zipfile(path):  # torch.load does not verify checksums
             with zipfile.ZipFile(path) as archive:
                 damaged = archive.testzip()
             if damaged is not None:
@@ -140,10 +142,10 @@ def _read_pytorch(path):
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"The file '{path}' was refused: it is damaged, or holds more than tensors, and loading it could run "
-            "code from it. In the program that wrote it, save `model.state_dict()` with safetensors."
+            f"The file '{path}' was refused: it is damaged or contains more than tensors, so that loading it could run "
+            "code. In the program that wrote it, save `model.state_dict()` with safetensors."
         ) from error
-    except Exception as error:  # a damaged pickle may cause any
+    except Exception as error:  # a damaged pickle can raise anything
         raise WeightsError(f"The file '{path}' is not a complete PyTorch file ({error}). Download it again.") from error
 
 
@@ -153,39 +155,39 @@ def _read_matconvnet(path):
         content = scipy.io.loadmat(path, struct_as_record=False)
     except NotImplementedError as error:
         raise WeightsError(f"The file '{path}' is a MATLAB 7.3 file. Save it in MATLAB with '-v7'.") from error
-    except Exception as error:  # a damaged file may cause any
+    except Exception as error:  # a damaged file can raise anything
         raise WeightsError(f"The file '{path}' is not a complete MATLAB file ({error}). Download it again.") from error
     try:
         return _tensors_of_network(content, path)
     except WeightsError:
         raise
-    except Exception as error:  # texts for numbers, cells for names: whatever another program left there
+    except Exception as error:  # layers of another program can have any type
         raise WeightsError(
-            f"The file '{path}' is not a MatConvNet network: its layers do not hold arrays of numbers with a name "
-            f"({error}). Give the published file."
+            f"The file '{path}' is not a MatConvNet network: its layers are not named arrays of numbers ({error}). "
+            "Use the published file."
         ) from error
 
 
 def _tensors_of_network(content, path):
-    layers = content.get("layers", getattr(_alone(content.get("net")), "layers", None))
+    layers = content.get("layers", getattr(_unwrap_cell(content.get("net")), "layers", None))
     if layers is None:
         raise WeightsError(
-            f"The file '{path}' is no MatConvNet network: expected a variable 'layers'. "
+            f"The file '{path}' is not a MatConvNet network: expected a variable 'layers'. "
             f"Got {', '.join(name for name in content if not name.startswith('__')) or 'nothing'} instead."
         )
     state = {}
     for layer in np.ravel(layers):
-        state.update(_tensors_of_layer(_alone(layer), path))
+        state.update(_tensors_of_layer(_unwrap_cell(layer), path))
     return state | _mean_colour(content)
 
 
 def _mean_colour(content):
-    """Return the colour that is to be taken off the images: stored as one pixel, or as an image whose mean it is."""
-    found = content
+    """Return the mean colour to subtract from images, stored as one pixel or as a mean image."""
+    node = content
     for name in ("net", "meta", "normalization", "averageImage"):
-        below = found.get(name) if isinstance(found, dict) else getattr(found, name, None)
-        found = found if name in ("net", "meta") and below is None else _alone(below)  # early files have no `meta`
-    image = np.asarray(found if found is not None else [], np.float32)
+        child = node.get(name) if isinstance(node, dict) else getattr(node, name, None)
+        node = node if name in ("net", "meta") and child is None else _unwrap_cell(child)  # early files have no `meta`
+    image = np.asarray(node if node is not None else [], np.float32)
     colours = image.reshape(-1, 3) if image.ndim == 3 and image.shape[2] == 3 else image.reshape(1, -1)
     if colours.shape[1] != 3 or not np.isfinite(colours).all():
         return {}
@@ -193,24 +195,24 @@ def _mean_colour(content):
 
 
 def _tensors_of_layer(layer, path):
-    """Return weight and bias of one layer, where it has them, and its strides and the like.
+    """Return weight and bias of a layer, if any, and its stride, padding and pooling size.
 
-    MatConvNet stores filters as (height, width, in, out), torch as (out, in, height, width). Full layers are
-    filters as large as their input; torch flattens that input in the same order (in, height, width).
+    MatConvNet stores filters as (height, width, in, out), torch as (out, in, height, width). Dense layers are filters
+    of the size of their input, which torch flattens in the same order (in, height, width).
     """
-    name = str(_alone(getattr(layer, "name", "")))
-    found = {part: np.ravel(getattr(layer, part)) for part in GEOMETRY if hasattr(layer, part)}
-    geometry = {f"{name}.{part}": torch.from_numpy(values.astype(np.int64)) for part, values in found.items()}
+    name = str(_unwrap_cell(getattr(layer, "name", "")))
+    sizes = {part: np.ravel(getattr(layer, part)) for part in GEOMETRY if hasattr(layer, part)}
+    geometry = {f"{name}.{part}": torch.from_numpy(values.astype(np.int64)) for part, values in sizes.items()}
     before_2015 = hasattr(layer, "filters")
     pair = [layer.filters, layer.biases] if before_2015 else np.ravel(getattr(layer, "weights", []))
     if len(pair) == 0:
         return geometry
     filters, bias = np.asarray(pair[0], np.float32), np.asarray(pair[1], np.float32).ravel()
-    filters = filters.reshape(filters.shape + (1,) * (4 - filters.ndim))  # MATLAB drops axes of length one at the end
+    filters = filters.reshape(filters.shape + (1,) * (4 - filters.ndim))  # MATLAB drops trailing axes of length 1
     if filters.ndim != 4 or filters.shape[3] != bias.size:
         raise WeightsError(
-            f"Layer '{name}' of '{path}' is no filter of MatConvNet: expected (height, width, in, out) with one bias "
-            f"for each of out. Got {filters.shape} with {bias.size} biases instead."
+            f"Layer '{name}' of '{path}' is not a MatConvNet filter: expected shape (height, width, in, out) and "
+            f"'out' biases. Got {filters.shape} with {bias.size} biases instead."
         )
     filters = filters.transpose(3, 2, 0, 1)
     if name.startswith("fc"):
@@ -219,6 +221,6 @@ def _tensors_of_layer(layer, path):
     return weights | geometry
 
 
-def _alone(value):
-    """Return the one thing in a MATLAB array of one cell, struct or string."""
+def _unwrap_cell(value):
+    """Return the content of a MATLAB array that holds a single cell, struct or string."""
     return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value

@@ -1,4 +1,4 @@
-"""Weights under the names that they were published with go in, the same under the names of the network come out."""
+"""Weights under published names -> the same weights under the names of the network."""
 
 import re
 import sys
@@ -10,8 +10,8 @@ from radiodeep.networks.weights.files import GEOMETRY, MEAN_COLOUR
 
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _HALVES = ((0.5,) * 3, (0.5,) * 3)
-_VGG_COLOUR = (123.68, 116.779, 103.939)  # of ImageNet, where a file of VGG does not say it
-# The numbers that the parts of a torchvision network get when they are put in a row; those without weights left out.
+_VGG_COLOUR = (123.68, 116.779, 103.939)  # mean of ImageNet, for VGG files that do not define one
+# Modules of torchvision networks by their number in an nn.Sequential; "" for modules without weights.
 _INCEPTION = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "")
 _INCEPTION += tuple(f"Mixed_{part}" for part in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e"))
 _ROWS = {
@@ -20,7 +20,7 @@ _ROWS = {
     "inception_v3": _INCEPTION,
 }
 _TORCHVISION = {
-    # Files of densenet that are older than torchvision 0.3 have a point in "norm.1".
+    # Densenet files older than torchvision 0.3 have a dot in "norm.1".
     "densenet": ((r"(denselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2"),),
     "vgg": (
         (r"^classifier\.0\.", "pre_logits.fc1."),
@@ -29,8 +29,8 @@ _TORCHVISION = {
     ),
     "convnext": (
         (r"^features\.0\.", "stem."),
-        (r"^features\.([1357])\.(\d+)\.", lambda found: f"stages.{int(found[1]) // 2}.blocks.{found[2]}."),
-        (r"^features\.([246])\.", lambda found: f"stages.{int(found[1]) // 2}.downsample."),
+        (r"^features\.([1357])\.(\d+)\.", lambda match: f"stages.{int(match[1]) // 2}.blocks.{match[2]}."),
+        (r"^features\.([246])\.", lambda match: f"stages.{int(match[1]) // 2}.downsample."),
         (r"\.layer_scale$", ".gamma"),
         (r"\.block\.0\.", ".conv_dw."),
         (r"\.block\.2\.", ".norm."),
@@ -43,27 +43,27 @@ _TORCHVISION = {
 
 
 def renamed_for(network, name, state, form, expected):
-    """Give published weights the names and shapes that a network expects.
+    """Translate published weights to the names and shapes that a network expects.
 
     Parameters
     ----------
     network : torch.nn.Module
     name : str
-        Its name.
+        Name of the network.
     state : dict of str to tensor
     form : str
-        Of their file, "matconvnet" or any other.
+        Form of the file, "matconvnet" or any other.
     expected : dict of str to tuple of int
-        The names and shapes that the network wants.
+        Names and shapes that the network needs.
 
     Returns
     -------
     state : dict of str to tensor
-        As it came if no known form fits it.
+        Unchanged if no known form fits.
     origin : str or None
-        The program whose names were replaced.
+        The program whose names were translated.
     normalization : (mean, std) or None
-        What these weights want of images of 0..1, where their file or form settles it.
+        Normalization of images in 0..1 that the file or form defines.
     """
     if form == "matconvnet":
         state, normalization = _of_matconvnet(network, name, state)
@@ -85,20 +85,20 @@ def _fitting(state, expected):
 
 
 def _shaped(state, expected):
-    """Let full layers be filters as large as their input, and scales have an axis for each of the image's."""
+    """Reshape dense layers to filters of the size of their input, and scales to one axis per image axis."""
     shaped = {}
     for key, value in state.items():
         shape = torch.Size(expected.get(key, value.shape))
-        # Never two matrices into each other: those of one could be the other's, turned.
-        alike = value.ndim not in (0, len(shape)) and value.shape[0] == shape[0] and value.numel() == shape.numel()
-        shaped[key] = value.reshape(shape) if alike else value
+        # Two matrices are never reshaped into each other, since one could be the transpose of the other.
+        fits = value.ndim not in (0, len(shape)) and value.shape[0] == shape[0] and value.numel() == shape.numel()
+        shaped[key] = value.reshape(shape) if fits else value
     return shaped
 
 
 def _of_radimagenet(name, state):
-    """Names of the authors' PyTorch files: the parts of torchvision's network in a row, `backbone.N.`."""
+    """Translate names of the authors' PyTorch files: torchvision's modules in a sequence, `backbone.N.`."""
     row = next((row for family, row in _ROWS.items() if name.startswith(family)), ())
-    if row is _INCEPTION:  # may have a part for training alone before the last three
+    if row is _INCEPTION:  # the auxiliary classifier may stand before the last three modules
         auxiliary = any(re.match(r"(backbone\.)?15\.conv0\.", key) for key in state)
         row = (*row, *(("AuxLogits",) if auxiliary else ()), "Mixed_7a", "Mixed_7b", "Mixed_7c")
     places = {str(number): part for number, part in enumerate(row) if part}
@@ -110,7 +110,7 @@ def _of_radimagenet(name, state):
 
 
 def _of_open_clip(name, state):
-    """Names of a model for images and text (BiomedCLIP): the network of timm is its `visual.trunk.`."""
+    """Return the timm network under `visual.trunk.` of an image-text model such as BiomedCLIP."""
     trunk = "visual.trunk."
     return {key.removeprefix(trunk): value for key, value in state.items() if key.startswith(trunk)}
 
@@ -126,48 +126,63 @@ def _of_torchvision(name, state):
 
 
 def _of_matconvnet(network, name, state):
-    """Names of the very deep networks (`conv1_1` to `fc8`) as those of timm; all were trained on 0..255, undivided."""
-    places, colour = {}, state.get(MEAN_COLOUR)
+    """Translate MatConvNet names (`conv1_1` to `fc8` for VGG); all were trained on intensities 0..255, undivided."""
+    colour = state.get(MEAN_COLOUR)
+    timm_names = {}
     if name.startswith("vgg"):
-        places, block, place = {"fc6": "pre_logits.fc1", "fc7": "pre_logits.fc2", "fc8": "head.fc"}, 1, 0
-        for number, module in network.features.named_children():
-            if isinstance(module, torch.nn.MaxPool2d):
-                block, place = block + 1, 0
-            elif isinstance(module, torch.nn.Conv2d):
-                place += 1
-                places[f"conv{block}_{place}"] = f"features.{number}"
+        timm_names = _vgg_names(network)
         colour = _VGG_COLOUR if colour is None else colour
-    modules, renamed = dict(network.named_modules()), {}
+    modules = dict(network.named_modules())
+    renamed = {}
     for key, value in state.items():
         layer, _, part = key.rpartition(".")
+        layer = timm_names.get(layer, layer)
         if part in GEOMETRY:
-            _check_geometry(modules.get(places.get(layer, layer)), key, value)
+            _check_geometry(modules.get(layer), key, value)
         elif key != MEAN_COLOUR:
-            renamed[f"{places.get(layer, layer)}.{part}"] = value
-    return renamed, colour if colour is None else (tuple(float(value) / 255 for value in colour), (1 / 255,) * 3)
+            renamed[f"{layer}.{part}"] = value
+    if colour is None:
+        return renamed, None
+    return renamed, (tuple(float(value) / 255 for value in colour), (1 / 255,) * 3)
+
+
+def _vgg_names(network):
+    """Return the names of timm's VGG by those of MatConvNet."""
+    names = {"fc6": "pre_logits.fc1", "fc7": "pre_logits.fc2", "fc8": "head.fc"}
+    block = 1
+    convolution = 0
+    for number, module in network.features.named_children():
+        if isinstance(module, torch.nn.MaxPool2d):
+            block += 1
+            convolution = 0
+        elif isinstance(module, torch.nn.Conv2d):
+            convolution += 1
+            names[f"conv{block}_{convolution}"] = f"features.{number}"
+    return names
 
 
 def _check_geometry(module, key, values):
-    """Raise if a layer moves or pads otherwise than that of the network: its weights would fit all the same."""
-    part, convolution = key.rpartition(".")[2], isinstance(module, torch.nn.Conv2d)
-    if not convolution and (part == "pad" or not isinstance(module, torch.nn.MaxPool2d)):
-        return  # the paddings of poolings at their end are what ceil_mode does
-    here = getattr(module, {"stride": "stride", "pad": "padding", "pool": "kernel_size"}[part])
-    here = here if isinstance(here, int) else here[0]
-    if any(value != here for value in values.tolist()):
+    """Raise if stride, padding or pooling size differ from the network's, which shapes of weights do not reveal."""
+    part = key.rpartition(".")[2]
+    is_convolution = isinstance(module, torch.nn.Conv2d)
+    if not is_convolution and (part == "pad" or not isinstance(module, torch.nn.MaxPool2d)):
+        return  # ceil_mode replaces the padding of pooling layers
+    expected = getattr(module, {"stride": "stride", "pad": "padding", "pool": "kernel_size"}[part])
+    expected = expected if isinstance(expected, int) else expected[0]
+    if any(value != expected for value in values.tolist()):
         raise WeightsError(
-            f"The file is of another network: '{key}' is {values.tolist()} there and {here} here. Give the published "
-            "file of this network."
+            f"The file belongs to another network: expected '{key}' to be {expected}. Got {values.tolist()} instead. "
+            "Use the published file of this network."
         )
 
 
 def _by_timm(network, state):
-    """Let timm rename what it can, but not load: it would go on without the names that it does not find."""
+    """Let timm translate names, but not load the weights, since it would ignore missing ones."""
     rename = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     if rename is None:
         return state
     try:
         renamed = rename(dict(state), network)
     except (RuntimeError, LookupError, ValueError, AttributeError, TypeError, AssertionError):
-        return state  # no form that timm knows either
+        return state  # timm does not know the form either
     return {key: value for key, value in renamed.items() if isinstance(value, torch.Tensor)}

@@ -1,4 +1,4 @@
-"""The name of a timm model goes in, the path of its published weights on this machine comes out."""
+"""Name of a timm model -> path of its published weights on this machine."""
 
 import threading
 import urllib.error
@@ -7,16 +7,16 @@ from pathlib import Path
 
 from radiodeep.exceptions import WeightsError
 
-_PATIENCE_S = 1.5
+_TIMEOUT_S = 1.5
 
 
 def find_hub_weights(name):
-    """Look for a model's weights in the local cache of the Hugging Face hub, then on the hub itself.
+    """Return the path of a model's weights, from the local cache of the Hugging Face hub or from the hub.
 
     Parameters
     ----------
     name : str
-        A model of timm, with or without a tag.
+        Name of a timm model, with or without a tag.
 
     Returns
     -------
@@ -25,8 +25,8 @@ def find_hub_weights(name):
     Raises
     ------
     WeightsError
-        Nobody has published weights of this model, or they are not in the cache and the hub cannot be reached
-        (found out in under two seconds).
+        If there are no published weights of this model, or they are not in the cache and the hub cannot be reached
+        (decided within two seconds).
     """
     import huggingface_hub.constants
     import huggingface_hub.errors
@@ -47,7 +47,7 @@ def find_hub_weights(name):
     if huggingface_hub.constants.HF_HUB_OFFLINE or not _answers(huggingface_hub.constants.ENDPOINT):
         raise WeightsError(
             f"The pretrained weights of '{name}' are not in the local cache, and the Hugging Face hub cannot be "
-            f"reached. Get '{repository}' (model.safetensors) on another machine. {_local_file(name)}"
+            f"reached. Download '{repository}' (model.safetensors) on another machine. {_local_file(name)}"
         )
     return _download(huggingface_hub, name, repository, file_names, revision)
 
@@ -60,30 +60,30 @@ def _download(huggingface_hub, name, repository, file_names, revision):
         except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
             problems.append(f"{file_name}: {error}")
     raise WeightsError(
-        f"The pretrained weights of '{name}' could not be fetched from '{repository}' ({'; '.join(problems)}). "
+        f"The pretrained weights of '{name}' could not be downloaded from '{repository}' ({'; '.join(problems)}). "
         + _local_file(name)
     )
 
 
 def _local_file(name):
-    return f'Then give the path of that file in place of "pretrained": weights="{name.partition(".")[0]}.safetensors".'
+    return f'Then pass the path of that file instead of "pretrained": weights="{name.partition(".")[0]}.safetensors".'
 
 
 def _answers(url):
-    """Say whether a server answers at all; name look-ups without a network can block, hence the thread."""
+    """Return whether a server answers; in a thread, since name resolution can block without a network."""
     answered = threading.Event()
 
     def ask():
         request = urllib.request.Request(url, method="HEAD")
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE_S):
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
                 answered.set()
         except urllib.error.HTTPError:
-            answered.set()  # a refusal is an answer
+            answered.set()  # an error status is an answer, too
         except (OSError, ValueError):
             return
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_PATIENCE_S)
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_TIMEOUT_S)
     return answered.is_set()

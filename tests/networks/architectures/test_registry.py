@@ -142,7 +142,7 @@ def test_normalization_of_cnn_f_is_that_of_matconvnet(cnn_f):
 
 
 def test_cnn_f_refuses_images_of_another_size(cnn_f):
-    with pytest.raises(InputError, match=r"224 x 224 pixels\. Got 56 x 56 instead; resize"):
+    with pytest.raises(InputError, match=r"224 x 224 pixels\. Got 56 x 56 instead. Resize"):
         cnn_f(torch.zeros(1, 3, 56, 56))
 
 
@@ -209,17 +209,17 @@ def test_a_transformer_can_be_built_for_another_size():
             1,
             512,
         )
-    with pytest.raises(InputError, match=r"cannot be built for images of '64' x '64' pixels.* its own 224 x 224"):
+    with pytest.raises(InputError, match=r"cannot be built for images of '64' x '64' pixels.* to 224 x 224"):
         build_network("vit_tiny_patch16_224", image_size="64")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet17", "no network 'resnet17'. Expected radiodeep-mini, cnn_f, .*similar names: .*resnet18"),
-        ("cnn-f", "similar names: cnn_f"),
-        ("resnet18.a1_in1kk", "similar names: resnet18.a1_in1k"),
-        (None, "no network None"),
+        ("resnet17", "Unknown network 'resnet17'. Expected radiodeep-mini, cnn_f, .*Did you mean .*resnet18"),
+        ("cnn-f", "Did you mean 'cnn_f'"),
+        ("resnet18.a1_in1kk", "Did you mean 'resnet18.a1_in1k'"),
+        (None, "Unknown network None"),
     ],
 )
 def test_an_unknown_name_is_refused_with_similar_names(name, message):

@@ -44,7 +44,7 @@ def test_weights_in_the_local_cache_are_found_without_a_network(cache):
 
 def test_without_a_network_the_error_names_the_repository_and_the_way_out(cache):
     with pytest.raises(
-        WeightsError, match=rf"Get '{REPOSITORY}' .*on another machine.*weights=\"resnet10t.safetensors\""
+        WeightsError, match=rf"Download '{REPOSITORY}' .*on another machine.*weights=\"resnet10t.safetensors\""
     ):
         load_weights(build_network("resnet10t"), "pretrained", "resnet10t")
 
@@ -66,7 +66,7 @@ def test_a_hub_that_refuses_is_quoted(cache, monkeypatch):
     monkeypatch.setattr("radiodeep.networks.weights.hub._answers", lambda url: True)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
     with pytest.raises(
-        WeightsError, match=rf"could not be fetched from '{REPOSITORY}' \(pytorch_model.safetensors: 401"
+        WeightsError, match=rf"could not be downloaded from '{REPOSITORY}' \(pytorch_model.safetensors: 401"
     ):
         find_hub_weights("resnet10t")
 

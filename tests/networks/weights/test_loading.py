@@ -107,7 +107,7 @@ def test_a_few_scales_that_are_missing_give_a_warning_that_names_them(trained):
 
 def test_many_scales_that_are_missing_are_refused(trained):
     state = renamed(trained.state_dict(), 0.08, lambda key: "bn" in key)
-    with pytest.raises(WeightsError, match="at least 95 % must"):
+    with pytest.raises(WeightsError, match="At least 95 % must"):
         load_weights(resnet(), state, "resnet10t")
 
 
@@ -117,7 +117,7 @@ def test_weights_for_another_number_of_channels_are_refused_with_the_remedy(trai
 
 
 def test_weights_of_another_network_are_refused(trained):
-    with pytest.raises(WeightsError, match=r"In the source, but not in the network: conv1\.0\.weight"):
+    with pytest.raises(WeightsError, match=r"In the source but not in the network: conv1\.0\.weight"):
         load_weights(build_network("arch3"), trained.state_dict(), "arch3")
 
 
@@ -236,28 +236,28 @@ def test_random_weights_need_a_seed(seed):
 
 
 def test_a_seed_for_weights_that_are_not_random_is_refused():
-    with pytest.raises(WeightsError, match=r'A seed belongs to weights="random" alone\. Got seed=1'):
+    with pytest.raises(WeightsError, match=r'A seed is only valid with weights="random"\. Got seed=1'):
         load_weights(resnet(), "packaged", "resnet10t", seed=1)
 
 
 def test_random_weights_of_another_network_are_refused():
-    with pytest.raises(WeightsError, match="The network is no 'arch1'"):
+    with pytest.raises(WeightsError, match="The network is not a 'arch1'"):
         load_weights(resnet(), "random", "arch1", seed=0)
 
 
 @pytest.mark.parametrize(
     ("source", "name", "message"),
     [
-        (None, "cnn_f", "No weights of 'cnn_f' come with the package. Give the path of a .safetensors"),
+        (None, "cnn_f", "no packaged weights of 'cnn_f'. Use the path of a .safetensors"),
         (
             None,
             "resnet10t",
             'No weights of \'resnet10t\' come.*Give weights="pretrained".*weights="random" with a seed',
         ),
-        ("packaged", "arch1", "No weights of 'arch1' come with the package"),
-        ("pretrained", "cnn_f", "'cnn_f' is no model of timm"),
-        ("imagenet", "resnet10t", r"No weights can be had from 'imagenet' \(str\). Give weights=\"pretrained\""),
-        (3, "radiodeep-mini", r"No weights can be had from '3' \(int\). Give weights=\"packaged\""),
+        ("packaged", "arch1", "no packaged weights of 'arch1'"),
+        ("pretrained", "cnn_f", "'cnn_f' is not a timm model"),
+        ("imagenet", "resnet10t", r"Cannot load weights from 'imagenet' \(str\). Use weights=\"pretrained\""),
+        (3, "radiodeep-mini", r"Cannot load weights from '3' \(int\). Use weights=\"packaged\""),
     ],
 )
 def test_a_source_that_has_no_weights_is_refused_with_the_choices(source, name, message):
@@ -274,5 +274,5 @@ def test_weights_that_are_not_floating_point_numbers_are_refused(trained, dtype)
 
 def test_weights_that_are_all_zero_are_refused(trained):
     state = {key: torch.zeros_like(value) for key, value in trained.state_dict().items()}
-    with pytest.raises(WeightsError, match="all of its filters and matrices are zero"):
+    with pytest.raises(WeightsError, match="all filters and matrices are zero"):
         load_weights(resnet(n_classes=0), state, "resnet10t")
