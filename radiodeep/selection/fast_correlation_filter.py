@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from radiodeep.checks import nominal_mask
-from radiodeep.preparation.discretize import compiled, mdl_cut_points, orders, plogp_of_counts
-from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories, plogp
+from radiodeep.preparation.kernels.cut_points import mdl_cut_points, plogp_of_counts, row_orders
+from radiodeep.preparation.tables import nominal_mask
+from radiodeep.selection.kernels.uncertainty import first_repeated
+from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories
 
 
 class FastCorrelationFilter(SymmetricUncertainty):
@@ -100,7 +101,7 @@ class FastCorrelationFilter(SymmetricUncertainty):
         order = np.argsort(self.ranking_)
         candidates = order[above[order]]
         bins = self._bins(X[:, candidates], labels, n_classes, nominal_mask(self, self.nominal_features)[candidates])
-        repeats = _first_that_says_as_much(bins, self.scores_[candidates], self._n_wanted(X.shape[1]))
+        repeats = first_repeated(bins, self.scores_[candidates], self._n_wanted(X.shape[1]))
         self.support_ = np.zeros(X.shape[1], dtype=bool)
         kept = candidates[repeats == -1][: self._n_wanted(X.shape[1])]
         self.support_[kept] = True
@@ -109,7 +110,7 @@ class FastCorrelationFilter(SymmetricUncertainty):
     def _bins(self, X, labels, n_classes, nominal):
         """Return the bins of columns (p, n) as integers; missing is -1, or a bin of its own."""
         logs = plogp_of_counts(len(labels))
-        order, n_known = orders(X)
+        order, n_known = row_orders(X)
         bins = np.empty(X.T.shape, dtype=np.int64)
         for column, values in enumerate(np.ascontiguousarray(X.T)):
             known = ~np.isnan(values)
@@ -120,49 +121,3 @@ class FastCorrelationFilter(SymmetricUncertainty):
                 bins[column] = np.searchsorted(cuts, values, side="left")
             bins[column, ~known] = bins[column, known].max(initial=-1) + 1 if self.missing == "separate" else -1
         return bins
-
-
-@compiled
-def _first_that_says_as_much(bins, scores, most):
-    """Return, for features (p, n) from best to worst, which better one each repeats, or -1; stop after `most`."""
-    n_features = len(bins)
-    repeats = np.full(n_features, -1)
-    n_kept = 0
-    for better in range(n_features):
-        if repeats[better] >= 0:
-            continue
-        n_kept += 1
-        if n_kept > most:
-            break
-        for other in range(better + 1, n_features):
-            if repeats[other] < 0 and _uncertainty_of_pair(bins[better], bins[other]) >= scores[other]:
-                repeats[other] = better
-    return repeats
-
-
-@compiled
-def _uncertainty_of_pair(a, b):
-    """Return the symmetric uncertainty of two rows of bins (n,), over the cases where neither is -1."""
-    n_a, n_b = 1, 1
-    for case in range(len(a)):
-        n_a, n_b = max(n_a, a[case] + 1), max(n_b, b[case] + 1)
-    joint = np.zeros((n_a, n_b))
-    for case in range(len(a)):
-        if a[case] >= 0 and b[case] >= 0:
-            joint[a[case], b[case]] += 1
-    total, of_a, of_b, of_both = 0.0, 0.0, 0.0, 0.0
-    for i in range(n_a):
-        in_row = 0.0
-        for j in range(n_b):
-            in_row += joint[i, j]
-            of_both += plogp(joint[i, j])
-        total += in_row
-        of_a += plogp(in_row)
-    for j in range(n_b):
-        in_column = 0.0
-        for i in range(n_a):
-            in_column += joint[i, j]
-        of_b += plogp(in_column)
-    whole = plogp(total)
-    spread = 2 * whole - of_a - of_b
-    return 0.0 if spread <= 0 else 2 * (whole - of_a - of_b + of_both) / spread

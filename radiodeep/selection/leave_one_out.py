@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 from sklearn.base import clone
 
-from radiodeep.checks import nominal_mask
-from radiodeep.preparation.discretize import orders, plogp_of_counts
-from radiodeep.selection.kernels import leave_one_out as kernels
+from radiodeep.preparation.kernels.cut_points import plogp_of_counts, row_orders
+from radiodeep.preparation.tables import nominal_mask
 from radiodeep.selection.kernels import relief as relief_kernels
+from radiodeep.selection.kernels import relief_without_each as kernels
+from radiodeep.selection.kernels.uncertainty import uncertainty_without
 from radiodeep.selection.nearest_cases import SMALLEST_RANGE, empty_buffers, measured_strips, scaled_table
 from radiodeep.selection.relieff import ReliefF, class_weights
 from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_categories
@@ -228,11 +229,11 @@ def _uncertainty_scores(selector, X, labels, n_classes):
 
     def fill(first, last):
         columns = np.array(X[:, first:last].T, order="C")  # a copy: categories are numbered in it
-        order, n_known = orders(X[:, first:last])
+        order, n_known = row_orders(X[:, first:last])
         for column in np.flatnonzero(nominal[first:last]):
             columns[column] = as_categories(columns[column])
         how = (nominal[first:last], n_classes, separate, logs)
-        kernels.uncertainty_without(columns, labels, order, n_known, *how, scores[:, first:last])
+        uncertainty_without(columns, labels, order, n_known, *how, scores[:, first:last])
 
     n_threads = n_threads_for(selector.n_jobs, X.size * 250)
     bounds = np.linspace(0, X.shape[1], 4 * n_threads + 1).astype(int)

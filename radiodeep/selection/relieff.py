@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 
-from radiodeep.checks import checked_numeric_table, checked_table, is_count, is_number, nominal_mask, require
+from radiodeep.checks import is_count, is_number, require
 from radiodeep.exceptions import InputError
+from radiodeep.preparation.tables import checked_numeric_table, checked_table, nominal_mask
 from radiodeep.selection.kernels import relief as kernels
 from radiodeep.selection.nearest_cases import nearest_cases, scaled_table
 from radiodeep.selection.ranking import RankedSelector, weka_order

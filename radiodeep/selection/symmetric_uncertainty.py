@@ -4,8 +4,10 @@ import itertools
 
 import numpy as np
 
-from radiodeep.checks import checked_table, nominal_mask, require
-from radiodeep.preparation.discretize import bin_of, compiled, mdl_cut_points, orders, plogp_of_counts
+from radiodeep.checks import require
+from radiodeep.preparation.kernels.cut_points import plogp_of_counts, row_orders
+from radiodeep.preparation.tables import checked_table, nominal_mask
+from radiodeep.selection.kernels.uncertainty import score_columns
 from radiodeep.selection.ranking import RankedSelector
 from radiodeep.selection.threads import in_threads, n_threads_for
 
@@ -96,7 +98,7 @@ class SymmetricUncertainty(RankedSelector):
             Classes.
         """
         X, labels, n_classes = self._checked(X, y)
-        with self._told_if_compiling(_score_columns):
+        with self._told_if_compiling(score_columns):
             scores = self._scores(X, labels, n_classes)
         self._keep_best(scores)
         self._count_effective(X)
@@ -116,11 +118,11 @@ class SymmetricUncertainty(RankedSelector):
 
         def score(first, last):
             columns = np.array(X[:, first:last].T, order="C")  # a copy: categories are numbered in it
-            order, n_known = orders(X[:, first:last])
+            order, n_known = row_orders(X[:, first:last])
             for column in np.flatnonzero(nominal[first:last]):
                 columns[column] = as_categories(columns[column])
             how = (n_classes, separate, logs)
-            _score_columns(columns, labels, order, n_known, nominal[first:last], *how, scores[first:last])
+            score_columns(columns, labels, order, n_known, nominal[first:last], *how, scores[first:last])
 
         n_threads = n_threads_for(self.n_jobs, X.size * 50)
         bounds = np.linspace(0, X.shape[1], 4 * n_threads + 1).astype(int)
@@ -134,84 +136,3 @@ def as_categories(values):
     numbers = np.full(len(values), np.nan)
     numbers[known] = np.unique(values[known], return_inverse=True)[1]
     return numbers
-
-
-@compiled
-def _score_columns(columns, labels, order, n_known, nominal, n_classes, separate, logs, scores):
-    """Set scores (p,) to the symmetric uncertainty of columns (p, n) with labels (n,)."""
-    for column in range(len(columns)):
-        values, known = columns[column], n_known[column]
-        if nominal[column]:
-            cuts = cuts_of_categories(values)
-        else:
-            cuts = mdl_cut_points(values, labels, order[column], known, n_classes, logs, True)
-        if known == 0 or (len(cuts) == 0 and not (separate and known < len(values))):
-            scores[column] = 0.0
-            continue
-        table = counts_by_bin(values, labels, cuts, n_classes)
-        scores[column] = uncertainty_of_counts(table, known, separate)
-
-
-@compiled
-def cuts_of_categories(values):
-    """Return the cuts that part the categories 0, 1, 2 ... of a column."""
-    highest = -1.0
-    for value in values:
-        if value > highest:
-            highest = value
-    cuts = np.empty(max(int(highest), 0))
-    for cut in range(len(cuts)):
-        cuts[cut] = cut + 0.5
-    return cuts
-
-
-@compiled
-def counts_by_bin(values, labels, cuts, n_classes):
-    """Return how many rows of each class lie in each bin (n_cuts + 2, n_classes); the last is of missing values."""
-    table = np.zeros((len(cuts) + 2, n_classes))
-    for row in range(len(values)):
-        if np.isnan(values[row]):
-            table[len(cuts) + 1, labels[row]] += 1
-        else:
-            table[bin_of(values[row], cuts), labels[row]] += 1
-    return table
-
-
-@compiled
-def uncertainty_of_counts(table, n_known, separate):
-    """Return SU of a table of counts (n_bins + 1, n_classes) whose last row is of missing values.
-
-    Those are spread over the bins in proportion to what is known there, or are a bin of their own.
-    """
-    n_bins, n_classes = table.shape[0] - 1, table.shape[1]
-    n_used = n_bins + 1 if separate else n_bins
-    for b in range(0 if separate else n_bins):
-        in_bin = 0.0
-        for c in range(n_classes):
-            in_bin += table[b, c]
-        for c in range(n_classes):
-            table[b, c] += in_bin / n_known * table[n_bins, c]
-    total, of_class, of_bin, of_both = 0.0, 0.0, 0.0, 0.0
-    for c in range(n_classes):
-        in_class = 0.0
-        for b in range(n_used):
-            in_class += table[b, c]
-        total += in_class
-        of_class += plogp(in_class)
-    for b in range(n_used):
-        in_bin = 0.0
-        for c in range(n_classes):
-            in_bin += table[b, c]
-            of_both += plogp(table[b, c])
-        of_bin += plogp(in_bin)
-    whole = plogp(total)
-    if abs(whole - of_class) < 1e-6 or abs(whole - of_bin) < 1e-6:
-        return 0.0
-    gain = (whole - of_class) - (of_bin - of_both)
-    return 2 * gain / ((whole - of_class) + (whole - of_bin))
-
-
-@compiled
-def plogp(count):
-    """Return n ln(n) of a count or share of one; 0 for nothing."""
-    return 0.0 if count < 1e-6 else count * np.log(count)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from radiodeep.compiled import compiled
 from radiodeep.exceptions import RadiodeepWarning, StudyError
-from radiodeep.preparation.discretize import compiled
 from radiodeep.study.folds.fitting import Outcome
 from radiodeep.study.inputs import aligned
 from radiodeep.study.statistics.auc import auc_with_confidence

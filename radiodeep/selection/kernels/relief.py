@@ -9,14 +9,11 @@ columns of one kind, (n_runs, 3): start, stop, kind.
 """
 
 import numpy as np
-from numba import njit
 
+from radiodeep.compiled import compiled
 from radiodeep.selection.kernels.vectors import LANES, ROWS, STEP, add_shares, add_tile, sum_plain
 
 PLAIN, WITH_MISSING, NOMINAL = 0, 1, 2
-
-# The cache of a function does not see a change in a function of another file that it calls.
-compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 _FEATURES_AT_ONCE = 256  # of 16 rows: 32 kB, which stays in the first-level cache
 
@@ -79,7 +76,7 @@ def pack(table):
 
 
 @compiled
-def _difference(a, b, kind, missing_nominal):
+def feature_difference(a, b, kind, missing_nominal):
     """Return the difference of one feature between two rows."""
     if kind == NOMINAL:
         if np.isnan(a) or np.isnan(b):
@@ -102,7 +99,7 @@ def _add_run(left, right, upper, n_rows, n_columns, start, stop, kind, missing_n
         for i in range(n_rows):
             a = left[f * LANES + i]
             for j in range(n_columns):
-                tile[i * LANES + j] += _difference(a, right[f * LANES + j], kind, missing_nominal[f])
+                tile[i * LANES + j] += feature_difference(a, right[f * LANES + j], kind, missing_nominal[f])
 
 
 @compiled
@@ -146,7 +143,7 @@ def measure_rows(left, packed, runs, missing_nominal, strip):
 
 
 @compiled
-def _offer(distance, case, distances, cases, counts, limits):
+def offer(distance, case, distances, cases, counts, limits):
     """Offer a case to the buffer (k,) of a row's nearest cases of one class; counts and limits are (1,).
 
     A full buffer gives up its first slot of the largest distance, and only to a smaller distance. Its
@@ -185,7 +182,7 @@ def _offer_all(values, first_case, row_case, labels, row, near):
         case = first_case + j
         group = labels[case]
         if values[j] < limits[row, group] and case != row_case:
-            _offer(
+            offer(
                 values[j],
                 case,
                 distances[row, group],
@@ -234,7 +231,7 @@ def search_rows(strip, first_row, row_cases, labels, near):
 
 
 @compiled
-def _sum_differences(table, case, neighbours, n_found, influence, weighted, runs, missing_nominal, first, last, total):
+def sum_differences(table, case, neighbours, n_found, influence, weighted, runs, missing_nominal, first, last, total):
     """Set `total` to the sum of the differences of a case to its neighbours, for the features `first` to `last`."""
     flat, n_features = table.reshape(-1), table.shape[1]
     begins = np.empty(n_found, np.int64)
@@ -255,7 +252,7 @@ def _sum_differences(table, case, neighbours, n_found, influence, weighted, runs
                     sums[f] += share * abs(a[f] - b[f])
             else:
                 for f in range(len(sums)):
-                    sums[f] += share * _difference(a[f], b[f], kind, missing_nominal[start + f])
+                    sums[f] += share * feature_difference(a[f], b[f], kind, missing_nominal[start + f])
 
 
 @compiled
@@ -299,7 +296,7 @@ def add_neighbours(
                                 sums[i] += weight * (share * abs(a[i] - b[i]) / all_influence)
                         else:
                             for i in range(len(sums)):
-                                difference = _difference(a[i], b[i], kind, missing_nominal[f + i])
+                                difference = feature_difference(a[i], b[i], kind, missing_nominal[f + i])
                                 sums[i] += weight * (share * difference / all_influence)
 
 
@@ -325,7 +322,7 @@ def add_numeric_neighbours(
             joint[q] = share[q] * abs(target[case] - target[cases[row, 0, q]])
             of_target += joint[q]
         for shares, sums in ((share, of_feature), (joint, of_both)):
-            _sum_differences(
+            sum_differences(
                 table, case, cases[row, 0], n_found, shares, True, runs, missing_nominal, first, last, total
             )
             for f in range(first, last):

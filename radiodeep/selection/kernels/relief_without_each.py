@@ -13,17 +13,16 @@ goes, so that one scan shows for which folds a feature may have a cut at all.
 
 import numpy as np
 
-from radiodeep.preparation.discretize import bin_of, compiled, mdl_cut_points
+from radiodeep.compiled import compiled
 from radiodeep.selection.kernels.relief import (
     LANES,
     PLAIN,
     WITH_MISSING,
-    _difference,
-    _offer,
-    _sum_differences,
+    feature_difference,
     measure_tile,
+    offer,
+    sum_differences,
 )
-from radiodeep.selection.symmetric_uncertainty import counts_by_bin, cuts_of_categories, uncertainty_of_counts
 
 
 @compiled
@@ -70,7 +69,7 @@ def find_neighbours(distances, bounds, near):
         for group in range(len(bounds) - 1):
             for case in range(bounds[group], bounds[group + 1]):
                 if case != row and distances[row, case] < limits[row, group]:
-                    _offer(
+                    offer(
                         distances[row, case],
                         case,
                         kept[row, group],
@@ -97,7 +96,7 @@ def _add_mean(table, row, neighbours, n_found, sign, runs, missing_nominal, tota
     """Add the mean differences of a row to its neighbours, times `sign`, to sums (p,)."""
     if n_found == 0:
         return
-    _sum_differences(table, row, neighbours, n_found, total, False, runs, missing_nominal, 0, len(sums), total)
+    sum_differences(table, row, neighbours, n_found, total, False, runs, missing_nominal, 0, len(sums), total)
     share = sign / n_found
     for f in range(len(sums)):
         sums[f] += share * total[f]
@@ -138,8 +137,8 @@ def correct_distances(old, new, stretch, packed, measured):
             continue
         for a in range(n_cases):
             for b in range(a):
-                change = _difference(new[column, a], new[column, b], WITH_MISSING, 0.0)
-                change -= _difference(old[column, a], old[column, b], WITH_MISSING, 0.0)
+                change = feature_difference(new[column, a], new[column, b], WITH_MISSING, 0.0)
+                change -= feature_difference(old[column, a], old[column, b], WITH_MISSING, 0.0)
                 measured[a, b] += change
                 measured[b, a] += change
 
@@ -177,7 +176,7 @@ def neighbours_in_fold(left_out, bounds, measured, error, near, fold_cases, fold
             count[0], limit[0] = 0, np.inf
             for case in range(last - first):
                 if values[case] < limit[0]:
-                    _offer(values[case], first + case, kept, fold_cases[row, group], count, limit)
+                    offer(values[case], first + case, kept, fold_cases[row, group], count, limit)
             fold_counts[row, group] = count[0]
             changed[row, group] = True
             if error > 0 and count[0] == size and _n_within(values, limit[0] + error) != size:
@@ -221,8 +220,8 @@ def _replace(table, row, leaving, joining, share, runs, missing_nominal, sums):
                 mine[f] += share * (abs(a[f] - b[f]) - abs(a[f] - c[f]))
         else:
             for f in range(len(mine)):
-                of_joining = _difference(a[f], b[f], kind, missing_nominal[start + f])
-                mine[f] += share * (of_joining - _difference(a[f], c[f], kind, missing_nominal[start + f]))
+                of_joining = feature_difference(a[f], b[f], kind, missing_nominal[start + f])
+                mine[f] += share * (of_joining - feature_difference(a[f], c[f], kind, missing_nominal[start + f]))
 
 
 @compiled
@@ -263,104 +262,4 @@ def sums_of_columns(left_out, new, stretch, labels, fold_cases, fold_counts, sum
                         mine[c] += share * abs(a[c] - b[c])
                 else:
                     for c in range(n_columns):
-                        mine[c] += share * _difference(a[c], b[c], WITH_MISSING, 0.0)
-
-
-@compiled
-def _may_have_cut(values, labels, order, n_known, n_classes, logs, possible):
-    """Set possible (n,) to whether a cut could be worth it without each of the known cases.
-
-    Without a case of class k, the counts at a boundary lose one of class k on the left or on the
-    right. The largest gain over the boundaries is bounded from both sides of the case, and compared
-    with the least that the criterion could ask for.
-    """
-    n_boundaries = n_known - 1
-    whole = np.zeros(n_classes, np.int64)
-    for row in range(n_known):
-        whole[labels[order[row]]] += 1
-    lost_left = np.full((n_classes, n_known + 1), -np.inf)  # best boundary at or after a place
-    lost_right = np.full((n_classes, n_known + 1), -np.inf)  # best boundary before a place
-    left, right = np.zeros(n_classes, np.int64), whole.copy()
-    n_candidates = 0
-    for row in range(n_boundaries):
-        label = labels[order[row]]
-        left[label] += 1
-        right[label] -= 1
-        valid = values[order[row]] < values[order[row + 1]]
-        n_candidates += valid
-        on_left, on_right = 0.0, 0.0
-        for c in range(n_classes):
-            on_left += logs[left[c]]
-            on_right += logs[right[c]]
-        n_left, n_right = row + 1, n_known - row - 1
-        for k in range(n_classes):
-            lost_right[k, row + 1] = lost_right[k, row]
-            if not valid:
-                continue
-            if left[k]:
-                value = on_left - logs[left[k]] + logs[left[k] - 1] - logs[n_left - 1]
-                lost_left[k, row] = value + on_right - logs[n_right]
-            if right[k]:
-                value = on_right - logs[right[k]] + logs[right[k] - 1] - logs[n_right - 1]
-                lost_right[k, row + 1] = max(lost_right[k, row], value + on_left - logs[n_left])
-    for k in range(n_classes):
-        lost_right[k, n_known] = lost_right[k, n_known - 1]
-        for row in range(n_boundaries - 1, -1, -1):
-            lost_left[k, row] = max(lost_left[k, row], lost_left[k, row + 1])
-    worth = np.empty(n_classes)
-    for k in range(n_classes):
-        if whole[k] == 0:
-            continue
-        of_classes, kinds = 0.0, 0
-        for c in range(n_classes):
-            count = whole[c] - (c == k)
-            of_classes += logs[count]
-            kinds += count > 0
-        n_left = n_known - 1
-        entropy = (logs[n_left] - of_classes) / np.log(2.0)  # in bits, of all cases together
-        cost = np.log(max(n_candidates - 1, 1)) / np.log(2.0) + np.log(3.0**kinds - 2) / np.log(2.0)
-        cost -= kinds * entropy / max(n_left, 1)
-        worth[k] = (cost - entropy - 1e-6) * np.log(2.0)  # what the sum of n ln(n) must reach
-    for place in range(n_known):
-        k = labels[order[place]]
-        best = max(lost_left[k, place], lost_right[k, place])
-        possible[order[place]] = best >= worth[k]
-
-
-@compiled
-def uncertainty_without(columns, labels, order, n_known, nominal, n_classes, separate, logs, scores):
-    """Set scores (n, p) to the symmetric uncertainty of columns (p, n) without each of the cases."""
-    n_cases = len(labels)
-    possible, shorter = np.empty(n_cases, np.bool_), np.empty(n_cases, np.int64)
-    for column in range(len(columns)):
-        values, known = columns[column], n_known[column]
-        all_cuts = np.empty(0)
-        if nominal[column]:
-            all_cuts = cuts_of_categories(values)
-            possible[:] = True
-        elif known:
-            all_cuts = mdl_cut_points(values, labels, order[column], known, n_classes, logs, True)
-            _may_have_cut(values, labels, order[column], known, n_classes, logs, possible)
-        for case in range(n_cases):
-            missing = np.isnan(values[case])
-            n_left = known if missing else known - 1
-            has_missing = n_cases - 1 > n_left
-            scores[case, column] = 0.0
-            if n_left == 0:
-                continue
-            cuts = all_cuts
-            if not missing and not nominal[column]:
-                if possible[case]:
-                    n_kept = 0
-                    for place in range(known):
-                        shorter[n_kept] = order[column, place]
-                        n_kept += order[column, place] != case
-                    cuts = mdl_cut_points(values, labels, shorter, n_left, n_classes, logs, True)
-                else:
-                    cuts = np.empty(0)
-            if len(cuts) == 0 and not (separate and has_missing):
-                continue
-            table = counts_by_bin(values, labels, cuts, n_classes)
-            bin_ = len(cuts) + 1 if missing else bin_of(values[case], cuts)
-            table[bin_, labels[case]] -= 1
-            scores[case, column] = uncertainty_of_counts(table, n_left, separate)
+                        mine[c] += share * feature_difference(a[c], b[c], WITH_MISSING, 0.0)

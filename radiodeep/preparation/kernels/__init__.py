@@ -1,0 +1,1 @@
+"""Compiled loops of discretisation: plain arrays in, cut points out. Callers validate the input."""

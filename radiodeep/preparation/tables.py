@@ -1,0 +1,78 @@
+"""X and y as `fit` gets them in; a validated table, class numbers and the mask of nominal columns out."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from radiodeep.checks import is_count
+from radiodeep.exceptions import InputError, SingleClassError
+
+
+def checked_table(estimator, X, y, way_out="cut it into classes first, e.g. y > np.median(y)"):
+    """Return the table as float64 (n_cases, n_features), class numbers (n_cases,) and the classes.
+
+    NaN stands for a missing value. Sets `n_features_in_` and `feature_names_in_` of the estimator.
+    `way_out` says what to do about a continuous target.
+    """
+    X, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
+    name = type(estimator).__name__
+    _refuse_empty_rows(X, name)
+    if y.dtype.kind == "f" and np.any(y != np.floor(y)):
+        raise InputError(
+            f"The 'y' of {name} must hold classes. Got a continuous target (e.g. {y[y != np.floor(y)][0]:g}) "
+            f"instead; {way_out}."
+        )
+    classes, y = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise SingleClassError(
+            f"{name} must be fitted to cases of at least two classes. Got one class, {classes[0]}, in all "
+            f"{len(y)} training cases; use folds that keep both classes in the training part."
+        )
+    return X, y, classes
+
+
+def checked_numeric_table(estimator, X, y):
+    """Return the table as float64 (n_cases, n_features) and the numeric target (n_cases,)."""
+    X, y = validate_data(
+        estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=True
+    )
+    _refuse_empty_rows(X, type(estimator).__name__)
+    if not y.max() > y.min():
+        raise InputError(
+            f"{type(estimator).__name__} must be fitted to a target that varies. Got {y[0]:g} in all {len(y)} cases."
+        )
+    return X, np.asarray(y, dtype=np.float64)
+
+
+def _refuse_empty_rows(X, name):
+    suspects = np.flatnonzero(np.isnan(X[:, 0]))  # one column tells for nearly all rows
+    empty = suspects[np.isnan(X[suspects]).all(axis=1)]
+    if len(empty):
+        raise InputError(
+            f"{name} must be fitted to rows that hold numbers. Row {empty[0]} is NaN in all {X.shape[1]} features "
+            f"({len(empty)} such row{'s' if len(empty) > 1 else ''}); leave out cases that could not be measured."
+        )
+
+
+def nominal_mask(estimator, nominal_features):
+    """Return which columns hold categories, as bool (n_features,), from positions, names or a mask."""
+    n_features = estimator.n_features_in_
+    mask = np.zeros(n_features, dtype=bool)
+    if nominal_features is None:
+        return mask
+    names = list(getattr(estimator, "feature_names_in_", []))
+    wanted = [nominal_features] if isinstance(nominal_features, str | Integral) else list(nominal_features)
+    if wanted and all(isinstance(item, bool | np.bool_) for item in wanted) and len(wanted) == n_features:
+        return np.array(wanted, dtype=bool)
+    for item in wanted:
+        if isinstance(item, str) and item in names:
+            mask[names.index(item)] = True
+        elif is_count(item, 0) and item < n_features:
+            mask[item] = True
+        else:
+            raise InputError(
+                f"The 'nominal_features' parameter of {type(estimator).__name__} must hold names of columns, "
+                f"positions from 0 to {n_features - 1}, or one bool per column. Got {item!r} instead."
+            )
+    return mask
