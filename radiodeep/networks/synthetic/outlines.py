@@ -1,4 +1,4 @@
-"""Numbers that say how a lesion looks go in; its outline, its mask's and the window about them come out."""
+"""Shape parameters -> outline of a synthetic lesion, outline of its mask, and the window around them."""
 
 import math
 
@@ -10,23 +10,23 @@ _N_SPICULES = 12
 
 
 def make_outlines(numbers, is_exact, is_cut, is_layered, generator):
-    """Draw outlines, and masks that differ from them as those of an unsure hand do.
+    """Draw outlines, and masks that differ from them as manual outlines do.
 
     Parameters
     ----------
     numbers : dict of str to float tensor of shape (n,)
-        In -1..1; those whose effect depends on others are replaced by their effect.
+        In -1..1. Parameters whose effect depends on others are replaced by their effect.
     is_exact, is_cut, is_layered : bool tensors of shape (n,)
-        Whether the window is the mask's bounding box; whether all is zero outside the mask; whether tissue lies in
-        layers, where lesions lie flat or stand upright.
+        Whether the window is the bounding box of the mask; whether pixels outside the mask are zero; whether the tissue
+        is layered, in which case lesions are horizontal or vertical.
     generator : torch.Generator
 
     Returns
     -------
     depth, mask_depth : tensors of shape (n, 64, 64)
-        How deep each pixel lies inside outline and mask, in radii; negative outside.
+        Depth of each pixel inside outline and mask in radii; negative outside.
     heights, widths : float tensors of shape (n,)
-        Pixels that the scanner has for the window, whole numbers of 4 to 64.
+        Number of pixels of the window in the scanner's image, integers from 4 to 64.
     """
     profile, mask_profile = _profiles(numbers, is_cut, generator)
     theta = torch.arange(_N_ANGLES) * (2 * math.pi / _N_ANGLES) - math.pi
@@ -50,13 +50,13 @@ def make_outlines(numbers, is_exact, is_cut, is_layered, generator):
     grid_x, grid_y, turn, stretch = grid_x.unsqueeze(1), grid_y.unsqueeze(2), turn.unsqueeze(2), stretch.unsqueeze(2)
     u = (grid_x * torch.cos(turn) + grid_y * torch.sin(turn)) / stretch
     v = (grid_y * torch.cos(turn) - grid_x * torch.sin(turn)) * stretch
-    place = (torch.atan2(v, u) + math.pi) * (_N_ANGLES / (2 * math.pi))  # the curves begin at angle -pi
+    place = (torch.atan2(v, u) + math.pi) * (_N_ANGLES / (2 * math.pi))  # curves start at angle -pi
     lower = place.floor().long().flatten(1)
     share = (place.flatten(1) - lower).view_as(u)
     radius = torch.hypot(u, v)
 
     def depth(curve):
-        closed = torch.cat([curve, curve[:, :2]], dim=1)  # the angle pi is 256 by rounding
+        closed = torch.cat([curve, curve[:, :2]], dim=1)  # rounding can turn the angle pi into index 256
         below, above = closed.gather(1, lower).view_as(u), closed.gather(1, lower + 1).view_as(u)
         return below + (above - below) * share - radius
 
@@ -64,7 +64,7 @@ def make_outlines(numbers, is_exact, is_cut, is_layered, generator):
 
 
 def _axis(outline, numbers, is_exact, generator):
-    """Return the coordinates of the window's pixels along one axis, shape (n, 64), and half its length, shape (n,)."""
+    """Return pixel coordinates of the window along one axis, shape (n, 64), and half its length, shape (n,)."""
     low, high = outline.amin(1), outline.amax(1)
     shift = (torch.rand(len(outline), generator=generator) - 0.5) * 0.4
     centre = torch.where(is_exact, (low + high) / 2, shift)
@@ -74,7 +74,7 @@ def _axis(outline, numbers, is_exact, generator):
 
 
 def _profiles(numbers, is_cut, generator):
-    """Return the radii of outlines and of their masks at 256 angles, shape (n, 256), about 1."""
+    """Return the radii of outlines and masks at 256 angles, shape (n, 256), with a mean near 1."""
     n_images = len(is_cut)
     theta = torch.arange(_N_ANGLES) * (2 * math.pi / _N_ANGLES) - math.pi
     order = torch.arange(_N_ANGLES // 2 + 1)
@@ -102,5 +102,5 @@ def _profiles(numbers, is_cut, generator):
 
 
 def between(unit, low, high, n_axes):
-    """Bring numbers of -1..1, shape (n,), to low..high, with `n_axes` axes of length one behind the first."""
+    """Map numbers from -1..1, shape (n,), to low..high and append `n_axes` axes of length 1."""
     return (low + (unit + 1) / 2 * (high - low)).view(-1, *[1] * n_axes)

@@ -1,6 +1,6 @@
-"""A seeded generator in, images of made-up lesions and the numbers that made or describe them out.
+"""Seeded generator -> images of synthetic lesions and the parameters that generated or describe them.
 
-This is what `radiodeep-mini` learns from: no picture of anything real is involved.
+`radiodeep-mini` is trained on these images alone; no image of a patient is involved.
 """
 
 import math
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch.nn import functional
 
-from radiodeep.exceptions import InputError
+from radiodeep.checks import is_count, require
 from radiodeep.networks.synthetic.outlines import SIZE, between, make_outlines
 from radiodeep.networks.synthetic.scanner import DESCRIPTORS, describe, scan
 
@@ -45,35 +45,35 @@ TARGETS = _HIDDEN + DESCRIPTORS
 
 
 def make_lesions(n_images, generator):
-    """Draw lesions as scanners and windows of several kinds would show them.
+    """Generate synthetic lesions as seen by different scanners and windows.
 
-    An outline with lobes, spicules and roughness is filled with a texture that has a power-law spectrum and a
-    preferred direction; a core, a rim and a pit are brighter or darker. Three kinds of scenes surround it:
+    An outline with lobes, spicules and roughness is filled with a texture of power-law spectrum and preferred
+    direction, to which a core, a rim and a pit are added. There are three kinds of surroundings:
 
-    - half of them are zero outside a mask that was drawn by an unsure hand, most in the mask's bounding box;
+    - half of the images are zero outside an imprecise mask, most of them cropped to its bounding box;
     - a fifth show tissue around the lesion, with a vessel or a wall that touches it;
-    - the others show it dark in layered, speckled tissue, which is dimmed or lit below it.
+    - the others show a dark lesion in layered, speckled tissue, with a shadow or an enhancement below it.
 
-    A scanner then sees the scene in 4 to 64 pixels across, blurred and with noise.
+    A simulated scanner then samples the scene with 4 to 64 pixels per side, blur and noise.
 
     Parameters
     ----------
     n_images : int
     generator : torch.Generator
-        The same state gives the same images.
+        The same state leads to the same images.
 
     Returns
     -------
     images : float32 tensor of shape (n_images, 1, 64, 64)
-        In 0..1; three quarters of them reach from 0 to 1, the others keep a part of that range.
+        In 0..1. Three quarters of the images cover that range, the others a part of it.
     targets : float32 tensor of shape (n_images, len(TARGETS))
-        The numbers of `TARGETS`: first those that made the image, then those that describe what the scanner saw.
-        Each has a scale of its own.
+        The values of `TARGETS`: first the parameters that generated the image, then descriptors of the scanner's
+        image. Each has its own scale.
 
     Raises
     ------
     InputError
-        `n_images` is no int > 0.
+        If `n_images` is not an int > 0.
 
     Examples
     --------
@@ -83,8 +83,7 @@ def make_lesions(n_images, generator):
     >>> images.shape, targets.shape == (8, len(TARGETS))
     (torch.Size([8, 1, 64, 64]), True)
     """
-    if not isinstance(n_images, int) or n_images < 1:
-        raise InputError(f"The 'n_images' parameter of make_lesions must be an int > 0. Got {n_images!r} instead.")
+    require(is_count(n_images, 1), "make_lesions", "n_images", "an int > 0", n_images)
     kind = torch.rand(n_images, generator=generator)
     is_cut, is_layered = kind < 0.5, kind > 0.7
     is_exact = is_cut & (torch.rand(n_images, generator=generator) < 0.85)
@@ -105,7 +104,7 @@ def make_lesions(n_images, generator):
 
 
 def scaled_batches(batch_size, generator):
-    """Yield new lesions without end: none comes twice, so none can be learned by heart.
+    """Yield batches of new lesions endlessly; none comes twice, so that none can be memorised.
 
     Parameters
     ----------
@@ -116,7 +115,7 @@ def scaled_batches(batch_size, generator):
     ------
     images : float32 tensor of shape (batch_size, 1, 64, 64)
     targets : float32 tensor of shape (batch_size, len(TARGETS))
-        Of mean 0 and variance 1, judged by 2,000 lesions at the start, and within -3..3, so that all count alike.
+        Standardized by mean and deviation of 2,000 lesions and clipped to -3..3, so that all weigh the same.
 
     Examples
     --------
@@ -128,16 +127,16 @@ def scaled_batches(batch_size, generator):
     """
     _, targets = make_lesions(2000, generator)
     mean, deviation = targets.mean(dim=0), targets.std(dim=0)
-    with ThreadPoolExecutor(1) as artist:  # draws the next batch while a network learns from this one
-        coming = artist.submit(make_lesions, batch_size, generator)
+    with ThreadPoolExecutor(1) as executor:  # generates the next batch while a network trains on this one
+        next_batch = executor.submit(make_lesions, batch_size, generator)
         while True:
-            images, targets = coming.result()
-            coming = artist.submit(make_lesions, batch_size, generator)
+            images, targets = next_batch.result()
+            next_batch = executor.submit(make_lesions, batch_size, generator)
             yield images, ((targets - mean) / deviation).clamp(-3, 3)
 
 
 def _scene(numbers, depth, inside, is_layered, generator):
-    """Return lesion (about 1) and what surrounds it before a scanner sees them, shape (n, 64, 64)."""
+    """Return lesion (intensity about 1) and surroundings before sampling by the scanner, shape (n, 64, 64)."""
     numbers["anisotropy_cos"] = torch.where(
         is_layered, 0.5 * numbers["anisotropy_cos"] + 0.5, numbers["anisotropy_cos"]
     )
@@ -164,12 +163,12 @@ def _scene(numbers, depth, inside, is_layered, generator):
 
 
 def _inner_structure(numbers, depth, generator):
-    """Return what a core, a rim and a pit off the centre add, shape (n, 64, 64); the targets become their strengths."""
+    """Return the intensity added by core, rim and pit, shape (n, 64, 64); targets become their strengths."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, SIZE), torch.linspace(-1, 1, SIZE), indexing="ij")
     places = (torch.rand(2, len(depth), 1, 1, generator=generator) - 0.5) * 1.1
     radius = 0.1 + 0.35 * torch.rand(len(depth), 1, 1, generator=generator)
     spot = torch.exp(-(((torch.hypot(x - places[0], y - places[1]) / radius) ** 2) ** 2))
-    # Most lesions have no pit; it is a cavity or a calcification in the others.
+    # Half of the lesions have no pit; in the others it stands for a cavity or a calcification.
     numbers["pit"] = torch.where(numbers["pit"].abs() > 0.5, (numbers["pit"] * 1.6).clamp(-1, 1.6), 0.0)
     width = (0.3 + 0.5 * torch.rand(len(depth), 1, 1, generator=generator)) ** 2
     core = numbers["core"].view(-1, 1, 1) * torch.exp(-((1 - depth).clamp(min=0) ** 2) / width)
@@ -178,7 +177,7 @@ def _inner_structure(numbers, depth, generator):
 
 
 def _neighbours(numbers, is_layered, depth, generator):
-    """Return what a vessel and a wall add around the lesion, shape (n, 64, 64)."""
+    """Return the intensity added by a vessel and a wall near the lesion, shape (n, 64, 64)."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, SIZE), torch.linspace(-1, 1, SIZE), indexing="ij")
     angle, offset, width, angle_wall = torch.rand(4, len(depth), 1, 1, generator=generator)
     for name in ("vessel", "wall"):
@@ -192,20 +191,20 @@ def _neighbours(numbers, is_layered, depth, generator):
 
 
 def _layers(n_images, generator):
-    """Return brightness that changes along y and bends along x, shape (n, 64, 64)."""
+    """Return horizontal layers of random intensity that bend along x, shape (n, 64, 64)."""
     coarse = torch.randn(n_images, 1, 12, 3, generator=generator)
     return 1.5 * functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear", align_corners=True)[:, 0]
 
 
 def _below(inside):
-    """Return how much of the lesion lies above each pixel, 0 inside the lesion, shape (n, 64, 64)."""
+    """Return the amount of lesion above each pixel, 0 inside the lesion, shape (n, 64, 64)."""
     return (inside.cumsum(dim=1) / 20).clamp(max=1) * (1 - inside)
 
 
 def _textures(numbers, is_layered, generator):
     """Return noise of unit variance with a power-law spectrum, shape (n, 64, 64).
 
-    The targets `anisotropy_cos` and `anisotropy_sin` become strength times cosine and sine of twice its angle.
+    The targets `anisotropy_cos` and `anisotropy_sin` become strength times cosine and sine of twice the angle.
     """
     strength = (numbers["anisotropy_cos"] + 1) / 2
     double_angle = torch.where(is_layered, 0.0, numbers["anisotropy_sin"] * math.pi)
@@ -228,7 +227,7 @@ def _textures(numbers, is_layered, generator):
 
 
 def _enlarged(seen, heights, widths):
-    """Enlarge images of heights x widths pixels, which lie at the top left, to 64 x 64; shape (n, 1, 64, 64)."""
+    """Enlarge the top left heights x widths pixels of images to 64 x 64 by linear interpolation."""
 
     def interpolation(sizes):
         target = torch.arange(SIZE).view(1, -1, 1)
@@ -240,7 +239,7 @@ def _enlarged(seen, heights, widths):
 
 
 def _with_random_range(images, is_cut, generator):
-    """Bring images to 0..1, a quarter of them to a part of that range; zero stays zero where it is the background."""
+    """Scale images to 0..1, a quarter of them to a part of that range; zero backgrounds stay zero."""
     low, high = images.amin(dim=(2, 3), keepdim=True), images.amax(dim=(2, 3), keepdim=True)
     part, start, full = torch.rand(3, len(images), 1, 1, 1, generator=generator)
     part = torch.where(full < 0.75, 1.0, 0.3 + 0.7 * part)

@@ -1,4 +1,4 @@
-"""Fine scenes go in; what a scanner of few pixels sees of them, and numbers that describe it, come out."""
+"""Fine scenes -> scanner images of few pixels, and descriptors of them."""
 
 import math
 
@@ -27,24 +27,24 @@ _N_BINS = 16
 
 
 def scan(scene, mask_depth, heights, widths, numbers, is_cut, generator):
-    """See scenes in fewer pixels, blurred and with noise; nothing outside the mask where `is_cut`.
+    """Sample scenes with fewer pixels, blur and noise; pixels outside the mask become zero where `is_cut`.
 
     Parameters
     ----------
     scene, mask_depth : tensors of shape (n, 64, 64)
     heights, widths : float tensors of shape (n,)
-        Whole numbers of pixels, 4 to 64.
+        Number of pixels, integers from 4 to 64.
     numbers : dict of str to float tensor of shape (n,)
-        "noise" and "blur" in -1..1 are used.
+        Uses "noise" and "blur", in -1..1.
     is_cut : bool tensor of shape (n,)
     generator : torch.Generator
 
     Returns
     -------
     seen : tensor of shape (n, 64, 64)
-        The first heights x widths pixels hold the image, >= 0; the others are zero.
+        The first heights x widths pixels are the image, >= 0; the others are zero.
     mask : float tensor of shape (n, 64, 64)
-        1 in the lesion, in the same pixels.
+        1 in the lesion, on the same pixels.
     """
     blur = torch.exp(between(numbers["blur"], math.log(0.35), math.log(1.1), 2))
     noise = torch.exp(between(numbers["noise"], math.log(0.005), math.log(0.25), 2))
@@ -52,7 +52,7 @@ def scan(scene, mask_depth, heights, widths, numbers, is_cut, generator):
     grain = 0.7 * torch.rand(len(scene), 1, 1, generator=generator)
     noisy = white + grain * (white.roll(1, 1) + white.roll(1, 2) + white.roll((1, 1), (1, 2)))
     seen = _reduction(heights, blur) @ scene @ _reduction(widths, blur).mT + noisy
-    # A narrow intensity window makes all that is brighter white.
+    # A narrow intensity window saturates brighter pixels.
     ceiling = 0.7 + 2 * torch.rand(len(scene), 1, 1, generator=generator)
     seen = torch.minimum(seen.clamp(min=0.02), ceiling)
     sharp = torch.tensor(0.3).view(1, 1, 1)
@@ -62,9 +62,9 @@ def scan(scene, mask_depth, heights, widths, numbers, is_cut, generator):
 
 
 def describe(seen, mask, heights, widths):
-    """Return the numbers of `DESCRIPTORS`, shape (n, 14), for what `scan` returned and the sizes it was given."""
+    """Return the values of `DESCRIPTORS`, shape (n, 14), of images and masks that `scan` returned."""
     area = mask.sum(dim=(1, 2)).clamp(min=1)
-    # Intensities count from zero to the brightest that is shown, as the images' do.
+    # Intensities are relative to the brightest pixel, as in the images.
     seen = seen / seen.amax(dim=(1, 2), keepdim=True).clamp(min=1e-3)
     mean = _mean(seen, mask)
     centred = (seen - mean.view(-1, 1, 1)) * mask
@@ -115,7 +115,7 @@ def _squared_difference(seen, mask, step):
 
 
 def _smallest_near(mask, beyond):
-    """Return the smallest of each pixel and its eight neighbours; `beyond` is what lies beyond the frame."""
+    """Return the minimum of each pixel and its eight neighbours; `beyond` pads the frame."""
     mask = functional.pad(mask, (1, 1, 1, 1), value=beyond)
     mask = mask[:, 1:-1] * mask[:, 2:] * mask[:, :-2]
     return mask[:, :, 1:-1] * mask[:, :, 2:] * mask[:, :, :-2]
@@ -128,7 +128,7 @@ def _frame(heights, widths):
 
 
 def _reduction(sizes, blur):
-    """Return the matrices that see 64 fine pixels in `sizes` ones, shape (n, 64, 64); rows above `sizes` are zero."""
+    """Return matrices that sample 64 fine pixels with `sizes` pixels, shape (n, 64, 64); further rows are zero."""
     sizes = sizes.view(-1, 1, 1)
     row = torch.arange(SIZE).view(1, -1, 1)
     distance = (torch.arange(SIZE) + 0.5) * sizes / SIZE - (row + 0.5)

@@ -252,7 +252,7 @@ def test_random_weights_of_another_network_are_refused():
         (
             None,
             "resnet10t",
-            'No weights of \'resnet10t\' come.*Give weights="pretrained".*weights="random" with a seed',
+            'no packaged weights of \'resnet10t\'.*Use weights="pretrained".*weights="random" with a seed',
         ),
         ("packaged", "arch1", "no packaged weights of 'arch1'"),
         ("pretrained", "cnn_f", "'cnn_f' is not a timm model"),
