@@ -5,6 +5,8 @@ The public names are listed here and loaded on first use, so that importing radi
 
 from importlib import import_module
 
+from radiodeep.extras import named_extra
+
 __version__ = "0.1.0"
 
 _HOME_OF = {
@@ -71,7 +73,8 @@ __all__ = ["__version__", *_HOME_OF]
 def __getattr__(name):
     if name not in _HOME_OF:
         raise AttributeError(f"module 'radiodeep' has no attribute '{name}'")
-    value = getattr(import_module(f"radiodeep.{_HOME_OF[name]}"), name)
+    with named_extra():
+        value = getattr(import_module(f"radiodeep.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value
 

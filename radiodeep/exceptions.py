@@ -80,6 +80,10 @@ class OutputError(RadiodeepError, OSError):
     """A file cannot be written: the disk is full, or the folder does not allow it."""
 
 
+class MissingExtraError(RadiodeepError, ImportError):
+    """An optional package is not installed; the message names the extra of radiodeep that brings it."""
+
+
 class WeightsError(RadiodeepError):
     """The weights of a network are missing, unreadable, or do not belong to it."""
 

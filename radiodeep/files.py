@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from radiodeep.exceptions import OutputError
+from radiodeep.extras import require_package
 
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".torch", ".mat")  # of files of network weights
 _FORMULA = re.compile(r"[=+\-@\t\r\n\0]")  # how a cell begins that a spreadsheet would evaluate
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -101,6 +103,7 @@ def write_table(frame, path, index=True):
     """
     with replacing(path) as part:
         if part.suffix == ".parquet":
+            require_package("pyarrow")
             frame.to_parquet(part, index=index)
         else:
             without_formulas(frame).to_csv(part, index=index)

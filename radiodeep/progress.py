@@ -7,9 +7,6 @@ import time
 from contextlib import contextmanager
 from threading import Timer
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 _FIRST_LINE_S = 10.0  # work that takes less leaves no line in a log
 _NEXT_LINE_S = 30.0
 _SWITCH = "RADIODEEP_PROGRESS"  # 0 in the environment: neither bar nor lines
@@ -81,6 +78,9 @@ def _is_switched_off():
 
 @contextmanager
 def _bar(description, total, unit):
+    from rich.console import Console  # late: only a terminal needs it
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -22,7 +22,7 @@ from radiodeep.cases.training_range import (
 from radiodeep.exceptions import InputError, ModelError, RadiodeepWarning
 from radiodeep.features.stateless import StatelessExtractor, observed_rows
 from radiodeep.model_parts import parts_of
-from radiodeep.models.cnn import outputs_computed_once
+from radiodeep.models.shared_outputs import outputs_computed_once
 from radiodeep.rows import check_on_error, extract_rows, rows_by_case
 from radiodeep.study.description import selected_features
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 
 from radiodeep.cases.case import Case
 from radiodeep.cases.manifest import (
@@ -243,16 +242,18 @@ def write_cohort(cohort, folder):
     for case, image_name, mask_name in zip(cohort, frame["image"], frame["mask"], strict=True):
         loaded = case.in_memory()
         for array, name in ((loaded.voxels, image_name), (loaded.roi.astype(np.uint8), mask_name)):
-            volume = sitk.GetImageFromArray(array)
-            volume.SetSpacing(loaded.spacing_mm[::-1])
-            _write_image(volume, folder / name)
+            _write_image(array, loaded.spacing_mm, folder / name)
     manifest = folder / "manifest.csv"
     with replacing(manifest) as part:  # without the guard against formulas: ids must come back as they are
         frame.to_csv(part, index=False)
     return manifest
 
 
-def _write_image(volume, path):
+def _write_image(array, spacing_mm, path):
+    import SimpleITK as sitk  # late: reading a cohort needs none of its 100 MB
+
+    volume = sitk.GetImageFromArray(array)
+    volume.SetSpacing(spacing_mm[::-1])
     with replacing(path) as part:
         try:
             sitk.WriteImage(volume, str(part), useCompression=True, compressionLevel=9)

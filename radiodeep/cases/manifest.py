@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.exceptions import InputError, ManifestError, RadiodeepWarning
+from radiodeep.extras import require_package
 
 REQUIRED_COLUMNS = ("id", "image", "mask")
 OPTIONAL_COLUMNS = ("patient", "label", "mask_label")
@@ -71,6 +72,7 @@ def read_manifest(path):
         raise ManifestError(f"The manifest '{path}' does not exist. {_EXPECTED}.")
     suffix = path.suffix.lower()
     if suffix == ".parquet":
+        require_package("pyarrow")
         return manifest_of_frame(_read_parquet(path))
     if suffix not in _SEPARATORS:
         saving = " Save it as 'CSV UTF-8' first." if suffix in (".xlsx", ".xls", ".ods") else ""

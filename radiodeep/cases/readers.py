@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from radiodeep.cases.layouts import read_layout, read_voxels
 from radiodeep.cases.memory import check_image_size
@@ -25,8 +24,9 @@ FORMATS = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd) or
 _PNG, _NRRD = b"\x89PNG", b"NRRD"
 _META = (b"ObjectType", b"NDims", b"Comment")
 _PIXEL_TYPES = {
-    getattr(sitk, f"sitk{name}"): getattr(np, name.lower())
-    for name in ("Int8", "UInt8", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64", "Float32", "Float64")
+    **{f"{n_bits}-bit signed integer": np.dtype(f"int{n_bits}") for n_bits in (8, 16, 32, 64)},
+    **{f"{n_bits}-bit unsigned integer": np.dtype(f"uint{n_bits}") for n_bits in (8, 16, 32, 64)},
+    **{f"{n_bits}-bit float": np.dtype(f"float{n_bits}") for n_bits in (32, 64)},
 }
 _DICOM_WAY_OUT = "DICOM is not read yet: convert each series to .nii.gz with dcm2niix, or export it from 3D Slicer."
 _DICOM_STARTS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0")  # of files without the preamble
@@ -134,6 +134,8 @@ def _refuse_dicom(name, head):
 
 
 def _read_with_itk(path, is_png):
+    import SimpleITK as sitk  # late: NIfTI needs none of its 100 MB
+
     layout = None if is_png else read_layout(path)  # before ITK opens the files that the header names
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -148,12 +150,12 @@ def _read_with_itk(path, is_png):
     require_3d(path.name, reader.GetSize())
     shape = (*reader.GetSize(), 1)[2::-1]
     check_image_size(shape, f"'{path.name}'", "Crop the image or use larger voxels.")
+    kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
     if is_png or layout.encoding == "text":
         voxels = _itk_voxels(reader, path).reshape(shape)
-    elif reader.GetPixelID() in _PIXEL_TYPES:
-        voxels = read_voxels(layout, shape, np.dtype(_PIXEL_TYPES[reader.GetPixelID()]), path.name)
+    elif kind in _PIXEL_TYPES:
+        voxels = read_voxels(layout, shape, _PIXEL_TYPES[kind], path.name)
     else:
-        kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
         raise UnsupportedImageError(f"'{path.name}' holds voxels of the type '{kind}'. Expected real numbers.")
     spacing, origin, direction = np.ones(3), np.zeros(3), np.eye(3)
     n_axes = reader.GetDimension()
@@ -166,6 +168,8 @@ def _read_with_itk(path, is_png):
 
 
 def _itk_voxels(reader, path):
+    import SimpleITK as sitk
+
     try:
         return sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:

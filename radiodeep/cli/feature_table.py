@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.extras import require_package
 
 _SEPARATORS = ",;\t"
 _MISSING = {"", "na", "n/a", "nan", "null", "none"}
@@ -99,6 +100,7 @@ def read_text_table(path):
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"'{path}' {what}. Expected a manifest or a table of features as .csv, .tsv or .parquet.")
     if path.suffix.lower() == ".parquet":
+        require_package("pyarrow")
         return _read_parquet(path)
     if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
         raise InputError(f"'{path.name}' ends in '{path.suffix}'. Expected .csv, .tsv or .parquet.")

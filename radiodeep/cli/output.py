@@ -8,6 +8,7 @@ import typer
 
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError, OutputError
+from radiodeep.extras import require_package
 from radiodeep.files import write_table
 
 SOME_FAILED = 2
@@ -32,6 +33,8 @@ def check_file(path, *suffixes, option="--output", read=None):
         raise InputError(f"{option} '{path}' is the file that is read, and would be overwritten. Give another name.")
     if path.suffix not in suffixes:
         raise InputError(f"{option} must end in {' or '.join(suffixes)}. Got '{path.name}' instead.")
+    if path.suffix == ".parquet":
+        require_package("pyarrow")
     if path.is_dir():
         raise OutputError(f"{option} '{path}' is a folder. Give the name of a file.")
     check_folder(path.parent, option)

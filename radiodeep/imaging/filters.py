@@ -10,7 +10,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import pywt
-import SimpleITK as sitk
 from skimage.feature import local_binary_pattern
 
 from radiodeep.exceptions import InputError
@@ -243,6 +242,8 @@ def _gradient(view, settings):
 
 
 def _gradient_magnitude(array, spacing_mm, use_spacing):
+    import SimpleITK as sitk  # late: no other filter needs its 100 MB
+
     image = sitk.GetImageFromArray(np.ascontiguousarray(array))
     image.SetSpacing(spacing_mm[::-1].tolist())
     return sitk.GetArrayFromImage(sitk.GradientMagnitude(image, use_spacing))

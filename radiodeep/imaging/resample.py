@@ -3,24 +3,23 @@
 from typing import NamedTuple
 
 import numpy as np
-import SimpleITK as sitk
 from scipy import ndimage
 
 from radiodeep.cases.memory import check_image_size
 from radiodeep.exceptions import InputError, RoiTooSmallError
 from radiodeep.imaging.crop import bounding_box
 
-INTERPOLATORS = {
-    "bspline": sitk.sitkBSpline,
-    "linear": sitk.sitkLinear,
-    "nearest": sitk.sitkNearestNeighbor,
-    "gaussian": sitk.sitkGaussian,
-    "label_gaussian": sitk.sitkLabelGaussian,
-    "hamming": sitk.sitkHammingWindowedSinc,
-    "cosine": sitk.sitkCosineWindowedSinc,
-    "welch": sitk.sitkWelchWindowedSinc,
-    "lanczos": sitk.sitkLanczosWindowedSinc,
-    "blackman": sitk.sitkBlackmanWindowedSinc,
+INTERPOLATORS = {  # by their names in SimpleITK
+    "bspline": "sitkBSpline",
+    "linear": "sitkLinear",
+    "nearest": "sitkNearestNeighbor",
+    "gaussian": "sitkGaussian",
+    "label_gaussian": "sitkLabelGaussian",
+    "hamming": "sitkHammingWindowedSinc",
+    "cosine": "sitkCosineWindowedSinc",
+    "welch": "sitkWelchWindowedSinc",
+    "lanczos": "sitkLanczosWindowedSinc",
+    "blackman": "sitkBlackmanWindowedSinc",
 }
 GRIDS = ("corner", "region")
 _REACH = 16  # voxels beyond which a cubic B-spline coefficient weighs under 1e-9; the others reach less far
@@ -92,7 +91,7 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5, *, anti_a
     blur = _blur_in_voxels(old, new) if anti_alias else np.zeros(3)
     # Two new voxels beyond those kept are more than smoothing reaches, which is 1.2 of them.
     near = bounding_box(loaded.roi, [int(np.ceil((pad_distance + 2) / step)) + _REACH for step in old / new])
-    image = _interpolated(_smoothed(loaded.voxels[near], blur), near, target, INTERPOLATORS[interpolator])
+    image = _interpolated(_smoothed(loaded.voxels[near], blur), near, target, interpolator)
     if anti_alias:
         kept = loaded.voxels[bounding_box(loaded.roi, [int(step) for step in np.ceil(pad_distance * new / old)])]
         image = np.clip(image, kept.min(), kept.max())
@@ -206,6 +205,8 @@ def _region_grid(first, stop, shape, old, new, pad_distance):
 
 def _interpolated(source, near, target, interpolator):
     """Interpolate an array that begins at `near` of the old image on the new grid."""
+    import SimpleITK as sitk  # late: without resampling nothing needs its 100 MB
+
     flat = source.shape[0] == 1  # a 2-D image, which B-splines could not take as a volume
     axes = slice(1, None) if flat else slice(None)
     image = sitk.GetImageFromArray(source[0] if flat else source)
@@ -218,14 +219,15 @@ def _interpolated(source, near, target, interpolator):
     grid.SetSpacing(target.new[axes][::-1].tolist())
     grid.SetOrigin(target.origin[axes][::-1].tolist())
     identity = sitk.Transform(len(size), sitk.sitkIdentity)
-    result = sitk.GetArrayFromImage(sitk.Resample(image, grid, identity, interpolator, 0.0))
+    constant = getattr(sitk, INTERPOLATORS[interpolator])
+    result = sitk.GetArrayFromImage(sitk.Resample(image, grid, identity, constant, 0.0))
     return result[np.newaxis] if flat else result
 
 
 def _nearest(roi, near, target):
     """Take the nearest old voxel of a mask for every new one."""
     if target.anchor is None:
-        return _interpolated(roi[near].astype(np.uint8), near, target, sitk.sitkNearestNeighbor) > 0
+        return _interpolated(roi[near].astype(np.uint8), near, target, "nearest") > 0
     places = []
     for anchor, origin, size, old, new, most in zip(*target, roi.shape, strict=True):
         steps = (origin + np.arange(int(size)) * new) / old

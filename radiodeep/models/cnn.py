@@ -1,27 +1,13 @@
 """Cases or images in, probabilities out: convolutional networks trained from scratch, or the last part of them."""
 
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from radiodeep.exceptions import InputError, SingleClassError
 from radiodeep.models.network_estimator import NetworkEstimator
+from radiodeep.models.shared_outputs import shared_output
 from radiodeep.networks.training.losses import class_weights, classification_loss, numbered_classes, regression_loss
-
-_KNOWN_OUTPUTS = ContextVar("_KNOWN_OUTPUTS", default=None)
-
-
-@contextmanager
-def outputs_computed_once():
-    """Let `predict_proba` and `predict` of the same object X share what the networks compute, within this block."""
-    token = _KNOWN_OUTPUTS.set({})
-    try:
-        yield
-    finally:
-        _KNOWN_OUTPUTS.reset(token)
 
 
 class CNNClassifier(ClassifierMixin, NetworkEstimator):
@@ -165,13 +151,7 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
 
     def predict_members(self, X):
         """Return the probabilities of each network, shape (n_networks, n_cases, n_classes)."""
-        known = _KNOWN_OUTPUTS.get()
-        if known is None:
-            return self._outputs(X)
-        key = (id(self), id(X))
-        if key not in known:
-            known[key] = (self._outputs(X), self, X)  # both are kept, so that no other object gets their id
-        return known[key][0]
+        return shared_output(self, X, self._outputs)
 
     def predict_proba(self, X):
         """Return the mean of the networks' probabilities, shape (n_cases, n_classes)."""

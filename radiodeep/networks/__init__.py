@@ -1,1 +1,5 @@
 """Tensor -> tensor: architectures, weights and training."""
+
+from radiodeep.extras import require_package
+
+require_package("torch")

@@ -11,7 +11,8 @@ import joblib
 import skops.io
 
 from radiodeep.exceptions import ModelError, RadiodeepError, UntrustedModelError
-from radiodeep.model_parts import check_compiled_parts
+from radiodeep.extras import named_extra
+from radiodeep.persistence.compiled_parts import check_compiled_parts
 from radiodeep.persistence.moved import load_joblib, with_present_names
 
 _METADATA = "radiodeep.json"
@@ -153,7 +154,8 @@ def _sha256_of(content):
 def named_damage(name):
     """Turn whatever a damaged file causes in the libraries that read it into a `ModelError`."""
     try:
-        yield
+        with named_extra():
+            yield
     except RadiodeepError:
         raise
     except Exception as error:

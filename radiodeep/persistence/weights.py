@@ -8,9 +8,8 @@ from os import PathLike
 from pathlib import Path
 
 from radiodeep.exceptions import ModelError, OutputError, WeightsError
-from radiodeep.files import replacing
+from radiodeep.files import WEIGHTS_SUFFIXES, replacing
 from radiodeep.model_parts import parts_of
-from radiodeep.networks.weights.files import SUFFIXES
 
 
 def without_paths(model):
@@ -156,7 +155,7 @@ def _checked(recorded):
 
 def _weights_path(part):
     weights = vars(part).get("weights") if hasattr(part, "__dict__") else None
-    is_path = isinstance(weights, str | PathLike) and Path(weights).suffix.lower() in SUFFIXES
+    is_path = isinstance(weights, str | PathLike) and Path(weights).suffix.lower() in WEIGHTS_SUFFIXES
     return Path(weights) if is_path else None
 
 

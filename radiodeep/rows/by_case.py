@@ -6,7 +6,6 @@ Items belong to the position of a case in the list, never to its id.
 import multiprocessing
 import numbers
 import os
-import sys
 import tempfile
 import time
 import warnings
@@ -257,9 +256,8 @@ def _prepare_worker(started, position):
         return None
     if os.getppid() != multiprocessing.parent_process().pid:
         os._exit(1)
-    if "SimpleITK" in sys.modules:  # every process would use all cores; joblib gives each its share of them
-        n_threads = int(os.environ.get("NUMBA_NUM_THREADS", 1))
-        sys.modules["SimpleITK"].ProcessObject_SetGlobalDefaultNumberOfThreads(n_threads)
+    # Each process of ITK would use all cores; joblib gives each its share of them. ITK reads this on first use.
+    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", os.environ.get("NUMBA_NUM_THREADS", "1"))
     marker = Path(started, str(position))
     try:
         marker.touch()

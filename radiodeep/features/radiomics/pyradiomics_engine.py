@@ -3,7 +3,6 @@
 import logging
 
 import numpy as np
-import SimpleITK as sitk
 
 from radiodeep.exceptions import InputError
 from radiodeep.features.radiomics.preparation import checked_slice_axis
@@ -62,6 +61,8 @@ def pyradiomics_row(case, extractor, names):
     turned = case.in_stored_order() if extractor.axes == "stored" else case
     voxels, roi, spacing_mm = turned.read()
     slice_axis = checked_slice_axis(case, voxels.shape, spacing_mm, extractor)
+    import SimpleITK as sitk  # late: radiodeep's own engine needs none of its 100 MB
+
     image, mask = sitk.GetImageFromArray(voxels), sitk.GetImageFromArray(roi.astype(np.uint8))
     for volume in (image, mask):
         volume.SetSpacing([float(step) for step in spacing_mm[::-1]])

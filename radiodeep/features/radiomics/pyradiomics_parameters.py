@@ -64,11 +64,17 @@ def _spacing(value):
 
 
 def _interpolator(value):
-    by_number = {constant: name for name, constant in INTERPOLATORS.items()}
-    name = SITK_NAMES.get(value) if isinstance(value, str) else by_number.get(value)
+    name = SITK_NAMES.get(value) if isinstance(value, str) else _interpolator_of_number(value)
     if name is None:
         raise TypeError(f"one of {', '.join(SITK_NAMES)}")
     return name
+
+
+def _interpolator_of_number(number):
+    import SimpleITK as sitk  # late: it takes 100 MB, and numbers are rare
+
+    by_number = {getattr(sitk, constant): name for name, constant in INTERPOLATORS.items()}
+    return by_number.get(number)
 
 
 def _text(value):

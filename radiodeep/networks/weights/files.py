@@ -13,8 +13,8 @@ import scipy.io
 import torch
 
 from radiodeep.exceptions import WeightsError
+from radiodeep.files import WEIGHTS_SUFFIXES
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".torch", ".mat")
 MEAN_COLOUR = "normalization.averageImage"
 GEOMETRY = ("stride", "pad", "pool")
 _NESTS = ("state_dict", "trunk_state_dict", "model_state_dict", "model", "network")
@@ -46,8 +46,8 @@ def read_weights_file(path):
         only be loaded by running code from the file.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise WeightsError(f"Weights must be a file of type {', '.join(SUFFIXES)}. Got '{path}' instead.")
+    if path.suffix.lower() not in WEIGHTS_SUFFIXES:
+        raise WeightsError(f"Weights must be a file of type {', '.join(WEIGHTS_SUFFIXES)}. Got '{path}' instead.")
     if not path.is_file():
         raise WeightsError(f"The weights file '{path}' does not exist. Check the path.")
     readers = {".safetensors": (_read_safetensors, "safetensors"), ".mat": (_read_matconvnet, "matconvnet")}

@@ -14,6 +14,7 @@ import torch
 
 from radiodeep.checks import is_count
 from radiodeep.exceptions import RadiodeepWarning, WeightsError
+from radiodeep.files import WEIGHTS_SUFFIXES
 from radiodeep.networks.architectures.registry import (
     build_network,
     first_channels,
@@ -21,7 +22,7 @@ from radiodeep.networks.architectures.registry import (
     input_specification,
     is_own,
 )
-from radiodeep.networks.weights.files import SUFFIXES, hash_of_state, read_weights_file, unwrap_state
+from radiodeep.networks.weights.files import hash_of_state, read_weights_file, unwrap_state
 from radiodeep.networks.weights.forms import renamed_for
 from radiodeep.networks.weights.hub import find_hub_weights
 
@@ -212,7 +213,7 @@ def _read(source, name):
     if isinstance(source, Mapping):
         state = unwrap_state(source, "state dict")
         return state, "state dict", hash_of_state(state)
-    if not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() not in SUFFIXES:
+    if not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() not in WEIGHTS_SUFFIXES:
         raise WeightsError(f"Cannot load weights from {str(source)!r:.200} ({type(source).__name__}). {_choices(name)}")
     return read_weights_file(source)
 
@@ -220,7 +221,7 @@ def _read(source, name):
 def _choices(name):
     choices = ['weights="packaged"'] if name in _PACKAGED else []
     choices += [] if is_own(name) else ['weights="pretrained" (published weights of timm)']
-    choices += [f"the path of a {', '.join(SUFFIXES)} file", "a state dict", 'weights="random" with a seed']
+    choices += [f"the path of a {', '.join(WEIGHTS_SUFFIXES)} file", "a state dict", 'weights="random" with a seed']
     return f"Use {', or '.join(choices)}."
 
 

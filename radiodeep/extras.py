@@ -1,0 +1,58 @@
+"""Optional packages: the name of an import in, the extra of radiodeep that installs it out."""
+
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from radiodeep.exceptions import MissingExtraError
+
+_EXTRAS = {"torch": "deep", "torchvision": "deep", "timm": "deep", "safetensors": "deep", "pyarrow": "parquet"}
+_PURPOSES = {"deep": "Networks and deep features need", "parquet": "Parquet files need"}
+
+
+def is_installed(package):
+    """Return whether a package can be imported, without importing it."""
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@contextmanager
+def named_extra():
+    """Turn the failed import of an optional package into a `MissingExtraError` that names the extra.
+
+    Examples
+    --------
+    >>> from radiodeep.extras import named_extra
+    >>> with named_extra():
+    ...     raise ModuleNotFoundError("No module named 'torch'", name="torch")
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.MissingExtraError: Networks and deep features need the package torch, which is not installed.
+    Install it with: pip install "radiodeep[deep]"
+    """
+    try:
+        yield
+    except ImportError as error:
+        if isinstance(error, MissingExtraError) or _extra_of(error) is None:
+            raise
+        raise _missing(error.name) from error
+
+
+def require_package(package):
+    """Raise a `MissingExtraError` unless an optional package is installed."""
+    if not is_installed(package):
+        raise _missing(package)
+
+
+def _extra_of(error):
+    return _EXTRAS.get((error.name or "").partition(".")[0])
+
+
+def _missing(package):
+    package = package.partition(".")[0]
+    extra = _EXTRAS[package]
+    return MissingExtraError(
+        f"{_PURPOSES[extra]} the package {package}, which is not installed. Install it with: "
+        f'pip install "radiodeep[{extra}]"'
+    )
