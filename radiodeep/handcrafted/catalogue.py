@@ -1,28 +1,22 @@
-"""Names of families in; the list of features and their values for one region out.
+"""In: names of families. Out: the list of their features.
 
-`FEATURES` is the one list of handcrafted features: names, order and IBSI ids are decided here, and
-each family's function returns its values in this order.
+`FEATURES` is the only list of handcrafted features: it defines names, order and IBSI ids, and the function of each
+family returns its values in this order.
 """
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from numbers import Integral
 
-import numpy as np
-
-from radiodeep.exceptions import InputError
+from radiodeep.checks import did_you_mean, invalid
 from radiodeep.handcrafted.first_order import first_order_features
 from radiodeep.handcrafted.glcm import glcm_features
 from radiodeep.handcrafted.gldm import gldm_features
 from radiodeep.handcrafted.glrlm import glrlm_features
 from radiodeep.handcrafted.glszm import glszm_features
-from radiodeep.handcrafted.gray_levels import check_bins, discretise
-from radiodeep.handcrafted.neighbours import check_neighbour_settings
 from radiodeep.handcrafted.ngtdm import ngtdm_features
-from radiodeep.handcrafted.region import crop_region
 from radiodeep.handcrafted.shape import shape_features
 from radiodeep.handcrafted.shape_2d import shape_2d_features
-from radiodeep.handcrafted.texture import TEXTURE_FAMILIES, texture_features
+from radiodeep.handcrafted.texture import texture_features
 
 
 @dataclass(frozen=True)
@@ -38,12 +32,28 @@ class Feature:
     ibsi_id : str or None
         Id of the same definition in the IBSI reference manual; None where IBSI has none.
     function : callable
-        Calculates the whole family at once: (region, levels, **settings) -> float64 (n_features,).
+        Calculates the whole family at once, as float64 (n_features,): from (region, levels, **settings) in the
+        families of `REGION_FAMILIES`, from (neighbourhoods, **settings) in the others.
     """
 
     name: str
     family: str
     ibsi_id: str | None
+    function: Callable
+
+
+@dataclass(frozen=True)
+class FamilyGroup:
+    """Families that one function measures together, which is faster; used if all of them are asked for.
+
+    Attributes
+    ----------
+    families : tuple of str
+    function : callable
+        (neighbourhoods, **settings) -> dict from family to float64 (n_features,).
+    """
+
+    families: tuple[str, ...]
     function: Callable
 
 
@@ -221,8 +231,9 @@ FEATURES = (
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in FEATURES))
 DEFAULT_FAMILIES = tuple(family for family in FAMILIES if family != "shape2D")
 SHAPE_FAMILIES = ("shape", "shape2D")
-
-_FUNCTION_OF = {feature.family: feature.function for feature in FEATURES}
+REGION_FAMILIES = (*SHAPE_FAMILIES, "firstorder")  # which do not look at neighbouring voxels
+TEXTURE_GROUP = FamilyGroup(("glcm", "glrlm", "glszm", "gldm", "ngtdm"), texture_features)
+FUNCTION_OF = {feature.family: feature.function for feature in FEATURES}
 
 
 def feature_names(families=DEFAULT_FAMILIES):
@@ -247,171 +258,14 @@ def feature_names(families=DEFAULT_FAMILIES):
     >>> len(feature_names()), feature_names(["glcm", "firstorder"])[0]
     (107, 'firstorder_10Percentile')
     """
-    chosen = _in_catalogue_order(families)
+    chosen = in_catalogue_order(families)
     return [f"{feature.family}_{feature.name}" for feature in FEATURES if feature.family in chosen]
 
 
-def region_features(
-    image,
-    mask,
-    spacing_mm,
-    *,
-    families=DEFAULT_FAMILIES,
-    bin_width=25.0,
-    bin_count=None,
-    max_gray_levels=1024,
-    voxel_array_shift=0,
-    distances=(1,),
-    symmetrical_glcm=True,
-    weighting_norm=None,
-    gldm_alpha=0,
-    flat_axis=None,
-):
-    """Handcrafted features of one region, with pyradiomics' definitions.
-
-    Parameters
-    ----------
-    image : array (z, y, x)
-        Intensities of any real type; a 2-D image is one slice, (1, y, x). Bin edges are calculated in
-        this type, so float32 and float64 may differ for values that lie on an edge.
-    mask : array of bool or integer (z, y, x)
-        The region is where it is not 0. It may touch the border and have several parts.
-    spacing_mm : sequence of 3 floats
-        Voxel size, (z, y, x).
-    families : sequence of str, default=all but "shape2D"
-        "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm".
-    bin_width : float, default=25.0
-        Width of the grey-level bins, in the image's units.
-    bin_count : int or None, default=None
-        Number of bins over the region's range; goes before `bin_width`.
-    max_gray_levels : int, default=1024
-        More grey levels than this are an error, not a full memory.
-    voxel_array_shift : float, default=0
-        Added to the intensities for Energy, TotalEnergy and RootMeanSquared.
-    distances : sequence of int from 1 to 20, default=(1,)
-        Distances of the neighbours in GLCM, GLDM and NGTDM, in voxels.
-    symmetrical_glcm : bool, default=True
-        Count each pair of the GLCM in both orders.
-    weighting_norm : {None, "infinity", "euclidean", "manhattan", "no_weighting"}, default=None
-        Weights for adding up the directions of GLCM and GLRLM; None averages the features instead.
-    gldm_alpha : int, default=0
-        Largest difference of grey levels that the GLDM counts as dependent.
-    flat_axis : {None, 0, 1, 2}, default=None
-        Look at texture slice by slice across this axis (0 = z); "shape2D" is the shape in this slice.
-
-    Returns
-    -------
-    ndarray of float64 (n_features,)
-        In the order of ``feature_names(families)``.
-
-    Raises
-    ------
-    GeometryMismatchError, EmptyMaskError, RoiTooSmallError, NonFiniteIntensityError
-        If the region cannot be used; see `crop_region` and `glcm_features`.
-    TooManyGrayLevelsError
-        If the bins make more than `max_gray_levels` levels.
-    InputError
-        If a setting is not allowed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> image = np.random.default_rng(0).normal(100, 30, size=(8, 20, 20))
-    >>> mask = np.zeros(image.shape, bool)
-    >>> mask[2:6, 5:15, 5:15] = True
-    >>> values = region_features(image, mask, (3.0, 1.0, 1.0))
-    >>> float(values[feature_names().index("shape_VoxelVolume")])
-    1200.0
-    >>> region_features(image, mask, (3.0, 1.0, 1.0), bin_width=0)
-    Traceback (most recent call last):
-    radiodeep.exceptions.InputError: The 'bin_width' parameter must be a float > 0. Got 0 instead.
-    """
-    measure = region_measurer(
-        families=families,
-        bin_width=bin_width,
-        bin_count=bin_count,
-        max_gray_levels=max_gray_levels,
-        voxel_array_shift=voxel_array_shift,
-        distances=distances,
-        symmetrical_glcm=symmetrical_glcm,
-        weighting_norm=weighting_norm,
-        gldm_alpha=gldm_alpha,
-        flat_axis=flat_axis,
-    )
-    return measure(image, mask, spacing_mm)[0]
-
-
-def region_measurer(
-    *,
-    families,
-    bin_width,
-    bin_count,
-    max_gray_levels,
-    voxel_array_shift,
-    distances,
-    symmetrical_glcm,
-    weighting_norm,
-    gldm_alpha,
-    flat_axis,
-):
-    """Check settings once for many regions; they are those of `region_features`, which has the defaults.
-
-    Returns
-    -------
-    callable
-        From (image, mask, spacing_mm) to (values, n_levels): the features, and the number of grey levels
-        that occur in the region, 0 if only shape is asked for.
-
-    Raises
-    ------
-    InputError
-        If a setting is not allowed.
-    """
-    chosen = _in_catalogue_order(families)
-    check_neighbour_settings(distances, weighting_norm)
-    _check_texture_settings(symmetrical_glcm, gldm_alpha)
-    neighbours = {"distances": tuple(distances), "alpha": gldm_alpha}
-    settings = {
-        "firstorder": {"voxel_array_shift": voxel_array_shift},
-        "glcm": {
-            "distances": tuple(distances),
-            "symmetrical": bool(symmetrical_glcm),
-            "weighting_norm": weighting_norm,
-        },
-        "glrlm": {"weighting_norm": weighting_norm},
-        "gldm": neighbours,
-        "ngtdm": neighbours,
-    }
-    bins = {"bin_width": bin_width, "bin_count": bin_count, "max_gray_levels": max_gray_levels}
-    margin = int(max(distances))
-    has_texture = not set(chosen) <= set(SHAPE_FAMILIES)
-    if has_texture:
-        check_bins(**bins)
-    calculations = [(_FUNCTION_OF[family], settings.get(family, {})) for family in chosen]
-    if chosen[-len(TEXTURE_FAMILIES) :] == list(TEXTURE_FAMILIES):
-        everything = {**settings["glcm"], "alpha": gldm_alpha}
-        calculations[-len(TEXTURE_FAMILIES) :] = [(texture_features, everything)]
-
-    def measure(image, mask, spacing_mm):
-        region = crop_region(image, mask, spacing_mm, margin=margin, flat_axis=flat_axis)
-        levels = discretise(region, **bins) if has_texture else None
-        values = [function(region, levels, **own) for function, own in calculations]
-        return np.concatenate(values), 0 if levels is None else levels.values.size
-
-    return measure
-
-
-def _check_texture_settings(symmetrical_glcm, gldm_alpha):
-    if not isinstance(symmetrical_glcm, bool | np.bool_):
-        raise InputError(f"The 'symmetrical_glcm' parameter must be True or False. Got {symmetrical_glcm!r} instead.")
-    if not isinstance(gldm_alpha, Integral) or isinstance(gldm_alpha, bool) or gldm_alpha < 0:
-        raise InputError(f"The 'gldm_alpha' parameter must be an int >= 0. Got {gldm_alpha!r} instead.")
-
-
-def _in_catalogue_order(families):
-    listed = isinstance(families, Collection) and not isinstance(families, str)
-    if not listed or not families or not all(family in FAMILIES for family in families):
-        raise InputError(
-            f"The 'families' parameter must be a sequence of names from {FAMILIES}. Got {families!r} instead."
-        )
+def in_catalogue_order(families):
+    """Return the families in the order of the catalogue; raise InputError unless all of them are in it."""
+    is_listed = isinstance(families, Collection) and not isinstance(families, str)
+    if not is_listed or not families or not all(family in FAMILIES for family in families):
+        allowed = f"a sequence of names from {FAMILIES}"
+        raise invalid("region_features", "families", allowed, families, did_you_mean(families, FAMILIES))
     return [family for family in FAMILIES if family in families]

@@ -1,14 +1,12 @@
-"""Region and its grey levels in; the eighteen first-order features out."""
-
-import math
-from numbers import Real
+"""In: a region and its grey levels. Out: the 18 first-order features."""
 
 import numpy as np
 
+from radiodeep.checks import is_finite, require
 from radiodeep.exceptions import InputError, RoiTooSmallError
 from radiodeep.handcrafted.kernels.first_order import first_order
 
-_SMALLEST = 1e-70  # of intensities and their range: below, the square of their variance would lose its digits
+_SMALLEST = 1e-70  # of intensities and their range: below, the square of their variance loses its digits
 
 
 def first_order_features(region, levels, *, voxel_array_shift=0):
@@ -54,18 +52,17 @@ def first_order_features(region, levels, *, voxel_array_shift=0):
     >>> float(values[8]), float(values[9])  # Mean, Median
     (3.0, 2.5)
     """
-    if not isinstance(voxel_array_shift, Real) or not math.isfinite(voxel_array_shift):
-        raise InputError(
-            f"The 'voxel_array_shift' parameter must be a finite float. Got {voxel_array_shift!r} instead."
-        )
+    require(is_finite(voxel_array_shift), "region_features", "voxel_array_shift", "a finite float", voxel_array_shift)
     if region.values.size < 3:
         raise RoiTooSmallError(
             f"The region has {region.values.size} voxels. "
             "First-order features need at least 3; outline more of the lesion."
         )
     ordered = np.sort(region.values).astype(np.float64)
-    values, spans = None, (ordered[-1] - ordered[0], max(-ordered[0], ordered[-1]))
-    if not any(0 < span < _SMALLEST for span in spans):
+    value_range = ordered[-1] - ordered[0]
+    largest = max(-ordered[0], ordered[-1])
+    values = None
+    if not any(0 < span < _SMALLEST for span in (value_range, largest)):
         values = first_order(ordered, levels.counts, float(voxel_array_shift), float(region.spacing_mm.prod()))
     if values is None or not np.isfinite(values).all():
         raise InputError(

@@ -1,12 +1,11 @@
-"""Grey levels of a region in; the sixteen features of its grey level runs out."""
+"""In: the neighbourhoods of a region. Out: the 16 features of its runs of equal grey level (GLRLM)."""
 
 import numpy as np
 
 from radiodeep.exceptions import RoiTooSmallError
-from radiodeep.handcrafted.glcm import equal_pairs
 from radiodeep.handcrafted.kernels.neighbours import count_runs
 from radiodeep.handcrafted.kernels.size_tables import DESCRIPTIONS, describe_directions
-from radiodeep.handcrafted.neighbours import directions, equal_links, step_lengths
+from radiodeep.handcrafted.neighbours import step_lengths
 
 GLRLM_ORDER = [
     DESCRIPTIONS.index(name)
@@ -31,19 +30,18 @@ GLRLM_ORDER = [
 ]
 
 
-def glrlm_features(region, levels, *, weighting_norm=None):
+def glrlm_features(neighbourhoods, *, weighting_norm=None):
     """Texture from runs of voxels of one grey level, in the order of the catalogue.
 
-    Every feature is calculated in each direction in which some line through the region holds two of
-    its voxels, and averaged over these directions. With a weighting norm the tables are weighted by
-    the length of the step in mm, added up, and give one value.
+    Every feature is calculated in each direction in which some line through the region holds two of its voxels, and
+    averaged over these directions. With a weighting norm the tables are weighted by the length of the step in mm and
+    added up to one table.
 
     Parameters
     ----------
-    region : Region
-    levels : GrayLevels
+    neighbourhoods : Neighbourhoods
     weighting_norm : {None, "infinity", "euclidean", "manhattan", "no_weighting"}, default=None
-        Length of a step; "no_weighting" adds the tables up as they are.
+        Length of a step; "no_weighting" adds up the tables without weights.
 
     Returns
     -------
@@ -63,19 +61,21 @@ def glrlm_features(region, levels, *, weighting_norm=None):
     --------
     >>> import numpy as np
     >>> from radiodeep.handcrafted.gray_levels import discretise
+    >>> from radiodeep.handcrafted.neighbours import Neighbourhoods
     >>> from radiodeep.handcrafted.region import crop_region
     >>> image = np.array([[[1, 1, 1, 2]]])
     >>> region = crop_region(image, image > 0, (1, 1, 1))
-    >>> values = glrlm_features(region, discretise(region, bin_width=1))
+    >>> values = glrlm_features(Neighbourhoods(region, discretise(region, bin_width=1)))
     >>> float(values[4]), float(values[11])  # LongRunEmphasis, RunPercentage: runs of 3 and of 1
     (5.0, 0.5)
     """
-    runs = run_tables(region, levels)
+    region = neighbourhoods.region
+    runs = run_tables(neighbourhoods)
     if weighting_norm is not None:
-        weights = step_lengths(directions((1,), region.flat_axis), region.spacing_mm, weighting_norm)
+        weights = step_lengths(neighbourhoods.direct_steps, region.spacing_mm, weighting_norm)
         runs = np.tensordot(weights, runs, 1)[np.newaxis]
     sizes = np.arange(1.0, runs.shape[2] + 1)
-    values = describe_directions(runs, levels.values.astype(np.float64), sizes)[GLRLM_ORDER]
+    values = describe_directions(runs, neighbourhoods.levels.values.astype(np.float64), sizes)[GLRLM_ORDER]
     if np.isnan(values[0]):
         raise RoiTooSmallError(
             f"No two of the region's {region.values.size} voxels lie on a line of voxels. "
@@ -84,28 +84,45 @@ def glrlm_features(region, levels, *, weighting_norm=None):
     return values
 
 
-def run_tables(region, levels):
+def run_tables(neighbourhoods):
     """Count the runs of each grey level by their length.
 
     Returns
     -------
     ndarray of float64 (n_directions, n_present, longest)
-        Runs of level `levels.values[i]` and of length j + 1. All zero for a direction of whose lines
-        none holds two voxels of the region.
+        Runs of level `levels.values[i]` and of length j + 1. All zero for a direction in which no line holds two
+        voxels of the region.
     """
-    offsets, links = equal_links(region, levels)
-    longest = max(2, max(region.mask.shape) - 2 * region.margin)
-    runs = np.zeros((len(offsets), levels.values.size, longest + 1))
-    pairs = equal_pairs(region, levels)
-    count_runs(levels.volume.reshape(-1), links, region.positions, offsets, levels.counts, pairs, runs)
-    for k, n_pairs in enumerate(pairs.sum(axis=1).tolist()):
-        if n_pairs == 0 and not _shares_a_line(region, directions((1,), region.flat_axis)[k]):
+    region = neighbourhoods.region
+    levels = neighbourhoods.levels
+    offsets = neighbourhoods.direct_offsets
+    pairs = _equal_pairs(neighbourhoods)
+    runs = np.zeros((len(offsets), levels.values.size, longest_run(region) + 1))
+    volume = levels.volume.reshape(-1)
+    count_runs(volume, neighbourhoods.equal_links, region.positions, offsets, levels.counts, pairs, runs)
+    for k, step in enumerate(neighbourhoods.direct_steps):
+        if not pairs[k].any() and not _shares_a_line(region, step):
             runs[k] = 0
     return np.ascontiguousarray(runs[:, :, 1:])
 
 
+def longest_run(region):
+    """Return the number of voxels of the longest run that the box of a region has room for, at least 2."""
+    return max(2, max(region.mask.shape) - 2 * region.margin)
+
+
+def _equal_pairs(neighbourhoods):
+    """Count the pairs of direct neighbours that have one grey level: int64 (n_directions, n_present)."""
+    diagonals = [np.einsum("kii->ki", counts)[:, 1:] for _, counts in neighbourhoods.direct_pairs]
+    return np.concatenate(diagonals, dtype=np.int64)
+
+
 def _shares_a_line(region, step):
-    """Whether some line along a step holds two voxels of the region, whatever lies between."""
+    """Return whether some line along a step holds two voxels of the region, whatever lies between them.
+
+    Every voxel is moved along the step until its first coordinate along which the step goes is 0: voxels of one line
+    end at the same place.
+    """
     places = np.stack(np.unravel_index(region.positions, region.mask.shape), axis=1)
     axis = int(np.flatnonzero(step)[0])
     lines = places - np.outer(places[:, axis] * step[axis], step)

@@ -1,10 +1,10 @@
-"""Grey levels of a region in; the sixteen features of its zones of equal grey level out."""
+"""In: the neighbourhoods of a region. Out: the 16 features of its zones of equal grey level (GLSZM)."""
 
 import numpy as np
 
 from radiodeep.handcrafted.kernels.neighbours import find_zones
 from radiodeep.handcrafted.kernels.size_tables import DESCRIPTIONS, describe_sizes, tabulate_zones
-from radiodeep.handcrafted.neighbours import equal_links, group_representatives
+from radiodeep.handcrafted.neighbours import group_representatives
 
 GLSZM_ORDER = [
     DESCRIPTIONS.index(name)
@@ -29,15 +29,14 @@ GLSZM_ORDER = [
 ]
 
 
-def glszm_features(region, levels):
+def glszm_features(neighbourhoods):
     """Texture from connected zones of one grey level, in the order of the catalogue.
 
     Voxels are connected if they share a face, an edge or a corner (26 neighbours, 8 in a slice).
 
     Parameters
     ----------
-    region : Region
-    levels : GrayLevels
+    neighbourhoods : Neighbourhoods
 
     Returns
     -------
@@ -52,18 +51,19 @@ def glszm_features(region, levels):
     --------
     >>> import numpy as np
     >>> from radiodeep.handcrafted.gray_levels import discretise
+    >>> from radiodeep.handcrafted.neighbours import Neighbourhoods
     >>> from radiodeep.handcrafted.region import crop_region
     >>> image = np.array([[[1, 1, 2, 1], [2, 2, 2, 3]]])
     >>> region = crop_region(image, image > 0, (1, 1, 1))
-    >>> values = glszm_features(region, discretise(region, bin_width=1))
+    >>> values = glszm_features(Neighbourhoods(region, discretise(region, bin_width=1)))
     >>> float(values[4]), float(values[14])  # LargeAreaEmphasis, ZonePercentage: zones of 2, 1, 4 and 1
     (5.5, 0.5)
     """
-    table, sizes = zone_table(region, levels)
-    return describe_sizes(table, levels.values.astype(np.float64), sizes)[GLSZM_ORDER]
+    table, sizes = zone_table(neighbourhoods)
+    return describe_sizes(table, neighbourhoods.levels.values.astype(np.float64), sizes)[GLSZM_ORDER]
 
 
-def zone_table(region, levels):
+def zone_table(neighbourhoods):
     """Count the zones of each grey level by their size.
 
     Returns
@@ -73,7 +73,13 @@ def zone_table(region, levels):
     sizes : ndarray of float64 (n_sizes,)
         The sizes that occur, increasing.
     """
-    offsets, links = equal_links(region, levels)
-    representatives = group_representatives(region.flat_axis)
-    zones = find_zones(levels.volume.reshape(-1), links, region.positions, offsets, representatives)
-    return tabulate_zones(*zones, levels.values.size)
+    region = neighbourhoods.region
+    levels = neighbourhoods.levels
+    zone_levels, zone_sizes = find_zones(
+        levels.volume.reshape(-1),
+        neighbourhoods.equal_links,
+        region.positions,
+        neighbourhoods.direct_offsets,
+        group_representatives(region.flat_axis),
+    )
+    return tabulate_zones(zone_levels, zone_sizes, levels.values.size)

@@ -1,12 +1,11 @@
-"""Region and bin settings in; its grey levels, for all families that count them, out."""
+"""In: a region and bin settings. Out: its grey levels, for all families that count them."""
 
-import math
-from dataclasses import dataclass, field
-from numbers import Integral, Real
+from dataclasses import dataclass
 
 import numpy as np
 
-from radiodeep.exceptions import InputError, TooManyGrayLevelsError
+from radiodeep.checks import is_count, is_positive, require
+from radiodeep.exceptions import TooManyGrayLevelsError
 from radiodeep.handcrafted.kernels.gray_levels import assign_levels, renumber_levels
 
 _HIGHEST_CAP = 65534  # levels are kept in 16 bits
@@ -26,15 +25,12 @@ class GrayLevels:
         The grey level of each number in `volume`; the lowest level of the scale is 1.
     counts : ndarray of int64 (n_present,)
         Voxels of each level.
-    shared : dict
-        What several families calculate from these levels, left here by the first that asks.
     """
 
     volume: np.ndarray
     gray: np.ndarray
     values: np.ndarray
     counts: np.ndarray
-    shared: dict = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def highest(self):
@@ -99,23 +95,12 @@ def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=1024):
 
 
 def check_bins(bin_width, bin_count, max_gray_levels):
-    """Refuse settings of bins that are no numbers in their range."""
-    if not _is_real(bin_width) or not 0 < bin_width < math.inf:
-        raise InputError(f"The 'bin_width' parameter must be a float > 0. Got {bin_width!r} instead.")
-    if bin_count is not None and not (_is_integer(bin_count) and bin_count > 0):
-        raise InputError(f"The 'bin_count' parameter must be an int > 0 or None. Got {bin_count!r} instead.")
-    if not _is_integer(max_gray_levels) or not 1 <= max_gray_levels <= _HIGHEST_CAP:
-        raise InputError(
-            f"The 'max_gray_levels' parameter must be an int from 1 to {_HIGHEST_CAP}. Got {max_gray_levels!r} instead."
-        )
-
-
-def _is_real(value):
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-
-
-def _is_integer(value):
-    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+    """Raise InputError for bin settings out of range."""
+    owner = "region_features"
+    require(is_positive(bin_width), owner, "bin_width", "a float > 0", bin_width)
+    require(bin_count is None or is_count(bin_count, 1), owner, "bin_count", "None or an int > 0", bin_count)
+    is_cap = is_count(max_gray_levels, 1, _HIGHEST_CAP)
+    require(is_cap, owner, "max_gray_levels", f"an int from 1 to {_HIGHEST_CAP}", max_gray_levels)
 
 
 def _bin_edges(values, bin_width, bin_count, max_gray_levels):

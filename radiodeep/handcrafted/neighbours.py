@@ -1,17 +1,21 @@
-"""Distances in, steps to neighbours out; and what several families share about neighbouring voxels."""
+"""In: a region and its grey levels. Out: the steps to neighbouring voxels, and what the texture families share."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
-from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 
-from radiodeep.exceptions import InputError
-from radiodeep.handcrafted.kernels.neighbours import link_equal_neighbours
+from radiodeep.checks import is_count, is_sequence, require, require_option
+from radiodeep.handcrafted.kernels.glcm import count_pairs
+from radiodeep.handcrafted.kernels.neighbours import compare_with_neighbours, link_equal_neighbours
 
 WEIGHTING_NORMS = ("infinity", "euclidean", "manhattan", "no_weighting")
 
 _FARTHEST = 20  # voxels; the border around a region and the number of directions grow with it
+_APART = 48  # entries between two tables
+_TABLE_BYTES = 2**26  # directions are taken together while their tables stay below this
+_CHUNK = 4096  # voxels compared at a time
 
 
 @lru_cache(maxsize=32)
@@ -51,48 +55,148 @@ def step_lengths(steps, spacing_mm, norm):
 
 
 def check_neighbour_settings(distances, weighting_norm):
-    """Refuse distances and norms that are not allowed."""
-    whole = isinstance(distances, list | tuple | np.ndarray) and all(
-        isinstance(step, Integral) and not isinstance(step, bool) and 0 < step <= _FARTHEST for step in distances
-    )
-    if not whole or len(distances) == 0:
-        raise InputError(
-            f"The 'distances' parameter must be ints from 1 to {_FARTHEST}, as (1,). Got {distances!r} instead."
-        )
-    if weighting_norm is not None and weighting_norm not in WEIGHTING_NORMS:
-        raise InputError(
-            f"The 'weighting_norm' parameter must be None or one of {', '.join(WEIGHTING_NORMS)}. "
-            f"Got {weighting_norm!r} instead."
-        )
+    """Raise InputError for distances or a weighting norm out of range."""
+    are_steps = is_sequence(distances) and all(is_count(step, 1, _FARTHEST) for step in distances)
+    allowed = f"ints from 1 to {_FARTHEST}, as (1,)"
+    require(are_steps, "region_features", "distances", allowed, distances)
+    require_option(weighting_norm, (None, *WEIGHTING_NORMS), "region_features", "weighting_norm")
 
 
-def offsets_in(region, steps):
-    """Steps as offsets in the flattened volume of a region: int64 (n_steps,)."""
-    _, ny, nx = region.mask.shape
-    return steps @ np.array([ny * nx, nx, 1])
+class DirectionTables(NamedTuple):
+    """Pairs of grey levels along some directions.
 
-
-def equal_links(region, levels):
-    """Preceding neighbours of one grey level: `link_equal_neighbours` for the steps of distance 1.
-
-    Calculated once for all families that ask.
-
-    Returns
-    -------
-    offsets : ndarray of int64 (n_directions,)
-    links : ndarray of uint16 (n_places,)
+    Attributes
+    ----------
+    steps : int64 ndarray (n_directions, 3)
+    counts : uint32 ndarray (n_directions, n_present + 1, n_present + 1)
+        Voxels of level `levels.values[i - 1]` whose neighbour has `levels.values[j - 1]`; row and column 0 count
+        the pairs that leave the region.
     """
-    if "links" not in levels.shared:
-        offsets = offsets_in(region, directions((1,), region.flat_axis))
-        links = np.zeros(levels.volume.size, np.uint16)
-        link_equal_neighbours(levels.volume.reshape(-1), offsets, links)
-        levels.shared["links"] = offsets, links
-    return levels.shared["links"]
+
+    steps: np.ndarray
+    counts: np.ndarray
+
+
+class Neighbourhoods:
+    """What the texture families count about the neighbours of each voxel, calculated when it is first asked for.
+
+    Several families read the same tables: GLCM and GLRLM the pairs of direct neighbours, GLRLM and GLSZM the links
+    between direct neighbours of one grey level, GLDM and NGTDM the comparison of each voxel with all its neighbours.
+
+    Parameters
+    ----------
+    region : Region
+        Its margin must not be smaller than the largest distance.
+    levels : GrayLevels
+    distances : sequence of int from 1 to 20, default=(1,)
+        Distances of the neighbours in GLCM, GLDM and NGTDM in voxels, as the largest of |dz|, |dy|, |dx|: 26
+        neighbours, or 13 directions, for 1. GLRLM and GLSZM always take direct neighbours.
+    alpha : int, default=0
+        Largest difference of grey levels that counts as dependent in the GLDM.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.handcrafted.gray_levels import discretise
+    >>> from radiodeep.handcrafted.region import crop_region
+    >>> image = np.array([[[1, 1, 1, 2]]])
+    >>> region = crop_region(image, image > 0, (1, 1, 1))
+    >>> neighbourhoods = Neighbourhoods(region, discretise(region, bin_width=1))
+    >>> neighbourhoods.dependence[:, :3].tolist()  # by grey level: voxels with 0, 1 and 2 neighbours of it
+    [[0.0, 2.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+
+    def __init__(self, region, levels, distances=(1,), alpha=0):
+        self.region = region
+        self.levels = levels
+        self.distances = tuple(distances)
+        self.alpha = alpha
+
+    @property
+    def has_direct_neighbours_only(self):
+        return max(self.distances) == 1
+
+    @cached_property
+    def direct_steps(self):
+        """Steps to half of the direct neighbours: int64 (n_directions, 3)."""
+        return directions((1,), self.region.flat_axis)
+
+    @cached_property
+    def direct_offsets(self):
+        """The same steps in the flattened volume: int64 (n_directions,)."""
+        return self._offsets(self.direct_steps)
+
+    @cached_property
+    def direct_pairs(self):
+        """Pairs of direct neighbours: a list of `DirectionTables`."""
+        return list(self._count_pairs(self.direct_steps))
+
+    def pairs(self):
+        """Yield the `DirectionTables` of all neighbours at the given distances."""
+        if self.has_direct_neighbours_only:
+            yield from self.direct_pairs
+        else:
+            yield from self._count_pairs(directions(self.distances, self.region.flat_axis))
+
+    @cached_property
+    def equal_links(self):
+        """Which preceding direct neighbours have the voxel's grey level: uint16 (n_places,), a bit per direction."""
+        links = np.zeros(self.levels.volume.size, np.uint16)
+        link_equal_neighbours(self.levels.volume.reshape(-1), self.direct_offsets, links)
+        return links
+
+    @property
+    def dependence(self):
+        """Voxels of each present grey level by their number of dependent neighbours: float64 (n_present, n + 1)."""
+        return self._comparison[0]
+
+    @property
+    def differences(self):
+        """Sums of |grey level - mean grey level of the neighbours| of each present level: float64 (n_present,).
+
+        Voxels without neighbours add nothing.
+        """
+        return self._comparison[1]
+
+    @cached_property
+    def _comparison(self):
+        levels = self.levels
+        offsets = self._offsets(directions(self.distances, self.region.flat_axis))
+        offsets = np.concatenate([offsets, -offsets])
+        is_wide = offsets.size * levels.highest > np.iinfo(np.uint16).max
+        scratch = np.empty((3, min(_CHUNK, levels.volume.size)), np.uint32 if is_wide else np.uint16)
+        rows = np.zeros(levels.highest + 1, np.int64)
+        rows[levels.values] = np.arange(levels.values.size)
+        dependence = np.zeros((levels.values.size, offsets.size + 1))
+        differences = np.zeros(levels.values.size)
+        compare_with_neighbours(levels.gray.reshape(-1), rows, offsets, self.alpha, scratch, dependence, differences)
+        return dependence, differences
+
+    def _offsets(self, steps):
+        """Return steps as offsets in the flattened volume of the region: int64 (n_steps,)."""
+        _, ny, nx = self.region.mask.shape
+        return steps @ np.array([ny * nx, nx, 1])
+
+    def _count_pairs(self, steps):
+        """Yield tables of some steps at a time, so that those held together stay below `_TABLE_BYTES`."""
+        n = self.levels.values.size + 1
+        at_once = max(1, _TABLE_BYTES // (8 * n**2))
+        for start in range(0, len(steps), at_once):
+            part = steps[start : start + at_once]
+            # Tables a multiple of 4 kB apart would disturb each other in the processor's store buffer.
+            tables = np.zeros((len(part), n * n + _APART), np.uint32)
+            count_pairs(self.levels.volume.reshape(-1), self.region.positions, self._offsets(part), n, tables)
+            yield DirectionTables(part, tables[:, : n * n].reshape(len(part), n, n))
 
 
 @lru_cache(maxsize=8)
 def group_representatives(flat_axis=None):
     """For every pattern of preceding neighbours, one of each group of neighbours that touch one another.
+
+    A pattern has bit k set if the voxel has the grey level of its preceding neighbour k. Neighbours in the pattern
+    that touch one another belong to one zone already, so the search for zones needs to look at only one of them. The
+    groups are found for all patterns at once: the lowest bit that is left starts a group, the group grows by the
+    neighbours of its members until it stays the same, and is taken out of the pattern.
 
     Returns
     -------
@@ -101,7 +205,7 @@ def group_representatives(flat_axis=None):
     Examples
     --------
     >>> table = group_representatives(flat_axis=0)  # bits: (0, 1, 1), (0, 1, 0), (0, 1, -1), (0, 0, 1)
-    >>> bin(table[0b0111]), bin(table[0b0101])  # one row, connected; its two ends alone, not
+    >>> bin(table[0b0111]), bin(table[0b0101])  # a row, connected; its two ends without the middle, not
     ('0b1', '0b101')
     """
     steps = directions((1,), flat_axis)

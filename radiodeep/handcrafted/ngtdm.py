@@ -1,26 +1,19 @@
-"""Grey levels of a region in; the five features of the tone differences between its voxels out."""
+"""In: the neighbourhoods of a region. Out: the 5 features of its neighbouring grey tone differences (NGTDM)."""
 
 import numpy as np
 
-from radiodeep.handcrafted.gldm import neighbourhood_tables
 from radiodeep.handcrafted.kernels.size_tables import describe_tones
 
 
-def ngtdm_features(region, levels, *, distances=(1,), alpha=0):
+def ngtdm_features(neighbourhoods):
     """Texture from the difference between a voxel and the mean of its neighbours, in the order of the catalogue.
 
-    Voxels without a neighbour in the region count with a difference of 0. Coarseness is 1e6 if all
-    differences are 0.
+    Voxels without a neighbour in the region count with a difference of 0. Coarseness is 1e6 if all differences are 0.
 
     Parameters
     ----------
-    region : Region
-        Its margin must not be smaller than the largest distance.
-    levels : GrayLevels
-    distances : sequence of int, default=(1,)
-        Distances of the neighbours in voxels: 26 neighbours for 1.
-    alpha : int, default=0
-        Not used by these features; here so that one pass serves both them and those of the GLDM.
+    neighbourhoods : Neighbourhoods
+        With the distances.
 
     Returns
     -------
@@ -35,12 +28,14 @@ def ngtdm_features(region, levels, *, distances=(1,), alpha=0):
     --------
     >>> import numpy as np
     >>> from radiodeep.handcrafted.gray_levels import discretise
+    >>> from radiodeep.handcrafted.neighbours import Neighbourhoods
     >>> from radiodeep.handcrafted.region import crop_region
     >>> image = np.array([[[1, 2, 1, 2]]])
     >>> region = crop_region(image, image > 0, (1, 1, 1))
-    >>> values = ngtdm_features(region, discretise(region, bin_width=1))
+    >>> values = ngtdm_features(Neighbourhoods(region, discretise(region, bin_width=1)))
     >>> float(values[1])  # Coarseness: every voxel differs by 1 from the mean of its neighbours
     0.5
     """
-    _, differences = neighbourhood_tables(region, levels, distances, alpha)
-    return describe_tones(levels.counts.astype(np.float64), differences, levels.values.astype(np.float64))
+    counts = neighbourhoods.levels.counts.astype(np.float64)
+    values = neighbourhoods.levels.values.astype(np.float64)
+    return describe_tones(counts, neighbourhoods.differences, values)

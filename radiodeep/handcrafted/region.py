@@ -1,10 +1,10 @@
-"""Image, mask and spacing in; the voxels of one region, cropped and padded, out."""
+"""In: image, mask and spacing. Out: the voxels of one region, cropped and padded."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from radiodeep.checks import is_count, is_positive, require
 from radiodeep.exceptions import (
     EmptyMaskError,
     GeometryMismatchError,
@@ -17,7 +17,7 @@ from radiodeep.handcrafted.kernels.region import find_box, pad_and_list
 
 @dataclass(frozen=True)
 class Region:
-    """One region of interest: all that the families of features start from.
+    """A region of interest, the input of all families of features.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Region:
 
 
 def crop_region(image, mask, spacing_mm, *, margin=1, flat_axis=None):
-    """Check an image and its mask and cut the region out; memory grows with the region only.
+    """Check an image and its mask, and cut out the region; memory grows with the region only.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def crop_region(image, mask, spacing_mm, *, margin=1, flat_axis=None):
     NonFiniteIntensityError
         If the image is NaN or infinite inside the mask; outside it may be.
     InputError
-        If an array is not 3-D or not real, the spacing is not three lengths > 0, or the axis is none.
+        If an array is not 3-D or not real, the spacing is not three lengths > 0, or `flat_axis` is no axis.
 
     Examples
     --------
@@ -87,8 +87,8 @@ def crop_region(image, mask, spacing_mm, *, margin=1, flat_axis=None):
     """
     image, mask = _checked_arrays(image, mask)
     spacing_mm = _checked_spacing(spacing_mm)
-    if flat_axis not in (None, 0, 1, 2) or isinstance(flat_axis, bool):
-        raise InputError(f"The 'flat_axis' parameter must be None, 0, 1 or 2 (z, y, x). Got {flat_axis!r} instead.")
+    is_axis = flat_axis is None or is_count(flat_axis, 0, 2)
+    require(is_axis, "crop_region", "flat_axis", "None, 0, 1 or 2 (z, y, x)", flat_axis)
     box = bounding_box(mask)
     image, mask = image[box], mask[box]
     values = image[mask]
@@ -133,10 +133,8 @@ def _checked_spacing(spacing_mm):
         steps = [float(step) for step in spacing_mm]
     except (TypeError, ValueError):
         steps = []
-    if len(steps) != 3 or not all(0 < step < math.inf for step in steps):
-        raise InputError(
-            f"The 'spacing_mm' parameter must be three lengths > 0 in mm, (z, y, x). Got {spacing_mm!r} instead."
-        )
+    are_lengths = len(steps) == 3 and all(is_positive(step) for step in steps)
+    require(are_lengths, "crop_region", "spacing_mm", "three lengths > 0 in mm, (z, y, x)", spacing_mm)
     return np.array(steps)
 
 

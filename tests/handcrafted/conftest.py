@@ -1,8 +1,16 @@
 """Synthetic lesions of the tests of handcrafted features."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+
+from radiodeep.handcrafted.gray_levels import discretise
+from radiodeep.handcrafted.neighbours import Neighbourhoods
+from radiodeep.handcrafted.region import crop_region
+
+SHAPES = [(5, 6, 7), (1, 9, 8), (7, 1, 6), (2, 2, 2)]
 
 
 def _noise(generator, shape, sigma=1.0):
@@ -49,3 +57,40 @@ def read_reference_case(reference_data):
         return sitk.GetArrayFromImage(image), label == 1, image.GetSpacing()[::-1]
 
     return read
+
+
+@pytest.fixture(params=product(SHAPES, [2, 5, 300], [0.3, 0.8, 1.0]), ids=str)
+def image_and_mask(request):
+    """Small images of few and of many grey levels, with masks that are sparse, ragged or full."""
+    shape, n_levels, fraction = request.param
+    generator = np.random.default_rng(hash(request.param) % 2**32)
+    mask = generator.random(shape) < fraction
+    mask.flat[:2] = True
+    return generator.integers(1, n_levels + 1, shape), mask
+
+
+@pytest.fixture(scope="session")
+def neighbourhoods_of():
+    """A function (image of grey levels, mask, flat_axis, distances, alpha) -> Neighbourhoods."""
+
+    def make(image, mask, flat_axis=None, distances=(1,), alpha=0):
+        region = crop_region(image, mask, (1, 1, 1), flat_axis=flat_axis, margin=max(distances))
+        return Neighbourhoods(region, discretise(region, bin_width=1, max_gray_levels=65534), distances, alpha)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def plain_tables():
+    """A function (grey levels, mask, steps) -> pairs of grey levels along each step, counted voxel by voxel."""
+
+    def count(gray, mask, steps):
+        tables = np.zeros((len(steps), gray.max(), gray.max()))
+        for place in np.argwhere(mask):
+            for k, step in enumerate(steps):
+                other = place + step
+                if (other >= 0).all() and (other < mask.shape).all() and mask[tuple(other)]:
+                    tables[k, gray[tuple(place)] - 1, gray[tuple(other)] - 1] += 1
+        return tables
+
+    return count

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from radiodeep.exceptions import InputError, RoiTooSmallError
-from radiodeep.handcrafted.catalogue import feature_names, region_features
+from radiodeep.handcrafted.catalogue import feature_names
+from radiodeep.handcrafted.measurement import region_features
 
 
 def first_order_of(values, spacing_mm=(1, 1, 1), **settings):
@@ -71,7 +72,7 @@ def test_two_voxels_are_too_few():
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, "2000", None])
 def test_a_shift_that_is_no_number_is_an_error(wrong):
-    with pytest.raises(InputError, match="'voxel_array_shift' parameter must be a finite float"):
+    with pytest.raises(InputError, match="'voxel_array_shift' parameter of region_features must be a finite float"):
         first_order_of([1, 2, 3], voxel_array_shift=wrong)
 
 

@@ -3,14 +3,11 @@
 import numpy as np
 import pytest
 
-from radiodeep.exceptions import InputError
-from radiodeep.handcrafted import glcm
-from radiodeep.handcrafted.catalogue import feature_names, region_features
-from radiodeep.handcrafted.glcm import cooccurrence_tables
-from radiodeep.handcrafted.gray_levels import discretise
+from radiodeep.handcrafted import neighbours
+from radiodeep.handcrafted.catalogue import feature_names
 from radiodeep.handcrafted.kernels.glcm import _second_moduli
+from radiodeep.handcrafted.measurement import region_features
 from radiodeep.handcrafted.neighbours import directions
-from radiodeep.handcrafted.region import crop_region
 
 
 def glcm_of(image, mask=None, spacing_mm=(1, 1, 1), **settings):
@@ -18,17 +15,6 @@ def glcm_of(image, mask=None, spacing_mm=(1, 1, 1), **settings):
     mask = np.ones(image.shape, bool) if mask is None else mask
     values = region_features(image, mask, spacing_mm, families=["glcm"], **settings)
     return dict(zip([name.split("_")[1] for name in feature_names(["glcm"])], values, strict=True))
-
-
-def plain_tables(gray, mask, steps):
-    """Pairs of grey levels, counted voxel by voxel."""
-    tables = np.zeros((len(steps), gray.max(), gray.max()))
-    for place in np.argwhere(mask):
-        for k, step in enumerate(steps):
-            other = place + step
-            if (other >= 0).all() and (other < mask.shape).all() and mask[tuple(other)]:
-                tables[k, gray[tuple(place)] - 1, gray[tuple(other)] - 1] += 1
-    return tables
 
 
 def plain_correlation_information_and_mcc(tables):
@@ -60,33 +46,11 @@ def plain_correlation_information_and_mcc(tables):
     return np.mean(rows, axis=0)
 
 
-@pytest.mark.parametrize(("distances", "n_directions"), [((1,), 13), ((2,), 49), ((1, 3), 13 + 109)])
-def test_directions_take_one_of_each_pair_of_opposite_steps(distances, n_directions):
-    steps = directions(distances)
-    assert len(steps) == n_directions
-    both = {tuple(step) for step in np.concatenate([steps, -steps])}
-    assert len(both) == 2 * n_directions
-    assert {max(map(abs, step)) for step in both} == set(distances)
-
-
-@pytest.mark.parametrize("distances", [(1,), (2,), (1, 2)])
-def test_tables_are_those_of_a_count_voxel_by_voxel(distances):
-    generator = np.random.default_rng(5)
-    image = generator.integers(1, 6, size=(4, 6, 5))
-    mask = generator.random(image.shape) < 0.7
-    region = crop_region(image, mask, (1, 1, 1), margin=2)
-    levels = discretise(region, bin_width=1)
-    steps = directions(distances)
-    tables = cooccurrence_tables(region, levels, steps)
-    np.testing.assert_array_equal(tables[:, 1:, 1:], plain_tables(image, mask, steps))
-
-
-def test_grey_levels_that_do_not_occur_take_no_room():
+def test_grey_levels_that_do_not_occur_take_no_room(neighbourhoods_of):
     image = np.array([[[1, 1000, 1, 3000]]])
-    region = crop_region(image, image > 0, (1, 1, 1))
-    levels = discretise(region, bin_width=1, max_gray_levels=4000)
-    assert levels.values.tolist() == [1, 1000, 3000]
-    assert cooccurrence_tables(region, levels, directions((1,))).shape == (13, 4, 4)
+    neighbourhoods = neighbourhoods_of(image, image > 0)
+    assert neighbourhoods.levels.values.tolist() == [1, 1000, 3000]
+    assert neighbourhoods.direct_pairs[0].counts.shape == (13, 4, 4)
     assert glcm_of(image, bin_width=1, max_gray_levels=4000)["Contrast"] == pytest.approx((2 * 999**2 + 2999**2) / 3)
 
 
@@ -133,7 +97,7 @@ def test_levels_without_any_relation_have_no_correlation():
 
 
 @pytest.mark.parametrize("symmetrical", [True, False])
-def test_correlation_information_and_mcc_follow_their_definitions(lesion, symmetrical):
+def test_correlation_information_and_mcc_follow_their_definitions(lesion, plain_tables, symmetrical):
     image, mask, _ = lesion
     box = np.s_[4:10, 8:16, 8:18]
     image, mask = image[box], mask[box]
@@ -169,7 +133,7 @@ def test_tables_too_large_to_be_held_together_give_the_same_values(lesion, monke
     image, mask, spacing_mm = lesion
     for norm in (None, "euclidean"):
         expected = glcm_of(image, mask, spacing_mm, weighting_norm=norm)
-        monkeypatch.setattr(glcm, "_TABLE_BYTES", 20_000)
+        monkeypatch.setattr(neighbours, "_TABLE_BYTES", 20_000)
         assert glcm_of(image, mask, spacing_mm, weighting_norm=norm) == pytest.approx(expected, rel=1e-12)
         monkeypatch.undo()
 
@@ -188,16 +152,3 @@ def test_weights_favour_short_steps():
         expected = (2 * x + 2 * diagonal) / (2 * x + 2 * y + 2 * diagonal)
         values = glcm_of(image, spacing_mm=(1, 2, 0.5), bin_width=1, weighting_norm=norm)
         assert values["Contrast"] == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("wrong", [(), (0,), (21,), (1.5,), (True,), 1, "1", None])
-def test_distances_that_are_no_steps_are_an_error(lesion, wrong):
-    with pytest.raises(InputError, match="'distances' parameter must be ints from 1 to 20"):
-        region_features(*lesion, distances=wrong)
-
-
-def test_other_settings_of_the_glcm_are_checked(lesion):
-    with pytest.raises(InputError, match=r"'symmetrical_glcm' parameter must be True or False. Got 1"):
-        region_features(*lesion, symmetrical_glcm=1)
-    with pytest.raises(InputError, match="'weighting_norm' parameter must be None or one of infinity"):
-        region_features(*lesion, weighting_norm="taxicab")

@@ -6,7 +6,8 @@ import warnings
 import numpy as np
 import pytest
 
-from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, FAMILIES, feature_names, region_features
+from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, FAMILIES, feature_names
+from radiodeep.handcrafted.measurement import region_features
 
 pytestmark = pytest.mark.pyradiomics
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from radiodeep.handcrafted.catalogue import feature_names, region_features
+from radiodeep.handcrafted.catalogue import feature_names
+from radiodeep.handcrafted.measurement import region_features
 
 
 def shape_of(mask, spacing_mm=(1, 1, 1)):

@@ -22,11 +22,8 @@ from radiodeep.features.radiomics.settings import (
     with_settings_of_before,
 )
 from radiodeep.features.stateless import StatelessExtractor
-from radiodeep.handcrafted.catalogue import (
-    SHAPE_FAMILIES,
-    feature_names,
-    region_features,
-)
+from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names
+from radiodeep.handcrafted.measurement import region_features
 from radiodeep.imaging.filters import filter_names
 from radiodeep.progress import announced_if_slow
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from radiodeep.features.radiomics.settings import TEXTURE_SETTINGS, image_types_of
-from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names, region_measurer
+from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names
+from radiodeep.handcrafted.measurement import region_measurer
 from radiodeep.imaging.filters import filter_names
 
 

@@ -1,0 +1,173 @@
+"""In: image, mask, spacing and settings. Out: the values of the handcrafted features of one region."""
+
+import numpy as np
+
+from radiodeep.checks import is_count, is_flag, require
+from radiodeep.handcrafted.catalogue import (
+    DEFAULT_FAMILIES,
+    FUNCTION_OF,
+    REGION_FAMILIES,
+    SHAPE_FAMILIES,
+    TEXTURE_GROUP,
+    in_catalogue_order,
+)
+from radiodeep.handcrafted.gray_levels import check_bins, discretise
+from radiodeep.handcrafted.neighbours import Neighbourhoods, check_neighbour_settings
+from radiodeep.handcrafted.region import crop_region
+
+
+def region_features(
+    image,
+    mask,
+    spacing_mm,
+    *,
+    families=DEFAULT_FAMILIES,
+    bin_width=25.0,
+    bin_count=None,
+    max_gray_levels=1024,
+    voxel_array_shift=0,
+    distances=(1,),
+    symmetrical_glcm=True,
+    weighting_norm=None,
+    gldm_alpha=0,
+    flat_axis=None,
+):
+    """Handcrafted features of one region, with pyradiomics' definitions.
+
+    Parameters
+    ----------
+    image : array (z, y, x)
+        Intensities of any real type; a 2-D image is one slice, (1, y, x). Bin edges are calculated in
+        this type, so float32 and float64 may differ for values that lie on an edge.
+    mask : array of bool or integer (z, y, x)
+        The region is where it is not 0. It may touch the border and have several parts.
+    spacing_mm : sequence of 3 floats
+        Voxel size, (z, y, x).
+    families : sequence of str, default=all but "shape2D"
+        "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm".
+    bin_width : float, default=25.0
+        Width of the grey-level bins, in the image's units.
+    bin_count : int or None, default=None
+        Number of bins over the region's range; goes before `bin_width`.
+    max_gray_levels : int, default=1024
+        More grey levels than this are an error, not a full memory.
+    voxel_array_shift : float, default=0
+        Added to the intensities for Energy, TotalEnergy and RootMeanSquared.
+    distances : sequence of int from 1 to 20, default=(1,)
+        Distances of the neighbours in GLCM, GLDM and NGTDM, in voxels.
+    symmetrical_glcm : bool, default=True
+        Count each pair of the GLCM in both orders.
+    weighting_norm : {None, "infinity", "euclidean", "manhattan", "no_weighting"}, default=None
+        Weights for adding up the directions of GLCM and GLRLM; None averages the features instead.
+    gldm_alpha : int, default=0
+        Largest difference of grey levels that the GLDM counts as dependent.
+    flat_axis : {None, 0, 1, 2}, default=None
+        Look at texture slice by slice across this axis (0 = z); "shape2D" is the shape in this slice.
+
+    Returns
+    -------
+    ndarray of float64 (n_features,)
+        In the order of ``feature_names(families)``.
+
+    Raises
+    ------
+    GeometryMismatchError, EmptyMaskError, RoiTooSmallError, NonFiniteIntensityError
+        If the region cannot be used; see `crop_region` and `glcm_features`.
+    TooManyGrayLevelsError
+        If the bins make more than `max_gray_levels` levels.
+    InputError
+        If a setting is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.handcrafted.catalogue import feature_names
+    >>> from radiodeep.handcrafted.measurement import region_features
+    >>> image = np.random.default_rng(0).normal(100, 30, size=(8, 20, 20))
+    >>> mask = np.zeros(image.shape, bool)
+    >>> mask[2:6, 5:15, 5:15] = True
+    >>> values = region_features(image, mask, (3.0, 1.0, 1.0))
+    >>> float(values[feature_names().index("shape_VoxelVolume")])
+    1200.0
+    >>> region_features(image, mask, (3.0, 1.0, 1.0), bin_width=0)
+    Traceback (most recent call last):
+    radiodeep.exceptions.InputError: The 'bin_width' parameter of region_features must be a float > 0. Got 0 instead.
+    """
+    measure = region_measurer(
+        families=families,
+        bin_width=bin_width,
+        bin_count=bin_count,
+        max_gray_levels=max_gray_levels,
+        voxel_array_shift=voxel_array_shift,
+        distances=distances,
+        symmetrical_glcm=symmetrical_glcm,
+        weighting_norm=weighting_norm,
+        gldm_alpha=gldm_alpha,
+        flat_axis=flat_axis,
+    )
+    return measure(image, mask, spacing_mm)[0]
+
+
+def region_measurer(
+    *,
+    families,
+    bin_width,
+    bin_count,
+    max_gray_levels,
+    voxel_array_shift,
+    distances,
+    symmetrical_glcm,
+    weighting_norm,
+    gldm_alpha,
+    flat_axis,
+):
+    """Check settings once for many regions; they are those of `region_features`, which has the defaults.
+
+    Returns
+    -------
+    callable
+        From (image, mask, spacing_mm) to (values, n_levels): the features, and the number of grey levels
+        that occur in the region, 0 if only shape is asked for.
+
+    Raises
+    ------
+    InputError
+        If a setting is not allowed.
+    """
+    chosen = in_catalogue_order(families)
+    check_neighbour_settings(distances, weighting_norm)
+    _check_texture_settings(symmetrical_glcm, gldm_alpha)
+    settings = {
+        "firstorder": {"voxel_array_shift": voxel_array_shift},
+        "glcm": {"symmetrical": bool(symmetrical_glcm), "weighting_norm": weighting_norm},
+        "glrlm": {"weighting_norm": weighting_norm},
+    }
+    bins = {"bin_width": bin_width, "bin_count": bin_count, "max_gray_levels": max_gray_levels}
+    needs_levels = not set(chosen) <= set(SHAPE_FAMILIES)
+    if needs_levels:
+        check_bins(**bins)
+    measures_group = set(TEXTURE_GROUP.families) <= set(chosen)
+    of_region = [family for family in chosen if family in REGION_FAMILIES]
+    of_neighbours = [
+        family
+        for family in chosen
+        if family not in REGION_FAMILIES and not (measures_group and family in TEXTURE_GROUP.families)
+    ]
+
+    def measure(image, mask, spacing_mm):
+        region = crop_region(image, mask, spacing_mm, margin=int(max(distances)), flat_axis=flat_axis)
+        levels = discretise(region, **bins) if needs_levels else None
+        values = {family: FUNCTION_OF[family](region, levels, **settings.get(family, {})) for family in of_region}
+        neighbourhoods = Neighbourhoods(region, levels, distances, gldm_alpha)
+        if measures_group:
+            values |= TEXTURE_GROUP.function(neighbourhoods, **settings["glcm"])
+        for family in of_neighbours:
+            values[family] = FUNCTION_OF[family](neighbourhoods, **settings.get(family, {}))
+        return np.concatenate([values[family] for family in chosen]), 0 if levels is None else levels.values.size
+
+    return measure
+
+
+def _check_texture_settings(symmetrical_glcm, gldm_alpha):
+    require(is_flag(symmetrical_glcm), "region_features", "symmetrical_glcm", "True or False", symmetrical_glcm)
+    require(is_count(gldm_alpha), "region_features", "gldm_alpha", "an int >= 0", gldm_alpha)
