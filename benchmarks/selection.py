@@ -97,9 +97,7 @@ def radiodeep(selector, X, y):
 
 
 def left_out(selector, X, y):
-    from radiodeep.selection.leave_one_out import leave_one_out_scores
-
-    return timed(lambda: leave_one_out_scores(selector, X, y))
+    return timed(lambda: selector.scores_without_each(X, y))
 
 
 def relieff_of(library, X, y, **options):
@@ -231,7 +229,7 @@ def show_first_calls():
     X, y = make_table((40, 50))
     for selector in selectors:
         parts.append(f"{type(selector).__name__} {radiodeep(selector, X, y)()[0]:.2f} s")
-        parts.append(f"its leave_one_out_scores {left_out(selector, X, y)()[0]:.2f} s")
+        parts.append(f"its scores_without_each {left_out(selector, X, y)()[0]:.2f} s")
     print("first calls of radiodeep in this process: " + ", ".join(parts) + "\n", flush=True)
 
 

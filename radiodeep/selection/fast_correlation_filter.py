@@ -1,4 +1,4 @@
-"""Table and classes in, few features out that each say something new: SU with the class against SU with each other."""
+"""Table and classes in, a few features out, none of which repeats a better one (FCBF)."""
 
 import numpy as np
 
@@ -9,21 +9,21 @@ from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty, as_c
 
 
 class FastCorrelationFilter(SymmetricUncertainty):
-    """Keep the features that share most information with the class, without those that repeat a better one.
+    """Keep the features that share most information with the class, except those that repeat a better one.
 
-    Going down the ranking of `SymmetricUncertainty`, each feature that is kept drops all later ones
+    In the order of the ranking of `SymmetricUncertainty`, each feature that is kept drops all later features
     that share at least as much information with it as with the class (FCBF). Texture and deep
-    features come in large families of near copies; this keeps one of each.
+    features come in large families of near copies, of which one is kept.
 
     Parameters
     ----------
     n_features_to_select : int, float in (0, 1] or None, default=None
-        At most this count or fraction; None keeps all that are left.
+        At most this count or fraction is kept; None keeps all that are not redundant.
     threshold : float or None, default=0
-        Only features with a score above it are considered; None considers all.
+        Only features with a larger score are candidates; with None all are.
     missing : {"distribute", "separate"}, default="distribute"
-        As in `SymmetricUncertainty` for the class. Two features are compared on the cases known of
-        both, or with missing as a bin of its own.
+        As in `SymmetricUncertainty` for the class. Two features are compared on the cases in which both are known,
+        or with missing values as a bin of their own.
     nominal_features, tie_order, n_jobs
         As in `SymmetricUncertainty`.
 
@@ -88,11 +88,12 @@ class FastCorrelationFilter(SymmetricUncertainty):
         y : array-like of shape (n_cases,)
             Classes.
         """
-        X, labels, n_classes = self._checked(X, y)
+        X, labels, n_classes = self._validated(X, y)
         self._keep_best(self._scores(X, labels, n_classes))
+        self.warn_if_none_passed()
         above = self.scores_ > (-np.inf if self.threshold is None else self.threshold)
         self.redundant_with_ = np.full(X.shape[1], -1)
-        if above.any():  # else one is kept, with a warning that it means nothing
+        if above.any():  # else the best feature is kept, with a warning
             self._drop_redundant(X, labels, n_classes, above)
         self._count_effective(X)
         return self
@@ -108,7 +109,7 @@ class FastCorrelationFilter(SymmetricUncertainty):
         self.redundant_with_[candidates] = np.where(repeats >= 0, candidates[repeats], -1)
 
     def _bins(self, X, labels, n_classes, nominal):
-        """Return the bins of columns (p, n) as integers; missing is -1, or a bin of its own."""
+        """Return the bins of each column (n_features, n_cases); a missing value is -1, or a bin of its own."""
         logs = plogp_of_counts(len(labels))
         order, n_known = row_orders(X)
         bins = np.empty(X.T.shape, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""A table goes in; features scaled to 0..1 and the nearest cases of every case come out."""
+"""A table goes in; features scaled to 0..1, the nearest cases of each case and weights of the classes come out."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,17 @@ _STRIP_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class ScaledTable:
-    """Features scaled to 0..1, and which of them are told apart how.
+    """Features scaled to 0..1, and how the difference of each is measured.
 
     Attributes
     ----------
     values : ndarray of shape (n_cases, n_features)
     runs : ndarray of shape (n_runs, 3)
-        Start, stop and kind of neighbouring columns of one kind.
+        First column, end and kind of each run of adjacent columns of one kind (see `kernels.relief`).
     missing_nominal : ndarray of shape (n_features,)
         The difference between a missing category and any other.
     low, span : ndarray of shape (n_features,)
-        Least value and range; a range of 0 for features that count as constant.
+        Minimum and range; the range is 0 for features that count as constant.
     """
 
     values: np.ndarray
@@ -35,7 +35,7 @@ class ScaledTable:
 
 
 def scaled_table(estimator, X, nominal, smallest_range=SMALLEST_RANGE):
-    """Scale numeric columns to 0..1 over their known values; a column of almost no range becomes 0."""
+    """Scale numeric columns to 0..1 over their known values; a column whose range is too small becomes 0."""
     X = np.ascontiguousarray(X)
     low, high, missing = kernels.column_ranges(X)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -68,15 +68,16 @@ def nearest_cases(table, labels, n_classes, n_neighbors, chosen=None, n_jobs=Non
     labels : int ndarray of shape (n_cases,)
     n_classes, n_neighbors : int
     chosen : int ndarray of shape (n_rows,), optional
-        Cases whose neighbours are asked for; None for all.
+        Cases whose neighbours are searched; None for all.
     n_jobs : int, optional
 
     Returns
     -------
     distances, cases : ndarray of shape (n_rows, n_classes, n_neighbors)
     counts : int ndarray of shape (n_rows, n_classes)
-        How many neighbours there are.
+        How many neighbours were found.
     limits : ndarray of shape (n_rows, n_classes)
+        Distance of the farthest neighbour in a full buffer, else infinite.
     """
     n_cases, n_features = table.values.shape
     n_rows = n_cases if chosen is None else len(chosen)
@@ -95,7 +96,7 @@ def nearest_cases(table, labels, n_classes, n_neighbors, chosen=None, n_jobs=Non
 
 
 def empty_buffers(n_rows, n_classes, n_neighbors):
-    """Return buffers of neighbours that hold nothing yet, as `nearest_cases` describes them."""
+    """Return empty buffers of neighbours, as `nearest_cases` describes them."""
     shape = (n_rows, n_classes, n_neighbors)
     return (
         np.full(shape, np.inf),
@@ -106,20 +107,38 @@ def empty_buffers(n_rows, n_classes, n_neighbors):
 
 
 def measured_strips(packed, table, n_threads=1):
-    """Yield the distances of all pairs in strips of blocks: first block, last block, strip.
+    """Yield the distances of all pairs of cases, a strip of blocks of 32 cases at a time.
 
-    strip[a, b, i, j] is the distance between row i of block ``first + a`` and row j of block b, for
-    b not before ``first + a``.
+    Yields
+    ------
+    first, last : int
+        The blocks that the strip measures against themselves and all later blocks.
+    strip : ndarray of shape (last - first, n_blocks, 32, 32)
+        ``strip[a, b, i, j]`` is the distance between case i of block ``first + a`` and case j of block b, for b >=
+        ``first + a``. The array is used again for the next strip.
     """
     n_blocks = len(packed)
     at_once = min(n_blocks, max(1, _STRIP_BYTES // (n_blocks * 8 * kernels.LANES**2)))
     strip = np.empty((at_once, n_blocks, kernels.LANES, kernels.LANES))
     for first in range(0, n_blocks, at_once):
         last = min(first + at_once, n_blocks)
-        what = (packed, len(table.values), first, last)
-        calls = [(*what, part, n_threads, table.runs, table.missing_nominal, strip) for part in range(n_threads)]
+        blocks = (packed, len(table.values), first, last)
+        calls = [(*blocks, part, n_threads, table.runs, table.missing_nominal, strip) for part in range(n_threads)]
         in_threads(kernels.measure_strip, calls, n_threads)
         yield first, last, strip
+
+
+def class_weights(class_counts):
+    """Return the weight of a neighbour by own and other class, (n_classes, n_classes).
+
+    Hits weigh -1. A miss of class b for a case of class a weighs ``P(b) / (1 - P(a))``, which is 1 for two classes.
+    """
+    n_classes = len(class_counts)
+    prior = class_counts / class_counts.sum()
+    with np.errstate(divide="ignore"):
+        weights = np.ones((n_classes, n_classes)) if n_classes == 2 else prior[np.newaxis] / (1 - prior[:, np.newaxis])
+    np.fill_diagonal(weights, -1.0)
+    return weights
 
 
 def _search_chosen(start, chosen, packed, table, labels, near):

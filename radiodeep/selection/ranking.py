@@ -1,12 +1,14 @@
-"""A score per feature goes in; ranks and the mask of the features that are kept come out."""
+"""A score per feature goes in; ranks and the mask of the selected features come out."""
 
+import copy
 import warnings
 from contextlib import nullcontext
 
+import joblib
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from radiodeep.checks import is_count, is_number, require
 from radiodeep.exceptions import RadiodeepWarning
@@ -14,12 +16,87 @@ from radiodeep.progress import announced_if_slow
 from radiodeep.selection.effective_number import effective_number_of_features
 
 
-class RankedSelector(SelectorMixin, BaseEstimator):
-    """Base of selectors that give each feature a score and keep the best.
+_RANKING_PARAMETERS = ("n_features_to_select", "threshold", "tie_order", "n_jobs")  # no score depends on them
 
-    A subclass stores `n_features_to_select`, `threshold` and `tie_order` in `__init__`, calls
-    `_check_how_many` first, then `_keep_best(scores)` and last `_count_effective(X)` in `fit`.
+
+class RankedSelector(SelectorMixin, BaseEstimator):
+    """Base class of selectors that score each feature and keep the best.
+
+    A subclass stores `n_features_to_select`, `threshold`, `tie_order` and `n_jobs` in `__init__`. Its `fit` calls
+    `_check_ranking`, `_keep_best(scores)`, `warn_if_none_passed` and `_count_effective(X)`, in this order. A subclass
+    whose leave-one-out scores can be computed together overrides `scores_without_each`.
     """
+
+    def ranking_settings(self):
+        """Return a text that is equal for selectors of equal scores, whatever number of features they keep."""
+        settings = {name: value for name, value in self.get_params().items() if name not in _RANKING_PARAMETERS}
+        return f"{type(self).__module__}.{type(self).__qualname__} {joblib.hash(settings)}"
+
+    def scores_without_each(self, X, y, *, rescaled=False):
+        """Return the scores that `fit` would give without each of the cases.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_cases, n_features)
+        y : array-like of shape (n_cases,)
+        rescaled : bool, default=False
+            Whether a scaler that is fitted in each fold (such as StandardScaler) shifts and scales the columns before
+            the selector sees them. This changes no score except in its rounding.
+
+        Returns
+        -------
+        ndarray of shape (n_cases, n_features) or None
+            A row of NaN for a fold that has to be fitted by itself; None if all have to.
+        """
+        return None
+
+    def fit_without_each(self, X, y, *, rescaled=False, scores=None):
+        """Fit a copy of the selector without each of the cases, as the folds of leave-one-out do.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_cases, n_features)
+        y : array-like of shape (n_cases,)
+        rescaled : bool, default=False
+            As in `scores_without_each`.
+        scores : ndarray of shape (n_cases, n_features), optional
+            What `scores_without_each` of a selector with equal `ranking_settings()` returned for X and y.
+
+        Returns
+        -------
+        list of n_cases fitted selectors
+            None where a fold has to be fitted by itself: the case left out is the only one of its class, or scores
+            or distances are so close that rounding would decide. No selector warns; `warn_if_none_passed` does.
+        """
+        if scores is None:
+            scores = self.scores_without_each(X, y, rescaled=rescaled)
+        if scores is None:
+            return [None] * len(y)
+        selector = clone(self)
+        selector._check_ranking()
+        X = validate_data(selector, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        fitted = []
+        for case, row in enumerate(scores):
+            copied = copy.copy(selector) if selector._is_decided(row) else None
+            if copied is not None:
+                copied._keep_best(row.copy())
+                copied._count_effective(np.delete(X[:, copied.support_], case, axis=0))
+            fitted.append(copied)
+        return fitted
+
+    def warn_if_none_passed(self, stacklevel=3):
+        """Warn that no score passed the threshold, so that the best feature is kept without any evidence."""
+        check_is_fitted(self)
+        if self.n_features_above_threshold_:
+            return
+        best = int(np.argmax(self.support_))
+        warnings.warn(
+            f"No feature has a {type(self).__name__} score above the threshold {self.threshold:g} (the best is "
+            f"{self.scores_[best]:g}), so only the first-ranked one, {self._name_of(best)}, is kept and it means "
+            "nothing. Lower the threshold, or read the result as 'nothing found'.",
+            RadiodeepWarning,
+            stacklevel=stacklevel,
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -27,7 +104,11 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
-    def _check_how_many(self):
+    def _is_decided(self, scores):
+        """Return whether scores certainly keep the same features as those of `fit`, which differ in the last digits."""
+        return not np.isnan(scores).any()
+
+    def _check_ranking(self):
         wanted = self.n_features_to_select
         is_fraction = is_number(wanted) and not is_count(wanted, 0) and 0 < wanted <= 1
         require(
@@ -40,21 +121,13 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         require(self.tie_order in ("left", "weka"), self, "tie_order", "'left' or 'weka'")
 
     def _keep_best(self, scores):
-        order = weka_order(scores)[::-1] if self.tie_order == "weka" else _from_best(scores)
+        order = weka_order(scores)[::-1] if self.tie_order == "weka" else _descending_order(scores)
         ranking = np.empty(len(scores), dtype=np.int64)
         ranking[order] = np.arange(1, len(scores) + 1)
         above = np.full(len(scores), True) if self.threshold is None else scores > self.threshold
         support = above & (ranking <= self._n_wanted(len(scores)))
         if not support.any():
-            best = order[0]
-            support[best] = True
-            warnings.warn(
-                f"No feature has a {type(self).__name__} score above the threshold {self.threshold:g} (the best "
-                f"is {scores[best]:g}), so only the first-ranked one, {self._name_of(best)}, is kept and it means "
-                "nothing. Lower the threshold, or read the result as 'nothing found'.",
-                RadiodeepWarning,
-                stacklevel=3,
-            )
+            support[order[0]] = True
         self.scores_ = scores
         self.ranking_ = ranking
         self.n_features_above_threshold_ = int(above.sum())
@@ -63,8 +136,11 @@ class RankedSelector(SelectorMixin, BaseEstimator):
     def _count_effective(self, X):
         self.effective_n_features_ = effective_number_of_features(X[:, self.support_])
 
-    def _told_if_compiling(self, loop):
-        """Tell a person at a terminal why the first fit on a machine takes seconds; `loop` is compiled by then."""
+    def _announced_if_compiling(self, loop):
+        """Return a context that explains at a terminal why the first fit on a machine takes seconds.
+
+        `loop` is one of the compiled functions that the fit calls: it has no signature before its first call.
+        """
         if loop.signatures:
             return nullcontext()
         return announced_if_slow("Compiling the loops of the selectors, once on this machine; some 10 seconds in all.")
@@ -84,8 +160,8 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         return self.support_
 
 
-def _from_best(scores):
-    """Return the positions from the highest score down, equal ones from left to right."""
+def _descending_order(scores):
+    """Return the positions by descending score, equal scores from left to right."""
     order = np.argsort(-scores)  # several times as fast as a stable sort
     return np.argsort(-scores, kind="stable") if (np.diff(scores[order]) == 0).any() else order
 
@@ -93,8 +169,8 @@ def _from_best(scores):
 def weka_order(values):
     """Return the positions of values in ascending order, equal ones where Weka's sort leaves them.
 
-    Weka's ranker sorts by quicksort with the median of first, middle and last as pivot, which does
-    not keep the order of equal values. Only needed to repeat what Weka selected among ties.
+    Weka's ranker is a quicksort with the median of the first, middle and last value as pivot, which is not stable.
+    It is needed only to reproduce which of several tied features Weka selects.
     """
     order = np.arange(len(values))
     values = np.asarray(values, dtype=float)
@@ -114,7 +190,7 @@ def weka_order(values):
                 exchange_if_larger(a, b)
         if last - first <= 2:
             continue
-        # The pivot waits beside the last; the scans run towards each other between first and there.
+        # The pivot is kept next to the last value; two scans run towards each other between the first value and it.
         order[middle], order[last - 1] = order[last - 1], order[middle]
         pivot, low, high = values[order[last - 1]], first, last - 1
         while True:

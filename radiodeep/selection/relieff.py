@@ -1,22 +1,26 @@
-"""Table and target in, a quality per feature out: ReliefF, which sees interactions that single-feature scores miss."""
+"""Table and target in, a score per feature out: ReliefF, which sees interactions that univariate scores miss."""
 
 import itertools
 
 import numpy as np
+from sklearn.base import clone
 
 from radiodeep.checks import is_count, is_number, require
 from radiodeep.exceptions import InputError
 from radiodeep.preparation.tables import checked_numeric_table, checked_table, nominal_mask
 from radiodeep.selection.kernels import relief as kernels
-from radiodeep.selection.nearest_cases import nearest_cases, scaled_table
+from radiodeep.selection.nearest_cases import class_weights, nearest_cases, scaled_table
 from radiodeep.selection.ranking import RankedSelector, weka_order
+from radiodeep.selection.relieff_without_each import MOST_CASES, relieff_scores_without_each
 from radiodeep.selection.threads import in_threads, n_threads_for
+
+_CLOSE = 1e-10  # difference of scores below which rounding may decide
 
 
 class ReliefF(RankedSelector):
-    """Keep the features that tell near cases of different classes apart.
+    """Keep the features that differ between near cases of different classes.
 
-    Scores are those of Weka's ReliefFAttributeEval to the last digit: differences of range-scaled
+    Scores equal those of Weka's ReliefFAttributeEval to the last digit: differences of range-scaled
     features, the nearest `n_neighbors` of each class, misses weighted by the classes' frequencies.
 
     Parameters
@@ -26,22 +30,23 @@ class ReliefF(RankedSelector):
     n_neighbors : int, default=10
         Hits, and misses of each other class, for every case; fewer where a class is smaller.
     threshold : float, optional
-        Keep only scores above it; 0 drops what looks like noise.
+        Keep only features with a larger score; 0 drops features that look like noise.
     target : {"classes", "numeric"}, default="classes"
-        What `y` holds. Of a numeric target (RReliefF) the differences count, scaled by its range.
+        What `y` holds. For a numeric target (RReliefF), differences of the target are scaled by its range.
     weight_by_distance : bool, default=False
-        Near neighbours count more: exp(-(rank / sigma)^2).
+        Weight neighbours by exp(-(rank / sigma)^2), so that nearer ones count more.
     sigma : int, default=2
-        For `weight_by_distance`.
+        Used with `weight_by_distance`.
     n_samples : int, optional
-        Score with that many cases only, drawn with replacement, each compared with all: for tables of
-        10,000 cases and more. None, or not fewer than there are cases, takes every case once.
+        Score with this number of cases only, drawn with replacement, each compared with all cases: for tables of
+        10,000 cases and more. None, or a number not below that of the cases, uses every case once.
     random_state : int, default=1
-        Draws the samples, as Weka does from the same seed.
+        Seed of the drawn cases; the same seed draws the same cases as in Weka.
     nominal_features : sequence of positions, names or bools, optional
-        Columns of categories, equal or different. Nothing is guessed from few distinct values.
+        Columns of categories, which are equal or different. Columns of few distinct values are not taken for
+        categories by themselves.
     tie_order : {"left", "weka"}, default="left"
-        Of equal scores the column further left goes first, or they go as Weka's ranker leaves them.
+        Order of equal scores: from left to right, or as Weka's ranker sorts them.
     n_jobs : int, optional
         Threads; the scores are the same, bit for bit, whatever their number.
 
@@ -131,16 +136,74 @@ class ReliefF(RankedSelector):
         y : array-like of shape (n_cases,)
             Classes, or numbers with ``target="numeric"``.
         """
-        X, y, n_classes = self._checked(X, y)
-        with self._told_if_compiling(kernels.scale):
+        X, y, n_classes = self._validated(X, y)
+        with self._announced_if_compiling(kernels.scale):
             scores = self._scores(X, y, n_classes)
         self._keep_best(scores)
+        self.warn_if_none_passed()
         self._count_effective(X)
         return self
 
-    def _checked(self, X, y):
+    @property
+    def uses_random_state(self):
+        """Whether the scores depend on `random_state`: only if cases are drawn."""
+        return self.n_samples is not None
+
+    def scores_without_each(self, X, y, *, rescaled=False):
+        """Return the scores that `fit` would give without each of the cases.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_cases, n_features)
+        y : array-like of shape (n_cases,)
+        rescaled : bool, default=False
+            Whether a scaler that is fitted in each fold shifts and scales the columns first.
+
+        Returns
+        -------
+        ndarray of shape (n_cases, n_features) or None
+            None with `n_samples`, `weight_by_distance`, a numeric target, or more than 4,000 cases. A row of NaN for a
+            fold in which rounding would decide between neighbours.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from radiodeep import ReliefF
+        >>> rng = np.random.default_rng(0)
+        >>> X, y = rng.normal(size=(30, 4)), np.arange(30) % 2
+        >>> scores = ReliefF().scores_without_each(X, y)
+        >>> bool(np.allclose(scores[7], ReliefF().fit(np.delete(X, 7, 0), np.delete(y, 7)).scores_))
+        True
+        """
+        is_sampled = self.n_samples is not None and self.n_samples < len(X) - 1
+        if is_sampled or self.target != "classes" or self.weight_by_distance or len(X) > MOST_CASES:
+            return None
+        if type(self) is not ReliefF:  # a subclass may score in another way
+            return None
+        selector = clone(self)
+        X, labels, n_classes = selector._validated(X, y)
+        nominal = nominal_mask(selector, self.nominal_features)
+        return relieff_scores_without_each(selector, X, labels, n_classes, nominal, rescaled)
+
+    def _is_decided(self, scores):
+        """Return whether no two scores, or a score and the threshold, are so close that rounding would decide.
+
+        Scores of a fold computed together with the others differ from those of `fit` by some 1e-13.
+        """
+        if not super()._is_decided(scores):
+            return False
+        ordered = np.sort(scores)[::-1]
+        n_wanted = self._n_wanted(len(ordered))
+        is_clear = n_wanted >= len(ordered) or ordered[n_wanted - 1] - ordered[n_wanted] > _CLOSE
+        if self.threshold is None or not is_clear:
+            return bool(is_clear)
+        if ordered[0] <= self.threshold:  # only the best feature is kept
+            is_clear = len(ordered) == 1 or ordered[0] - ordered[1] > _CLOSE
+        return bool(is_clear and np.abs(ordered - self.threshold).min() > _CLOSE)
+
+    def _validated(self, X, y):
         """Return table, class numbers (or the target scaled to 0..1) and the number of classes (or 0)."""
-        self._check_how_many()
+        self._check_ranking()
         require(is_count(self.n_neighbors, 1), self, "n_neighbors", "an int >= 1")
         require(is_number(self.sigma) and self.sigma > 0, self, "sigma", "a number > 0")
         require(self.target in ("classes", "numeric"), self, "target", "'classes' or 'numeric'")
@@ -172,8 +235,8 @@ class ReliefF(RankedSelector):
         kinds = (table.runs, table.missing_nominal)
         if n_classes:
             scores = np.zeros(n_features)
-            how = (influence, self.weight_by_distance, class_weights(np.bincount(labels, minlength=n_classes)), *kinds)
-            calls = [(table.values, chosen, labels, near, *how, *part, scores) for part in parts]
+            weights = (influence, self.weight_by_distance, class_weights(np.bincount(labels, minlength=n_classes)))
+            calls = [(table.values, chosen, labels, near, *weights, *kinds, *part, scores) for part in parts]
             in_threads(kernels.add_neighbours, calls, n_threads)
             return scores * (1 / len(chosen))
         of_feature, of_both = np.zeros(n_features), np.zeros(n_features)
@@ -195,16 +258,6 @@ class ReliefF(RankedSelector):
             number = state >> 16
             drawn[draw] = (number if number < 2**31 else 2**32 - number) % n_cases
         return drawn
-
-
-def class_weights(class_counts):
-    """Return the weight of a neighbour by own and other class: -1 for hits, by frequency for misses of several."""
-    n_classes = len(class_counts)
-    prior = class_counts / class_counts.sum()
-    with np.errstate(divide="ignore"):
-        weights = np.ones((n_classes, n_classes)) if n_classes == 2 else prior[np.newaxis] / (1 - prior[:, np.newaxis])
-    np.fill_diagonal(weights, -1.0)
-    return weights
 
 
 def _sort_by_distance(near):

@@ -1,19 +1,20 @@
-"""Table and classes in, a score per feature out: the information that it shares with the class."""
+"""Table and classes in, a score per feature out: the information that the feature shares with the class."""
 
 import itertools
 
 import numpy as np
+from sklearn.base import clone
 
 from radiodeep.checks import require
 from radiodeep.preparation.kernels.cut_points import plogp_of_counts, row_orders
 from radiodeep.preparation.tables import checked_table, nominal_mask
-from radiodeep.selection.kernels.uncertainty import score_columns
+from radiodeep.selection.kernels.uncertainty import score_columns, uncertainty_without
 from radiodeep.selection.ranking import RankedSelector
 from radiodeep.selection.threads import in_threads, n_threads_for
 
 
 class SymmetricUncertainty(RankedSelector):
-    """Keep the features that share most information with the class, each alone.
+    """Keep the features that, taken one at a time, share most information with the class.
 
     SU = 2 (H(class) - H(class | feature)) / (H(class) + H(feature)) after supervised MDL
     discretisation, as Weka's SymmetricalUncertAttributeEval computes it.
@@ -21,16 +22,16 @@ class SymmetricUncertainty(RankedSelector):
     Parameters
     ----------
     n_features_to_select : int, float in (0, 1] or None, default=10
-        At most this count or fraction; None keeps all that pass `threshold`.
+        At most this count or fraction is kept; None keeps all that pass `threshold`.
     threshold : float or None, default=0
-        Keep only scores above it. Most noise features get no cut and score exactly 0; None fills up
-        with them, further left first.
+        Keep only features with a larger score. Most noise features have no cut and score exactly 0; with None they
+        fill up the selection, from left to right.
     missing : {"distribute", "separate"}, default="distribute"
-        Missing values are spread over the bins as the known ones are, or are a bin of their own.
+        Distribute missing values over the bins in proportion to the known ones, or give them a bin of their own.
     nominal_features : sequence of positions, names or bools, optional
         Columns of categories; they are not discretised.
     tie_order : {"left", "weka"}, default="left"
-        Of equal scores the column further left goes first, or they go as Weka's ranker leaves them.
+        Order of equal scores: from left to right, or as Weka's ranker sorts them.
     n_jobs : int, optional
         Threads.
 
@@ -48,8 +49,8 @@ class SymmetricUncertainty(RankedSelector):
 
     Notes
     -----
-    If no score passes the threshold, the first-ranked feature alone is kept with a
-    `RadiodeepWarning`, so that a leave-one-out study goes on and says what happened.
+    If no score passes the threshold, only the first-ranked feature is kept, with a
+    `RadiodeepWarning`, so that a leave-one-out study continues and reports it.
 
     References
     ----------
@@ -97,37 +98,70 @@ class SymmetricUncertainty(RankedSelector):
         y : array-like of shape (n_cases,)
             Classes.
         """
-        X, labels, n_classes = self._checked(X, y)
-        with self._told_if_compiling(score_columns):
+        X, labels, n_classes = self._validated(X, y)
+        with self._announced_if_compiling(score_columns):
             scores = self._scores(X, labels, n_classes)
         self._keep_best(scores)
+        self.warn_if_none_passed()
         self._count_effective(X)
         return self
 
-    def _checked(self, X, y):
+    def scores_without_each(self, X, y, *, rescaled=False):
+        """Return the scores that `fit` would give without each of the cases, equal to the last digit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_cases, n_features)
+        y : array-like of shape (n_cases,)
+        rescaled : bool, default=False
+            Whether a scaler that is fitted in each fold shifts and scales the columns first.
+
+        Returns
+        -------
+        ndarray of shape (n_cases, n_features) or None
+            None if rescaling could make different values of a column equal. A row of NaN without the only case of a
+            class.
+        """
+        if type(self) is not SymmetricUncertainty:  # a subclass may select in another way
+            return None
+        selector = clone(self)
+        X, labels, n_classes = selector._validated(X, y)
+        if rescaled and _has_nearly_equal_values(X):
+            return None
+        scores = np.zeros(X.shape)
+        selector._for_columns(uncertainty_without, X, labels, n_classes, scores, 250)
+        scores[np.bincount(labels)[labels] == 1] = np.nan  # that fold lacks a class
+        return scores
+
+    def _validated(self, X, y):
         """Return table, class numbers and the number of classes."""
-        self._check_how_many()
+        self._check_ranking()
         require(self.missing in ("distribute", "separate"), self, "missing", "'distribute' or 'separate'")
         X, labels, classes = checked_table(self, X, y)
         return X, labels, len(classes)
 
     def _scores(self, X, labels, n_classes):
-        nominal = nominal_mask(self, self.nominal_features)
         scores = np.zeros(X.shape[1])
-        separate, logs = self.missing == "separate", plogp_of_counts(len(labels))
+        self._for_columns(score_columns, X, labels, n_classes, scores, 50)
+        return scores
+
+    def _for_columns(self, loop, X, labels, n_classes, scores, steps_per_value):
+        """Call a compiled loop over parts of the columns, in threads; it writes into the last axis of `scores`."""
+        nominal = nominal_mask(self, self.nominal_features)
+        is_separate = self.missing == "separate"
+        logs = plogp_of_counts(len(labels))
 
         def score(first, last):
-            columns = np.array(X[:, first:last].T, order="C")  # a copy: categories are numbered in it
+            columns = np.array(X[:, first:last].T, order="C")  # a copy, in which categories are numbered
             order, n_known = row_orders(X[:, first:last])
             for column in np.flatnonzero(nominal[first:last]):
                 columns[column] = as_categories(columns[column])
-            how = (n_classes, separate, logs)
-            score_columns(columns, labels, order, n_known, nominal[first:last], *how, scores[first:last])
+            is_nominal, part = nominal[first:last], scores[..., first:last]
+            loop(columns, labels, order, n_known, is_nominal, n_classes, is_separate, logs, part)
 
-        n_threads = n_threads_for(self.n_jobs, X.size * 50)
+        n_threads = n_threads_for(self.n_jobs, X.size * steps_per_value)
         bounds = np.linspace(0, X.shape[1], 4 * n_threads + 1).astype(int)
         in_threads(score, list(itertools.pairwise(bounds)), n_threads)
-        return scores
 
 
 def as_categories(values):
@@ -136,3 +170,11 @@ def as_categories(values):
     numbers = np.full(len(values), np.nan)
     numbers[known] = np.unique(values[known], return_inverse=True)[1]
     return numbers
+
+
+def _has_nearly_equal_values(X):
+    """Return whether values of a column differ so little that shifting and scaling them may make them equal."""
+    ordered = np.sort(X, axis=0)
+    with np.errstate(invalid="ignore"):
+        gaps = np.diff(ordered, axis=0)
+        return bool(((gaps > 0) & (gaps < 1e-12 * np.nanmax(np.abs(X), axis=0, initial=0.0))).any())

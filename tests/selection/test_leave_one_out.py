@@ -6,7 +6,6 @@ from sklearn.base import clone
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from radiodeep import ReliefF, SymmetricUncertainty
-from radiodeep.selection.leave_one_out import decides, leave_one_out_scores
 
 
 def table(seed, n_classes=2, ties=False, missing=False):
@@ -47,7 +46,7 @@ def separately(selector, X, y, case, scaler=None):
 )
 def test_scores_without_each_case_are_those_of_separate_fits(selector, n_classes, ties, missing):
     X, y = table(n_classes, n_classes, ties, missing)
-    together = leave_one_out_scores(selector, X, y)
+    together = selector.scores_without_each(X, y)
     decided = ~np.isnan(together).any(axis=1)
     assert decided.all() if isinstance(selector, SymmetricUncertainty) else decided.mean() > 0.5
     for case in np.flatnonzero(decided):
@@ -61,7 +60,7 @@ def test_columns_moved_and_stretched_have_the_same_scores(selector, scaler):
     X, y = table(0)
     X[:, 8] *= 1e7
     X = X + 1e4 * np.arange(X.shape[1])
-    together = leave_one_out_scores(selector, X, y, rescaled=True)
+    together = selector.scores_without_each(X, y, rescaled=True)
     assert np.isnan(together).all(axis=1).mean() < 0.1
     for case in np.flatnonzero(~np.isnan(together).any(axis=1)):
         np.testing.assert_allclose(together[case], separately(selector, X, y, case, scaler), rtol=0, atol=1e-9)
@@ -71,7 +70,7 @@ def test_the_only_case_of_a_class_is_left_to_its_own_fit():
     X, y = table(0)
     y[17] = 5
     for selector in (ReliefF(), SymmetricUncertainty(threshold=None)):
-        together = leave_one_out_scores(selector, X, y)
+        together = selector.scores_without_each(X, y)
         assert np.isnan(together[17]).all()
         np.testing.assert_allclose(together[3], separately(selector, X, y, 3), rtol=0, atol=1e-13)
 
@@ -79,7 +78,7 @@ def test_the_only_case_of_a_class_is_left_to_its_own_fit():
 def test_ties_between_neighbours_are_not_decided_by_rounding():
     X = np.repeat(np.random.default_rng(0).normal(size=(12, 6)), 4, axis=0)  # every case four times
     y = np.tile([0, 1, 0, 1], 12)
-    together = leave_one_out_scores(ReliefF(n_neighbors=3), X, y)
+    together = ReliefF(n_neighbors=3).scores_without_each(X, y)
     for case in np.flatnonzero(~np.isnan(together).any(axis=1)):
         expected = separately(ReliefF(n_neighbors=3), X, y, case)
         np.testing.assert_allclose(together[case], expected, rtol=0, atol=1e-13)
@@ -88,42 +87,42 @@ def test_ties_between_neighbours_are_not_decided_by_rounding():
 def test_settings_that_cannot_share_say_so():
     X, y = table(0)
     for selector in (ReliefF(weight_by_distance=True), ReliefF(n_samples=20)):
-        assert leave_one_out_scores(selector, X, y) is None
-    assert leave_one_out_scores(ReliefF(target="numeric"), X, X[:, 0]) is None
+        assert selector.scores_without_each(X, y) is None
+    assert ReliefF(target="numeric").scores_without_each(X, X[:, 0]) is None
 
 
 def test_scores_that_leave_the_choice_open_do_not_decide():
     selector = ReliefF(n_features_to_select=2)
-    assert decides(selector, np.array([0.3, 0.1, 0.2]))
-    assert not decides(selector, np.array([0.3, 0.1, 0.1 + 1e-13]))
-    assert not decides(selector, np.array([np.nan, 0.1, 0.2]))
-    assert not decides(ReliefF(2, threshold=0.1), np.array([0.3, 0.1 + 1e-13, 0.0]))
-    assert decides(SymmetricUncertainty(2), np.array([0.3, 0.1, 0.1]))
+    assert selector._is_decided(np.array([0.3, 0.1, 0.2]))
+    assert not selector._is_decided(np.array([0.3, 0.1, 0.1 + 1e-13]))
+    assert not selector._is_decided(np.array([np.nan, 0.1, 0.2]))
+    assert not ReliefF(2, threshold=0.1)._is_decided(np.array([0.3, 0.1 + 1e-13, 0.0]))
+    assert SymmetricUncertainty(2)._is_decided(np.array([0.3, 0.1, 0.1]))
 
 
 def test_threads_do_not_change_the_scores(monkeypatch):
     monkeypatch.setattr("radiodeep.selection.threads._WORTH_A_THREAD", 100)
     X, y = table(1, missing=True)
     for selector in (ReliefF(), SymmetricUncertainty()):
-        one, three = (leave_one_out_scores(clone(selector).set_params(n_jobs=n), X, y) for n in (1, 3))
+        one, three = (clone(selector).set_params(n_jobs=n).scores_without_each(X, y) for n in (1, 3))
         np.testing.assert_array_equal(one, three)
 
 
 def test_columns_that_a_scaler_may_take_for_constant_are_not_shared():
     X, y = table(0)
     X[:, 8] = 1e-17 * X[:, 0]
-    assert leave_one_out_scores(ReliefF(), X, y, rescaled=True) is None
+    assert ReliefF().scores_without_each(X, y, rescaled=True) is None
     X[:, 8] = 1.0 + 1e-15 * np.arange(50)
     X[0, 8] = 2.0  # nearly constant without case 0
-    assert leave_one_out_scores(ReliefF(), X, y, rescaled=True) is None
-    assert leave_one_out_scores(SymmetricUncertainty(threshold=None), X, y, rescaled=True) is None
+    assert ReliefF().scores_without_each(X, y, rescaled=True) is None
+    assert SymmetricUncertainty(threshold=None).scores_without_each(X, y, rescaled=True) is None
 
 
 def test_a_narrow_column_beside_an_outlier_is_constant_without_it():
     X, y = table(0)
     X[:, 8] = 1e-7 * np.random.default_rng(1).normal(size=50)
     X[13, 8] = 5.0
-    together = leave_one_out_scores(ReliefF(n_neighbors=4), X, y)
+    together = ReliefF(n_neighbors=4).scores_without_each(X, y)
     for case in (12, 13):
         expected = separately(ReliefF(n_neighbors=4), X, y, case)
         np.testing.assert_allclose(together[case], expected, rtol=0, atol=1e-13)
@@ -134,7 +133,7 @@ def test_a_narrow_column_beside_an_outlier_is_constant_without_it():
 def test_an_outlier_that_dwarfs_the_rest_spoils_nothing(outlier):
     X, y = table(0)
     X[13, 2] = outlier
-    together = leave_one_out_scores(ReliefF(n_neighbors=4), X, y)
+    together = ReliefF(n_neighbors=4).scores_without_each(X, y)
     for case in np.flatnonzero(~np.isnan(together).any(axis=1)):
         expected = separately(ReliefF(n_neighbors=4), X, y, case)
         np.testing.assert_allclose(together[case], expected, rtol=0, atol=1e-9)
@@ -145,11 +144,11 @@ def test_the_only_case_of_a_category_beside_missing_ones_is_left_to_its_own_fit(
     X[:, 7] = np.arange(50) % 3
     X[4, 7], X[9, 7] = 7.0, np.nan
     selector = ReliefF(n_neighbors=4, nominal_features=[7])
-    together = leave_one_out_scores(selector, X, y)
+    together = selector.scores_without_each(X, y)
     assert np.isnan(together[4]).all()
     np.testing.assert_allclose(together[5], separately(selector, X, y, 5), rtol=0, atol=1e-13)
 
 
 def test_the_best_of_nothing_is_kept_by_a_fit_where_two_are_alike():
-    assert not decides(ReliefF(2, threshold=0.5), np.array([0.1, 0.1 - 1e-13, 0.0]))
-    assert decides(ReliefF(2, threshold=0.5), np.array([0.1, 0.05, 0.0]))
+    assert not ReliefF(2, threshold=0.5)._is_decided(np.array([0.1, 0.1 - 1e-13, 0.0]))
+    assert ReliefF(2, threshold=0.5)._is_decided(np.array([0.1, 0.05, 0.0]))

@@ -13,7 +13,6 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from radiodeep.selection.leave_one_out import decides, leave_one_out_scores
 from radiodeep.selection.relieff import ReliefF
 from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty
 from radiodeep.study.description import describe
@@ -45,7 +44,7 @@ def shared_scores(model, rows, y, n_jobs, known):
         key = json.dumps([settings, source, rescaled], sort_keys=True)
         if key not in known:
             table = rows if extraction is None else extraction.transform(rows)
-            known[key] = leave_one_out_scores(clone(selector).set_params(n_jobs=n_jobs), table, y, rescaled)
+            known[key] = clone(selector).set_params(n_jobs=n_jobs).scores_without_each(table, y, rescaled=rescaled)
         if known[key] is not None:
             found[path] = known[key]
     return found
@@ -64,7 +63,7 @@ def with_given_scores(model, scores):
         pipeline = model.get_params()["__".join(above)] if above else model
         place = [step for step, _ in pipeline.steps].index(name)
         selector = pipeline.steps.pop(place)[1]
-        if not decides(selector, row):
+        if not selector._is_decided(row):
             pipeline.steps.insert(place, (name, selector))
             continue
         first = next((at for at in range(place) if _only_moves_and_stretches(pipeline.steps[at][1])), place)
@@ -99,6 +98,7 @@ class GivenScores(SelectorMixin, BaseEstimator):
         self.n_features_in_ = len(self.scores)
         self.selector_ = clone(self.selector)
         self.selector_._keep_best(np.array(self.scores))
+        self.selector_.warn_if_none_passed()
         return self
 
     def transform(self, X):

@@ -1,0 +1,248 @@
+"""A table goes in; the ReliefF scores that it has without each of its cases come out, without a fit for each.
+
+The idea. A ReliefF score is a sum over all cases and their neighbours, and most of it is the same whichever case is
+left out. Let ``S[a, b]`` be the sum, over the cases of class a, of the mean difference to their nearest neighbours of
+class b, one number per feature. A score is then
+
+    score = sum over a, b of weight[a, b] * S[a, b] / n_cases        (weight -1 for hits, priors for misses)
+
+Leaving out case i changes S in three ways only:
+
+1. the part of case i itself is subtracted;
+2. each list of neighbours that held i, or whose order turns around, exchanges a neighbour for the next;
+3. features of which i is the only minimum or maximum have another range. All differences of such a feature grow by
+   the same factor, ``span before / span after``, and so do the distances.
+
+So S and the matrix of distances are computed once, and every fold corrects a copy of them. A corrected distance
+carries a rounding error; where two neighbours lie closer together than its bound, the fold is reported as undecided
+(NaN) and has to be fitted by itself.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from radiodeep.selection.kernels import relief as relief_kernels
+from radiodeep.selection.kernels import relief_without_each as kernels
+from radiodeep.selection.nearest_cases import (
+    SMALLEST_RANGE,
+    ScaledTable,
+    class_weights,
+    empty_buffers,
+    measured_strips,
+    scaled_table,
+)
+from radiodeep.selection.threads import in_threads, n_threads_for
+
+MOST_CASES = 4000  # two matrices of distances between them are held in memory
+_ROUNDING = 2.0**-53
+_MOST_GROWTH = 1e6  # larger growth factors would magnify rounding: those features are compared value by value
+_MOST_MAGNIFIED = 1e9  # largest magnitude of values in units of their range at which a scaler keeps them apart
+
+
+def relieff_scores_without_each(selector, X, labels, n_classes, nominal, rescaled=False):
+    """Return the scores without each case, or None if they cannot be computed together.
+
+    Parameters
+    ----------
+    selector : ReliefF
+        Its `n_neighbors` and `n_jobs` are used.
+    X : float64 ndarray of shape (n_cases, n_features)
+    labels : int ndarray of shape (n_cases,)
+    n_classes : int
+    nominal : bool ndarray of shape (n_features,)
+    rescaled : bool, default=False
+        Whether a scaler fitted in each fold shifts and scales the columns first.
+
+    Returns
+    -------
+    ndarray of shape (n_cases, n_features) or None
+        A row of NaN stands for a fold that needs a fit of its own.
+    """
+    by_class = np.argsort(labels, kind="stable")
+    X, labels = np.ascontiguousarray(X[by_class]), labels[by_class]
+    n_cases = len(X)
+    smallest_range = 0.0 if rescaled else SMALLEST_RANGE
+    table = scaled_table(selector, X, nominal, smallest_range)
+    if rescaled and (nominal.any() or _may_be_constant_after_scaling(X)):
+        return None
+    n_threads = n_threads_for(selector.n_jobs, n_cases * X.size)
+    all_cases = _all_cases(table, labels, n_classes, selector.n_neighbors, n_threads)
+    ranges = _FoldRanges(X, table, nominal, smallest_range)
+    distance_error = _distance_error(table, all_cases.distances, _magnification(X).sum() if rescaled else 0.0)
+    is_alone = np.bincount(labels)[labels] == 1
+    shared = [case for case in range(n_cases) if not is_alone[case] and case not in ranges.undecided]
+    scores = np.full(X.shape, np.nan)
+
+    def fill(cases):
+        for case in cases:
+            changes = ranges.changes_without(case)
+            growth = changes.growth
+            is_corrected = rescaled or len(growth)
+            error = distance_error + 16 * _ROUNDING * growth[growth > 0].sum() if is_corrected else 0.0
+            scores[case] = _scores_without(case, all_cases, changes, error)
+
+    in_threads(fill, [(shared[part::n_threads],) for part in range(n_threads)], n_threads)
+    in_given_order = np.empty_like(scores)
+    in_given_order[by_class] = scores
+    return in_given_order
+
+
+@dataclass(frozen=True)
+class _AllCases:
+    """What ReliefF computes of all cases, sorted by class, from which every fold differs a little.
+
+    Attributes
+    ----------
+    table : ScaledTable
+    labels : int ndarray of shape (n_cases,)
+    n_classes : int
+    bounds : int ndarray of shape (n_classes + 1,)
+        Where each class begins.
+    distances : ndarray of shape (n_cases, n_cases)
+    near : tuple of ndarrays
+        Buffers of `nearest_cases`.
+    sums : ndarray of shape (n_classes, n_classes, n_features)
+        S of the module's docstring.
+    """
+
+    table: ScaledTable
+    labels: np.ndarray
+    n_classes: int
+    bounds: np.ndarray
+    distances: np.ndarray
+    near: tuple
+    sums: np.ndarray
+
+
+def _all_cases(table, labels, n_classes, n_neighbors, n_threads):
+    n_cases, n_features = table.values.shape
+    bounds = np.searchsorted(labels, np.arange(n_classes + 1))
+    distances = np.empty((n_cases, n_cases))
+    for first, last, strip in measured_strips(relief_kernels.pack(table.values), table, n_threads):
+        kernels.unfold_strip(strip, first, last, distances)
+    # One neighbour more or less changes only the sums, so all n - 1 others may be asked for.
+    near = empty_buffers(n_cases, n_classes, min(n_neighbors, n_cases - 1))
+    kernels.find_neighbours(distances, bounds, near)
+    sums = np.zeros((n_classes, n_classes, n_features))
+    kernels.sums_by_class(table.values, labels, near, sums, table.runs, table.missing_nominal)
+    return _AllCases(table, labels, n_classes, bounds, distances, near, sums)
+
+
+def _scores_without(left_out, all_cases, changes, error):
+    """Return the scores (n_features,) without one case, or NaN where rounding could decide who is a neighbour."""
+    table, labels, near = all_cases.table, all_cases.labels, all_cases.near
+    n_cases, n_classes = len(labels), all_cases.n_classes
+    columns, old, new, growth = changes.columns, changes.old, changes.new, changes.growth
+    distances = all_cases.distances.copy()
+    if len(columns):
+        packed = np.zeros((-(-n_cases // relief_kernels.LANES), len(columns), relief_kernels.LANES))
+        kernels.correct_distances(old, new, growth, packed, distances)
+    np.fill_diagonal(distances, np.inf)
+    distances[:, left_out] = np.inf
+    cases, counts = near[1].copy(), near[2].copy()
+    is_changed = np.zeros(counts.shape, dtype=bool)
+    if not kernels.neighbours_in_fold(left_out, all_cases.bounds, distances, error, near, cases, counts, is_changed):
+        return np.nan
+    sums = all_cases.sums.copy()
+    kinds = (table.runs, table.missing_nominal)
+    kernels.exchange_lists(left_out, table.values, labels, near, cases, counts, is_changed, *kinds, sums)
+    if len(columns):
+        new_sums = np.zeros((n_classes, n_classes, len(columns)))
+        by_case = np.ascontiguousarray(new.T)
+        kernels.sums_of_columns(left_out, by_case, growth, labels, cases, counts, new_sums)
+        sums[:, :, columns] = new_sums
+    class_counts = np.bincount(labels, minlength=n_classes)
+    class_counts[labels[left_out]] -= 1
+    return np.einsum("ab,abf->f", class_weights(class_counts), sums) / (n_cases - 1)
+
+
+@dataclass(frozen=True)
+class _RangeChanges:
+    """Features whose range is another without a case.
+
+    Attributes
+    ----------
+    columns : int ndarray of shape (n_changed,)
+    old, new : ndarray of shape (n_changed, n_cases)
+        Their values scaled by the range of all cases, and of the fold.
+    growth : ndarray of shape (n_changed,)
+        ``span before / span after - 1``, by which differences grow; -1 for features to be compared value by value.
+    """
+
+    columns: np.ndarray
+    old: np.ndarray
+    new: np.ndarray
+    growth: np.ndarray
+
+
+class _FoldRanges:
+    """The ranges of all features without each case.
+
+    Attributes
+    ----------
+    undecided : set of int
+        Cases without which a feature has no known value, or a category less: those folds are fitted by themselves.
+    """
+
+    def __init__(self, X, table, nominal, smallest_range):
+        self.by_column = np.ascontiguousarray(X.T)
+        self.table = table
+        self.smallest_range = smallest_range
+        self.low, self.lowest_case, self.high, self.highest_case = kernels.extremes(X)
+        shrinks = [(self.low[1] > self.low[0], self.lowest_case), (self.high[1] < self.high[0], self.highest_case)]
+        self.columns = [[] for _ in X]
+        for column in np.flatnonzero(~nominal & (table.span > 0)):
+            for case in {int(cases[column]) for shrunk, cases in shrinks if shrunk[column]}:
+                self.columns[case].append(column)
+        self.is_complete = ~np.isnan(X).any(axis=0)
+        self.undecided = {int(self.lowest_case[column]) for column in np.flatnonzero((~np.isnan(X)).sum(axis=0) == 1)}
+        for column in np.flatnonzero(nominal & ~self.is_complete):
+            values, first, counts = np.unique(X[:, column], return_index=True, return_counts=True)
+            self.undecided |= {int(case) for case in first[(counts == 1) & ~np.isnan(values)]}
+
+    def changes_without(self, case):
+        columns = np.array(self.columns[case], dtype=np.int64)
+        low = np.where(self.lowest_case[columns] == case, self.low[1, columns], self.low[0, columns])
+        high = np.where(self.highest_case[columns] == case, self.high[1, columns], self.high[0, columns])
+        values, span_before = self.by_column[columns], self.table.span[columns]
+        old = (values - self.low[0, columns, np.newaxis]) / span_before[:, np.newaxis]
+        span = high - low
+        is_flat = span < self.smallest_range if self.smallest_range else span == 0
+        span[is_flat] = 1.0
+        new = (values - low[:, np.newaxis]) / span[:, np.newaxis]
+        new[is_flat] = np.where(np.isnan(new[is_flat]), np.nan, 0.0)
+        growth = np.where(self.is_complete[columns] & ~is_flat, span_before / span - 1, -1.0)
+        growth[growth > _MOST_GROWTH] = -1.0
+        return _RangeChanges(columns, old, new, growth)
+
+
+def _distance_error(table, distances, magnified):
+    """Return a bound of the rounding error of the comparison of two distances that are summed in different orders.
+
+    Each of the n_features differences is rounded, and the running sum after each: about 4 n_features roundings of the
+    largest distance, and 8 of the scaled values, larger if those were `magnified` by a scaler before.
+    """
+    n_features = len(table.span)
+    error = 4 * n_features * distances.max() + 8 * (n_features + magnified)
+    return 2 * _ROUNDING * error
+
+
+def _magnification(X):
+    """Return the largest magnitude of each column (n_features,) in units of its smallest range in a fold."""
+    low, _, high, _ = kernels.extremes(X)
+    smallest = np.minimum(high[0] - low[1], high[1] - low[0])
+    smallest = np.where(smallest > 0, smallest, high[0] - low[0])
+    with np.errstate(invalid="ignore"):
+        largest = np.maximum(np.abs(low[0]), np.abs(high[0]))
+        return np.divide(largest, smallest, out=np.zeros(len(smallest)), where=smallest > 0)
+
+
+def _may_be_constant_after_scaling(X):
+    """Return whether a column varies so little, in all cases or without one, that a scaler may call it constant."""
+    low, _, high, _ = kernels.extremes(X)
+    with np.errstate(invalid="ignore"):
+        ranges = np.stack([high[0] - low[0], high[0] - low[1], high[1] - low[0]])
+        largest = np.maximum(np.abs(low[0]), np.abs(high[0]))
+        small = (ranges > 0) & (ranges < np.maximum(largest / _MOST_MAGNIFIED, 1e-12))
+    return bool(small.any())
