@@ -123,7 +123,7 @@ def test_did_you_mean_names_as_many_options_as_are_asked_for():
         (is_non_negative, [0, 2.5], [-1e-9, math.inf, math.nan, False]),
         (is_fraction, [0, 0.5], [1, -0.1, math.nan, False]),
         (is_probability, [0.5, 0.999], [0, 1, 1.5, math.nan, True]),
-        (is_sequence, [[1], (1, 2), np.ones(2)], [[], (), "text", {1}, None, 3]),
+        (is_sequence, [[1], (1, 2), np.ones(2)], [[], (), "text", {1}, None, 3, np.array(3)]),
     ],
 )
 def test_a_predicate_holds_for_what_it_is_named_after(predicate, allowed, refused):

@@ -8,7 +8,7 @@ import pandas as pd
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError
 from radiodeep.features.radiomics.extractor import RadiomicsExtractor
-from radiodeep.features.radiomics.settings import image_types_of
+from radiodeep.features.radiomics.settings import RadiomicsSettings
 from radiodeep.progress import with_progress
 
 _STEPS = (1.0, 2.0, 2.5, 5.0)  # widths are these times a power of ten
@@ -106,14 +106,14 @@ def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
     shown = with_progress(cases, "Intensities", len(cases), "cases")
     ranges = [extractor.intensity_ranges(case) for case in shown]
     tables, image_types, widths = {}, {}, {}
-    for image_type, (filters, overrides) in image_types_of(extractor.image_types).items():
-        names = list(ranges[0][image_type])
+    for image_type in RadiomicsSettings.of(extractor).types:
+        names = image_type.images
         for name in names:
-            ends = np.array([of_case[image_type][name] for of_case in ranges])
+            ends = np.array([of_case[image_type.name][name] for of_case in ranges])
             tables[name] = _table(ends, _candidates(ends, name, fewest, most), fewest, most)
             widths[name] = _best(tables[name], fewest, most)
         width = {name: widths[name] for name in names} if len(names) > 1 else widths[names[0]]
-        image_types[image_type] = {**filters, **overrides, "bin_width": width}
+        image_types[image_type.name] = {**image_type.filters, **image_type.texture, "bin_width": width}
     first = next(iter(tables))
     table = pd.concat(tables, names=["image"]) if len(tables) > 1 else tables[first]
     return BinWidthAdvice(widths[first], fewest, most, table, image_types, widths)

@@ -1,22 +1,17 @@
-"""The settings of `RadiomicsExtractor` in; what its features depend on besides the lesion out."""
+"""`RadiomicsSettings` in; what the features depend on besides the lesion out."""
 
 import numpy as np
 
-from radiodeep.features.radiomics.settings import image_types_of
 from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES
-from radiodeep.imaging.filters import SCALED_IMAGE_TYPES, filter_names
+from radiodeep.imaging.filters import SCALED_IMAGE_TYPES
 
 _WITHOUT_UNIT = ("Kurtosis", "Skewness")  # of first order; entropy and uniformity are those of grey levels
 _OF_GREY_LEVELS = ("Entropy", "Uniformity")
 _OF_THE_FIELD = ("image", "percentiles", "body")
 
 
-def acquisition_needs(extractor):
+def acquisition_needs(settings):
     """Return what images must have in common for the features of an extractor to be comparable.
-
-    Parameters
-    ----------
-    extractor : RadiomicsExtractor
 
     Returns
     -------
@@ -28,82 +23,69 @@ def acquisition_needs(extractor):
         images.
     """
     needs = set()
-    steps = np.broadcast_to(0 if extractor.resample_mm is None else extractor.resample_mm, 3)
+    steps = np.broadcast_to(0 if settings.resample_mm is None else settings.resample_mm, 3)
     as_stored = [letter for letter, step in zip("zyx", steps, strict=True) if step == 0]
     if len(as_stored) == 3:
         needs.add("spacing")
     else:
-        needs |= {f"{'stored' if extractor.axes == 'stored' else 'spacing'}_{letter}" for letter in as_stored}
-    if extractor.force_2d_dimension is None and _looks_at_slices(extractor):
+        needs |= {f"{'stored' if settings.axes == 'stored' else 'spacing'}_{letter}" for letter in as_stored}
+    if settings.force_2d_dimension is None and _looks_at_slices(settings):
         needs.add("plane")
-    if looks_at_whole_image(extractor):
+    if looks_at_whole_image(settings):
         needs.add("field")
-    if extractor.axes == "stored":
+    if settings.axes == "stored":
         needs.add("orientation")
-    bound = [causes for name, causes in _unit_bound(extractor) if name.split("_")[1] != "firstorder"]
+    bound = [causes for column, causes in _unit_bound(settings) if column.family != "firstorder"]
     return needs.union(*bound)
 
 
-def _looks_at_slices(extractor):
-    in_plane = any(settings.get("in_plane") for settings, _ in image_types_of(extractor.image_types).values())
-    is_2d = extractor.force_2d or in_plane or "LBP2D" in image_types_of(extractor.image_types)
-    return is_2d or "shape2D" in extractor.chosen_families()
+def _looks_at_slices(settings):
+    is_in_plane = [image_type.name == "LBP2D" or image_type.filters.get("in_plane") for image_type in settings.types]
+    return settings.force_2d or any(is_in_plane) or "shape2D" in settings.chosen_families
 
 
-def looks_at_whole_image(extractor):
+def looks_at_whole_image(settings):
     """Return whether some features change with the field of view, however far it reaches beyond the lesion."""
-    by_image = [
-        settings.get("scale_by", "image") == "image"
-        for image_type, (settings, _) in image_types_of(extractor.image_types).items()
-        if image_type in SCALED_IMAGE_TYPES
+    is_scaled = [
+        image_type.filters.get("scale_by", "image") == "image"
+        for image_type in settings.types
+        if image_type.name in SCALED_IMAGE_TYPES
     ]
-    return any(by_image) or bool(extractor.normalize and extractor.normalize_over in _OF_THE_FIELD)
+    return any(is_scaled) or bool(settings.normalize and settings.normalize_over in _OF_THE_FIELD)
 
 
-def unit_bound_features(extractor):
-    """Return the names of the features that change if the image is multiplied by a constant.
-
-    Parameters
-    ----------
-    extractor : RadiomicsExtractor
-
-    Returns
-    -------
-    list of str
-        In the order of the columns.
-    """
-    return [name for name, _ in _unit_bound(extractor)]
+def unit_bound_features(settings):
+    """Return the names of the features that change if the image is multiplied by a constant, in column order."""
+    return [str(column) for column, _ in _unit_bound(settings)]
 
 
-def _unit_bound(extractor):
-    """Return pairs of name and causes, of the needs of intensity, for the features that are bound to the unit."""
-    if extractor.normalize:
+def _unit_bound(settings):
+    """Return pairs of column and causes, which are needs of intensity, for the columns that are bound to the unit."""
+    if settings.normalize:
         return []
-    absolute = extractor.resegment_range is not None and extractor.resegment_mode == "absolute"
-    image_type_of = {
-        name: (image_type, filters, overrides)
-        for image_type, (filters, overrides) in image_types_of(extractor.image_types).items()
-        for name in filter_names(image_type, filters, 0 if extractor.force_2d else None)
-    }
+    is_absolute = settings.resegment_range is not None and settings.resegment_mode == "absolute"
     bound = []
-    for column in extractor.get_feature_names_out():
-        image, family, name = column.split("_", 2)
-        causes = {"intensity_range"} if absolute else set()
-        if family not in SHAPE_FAMILIES:
-            image_type, filters, overrides = image_type_of[image]
-            causes |= _causes(image_type, filters, family, name, overrides.get("bin_count", extractor.bin_count))
+    for column in settings.columns:
+        causes = {"intensity_range"} if is_absolute else set()
+        if column.family not in SHAPE_FAMILIES:
+            causes |= _causes(column, settings.bin_count)
         if causes:
-            bound.append((str(column), causes))
+            bound.append((column, causes))
     return bound
 
 
-def _causes(image_type, filters, family, name, bin_count):
+def _causes(column, bin_count):
     """Return why a feature of a derived image is bound to the unit of the image, if it is."""
-    if image_type in ("LBP2D", "LBP3D") and filters.get("lbp2DMethod") != "var":  # compare voxels only
+    image_type = column.image_type
+    # Binary patterns compare voxels only.
+    if image_type.name in ("LBP2D", "LBP3D") and image_type.filters.get("lbp2DMethod") != "var":
         return set()
-    of_levels = family != "firstorder" or name in _OF_GREY_LEVELS
-    is_bound = bin_count is None if of_levels else name not in _WITHOUT_UNIT
+    is_of_levels = column.family != "firstorder" or column.name in _OF_GREY_LEVELS
+    if is_of_levels:
+        is_bound = image_type.texture.get("bin_count", bin_count) is None
+    else:
+        is_bound = column.name not in _WITHOUT_UNIT
     causes = {"intensity"} if is_bound else set()
-    if image_type in ("Logarithm", "Exponential"):  # no longer proportional to the image
+    if image_type.name in ("Logarithm", "Exponential"):  # no longer proportional to the image
         causes.add("intensity_function")
     return causes

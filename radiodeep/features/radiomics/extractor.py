@@ -8,23 +8,14 @@ from sklearn.base import clone
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError
-from radiodeep.features.radiomics.defaults import default_families, dimensions_and_spacing, warn_of_flat_images
 from radiodeep.features.radiomics.dependence import acquisition_needs, unit_bound_features
-from radiodeep.features.radiomics.measurement import intensity_ranges, measured_row
+from radiodeep.features.radiomics.measurement import Measurement, intensity_ranges
+from radiodeep.features.radiomics.preparation import first_n_dimensions
 from radiodeep.features.radiomics.pyradiomics_engine import pyradiomics_row
 from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
-from radiodeep.features.radiomics.settings import (
-    RULES,
-    check_bin_widths,
-    check_families,
-    did_you_mean,
-    image_types_of,
-    with_settings_of_before,
-)
+from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state
 from radiodeep.features.stateless import StatelessExtractor
-from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names
 from radiodeep.handcrafted.measurement import region_features
-from radiodeep.imaging.filters import filter_names
 from radiodeep.progress import announced_if_slow
 
 
@@ -257,7 +248,7 @@ class RadiomicsExtractor(StatelessExtractor):
         self.engine = engine
 
     def __setstate__(self, state):
-        super().__setstate__(with_settings_of_before(state))
+        super().__setstate__(complete_saved_state(state))
 
     @classmethod
     def from_pyradiomics(cls, params):
@@ -293,10 +284,12 @@ class RadiomicsExtractor(StatelessExtractor):
 
     def fit(self, cases, y=None):
         """Check the settings; with the default families, look whether the first case is 2-D or 3-D."""
-        self._check_settings()
         vars(self).pop("n_dimensions_", None)
+        RadiomicsSettings.of(self)
         if self.families is None:
-            self._note_dimensions(as_cases(cases))
+            n_dimensions = first_n_dimensions(as_cases(cases), self._with_label)
+            if n_dimensions is not None:
+                self.n_dimensions_ = n_dimensions
         return self
 
     def transform(self, cases):
@@ -310,52 +303,36 @@ class RadiomicsExtractor(StatelessExtractor):
         -------
         float64 ndarray of shape (n_cases, n_features)
         """
-        self._check_settings()
-        listed = as_cases(cases)
-        extractor = self
-        if self.families is None and not hasattr(self, "n_dimensions_"):
-            extractor = clone(self).fit(listed)
-        return extractor._rows(listed)
-
-    def _rows(self, cases):
-        names = self.get_feature_names_out()
-        plans = {}  # slice axis -> plan
-        if self.engine != "pyradiomics":
+        settings = RadiomicsSettings.of(self)
+        cases = as_cases(cases)
+        if self.families is None and settings.n_dimensions is None:
+            settings = RadiomicsSettings.of(clone(self).fit(cases))
+        if self.engine == "radiodeep":
             _load_kernels()
-        rows = np.empty((len(cases), len(names)))
+        measurement = Measurement(settings)
+        rows = np.empty((len(cases), len(settings.columns)))
         for row, case in zip(rows, cases, strict=True):
             case = self._with_label(case)
             with _naming(case):
-                row[:] = (
-                    pyradiomics_row(case, self, names)
-                    if self.engine == "pyradiomics"
-                    else measured_row(case, self, plans)
-                )
+                row[:] = pyradiomics_row(case, settings) if self.engine == "pyradiomics" else measurement.row_of(case)
         return rows
 
     def get_feature_names_out(self, input_features=None):
         """Return pyradiomics' names, e.g. ``original_glcm_Contrast``, as an object array."""
-        shape = [name for name in self.chosen_names() if name.startswith(SHAPE_FAMILIES)]
-        others = [name for name in self.chosen_names() if not name.startswith(SHAPE_FAMILIES)]
-        images = [
-            image
-            for image_type, (filter_settings, _) in image_types_of(self.image_types).items()
-            for image in filter_names(image_type, filter_settings, 0 if self.force_2d else None)
-        ]
-        names = [f"original_{name}" for name in shape] + [f"{image}_{name}" for image in images for name in others]
-        return np.array(names, dtype=object)
+        return np.array([str(column) for column in RadiomicsSettings.of(self).columns], dtype=object)
 
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""
-        types = [[name, {**filters, **own}] for name, (filters, own) in image_types_of(self.image_types).items()]
-        chosen = {"families": self.chosen_names(), "image_types": types}  # a list: their order is that of the columns
-        if self.bin_count is not None and not any("bin_count" in settings for _, settings in types):
+        settings = RadiomicsSettings.of(self)
+        types = [[image_type.name, {**image_type.filters, **image_type.texture}] for image_type in settings.types]
+        chosen = {"families": settings.names, "image_types": types}  # a list: their order is that of the columns
+        if self.bin_count is not None and not any("bin_count" in own for _, own in types):
             chosen["bin_width"] = None  # without effect
         return {"extractor": type(self).__name__, **self.get_params(), **chosen}
 
     def chosen_families(self):
         """Return the names of the families that are calculated."""
-        return default_families(getattr(self, "n_dimensions_", 3)) if self.families is None else list(self.families)
+        return RadiomicsSettings.of(self).chosen_families
 
     def intensity_ranges(self, case):
         """Return the lowest and highest intensities of a case's region before binning, as a dict of dicts of pairs.
@@ -363,11 +340,11 @@ class RadiomicsExtractor(StatelessExtractor):
         Under the image types, and in them under the names of the images.
         """
         with _naming(case):
-            return intensity_ranges(self._with_label(case), self)
+            return intensity_ranges(self._with_label(case), RadiomicsSettings.of(self))
 
     def acquisition_needs(self):
         """Return what images must share to be comparable: of "spacing", "field", "orientation" and "intensity"."""
-        return acquisition_needs(self)
+        return acquisition_needs(RadiomicsSettings.of(self))
 
     def unit_bound_features(self):
         """Return the names of the features that change if an image is multiplied by a constant.
@@ -385,43 +362,10 @@ class RadiomicsExtractor(StatelessExtractor):
         >>> len(extractor.unit_bound_features()), len(extractor.get_feature_names_out())
         (14, 42)
         """
-        return unit_bound_features(self)
-
-    def chosen_names(self):
-        """Return the names of the chosen features, "glcm_Contrast", in the order of the catalogue."""
-        names = feature_names(self.chosen_families())
-        if not isinstance(self.families, dict):
-            return names
-        wanted = {f"{family}_{name}" for family, listed in self.families.items() for name in listed or []}
-        whole = tuple(f"{family}_" for family, listed in self.families.items() if not listed)
-        unknown = sorted(wanted - set(names))
-        if unknown:
-            raise InputError(
-                f"The 'families' parameter of RadiomicsExtractor names features that do not exist: "
-                f"{', '.join(unknown)}. feature_names() of radiodeep.handcrafted.catalogue lists them all."
-                f"{did_you_mean(unknown, names)}"
-            )
-        return [name for name in names if name in wanted or name.startswith(whole)]
+        return unit_bound_features(RadiomicsSettings.of(self))
 
     def _with_label(self, case):
         return case.replace(mask_label=self.label) if self.label is not None and case.mask_label is None else case
-
-    def _note_dimensions(self, cases):
-        """Remember whether the first case that can be read is 2-D or 3-D."""
-        for case in cases:
-            try:
-                self.n_dimensions_, spacing_mm = dimensions_and_spacing(case, self._with_label(case))
-            except Exception:  # `transform` reports it, whatever it is
-                continue
-            if self.n_dimensions_ == 2:
-                warn_of_flat_images(case, spacing_mm)
-            return
-
-    def _check_settings(self):
-        self._require({name: (holds(getattr(self, name), self), allowed) for name, (holds, allowed) in RULES.items()})
-        check_families(self.families)
-        check_bin_widths(self.image_types, self.force_2d)
-        self.chosen_names()
 
 
 @contextmanager

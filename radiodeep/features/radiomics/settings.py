@@ -1,209 +1,391 @@
-"""What the settings of `RadiomicsExtractor` may be."""
+"""The parameters of `RadiomicsExtractor` in; checked settings and the names of its features out.
 
-import difflib
+`RadiomicsSettings` is the one table of these parameters: what each may be, how errors say it, and what pyradiomics
+calls it. The check of the constructor, the plan of measurement, parameter files and the engine of pyradiomics read it.
+"""
+
 import json
-from collections.abc import Collection, Mapping
-from numbers import Integral, Real
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
+from radiodeep.checks import (
+    did_you_mean,
+    in_words,
+    invalid,
+    is_count,
+    is_finite,
+    is_flag,
+    is_non_negative,
+    is_option,
+    is_positive,
+    is_sequence,
+    require,
+)
 from radiodeep.exceptions import InputError
-from radiodeep.handcrafted.catalogue import FAMILIES
+from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, FAMILIES, SHAPE_FAMILIES, feature_names
 from radiodeep.handcrafted.neighbours import WEIGHTING_NORMS
-from radiodeep.imaging.filters import IMAGE_TYPES, check_filter_settings, filter_names
+from radiodeep.imaging.filters import IMAGE_TYPES, filter_names
 from radiodeep.imaging.intensity import NORMALIZATION_PARTS, RESEGMENT_MODES
 from radiodeep.imaging.resample import GRIDS, INTERPOLATORS
 from radiodeep.rows.cache import canonical
 
-# Settings that go to every image as they are, and that an image type may have for itself.
-TEXTURE_SETTINGS = (
-    "bin_width",
-    "bin_count",
-    "max_gray_levels",
-    "voxel_array_shift",
-    "distances",
-    "symmetrical_glcm",
-    "weighting_norm",
-    "gldm_alpha",
-)
-
+_OWNER = "RadiomicsExtractor"
+_UNKNOWN = object()
 AXES = ("anatomical", "stored")
 ENGINES = ("radiodeep", "pyradiomics")
-# What extractors did that were saved before these settings existed.
-_BEFORE = {
-    "axes": "stored",
-    "normalize_over": "image",
-    "ring_mm": 10.0,
-    "anti_alias": False,
-    "resample_grid": "corner",
-}
 
 
-def _real(value):
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_) and bool(np.isfinite(value))
+def _as_tuple(value):
+    return tuple(value) if is_sequence(value) else value
 
 
-def _positive(value):
-    return _real(value) and value > 0
+def _as_plain(value):
+    return np.asarray(value).tolist()
 
 
-def _whole(value, low, high=None):
-    whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-    return whole and value >= low and (high is None or value <= high)
+@dataclass(frozen=True)
+class Setting:
+    """A row of the table: one parameter.
 
-
-def _truth(value, _):
-    return isinstance(value, bool | np.bool_)
-
-
-def _listed(value):
-    return isinstance(value, list | tuple | np.ndarray) and len(value) > 0
-
-
-def _spacing(value):
-    values = value if _listed(value) else [value]
-    return len(values) in (1, 3) and all(_real(step) and step >= 0 for step in values)
-
-
-# Parameter -> (whether a value is allowed, given the extractor; what is allowed, in words).
-RULES = {
-    "bin_width": (
-        lambda value, self: _positive(value) or (value is None and self.bin_count is not None),
-        "a float > 0",
-    ),
-    "bin_count": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
-    "force_2d": (_truth, "True or False"),
-    "force_2d_dimension": (lambda value, _: value is None or _whole(value, 0, 2), "None, 0, 1 or 2 (z, y, x)"),
-    "distances": (
-        lambda value, _: _listed(value) and all(_whole(step, 1, 20) for step in value),
-        "a sequence of ints from 1 to 20, as (1,)",
-    ),
-    "symmetrical_glcm": (_truth, "True or False"),
-    "weighting_norm": (
-        lambda value, _: value is None or value in WEIGHTING_NORMS,
-        f"None or one of {', '.join(WEIGHTING_NORMS)}",
-    ),
-    "gldm_alpha": (lambda value, _: _whole(value, 0), "an int >= 0"),
-    "voxel_array_shift": (lambda value, _: _real(value), "a finite float"),
-    "max_gray_levels": (lambda value, _: _whole(value, 1, 65534), "an int from 1 to 65534"),
-    "normalize": (_truth, "True or False"),
-    "normalize_over": (lambda value, _: value in NORMALIZATION_PARTS, f"one of {', '.join(NORMALIZATION_PARTS)}"),
-    "ring_mm": (lambda value, _: _positive(value), "a float > 0"),
-    "normalize_scale": (lambda value, _: _positive(value), "a float > 0"),
-    "remove_outliers": (lambda value, _: value is None or _positive(value), "None or a float > 0"),
-    "resample_mm": (
-        lambda value, _: value is None or _spacing(value),
-        "None, a float >= 0, or three (z, y, x)",
-    ),
-    "interpolator": (lambda value, _: value in INTERPOLATORS, f"one of {', '.join(INTERPOLATORS)}"),
-    "anti_alias": (_truth, "True or False"),
-    "resample_grid": (lambda value, _: value in GRIDS, f"one of {', '.join(GRIDS)}"),
-    "pre_crop": (_truth, "True or False"),
-    "pad_distance": (lambda value, _: _whole(value, 0), "an int >= 0"),
-    "resegment_range": (
-        lambda value, _: value is None or (_listed(value) and len(value) <= 2 and all(map(_real, value))),
-        "None or a sequence of one or two floats",
-    ),
-    "resegment_mode": (lambda value, _: value in RESEGMENT_MODES, f"one of {', '.join(RESEGMENT_MODES)}"),
-    "resegment_shape": (_truth, "True or False"),
-    "label": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
-    "minimum_roi_dimensions": (lambda value, _: _whole(value, 1, 3), "1, 2 or 3"),
-    "minimum_roi_size": (lambda value, _: value is None or _whole(value, 1), "None or an int >= 1"),
-    "axes": (lambda value, _: value in AXES, f"one of {', '.join(AXES)}"),
-    "engine": (lambda value, _: value in ENGINES, f"one of {', '.join(ENGINES)}"),
-}
-
-
-def with_settings_of_before(state):
-    """Complete the state of an extractor that was saved without some settings, which then computes as it did.
-
-    Its axes are those of the files, which was all that there was; the axis across the slices was named.
+    Attributes
+    ----------
+    allows : callable
+        Whether a value may be given.
+    allowed : str
+        The same in words, for errors.
+    options : sequence of str
+        The values that a misspelt one is compared with.
+    of_texture : bool
+        Whether an image type may have a value of its own, which `region_measurer` is given.
+    key : str or None
+        Name of the setting in parameter files of pyradiomics, and for its extractor.
+    read, write : callable
+        From the value in a parameter file to that of the parameter, and back. For a value of the wrong kind `read`
+        returns something that `allows` refuses, or raises a ValueError that says in words what it must be.
+    only : object
+        The only value that pyradiomics has of a setting without a `key`.
+    before : object
+        What extractors did that were saved before the parameter existed.
     """
-    missing = {name: value for name, value in _BEFORE.items() if name not in state}
+
+    allows: Callable
+    allowed: str
+    options: tuple = ()
+    of_texture: bool = False
+    key: str | None = None
+    read: Callable = _as_tuple
+    write: Callable = _as_plain
+    only: object = _UNKNOWN
+    before: object = _UNKNOWN
+
+    def check(self, name, value):
+        """Raise an InputError unless a value of the parameter of this name is allowed."""
+        if not self.allows(value):
+            raise invalid(_OWNER, name, self.allowed, value, did_you_mean(value, self.options))
+
+
+def _row(allows, allowed, *, optional=False, **more):
+    """Return the field of a parameter; `optional` ones may be None."""
+    if optional:
+        return field(metadata={"setting": Setting(partial(_is_none_or, allows), f"None or {allowed}", **more)})
+    return field(metadata={"setting": Setting(allows, allowed, **more)})
+
+
+def _option(options, **more):
+    return _row(partial(is_option, options=options), in_words(options), options=tuple(options), **more)
+
+
+def _count(least, most=None, **more):
+    allowed = f"an int >= {least}" if most is None else f"an int from {least} to {most}"
+    return _row(partial(is_count, least=least, most=most), allowed, **more)
+
+
+_flag = partial(_row, is_flag, "True or False")
+_positive = partial(_row, is_positive, "a float > 0")
+
+
+def _is_none_or(allows, value):
+    return value is None or allows(value)
+
+
+def _are_distances(value):
+    return is_sequence(value) and all(is_count(step, 1, 20) for step in value)
+
+
+def _is_spacing(value):
+    steps = value if is_sequence(value) else [value]
+    return len(steps) in (1, 3) and all(map(is_non_negative, steps))
+
+
+def _are_limits(value):
+    return is_sequence(value) and len(value) <= 2 and all(map(is_finite, value))
+
+
+def _as_float(value):
+    """Return a number, or the numbers of a sequence, as float; anything else as it is."""
+    if is_sequence(value):
+        return tuple(map(_as_float, value))
+    return float(value) if is_finite(value) else value
+
+
+def _from_xyz(value):
+    """Return a spacing (x, y), or (x, y, z), as (z, y, x); 0 leaves an axis as it is."""
+    if not (is_sequence(value) and len(value) in (2, 3) and all(map(is_non_negative, value))):
+        raise ValueError("a list of two or three numbers >= 0 (x, y, z)")
+    return (0.0, *_as_float(value[::-1]))[-3:]
+
+
+def _to_xyz(value):
+    return np.broadcast_to(np.asarray(value, dtype=float), 3)[::-1].tolist()
+
+
+def _from_sitk(value):
+    """Return the interpolator that a name of SimpleITK, or its number there, stands for."""
+    by_value = {sitk_name: name for name, sitk_name in INTERPOLATORS.items()}
+    if is_count(value):
+        import SimpleITK as sitk  # late: it takes 100 MB, and numbers are rare
+
+        by_value = {getattr(sitk, sitk_name): name for sitk_name, name in by_value.items()}
+    if not is_option(value, by_value):
+        raise ValueError(in_words(INTERPOLATORS.values()))
+    return by_value[value]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RadiomicsSettings:
+    """The parameters of a `RadiomicsExtractor`, checked, and what follows from them alone.
+
+    The parameters have the names that the extractor gives them; its docstring explains them. `n_dimensions` is that of
+    the images for which default families are chosen, None where that is open.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of range.
+    """
+
+    bin_width: float | None = _row(
+        partial(_is_none_or, is_positive), "a float > 0", key="binWidth", read=_as_float, of_texture=True
+    )
+    bin_count: int | None = _count(1, optional=True, key="binCount", of_texture=True)
+    families: Collection | None = field()
+    image_types: Collection | None = field()
+    force_2d: bool = _flag(key="force2D")
+    force_2d_dimension: int | None = _row(
+        partial(is_option, options=(None, 0, 1, 2)), "None, 0, 1 or 2 (z, y, x)", key="force2Ddimension"
+    )
+    distances: tuple = _row(
+        _are_distances, "a sequence of ints from 1 to 20, e.g. (1,)", key="distances", of_texture=True
+    )
+    symmetrical_glcm: bool = _flag(key="symmetricalGLCM", of_texture=True)
+    weighting_norm: str | None = _option((None, *WEIGHTING_NORMS), key="weightingNorm", of_texture=True)
+    gldm_alpha: int = _count(0, key="gldm_a", of_texture=True)
+    voxel_array_shift: float = _row(is_finite, "a finite float", key="voxelArrayShift", read=_as_float, of_texture=True)
+    max_gray_levels: int = _count(1, 65534, of_texture=True)
+    normalize: bool = _flag(key="normalize")
+    normalize_over: str = _option(NORMALIZATION_PARTS, only="image", before="image")
+    ring_mm: float = _positive(before=10.0)
+    normalize_scale: float = _positive(key="normalizeScale", read=_as_float)
+    remove_outliers: float | None = _positive(optional=True, key="removeOutliers", read=_as_float)
+    resample_mm: float | tuple | None = _row(
+        partial(_is_none_or, _is_spacing),
+        "None, a float >= 0, or three (z, y, x)",
+        key="resampledPixelSpacing",
+        read=_from_xyz,
+        write=_to_xyz,
+    )
+    interpolator: str = _option(INTERPOLATORS, key="interpolator", read=_from_sitk, write=INTERPOLATORS.get)
+    anti_alias: bool = _flag(only=False, before=False)
+    resample_grid: str = _option(GRIDS, only="corner", before="corner")
+    pre_crop: bool = _flag(key="preCrop")
+    pad_distance: int = _count(0, key="padDistance")
+    resegment_range: tuple | None = _row(
+        _are_limits, "a sequence of one or two floats", optional=True, key="resegmentRange", read=_as_float
+    )
+    resegment_mode: str = _option(RESEGMENT_MODES, key="resegmentMode")
+    resegment_shape: bool = _flag(key="resegmentShape")
+    label: int | None = _count(1, optional=True, key="label")
+    minimum_roi_dimensions: int = _row(partial(is_count, least=1, most=3), "1, 2 or 3", key="minimumROIDimensions")
+    minimum_roi_size: int | None = _count(1, optional=True, key="minimumROISize")
+    axes: str = _option(AXES, before="stored")
+    engine: str = _option(ENGINES)
+    n_dimensions: int | None = None
+
+    @classmethod
+    def of(cls, extractor):
+        """Return the settings of a `RadiomicsExtractor`, which may be fitted."""
+        return cls(**extractor.get_params(deep=False), n_dimensions=getattr(extractor, "n_dimensions_", None))
+
+    def __post_init__(self):
+        for name, setting in SETTINGS.items():
+            setting.check(name, getattr(self, name))
+        require(self.bin_width is not None or self.bin_count is not None, _OWNER, "bin_width", "a float > 0", None)
+        _check_families(self.families)
+        for image_type in self.types:
+            image_type.check()
+
+    @cached_property
+    def chosen_families(self):
+        """The names of the families that are calculated."""
+        return default_families(self.n_dimensions) if self.families is None else list(self.families)
+
+    @cached_property
+    def names(self):
+        """The names of the chosen features, e.g. "glcm_Contrast", in the order of the catalogue."""
+        names = feature_names(self.chosen_families)
+        if not isinstance(self.families, Mapping):
+            return names
+        whole = tuple(f"{family}_" for family, listed in self.families.items() if not listed)
+        single = _single_features(self.families)
+        return [name for name in names if name in single or name.startswith(whole)]
+
+    @cached_property
+    def types(self):
+        """The image types with their settings, a list of `ImageType`."""
+        return _read_image_types(self.image_types, 0 if self.force_2d else None)
+
+    @cached_property
+    def columns(self):
+        """The columns of the table, a list of `Column`: shape, then all else by image."""
+        pairs = [name.split("_", 1) for name in self.names]
+        shape = [Column("original", *pair, None) for pair in pairs if pair[0] in SHAPE_FAMILIES]
+        return shape + [
+            Column(image, *pair, image_type)
+            for image_type in self.types
+            for image in image_type.images
+            for pair in pairs
+            if pair[0] not in SHAPE_FAMILIES
+        ]
+
+    def texture_settings(self, image_type=None, image=None):
+        """Return the keyword arguments of `region_measurer` for an image of an image type."""
+        own = {} if image_type is None else image_type.own_texture(image)
+        values = {name: own.get(name, getattr(self, name)) for name in TEXTURE_SETTINGS}
+        if values["bin_width"] is None:
+            values["bin_width"] = 25.0  # without effect: there is a bin_count
+        return values
+
+
+SETTINGS = {row.name: row.metadata["setting"] for row in fields(RadiomicsSettings) if row.metadata}
+TEXTURE_SETTINGS = tuple(name for name, setting in SETTINGS.items() if setting.of_texture)
+
+
+class ImageType(NamedTuple):
+    """An image type and its settings.
+
+    Attributes
+    ----------
+    name : str
+    filters : dict
+        Settings of the filter.
+    texture : dict
+        Settings of texture that this image type has for itself; `bin_width` perhaps a dict by image.
+    images : list of str
+        Names of the images that it makes, e.g. "wavelet-LLH".
+    """
+
+    name: str
+    filters: dict
+    texture: dict
+    images: list
+
+    @property
+    def has_widths_by_image(self):
+        return isinstance(self.texture.get("bin_width"), Mapping)
+
+    def check(self):
+        """Raise an InputError for a setting of texture out of range, or widths that are not those of all images."""
+        owner = f"the image type {self.name}"
+        for name, value in self.texture.items():
+            setting = SETTINGS[name]
+            if value is None or (name == "bin_width" and self.has_widths_by_image):
+                continue
+            require(setting.allows(value), owner, name, setting.allowed, value, did_you_mean(value, setting.options))
+        if self.has_widths_by_image:
+            widths = self.texture["bin_width"]
+            allowed = f"a float > 0, or a dict from all names of its images to floats > 0: {', '.join(self.images)}"
+            fulfilled = set(widths) == set(self.images) and all(map(is_positive, widths.values()))
+            require(fulfilled, owner, "bin_width", allowed, widths, did_you_mean(widths, self.images))
+
+    def own_texture(self, image):
+        """Return the settings of texture that one of the images has for itself."""
+        if not self.has_widths_by_image:
+            return self.texture
+        return {**self.texture, "bin_width": self.texture["bin_width"][image]}
+
+
+class Column(NamedTuple):
+    """A column of the table; `image_type` is None for shape."""
+
+    image: str
+    family: str
+    name: str
+    image_type: ImageType | None
+
+    def __str__(self):
+        return f"{self.image}_{self.family}_{self.name}"
+
+
+def default_families(n_dimensions):
+    """Return all families but the shape of the other dimension; None stands for three dimensions."""
+    return ["shape2D" if n_dimensions == 2 and family == "shape" else family for family in DEFAULT_FAMILIES]
+
+
+def complete_saved_state(state):
+    """Return the state of an extractor with the parameters that it was saved without, so that it computes as it did."""
+    before = {name: setting.before for name, setting in SETTINGS.items() if setting.before is not _UNKNOWN}
+    missing = {name: value for name, value in before.items() if name not in state}
     if missing and "training_settings_" in state:
         trained = {**canonical(missing), **json.loads(state["training_settings_"])}
         missing["training_settings_"] = json.dumps(trained, sort_keys=True)
     return {**state, **missing}
 
 
-def check_bin_widths(image_types, force_2d):
-    """Raise an InputError for a 'bin_width' of an image type that is a dict and not from all names of its images."""
-    for image_type, (filter_settings, overrides) in image_types_of(image_types).items():
-        given = overrides.get("bin_width")
-        names = filter_names(image_type, filter_settings, 0 if force_2d else None)
-        if isinstance(given, Mapping) and set(given) != set(names):
-            raise InputError(
-                f"The 'bin_width' of {image_type}, as a dict, must be from all names of its images: "
-                f"{', '.join(names)}. Got {given!r} instead.{did_you_mean(given, names)}"
-            )
-
-
-def check_families(families):
-    """Raise an InputError unless `families` is None, or some families or a dict from them."""
-    listed = isinstance(families, Collection) and not isinstance(families, str)
-    if families is None or (listed and len(families) > 0 and all(family in FAMILIES for family in families)):
+def _check_families(families):
+    """Raise an InputError unless `families` is None, some families, or a dict from them to names of features."""
+    if families is None:
         return
-    raise InputError(
-        f"The 'families' parameter of RadiomicsExtractor must be None, a sequence of {', '.join(FAMILIES)}, or a dict "
-        f"from them to lists of names. Got {families!r} instead.{did_you_mean(families, FAMILIES)}"
-    )
-
-
-def did_you_mean(given, allowed):
-    """Return " Did you mean ...?" for names that are near to allowed ones, else "".
-
-    Parameters
-    ----------
-    given : object
-        What a parameter got; a str in place of a list is put into one.
-    allowed : sequence of str
-    """
-    if not isinstance(given, Collection):
-        return ""
-    by_lower_case = {name.casefold(): name for name in allowed}
-    names = [given] if isinstance(given, str) else [name for name in given if name not in allowed]
-    close = [difflib.get_close_matches(str(name).casefold(), by_lower_case, 1) for name in names]
-    meant = [by_lower_case[found[0]] for found in close if found]
-    if not meant:
-        return ""
-    return f" Did you mean {meant if isinstance(given, str) else ', '.join(map(repr, meant))}?"
-
-
-def image_types_of(image_types):
-    """Read the 'image_types' parameter.
-
-    Returns
-    -------
-    dict from image type to (settings of its filter, settings of texture that differ for it)
-
-    Raises
-    ------
-    InputError
-        For an unknown image type, or a setting that it does not have or that is out of range.
-    """
-    if image_types is None:
-        return {"Original": ({}, {})}
-    listed = image_types if isinstance(image_types, Mapping) else None
-    if listed is None and isinstance(image_types, list | tuple):
-        listed = dict.fromkeys(image_types)
-    if not listed or not all(image_type in IMAGE_TYPES for image_type in listed):
+    is_listed = isinstance(families, Collection) and not isinstance(families, str)
+    if not is_listed or len(families) == 0 or not all(is_option(family, FAMILIES) for family in families):
+        allowed = f"None, a sequence of {', '.join(FAMILIES)}, or a dict from them to lists of names"
+        raise invalid(_OWNER, "families", allowed, families, _lists_meant(families, FAMILIES))
+    known = feature_names(families)
+    unknown = sorted(_single_features(families) - set(known))
+    if unknown:
         raise InputError(
-            "The 'image_types' parameter of RadiomicsExtractor must be None, or a sequence or dict of "
-            f"{', '.join(IMAGE_TYPES)}. Got {image_types!r} instead.{did_you_mean(image_types, IMAGE_TYPES)}"
+            f"The 'families' parameter of {_OWNER} names features that do not exist: {', '.join(unknown)}. "
+            f"feature_names() of radiodeep.handcrafted.catalogue lists them all.{did_you_mean(unknown, known)}"
         )
-    types = {}
-    for image_type, settings in listed.items():
-        settings = settings or {}
-        overrides = {name: value for name, value in settings.items() if name in TEXTURE_SETTINGS}
-        filter_settings = {name: value for name, value in settings.items() if name not in overrides}
-        check_filter_settings(image_type, filter_settings)
-        for name, value in overrides.items():
-            holds, allowed = RULES[name]
-            if name == "bin_width" and isinstance(value, Mapping) and value:
-                if all(map(_positive, value.values())):
-                    continue
-                allowed = "a float > 0, or a dict of them from the names of its images"
-            if value is not None and not holds(value, None):
-                raise InputError(f"The '{name}' of {image_type} must be {allowed}. Got {value!r} instead.")
-        types[image_type] = filter_settings, overrides
+
+
+def _lists_meant(value, options):
+    """Return what `did_you_mean` does; a name that stands where a list should is put into one."""
+    hint = did_you_mean(value, options)
+    return hint.replace(" mean ", " mean [").replace("?", "]?") if isinstance(value, str) else hint
+
+
+def _single_features(families):
+    """Return the features that `families` names one by one, e.g. {"glcm_Contrast"}."""
+    if not isinstance(families, Mapping):
+        return set()
+    return {f"{family}_{name}" for family, names in families.items() for name in names or []}
+
+
+def _read_image_types(image_types, flat_axis):
+    """Return the list of `ImageType` that the parameter 'image_types' asks for."""
+    if image_types is None:
+        image_types = ("Original",)
+    listed = dict.fromkeys(image_types) if isinstance(image_types, list | tuple) else image_types
+    if not isinstance(listed, Mapping) or not listed or not all(name in IMAGE_TYPES for name in listed):
+        allowed = f"None, or a sequence or dict of {', '.join(IMAGE_TYPES)}"
+        raise invalid(_OWNER, "image_types", allowed, image_types, _lists_meant(image_types, IMAGE_TYPES))
+    types = []
+    for name, given in listed.items():
+        texture = {key: value for key, value in (given or {}).items() if key in TEXTURE_SETTINGS}
+        filters = {key: value for key, value in (given or {}).items() if key not in TEXTURE_SETTINGS}
+        types.append(ImageType(name, filters, texture, filter_names(name, filters, flat_axis)))
     return types

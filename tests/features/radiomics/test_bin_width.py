@@ -1,5 +1,7 @@
 """Advice on the width of grey levels."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -88,14 +90,24 @@ def test_every_image_gets_a_width_of_its_own_that_the_extractor_takes():
         np.testing.assert_array_equal(values[:, [name == image for name in names]], expected)
 
 
-def test_widths_that_are_not_for_the_images_of_a_type_are_refused():
-    for widths, message in (
-        ({"wavelet-LL": 1.0}, "'bin_width' of Wavelet, as a dict, must be from all names of its images: wavelet-LLH"),
-        ({"wavelet-LLH": 0}, "'bin_width' of Wavelet must be a float > 0, or a dict of them from the names"),
-        ({}, "'bin_width' of Wavelet must be a float > 0. Got {}"),
-    ):
-        with pytest.raises(InputError, match=message):
-            RadiomicsExtractor(image_types={"Wavelet": {"bin_width": widths}}).fit([])
+@pytest.mark.parametrize("widths", [{"wavelet-LLZ": 1.0}, {"wavelet-LLH": 0}, {}])
+def test_widths_by_image_must_name_all_images_of_the_type(widths):
+    allowed = "a float > 0, or a dict from all names of its images to floats > 0: wavelet-LLH, wavelet-LHL"
+    with pytest.raises(InputError, match=f"'bin_width' parameter of the image type Wavelet must be {allowed}"):
+        RadiomicsExtractor(image_types={"Wavelet": {"bin_width": widths}}).fit([])
+
+
+def test_widths_by_image_must_be_positive():
+    names = [f"wavelet-{''.join(letters)}" for letters in product("LH", repeat=3)]
+    widths = dict.fromkeys(names, 2.0)
+    RadiomicsExtractor(image_types={"Wavelet": {"bin_width": widths}}).fit([])
+    with pytest.raises(InputError, match="from all names of its images to floats > 0"):
+        RadiomicsExtractor(image_types={"Wavelet": {"bin_width": {**widths, "wavelet-LLL": 0.0}}}).fit([])
+
+
+def test_a_misspelt_image_among_the_widths_is_answered_by_the_nearest_one():
+    with pytest.raises(InputError, match=r"Did you mean 'original'\?$"):
+        RadiomicsExtractor(image_types={"Original": {"bin_width": {"orignal": 2.0}}}).fit([])
 
 
 def test_an_image_that_is_flat_in_all_regions_is_named():

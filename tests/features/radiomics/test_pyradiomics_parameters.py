@@ -107,6 +107,17 @@ def test_json_is_read_as_well(write):
     assert extractor.bin_count == 16
 
 
+@pytest.mark.parametrize(("value", "interpolator"), [("1", "nearest"), ("2", "linear"), ("sitkGaussian", "gaussian")])
+def test_an_interpolator_is_named_as_simpleitk_names_or_numbers_it(write, value, interpolator):
+    extractor = RadiomicsExtractor.from_pyradiomics(write(f"setting: {{interpolator: {value}}}"))
+    assert extractor.interpolator == interpolator
+
+
+def test_a_spacing_in_the_plane_keeps_the_distance_of_the_slices(write):
+    extractor = RadiomicsExtractor.from_pyradiomics(write("setting: {resampledPixelSpacing: [1, 2]}"))
+    assert extractor.resample_mm == (0.0, 2.0, 1.0)
+
+
 def test_without_an_interpolator_nothing_is_resampled(write):
     text = "setting: {interpolator: null, resampledPixelSpacing: [1, 1, 1]}"
     assert RadiomicsExtractor.from_pyradiomics(write(text)).resample_mm is None
@@ -116,14 +127,28 @@ def test_without_an_interpolator_nothing_is_resampled(write):
     ("text", "message"),
     [
         ("settings: {binWidth: 25}", "section 'settings' is unknown. Expected setting, imageType, featureClass"),
-        ("setting: {binwidth: 25}", "setting: the key 'binwidth' is unknown. Known are binWidth"),
-        ("setting: {binWidth: '25'}", "'binWidth' must be a number"),
-        ("setting: {binWidth: 1e-3}", "write 0.001 or 1.0e-3"),
-        ("setting: {binWidth: 0}", "'bin_width' parameter of RadiomicsExtractor must be a float > 0"),
-        ("setting: {force2D: 1}", "'force2D' must be true or false"),
-        ("setting: {distances: 1}", "'distances' must be a list of ints"),
+        ("setting: {binwidth: 25}", r"setting: the key 'binwidth' is unknown. Known are binWidth.* mean 'binWidth'\?"),
+        ("setting: {binWidth: '25'}", "'binWidth' must be a float > 0. Got '25' instead. YAML reads"),
+        ("setting: {binWidth: 1e-3}", "YAML reads 1e-3 .* as text: write 0.001"),
+        ("setting: {binWidth: 0}", "setting: 'binWidth' must be a float > 0. Got 0 instead.$"),
+        ("setting: {force2D: 1}", "'force2D' must be True or False. Got 1 instead"),
+        ("setting: {distances: 1}", "'distances' must be a sequence of ints from 1 to 20"),
         ("setting: {label_channel: 1}", "'label_channel' is not supported"),
-        ("setting: {interpolator: sitkCubic}", "'interpolator' must be one of sitkNearestNeighbor"),
+        (
+            "setting: {interpolator: sitkCubic}",
+            "'interpolator' must be one of sitkBSpline, .*. Got 'sitkCubic' instead.$",
+        ),
+        ("setting: {interpolator: [1]}", r"'interpolator' must be one of sitkBSpline, .*. Got \[1\] instead.$"),
+        ("setting: {interpolator: 99}", "'interpolator' must be one of sitkBSpline, .*. Got 99 instead.$"),
+        (
+            "setting: {weightingNorm: euclidian}",
+            r"'weightingNorm' must be None or one of .* Did you mean 'euclidean'\?$",
+        ),
+        (
+            "setting: {resampledPixelSpacing: 2}",
+            r"must be a list of two or three numbers >= 0 \(x, y, z\). Got 2 instead",
+        ),
+        ("setting: {resampledPixelSpacing: [1, -1, 1]}", "must be a list of two or three numbers >= 0"),
         ("setting: {binWidth: 25, binWidth: 5}", "line 1: the key 'binWidth' is given twice"),
         ("setting: [binWidth]", "section 'setting' holds"),
         ("- binWidth", "it holds list"),
@@ -138,7 +163,7 @@ def test_without_an_interpolator_nothing_is_resampled(write):
 )
 def test_what_is_not_understood_is_an_error_that_names_it(write, text, message):
     with pytest.raises(InputError, match=message):
-        RadiomicsExtractor.from_pyradiomics(write(text)).fit([])
+        RadiomicsExtractor.from_pyradiomics(write(text))
 
 
 def test_a_missing_file_is_an_error(tmp_path):
