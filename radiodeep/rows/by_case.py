@@ -1,6 +1,6 @@
-"""A function of cases and a list of cases in, an item per case out: in processes, failures recorded.
+"""Applies a function of cases to chunks of cases, in this process or in others, and records failures.
 
-Items belong to the position of a case in the list, never to its id.
+In: a function and a list of cases. Out: an item for each case, by its position in the list; ids may repeat.
 """
 
 import multiprocessing
@@ -18,10 +18,11 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
 from radiodeep.exceptions import InputError, RadiodeepWarning, WorkerKilledError
+from radiodeep.processes import Trial
 from radiodeep.progress import counted
 
 CHUNK = 8  # cases that a function of many cases gets at once
-_CHUNK_S = 0.1  # a chunk of cases that gain nothing from each other's company takes no longer
+_CHUNK_S = 0.1  # time of a chunk where cases gain nothing from being computed together
 
 
 def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=""):
@@ -30,16 +31,17 @@ def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=
     Parameters
     ----------
     function : callable
-        From a list of cases to a sequence with an item for each. Its attribute `at_once` says how many cases
-        it gets in a call, 8 by default; None for few enough to take a tenth of a second.
+        From a list of cases to a sequence with an item for each. Its attribute `at_once` is the size of a chunk, 8 by
+        default; with None, chunks are as large as a tenth of a second allows.
     cases : sequence of Case
     n_jobs : int, optional
-        Processes; -1 for all cores. What came is kept if one of them is killed: the cases that it may have
-        been working on are tried again, each in a process of its own.
+        Processes. With -1 there are as many as cores, but they are started only once they save more time than their
+        start takes (see `radiodeep.processes`). If a process is killed, the rows that are finished are kept, and each
+        case that it may have been working on is retried in a process of its own.
     on_error : {"raise", "record"}, default="raise"
-        "record" notes any exception of a case and goes on with the others.
+        "record" notes any exception of a case and continues with the others.
     description : str, default=""
-        Shown beside the progress bar.
+        Text of the progress bar.
 
     Returns
     -------
@@ -51,10 +53,10 @@ def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=
     Raises
     ------
     InputError
-        For `n_jobs` or `on_error` out of range.
+        If `n_jobs` or `on_error` is out of range.
     WorkerKilledError
-        With `on_error="raise"`, a case whose process is killed twice. Other errors of a case are raised as they
-        are, with a note of its id if their message does not begin with it.
+        With `on_error="raise"`, if the process of a case is killed twice. Other errors of a case are raised
+        unchanged, with a note of its id if their message does not begin with it.
 
     Examples
     --------
@@ -88,9 +90,10 @@ def check_on_error(on_error):
 class _Run:
     """One call of `rows_by_case`.
 
-    Before a process begins a chunk it creates a file named by the chunk's first position in the folder `started`,
-    and removes it afterwards. If a process is killed, joblib ends all of them and does not say what they were
-    working on; the files do. All other cases without a row go to a new pool.
+    If a process is killed, joblib ends the whole pool and does not say which tasks were running. Each process
+    therefore creates a file in the folder `started` before it begins a chunk, named by the chunk's first position,
+    and removes it afterwards. The files that are left name the suspects. Those are retried apart, one at a time; all
+    other cases without a row go to a new pool.
     """
 
     def __init__(self, function, cases, n_jobs, on_error, advance, started):
@@ -107,7 +110,8 @@ class _Run:
 
     def all_rows(self):
         """Return rows and errors of all cases by position."""
-        pending, suspects = list(range(len(self.cases))), []
+        pending = self._compute_here(list(range(len(self.cases))))
+        suspects = []
         while pending:
             in_flight = self._compute(pending)
             suspects += in_flight
@@ -116,25 +120,38 @@ class _Run:
             self._compute_apart(position)
         return self.rows, self.errors
 
+    def _compute_here(self, pending):
+        """Compute rows in this process until other processes pay; return the positions that are left."""
+        trial = Trial(self.n_jobs)
+        while pending and trial.is_open:
+            chunk = pending[: self._chunk_size()]
+            with trial.timed(len(chunk)):
+                outcome = _rows_and_warnings(self.function, self._numbered(chunk), self.on_error, None)
+            self._take(outcome)
+            pending = pending[len(chunk) :]
+            trial.decide(len(pending))
+        return pending
+
     def _compute(self, pending):
-        """Compute the rows of some cases; return the positions that were in work when a process was killed."""
+        """Compute the rows of some cases; return the positions in flight when a process was killed."""
         chunks = {}
         tasks = (self._task(chunk, chunks) for chunk in self._chunks(pending))
         try:
-            with closing(_finished(tasks, self.n_jobs)) as finished:
-                for outcome in finished:
+            with closing(_as_completed(tasks, self.n_jobs)) as outcomes:
+                for outcome in outcomes:
                     self._take(outcome)
         except TerminatedWorkerError:
             names = [path.name for path in Path(self.started).iterdir()]
             in_flight = [position for name in names for position in chunks[int(name)] if self._lacks(position)]
             for name in names:
                 Path(self.started, name).unlink()
-            # Killed before it began a case, e.g. while it loaded what the function needs: each may be the cause.
+            # Without a file, the process was killed before its first case, e.g. while it loaded the function: any
+            # case may be the cause.
             return sorted(in_flight) or [position for position in pending if self._lacks(position)]
         return []
 
     def _compute_apart(self, position):
-        """Compute one row in a pool that works on nothing else."""
+        """Compute one row in a pool that has no other task."""
         try:
             self._take(Parallel(n_jobs=2, backend="loky")([self._task([position], {})])[0])
         except TerminatedWorkerError:
@@ -149,20 +166,25 @@ class _Run:
             self.advance()
 
     def _chunks(self, pending):
-        """Yield lists of positions, of a size that follows the time that the last ones took."""
-        left = list(pending)
-        while left:
-            size = self.at_once
-            if size is None:
-                seconds = self.seconds_per_case
-                size = 1 if seconds is None else min(CHUNK, max(1, int(_CHUNK_S / max(seconds, 1e-6))))
-            yield left[:size]
-            left = left[size:]
+        """Yield lists of positions, of a size that follows the time of the chunks that are finished."""
+        while pending:
+            size = self._chunk_size()
+            yield pending[:size]
+            pending = pending[size:]
+
+    def _chunk_size(self):
+        if self.at_once is not None:
+            return self.at_once
+        if self.seconds_per_case is None:
+            return 1
+        return min(CHUNK, max(1, int(_CHUNK_S / max(self.seconds_per_case, 1e-6))))
 
     def _task(self, chunk, chunks):
         chunks[chunk[0]] = chunk
-        numbered = [(position, self.cases[position]) for position in chunk]
-        return delayed(_rows_and_warnings)(self.function, numbered, self.on_error, self.started)
+        return delayed(_rows_and_warnings)(self.function, self._numbered(chunk), self.on_error, self.started)
+
+    def _numbered(self, chunk):
+        return [(position, self.cases[position]) for position in chunk]
 
     def _take(self, outcome):
         rows, errors, seconds, texts = outcome
@@ -177,45 +199,47 @@ class _Run:
         return position not in self.rows and position not in self.errors
 
 
-def _finished(tasks, n_jobs):
-    """Yield results as they come; all at the end from a backend of joblib that cannot do better."""
+def _as_completed(tasks, n_jobs):
+    """Yield results as they are completed; a backend of joblib without generators yields all at the end."""
     backend, _ = get_active_backend()
     return_as = "generator_unordered" if backend.supports_return_generator else "list"
     yield from Parallel(n_jobs=n_jobs, return_as=return_as)(tasks)
 
 
 def _rows_and_warnings(function, numbered, on_error, started):
-    """Return what `_rows_of_chunk` does, and radiodeep's warnings, which a process of a pool would only print."""
+    """Return the result of `_rows_of_chunk` and the texts of radiodeep's warnings, which a worker would only print."""
     if not isinstance(multiprocessing.current_process(), LokyProcess):
         return *_rows_of_chunk(function, numbered, on_error, started), []
     with warnings.catch_warnings(record=True) as caught:
         outcome = _rows_of_chunk(function, numbered, on_error, started)
-    own = [str(one.message) for one in caught if issubclass(one.category, RadiodeepWarning)]
-    for one in caught:
-        if not issubclass(one.category, RadiodeepWarning):
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    return *outcome, own
+    texts = []
+    for warning in caught:
+        if issubclass(warning.category, RadiodeepWarning):
+            texts.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return *outcome, texts
 
 
 def _rows_of_chunk(function, numbered, on_error, started):
-    """Return rows and errors by position, and the time; if a chunk fails, its cases are retried one at a time."""
+    """Return rows and errors by position, and seconds; if a chunk fails, its cases are retried one at a time."""
     marker = _prepare_worker(started, numbered[0][0])
-    begin = time.perf_counter()
+    begin_s = time.perf_counter()
     positions, cases = zip(*numbered, strict=True)
     rows, errors = {}, {}
     try:
         rows = dict(zip(positions, _uninterrupted(function, list(cases)), strict=True))
     except Exception as error:
         if len(cases) > 1:
-            rows, errors = _rows_one_by_one(function, numbered, on_error)
+            rows, errors = _rows_one_at_a_time(function, numbered, on_error)
         else:
             errors = {positions[0]: _handled(error, cases[0].id, on_error)}
     if marker is not None:
         marker.unlink(missing_ok=True)
-    return rows, errors, time.perf_counter() - begin
+    return rows, errors, time.perf_counter() - begin_s
 
 
-def _rows_one_by_one(function, numbered, on_error):
+def _rows_one_at_a_time(function, numbered, on_error):
     rows, errors = {}, {}
     for position, case in numbered:
         try:
@@ -226,7 +250,7 @@ def _rows_one_by_one(function, numbered, on_error):
 
 
 def _handled(error, case_id, on_error):
-    """Return what is recorded of an error, or raise it with a note of the case."""
+    """Return the text that is recorded of an error, or raise the error with a note of its case."""
     if on_error == "record":
         return _recorded(error, case_id)
     if not str(error).startswith(f"{case_id}:"):
@@ -240,7 +264,7 @@ def _recorded(error, case_id):
 
 
 def _uninterrupted(function, cases):
-    """Call a function; Ctrl-C in a compiled loop, which numba turns into a SystemError, is a KeyboardInterrupt."""
+    """Call a function; turn the SystemError that numba makes of Ctrl-C back into a KeyboardInterrupt."""
     try:
         return function(cases)
     except SystemError as error:
@@ -250,17 +274,17 @@ def _uninterrupted(function, cases):
 
 
 def _prepare_worker(started, position):
-    """In a process of joblib's pool: end if the parent is gone, share the cores, mark the chunk as begun."""
+    """In a process of joblib's pool, exit if the parent is gone, limit threads, and mark the chunk as begun."""
     process = multiprocessing.current_process()
-    if started is None or not isinstance(process, LokyProcess):  # None: of a run inside a case of another
+    if started is None or not isinstance(process, LokyProcess):  # None: a run within a task of another run
         return None
     if os.getppid() != multiprocessing.parent_process().pid:
         os._exit(1)
-    # Each process of ITK would use all cores; joblib gives each its share of them. ITK reads this on first use.
+    # ITK would use all cores in each process; joblib gives each its share. ITK reads the variable on first use.
     os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", os.environ.get("NUMBA_NUM_THREADS", "1"))
     marker = Path(started, str(position))
     try:
         marker.touch()
-    except OSError:  # gone with the parent, or a full disk
+    except OSError:  # the folder is gone with the parent, or the disk is full
         return None
     return marker

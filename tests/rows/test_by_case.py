@@ -271,3 +271,26 @@ def test_no_process_of_the_pool_outlives_its_parent(tmp_path, signal_of_end):
     while any(map(_alive, workers)) and time.monotonic() < until:
         time.sleep(0.1)
     assert not any(map(_alive, workers))
+
+
+def process_ids(cases):
+    return [os.getpid() for _ in cases]
+
+
+def test_short_work_for_all_cores_starts_no_process():
+    rows, _ = rows_by_case(process_ids, listed(*"abcdefghijklmnopqrstuvwxyz"), n_jobs=-1)
+    assert set(rows.values()) == {os.getpid()}
+
+
+@pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has no use for processes")
+def test_cases_that_are_left_when_processes_pay_go_to_them(monkeypatch):
+    monkeypatch.setattr("radiodeep.processes.processes_pay", lambda seconds_left, n_processes, cores_in_use: True)
+    rows, errors = rows_by_case(process_ids, listed(*"abcdefghijklmnopqrstuvwxyz"), n_jobs=-1)
+    assert errors == {}
+    assert {rows[position] for position in range(8)} == {os.getpid()}
+    assert os.getpid() not in {rows[position] for position in range(8, 26)}
+
+
+def test_a_failure_is_recorded_also_before_processes_pay():
+    rows, errors = rows_by_case(failing, listed("a", "zero"), n_jobs=-1, on_error="record")
+    assert (rows, errors) == ({0: "a"}, {1: "ZeroDivisionError: zero: by zero"})

@@ -1,0 +1,108 @@
+"""Processes are started where they save more time than their start takes; the decision is tested, not the clock."""
+
+import os
+import sys
+from functools import partial
+
+import pytest
+from joblib import delayed
+
+from radiodeep.processes import START_S, WARM_UP_S, Trial, processes_pay, results_of
+
+try:
+    import cloudpickle
+except ImportError:  # older releases of joblib carry it
+    from joblib.externals import cloudpickle
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # worker processes cannot import the tests
+
+
+@pytest.fixture
+def sixteen_cores(monkeypatch):
+    monkeypatch.setattr("radiodeep.processes.effective_n_jobs", lambda n_jobs: 16 if n_jobs == -1 else n_jobs or 1)
+
+
+def process_of_task(number):
+    return number, os.getpid()
+
+
+def in_a_process(task):
+    _, (number,), _ = task
+    return number, "elsewhere"
+
+
+def test_processes_pay_only_if_they_save_more_than_their_start():
+    assert not processes_pay(2 * START_S, n_processes=2)
+    assert processes_pay(2 * START_S + 0.1, n_processes=2)
+    assert not processes_pay(START_S, n_processes=1000)
+
+
+def test_processes_do_not_pay_where_threads_keep_the_cores_busy():
+    assert processes_pay(100, n_processes=16, cores_in_use=8)
+    assert not processes_pay(100, n_processes=16, cores_in_use=15.5)
+
+
+def test_a_task_that_waits_for_the_disk_counts_as_one_core():
+    assert processes_pay(2 * START_S + 0.1, 2, cores_in_use=0.1) == processes_pay(2 * START_S + 0.1, 2)
+    assert not processes_pay(2 * START_S, 2, cores_in_use=0.1)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 4])
+def test_only_a_negative_number_of_jobs_is_tried_out(sixteen_cores, n_jobs):
+    assert not Trial(n_jobs).is_open
+    assert Trial(-1).is_open
+
+
+def test_the_warm_up_of_the_first_task_is_not_taken_for_its_pace(sixteen_cores):
+    trial = Trial(-1)
+    trial.note(WARM_UP_S, WARM_UP_S, n_items=1)
+    trial.decide(n_left=1000)
+    assert trial.is_open
+
+
+def test_a_first_task_beyond_any_warm_up_closes_the_trial(sixteen_cores):
+    trial = Trial(-1)
+    trial.note(WARM_UP_S + 1, WARM_UP_S + 1, n_items=1)
+    trial.decide(n_left=1000)
+    assert not trial.is_open
+
+
+def test_the_pace_is_that_of_the_tasks_after_the_first(sixteen_cores):
+    trial = Trial(-1)
+    trial.note(20, 20, n_items=8)
+    trial.note(0.8, 0.8, n_items=8)
+    trial.decide(n_left=50)
+    assert trial.is_open
+    trial.note(7.2, 7.2, n_items=8)
+    trial.decide(n_left=50)
+    assert not trial.is_open
+
+
+def test_no_more_processes_than_items_are_counted(sixteen_cores):
+    trial = Trial(-1)
+    trial.note(0, 0, n_items=1)
+    trial.note(10, 10, n_items=1)
+    trial.decide(n_left=1)
+    assert trial.is_open
+    trial.decide(n_left=2)
+    assert not trial.is_open
+
+
+def test_short_work_stays_in_this_process_and_in_order(sixteen_cores):
+    tasks = (delayed(process_of_task)(number) for number in range(50))
+    assert list(results_of(tasks, -1, 50)) == [(number, os.getpid()) for number in range(50)]
+
+
+def test_what_is_left_goes_to_processes_when_they_pay(sixteen_cores, monkeypatch):
+    monkeypatch.setattr("radiodeep.processes.processes_pay", lambda seconds_left, n_processes, cores_in_use: True)
+    monkeypatch.setattr(
+        "radiodeep.processes.Parallel", lambda n_jobs, return_as: lambda tasks: map(in_a_process, tasks)
+    )
+    results = list(results_of((delayed(process_of_task)(number) for number in range(4)), -1, 4))
+    assert results == [(0, os.getpid()), (1, "elsewhere"), (2, "elsewhere"), (3, "elsewhere")]
+
+
+def test_given_processes_are_started_at_once():
+    results = list(results_of((delayed(process_of_task)(number) for number in range(4)), 2, 4))
+    assert [number for number, _ in results] == [0, 1, 2, 3]
+    assert os.getpid() not in {process for _, process in results}
