@@ -1,10 +1,11 @@
-"""Measurements of the same cases by several raters in, how far they agree out."""
+"""Measurements of the same cases by several raters in, their intraclass correlation out."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import f
 
+from radiodeep.checks import is_probability, require, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.study.statistics.auc import ConfidenceInterval
 
@@ -12,7 +13,7 @@ AGREEMENTS = ("absolute", "consistency")
 
 
 class Agreement(NamedTuple):
-    """An intraclass correlation with its interval."""
+    """Intraclass correlation with its interval; `print` gives the sentence for the paper."""
 
     icc: float
     confidence_interval: ConfidenceInterval
@@ -22,8 +23,8 @@ class Agreement(NamedTuple):
     def __str__(self):
         interval = self.confidence_interval
         if np.isnan(interval.low):
-            exact = "all raters agree exactly" if self.icc == 1 else "the cases do not differ"
-            return f"ICC {self.icc:.2f} ({exact}: no interval), n={self.n_cases} cases, {self.n_raters} raters"
+            reason = "all raters agree exactly" if self.icc == 1 else "the cases do not differ"
+            return f"ICC {self.icc:.2f} ({reason}: no interval), n={self.n_cases} cases, {self.n_raters} raters"
         return (
             f"ICC {self.icc:.2f} ({interval.level:.0%} CI {interval.low:.2f} to {interval.high:.2f}), "
             f"n={self.n_cases} cases, {self.n_raters} raters"
@@ -31,21 +32,21 @@ class Agreement(NamedTuple):
 
 
 def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
-    """Say how well raters, for example a reference and a network, agree on numbers.
+    """Measure how well raters, for example a reference and a network, agree on numbers.
 
     Parameters
     ----------
     *raters : arrays of shape (n_cases,)
         Two or more; the same cases in the same order.
     kind : {"absolute", "consistency"}, default="absolute"
-        "absolute" is ICC(2,1): a constant difference between raters is disagreement. "consistency" is ICC(3,1):
-        it is not.
+        "absolute" is ICC(2,1), which counts a constant difference between raters as disagreement; "consistency" is
+        ICC(3,1), which does not.
     confidence_level : float, default=0.95
 
     Returns
     -------
     Agreement
-        `icc`, `confidence_interval.low` and `.high`, `n_cases`, `n_raters`. NaN if all numbers are the same.
+        `icc`, `confidence_interval.low` and `.high`, `n_cases`, `n_raters`. NaN if all numbers are equal.
 
     Raises
     ------
@@ -55,7 +56,8 @@ def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
     References
     ----------
     P. E. Shrout, J. L. Fleiss, Intraclass correlations: uses in assessing rater reliability, Psychological Bulletin
-    86 (1979) 420; the interval of ICC(2,1) is that of their equation for a random effect of the raters.
+    86 (1979) 420. K. O. McGraw, S. P. Wong, Forming inferences about some intraclass correlation coefficients,
+    Psychological Methods 1 (1996) 30: the intervals are those of ICC(A,1) and ICC(C,1) in their table 7.
 
     Examples
     --------
@@ -63,10 +65,35 @@ def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
     >>> print(intraclass_correlation([1.0, 2.1, 3.2, 3.9, 5.1], [1.1, 2.0, 3.0, 4.2, 5.0]))
     ICC 0.99 (95% CI 0.94 to 1.00), n=5 cases, 2 raters
     """
-    if kind not in AGREEMENTS:
-        raise InputError(f"The 'kind' parameter must be one of {', '.join(AGREEMENTS)}. Got {kind!r} instead.")
-    if not 0 < confidence_level < 1:
-        raise InputError(f"The 'confidence_level' must be a float between 0 and 1. Got {confidence_level!r} instead.")
+    require_option(kind, AGREEMENTS, intraclass_correlation, "kind")
+    require(
+        is_probability(confidence_level),
+        intraclass_correlation,
+        "confidence_level",
+        "a float between 0 and 1",
+        confidence_level,
+    )
+    values = _checked_raters(raters)
+    n, k = values.shape
+    # Mean squares of the two-way analysis of variance: cases are rows, raters are columns.
+    centred = values - values.mean()
+    case_means = centred.mean(axis=1)
+    rater_means = centred.mean(axis=0)
+    cases = k * (case_means**2).sum() / (n - 1)
+    raters = n * (rater_means**2).sum() / (k - 1)
+    error = ((centred - case_means[:, np.newaxis] - rater_means) ** 2).sum() / ((n - 1) * (k - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if kind == "consistency":
+            icc = (cases - error) / (cases + (k - 1) * error)
+            low, high = _consistency_limits(cases / error, n, k, confidence_level)
+        else:
+            icc = (cases - error) / (cases + (k - 1) * error + k * (raters - error) / n)
+            low, high = _absolute_limits(icc, cases, raters, error, n, k, confidence_level)
+    return Agreement(float(icc), ConfidenceInterval(float(low), float(high), confidence_level), n, k)
+
+
+def _checked_raters(raters):
+    """Return the numbers of the raters as columns, (n_cases, n_raters)."""
     columns = [np.asarray(rater, dtype=np.float64).ravel() for rater in raters]
     if len(columns) < 2 or len({len(column) for column in columns}) > 1 or len(columns[0]) < 2:
         lengths = ", ".join(str(len(column)) for column in columns) or "none"
@@ -74,35 +101,34 @@ def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
     values = np.column_stack(columns)
     if not np.isfinite(values).all():
         raise InputError("The numbers of the raters must be finite. Leave cases that were not measured out.")
-    n, k = values.shape
-    centred = values - values.mean()
-    rows, among = centred.mean(axis=1), centred.mean(axis=0)
-    of_cases = k * (rows**2).sum() / (n - 1)
-    of_raters = n * (among**2).sum() / (k - 1)
-    error = ((centred - rows[:, np.newaxis] - among) ** 2).sum() / ((n - 1) * (k - 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if kind == "consistency":
-            icc = (of_cases - error) / (of_cases + (k - 1) * error)
-            low, high = _consistency_limits(of_cases / error, n, k, confidence_level)
-        else:
-            icc = (of_cases - error) / (of_cases + (k - 1) * error + k * (of_raters - error) / n)
-            low, high = _absolute_limits(icc, of_cases, of_raters, error, n, k, confidence_level)
-    return Agreement(float(icc), ConfidenceInterval(float(low), float(high), confidence_level), n, k)
+    return values
 
 
 def _consistency_limits(ratio, n, k, level):
-    quantile, freedom = (1 + level) / 2, ((n - 1), (n - 1) * (k - 1))
-    low, high = ratio / f.ppf(quantile, *freedom), ratio * f.ppf(quantile, *freedom[::-1])
+    """Return the limits of ICC(3,1).
+
+    The ratio of the mean squares of cases and error, divided by its true value, has an F distribution; its limits are
+    translated into those of ICC = (ratio - 1) / (ratio + k - 1).
+    """
+    quantile = (1 + level) / 2
+    freedom = (n - 1, (n - 1) * (k - 1))
+    low = ratio / f.ppf(quantile, *freedom)
+    high = ratio * f.ppf(quantile, *freedom[::-1])
     return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
 
 
-def _absolute_limits(icc, of_cases, of_raters, error, n, k, level):
-    a, b = k * icc / (n * (1 - icc)), 1 + k * icc * (n - 1) / (n * (1 - icc))
-    freedom = (a * of_raters + b * error) ** 2 / (
-        (a * of_raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
-    )
-    below, above = f.ppf((1 + level) / 2, n - 1, freedom), f.ppf((1 + level) / 2, freedom, n - 1)
-    spread = k * of_raters + (k * n - k - n) * error
-    low = n * (of_cases - below * error) / (below * spread + n * of_cases)
-    high = n * (above * of_cases - error) / (spread + n * above * of_cases)
+def _absolute_limits(icc, cases, raters, error, n, k, level):
+    """Return the limits of ICC(2,1) from the mean squares.
+
+    The variance that the ICC compares the cases with is a sum a * raters + b * error of two mean squares. It has no
+    exact distribution; Satterthwaite's formula gives the degrees of freedom of the nearest chi-squared one.
+    """
+    a = k * icc / (n * (1 - icc))
+    b = 1 + k * icc * (n - 1) / (n * (1 - icc))
+    freedom = (a * raters + b * error) ** 2 / ((a * raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
+    lower_quantile = f.ppf((1 + level) / 2, n - 1, freedom)
+    upper_quantile = f.ppf((1 + level) / 2, freedom, n - 1)
+    spread = k * raters + (k * n - k - n) * error
+    low = n * (cases - lower_quantile * error) / (lower_quantile * spread + n * cases)
+    high = n * (upper_quantile * cases - error) / (spread + n * upper_quantile * cases)
     return low, high

@@ -1,4 +1,4 @@
-"""The features that each fold selected go in; how much alike they are comes out."""
+"""Features that each fold selected in, agreement between the folds out."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,17 +10,18 @@ from radiodeep.exceptions import StudyError
 
 @dataclass(frozen=True)
 class SelectionStability:
-    """How much alike the selected features of several folds are.
+    """Agreement between several folds on the selected features.
 
     Attributes
     ----------
     kuncheva : float
-        1 for the same features in every fold, about 0 for features drawn at random in each. Folds share most of their
+        1 if all folds select the same features, about 0 if each draws them at random. Folds share most of their
         cases, so that features selected from noise are stable as well: 40 cases and 1,000 features without signal
-        have 0.68 under leave-one-out, 0.45 in 10 folds and 0.29 in 5. Of subsets of different sizes, in Nogueira's
-        generalisation, which is the same for equal sizes.
+        have 0.68 under leave-one-out, 0.45 in 10 folds and 0.29 in 5. Nogueira's generalisation for subsets of
+        different sizes, which equals Kuncheva's index for equal ones.
     jaccard : float
-        Mean over pairs of folds of shared features / features of either; not corrected for chance.
+        Mean over pairs of folds of the number of shared features divided by that of features in either; not corrected
+        for chance.
     n_folds, n_candidates : int
     """
 
@@ -37,14 +38,14 @@ class SelectionStability:
 
 
 def selection_stability(subsets, n_candidates):
-    """Measure how much alike subsets of features are.
+    """Measure the agreement between subsets of features.
 
     Parameters
     ----------
     subsets : sequence of collections of names
         One per fold.
     n_candidates : int
-        From how many features they were selected.
+        Number of features that they were selected from.
 
     Returns
     -------
@@ -72,13 +73,16 @@ def selection_stability(subsets, n_candidates):
     names = sorted(frozenset.union(*subsets))
     if len(names) > n_candidates:
         raise StudyError(f"{len(names)} different features were selected from only {n_candidates} candidates.")
-    chosen = np.array([[name in subset for name in names] for subset in subsets], dtype=float)
-    n_folds, mean_size = len(subsets), chosen.sum() / len(subsets)
-    spread = (chosen.mean(axis=0) * (1 - chosen.mean(axis=0))).sum() * n_folds / (n_folds - 1) / n_candidates
+    is_selected = np.array([[name in subset for name in names] for subset in subsets], dtype=float)
+    n_folds = len(subsets)
+    mean_size = is_selected.sum() / n_folds
+    # 1 - the mean variance of the indicators "selected in this fold", relative to that of a random selection
+    frequency = is_selected.mean(axis=0)
+    variance = (frequency * (1 - frequency)).sum() * n_folds / (n_folds - 1) / n_candidates
     by_chance = mean_size / n_candidates * (1 - mean_size / n_candidates)
-    kuncheva = 1 - spread / by_chance if by_chance > 0 else 1.0
-    shared = chosen @ chosen.T
-    sizes = chosen.sum(axis=1)
+    kuncheva = 1 - variance / by_chance if by_chance > 0 else 1.0
+    shared = is_selected @ is_selected.T
+    sizes = is_selected.sum(axis=1)
     jaccard = [
         shared[a, b] / (sizes[a] + sizes[b] - shared[a, b]) if sizes[a] + sizes[b] else 1.0
         for a, b in combinations(range(n_folds), 2)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import f
 
 from radiodeep import intraclass_correlation
 from radiodeep.exceptions import InputError
@@ -14,11 +15,47 @@ JUDGES = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 
     ("kind", "icc", "low", "high"), [("absolute", 0.29, 0.02, 0.76), ("consistency", 0.71, 0.34, 0.95)]
 )
 def test_the_published_table(kind, icc, low, high):
-    found = intraclass_correlation(*JUDGES, kind=kind)
-    assert (found.n_cases, found.n_raters) == (6, 4)
-    assert found.icc == pytest.approx(icc, abs=0.005)
-    assert found.confidence_interval.low == pytest.approx(low, abs=0.005)
-    assert found.confidence_interval.high == pytest.approx(high, abs=0.005)
+    agreement = intraclass_correlation(*JUDGES, kind=kind)
+    assert (agreement.n_cases, agreement.n_raters) == (6, 4)
+    assert agreement.icc == pytest.approx(icc, abs=0.005)
+    assert agreement.confidence_interval.low == pytest.approx(low, abs=0.005)
+    assert agreement.confidence_interval.high == pytest.approx(high, abs=0.005)
+
+
+def limits_of_shrout_and_fleiss(table, kind, level):
+    """Return the limits as printed in the paper, from the F ratios of the table (n_cases, n_raters)."""
+    n, k = table.shape
+    case_means = table.mean(axis=1, keepdims=True)
+    rater_means = table.mean(axis=0, keepdims=True)
+    bms = k * case_means.var(ddof=1)
+    jms = n * rater_means.var(ddof=1)
+    ems = ((table - case_means - rater_means + table.mean()) ** 2).sum() / ((n - 1) * (k - 1))
+    tail = 1 - (1 - level) / 2
+    if kind == "consistency":  # p. 424: F_L = F_0 / F(n - 1, (n - 1)(k - 1)), F_U = F_0 F((n - 1)(k - 1), n - 1)
+        lower = bms / ems / f.ppf(tail, n - 1, (n - 1) * (k - 1))
+        upper = bms / ems * f.ppf(tail, (n - 1) * (k - 1), n - 1)
+        return (lower - 1) / (lower + k - 1), (upper - 1) / (upper + k - 1)
+    rho = (bms - ems) / (bms + (k - 1) * ems + k * (jms - ems) / n)
+    ratio = jms / ems
+    rest = n * (1 + (k - 1) * rho) - k * rho
+    freedom = (k - 1) * (n - 1) * (k * rho * ratio + rest) ** 2 / ((n - 1) * (k * rho * ratio) ** 2 + rest**2)
+    above, below = f.ppf(tail, n - 1, freedom), f.ppf(tail, freedom, n - 1)
+    spread = k * jms + (k * n - k - n) * ems
+    return n * (bms - above * ems) / (above * spread + n * bms), n * (below * bms - ems) / (spread + n * below * bms)
+
+
+@pytest.mark.parametrize("kind", ["absolute", "consistency"])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_the_limits_are_those_of_the_published_equations(kind, level):
+    rng = np.random.default_rng(0)
+    tables = [
+        JUDGES.T,
+        *(rng.normal(size=(n, 1)) + rng.normal(size=(n, k)) + np.arange(k) / 3 for n, k in [(9, 2), (40, 5)]),
+    ]
+    for table in tables:
+        interval = intraclass_correlation(*table.T, kind=kind, confidence_level=level).confidence_interval
+        expected = limits_of_shrout_and_fleiss(np.asarray(table, dtype=float), kind, level)
+        np.testing.assert_allclose([interval.low, interval.high], expected, rtol=1e-9)
 
 
 def test_a_constant_difference_is_disagreement_for_one_kind_alone():
@@ -53,6 +90,8 @@ def test_what_cannot_agree_is_refused():
             intraclass_correlation(*raters)
     with pytest.raises(InputError, match="must be finite"):
         intraclass_correlation([1, 2, np.nan], [1, 2, 3])
-    with pytest.raises(InputError, match="must be one of absolute, consistency"):
+    with pytest.raises(InputError, match="The 'kind' parameter of .* must be one of absolute, consistency. Got 'icc1'"):
         intraclass_correlation([1, 2], [1, 2], kind="icc1")
+    with pytest.raises(InputError, match="'confidence_level' parameter .* between 0 and 1. Got 1 instead"):
+        intraclass_correlation([1, 2], [1, 2], confidence_level=1)
     assert np.isnan(intraclass_correlation([1, 1, 1], [1, 1, 1]).icc)
