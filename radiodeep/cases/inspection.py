@@ -18,6 +18,7 @@ from scipy.ndimage import find_objects, label
 
 from radiodeep.cases.acquisition import mixtures
 from radiodeep.cases.cohort import Cohort, as_cases
+from radiodeep.cases.naming import message_with_id
 from radiodeep.cases.readers import read_volume
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.progress import with_progress
@@ -160,10 +161,9 @@ def _facts(position, case):
     try:
         return position, facts | _measured(case)
     except Exception as error:  # of whatever kind: the other cases go on
-        text = str(error) or "no details"
-        named = text if text.startswith(f"{case.id}:") else f"{case.id}: {text}"
-        swapped = isinstance(error, InputError) and _look_swapped(case)
-        return position, facts | {"error": f"{type(error).__name__}: {named}", "flags": {"swapped": swapped}}
+        text = f"{type(error).__name__}: {message_with_id(error, case.id)}"
+        is_swapped = isinstance(error, InputError) and _look_swapped(case)
+        return position, facts | {"error": text, "flags": {"swapped": is_swapped}}
 
 
 def _look_swapped(case):

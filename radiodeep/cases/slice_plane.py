@@ -1,12 +1,12 @@
-"""The plane of slices: the axis that they are stacked along, and a case with that axis in front."""
+"""In: a case. Out: the axis along which its slices are stacked, and the lesion with that axis in front."""
 
 import numpy as np
 
-from radiodeep.exceptions import InputError
+from radiodeep.checks import require_option
 
 SLICE_AXES = {"axial": 0, "coronal": 1, "sagittal": 2}  # of arrays in anatomical order (z, y, x)
 _ORDERS = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
-_EQUAL = 1.05
+_EQUAL = 1.05  # the largest ratio of two spacings that count as equal
 
 
 def acquisition_axis(shape, spacing_mm):
@@ -37,14 +37,14 @@ def acquisition_axis(shape, spacing_mm):
         return 0
     if list(shape).count(1) == 1:
         return list(shape).index(1)
-    across_squares = [axis for axis, *plane in _ORDERS if _are_equal(*(spacing_mm[other] for other in plane))]
+    across_squares = [axis for axis, row, column in _ORDERS if _are_equal(spacing_mm[row], spacing_mm[column])]
     if across_squares:
         return across_squares[0] if len(across_squares) == 1 else 0
     return int(np.argmax(spacing_mm))
 
 
-def _are_equal(one, other):
-    return max(one, other) <= _EQUAL * min(one, other)
+def _are_equal(first_mm, second_mm):
+    return max(first_mm, second_mm) <= _EQUAL * min(first_mm, second_mm)
 
 
 def slice_axis_of(case, slice_axis=None):
@@ -52,9 +52,9 @@ def slice_axis_of(case, slice_axis=None):
 
     Parameters
     ----------
-    case : Case
+    case : Case or Lesion
     slice_axis : {"axial", "coronal", "sagittal"}, optional
-        By default the plane of acquisition. An image of one slice has no other than that.
+        The plane of acquisition by default, and always in an image of one slice.
 
     Returns
     -------
@@ -73,29 +73,24 @@ def slice_axis_of(case, slice_axis=None):
     >>> slice_axis_of(case), slice_axis_of(case, "sagittal")
     (0, 2)
     """
-    if slice_axis is not None and slice_axis not in SLICE_AXES:
-        raise InputError(
-            f"The 'slice_axis' parameter must be None or one of {', '.join(map(repr, SLICE_AXES))}. "
-            f"Got {slice_axis!r} instead."
-        )
-    axis = acquisition_axis(case.voxels.shape, case.spacing_mm)
-    return axis if slice_axis is None or case.voxels.shape[axis] == 1 else SLICE_AXES[slice_axis]
+    require_option(slice_axis, (None, *SLICE_AXES), "slice_axis_of", "slice_axis")
+    lesion = case.lesion()
+    axis = acquisition_axis(lesion.roi.shape, lesion.spacing_mm)
+    return axis if slice_axis is None or lesion.roi.shape[axis] == 1 else SLICE_AXES[slice_axis]
 
 
 def across(case, axis):
-    """Return a case with the axis across its slices in front.
+    """Return a lesion with the axis across its slices in front.
 
     Parameters
     ----------
-    case : Case
-        In memory.
+    case : Case or Lesion
     axis : {0, 1, 2}
         The other two axes keep their order: the rows of coronal and sagittal slices are z.
 
     Returns
     -------
-    Case
-        In memory; the case itself if `axis` is 0.
+    Lesion
 
     Examples
     --------
@@ -105,14 +100,5 @@ def across(case, axis):
     >>> case.voxels.shape, across(case, 2).voxels.shape, across(case, 2).spacing_mm
     ((24, 44, 44), (44, 24, 44), (1.0, 1.5, 1.0))
     """
-    if axis == 0:
-        return case
-    order, (voxels, roi, spacing_mm) = _ORDERS[axis], case.read()
-    axes = case.stored_axes()
-    return case.replace(
-        image=np.ascontiguousarray(voxels.transpose(order)),
-        mask=np.ascontiguousarray(roi.transpose(order)),
-        spacing_mm=tuple(spacing_mm[axis] for axis in order),
-        mask_label=None,
-        axes=axes.permuted(order) if axes.orientation else None,
-    )
+    lesion = case.lesion()
+    return lesion if axis == 0 else lesion.transposed(_ORDERS[axis])

@@ -17,6 +17,7 @@ from joblib.externals.loky.backend.process import LokyProcess
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
+from radiodeep.cases.naming import message_with_id, names_case
 from radiodeep.exceptions import InputError, RadiodeepWarning, WorkerKilledError
 from radiodeep.processes import Trial
 from radiodeep.progress import counted
@@ -253,14 +254,13 @@ def _handled(error, case_id, on_error):
     """Return the text that is recorded of an error, or raise the error with a note of its case."""
     if on_error == "record":
         return _recorded(error, case_id)
-    if not str(error).startswith(f"{case_id}:"):
+    if not names_case(error, case_id):
         error.add_note(f"It was raised by the case '{case_id}'.")
     raise error
 
 
 def _recorded(error, case_id):
-    text = str(error) or "no details"
-    return f"{type(error).__name__}: {text if text.startswith(f'{case_id}:') else f'{case_id}: {text}'}"
+    return f"{type(error).__name__}: {message_with_id(error, case_id)}"
 
 
 def _uninterrupted(function, cases):

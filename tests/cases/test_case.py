@@ -182,7 +182,7 @@ def test_a_case_from_disk_pickles_as_its_paths(tmp_path):
 def test_reading_into_memory_leaves_nothing_in_a_case_from_disk(tmp_path):
     stored = read_cohort(write_cohort(make_phantom_cohort(1, random_state=0), tmp_path))[0]
     assert stored.in_memory().roi.dtype == bool
-    assert stored._loaded is None
+    assert stored._lesion is None
 
 
 def test_the_content_hash_changes_with_what_matters_only():
@@ -222,7 +222,7 @@ def test_the_content_hash_does_not_depend_on_the_form_of_the_files(tmp_path):
     names = ("{}.nii", "{}.nii.gz", "{}.nrrd", "{}.nhdr", "{}.mha", "{}.mhd")
     cases = [written(tmp_path, name) for name in names]
     assert {one.content_hash() for one in cases} == {cases[0].in_memory().content_hash()}
-    assert all(one._loaded is None for one in cases)
+    assert all(case._lesion is None for case in cases)
 
 
 @pytest.mark.parametrize("name", ["{}.nhdr", "{}.mhd"])

@@ -1,0 +1,52 @@
+"""In: an error about a case. Out: the same error with the case's id in front of its message, once."""
+
+from radiodeep.exceptions import InputError
+
+
+class naming:
+    """A context in which the messages of input errors begin with the id of a case.
+
+    Contexts may be nested: an id that the message begins with is not repeated.
+
+    Parameters
+    ----------
+    case : object with an `id`
+
+    Raises
+    ------
+    InputError
+        Of the same type, with the id.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from radiodeep.cases.naming import naming
+    >>> from radiodeep.exceptions import EmptyMaskError
+    >>> case = SimpleNamespace(id="nodule-7")
+    >>> with naming(case), naming(case):
+    ...     raise EmptyMaskError("the mask outlines no voxel.")
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.EmptyMaskError: nodule-7: the mask outlines no voxel.
+    """
+
+    def __init__(self, case):
+        self.case = case
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if isinstance(error, InputError) and not names_case(error, self.case.id):
+            raise kind(message_with_id(error, self.case.id)) from error
+
+
+def names_case(error, case_id):
+    """Return whether the message of an error begins with the id of a case."""
+    return str(error).startswith(f"{case_id}:")
+
+
+def message_with_id(error, case_id):
+    """Return the message of an error of any kind, with the id of its case in front."""
+    message = str(error) or "no details"
+    return message if names_case(error, case_id) else f"{case_id}: {message}"
