@@ -4,17 +4,19 @@ import numpy as np
 
 from radiodeep.checks import is_finite, require
 from radiodeep.exceptions import InputError, RoiTooSmallError
+from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.kernels.first_order import first_order
 
+_KURTOSIS = 5  # its place among the features
 _SMALLEST = 1e-70  # of intensities and their range: below, the square of their variance loses its digits
 
 
-def first_order_features(region, levels, *, voxel_array_shift=0):
+def first_order_features(region, levels, *, voxel_array_shift=0, convention=PYRADIOMICS):
     """Statistics of the intensities of a region, in the order of the catalogue.
 
     Entropy and Uniformity are those of the grey levels, all others of the intensities themselves.
-    Kurtosis is not the excess: it is 3 for a normal distribution. A flat region has Skewness and
-    Kurtosis 0. Energy, TotalEnergy and RootMeanSquared are those of intensity + `voxel_array_shift`.
+    Kurtosis is that of the convention; pyradiomics' is 3 for a normal distribution. A flat region has
+    there Skewness and Kurtosis 0. Energy, TotalEnergy and RootMeanSquared are those of intensity + `voxel_array_shift`.
 
     Parameters
     ----------
@@ -22,6 +24,7 @@ def first_order_features(region, levels, *, voxel_array_shift=0):
     levels : GrayLevels
     voxel_array_shift : float, default=0
         Added to the intensities for the three features above; IBSI's definitions hold for 0.
+    convention : Convention, default=PYRADIOMICS
 
     Returns
     -------
@@ -70,4 +73,5 @@ def first_order_features(region, levels, *, voxel_array_shift=0):
             "are beyond double precision. Expected numbers of about 1e-70 to 1e70; multiply the image by a "
             "constant."
         )
+    values[_KURTOSIS] -= 3.0 - convention.kurtosis_of_normal
     return values

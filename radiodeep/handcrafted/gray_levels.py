@@ -6,6 +6,7 @@ import numpy as np
 
 from radiodeep.checks import is_count, is_positive, require
 from radiodeep.exceptions import TooManyGrayLevelsError
+from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.kernels.gray_levels import assign_levels, renumber_levels
 
 _HIGHEST_CAP = 65534  # levels are kept in 16 bits
@@ -38,7 +39,7 @@ class GrayLevels:
         return int(self.values[-1])
 
 
-def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=1024):
+def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=1024, convention=PYRADIOMICS):
     """Sort the intensities of a region into grey levels, with pyradiomics' bin edges.
 
     With a bin width the edges are its multiples, whatever the region (0 is an edge, below it too),
@@ -55,6 +56,8 @@ def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=1024):
         Number of bins; goes before `bin_width`.
     max_gray_levels : int, default=1024
         More levels than this are an error, raised before any memory is taken.
+    convention : Convention, default=PYRADIOMICS
+        Which has the edges of bins of a width.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=1024):
     (array([1, 2, 3, 6]), array([1, 2, 1, 1]))
     """
     check_bins(bin_width, bin_count, max_gray_levels)
-    edges = _bin_edges(region.values, bin_width, bin_count, max_gray_levels)
+    edges = _bin_edges(region.values, bin_width, bin_count, max_gray_levels, convention)
     gray = np.zeros(region.mask.shape, np.uint8 if edges.size < 256 else np.uint16)
     counts = assign_levels(region.values.astype(np.float64), edges, region.positions, gray.reshape(-1))
     values = np.flatnonzero(counts)
@@ -103,7 +106,7 @@ def check_bins(bin_width, bin_count, max_gray_levels):
     require(is_cap, owner, "max_gray_levels", f"an int from 1 to {_HIGHEST_CAP}", max_gray_levels)
 
 
-def _bin_edges(values, bin_width, bin_count, max_gray_levels):
+def _bin_edges(values, bin_width, bin_count, max_gray_levels, convention):
     """Edges of all bins, float64, increasing, the first not above the minimum."""
     minimum, maximum = values.min(), values.max()
     low, high = float(minimum), float(maximum)
@@ -111,7 +114,7 @@ def _bin_edges(values, bin_width, bin_count, max_gray_levels):
     if bin_count is not None:
         return _edges_by_count(minimum, maximum, int(bin_count), max_gray_levels, where)
     bin_width = float(bin_width)  # a float also lifts small integer types, which would overflow
-    n_levels = high // bin_width - low // bin_width + 1
+    n_levels = convention.n_bins(low, high, bin_width)
     if not n_levels <= max_gray_levels:
         raise TooManyGrayLevelsError(
             f"bin_width={bin_width:g} {where} makes {n_levels:.0f} grey levels. Expected at most "
@@ -120,7 +123,7 @@ def _bin_edges(values, bin_width, bin_count, max_gray_levels):
         )
     # One bin more than the levels, so that a maximum on an edge opens a bin of its own.
     with np.errstate(invalid="ignore"):
-        first, end = minimum - minimum % bin_width, maximum + 2 * bin_width
+        first, end = convention.first_edge(minimum, bin_width), maximum + 2 * bin_width
     if not end > first:
         raise TooManyGrayLevelsError(
             f"bin_width={bin_width:g} {where} makes bins narrower than the precision of the image. "

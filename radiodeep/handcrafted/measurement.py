@@ -11,6 +11,7 @@ from radiodeep.handcrafted.catalogue import (
     TEXTURE_GROUP,
     in_catalogue_order,
 )
+from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.gray_levels import check_bins, discretise
 from radiodeep.handcrafted.neighbours import Neighbourhoods, check_neighbour_settings
 from radiodeep.handcrafted.region import crop_region
@@ -120,8 +121,11 @@ def region_measurer(
     weighting_norm,
     gldm_alpha,
     flat_axis,
+    convention=PYRADIOMICS,
 ):
     """Check settings once for many regions; they are those of `region_features`, which has the defaults.
+
+    The `Convention` decides where programs have different definitions.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def region_measurer(
     check_neighbour_settings(distances, weighting_norm)
     _check_texture_settings(symmetrical_glcm, gldm_alpha)
     settings = {
-        "firstorder": {"voxel_array_shift": voxel_array_shift},
+        "firstorder": {"voxel_array_shift": voxel_array_shift, "convention": convention},
         "glcm": {"symmetrical": bool(symmetrical_glcm), "weighting_norm": weighting_norm},
         "glrlm": {"weighting_norm": weighting_norm},
     }
@@ -156,7 +160,7 @@ def region_measurer(
 
     def measure(image, mask, spacing_mm):
         region = crop_region(image, mask, spacing_mm, margin=int(max(distances)), flat_axis=flat_axis)
-        levels = discretise(region, **bins) if needs_levels else None
+        levels = discretise(region, **bins, convention=convention) if needs_levels else None
         values = {family: FUNCTION_OF[family](region, levels, **settings.get(family, {})) for family in of_region}
         neighbourhoods = Neighbourhoods(region, levels, distances, gldm_alpha)
         if measures_group:

@@ -27,7 +27,9 @@ _BLUR_REACH = 4.0  # standard deviations
 _ROUNDING = 1e-6  # of a unit: an interpolated integer this close to the next is taken for it
 
 
-def resample(case, spacing_mm, interpolator="bspline", pad_distance=5, *, anti_alias=False, grid="corner"):
+def resample(
+    case, spacing_mm, interpolator="bspline", pad_distance=5, *, anti_alias=False, grid="corner", to_integers=np.trunc
+):
     """Resample the box about the region to a new voxel size.
 
     The mask takes the nearest voxel. An axis along which the region has one voxel keeps its size.
@@ -49,6 +51,8 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5, *, anti_a
     grid : {"corner", "region"}, default="corner"
         "corner" aligns the new grid with the corner of the image, as pyradiomics does: another crop of the same image
         moves it. "region" centres it on the region's box, whatever the crop.
+    to_integers : callable, default=np.trunc
+        Makes whole numbers of the intensities of an integer image; cutting off is what ITK does.
 
     Returns
     -------
@@ -95,7 +99,7 @@ def resample(case, spacing_mm, interpolator="bspline", pad_distance=5, *, anti_a
     if anti_alias:
         kept = loaded.voxels[bounding_box(loaded.roi, [int(step) for step in np.ceil(pad_distance * new / old)])]
         image = np.clip(image, kept.min(), kept.max())
-    image = _as_type(image, loaded.voxels.dtype)
+    image = _as_type(image, loaded.voxels.dtype, to_integers)
     mask = _nearest(loaded.roi, near, target)
     if not mask.any():
         raise RoiTooSmallError(
@@ -235,11 +239,11 @@ def _nearest(roi, near, target):
     return roi[np.ix_(*places)]
 
 
-def _as_type(values, dtype):
-    """Intensities of the type that the image had; integers lose their fraction but for rounding."""
+def _as_type(values, dtype, to_integers):
+    """Intensities of the type that the image had; those of integers by `to_integers`, but for rounding."""
     if dtype.kind not in "iu" or values.dtype == dtype:
         return values.astype(dtype, copy=False)
     nearest = np.round(values)
-    whole = np.where(np.abs(values - nearest) < _ROUNDING, nearest, np.trunc(values))
+    whole = np.where(np.abs(values - nearest) < _ROUNDING, nearest, to_integers(values))
     limits = np.iinfo(dtype)
     return np.clip(whole, limits.min, limits.max).astype(dtype)

@@ -56,7 +56,7 @@ def looks_at_whole_image(settings):
 
 def unit_bound_features(settings):
     """Return the names of the features that change if the image is multiplied by a constant, in column order."""
-    return [str(column) for column, _ in _unit_bound(settings)]
+    return [column.title for column, _ in _unit_bound(settings)]
 
 
 def _unit_bound(settings):

@@ -1,13 +1,12 @@
 """Cases in, handcrafted features out: shape, first order and texture under pyradiomics' names."""
 
-from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
 from sklearn.base import clone
 
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import InputError
+from radiodeep.cases.naming import naming
 from radiodeep.features.radiomics.dependence import acquisition_needs, unit_bound_features
 from radiodeep.features.radiomics.measurement import Measurement, intensity_ranges
 from radiodeep.features.radiomics.preparation import first_n_dimensions
@@ -313,13 +312,13 @@ class RadiomicsExtractor(StatelessExtractor):
         rows = np.empty((len(cases), len(settings.columns)))
         for row, case in zip(rows, cases, strict=True):
             case = self._with_label(case)
-            with _naming(case):
+            with naming(case):
                 row[:] = pyradiomics_row(case, settings) if self.engine == "pyradiomics" else measurement.row_of(case)
         return rows
 
     def get_feature_names_out(self, input_features=None):
         """Return pyradiomics' names, e.g. ``original_glcm_Contrast``, as an object array."""
-        return np.array([str(column) for column in RadiomicsSettings.of(self).columns], dtype=object)
+        return np.array([column.title for column in RadiomicsSettings.of(self).columns], dtype=object)
 
     def settings(self):
         """Return everything that the numbers depend on, for reports and caches."""
@@ -339,7 +338,7 @@ class RadiomicsExtractor(StatelessExtractor):
 
         Under the image types, and in them under the names of the images.
         """
-        with _naming(case):
+        with naming(case):
             return intensity_ranges(self._with_label(case), RadiomicsSettings.of(self))
 
     def acquisition_needs(self):
@@ -366,16 +365,6 @@ class RadiomicsExtractor(StatelessExtractor):
 
     def _with_label(self, case):
         return case.replace(mask_label=self.label) if self.label is not None and case.mask_label is None else case
-
-
-@contextmanager
-def _naming(case):
-    """Begin the message of an error about a case with its id."""
-    try:
-        yield
-    except InputError as error:
-        named = str(error).startswith(f"{case.id}:")
-        raise (error if named else type(error)(f"{case.id}: {error}")) from error
 
 
 @cache

@@ -108,7 +108,9 @@ class _Plan:
 
     def _measurer(self, families, flat_axis, image_type=None, image=None):
         texture = self._settings.texture_settings(image_type, image)
-        measure = region_measurer(families=families, flat_axis=flat_axis, **texture)
+        measure = region_measurer(
+            families=families, flat_axis=flat_axis, convention=self._settings.convention, **texture
+        )
         chosen = set(self._settings.names)
         is_kept = [name in chosen for name in feature_names(families)]
         return measure if all(is_kept) else _selected(measure, is_kept)

@@ -48,14 +48,9 @@ def prepare(case, settings):
 
     Raises an InputError if the case cannot be used, or its image has not the dimensions of the default families.
     """
-    ordered = case.in_stored_order() if settings.axes == "stored" else case
-    is_changed = settings.normalize or settings.resample_mm is not None
-    if is_changed:
-        ordered = ordered.in_memory()
-    voxels, roi, spacing_mm = ordered.read()
-    slice_axis = checked_slice_axis(case, voxels.shape, spacing_mm, settings)
-    if is_changed:
-        voxels, roi, spacing_mm = _normalized_and_resampled(ordered, settings).read()
+    lesion = ordered_lesion(case, settings)
+    slice_axis = checked_slice_axis(case, lesion, settings)
+    voxels, roi, spacing_mm = _normalized_and_resampled(lesion, settings).read()
     if settings.pre_crop and settings.resample_mm is None:
         around = bounding_box(roi, [settings.pad_distance] * 3)
         voxels, roi = voxels[around], roi[around]
@@ -66,49 +61,54 @@ def prepare(case, settings):
     return PreparedCase(voxels, shape_roi, kept, bounding_box(kept), spacing_mm, slice_axis)
 
 
-def checked_slice_axis(case, shape, spacing_mm, settings):
-    """Return the axis across the slices of a case with the dimensions of the default families.
+def ordered_lesion(case, settings):
+    """Return the lesion of a case in the order of axes that the settings ask for."""
+    lesion = case.lesion()
+    return lesion.in_stored_order() if settings.axes == "stored" else lesion
 
-    Shape and spacing are those of its arrays in the order of axes that the settings ask for.
-    """
+
+def checked_slice_axis(case, lesion, settings):
+    """Return the axis across the slices of a lesion whose image has the dimensions of the default families."""
     if settings.families is None and settings.n_dimensions is not None:
-        _check_dimensions(case.id, case.acquisition().n_dimensions, settings.n_dimensions)
-    given = settings.force_2d_dimension
-    return acquisition_axis(shape, spacing_mm) if given is None else given
+        _check_dimensions(case.acquisition().n_dimensions, settings.n_dimensions)
+    if settings.force_2d_dimension is not None:
+        return settings.force_2d_dimension
+    return acquisition_axis(lesion.voxels.shape, lesion.spacing_mm)
 
 
-def _check_dimensions(case_id, n_dimensions, expected):
+def _check_dimensions(n_dimensions, expected):
     """Raise an InputError for a 2-D image where the families are those for 3-D images, or the reverse."""
     if n_dimensions == expected:
         return
     without_shape = [family for family in DEFAULT_FAMILIES if family != "shape"]
     raise InputError(
-        f"{case_id}: the image has {n_dimensions} dimensions, but the first of the cases, which decided for the family "
+        f"the image has {n_dimensions} dimensions, but the first of the cases, which decided for the family "
         f"'{default_families(expected)[0]}', has {expected}. Split the cohort, or name the families, for both those "
         f"without shape: families={without_shape}."
     )
 
 
-def _normalized_and_resampled(case, settings):
-    """Return a case in memory normalised and resampled."""
+def _normalized_and_resampled(lesion, settings):
+    """Return the lesion normalised and resampled, as far as the settings ask for it."""
     if settings.normalize:
-        case = normalize_intensities(
-            case,
+        lesion = normalize_intensities(
+            lesion,
             scale=settings.normalize_scale,
             outlier_sd=settings.remove_outliers,
             over=settings.normalize_over,
             ring_mm=settings.ring_mm,
         )
     if settings.resample_mm is not None:
-        case = resample(
-            case,
+        lesion = resample(
+            lesion,
             settings.resample_mm,
             settings.interpolator,
             settings.pad_distance,
             anti_alias=settings.anti_alias,
             grid=settings.resample_grid,
+            to_integers=settings.convention.to_integers,
         )
-    return case
+    return lesion
 
 
 def derived_images(prepared, image_type, force_2d):

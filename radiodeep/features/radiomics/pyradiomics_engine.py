@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from radiodeep.exceptions import InputError
-from radiodeep.features.radiomics.preparation import checked_slice_axis
+from radiodeep.features.radiomics.preparation import checked_slice_axis, ordered_lesion
 from radiodeep.features.radiomics.settings import SETTINGS
 
 # Settings of filters that pyradiomics does not have, with what it does.
@@ -25,13 +25,12 @@ def pyradiomics_row(case, settings):
 
     _check_supported(settings)
     featureextractor, logger = _pyradiomics()
-    ordered = case.in_stored_order() if settings.axes == "stored" else case
-    voxels, roi, spacing_mm = ordered.read()
-    slice_axis = checked_slice_axis(case, voxels.shape, spacing_mm, settings)
-    image = sitk.GetImageFromArray(voxels)
-    mask = sitk.GetImageFromArray(roi.astype(np.uint8))
+    lesion = ordered_lesion(case, settings)
+    slice_axis = checked_slice_axis(case, lesion, settings)
+    image = sitk.GetImageFromArray(lesion.voxels)
+    mask = sitk.GetImageFromArray(lesion.roi.astype(np.uint8))
     for volume in (image, mask):
-        volume.SetSpacing([float(step) for step in spacing_mm[::-1]])
+        volume.SetSpacing([float(step) for step in lesion.spacing_mm[::-1]])
     level = logger.level
     logger.setLevel(logging.ERROR)  # it warns of every choice that the settings make on purpose
     try:
@@ -40,7 +39,7 @@ def pyradiomics_row(case, settings):
         raise InputError(f"pyradiomics refuses the case: {error}") from error
     finally:
         logger.setLevel(level)
-    names = [str(column) for column in settings.columns]
+    names = [column.title for column in settings.columns]
     missing = [name for name in names if name not in values]
     if missing:
         raise InputError(f"pyradiomics gives no value for {len(missing)} features, the first of them {missing[0]}.")

@@ -27,11 +27,12 @@ from radiodeep.checks import (
 )
 from radiodeep.exceptions import InputError
 from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, FAMILIES, SHAPE_FAMILIES, feature_names
+from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.neighbours import WEIGHTING_NORMS
 from radiodeep.imaging.filters import IMAGE_TYPES, filter_names
 from radiodeep.imaging.intensity import NORMALIZATION_PARTS, RESEGMENT_MODES
 from radiodeep.imaging.resample import GRIDS, INTERPOLATORS
-from radiodeep.rows.cache import canonical
+from radiodeep.rows import canonical
 
 _OWNER = "RadiomicsExtractor"
 _UNKNOWN = object()
@@ -200,7 +201,7 @@ class RadiomicsSettings:
     )
     interpolator: str = _option(INTERPOLATORS, key="interpolator", read=_from_sitk, write=INTERPOLATORS.get)
     anti_alias: bool = _flag(only=False, before=False)
-    resample_grid: str = _option(GRIDS, only="corner", before="corner")
+    resample_grid: str = _option(GRIDS, only=PYRADIOMICS.resample_grid, before="corner")
     pre_crop: bool = _flag(key="preCrop")
     pad_distance: int = _count(0, key="padDistance")
     resegment_range: tuple | None = _row(
@@ -214,6 +215,7 @@ class RadiomicsSettings:
     axes: str = _option(AXES, before="stored")
     engine: str = _option(ENGINES)
     n_dimensions: int | None = None
+    convention = PYRADIOMICS  # the only one so far
 
     @classmethod
     def of(cls, extractor):
@@ -252,9 +254,10 @@ class RadiomicsSettings:
     def columns(self):
         """The columns of the table, a list of `Column`: shape, then all else by image."""
         pairs = [name.split("_", 1) for name in self.names]
-        shape = [Column("original", *pair, None) for pair in pairs if pair[0] in SHAPE_FAMILIES]
+        name_of = self.convention.column_name
+        shape = [Column(name_of("original", *pair), *pair, None) for pair in pairs if pair[0] in SHAPE_FAMILIES]
         return shape + [
-            Column(image, *pair, image_type)
+            Column(name_of(image, *pair), *pair, image_type)
             for image_type in self.types
             for image in image_type.images
             for pair in pairs
@@ -319,15 +322,12 @@ class ImageType(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column of the table; `image_type` is None for shape."""
+    """A column of the table: its title, the feature, and the image type (None for shape)."""
 
-    image: str
+    title: str
     family: str
     name: str
     image_type: ImageType | None
-
-    def __str__(self):
-        return f"{self.image}_{self.family}_{self.name}"
 
 
 def default_families(n_dimensions):

@@ -108,7 +108,7 @@ def test_all_features_equal_those_of_pyradiomics(case, image_type, settings, old
 
 @needs_pyradiomics
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")
-def test_a_case_that_pyradiomics_refuses_is_an_error_of_the_case():
+def test_a_case_refused_by_pyradiomics_is_an_error_that_names_it():
     mask = np.zeros((5, 9, 9), bool)
     mask[2, 2, 2:6] = True
     line = Case(np.arange(5 * 81.0).reshape(mask.shape), mask, "line", spacing_mm=(1, 1, 1))
@@ -120,3 +120,22 @@ def test_without_pyradiomics_the_engine_says_how_to_get_it(case, monkeypatch):
     monkeypatch.setitem(sys.modules, "radiomics", None)
     with pytest.raises(InputError, match=r"needs pyradiomics.*pip install --no-build-isolation pyradiomics==3.0.1"):
         RadiomicsExtractor(engine="pyradiomics").transform([case])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"normalize": True, "normalize_over": "ring"},
+            "no normalize_over='ring'. Use engine='radiodeep', or normalize",
+        ),
+        ({"resample_mm": 2.0, "anti_alias": True}, "pyradiomics has no anti_alias=True"),
+        ({"resample_mm": 2.0, "resample_grid": "region"}, "pyradiomics has no resample_grid='region'"),
+        ({"image_types": {"Gradient": {"in_plane": True}}}, "pyradiomics has no in_plane=True"),
+        ({"image_types": {"Square": {"scale_by": 5}}}, "pyradiomics has no scale_by=5. .* or scale_by='image'"),
+        ({"image_types": {"Original": {"bin_width": {"original": 5.0}}}}, "has one bin_width for each image type"),
+    ],
+)
+def test_settings_that_pyradiomics_does_not_have_are_refused(lesion, settings, message):
+    with pytest.raises(InputError, match=f"^lesion: .*{message}"):
+        RadiomicsExtractor(engine="pyradiomics", **settings).transform([lesion])

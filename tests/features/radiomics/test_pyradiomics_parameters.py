@@ -56,7 +56,7 @@ def write(tmp_path):
     return write
 
 
-def test_every_setting_arrives(write):
+def test_every_setting_of_a_file_reaches_the_extractor(write):
     extractor = RadiomicsExtractor.from_pyradiomics(write(FULL))
     parameters = extractor.get_params()
     expected = {
@@ -161,7 +161,7 @@ def test_without_an_interpolator_nothing_is_resampled(write):
         ("setting: {binWidth", "cannot be used"),
     ],
 )
-def test_what_is_not_understood_is_an_error_that_names_it(write, text, message):
+def test_an_unknown_key_or_a_value_of_the_wrong_kind_is_an_error_that_names_it(write, text, message):
     with pytest.raises(InputError, match=message):
         RadiomicsExtractor.from_pyradiomics(write(text))
 
@@ -189,7 +189,7 @@ def test_the_same_file_gives_pyradiomics_the_same_features(write):
     assert values == pytest.approx(theirs, rel=1e-6, abs=1e-5)
 
 
-def test_a_file_nested_beyond_any_use_is_refused(tmp_path):
+def test_a_file_nested_too_deeply_is_refused(tmp_path):
     path = tmp_path / "deep.yaml"
     path.write_text("[" * 5000)
     with pytest.raises(InputError, match="deep.yaml' is nested too deeply"):

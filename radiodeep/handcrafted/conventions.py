@@ -1,0 +1,64 @@
+"""Definitions in which programs for handcrafted features differ; `PYRADIOMICS` holds those of pyradiomics.
+
+A `Convention` goes in where a definition is used: bins in `gray_levels`, kurtosis in `first_order`; extractors pass
+the grid and the rounding on to resampling, and name columns by it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Convention:
+    """Whose definitions the features have.
+
+    Attributes
+    ----------
+    name : str
+    first_edge : callable
+        From (minimum, bin_width) to the lower edge of the first bin, in the precision of the minimum.
+    n_bins : callable
+        From (minimum, maximum, bin_width) to the number of bins.
+    kurtosis_of_normal : float
+        The Kurtosis of a normal distribution: 3, or 0 where Kurtosis is the excess.
+    resample_grid : str
+        Where the voxels of resampled images lie, see `radiodeep.imaging.resample.resample`.
+    to_integers : callable
+        Makes whole numbers of the interpolated intensities of integer images.
+    column_name : callable
+        From (image, family, name) to the name of a column.
+    """
+
+    name: str
+    first_edge: Callable
+    n_bins: Callable
+    kurtosis_of_normal: float
+    resample_grid: str
+    to_integers: Callable
+    column_name: Callable
+
+
+def _edge_on_multiple(minimum, bin_width):
+    """Return the multiple of the width at or below the minimum, so that the bins of all regions have the same edges."""
+    return minimum - minimum % bin_width
+
+
+def _n_bins_on_multiples(minimum, maximum, bin_width):
+    return maximum // bin_width - minimum // bin_width + 1
+
+
+def _underscored(image, family, name):
+    return f"{image}_{family}_{name}"
+
+
+PYRADIOMICS = Convention(
+    name="pyradiomics",
+    first_edge=_edge_on_multiple,
+    n_bins=_n_bins_on_multiples,
+    kurtosis_of_normal=3.0,
+    resample_grid="corner",
+    to_integers=np.trunc,
+    column_name=_underscored,
+)

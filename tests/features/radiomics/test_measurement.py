@@ -1,0 +1,50 @@
+"""What is measured of each image, and the warnings of regions without texture."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from radiodeep import Case, RadiomicsExtractor, make_phantom_cohort
+from radiodeep.exceptions import InputError, NonFiniteIntensityError, RadiodeepWarning
+
+COHORT = make_phantom_cohort(8, random_state=2)
+
+
+def test_one_grey_level_is_a_warning_with_the_way_out():
+    flat = COHORT[0].replace(image=COHORT[0].image / 1000)
+    with pytest.warns(RadiodeepWarning, match=r"phantom-000: all intensities .* one grey level.*bin_count=32"):
+        RadiomicsExtractor(bin_width=25).transform([flat.replace(image=np.abs(flat.image))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RadiomicsExtractor(bin_count=32).transform([flat])
+
+
+def test_an_error_in_a_derived_image_names_it():
+    image = np.random.default_rng(0).normal(0, 50, (12, 20, 20))
+    image[0] = np.nan  # outside the region, but within reach of the filter
+    mask = np.zeros(image.shape, bool)
+    mask[4:8, 5:15, 5:15] = True
+    case = Case(image, mask, "torn", spacing_mm=(3, 1, 1))
+    assert np.isfinite(RadiomicsExtractor().transform([case])).all()
+    with pytest.raises(NonFiniteIntensityError, match="torn: in the derived image 'log-sigma-2-0-mm-3D'"):
+        RadiomicsExtractor(image_types={"LoG": {"sigma": [2.0]}}).transform([case])
+
+
+def test_shape_comes_once_and_does_not_depend_on_the_order_of_image_types():
+    case = COHORT[0]
+    plain = RadiomicsExtractor(families=["shape", "glcm"]).transform([case])[0]
+    both = RadiomicsExtractor(families=["shape", "glcm"], image_types=["Square", "Original"])
+    values = dict(zip(both.get_feature_names_out(), both.transform([case])[0], strict=True))
+    assert sum("_shape_" in name for name in values) == 14
+    names = RadiomicsExtractor(families=["shape", "glcm"]).get_feature_names_out()
+    np.testing.assert_array_equal([values[name] for name in names], plain)
+
+
+def test_an_image_type_may_have_bins_of_its_own():
+    case = COHORT[0]
+    mixed = RadiomicsExtractor(families=["glcm"], image_types={"Original": {}, "Square": {"bin_width": 2.0}})
+    alone = RadiomicsExtractor(families=["glcm"], image_types=["Square"], bin_width=2.0)
+    np.testing.assert_array_equal(mixed.transform([case])[0][24:], alone.transform([case])[0])
+    with pytest.raises(InputError, match="'bin_width' parameter of the image type Square must be a float > 0"):
+        RadiomicsExtractor(image_types={"Square": {"bin_width": 0}}).fit([case])
