@@ -1,8 +1,9 @@
-"""What is known of how images were acquired in, and whether a cohort mixes what its features depend on, out."""
+"""In: how the images of a cohort were acquired. Out: what differs between them that features depend on."""
 
 import math
 import warnings
 from collections import Counter
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +11,15 @@ import numpy as np
 from radiodeep.cases.slice_plane import SLICE_AXES, acquisition_axis
 from radiodeep.exceptions import RadiodeepWarning
 
-_DIFFERENT = 1.1
-_OTHER_SCALE = 3.0  # more than other anatomy in the field of view makes
-_SAMPLE = 2_000  # voxels of an image that are looked at: enough for a percentile, and quick
+_DIFFERENT = 1.1  # the ratio from which lengths count as different
+_OTHER_SCALE = 3.0  # a larger ratio than other anatomy in the field of view causes
+_SAMPLE = 2_000  # voxels of an image that are sampled: enough for a percentile, and quick
 _CONSEQUENCES = {
-    "spacing": "Its features depend on the voxel size, so they tell scanners apart. Bring all images to one voxel size "
-    "first (RadiomicsExtractor does with resample_mm), or leave out those that differ.",
+    "spacing": "Its features depend on the voxel size, so they tell scanners apart. Resample all images to one voxel "
+    "size first (resample_mm of RadiomicsExtractor), or leave out those that differ.",
     "pixels": "Its features depend on the pixel size of slices, so they tell scanners apart. Set pixel_mm to cut all "
     "slices in pixels of one size, or leave out the images that differ.",
-    "plane": "It takes the slices of each image in its own plane, so its features tell the planes apart. Choose one "
+    "plane": "It cuts the slices of each image in its own plane, so its features tell the planes apart. Choose one "
     "plane for all (slice_axis of networks, force_2d_dimension of RadiomicsExtractor), or leave out those that differ.",
     "orientation": "It measures along the axes of the file (axes='stored'), so some features depend on them. Use "
     "axes='anatomical'.",
@@ -42,7 +43,8 @@ _LENGTHS = (
 _WAYS = ("SI", "AP", "LR")  # along the axes z, y and x
 
 
-class Acquisition(NamedTuple):
+@dataclass(frozen=True)
+class Acquisition:
     """How an image was acquired and stored.
 
     Attributes
@@ -53,19 +55,19 @@ class Acquisition(NamedTuple):
         In (z, y, x) order.
     orientation : str
         Where the x, y and z axes of the file point to, e.g. "RAS"; "" if unknown.
-    field_mm : tuple of three floats
+    field_mm : tuple of three floats, or None if unknown
         Extent of the image in (z, y, x) order.
     scale : float or None
         99th percentile of an image without a known unit (whole numbers, none of them negative: MR, ultrasound,
         photographs). None for others, e.g. Hounsfield units and uptake values.
     slice_axis : {0, 1, 2} or None
-        The axis across the slices of the plane of acquisition. None in an image of one slice, which has no other.
+        The axis across the slices of the plane of acquisition. None in an image of one slice, and if unknown.
     """
 
     n_dimensions: int
     spacing_mm: tuple
-    orientation: str
-    field_mm: tuple
+    orientation: str = ""
+    field_mm: tuple | None = None
     scale: float | None = None
     slice_axis: int | None = None
 
@@ -78,9 +80,14 @@ class Acquisition(NamedTuple):
         slice_axis = acquisition_axis(image.shape, spacing_mm) if n_dimensions == 3 else None
         return cls(n_dimensions, spacing_mm, orientation, field_mm, _scale_without_unit(image), slice_axis)
 
+    @property
+    def plane(self):
+        """The name of the plane of acquisition, e.g. "axial"; None if `slice_axis` is."""
+        return None if self.slice_axis is None else list(SLICE_AXES)[self.slice_axis]
+
 
 class Mixture(NamedTuple):
-    """Something of the acquisition that differs within a cohort.
+    """A property of the acquisition that differs within a cohort.
 
     Attributes
     ----------
@@ -89,7 +96,7 @@ class Mixture(NamedTuple):
     sentence : str
         What differs, with two cases and their values.
     ids : list of str
-        The cases that are unlike the others: those at the ends, or those that are not stored as most are.
+        The cases that differ from the others: those with the smallest and largest value, or those unlike most.
     """
 
     need: str
@@ -97,24 +104,24 @@ class Mixture(NamedTuple):
     ids: list
 
 
-def mixtures(facts, needs):
-    """Return what differs within a cohort, of what matters.
+def mixtures(acquisitions, needs):
+    """Return what differs within a cohort, among what features depend on.
 
     Parameters
     ----------
-    facts : dict from case id to Acquisition or CaseFacts
+    acquisitions : dict from case id to Acquisition
     needs : set of str
-        What matters: "spacing" along all axes, "spacing_z" (or y, x) along one, "stored_z" along one in the order of
-        the file, or "spacing_across" the slices; "pixels" of the slices of each image, or "pixels_z" (or y, x) of those
-        along an axis; "field", "orientation" and "plane"; and "intensity", "intensity_range" and "intensity_function",
-        which differ in why intensities matter.
+        What features depend on: "spacing" along all axes, "spacing_z" (or y, x) along one, "stored_z" along one in the
+        order of the file, or "spacing_across" the slices; "pixels" of the slices of each image, or "pixels_z" (or y, x)
+        of those along an axis; "field", "orientation" and "plane"; and "intensity", "intensity_range" and
+        "intensity_function", which differ in the reason why intensities matter.
 
     Returns
     -------
     list of Mixture
-        Spacings and fields of view (the extents of the images) differ if they do along any axis by more than a tenth;
-        an image of one slice has no thickness, and no plane to compare. Intensities differ if no image has a known unit
-        and their 99th percentiles differ by more than a factor of 3.
+        Spacings and fields of view (the extents of the images) count as different if they differ along any axis by
+        more than a tenth; the thickness and the plane of an image of one slice are not compared. Intensities count as
+        different if no image has a known unit and their 99th percentiles differ by more than a factor of 3.
 
     Examples
     --------
@@ -125,109 +132,113 @@ def mixtures(facts, needs):
     >>> mixtures({"a": thin, "b": thick}, {"spacing"})[0].sentence
     'Spacing differs by more than a tenth: along z from 1 mm (a) to 5 mm (b)'
     """
-    found = []
+    mixed = []
     if "orientation" in needs:
-        orders = {case_id: one.orientation for case_id, one in facts.items() if one.orientation}
-        found += _mixed_kinds(orders, "orientation", "Files are stored in different orders")
+        orders = {case_id: each.orientation for case_id, each in acquisitions.items()}
+        mixed += _mixed_kinds(orders, "orientation", "Files are stored in different orders")
     if "plane" in needs:
-        planes = {case_id: plane_of(one) for case_id, one in facts.items() if one.slice_axis is not None}
-        found += _mixed_kinds(planes, "plane", "Slices lie in different planes")
+        planes = {case_id: each.plane for case_id, each in acquisitions.items()}
+        mixed += _mixed_kinds(planes, "plane", "Slices lie in different planes")
     for need, field, name in _LENGTHS:
-        found += _mixed_lengths(facts, needs, need, field, name)
+        mixed += _mixed_lengths(acquisitions, needs, need, field, name)
     for need in ("intensity", "intensity_range", "intensity_function"):
         if need in needs:
-            found += _mixed_scales(facts, need)
-    return found
+            mixed += _mixed_scales(acquisitions, need)
+    return mixed
 
 
-def plane_of(facts):
-    """Return the name of the plane of acquisition, e.g. "axial", of facts that know it."""
-    return list(SLICE_AXES)[facts.slice_axis]
-
-
-def warn_of_mixed_acquisition(facts, needs, name):
-    """Warn of what differs within a cohort, of what the features of an extractor depend on.
+def warn_of_mixed_acquisition(acquisitions, needs, name):
+    """Warn of what differs within a cohort, among what the features of an extractor depend on.
 
     Parameters
     ----------
-    facts : dict from case id to Acquisition or CaseFacts
+    acquisitions : dict from case id to Acquisition
     needs : set of str
         As for `mixtures`.
     name : str
-        Of the extractor; begins the message.
+        Of the extractor; the message begins with it.
 
     Warns
     -----
     RadiodeepWarning
-        One for each of them; it names two cases and their values.
+        Once for each difference; the message names two cases and their values.
 
     Examples
     --------
     >>> import warnings
     >>> import numpy as np
     >>> from radiodeep.cases.acquisition import Acquisition, warn_of_mixed_acquisition
-    >>> facts = {name: Acquisition.of(np.zeros((9, 9, 9)), (1.0, 1.0, 1.0), name) for name in ("LPS", "RAS")}
+    >>> image = np.zeros((9, 9, 9))
+    >>> acquisitions = {name: Acquisition.of(image, (1.0, 1.0, 1.0), name) for name in ("LPS", "RAS")}
     >>> with warnings.catch_warnings(record=True, action="always") as caught:
-    ...     warn_of_mixed_acquisition(facts, {"spacing", "orientation"}, "Mine")
+    ...     warn_of_mixed_acquisition(acquisitions, {"spacing", "orientation"}, "Mine")
     >>> print(caught[0].message)
     Mine: Files are stored in different orders: LPS in 1 case (LPS), RAS in 1 case (RAS). It measures along ...
     """
-    for mixture in mixtures(facts, needs):
+    for mixture in mixtures(acquisitions, needs):
         text = f"{name}: {mixture.sentence}. {_CONSEQUENCES[mixture.need]}"
         warnings.warn(text, RadiodeepWarning, stacklevel=3)
 
 
 def _mixed_kinds(kinds, need, name):
+    """Return a mixture if the cases whose kind is known (not "" or None) are of several kinds."""
+    kinds = {case_id: kind for case_id, kind in kinds.items() if kind}
     counts = Counter(kinds.values()).most_common()
     if len(counts) < 2:
         return []
     first = {kind: case_id for case_id, kind in reversed(kinds.items())}
     listed = [f"{kind} in {count} case{'s' * (count > 1)} ({first[kind]})" for kind, count in counts]
-    unlike = [case_id for case_id, kind in kinds.items() if kind != counts[0][0]]
+    most_common = counts[0][0]
+    unlike = [case_id for case_id, kind in kinds.items() if kind != most_common]
     return [Mixture(need, f"{name}: {', '.join(listed)}", unlike)]
 
 
-def _mixed_lengths(facts, needs, need, field, name):
-    letters, ids = {}, []  # letters: from "from 1 mm (a) to 5 mm (b)" to the axes of which that is true
+def _mixed_lengths(acquisitions, needs, need, field, name):
+    """Return a mixture if the lengths of a field differ along axes that matter; axes with equal ranges share a text."""
+    letters_of_range = {}
+    ids = []
     for axis, letter in enumerate("zyx"):
         lengths = {
-            case_id: getattr(one, field)[axis]
-            for case_id, one in facts.items()
-            if getattr(one, field) and (axis > 0 or one.n_dimensions == 3) and _matters(one, axis, needs, need)
+            case_id: getattr(each, field)[axis]
+            for case_id, each in acquisitions.items()
+            if getattr(each, field) and (axis > 0 or each.n_dimensions == 3) and _matters(each, axis, needs, need)
         }
         if not lengths:
             continue
-        least, most = min(lengths, key=lengths.get), max(lengths, key=lengths.get)
+        least = min(lengths, key=lengths.get)
+        most = max(lengths, key=lengths.get)
         if lengths[most] > _DIFFERENT * lengths[least]:
-            ends = f"from {lengths[least]:.3g} mm ({least}) to {lengths[most]:.3g} mm ({most})"
-            letters.setdefault(ends, []).append(letter)
+            length_range = f"from {lengths[least]:.3g} mm ({least}) to {lengths[most]:.3g} mm ({most})"
+            letters_of_range.setdefault(length_range, []).append(letter)
             ids += [least, most]
     if not ids:
         return []
-    listed = ", ".join(f"along {' and '.join(axes)} {ends}" for ends, axes in letters.items())
+    listed = ", ".join(f"along {' and '.join(letters)} {text}" for text, letters in letters_of_range.items())
     return [Mixture(need, f"{name} by more than a tenth: {listed}", list(dict.fromkeys(ids)))]
 
 
-def _matters(one, axis, needs, need):
-    """Say whether the length of an image along an axis is among what matters."""
+def _matters(acquisition, axis, needs, need):
+    """Return whether features depend on the length of an image along an axis."""
     letter = "zyx"[axis]
     if f"{need}_{letter}" in needs:
         return True
     if need == "pixels":
-        return "pixels" in needs and axis != one.slice_axis
-    stored = next((name for name, way in zip("xyz", one.orientation, strict=False) if way in _WAYS[axis]), letter)
+        return "pixels" in needs and axis != acquisition.slice_axis
+    ways = zip("xyz", acquisition.orientation, strict=False)
+    stored_letter = next((name for name, way in ways if way in _WAYS[axis]), letter)
     return (
         need in needs
-        or (need == "spacing" and f"stored_{stored}" in needs)
-        or (f"{need}_across" in needs and axis == one.slice_axis)
+        or (need == "spacing" and f"stored_{stored_letter}" in needs)
+        or (f"{need}_across" in needs and axis == acquisition.slice_axis)
     )
 
 
-def _mixed_scales(facts, need):
-    scales = {case_id: one.scale for case_id, one in facts.items()}
+def _mixed_scales(acquisitions, need):
+    scales = {case_id: each.scale for case_id, each in acquisitions.items()}
     if None in scales.values() or not scales:
         return []
-    least, most = min(scales, key=scales.get), max(scales, key=scales.get)
+    least = min(scales, key=scales.get)
+    most = max(scales, key=scales.get)
     if scales[most] <= _OTHER_SCALE * scales[least]:
         return []
     values = f"from {scales[least]:.4g} ({least}) to {scales[most]:.4g} ({most})"
@@ -236,10 +247,11 @@ def _mixed_scales(facts, need):
 
 
 def _scale_without_unit(image):
+    """Return the 99th percentile of a sample of an image that seems to have no unit, else None."""
     step = math.ceil((image.size / _SAMPLE) ** (1 / 3))
     values = image[::step, ::step, ::step].ravel()
     if not values.min() >= 0 or (values.dtype.kind == "f" and (values != np.round(values)).any()):
         return None
-    place = int(0.99 * (values.size - 1))
-    value = float(np.partition(values, place)[place])
-    return value if value > 0 else None
+    rank = int(0.99 * (values.size - 1))
+    percentile = float(np.partition(values, rank)[rank])
+    return percentile if percentile > 0 else None

@@ -1,71 +1,51 @@
-"""Cases and their features in, the range that a model was trained on out; and what of a new case is outside of it."""
+"""In: cases and their features. Out: the range that a model was trained on, and what of a new case is outside of it."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from radiodeep.cases.acquisition import plane_of
+from radiodeep.cases.acquisition import Acquisition
 from radiodeep.model_parts import parts_of
 
-SPACING_FACTOR, SAME_SPACING_FACTOR = 1.5, 1.1  # the second where all training cases had one spacing
+SPACING_FACTOR = 1.5
+SAME_SPACING_FACTOR = 1.1  # if all training cases had one spacing
 INTENSITY_MARGIN = 0.5
 SPREAD_FACTOR = 2.5
-# Measured on phantoms, handcrafted and deep features: of new lesions of the same kind 0.3 % are outside after training
-# on 12 to 40, and at most 1.1 % in any of the 36 settings tried (5 to 20 selected features).
-FEATURE_MARGIN, FEATURE_SHARE, EXTREME = 2.0, 0.05, 100.0
+# Measured on phantoms with handcrafted and deep features: after training on 12 to 40 lesions, 0.3 % of new lesions of
+# the same kind are outside, and at most 1.1 % in any of the 36 settings tried (5 to 20 selected features).
+FEATURE_MARGIN = 2.0
+FEATURE_SHARE = 0.05
+EXTREME = 100.0
 _PERCENTILES = (1, 50, 99)
 _MOST_VALUES = 10_000  # of a region: enough for percentiles, and quick
-_FACTS = WeakKeyDictionary()  # a Case never changes, and two extractors of one model ask for the same
+_FACTS = WeakKeyDictionary()  # by case: a Case never changes, and the extractors of a model ask for the same ones
 
 
-class CaseFacts(NamedTuple):
-    """What a model has to know of the cases that it was trained on.
+@dataclass(frozen=True)
+class CaseFacts(Acquisition):
+    """What a model notes about the cases that it was trained on.
 
     Attributes
     ----------
-    n_dimensions : int
-        2 for an image of one slice.
-    spacing_mm : tuple of three floats
-        In (z, y, x) order.
     intensities : tuple of three floats
         1st, 50th and 99th percentile of the region.
-    orientation : str
-        Where the x, y and z axes of the file point to, e.g. "RAS"; "" if unknown.
-    field_mm : tuple of three floats, or None if unknown
-        Extent of the image in (z, y, x) order.
-    scale : float or None
-        Of an image without a known unit, see `Acquisition`.
-    slice_axis : {0, 1, 2} or None
-        The axis across the slices, see `Acquisition`.
+    n_dimensions, spacing_mm, orientation, field_mm, scale, slice_axis
+        See `Acquisition`.
     """
 
-    n_dimensions: int
-    spacing_mm: tuple
-    intensities: tuple
-    orientation: str = ""
-    field_mm: tuple | None = None
-    scale: float | None = None
-    slice_axis: int | None = None
+    intensities: tuple = ()
 
 
 def case_facts(case):
-    """Return the `CaseFacts` of a case, which is read unless it is in memory or was asked before."""
+    """Return the `CaseFacts` of a case, which is read unless it is in memory or its facts are known."""
     if case not in _FACTS:
-        voxels, roi, _ = case.read()
-        values = voxels[roi]
-        every = -(-values.size // _MOST_VALUES)
-        percentiles = np.percentile(values[::every].astype(np.float64), _PERCENTILES)
-        acquired = case.acquisition()
-        _FACTS[case] = CaseFacts(
-            acquired.n_dimensions,
-            acquired.spacing_mm,
-            tuple(float(value) for value in percentiles),
-            acquired.orientation,
-            acquired.field_mm,
-            acquired.scale,
-            acquired.slice_axis,
-        )
+        lesion = case.lesion()
+        values = lesion.voxels[lesion.roi]
+        every_nth = -(-values.size // _MOST_VALUES)
+        percentiles = np.percentile(values[::every_nth].astype(np.float64), _PERCENTILES)
+        intensities = tuple(float(value) for value in percentiles)
+        _FACTS[case] = CaseFacts(**vars(case.acquisition()), intensities=intensities)
     return _FACTS[case]
 
 
@@ -94,29 +74,29 @@ def training_range(facts, rows=None):
     >>> training_range([case_facts(case) for case in make_phantom_cohort(3, random_state=0)])["spacing_mm"].tolist()
     [[1.5, 1.0, 1.0], [1.5, 1.0, 1.0]]
     """
-    noted = {
+    trained = {
         "n_cases": len(facts),
-        "n_dimensions": sorted({one.n_dimensions for one in facts}),
-        "spacing_mm": _ends([one.spacing_mm for one in facts]),
-        "intensities": _ends([one.intensities for one in facts]),
-        "spread": _ends([[one.intensities[-1] - one.intensities[0]] for one in facts]),
-        "orientations": sorted({one.orientation for one in facts} - {""}),
-        "planes": sorted({plane_of(one) for one in facts if one.slice_axis is not None}),
+        "n_dimensions": sorted({each.n_dimensions for each in facts}),
+        "spacing_mm": _ends([each.spacing_mm for each in facts]),
+        "intensities": _ends([each.intensities for each in facts]),
+        "spread": _ends([[each.intensities[-1] - each.intensities[0]] for each in facts]),
+        "orientations": sorted({each.orientation for each in facts} - {""}),
+        "planes": sorted({each.plane for each in facts} - {None}),
     }
-    if all(one.field_mm for one in facts):
-        noted["field_mm"] = _ends([one.field_mm for one in facts])
+    if all(each.field_mm for each in facts):
+        trained["field_mm"] = _ends([each.field_mm for each in facts])
     if rows is not None:
-        noted["features"] = _ends(np.asarray(rows, dtype=np.float64))
-    return noted
+        trained["features"] = _ends(np.asarray(rows, dtype=np.float64))
+    return trained
 
 
 def noted_parts(model):
-    """Return the parts of a model that noted which cases they were trained on, in its steps or folds."""
+    """Return the parts of a model, in its steps or folds, that noted which cases they were trained on."""
     return [part for part in parts_of(model) if hasattr(part, "training_range_")]
 
 
 def merged_range(ranges):
-    """Return the range of all cases of several ranges; that of features if they are the same features.
+    """Return the range of all cases of several ranges; with that of the features if all have as many.
 
     Parameters
     ----------
@@ -128,38 +108,40 @@ def merged_range(ranges):
     dict
     """
     merged = {
-        "n_cases": max(one["n_cases"] for one in ranges),
-        "n_dimensions": sorted({number for one in ranges for number in one["n_dimensions"]}),
-        **{name: sorted({kind for one in ranges for kind in one.get(name, [])}) for name in ("orientations", "planes")},
+        "n_cases": max(each["n_cases"] for each in ranges),
+        "n_dimensions": sorted({number for each in ranges for number in each["n_dimensions"]}),
+        **{
+            name: sorted({kind for each in ranges for kind in each.get(name, [])})
+            for name in ("orientations", "planes")
+        },
     }
-    widths = {np.shape(one.get("features")) for one in ranges}
+    widths = {np.shape(each.get("features")) for each in ranges}
     names = ["spacing_mm", "intensities", "spread"]
-    names += ["field_mm"] if all("field_mm" in one for one in ranges) else []
+    names += ["field_mm"] if all("field_mm" in each for each in ranges) else []
     names += ["features"] if len(widths) == 1 and widths != {()} else []
     for name in names:
-        merged[name] = _ends(np.concatenate([one[name] for one in ranges]))
+        merged[name] = _ends(np.concatenate([each[name] for each in ranges]))
     return merged
 
 
 def acquisition_outside(facts, trained, needs=frozenset()):
-    """Say what of the acquisition of a case is outside the range of training.
+    """Return remarks on what of the acquisition of a case is outside the range of training.
 
     Parameters
     ----------
     facts : CaseFacts
     trained : dict
-        From `training_range`; what those of older models lack is not compared.
+        From `training_range`. Entries that older models lack are not compared.
     needs : set of str
-        What the features depend on. "orientation", "plane" and "field" of view are compared only if they are in it.
+        What the features depend on. "orientation", "plane" and "field" (of view) are compared only if named.
 
     Returns
     -------
     list of str
-        Empty if the spacing is at most 1.5 times (or at least 1 / 1.5 of) that of any training case along
-        each axis, 1.1 times if all of them had the same; no percentile of the region's intensities is
-        beyond those of training by more than half the span of the training intensities, from the lowest 1st
-        to the highest 99th percentile; and the spread between those of the case is at most 2.5 times (or at
-        least 1 / 2.5 of) that in training. The field of view is compared as the spacing is.
+        Empty if all of these hold. Along each axis, the spacing is within a factor of 1.5 of the range of training, or
+        1.1 if all training cases had the same; so is the field of view. No percentile of the region's intensities is
+        beyond the range of training by more than half the span from the lowest 1st to the highest 99th percentile of
+        training. The spread between the 1st and 99th percentile is within a factor of 2.5 of the range of training.
     """
     remarks = _lengths_outside(facts, facts.spacing_mm, trained["spacing_mm"], "spacing")
     if "field" in needs and facts.field_mm and "field_mm" in trained:
@@ -168,20 +150,20 @@ def acquisition_outside(facts, trained, needs=frozenset()):
     if "orientation" in needs and orders and facts.orientation and facts.orientation not in orders:
         remarks.append(f"axes stored as {facts.orientation} (trained on {', '.join(orders)})")
     planes = trained.get("planes")
-    if "plane" in needs and planes and facts.slice_axis is not None and plane_of(facts) not in planes:
-        remarks.append(f"slices {plane_of(facts)} (trained on {', '.join(planes)})")
+    if "plane" in needs and planes and facts.plane and facts.plane not in planes:
+        remarks.append(f"slices {facts.plane} (trained on {', '.join(planes)})")
     low, high = np.asarray(trained["intensities"])
     margin = INTENSITY_MARGIN * (high[-1] - low[0])
     values = np.asarray(facts.intensities)
     least, most = np.ravel(trained["spread"])
-    is_moved = (values < low - margin).any() or (values > high + margin).any()
-    if is_moved or not least / SPREAD_FACTOR <= values[-1] - values[0] <= most * SPREAD_FACTOR:
+    is_shifted = (values < low - margin).any() or (values > high + margin).any()
+    if is_shifted or not least / SPREAD_FACTOR <= values[-1] - values[0] <= most * SPREAD_FACTOR:
         remarks.append(f"intensities {_span(values[0], values[-1])} (trained on {_span(low[0], high[-1])})")
     return remarks
 
 
 def _lengths_outside(facts, lengths, ends, name):
-    """Say which of the three lengths in mm is outside of its range most, if one is; one slice has no thickness."""
+    """Return a remark on the length in mm that is farthest outside its range, if any; one slice has no thickness."""
     first_axis = 1 if facts.n_dimensions == 2 else 0
     low, high = np.asarray(ends)[:, first_axis:]
     lengths = np.asarray(lengths[first_axis:])
@@ -194,7 +176,7 @@ def _lengths_outside(facts, lengths, ends, name):
 
 
 def features_outside(row, names, trained):
-    """Say which features of a case are outside the range of training.
+    """Return a remark if features of a case are outside the range of training.
 
     Parameters
     ----------
@@ -206,10 +188,10 @@ def features_outside(row, names, trained):
     Returns
     -------
     list of str
-        Empty unless more than 5 % of the features are beyond their range by more than 2 + 10 / n_cases
-        times its width, or one of them by more than 100 times. A range of few cases is widened more, since
-        new ones of the same kind are often beyond it. Features that are constant in training do not
-        count: no model can have learned from them.
+        Empty unless more than 5 % of the features are beyond their range by more than 2 + 10 / n_cases times its
+        width, or one of them by more than 100 times. The range of few cases is widened more, since new cases of the
+        same kind are often beyond it. Features that are constant in training do not count: no model can have learned
+        from them.
     """
     low, high = trained["features"]
     width = high - low

@@ -1,11 +1,12 @@
 """What a cohort mixes is said with two cases and their values, if features depend on it."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from radiodeep.cases.acquisition import Acquisition, mixtures, plane_of, warn_of_mixed_acquisition
+from radiodeep.cases.acquisition import Acquisition, mixtures, warn_of_mixed_acquisition
 from radiodeep.exceptions import RadiodeepWarning
 
 ALL = {"spacing", "orientation", "field"}
@@ -79,7 +80,7 @@ def test_slices_in_different_planes_are_one_warning():
         "c": acquired((1.0, 1.0, 1.04)),
         "d": acquired((1.0, 3.0, 1.0), shape=(1, 9, 9)),  # has one plane only
     }
-    assert plane_of(facts["b"]) == "sagittal"
+    assert facts["b"].plane == "sagittal"
     message = (
         r"^Mine: Slices lie in different planes: axial in 2 cases \(a\), sagittal in 1 case \(b\)\. "
         r".*slice_axis.*force_2d_dimension"
@@ -148,9 +149,9 @@ def test_the_scale_of_a_large_image_is_that_of_a_sample():
 
 
 def test_scales_that_differ_in_images_without_a_unit_are_one_warning():
-    facts = {name: acquired()._replace(scale=scale) for name, scale in (("a", 100.0), ("b", 290.0))}
+    facts = {name: replace(acquired(), scale=scale) for name, scale in (("a", 100.0), ("b", 290.0))}
     assert mixtures(facts, {"intensity"}) == []
-    facts["c"] = acquired()._replace(scale=350.0)
+    facts["c"] = replace(acquired(), scale=350.0)
     message = r"Mine: The images have no known unit .* goes from 100 \(a\) to 350 \(c\)\. .*use bin_count=32"
     with pytest.warns(RadiodeepWarning, match=message):
         warn_of_mixed_acquisition(facts, {"intensity"}, "Mine")
@@ -160,5 +161,5 @@ def test_scales_that_differ_in_images_without_a_unit_are_one_warning():
     ):
         with pytest.warns(RadiodeepWarning, match=message):
             warn_of_mixed_acquisition(facts, {need}, "Mine")
-    assert mixtures(facts | {"d": acquired()._replace(scale=None)}, {"intensity"}) == []  # in Hounsfield units
+    assert mixtures(facts | {"d": replace(acquired(), scale=None)}, {"intensity"}) == []  # in Hounsfield units
     assert mixtures({}, {"intensity"}) == mixtures(facts, ALL) == []

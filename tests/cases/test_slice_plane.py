@@ -38,9 +38,7 @@ def case(shape=(4, 5, 6), spacing_mm=(1.0, 2.0, 3.0)):
 def test_a_slice_axis_can_be_asked_for():
     assert [slice_axis_of(case(), name) for name in (None, "axial", "coronal", "sagittal")] == [2, 0, 1, 2]
     assert [slice_axis_of(case((1, 5, 6)), name) for name in (None, "sagittal")] == [0, 0]
-    with pytest.raises(
-        InputError, match="'slice_axis' parameter of .* must be None or one of axial, .* Got 'z'"
-    ):
+    with pytest.raises(InputError, match="'slice_axis' parameter of .* must be None or one of axial, .* Got 'z'"):
         slice_axis_of(case(), "z")
 
 

@@ -1,5 +1,7 @@
 """What is outside of the range of training is said with its numbers; what is like the training cases is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,16 @@ from radiodeep.cases.training_range import (
     training_range,
 )
 
+
+def facts_of(n_dimensions, spacing_mm, intensities):
+    return CaseFacts(n_dimensions, spacing_mm, intensities=intensities)
+
+
 TRAINED = training_range(
-    [CaseFacts(3, (0.7, 0.6, 0.6), (0.0, 50.0, 100.0)), CaseFacts(3, (2.5, 0.9, 0.9), (10.0, 60.0, 200.0))]
+    [
+        facts_of(3, (0.7, 0.6, 0.6), (0.0, 50.0, 100.0)),
+        facts_of(3, (2.5, 0.9, 0.9), (10.0, 60.0, 200.0)),
+    ]
 )
 
 
@@ -24,28 +34,31 @@ def test_the_facts_of_a_case_are_read_once(monkeypatch):
     assert case_facts(case) == CaseFacts(
         3,
         (2.0, 1.0, 1.0),
-        pytest.approx((0.59, 29.5, 58.41)),
+        intensities=pytest.approx((0.59, 29.5, 58.41)),
         orientation="",
         field_mm=(6.0, 4.0, 5.0),
         scale=58.0,
         slice_axis=0,
     )
-    monkeypatch.setattr(rd.Case, "read", None)
+    monkeypatch.setattr(rd.Case, "lesion", None)
     assert case_facts(case).n_dimensions == 3
 
 
 @pytest.mark.parametrize(
     ("facts", "remarks"),
     [
-        (CaseFacts(3, (1.0, 0.7, 0.7), (5.0, 55.0, 150.0)), []),
-        (CaseFacts(3, (3.7, 1.3, 0.41), (-90.0, -45.0, 290.0)), []),
-        (CaseFacts(3, (5.0, 0.7, 0.7), (5.0, 55.0, 150.0)), ["spacing 5 mm (trained on 0.7 to 2.5)"]),
-        (CaseFacts(3, (1.0, 0.3, 0.7), (5.0, 55.0, 150.0)), ["spacing 0.3 mm (trained on 0.6 to 0.9)"]),
-        (CaseFacts(3, (1.0, 0.7, 0.7), (5.0, 55.0, 301.0)), ["intensities 5 to 301 (trained on 0 to 200)"]),
-        (CaseFacts(3, (1.0, 0.7, 0.7), (-101.0, 0.0, 50.0)), ["intensities -101 to 50 (trained on 0 to 200)"]),
-        (CaseFacts(3, (1.0, 0.7, 0.7), (5.0, 20.0, 38.0)), ["intensities 5 to 38 (trained on 0 to 200)"]),
-        (CaseFacts(3, (1.0, 0.7, 0.7), (7.0, 7.0, 7.0)), ["intensities 7 (trained on 0 to 200)"]),
-        (CaseFacts(2, (99.0, 0.7, 0.7), (5.0, 55.0, 150.0)), []),
+        (facts_of(3, (1.0, 0.7, 0.7), (5.0, 55.0, 150.0)), []),
+        (facts_of(3, (3.7, 1.3, 0.41), (-90.0, -45.0, 290.0)), []),
+        (facts_of(3, (5.0, 0.7, 0.7), (5.0, 55.0, 150.0)), ["spacing 5 mm (trained on 0.7 to 2.5)"]),
+        (facts_of(3, (1.0, 0.3, 0.7), (5.0, 55.0, 150.0)), ["spacing 0.3 mm (trained on 0.6 to 0.9)"]),
+        (facts_of(3, (1.0, 0.7, 0.7), (5.0, 55.0, 301.0)), ["intensities 5 to 301 (trained on 0 to 200)"]),
+        (
+            facts_of(3, (1.0, 0.7, 0.7), (-101.0, 0.0, 50.0)),
+            ["intensities -101 to 50 (trained on 0 to 200)"],
+        ),
+        (facts_of(3, (1.0, 0.7, 0.7), (5.0, 20.0, 38.0)), ["intensities 5 to 38 (trained on 0 to 200)"]),
+        (facts_of(3, (1.0, 0.7, 0.7), (7.0, 7.0, 7.0)), ["intensities 7 (trained on 0 to 200)"]),
+        (facts_of(2, (99.0, 0.7, 0.7), (5.0, 55.0, 150.0)), []),
     ],
 )
 def test_spacing_and_intensities_outside_are_said(facts, remarks):
@@ -53,7 +66,7 @@ def test_spacing_and_intensities_outside_are_said(facts, remarks):
 
 
 def facts(orientation="LPS", field_mm=(50.0, 300.0, 300.0)):
-    return CaseFacts(3, (1.0, 0.7, 0.7), (5.0, 55.0, 150.0), orientation, field_mm)
+    return CaseFacts(3, (1.0, 0.7, 0.7), orientation, field_mm, intensities=(5.0, 55.0, 150.0))
 
 
 def test_field_of_view_and_storage_order_are_compared_only_where_features_depend_on_them():
@@ -68,7 +81,7 @@ def test_field_of_view_and_storage_order_are_compared_only_where_features_depend
 
 
 def test_planes_are_compared_only_where_features_depend_on_them():
-    axial, sagittal = (facts()._replace(slice_axis=axis) for axis in (0, 2))
+    axial, sagittal = (replace(facts(), slice_axis=axis) for axis in (0, 2))
     trained = merged_range([training_range([axial] * 2)] * 2)
     assert trained["planes"] == ["axial"]
     assert acquisition_outside(sagittal, trained, {"plane"}) == ["slices sagittal (trained on axial)"]
@@ -87,14 +100,14 @@ def test_models_that_did_not_note_the_field_of_view_are_not_compared_by_it():
 
 
 def test_ranges_of_folds_are_joined():
-    narrow = training_range([CaseFacts(2, (1, 1, 1), (0, 1, 2))] * 3, [[1.0], [2.0], [3.0]])
-    wide = training_range([CaseFacts(3, (2, 1, 1), (-5, 1, 2))] * 2, [[0.0], [1.0]])
+    narrow = training_range([facts_of(2, (1, 1, 1), (0, 1, 2))] * 3, [[1.0], [2.0], [3.0]])
+    wide = training_range([facts_of(3, (2, 1, 1), (-5, 1, 2))] * 2, [[0.0], [1.0]])
     merged = merged_range([narrow, wide])
     assert merged["n_dimensions"] == [2, 3]
     assert merged["n_cases"] == 3
     assert merged["spacing_mm"].tolist() == [[1, 1, 1], [2, 1, 1]]
     assert merged["features"].tolist() == [[0], [3]]
-    assert "features" not in merged_range([narrow, training_range([CaseFacts(2, (1, 1, 1), (0, 1, 2))])])
+    assert "features" not in merged_range([narrow, training_range([facts_of(2, (1, 1, 1), (0, 1, 2))])])
 
 
 def test_features_are_outside_if_more_than_a_twentieth_is_far_beyond():
