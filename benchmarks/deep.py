@@ -1,14 +1,14 @@
-"""How many images per second deep features take on the processor, beside plain loops: ratios of one run.
+"""Images per second of deep features on the processor, compared with plain PyTorch loops: ratios of one run.
 
-The engines look at the same images with the same random weights and take turns within a round, so that the load of
-the machine hits all alike:
+All engines compute features of the same images with the same random weights, and take turns within a round, so that the
+load of the machine affects all alike:
 
     python benchmarks/deep.py [--networks resnet18,resnet50] [--threads 1,2] [--images 32] [--rounds 7] [--memory]
 
-"timm" is a loop over batches (`--batch`) in evaluation and inference mode, in single precision; its own modules are
-used for the networks that timm has not. "torchvision" is `create_feature_extractor`. Behind an engine's images per
-second stand the ratio to timm, the largest deviation from its features as a part of the largest (in bfloat16, the
-smallest cosine), and what setting up takes: seconds, and after how many images it has paid.
+"timm" is a loop over batches (`--batch`) in evaluation and inference mode, in single precision; networks that timm
+lacks are those of radiodeep. "torchvision" is `create_feature_extractor`. The columns are images per second, their
+ratio to timm, the largest deviation from its features relative to the largest feature (for bfloat16 the smallest
+cosine), the seconds of preparing the network, and the number of images after which the preparation has paid off.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from torch import nn
 
 import radiodeep as rd
 from radiodeep.exceptions import InputError
-from radiodeep.networks.activations import forward_features, pooled_features
 from radiodeep.networks.architectures import build_network, input_specification
-from radiodeep.networks.inference import prepared
+from radiodeep.networks.inference.activations import forward_features, pooled_features
+from radiodeep.networks.inference.engines import prepared
 
 NETWORKS = ("resnet18", "resnet50", "cnn_f", "vgg16", "convnext_tiny")
 NODES = {"resnet18": "flatten", "resnet50": "flatten", "vgg16": "classifier.4", "convnext_tiny": "classifier.1"}
@@ -39,7 +39,7 @@ OURS = {
 
 
 def with_random_weights(name):
-    """Return our network and torchvision's, which is None where it has none, of the same weights if the keys allow."""
+    """Return our network, torchvision's (None if it has none), and whether both have the same weights."""
     torch.manual_seed(0)
     ours = build_network(name, in_channels=input_specification(name).channels, n_classes=0).eval()
     for module in ours.modules():
@@ -47,7 +47,7 @@ def with_random_weights(name):
             module.running_mean.normal_(0, 0.3)
             module.running_var.uniform_(0.5, 2)
             nn.init.uniform_(module.weight, 0.5, 1.5)
-        if hasattr(module, "gamma"):  # else the layers of ConvNeXt are next to nothing
+        if hasattr(module, "gamma"):  # otherwise the layers of ConvNeXt contribute almost nothing
             nn.init.uniform_(module.gamma, 0.1, 1)
     if name not in NODES:
         return ours, None, False
@@ -55,7 +55,7 @@ def with_random_weights(name):
     from torchvision.models.feature_extraction import create_feature_extractor
 
     theirs = torchvision.models.get_model(name, weights=None).eval()
-    if name.startswith("vgg"):  # timm has the full layers as convolutions
+    if name.startswith("vgg"):  # timm writes the fully connected layers as convolutions
         known = {key: value for key, value in theirs.state_dict().items() if key.startswith("features.")}
         for layer, number, shape in (("fc1", 0, (-1, 512, 7, 7)), ("fc2", 3, (-1, 4096, 1, 1))):
             known[f"pre_logits.{layer}.weight"] = theirs.classifier[number].weight.reshape(shape)
@@ -67,19 +67,19 @@ def with_random_weights(name):
 
 
 def in_batches(function, size):
-    def look(images):
+    def compute(images):
         with torch.inference_mode():
             return torch.cat([function(batch) for batch in images.split(size)])
 
-    return look
+    return compute
 
 
 def make_engines(name, images, batch):
-    """Return {engine: (function of images, seconds of setting up)}, and the engines whose weights are others."""
+    """Return {engine: (function of images, seconds of preparation)}, and the engines with other weights."""
     network, theirs, same = with_random_weights(name)
-    engines = {"timm": (in_batches(lambda some: pooled_features(network, some), batch), 0.0)}
+    engines = {"timm": (in_batches(lambda part: pooled_features(network, part), batch), 0.0)}
     if theirs is not None:
-        engines["torchvision"] = (in_batches(lambda some: theirs(some)["features"].flatten(1), batch), 0.0)
+        engines["torchvision"] = (in_batches(lambda part: theirs(part)["features"].flatten(1), batch), 0.0)
     for engine, (precision, backend) in OURS.items():
         start = time.perf_counter()
         try:
@@ -87,8 +87,9 @@ def make_engines(name, images, batch):
         except InputError as error:
             print(f"{engine}: {error}")
             continue
-        forward_features(quick, images[:1])  # the rest of it is done when the first image comes
-        engines[engine] = (lambda some, quick=quick: forward_features(quick, some)), time.perf_counter() - start
+        forward_features(quick, images[:1])  # completes the preparation
+        seconds = time.perf_counter() - start
+        engines[engine] = (lambda part, quick=quick: forward_features(quick, part)), seconds
     return engines, set() if same else {"torchvision"}
 
 
@@ -97,31 +98,35 @@ def compare(name, n_threads, options):
     specification = input_specification(name)
     shape = (options.images, specification.channels, specification.size, specification.size)
     images = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    engines, others = make_engines(name, images, options.batch)
-    seconds, features = {engine: [] for engine in engines}, {}
-    for number in range(options.rounds + 1):  # the first warms up
-        for engine, (look, _) in engines.items():
+    engines, other_weights = make_engines(name, images, options.batch)
+    seconds = {engine: [] for engine in engines}
+    features = {}
+    for number in range(options.rounds + 1):  # the first round warms up
+        for engine, (compute, _) in engines.items():
             start = time.perf_counter()
-            features[engine] = look(images)
+            features[engine] = compute(images)
             if number:
                 seconds[engine].append((time.perf_counter() - start) / options.images)
     plain = features["timm"]
     for engine, (_, setup) in engines.items():
-        once = statistics.median(seconds[engine])
+        per_image = statistics.median(seconds[engine])
         ratio = statistics.median(a / b for a, b in zip(seconds["timm"], seconds[engine], strict=True))
-        if engine in others:
-            told = "other weights"
+        if engine in other_weights:
+            deviation = "other weights"
         elif "bfloat16" in engine:
-            told = f"{nn.functional.cosine_similarity(plain, features[engine]).min():.5f}"
+            deviation = f"{nn.functional.cosine_similarity(plain, features[engine]).min():.5f}"
         else:
-            told = f"{(features[engine] - plain).abs().max() / plain.abs().max():.0e}"
-        saved = statistics.median(seconds["timm"]) - once
+            deviation = f"{(features[engine] - plain).abs().max() / plain.abs().max():.0e}"
+        saved = statistics.median(seconds["timm"]) - per_image
         paid = f"{setup:6.2f} s {setup / saved:6.0f}" if setup and saved > 0 else ""
-        print(f"{name:14s} {n_threads}  {engine:18s} {1 / once:8.1f} {ratio:6.2f}x  {told:>13s} {paid}", flush=True)
+        print(
+            f"{name:14s} {n_threads}  {engine:18s} {1 / per_image:8.1f} {ratio:6.2f}x  {deviation:>13s} {paid}",
+            flush=True,
+        )
 
 
-def grown(n_cases):
-    """Return by how many MB memory grew while features of so many phantoms on disk were computed, in a process."""
+def memory_growth(n_cases):
+    """Return the MB by which memory grew in a new process that computed features of n_cases phantoms on disk."""
     code = f"from deep import print_growth; print_growth({n_cases})"
     answer = subprocess.run([sys.executable, "-c", code], cwd=sys.path[0], check=True, capture_output=True, text=True)
     return float(answer.stdout)
@@ -144,13 +149,13 @@ def main():
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--images", type=int, default=32)
-    parser.add_argument("--batch", type=int, default=32, help="of the plain loops")
+    parser.add_argument("--batch", type=int, default=32, help="batch size of the plain loops")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--memory", action="store_true", help="only: how memory grows with the number of cases")
+    parser.add_argument("--memory", action="store_true", help="only print how memory grows with the number of cases")
     options = parser.parse_args()
     if options.memory:
         for n_cases in (100, 1000):
-            print(f"{n_cases:5d} cases: {grown(n_cases):.0f} MB")
+            print(f"{n_cases:5d} cases: {memory_growth(n_cases):.0f} MB")
         return
     print(f"{'network':13s} threads engine  images/s   ratio      deviation    setup  paid after images")
     for name in options.networks.split(","):

@@ -1,12 +1,12 @@
-"""How fast handcrafted features are beside pyradiomics, pictologics and MIRP: median ratios of one run.
+"""Speed of handcrafted features compared with pyradiomics, pictologics and MIRP: median ratios of one run.
 
-Every engine is a process of its own, with one thread; the cases go round the engines in turn, so that
-the load of the machine hits all alike. pyradiomics is taken from the Python that runs this script;
-pictologics (Python >= 3.12, with joblib beside it) and MIRP from interpreters of their own:
+Each engine runs in a process of its own with one thread, and the engines take turns case by case, so that the load of
+the machine affects all alike. pyradiomics runs in the Python of this script; pictologics (Python >= 3.12, with joblib)
+and MIRP run in interpreters of their own:
 
     python benchmarks/handcrafted.py --pictologics PYTHON [--mirp PYTHON] [--cases nodule,brain1] [--quick]
 
-Real images are looked for in RADIODEEP_REFERENCE_DATA and left out where they are not.
+Real images are read from the folder RADIODEEP_REFERENCE_DATA, and left out if it does not exist.
 """
 
 import argparse
@@ -27,72 +27,7 @@ SUBBANDS = ("LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH", "LLL")
 ENGINES = ("radiodeep", "pyradiomics", "pictologics", "mirp")
 
 
-# ---- cases: name -> (description, task, data); made in the parent, read by the workers
-
-
-def smooth_noise(generator, shape, n_levels, bin_width=25):
-    """int16 noise whose range within the middle spans n_levels bins."""
-    import numpy as np
-    from scipy.ndimage import gaussian_filter
-
-    noise = gaussian_filter(generator.normal(size=shape), 1.5)
-    low, high = np.percentile(noise, [0.01, 99.99])
-    return (np.clip((noise - low) / (high - low), 0, 1) * (n_levels * bin_width - 1)).astype("int16")
-
-
-def ball(shape, diameter):
-    import numpy as np
-
-    places = np.indices(shape) - (np.array(shape)[:, None, None, None] - 1) / 2
-    return (places**2).sum(axis=0) <= (diameter / 2) ** 2
-
-
-def make_cases(folder, data):
-    import nibabel
-    import numpy as np
-    import SimpleITK as sitk
-
-    generator = np.random.default_rng(0)
-
-    def real(image, mask):
-        image = sitk.ReadImage(str(data / image))
-        inside = sitk.GetArrayFromImage(sitk.ReadImage(str(data / mask))) == 1
-        return sitk.GetArrayFromImage(image), inside, image.GetSpacing()[::-1]
-
-    one = (1.0, 1.0, 1.0)
-    cases = {"nodule": ("all", (smooth_noise(generator, (32,) * 3, 16), ball((32,) * 3, 10), one))}
-    if (data / "pyradiomics").is_dir():
-        for name in ("breast1", "brain1"):
-            cases[name] = ("all", real(f"pyradiomics/{name}_image.nrrd", f"pyradiomics/{name}_label.nrrd"))
-    if (data / "ibsi1").is_dir():
-        phantom = "ibsi1/ct_phantom/nifti"
-        cases["ct_phantom"] = ("all", real(f"{phantom}/image/phantom.nii.gz", f"{phantom}/mask/mask.nii.gz"))
-    for n_levels in (32, 124):
-        shape = (128,) * 3
-        cases[f"sphere{n_levels}"] = ("all", (smooth_noise(generator, shape, n_levels), ball(shape, 100), one))
-    for name in ("brain1", "ct_phantom"):
-        if name in cases:
-            cases[f"{name}_filters"] = ("filters", cases[name][1])
-    shape = (48, 512, 512)
-    image, mask = generator.normal(0, 30, shape).astype("int16"), np.zeros(shape, "uint8")
-    mask[20:32, 200:214, 300:314] = ball((12, 14, 14), 11.7)
-    affine = np.diag([0.7, 0.7, 2.5, 1.0])
-    paths = []
-    for name, array in (("image", image), ("mask", mask)):
-        paths.append(str(folder / f"{name}.nii.gz"))
-        nibabel.save(nibabel.Nifti1Image(array.transpose(2, 1, 0), affine), paths[-1])
-    cases["from_file"] = ("files", tuple(paths))
-    nodules = []
-    for diameter in generator.uniform(7.3, 14.2, 500):  # 200 to 1500 voxels
-        nodules.append((smooth_noise(generator, (40,) * 3, 16), ball((40,) * 3, diameter), one))
-    cases["cohort"] = ("cohort", nodules)
-    cases["cohort_2_jobs"] = ("cohort2", nodules)
-    for name, (_, content) in cases.items():
-        (folder / f"{name}.pickle").write_bytes(pickle.dumps(content))
-    return cases
-
-
-# ---- engines: (task, content, family) -> (a function without arguments, features it gives, parts of the cohort)
+# ---- engines: (task, content, family) -> (function without arguments, number of features, factor of its times)
 
 
 def radiodeep(task, content, family):
@@ -135,20 +70,20 @@ def pyradiomics(task, content, family):
         extractor.enableFeatureClassByName(family)
 
     def as_images(image, mask, step):
-        both = [sitk.GetImageFromArray(image), sitk.GetImageFromArray(mask.astype(np.uint8))]
-        for volume in both:
+        images = [sitk.GetImageFromArray(image), sitk.GetImageFromArray(mask.astype(np.uint8))]
+        for volume in images:
             volume.SetSpacing([float(size) for size in step[::-1]])
-        return both
+        return images
 
     if task == "files":
         return lambda: extractor.execute(*content), 107, 1
     if task.startswith("cohort"):
-        few = content[:20]
+        part = content[:20]  # the times are scaled up to the whole cohort
         if task == "cohort2":
             run = delayed(lambda *case: extractor.execute(*as_images(*case)))
-            return lambda: Parallel(2)(run(*case) for case in few), 107, len(content) / len(few)
-        pairs = [as_images(*case) for case in few]
-        return lambda: [extractor.execute(*pair) for pair in pairs], 107, len(content) / len(few)
+            return lambda: Parallel(2)(run(*case) for case in part), 107, len(content) / len(part)
+        pairs = [as_images(*case) for case in part]
+        return lambda: [extractor.execute(*pair) for pair in pairs], 107, len(content) / len(part)
     pair = as_images(*content)
     return lambda: extractor.execute(*pair), len(extractor.execute(*pair)), 1
 
@@ -171,14 +106,14 @@ def pictologics(task, content, family):
     families = named.get(family, [family]) if family else ["morphology", "intensity", "histogram", *texture]
     pipeline = RadiomicsPipeline(load_standard=False)
 
-    def add(name, wanted, filter_settings=None):
+    def add(name, families, filter_settings=None):
         steps = [{"step": "filter", "params": filter_settings}] if filter_settings else []
         steps += [
             {"step": "discretise", "params": bins},
             {
                 "step": "extract_features",
                 "params": {
-                    "families": wanted,
+                    "families": families,
                     "include_spatial_intensity": False,
                     "include_local_intensity": False,
                 },
@@ -225,7 +160,7 @@ def mirp(task, content, family):
     from mirp import extract_features
 
     if task not in ("all", "files") or family:
-        raise NotImplementedError("MIRP takes part in whole cases only")
+        raise NotImplementedError("MIRP is measured on whole cases only")
     logging.getLogger("mirp").setLevel(logging.ERROR)
     families = ["morphology", "statistics", "glcm", "glrlm", "glszm", "ngtdm", "ngldm"]
     settings = {
@@ -250,7 +185,7 @@ def _time_of(function):
 
 
 def peak_mb():
-    """Peak memory of this process so far; getrusage would count what its parent had before it started."""
+    """Return the peak memory of this process; getrusage would include that of its parent before it started."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
@@ -258,11 +193,11 @@ def peak_mb():
 
 
 def work(engine, folder):
-    """Answer the parent's lines until it closes the pipe: {"ms": [...], "features": n, "mb": memory}."""
+    """Answer each order of the parent with {"ms": [...], "features": n, "mb": memory}, until it closes the pipe."""
     prepare = {"radiodeep": radiodeep, "pyradiomics": pyradiomics, "pictologics": pictologics, "mirp": mirp}[engine]
     prepared = {}
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever an engine prints does not disturb the answers
+    os.dup2(2, 1)  # what an engine prints must not disturb the answers
     for line in sys.stdin:
         order = json.loads(line)
         key = (order["case"], order["family"])
@@ -280,7 +215,7 @@ def work(engine, folder):
                 function()
                 milliseconds.append(1e3 * (time.perf_counter() - begin) * scale)
             answer = {"ms": milliseconds, "features": n_features, "mb": peak_mb()}
-        except Exception as error:  # an engine that cannot do a case is a gap in the table
+        except Exception as error:  # an engine that fails leaves a gap in the table
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)
 
@@ -289,7 +224,7 @@ def work(engine, folder):
 
 
 class Worker:
-    """A process with one engine."""
+    """The process of one engine."""
 
     def __init__(self, engine, python, folder):
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -318,8 +253,8 @@ class Worker:
 
 
 def interpreters(arguments):
-    """Engine -> Python, for those that can be imported; says how to get the others."""
-    found = {"radiodeep": sys.executable}
+    """Return {engine: Python} of the engines that can be imported, and print how to install the others."""
+    pythons = {"radiodeep": sys.executable}
     candidates = {"pyradiomics": sys.executable, "pictologics": arguments.pictologics, "mirp": arguments.mirp}
     modules = {"pyradiomics": "radiomics"}
     for engine, python in candidates.items():
@@ -331,14 +266,14 @@ def interpreters(arguments):
             f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{modules.get(engine, engine)}') is None)"
         )
         if subprocess.run([python, "-c", code], check=False).returncode == 0:
-            found[engine] = python
+            pythons[engine] = python
         else:
             print(f"{engine} is left out: it is not installed in {python}")
-    return found
+    return pythons
 
 
 def measure(engines, folder, case, task, family, rounds, repeat):
-    """Engine -> {"ms": all samples, "features", "mb"} of one case, the engines in turn, fresh processes."""
+    """Return {engine: {"ms": all samples, "features", "mb"}} of one case; engines take turns in new processes."""
     workers = {engine: Worker(engine, python, folder) for engine, python in engines.items()}
     results = {engine: {"ms": []} for engine in workers}
     for _ in range(rounds):
@@ -372,7 +307,7 @@ def main():
     parser.add_argument("--mirp", metavar="PYTHON")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("RADIODEEP_REFERENCE_DATA", "../shared/data")))
     parser.add_argument("--cases", help="names, separated by commas; all by default")
-    parser.add_argument("--families", action="store_true", help="one family at a time as well")
+    parser.add_argument("--families", action="store_true", help="also measure each family by itself")
     parser.add_argument("--quick", action="store_true", help="a third of the rounds")
     parser.add_argument("--json", type=Path, help="write all samples here")
     parser.add_argument("--worker", choices=ENGINES, help=argparse.SUPPRESS)
@@ -381,6 +316,9 @@ def main():
     if arguments.worker:
         work(arguments.worker, arguments.folder)
         return
+    # Not at the top: workers run in interpreters without the libraries that make the cases.
+    from handcrafted_cases import make_cases
+
     engines = interpreters(arguments)
     samples = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,14 +1,14 @@
-"""How fast feature selection is beside fast-select, skrebate and Weka: median ratios of one run.
+"""Speed of feature selection compared with fast-select, skrebate and Weka: median ratios of one run.
 
-All engines have one thread and take turns within a round, so that the load of the machine hits all alike.
-fast-select and skrebate (pip install fast-select skrebate) are taken from the Python that runs this script,
-in this process; Weka runs in a JVM of its own per row, warmed up before it is timed, its table loaded already:
+All engines have one thread and take turns within a round, so that the load of the machine affects all alike.
+fast-select and skrebate (pip install fast-select skrebate) run in this process; Weka runs in a JVM of its own for each
+row, which has loaded its table and is warmed up before it is timed:
 
     python benchmarks/selection.py [--weka weka.jar] [--slow] [--rounds 5] [--only "ReliefF 261"]
 
-A ratio is the time of the other divided by ours; behind it, in brackets, the largest difference of its
-scores from ours. Leave-one-out is shown as the number of single fits that take as long, and beside a fit
-for every fold.
+A ratio is the time of the other engine divided by that of radiodeep; in brackets stands the largest difference between
+their scores. The time of all leave-one-out folds is given as the number of single fits that take as long, and compared
+with one fit per fold.
 """
 
 import argparse
@@ -34,9 +34,9 @@ TABLES = ((40, 4096), (261, 4315), (1000, 2000), (5000, 500))
 DRAWN_TABLE, N_DRAWN = (50000, 500), 500
 LEFT_OUT_TABLES = ((261, 4315), (40, 4096))
 ENGINES = ("fast_select", "skrebate", "weka")
-TURN_S = 0.1  # an engine's turn lasts at least so long, or a single call
-ENOUGH_S = 30.0  # an engine that has been timed for so long sits out the rounds that are left
-WARM_S = 5.0  # of calls of Weka before any counts; the JIT is done by then
+TURN_S = 0.1  # least duration of an engine's turn, unless a single call takes longer
+ENOUGH_S = 30.0  # an engine that has been timed for this long skips the remaining rounds
+WARM_S = 5.0  # of calls of Weka before timing starts; its JIT compiler has finished by then
 
 JAVA = """
 import java.io.*;
@@ -69,7 +69,7 @@ public class Timed {
 
 
 def make_table(shape):
-    """Noise with 5 informative columns, and two classes of equal size."""
+    """Return noise with 5 informative columns, and two classes of equal size."""
     X = np.random.default_rng(0).normal(size=shape)
     y = np.arange(shape[0]) % 2
     X[:, :5] += y[:, np.newaxis]
@@ -77,10 +77,10 @@ def make_table(shape):
 
 
 class Missing(Exception):
-    """Why an engine gives no times; the cell of the table says so."""
+    """The reason why an engine has no times, which its cell of the table shows."""
 
 
-# ---- engines: every one is a function without arguments -> (seconds, scores)
+# ---- engines: functions without arguments -> (seconds, scores)
 
 
 def timed(function):
@@ -115,7 +115,7 @@ class Weka:
         if jar is None or shutil.which("java") is None:
             raise Missing("not run")
         (folder / "Timed.java").write_text(JAVA)
-        # A serial collector, since others have threads of their own; Weka asks for the opened package.
+        # The serial garbage collector has no threads of its own; Weka needs the package to be open.
         command = [
             "java",
             "-Djava.awt.headless=true",
@@ -128,7 +128,7 @@ class Weka:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "WEKA_HOME": str(folder)},  # where it makes folders for packages
+            env={**os.environ, "WEKA_HOME": str(folder)},  # Weka creates its package folders there
         )
         warm_up_s = 0.0
         while warm_up_s < WARM_S:
@@ -136,7 +136,7 @@ class Weka:
 
     @staticmethod
     def written(folder, X, y):
-        """Return the ARFF of a table; the values survive the text to the last digit."""
+        """Return the path of a table as ARFF, whose texts give back the same values."""
         path = folder / f"{len(X)}x{X.shape[1]}.arff"
         if not path.exists():
             with path.open("w") as file:
@@ -150,7 +150,7 @@ class Weka:
     def __call__(self):
         try:
             print("again", file=self.process.stdin, flush=True)
-            for line in self.process.stdout:  # past whatever else is printed
+            for line in self.process.stdout:  # skips whatever else is printed
                 if line.startswith("answer "):
                     seconds, *scores = map(float, line.split()[1:])
                     return seconds, np.array(scores)
@@ -167,7 +167,7 @@ class Weka:
 
 
 def measure(calls, rounds, samples):
-    """Append the seconds of every call to the samples (engine -> list), the engines in turn within a round."""
+    """Append the seconds of each call to samples, {engine: list}, and return the medians; engines take turns."""
     for _ in range(rounds):
         for engine, call in calls.items():
             until = time.perf_counter() + TURN_S
@@ -179,7 +179,7 @@ def measure(calls, rounds, samples):
 
 
 def show_row(label, selector, table, others, rounds):
-    """Print one row; `others` holds functions that prepare the other engines, or what to say instead."""
+    """Print one row; `others` holds functions that prepare the other engines, or a text to show instead."""
     calls, samples, scores, cells = {}, {}, {}, {}
     with ExitStack() as stack:
         for engine, prepare in {"radiodeep": partial(radiodeep, selector, *table), **others}.items():
@@ -193,7 +193,7 @@ def show_row(label, selector, table, others, rounds):
             except Missing as reason:
                 cells[engine] = str(reason)
                 continue
-            # The first call of the compiled ones does not count; skrebate is plain Python, and slow: once will do.
+            # The first call of compiled engines does not count. skrebate is plain Python and slow: one call is enough.
             samples[engine] = [seconds] if engine in ("weka", "skrebate") else []
             if engine != "skrebate":
                 calls[engine] = call
@@ -206,25 +206,25 @@ def show_row(label, selector, table, others, rounds):
 
 
 def show_left_out(label, selector, table, rounds):
-    """Print what the scores without each of the cases cost, beside one fit and a fit for each."""
+    """Print the time of the scores of all leave-one-out folds, of one fit, and of one fit per fold."""
     X, y = table
     folds = np.linspace(0, len(X) - 1, 5).astype(int)
     parts = [(np.delete(X, case, axis=0), np.delete(y, case)) for case in folds]
     apart = timed(lambda: np.array([selector.fit(*part).scores_ for part in parts]))
-    calls = {"together": left_out(selector, X, y), "apart": apart, "one": radiodeep(selector, X, y)}
+    calls = {"together": left_out(selector, X, y), "apart": apart, "single": radiodeep(selector, X, y)}
     scores = {name: call()[1] for name, call in calls.items()}
-    n_without = int(np.isnan(scores["together"]).any(axis=1).sum())  # folds left to a fit of their own
+    n_without = int(np.isnan(scores["together"]).any(axis=1).sum())  # folds that need a fit of their own
     difference = np.nanmax(np.abs(scores["together"][folds] - scores["apart"]))
     median_s = measure(calls, rounds, {name: [] for name in calls})
     all_s, fits_s = median_s["together"], median_s["apart"] * len(X) / len(folds)
-    line = f"{label:43s}{1e3 * all_s:14.2f}{all_s / median_s['one']:18.1f}"
+    line = f"{label:43s}{1e3 * all_s:14.2f}{all_s / median_s['single']:18.1f}"
     print(line + f"{f'x{fits_s / all_s:.1f} ({difference:.0e})':>18s}{n_without:>18d}", flush=True)
 
 
 def show_first_calls():
-    """Print how long radiodeep takes the first time, when it loads its compiled code, or compiles."""
+    """Print the time of radiodeep's first calls, which load or compile its loops."""
     start = time.perf_counter()
-    selectors = rd.ReliefF(), rd.SymmetricUncertainty()  # imported now
+    selectors = rd.ReliefF(), rd.SymmetricUncertainty()  # imports them
     parts = [f"import {time.perf_counter() - start:.2f} s"]
     X, y = make_table((40, 50))
     for selector in selectors:
@@ -236,13 +236,13 @@ def show_first_calls():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weka", metavar="JAR", type=Path)
-    parser.add_argument("--slow", action="store_true", help="skrebate, and Weka on the largest table, as well")
+    parser.add_argument("--slow", action="store_true", help="also skrebate, and Weka on the largest table")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", metavar="TEXT", default="", help="rows whose label holds this")
+    parser.add_argument("--only", metavar="TEXT", default="", help="rows whose label contains this")
     arguments = parser.parse_args()
     jar, rounds = arguments.weka, arguments.rounds
     if jar is not None and not jar.is_file():
-        parser.error(f"there is no {jar}")
+        parser.error(f"{jar} does not exist")
     show_first_calls()
     rows = [("ReliefF", shape) for shape in (*TABLES, DRAWN_TABLE)]
     rows += [("SymmetricUncertainty", shape) for shape in TABLES]
@@ -259,7 +259,7 @@ def main():
             selector, others = rd.SymmetricUncertainty(), {"fast_select": "-", "skrebate": "-"}
             if kind == "SymmetricUncertainty":
                 others["weka"] = partial(weka, "SymmetricalUncertAttributeEval")
-            elif is_drawn:  # the other two cannot draw cases
+            elif is_drawn:  # the other two cannot sample cases
                 selector = rd.ReliefF(n_neighbors=10, n_samples=N_DRAWN)
                 run = partial(weka, "ReliefFAttributeEval", "-K", "10", "-M", str(N_DRAWN))
                 others["weka"] = run if arguments.slow else "not run"
