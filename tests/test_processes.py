@@ -2,7 +2,6 @@
 
 import os
 import sys
-from functools import partial
 
 import pytest
 from joblib import delayed

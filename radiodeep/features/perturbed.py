@@ -1,4 +1,4 @@
-"""Extractor and cohort in; a table of the features after small changes of each case out."""
+"""Extractor and cohort in, a table of the features of slightly perturbed copies of each case out."""
 
 import warnings
 from collections import Counter
@@ -10,8 +10,9 @@ from radiodeep.exceptions import EmptyMaskError, InputError, PerturbationError, 
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.features.table import extract_tables
 from radiodeep.imaging.perturbation import INTERPOLATED_KINDS, check_perturbation, perturb
+from radiodeep.rows import traits_of
 
-# Kind and amount. 15 % of the volume is about what two readers differ by, on any size of voxels.
+# Kind and amount. Two readers differ by about 15 % of the volume, whatever the size of voxels.
 PERTURBATIONS = (
     ("grow", 0.15),
     ("shrink", 0.15),
@@ -22,8 +23,9 @@ PERTURBATIONS = (
     ("noise", 1.0),
 )
 ORIGINAL = "original"
-_REFERENCE_MOVE = ("translate", 0.25)  # interpolation smooths by it as much as by .75, and by a rotation on average
-_REASONS = {  # why a version has no row: error -> text
+# Interpolation smooths as much at a quarter of a voxel as at three quarters, and as a rotation does on average.
+_REFERENCE_MOVE = ("translate", 0.25)
+_REASONS = {  # of a version that has no row: error -> text
     PerturbationError: "no voxel changes, or the image has no room for it. Perturb by another amount, "
     "or keep more of the image.",
     EmptyMaskError: "nothing of the region is left. Perturb by less.",
@@ -34,41 +36,42 @@ _REASONS = {  # why a version has no row: error -> text
 def extract_perturbed(
     extractor, cohort, perturbations=PERTURBATIONS, n_jobs=None, cache_dir=None, *, margin_mm=20.0, random_state=0
 ):
-    """Compute the features of every case as it is and after each of some small changes, for `StabilitySelector`.
+    """Compute the features of every case unchanged and after small perturbations, for `StabilitySelector`.
 
     Parameters
     ----------
     extractor, cohort, n_jobs, cache_dir
         As in `extract_table`.
     perturbations : sequence of (kind, amount)
-        As in `radiodeep.imaging.perturbation.perturb`. By default the volume of the region changed by 15 %, image
-        and outline moved by a quarter and three quarters of a voxel and turned by 5 degrees, and noise.
+        As in `radiodeep.imaging.perturbation.perturb`. The default changes the volume of the region by 15 %, moves
+        image and outline by a quarter and three quarters of a voxel, rotates them by 5 degrees, and adds noise.
     margin_mm : float, default=20
-        Distance from the region up to which the image is changed; more for filters of a wide reach. Extractors see
-        the whole image, whatever it is.
+        Distance from the region up to which the image is changed; filters of a wide reach need more. Extractors
+        always see the whole image.
     random_state : int, default=0
 
     Returns
     -------
     DataFrame of shape (n_versions * n_cases, n_features)
-        Index levels "id", "perturbation" and "reference": the case, its version, and the version that it may be
-        compared with. The reference of changed outlines and of noise is "original", the case as it is. Moved images
-        were interpolated, which smooths them; their reference is "translate 0.25", which was interpolated, too.
-        Both references are rows of the table, even if `perturbations` does not name them.
+        Index levels "id", "perturbation" and "reference": the case, its version, and the version to compare it with.
+        The reference of changed outlines and of noise is "original", the unchanged case. Moving an image interpolates
+        and so smooths it; the reference of moved versions is "translate 0.25", which was interpolated too. Both
+        references are rows of the table, even if `perturbations` does not name them.
 
-        A version that could not be made or measured is NaN, and ``table.attrs["errors"]`` says why under
-        "<id>, <perturbation>". A case that fails is NaN everywhere and its error is there under its id.
-        Patients are in ``table.attrs["patients"]``, as in `extract_table`.
+        The row of a version that could not be made or measured is NaN, and ``table.attrs["errors"]`` gives the reason
+        under "<id>, <perturbation>". All rows of a case that fails are NaN, and its error is there under its id.
+        ``table.attrs["patients"]`` holds the patients, as in `extract_table`.
 
     Raises
     ------
     InputError
-        Unknown kind of perturbation, an amount out of range, or two perturbations of one name (six digits count).
+        For an unknown kind of perturbation, an amount out of range, or two amounts of one kind that agree in six
+        digits.
 
     Warns
     -----
     RadiodeepWarning
-        Versions could not be made or measured.
+        If versions could not be made or measured.
 
     References
     ----------
@@ -93,7 +96,7 @@ def extract_perturbed(
         for name, (kind, amount) in versions.items()
     }
     tables = extract_tables(extractors, cohort, n_jobs, cache_dir, on_error="record")
-    attrs = next(iter(tables.values())).attrs  # the same for all of them
+    attrs = next(iter(tables.values())).attrs  # equal in all tables
     failures = {
         (case_id, name): tuple(_REASONS)[int(code) - 1]
         for name, table in tables.items()
@@ -131,7 +134,7 @@ def _versions(perturbations):
         if name in named:
             raise InputError(
                 f"Two perturbations are called '{name}', those by {named[name][1]!r} and {version[1]!r}. "
-                "Leave one out: amounts that agree in six digits are not told apart."
+                "Leave one out: amounts that agree in six digits have the same name."
             )
         named[name] = version
     return named
@@ -151,7 +154,7 @@ def _warn_of_failures(failures, n_cases):
     counts = Counter(name for _, name in failures)
     listed = ", ".join(f"'{name}' of {count}" for name, count in counts.items())
     warnings.warn(
-        f"Of {n_cases} cases these versions are missing: {listed}. Their rows are NaN, and tell nothing about how "
+        f"Of {n_cases} cases these versions are missing: {listed}. Their rows are NaN and are not used to judge how "
         f"stable features are. The first: {case_id}, '{name}': {_REASONS[error]} table.attrs['errors'] lists them all.",
         RadiodeepWarning,
         stacklevel=3,
@@ -166,10 +169,10 @@ def _code(error):
 
 
 class _AfterPerturbation(StatelessExtractor):
-    """An extractor that sees each case after a small change.
+    """An extractor that sees each case after a small perturbation.
 
-    A last column is 0, or for a version that could not be made or measured the number of its reason. The number goes
-    through processes and the cache with the row.
+    It adds a last column: 0, or the number of the reason why a version could not be made or measured. As a number of
+    the row, the reason passes through processes and the cache.
     """
 
     def __init__(self, extractor, kind, amount, margin_mm, random_state):
@@ -181,11 +184,7 @@ class _AfterPerturbation(StatelessExtractor):
 
     @property
     def needs_batches(self):
-        return getattr(self.extractor, "needs_batches", True)
-
-    @property
-    def libraries(self):
-        return getattr(self.extractor, "libraries", ())
+        return traits_of(self.extractor).needs_batches
 
     def fit(self, cases, y=None):
         self.extractor.fit(cases)
@@ -199,7 +198,7 @@ class _AfterPerturbation(StatelessExtractor):
                 changed[position] = self._changed(case)
             except tuple(_REASONS) as error:
                 rows[position, -1] = _code(error)
-        if self.needs_batches and len(changed) == len(cases):  # the batches of the case as it is, and so its rounding
+        if self.needs_batches and len(changed) == len(cases):  # the batches of unchanged cases, hence equal rounding
             try:
                 return np.column_stack([self.extractor.transform(list(changed.values())), np.zeros(len(cases))])
             except tuple(_REASONS):
@@ -222,6 +221,5 @@ class _AfterPerturbation(StatelessExtractor):
         return np.append(self.extractor.get_feature_names_out(), _CODE)
 
     def settings(self):
-        own = self.extractor.settings() if hasattr(self.extractor, "settings") else self.extractor.get_params()
-        changed = [self.kind, self.amount, self.margin_mm, self.random_state]
-        return {"after": changed, "seed": "content", "extractor": own}  # rows of before were seeded by the id
+        change = [self.kind, self.amount, self.margin_mm, self.random_state]
+        return {"after": change, "extractor": traits_of(self.extractor).settings}

@@ -1,6 +1,6 @@
-"""`StatelessExtractor`: what every extractor of cases that learns nothing has in common.
+"""`StatelessExtractor`, the base of all extractors that learn nothing from the cases they are fitted to.
 
-It notes which cases and features a model was trained on, and lets scoring see the features of new cases.
+It records the range of the training cases and features of a model, and lets scoring observe the rows of new cases.
 """
 
 import json
@@ -15,24 +15,29 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from radiodeep.cases.acquisition import warn_of_mixed_acquisition
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.training_range import CaseFacts, case_facts, training_range
-from radiodeep.exceptions import FeatureSchemaError, InputError
-from radiodeep.rows.cache import canonical
+from radiodeep.exceptions import FeatureSchemaError
+from radiodeep.rows import canonical
 
+# Parameters of where and how fast an extractor runs, which may change after training.
 _FREE_TO_CHANGE = ("weights", "device", "n_threads", "batch_size", "precision", "backend", "engine")
 _OBSERVER = ContextVar("_OBSERVER", default=None)
 
 
 class StatelessExtractor(TransformerMixin, BaseEstimator):
-    """A transformer of cases that scikit-learn and the studies know to learn nothing (`requires_fit` is False).
+    """A transformer of cases that learns nothing: its scikit-learn tag `requires_fit` is False.
 
     Attributes
     ----------
+    feature_version : int
+        Part of the key of cached rows. A class raises it when its numbers change for equal settings.
     training_range_ : dict
-        What `fit_transform` was given, as `training_range` returns it. scikit-learn's pipelines and unions
-        call that when they are fitted; `fit` and `transform` by themselves note nothing.
+        Range of the cases and features that `fit_transform` was given, from `training_range`. scikit-learn's
+        pipelines and unions call `fit_transform` when they are fitted; `fit` and `transform` record nothing.
     training_settings_ : str
-        The parameters then, as JSON; those of where and how fast it runs aside.
+        The parameters at that time as JSON, without those of where and how fast the extractor runs.
     """
+
+    feature_version = 1
 
     def __init_subclass__(cls, **kwargs):
         if "transform" in cls.__dict__:
@@ -42,7 +47,7 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
             cls.transform = _with_ids(cls.transform)
 
     def fit_transform(self, X, y=None, **fit_params):
-        """Fit, compute the features of the training cases, and note their range.
+        """Fit, compute the features of the training cases, and record their range.
 
         Parameters
         ----------
@@ -57,22 +62,23 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         if len(rows):
             cases = as_cases(X)
             facts = self.facts_of_cases(cases)
-            self.warn_of_mixed_acquisition({case.id: one for case, one in zip(cases, facts, strict=True)})
+            ids = [case.id for case in cases]
+            self.warn_of_mixed_acquisition(dict(zip(ids, facts, strict=True)))
             self.note_training_range(facts, rows)
         return rows
 
     def acquisition_needs(self):
-        """Return what of the acquisition features depend on, in the words of `mixtures`.
+        """Return the properties of the acquisition that the features depend on, in the terms of `mixtures`.
 
-        "spacing" or "spacing_z" (or y, x): the size of voxels as stored, along all axes or one. "pixels": that of the
-        pixels of slices. "plane": the plane of slices. "orientation": the order in which a file stores its axes.
-        "field": what the image shows beyond the region. "intensity": the unit of the image. A cohort that mixes them
-        is warned of.
+        "spacing" or "spacing_z" (or y, x): the size of stored voxels, along all axes or one. "pixels": the size of the
+        pixels of slices. "plane": the plane of slices. "orientation": the order of the axes in the file. "field": what
+        the image shows beyond the region. "intensity": the unit of the image. A cohort that mixes them causes a
+        warning.
         """
         return set()
 
     def warn_of_mixed_acquisition(self, facts):
-        """Warn of what differs within a cohort, of what the features depend on.
+        """Warn if a cohort mixes acquisitions that the features depend on.
 
         Parameters
         ----------
@@ -81,12 +87,12 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         warn_of_mixed_acquisition(facts, self.acquisition_needs(), type(self).__name__)
 
     def note_training_range(self, cases, rows):
-        """Note which cases a model is trained on, for those who compute their features elsewhere.
+        """Record the range of training cases whose features were computed elsewhere.
 
         Parameters
         ----------
         cases : sequence of Case
-            Or what `facts_of_cases` returned for them, perhaps in other processes.
+            Or the result of `facts_of_cases` for them, perhaps from another process.
         rows : array of shape (n_cases, n_features)
             Their features.
 
@@ -107,8 +113,8 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         if changed:
             listed = ", ".join(f"{name}={now[name]!r} (was {trained.get(name)!r})" for name in changed)
             raise FeatureSchemaError(
-                f"{type(self).__name__} was changed after the model was trained: {listed}. Its features mean something "
-                "else now; set the parameters back, or train the model again."
+                f"{type(self).__name__} was changed after the model was trained: {listed}. Its features have another "
+                "meaning now; set the parameters back, or train the model again."
             )
 
     def _compared_settings(self):
@@ -116,8 +122,8 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         return {name: canonical(value) for name, value in parameters.items() if name not in _FREE_TO_CHANGE}
 
     def facts_of_cases(self, cases):
-        """Return what `note_training_range` has to know of each case, its `CaseFacts`."""
-        label = getattr(self, "label", None)  # of masks whose case names none
+        """Return the `CaseFacts` of each case, which `note_training_range` needs."""
+        label = getattr(self, "label", None)  # for masks whose case names none
         known = [label is None or case.mask_label is not None for case in cases]
         return [
             case_facts(case if is_known else case.replace(mask_label=label))
@@ -132,24 +138,15 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
     def __sklearn_is_fitted__(self):
         return True
 
-    def _require(self, rules):
-        """Raise an `InputError` for the first rule that is broken; rules: name -> (holds, what is allowed)."""
-        for name, (holds, allowed) in rules.items():
-            if not holds:
-                raise InputError(
-                    f"The '{name}' parameter of {type(self).__name__} must be {allowed}. "
-                    f"Got {getattr(self, name)!r} instead."
-                )
-
 
 @contextmanager
 def observed_rows(known=()):
-    """Let every extractor that computes features in this block leave them here as well.
+    """Collect the rows of every extractor that computes features in this block.
 
     Parameters
     ----------
     known : sequence of (extractor, dict from case id to row)
-        Rows of these extractors are looked up instead of computed.
+        Rows that are looked up instead of computed.
 
     Yields
     ------
@@ -164,11 +161,11 @@ def observed_rows(known=()):
 
 
 def _observable(transform):
-    """Return a `transform` that reports its rows while `observed_rows` is listening."""
+    """Return a `transform` that reports its rows within a block of `observed_rows`."""
 
     @wraps(transform)
     def observable(self, cases, *args, **kwargs):
-        # Only a name of this module, so that an extractor defined in a script can be sent to other processes.
+        # It refers to a module-level name only, so that an extractor of a script can be pickled for other processes.
         return _observed(transform, self, cases, *args, **kwargs)
 
     return observable
@@ -178,7 +175,7 @@ def _observed(transform, extractor, cases, *args, **kwargs):
     if _OBSERVER.get() is None:
         return transform(extractor, cases, *args, **kwargs)
     observed, known = _OBSERVER.get()
-    rows_by_id = next((rows for one, rows in known if one is extractor), None)
+    rows_by_id = next((rows for known_extractor, rows in known if known_extractor is extractor), None)
     if rows_by_id is None:
         rows = transform(extractor, cases, *args, **kwargs)
     else:
@@ -188,7 +185,7 @@ def _observed(transform, extractor, cases, *args, **kwargs):
 
 
 def _with_ids(transform):
-    """Return a `transform` whose table, with ``set_output(transform="pandas")``, has the ids of the cases as index."""
+    """Return a `transform` that puts case ids in the index of its table under ``set_output(transform="pandas")``."""
 
     @wraps(transform)
     def indexed(self, cases, *args, **kwargs):

@@ -1,4 +1,4 @@
-"""Extractor and cohort in, table out: a row per case, in parallel, cached, failures recorded if wished."""
+"""Extractor and cohort in, table with a row per case out: in parallel, cached, and with failures on record."""
 
 from collections import Counter
 
@@ -18,11 +18,12 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     cohort : Cohort or sequence of Case
         Their ids must differ.
     n_jobs : int, optional
-        Processes; -1 for all cores. The numbers do not depend on it.
+        Processes; -1 for as many as cores, started only once they save more time than their start takes. The numbers
+        do not depend on it.
     cache_dir : path-like, optional
         Rows are kept here under a hash of the voxels that were read, of all settings, and of the versions of
-        radiodeep and the libraries that compute them. Each is written as soon as it is computed, so that a killed
-        run continues where it was; several runs with one folder share the work; damaged rows are computed again.
+        radiodeep and the libraries that compute them. Each is written as soon as it is computed, so that a run that
+        was killed can continue; several runs with one folder share the work; damaged rows are computed again.
     on_error : {"raise", "record"}, default="raise"
         "record" leaves NaN in the row of a case that fails, whatever the error, and puts "ErrorName: message"
         in ``table.attrs["errors"]``.
@@ -32,8 +33,8 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     DataFrame of shape (n_cases, n_features)
         Float64, index = case id. ``table.attrs["patients"]`` is a dict from case id to patient,
         ``table.attrs["errors"]`` one from the ids of cases that failed to messages, and
-        ``table.attrs["constant_columns"]`` a list of the features with one value in all cases, of which a model
-        learns nothing.
+        ``table.attrs["constant_columns"]`` a list of the features with the same value in all cases, which a model
+        cannot use.
 
     Raises
     ------
@@ -50,8 +51,8 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     Warns
     -----
     RadiodeepWarning
-        Rows could not be written to the cache folder; the table is complete. Or the cases were acquired in different
-        ways (spacing, field of view) that the features of the extractor depend on.
+        If rows could not be written to the cache folder (the table is complete), or if the cases differ in ways of
+        acquisition (spacing, field of view) that the features depend on.
 
     Examples
     --------
@@ -103,10 +104,15 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
         )
     for extractor in extractors.values():
         extractor.fit(cases)
-    columns = {key: [str(name) for name in one.get_feature_names_out()] for key, one in extractors.items()}
-    n_features = list(map(len, columns.values()))
-    how = {"n_jobs": n_jobs, "cache_dir": cache_dir, "on_error": on_error}
-    values, errors = extract_rows(extractors, cases, n_features=n_features, **how)
+    columns = {key: [str(name) for name in extractor.get_feature_names_out()] for key, extractor in extractors.items()}
+    values, errors = extract_rows(
+        extractors,
+        cases,
+        n_jobs=n_jobs,
+        cache_dir=cache_dir,
+        on_error=on_error,
+        n_features=list(map(len, columns.values())),
+    )
     tables = {}
     remember_patients(cases)
     for key, names in columns.items():
@@ -118,6 +124,6 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
 
 
 def _constant_columns(table):
-    if table.notna().any(axis=1).sum() < 2:  # one case says nothing of that
+    if table.notna().any(axis=1).sum() < 2:  # all columns of a single case are constant
         return []
     return table.columns[(table.max() == table.min()).to_numpy()].tolist()

@@ -1,24 +1,19 @@
-"""Rows of numbers on disk: a checksum in each file, claims that let several runs share the work, keys from settings."""
+"""Keeps rows of numbers on disk, with a checksum in each file and claims by which several runs share the work."""
 
 import hashlib
 import json
-import numbers
 import os
 import socket
 import struct
 import time
 from contextlib import suppress
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
-from radiodeep import __version__
 from radiodeep.exceptions import OutputError
 from radiodeep.files import replacing
 
-_FORMAT = 5  # raise when the numbers of an extractor change for the same settings and versions
 _MAGIC = b"rdrow\x00\x00\x01"
 _DIGEST = 16
 _CLAIM_S = 300.0  # after this a claim is void: the other run hangs, or its machine is gone
@@ -129,63 +124,9 @@ class RowCache:
         return self.folder / f"{key}{suffix}"
 
 
-def settings_text(extractor):
-    """Return all that the numbers of an extractor depend on but the case, equal for equal settings.
-
-    These are its class, its settings in one spelling, and the versions of radiodeep and of the libraries that
-    compute them (its attribute `libraries`).
-
-    Parameters
-    ----------
-    extractor : estimator
-        With `settings()` or `get_params()`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from radiodeep import RadiomicsExtractor
-    >>> from radiodeep.rows.cache import settings_text
-    >>> settings_text(RadiomicsExtractor(bin_width=25)) == settings_text(RadiomicsExtractor(bin_width=25.0))
-    True
-    """
-    settings = extractor.settings() if hasattr(extractor, "settings") else extractor.get_params()
-    libraries = getattr(extractor, "libraries", ()) or ("numpy", "scipy", "SimpleITK")
-    versions = {name: _version_of(name) for name in libraries}
-    kind = f"{type(extractor).__module__}.{type(extractor).__qualname__}"
-    return json.dumps([_FORMAT, __version__, versions, kind, canonical(settings)], sort_keys=True)
-
-
 def row_key(settings, content_hash):
     """Return the name of a row: a digest of the settings and of the voxels."""
     return hashlib.blake2b(f"{settings}{content_hash}".encode(), digest_size=20).hexdigest()
-
-
-def canonical(value):
-    """Return a value for JSON: 25, 25.0 and np.float32(25) become the same, and so do (1, 2) and np.array([1, 2])."""
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(value, bool | str | None):
-        return value
-    if isinstance(value, numbers.Real):
-        return int(value) if float(value).is_integer() else repr(float(value))
-    if isinstance(value, dict):
-        return {str(name): canonical(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [canonical(item) for item in value]
-    if isinstance(value, set | frozenset):
-        return sorted(map(str, map(canonical, value)))
-    return repr(value)
-
-
-@lru_cache
-def _version_of(library):
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
 
 
 def _head(n_values, n_bytes):

@@ -163,13 +163,13 @@ def test_deep_features_without_one_version_are_those_of_the_others():
 def test_the_row_of_the_original_is_shared_with_the_table(tmp_path, monkeypatch):
     extract_table(SHAPE, COHORT, cache_dir=tmp_path)
     measured = []
-    transform = RadiomicsExtractor._rows
+    transform = RadiomicsExtractor.transform
 
     def counted(extractor, cases):
         measured.append(len(cases))
         return transform(extractor, cases)
 
-    monkeypatch.setattr(RadiomicsExtractor, "_rows", counted)
+    monkeypatch.setattr(RadiomicsExtractor, "transform", counted)
     extract_perturbed(SHAPE, COHORT, [("grow", 0.15)], cache_dir=tmp_path)
     assert sum(measured) == len(COHORT)
 

@@ -8,10 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from radiodeep import DeepFeatureExtractor, RadiomicsExtractor
 from radiodeep.exceptions import OutputError
 from radiodeep.rows import cache as module
-from radiodeep.rows.cache import RowCache, settings_text
+from radiodeep.rows.cache import RowCache
 
 VALUES = np.array([1.5, -0.0, np.nan, 1e300, np.inf])
 
@@ -95,67 +94,6 @@ def test_a_folder_is_listed_once_in_five_minutes(tmp_path, monkeypatch):
         monkeypatch.setattr(module.time, "monotonic", lambda clock=clock: clock)
         RowCache(tmp_path).tidy()
         assert path.exists() is is_left
-
-
-def settings_of(**parameters):
-    return settings_text(RadiomicsExtractor(**parameters))
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ({"bin_width": 25}, {"bin_width": np.float32(25.0)}),
-        ({"distances": (1, 2)}, {"distances": np.array([1, 2])}),
-        ({"distances": [1, 2]}, {"distances": [1.0, 2.0]}),
-        ({"bin_count": 32, "bin_width": 10}, {"bin_count": 32.0, "bin_width": 20}),
-        ({"image_types": {"LoG": {"sigma": [1, 3]}}}, {"image_types": {"LoG": {"sigma": (1.0, 3.0)}}}),
-        ({"families": ["glcm", "firstorder"]}, {"families": ("glcm", "firstorder")}),
-    ],
-)
-def test_equal_settings_in_another_spelling_are_equal(first, second):
-    assert settings_of(**first) == settings_of(**second)
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ({"bin_width": 25}, {"bin_width": 25.1}),
-        ({"bin_width": 25}, {"bin_width": 25, "bin_count": 25}),
-        ({"image_types": ["Original", "Square"]}, {"image_types": ["Square", "Original"]}),
-        (
-            {"bin_count": 32, "bin_width": 10, "image_types": {"Square": {"bin_count": None}}},
-            {"bin_count": 32, "bin_width": 20, "image_types": {"Square": {"bin_count": None}}},
-        ),
-    ],
-)
-def test_other_settings_are_other_settings(first, second):
-    assert settings_of(**first) != settings_of(**second)
-
-
-def test_packaged_weights_are_the_same_by_default_and_by_name():
-    assert settings_text(DeepFeatureExtractor()) == settings_text(DeepFeatureExtractor(weights="packaged"))
-    assert settings_text(DeepFeatureExtractor()) != settings_text(DeepFeatureExtractor(weights="random", seed=0))
-
-
-@pytest.mark.parametrize("library", ["numpy", "SimpleITK", "PyWavelets", "numba"])
-def test_other_versions_of_what_computes_are_other_settings(monkeypatch, library):
-    before = settings_of()
-    version_of = module._version_of
-    monkeypatch.setattr(module, "_version_of", lambda name: "99.0" if name == library else version_of(name))
-    assert settings_of() != before
-
-
-def test_another_version_of_radiodeep_is_other_settings(monkeypatch):
-    before = settings_of()
-    monkeypatch.setattr(module, "__version__", "99.0")
-    assert settings_of() != before
-
-
-def test_two_classes_of_one_name_are_two():
-    class RadiomicsExtractor(globals()["RadiomicsExtractor"]):
-        pass
-
-    assert settings_text(RadiomicsExtractor()) != settings_of()
 
 
 def test_a_claim_whose_process_was_killed_before_it_signed_is_taken_over_soon(tmp_path):

@@ -1,0 +1,220 @@
+"""Cases in, rows of several extractors side by side out: read once, looked up in the cache, computed, written.
+
+Runs that share a cache folder share the work: before a run computes a row it claims it, and rows that another run has
+claimed are left until all others are done.
+"""
+
+import threading
+import time
+import warnings
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import numpy as np
+
+from radiodeep.exceptions import OutputError, RadiodeepWarning
+from radiodeep.rows.by_case import CHUNK
+from radiodeep.rows.cache import RowCache, row_key
+from radiodeep.rows.traits import traits_of
+
+_BATCH_BYTES = 2**28  # of voxels that wait for a network
+_POLL_S = 0.05
+
+
+class Row(NamedTuple):
+    """What is known of a case after it was measured.
+
+    Attributes
+    ----------
+    values : float64 ndarray of shape (n_features,), or None if another run is computing them
+    problem : str
+        Why they could not be written to the cache.
+    acquisition : Acquisition or None
+        None if no feature depends on it.
+    """
+
+    values: np.ndarray | None
+    problem: str
+    acquisition: object
+
+
+class Measurement:
+    """A function of cases, for `rows_by_case`: the rows of several extractors side by side.
+
+    Parameters
+    ----------
+    extractors : list of extractor
+    sizes : list of int
+        Number of features of each.
+    cache_dir : path-like or None
+    compare : bool
+        Whether the acquisition of each case is noted, where features depend on it.
+    """
+
+    def __init__(self, extractors, sizes, cache_dir, compare):
+        self.extractors = extractors
+        self.sizes = sizes
+        traits = [traits_of(extractor) for extractor in extractors]
+        self.settings = [trait.settings for trait in traits]
+        self.labels = [trait.labels for trait in traits]
+        self.sensitive_parts = [part for trait in traits for part in trait.sensitive_parts] if compare else []
+        self.in_batches = any(trait.needs_batches for trait in traits)
+        self.at_once = CHUNK if self.in_batches else None
+        self.waits = False
+        self.cache = None if cache_dir is None else RowCache(cache_dir)
+        if self.cache is not None:
+            self.cache.tidy()
+
+    def await_others(self):
+        """Wait for rows that other runs are computing from now on.
+
+        Cases come one at a time then: two runs that each held a claim while waiting for the other's would never end.
+        """
+        self.waits = True
+        self.at_once = 1
+
+    def __call__(self, cases):
+        if self._can_transform_directly():
+            rows = np.asarray(self.extractors[0].transform(cases))
+            return [Row(row, "", self.acquisition_of(case)) for row, case in zip(rows, cases, strict=True)]
+        jobs = []
+        waiting = []
+        try:
+            for case in cases:
+                job = _Job(self, case)
+                jobs.append(job)
+                waiting += [job] if job.is_mine else []
+                n_bytes = sum(job.n_bytes for job in waiting)
+                if waiting and (not self.in_batches or n_bytes > _BATCH_BYTES):
+                    self._measure(waiting)
+                    waiting = []
+            self._measure(waiting)
+        finally:
+            for job in waiting:
+                job.release()
+        return [job.row() for job in jobs]
+
+    def _can_transform_directly(self):
+        """Return whether one extractor may read the cases itself: the acquisition of a case is known once it is read
+        with the labels that the case names."""
+        acquisition_is_known = not self.sensitive_parts or self.labels == [(None,)]
+        return self.cache is None and len(self.extractors) == 1 and acquisition_is_known
+
+    def acquisition_of(self, case):
+        """Return the acquisition of a case that was read, or None if no feature depends on it."""
+        return case.acquisition() if self.sensitive_parts else None
+
+    def compare(self, acquisitions):
+        """Let extractors warn of different acquisitions within the cohort, once for each kind and need."""
+        warned = set()
+        for part in self.sensitive_parts:
+            key = type(part), frozenset(part.acquisition_needs())
+            if key not in warned:
+                part.warn_of_mixed_acquisition(acquisitions)
+            warned.add(key)
+
+    def _measure(self, jobs):
+        for number, extractor in enumerate(self.extractors):
+            lacking = [job for job in jobs if job.parts[number] is None]
+            if not lacking:
+                continue
+            with self._warnings_recorded() as caught:
+                rows = np.asarray(extractor.transform([job.cases[number] for job in lacking]), dtype=np.float64)
+            for job, row in zip(lacking, rows, strict=True):
+                job.keep(number, row, caught)
+            for warning in caught:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        for job in jobs:
+            job.release()
+
+    def _warnings_recorded(self):
+        """Return a context that yields the warnings for the cache, including those that the user's filters ignore.
+
+        Without a cache, or outside the main thread, where recording is not safe, it records nothing.
+        """
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if self.cache and in_main_thread:
+            return warnings.catch_warnings(record=True, action="always", category=RadiodeepWarning)
+        return nullcontext([])
+
+
+class _Job:
+    """A case that was read, and the parts of its row that are known, one for each extractor."""
+
+    def __init__(self, measurement, case):
+        self.id = case.id
+        self.cache = measurement.cache
+        self.problem = ""
+        self.claimed = None
+        regions = {labels: _regions(case, labels) for labels in dict.fromkeys(measurement.labels)}
+        self.cases = [_as_shown(case, labels, regions[labels]) for labels in measurement.labels]
+        self.acquisition = measurement.acquisition_of(next(iter(regions.values()))[0])
+        self.n_bytes = sum(region.voxels.nbytes for listed in regions.values() for region in listed)
+        self.parts = [None] * len(self.cases)
+        self.is_mine = True
+        if self.cache is not None:
+            hashes = {labels: "".join(region.content_hash() for region in listed) for labels, listed in regions.items()}
+            by_extractor = zip(measurement.settings, measurement.labels, strict=True)
+            self.keys = [row_key(settings, hashes[labels]) for settings, labels in by_extractor]
+            self._look_up(measurement.sizes, measurement.waits)
+
+    def keep(self, number, values, caught):
+        """Keep a computed part of the row, and write it to the cache with the warnings about the case."""
+        self.parts[number] = values, []
+        if self.cache is None:
+            return
+        begin = f"{self.id}: "
+        texts = [str(warning.message) for warning in caught if issubclass(warning.category, RadiodeepWarning)]
+        try:
+            own = [text.removeprefix(begin) for text in texts if text.startswith(begin)]
+            self.cache.write(self.keys[number], values, own)
+        except OutputError as error:
+            self.problem = str(error)
+
+    def release(self):
+        """Release the claim and the voxels."""
+        self.cases = None
+        if self.claimed is not None:
+            self.cache.release(self.claimed)
+            self.claimed = None
+
+    def row(self):
+        if any(part is None for part in self.parts):
+            return Row(None, "", None)
+        for _, texts in self.parts:
+            for text in texts:
+                warnings.warn(f"{self.id}: {text}", RadiodeepWarning, stacklevel=2)
+        return Row(np.concatenate([values for values, _ in self.parts]), self.problem, self.acquisition)
+
+    def _look_up(self, sizes, waits):
+        """Read the parts from the cache; claim the row if one is missing and no other process has claimed it."""
+        while True:
+            self.parts = [self.cache.read(key, size) for key, size in zip(self.keys, sizes, strict=True)]
+            missing = [key for key, part in zip(self.keys, self.parts, strict=True) if part is None]
+            if not missing:
+                self.is_mine = False
+                return self.release()
+            if self.claimed is not None:
+                return None
+            if self.cache.claim(missing[0]):
+                self.claimed = missing[0]  # read again: the row may have been written before the claim
+            elif waits:
+                time.sleep(_POLL_S)
+            else:
+                self.is_mine = False
+                return self.release()
+
+
+def _regions(case, labels):
+    """Return the case in memory for each label, or once if the case names its own."""
+    if case.mask_label is not None or labels == (None,):
+        return [case.in_memory()]
+    return [(case if label is None else case.replace(mask_label=label)).in_memory() for label in labels]
+
+
+def _as_shown(case, labels, regions):
+    """Return the case as an extractor with these labels gets it: in memory, unless it takes several regions."""
+    if len(regions) > 1:
+        return case
+    # A region in memory is a mask of 1, whatever label the extractor would ask for.
+    return regions[0] if labels == (None,) else regions[0].replace(mask_label=1)
