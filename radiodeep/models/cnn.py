@@ -1,4 +1,4 @@
-"""Cases or images in, probabilities out: convolutional networks trained from scratch, or the last part of them."""
+"""Cases or images -> probabilities or numbers: convolutional networks that are trained here, whole or in part."""
 
 import numpy as np
 import torch
@@ -16,109 +16,92 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
     Parameters
     ----------
     architecture : str, default="arch3"
-        "arch1", "arch2" or "arch3" of the studies, "radiodeep-mini", or any model of timm. These see the images
-        that `slice` chooses, each for itself. All slices of a lesion, whatever `slice` says, are one example to
-        "arch2-slices", whose memory reads them in order, and to "arch1-lstm", "arch1-gru", "arch1-attention",
-        "arch3-lstm", "arch3-gru" and "arch3-attention". "arch3d" sees a cube of 32 voxels; the larger networks for
-        cubes see one of their own spacing and of the image's own intensities, whatever `window` and
-        `intensity_range` say. "mnist" and "mnist-contest" are those of the lectures for digits of 28 x 28.
+        "arch1", "arch2" or "arch3" of the nodule studies, "radiodeep-mini", or any model of timm: these see each slice
+        by itself. "arch2-slices", "arch1-lstm", "arch1-gru", "arch1-attention", "arch3-lstm", "arch3-gru" and
+        "arch3-attention" read all slices of a lesion in order, as one example. "arch3d" sees a cube of 32 voxels;
+        "medicalnet_resnet10" (..18, 34, 50) and "fcib_resnet50" see cubes with a spacing of their own, in the
+        intensities of the image. "mnist" and "mnist-contest" are those of the lectures, for digits of 28 x 28 pixels.
     weights : None, "packaged", "pretrained", path or state dict, default=None
-        Where the training starts, as in `load_weights`; None is from scratch.
+        Initial weights, as in `load_weights`; None trains from scratch.
     n_layers : int, optional
-        How many of the last layers learn beside the classifier, 0 for the classifier alone; by default all. The
-        rule of thumb for pretrained weights: little data 0, some data a few, much data all.
-    window, size, slice, intensity_range
-        How cases become images, as in `DeepFeatureExtractor`; of "all" slices each is an example, and the
-        probability of a case is their mean. Images of an array are of 0..1 already if `intensity_range` is None.
-    epochs : int, default=20
-    n_views : int, default=12
-        How often an epoch shows each image, changed anew each time by `augmentation`. The studies had 72.
-    learning_rate : float, default=1e-3
-    optimizer : {"adam", "adamw", "rmsprop", "sgd"}, default="adam"
-        The papers of the studies do not give theirs.
-    batch_size : int, default=32
-    weight_decay : float, default=0
-    penalty : float, default=0.01
-        Of the squared weights of the layer that the studies penalise, in "arch1" and "arch2".
-    augmentation : Augmentation, optional
-        By default the rotations and flips of the studies.
+        Number of the last layers that are trained besides the classifier; 0 trains the classifier alone. By default all
+        layers. As a rule of thumb for pretrained weights, train few layers if there are few cases.
+    view : CaseView, optional
+        What the network is shown of cases: `window`, `size`, `slice`, `intensity_range`, `slice_axis` and `pixel_mm`.
+        By default ``CaseView()``.
+    training : Training, optional
+        The plan of the training: `epochs`, `n_views`, `batch_size`, `learning_rate`, `schedule`, `n_snapshots`,
+        `optimizer`, `momentum`, `weight_decay`, `penalty`, `augmentation`, `validation_fraction`, `patience` and
+        `precision`. By default ``Training()``.
     scoring_views : {None, "dihedral", "study"}, default=None
         Average the probabilities over 8 or 48 views of each new image.
-    validation_fraction : float, default=0.3
-        Of the patients, kept apart; the network of the epoch with the lowest loss on them is taken. 0 trains on
-        all and takes the last.
-    patience : int, optional
-        End the training after so many epochs without a lower loss on them.
     class_weight : "balanced", dict or None, default="balanced"
-        What a case of each class weighs in the loss: "balanced" lets all classes weigh the same, a dict holds a
-        weight by class, None lets all cases weigh the same. The weights are taken out of the probabilities again,
-        so that these are risks at the share of the classes in the training cases; the choice of `predict` keeps them.
+        Weight of a case of each class in the loss: "balanced" gives all classes the same total weight, a dict holds a
+        weight by class, None gives all cases the same weight. Probabilities are corrected for the weights, so that they
+        are risks at the class frequencies of the training cases; `predict` decides by the weighted probabilities.
     auxiliary : DataFrame, optional
-        Other numbers by case id that the network learns to tell beside the class, e.g. spiculation; NaN where
-        unknown. Not needed for new cases.
+        Further numbers by case id, e.g. spiculation, which the network learns to predict besides the class; NaN where
+        unknown. They are not needed for new cases.
     auxiliary_weight : float, default=0.3
-        Of their squared errors (of standardised values) beside the loss of the classes.
+        Weight of their squared errors, of standardized values, relative to the loss of the classes.
     n_seeds : int, default=1
-        Networks trained, each with its own start, order and split; their probabilities are averaged.
-    n_snapshots : int, optional
-        One training with that many cycles of the learning rate, the network at the end of each being a member;
-        without a validation part.
+        Number of networks, each with its own initial weights, order and held-out patients. Probabilities are averaged.
     random_state : int, default=0
-        The same gives the same networks on a processor.
-    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        On a processor, the same number gives the same networks.
     device : str, default="auto"
+        "auto" is a GPU if torch finds one, else the processor.
     n_threads : int, optional
+        Limits the threads of torch.
     checkpoint_dir : path-like, optional
-        Where each training leaves its state after every epoch, so that a killed one goes on; the trainings of
-        several seeds, folds and settings may share it. Files of finished trainings stay until you delete them.
-    slice_axis : {"axial", "coronal", "sagittal"}, optional
-        The plane of the slices; by default that of acquisition.
-    pixel_mm : float, optional
-        Side of the square pixels that cases are brought to before anything is cut, so that the network sees the same
-        of scans with finer and coarser pixels. None keeps the pixels of each file. Cubes have none.
+        Folder in which each training saves its state after every epoch, so that a killed training is resumed. Several
+        seeds, folds and settings can share it. Files of finished trainings are not deleted.
+    **settings
+        Settings of `view` and `training` by their own names: ``CNNClassifier(epochs=5)`` is
+        ``CNNClassifier(training=Training(epochs=5))``. Likewise ``set_params(epochs=5)``, or
+        ``set_params(training__epochs=5)``.
 
     Attributes
     ----------
     classes_ : ndarray
     class_weights_ : ndarray of shape (n_classes,)
-        What a case of each class weighed in the loss. Models saved without it give the probabilities of the weighted
+        Weight of a case of each class in the loss. Models saved without it give the probabilities of the weighted
         classes, as they did when they were saved.
     normalization_ : ndarray of shape (2, channels)
-        Mean and standard deviation by which images of 0..1 are brought to the scale of the networks: that of the
-        weights that training started from, or the usual one of the architecture.
+        Mean and standard deviation by which images in the range 0..1 are normalized: those of the initial weights, or
+        the default ones of the architecture.
     networks_ : list of dict from str to ndarray
-        Weights of each member.
+        Weights of each network.
     history_ : list of list of dict
-        Of each training, per epoch: `epoch`, `learning_rate`, `loss`, `validation_loss`.
+        For each training and epoch `epoch`, `learning_rate`, `loss` and `validation_loss`.
     training_range_ : dict
-        Dimensions, spacing and intensities of the training cases; images of an array have none.
+        Dimensions, spacing and intensities of the training cases, if they were not an array.
 
     Raises
     ------
     InputError
-        A setting out of range, or a problem of an image.
+        If a parameter is out of range, or an image cannot be used.
     SingleClassError
-        The cases of `fit` are all of one class.
+        If all cases belong to one class.
     TrainingError
-        The loss is no longer finite.
+        If the loss is not finite.
 
     Warns
     -----
     RadiodeepWarning
-        The training loss rose or did not fall by 1 %, there are too few patients for a validation part, or spacings
+        If the training loss rose or did not fall by 1 %, if there are too few patients to hold some out, or if spacings
         differ between cases and `pixel_mm` is None.
 
     Notes
     -----
-    A network trained with weights w of the classes predicts risks p' of a population whose classes have shares
-    changed by w. Those of the training cases are p = (p' / w) / sum (p' / w), a shift of the log-odds by
-    -log(w1 / w0) for two classes, which leaves the order of cases as it is (Saerens et al., 2002).
+    A network trained with class weights w predicts risks p' in a population in which the class frequencies are
+    multiplied by w. The risks at the frequencies of the training cases are p = (p' / w) / sum (p' / w). For two classes
+    this shifts the log-odds by -log(w1 / w0), which keeps the order of cases (Saerens et al., 2002).
 
     References
     ----------
     R. Paul, L. Hall, D. Goldgof, M. Schabath, R. Gillies, Predicting nodule malignancy using a CNN ensemble
-    approach, IJCNN 2018. G. Huang et al., Snapshot ensembles, ICLR 2017. M. Saerens, P. Latinne, C. Decaestecker,
-    Adjusting the outputs of a classifier to new a priori probabilities, Neural Computation 14 (2002) 21.
+    approach, IJCNN 2018. M. Saerens, P. Latinne, C. Decaestecker, Adjusting the outputs of a classifier to new a
+    priori probabilities, Neural Computation 14 (2002) 21.
 
     Examples
     --------
@@ -127,7 +110,11 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
     >>> model = rd.CNNClassifier("arch3", epochs=1, batch_size=8).fit(cohort, cohort.labels)
     >>> model.predict_proba(cohort[:3]).shape
     (3, 2)
+    >>> model.training
+    Training(batch_size=8, epochs=1)
     """
+
+    single_logit_for_binary = True
 
     def fit(self, X, y, groups=None):
         """Train the networks.
@@ -135,11 +122,12 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
         Parameters
         ----------
         X : Cohort, sequence of Case, or array of shape (n, height, width) or (n, channels, height, width)
-            Images of an array are of 0..1, or are brought there by `intensity_range`. For networks of sequences and
-            of cubes its shape is (n, slices, height, width); slices of a sequence that are all NaN are not there.
+            Images of an array must be in the range 0..1, or are scaled to it by `intensity_range`. Networks for
+            sequences and cubes take arrays of shape (n, slices, height, width); slices of a sequence that contain only
+            NaN are padding.
         y : sequence of class labels
         groups : sequence, optional
-            Whose image it is, for the split; by default the patients of the cases.
+            Group of each case, for the choice of held-out cases; by default the patients.
         """
         self.classes_, numbers = numbered_classes(y)
         if len(self.classes_) < 2:
@@ -158,18 +146,22 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
         return self.predict_members(X).mean(axis=0)
 
     def predict(self, X):
-        """Return the class of each case whose probability times its class weight is largest.
+        """Return the class of each case with the largest product of probability and class weight.
 
-        With "balanced" and two classes that is the second where its probability exceeds its share in training.
+        With "balanced" and two classes that is the second if its probability exceeds its frequency in training.
         """
-        probabilities = self.predict_proba(X)
-        weights = getattr(self, "class_weights_", np.ones(len(self.classes_)))
-        return self.classes_[(probabilities * weights).argmax(axis=1)]
+        return self.classes_[(self.predict_proba(X) * self._weights()).argmax(axis=1)]
+
+    def decision_weights(self):
+        """Return the weight of each class in the decision of each network, shape (n_networks, n_classes)."""
+        return np.tile(self._weights(), (len(self.networks_), 1))
+
+    def _weights(self):
+        return getattr(self, "class_weights_", np.ones(len(self.classes_)))
 
     def _link(self, outputs):
-        """Return probabilities of the classes at their shares in training; two classes may have one logit."""
-        weights = getattr(self, "class_weights_", np.ones(len(self.classes_)))
-        shift = torch.as_tensor(np.log(weights), dtype=outputs.dtype, device=outputs.device)
+        """Return the probabilities of the classes at their frequencies in training, from one logit or several."""
+        shift = torch.as_tensor(np.log(self._weights()), dtype=outputs.dtype, device=outputs.device)
         if outputs.shape[1] == 1:
             log_odds = outputs - (shift[1] - shift[0])
             return torch.cat([torch.sigmoid(-log_odds), torch.sigmoid(log_odds)], dim=1)
@@ -177,15 +169,15 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
 
 
 class CNNRegressor(RegressorMixin, NetworkEstimator):
-    """A convolutional network that tells numbers of a case or an image, such as the calibre of vessels.
+    """A convolutional network that predicts continuous targets of a case or an image, such as the calibre of vessels.
 
-    The last layer has one output per number and no activation, and learns standardised values by their squared
-    errors. `radiodeep.intraclass_correlation` says how well numbers agree.
+    The last layer has one linear output per target and is trained on the squared errors of standardized targets.
+    `radiodeep.intraclass_correlation` measures the agreement of predictions and targets.
 
     Parameters
     ----------
     architecture, weights, ...
-        All those of `CNNClassifier`; `class_weight` has no effect.
+        Those of `CNNClassifier`; `class_weight` has no effect.
 
     Examples
     --------
@@ -203,24 +195,25 @@ class CNNRegressor(RegressorMixin, NetworkEstimator):
         Parameters
         ----------
         X, groups
-            As for `CNNClassifier`.
-        y : array of shape (n_cases,) or (n_cases, n_numbers)
+            As in `CNNClassifier.fit`.
+        y : array of shape (n_cases,) or (n_cases, n_targets)
         """
         y = np.asarray(y, dtype=np.float64)
         if y.ndim not in (1, 2) or not np.isfinite(y).all():
             raise InputError(f"The numbers to learn must be finite, one or several per case. Got shape {y.shape}.")
         self.one_number_ = y.ndim == 1
         columns = y.reshape(len(y), -1)
-        self.mean_, spread = columns.mean(axis=0), columns.std(axis=0)
+        self.mean_ = columns.mean(axis=0)
+        spread = columns.std(axis=0)
         self.scale_ = np.where(spread > 0, spread, 1.0)
-        standard = torch.from_numpy((columns - self.mean_) / self.scale_).float()
+        standardized = torch.from_numpy((columns - self.mean_) / self.scale_).float()
         strata = np.zeros(len(y), dtype=int)
-        return self._fit(X, standard, strata, groups, columns.shape[1], regression_loss)
+        return self._fit(X, standardized, strata, groups, columns.shape[1], regression_loss)
 
     def predict(self, X):
-        """Return the mean of the networks' numbers, shape (n_cases,) or (n_cases, n_numbers)."""
-        found = self._outputs(X).mean(axis=0) * self.scale_ + self.mean_
-        return found[:, 0] if self.one_number_ else found
+        """Return the mean of the networks' predictions, shape (n_cases,) or (n_cases, n_targets)."""
+        predictions = self._outputs(X).mean(axis=0) * self.scale_ + self.mean_
+        return predictions[:, 0] if self.one_number_ else predictions
 
     def _link(self, outputs):
         return outputs[:, : len(self.mean_)]

@@ -1,66 +1,71 @@
-"""How the network of deep features learns from the cases of a fold before its features are taken."""
+"""Plan of fine-tuning and labelled images -> the weights of a network that has learned from them."""
 
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 
+from radiodeep.checks import is_count, is_finite, is_non_negative, is_positive, require, require_option
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.networks.architectures.registry import build_network, input_specification
 from radiodeep.networks.inference.activations import forward_features
-from radiodeep.networks.training.augmentation import OwnRangeAugmentation
-from radiodeep.networks.training.fitting import OPTIMIZERS, Examples, fit_network, last_layers, warn_of_flat_loss
+from radiodeep.networks.training.examples import Examples
+from radiodeep.networks.training.fitting import fit_network, last_layers, warn_of_flat_loss
 from radiodeep.networks.training.losses import class_weights, classification_loss, numbered_classes
+from radiodeep.networks.training.plan import OPTIMIZERS, Rates, Training
 from radiodeep.networks.weights.loading import classifier_names, load_weights
 
-_JUDGED_BY, _LEAST_MOVED = 32, 0.01  # images; standard deviations between them
+_N_COMPARED = 32  # images whose features are compared before and after
+_LEAST_CHANGE = 0.01  # of a feature, in standard deviations between those images
 
 
-@dataclass(frozen=True)
-class FineTuning:
-    """Schedule and choices of fine-tuning, after those of the glioblastoma studies.
+@dataclass
+class FineTuning(BaseEstimator):
+    """Schedule and choices of fine-tuning, after the glioblastoma studies.
 
-    A full layer with one output per class takes the place of the network's classifier, and the whole learns to
-    tell the training cases apart by stochastic gradient descent. Normalisations keep the statistics that came with
-    the weights, since a few dozen cases are too few for new ones. Every case weighs the same, however many slices
-    of it are shown.
+    A new fully connected layer with one output per class replaces the classifier of the network, and the network is
+    trained to classify the training cases by stochastic gradient descent. Batch normalization keeps the statistics
+    that came with the weights, since a few dozen cases are too few to estimate new ones. All cases have the same
+    weight, however many slices of them are shown.
 
-    The studies' learning rates, 1e-5 for all layers, are ``learning_rate=1e-5, head_learning_rate=None``. They hardly
-    change a network: on PET of 51 sarcomas the features of the packaged one move by 0.0007 of their standard
-    deviation, and by 0.03 at the rates of this class.
+    The learning rate of the studies, 1e-5 for all layers, is ``learning_rate=1e-5, head_learning_rate=None``. It hardly
+    changes a network: on PET of 51 sarcomas the features of the packaged network change by 0.0007 of their standard
+    deviation, and by 0.03 at the default rates.
 
     Parameters
     ----------
     n_iterations : int, default=10
-        Each shows every image once. The studies took 10 and 20.
+        Each shows every image once. The studies used 10 and 20.
     learning_rate : float, default=3e-4
     head_learning_rate : float or None, default=1e-2
-        Of the new full layer, which starts from random weights; it falls as `learning_rate` does. None is that of the
-        other layers.
+        Initial rate of the new layer, which starts from random weights; it decays as `learning_rate` does. With None it
+        is that of the other layers.
     step : int, default=4
-        Iterations after which the learning rate becomes `decay` of what it was.
+        Number of iterations after which the learning rates are multiplied by `decay`.
     decay : float, default=0.1
     batch_size : int, default=16
     optimizer : {"sgd", "adam", "adamw", "rmsprop"}, default="sgd"
-        "sgd" with a momentum of 0.9.
+        "sgd" has a momentum of 0.9.
     weight_decay : float, default=5e-4
     n_layers : int, optional
-        How many of the last layers with weights learn beside the new one; 0 for the new one alone. By default all.
-        The rule of thumb: little data 0, some data a few, much data all.
+        Number of the last layers with weights that are trained besides the new one; 0 trains the new one alone. By
+        default all layers. As a rule of thumb, train few layers if there are few cases.
     head_iterations : int, default=0
-        So many of the iterations, at the beginning, train the new layer alone; then the others are unfrozen.
+        Number of initial iterations that train the new layer alone.
     augmentation : object, optional
         With ``apply(images, generator) -> images``, for example a `radiodeep.Augmentation`.
     balanced : bool, default=False
-        Cases of rare classes weigh more, so that all classes weigh the same.
+        Weight cases so that all classes have the same weight.
     seed : int, default=0
-        Of the new layer and of the order of the images. The same gives the same features on a processor.
+        Determines the weights of the new layer and the order of the images. On a processor, the same seed gives the
+        same features.
 
     Raises
     ------
     InputError
-        A setting out of range.
+        If a setting is out of range.
 
     References
     ----------
@@ -93,33 +98,52 @@ class FineTuning:
     head_learning_rate: float | None = 1e-2
 
     def __setstate__(self, state):
-        self.__dict__.update({"head_learning_rate": None} | state)  # which those saved before it lack
+        super().__setstate__({"head_learning_rate": None} | state)  # plans of version 0.1 may lack it
 
     def __post_init__(self):
-        whole = {"n_iterations": 1, "step": 1, "batch_size": 1, "head_iterations": 0, "seed": 0}
-        whole |= {} if self.n_layers is None else {"n_layers": 0}
-        for name, lowest in whole.items():
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < lowest:
-                raise InputError(f"The '{name}' of FineTuning must be an int >= {lowest}. Got {value!r} instead.")
-        for name, holds, allowed in (
-            ("learning_rate", self.learning_rate > 0, "a float > 0"),
+        self.check()
+
+    def check(self):
+        """Raise InputError for a setting out of range."""
+        counts = {"n_iterations": 1, "step": 1, "batch_size": 1, "head_iterations": 0, "seed": 0}
+        for name, least in counts.items():
+            require(is_count(getattr(self, name), least), self, name, f"an int >= {least}")
+        for name, allowed, is_allowed in (
+            ("n_layers", "an int >= 0 or None", self.n_layers is None or is_count(self.n_layers, 0)),
+            ("learning_rate", "a float > 0", is_positive(self.learning_rate)),
             (
                 "head_learning_rate",
-                self.head_learning_rate is None or self.head_learning_rate > 0,
                 "a float > 0 or None",
+                self.head_learning_rate is None or is_positive(self.head_learning_rate),
             ),
-            ("decay", 0 < self.decay <= 1, "a float above 0 and up to 1"),
-            ("weight_decay", self.weight_decay >= 0, "a float >= 0"),
-            ("optimizer", self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
+            ("decay", "a float > 0 and <= 1", is_finite(self.decay) and 0 < self.decay <= 1),
+            ("weight_decay", "a float >= 0", is_non_negative(self.weight_decay)),
         ):
-            if not holds:
-                raise InputError(f"The '{name}' of FineTuning must be {allowed}. Got {getattr(self, name)!r} instead.")
+            require(is_allowed, self, name, allowed)
+        require_option(self.optimizer, OPTIMIZERS, self, "optimizer")
 
     @property
     def learning_rates(self):
         """The learning rate of each iteration, for all layers but the new one."""
         return [self.learning_rate * self.decay ** (iteration // self.step) for iteration in range(self.n_iterations)]
+
+    @property
+    def head_factor(self):
+        """Learning rate of the new layer as a multiple of that of the others."""
+        return 1.0 if self.head_learning_rate is None else self.head_learning_rate / self.learning_rate
+
+    def training(self, specification, precision):
+        """Return the `Training` of a network with a given `NetworkInput`."""
+        training = Training(
+            n_views=1,
+            batch_size=self.batch_size,
+            optimizer=self.optimizer,
+            weight_decay=self.weight_decay,
+            penalty=0.0,
+            augmentation=self.augmentation,
+            precision=precision,
+        )
+        return training.for_input(specification)
 
 
 def tuned_state(plan, name, weights, seed, images, labels, device, precision, counts=None, normalize=None):
@@ -129,15 +153,15 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision, co
     ----------
     plan : FineTuning
     name : str
-        Of the network.
+        Name of the network.
     weights, seed
         As in `load_weights`.
     images : float32 tensor of shape (n_images, channels, height, width)
-        Of 0..1, or on the scale of the network if there is no `normalize`.
+        In the range 0..1, or on the scale of the network if there is no `normalize`.
     labels : sequence of n_cases class labels
     device, precision : str
     counts : list of n_cases int, optional
-        How many of the images each case has, one after the other; by default one. All cases weigh the same.
+        Number of images of each case, in the order of `images`; by default 1. All cases have the same weight.
     normalize : callable, optional
         As in `fit_network`.
 
@@ -148,88 +172,96 @@ def tuned_state(plan, name, weights, seed, images, labels, device, precision, co
     Raises
     ------
     InputError
-        There are fewer than two classes, or labels are missing.
+        If there are fewer than two classes, or labels are missing.
     WeightsError
         As `load_weights`.
     TrainingError
-        The loss is no longer finite.
+        If the loss is not finite.
 
     Warns
     -----
     RadiodeepWarning
-        The training loss rose or did not fall by 1 %, or the features moved by less than 1 % of their standard
-        deviation. A training of one iteration is not judged.
+        If the training loss rose or did not fall by 1 %, or if the features changed by less than 1 % of their standard
+        deviation. Training for one iteration is not judged.
     """
+    plan.check()
     classes, numbers = numbered_classes(labels)
     if len(classes) < 2:
         raise InputError(f"Fine-tuning needs cases of two classes or more. Got {len(classes)}: {classes.tolist()}.")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.seed)
-        network = build_network(name, in_channels=images.shape[1], n_classes=len(classes))
+    network = _network_with_new_head(plan, name, weights, seed, images.shape[1], len(classes))
     head = classifier_names(network)
-    drawn = {key: value.clone() for key, value in network.state_dict().items() if key.startswith(head)}
-    load_weights(network, weights, name, seed=seed)
-    network.load_state_dict(drawn, strict=False)  # a classifier that came with the weights is of other classes
-    examples = _examples(
-        images, numbers, counts, class_weights(classes, numbers, "balanced" if plan.balanced else None)
-    )
-    augmentation = plan.augmentation
-    if augmentation is not None and input_specification(name).own_units:
-        augmentation = OwnRangeAugmentation(augmentation)
-    shown = images[torch.linspace(0, len(images) - 1, min(len(images), _JUDGED_BY)).long()]
-    before = _features(network, shown, normalize)
-    rates, history = plan.learning_rates, []
-    head_factor = 1.0 if plan.head_learning_rate is None else plan.head_learning_rate / plan.learning_rate
-    for n_layers, stage in ((0, rates[: plan.head_iterations]), (plan.n_layers, rates[plan.head_iterations :])):
-        if stage:
+    weights_of_classes = class_weights(classes, numbers, "balanced" if plan.balanced else None)
+    examples = _examples(images, numbers, counts, weights_of_classes)
+    compared = images[torch.linspace(0, len(images) - 1, min(len(images), _N_COMPARED)).long()]
+    before = _features(network, compared, normalize)
+    rates = plan.learning_rates
+    stages = ((0, rates[: plan.head_iterations]), (plan.n_layers, rates[plan.head_iterations :]))
+    history = []
+    for n_layers, rates_of_stage in stages:
+        if rates_of_stage:
             fitted = fit_network(
                 network,
                 examples,
                 classification_loss,
-                stage,
-                optimizer=plan.optimizer,
-                weight_decay=plan.weight_decay,
-                batch_size=plan.batch_size,
-                trained=last_layers(network, head, n_layers),
-                head=last_layers(network, head, 0),
-                head_factor=head_factor,
+                plan.training(input_specification(name), precision),
+                rates=Rates(rates_of_stage),
+                parameter_groups=_parameter_groups(network, head, n_layers, plan.head_factor),
                 freeze_batch_norm=not (isinstance(weights, str) and weights == "random"),
-                augmentation=augmentation,
                 normalize=normalize,
                 seed=plan.seed,
                 device=device,
-                precision=precision,
                 description="Fine-tuning",
             )
             history += fitted.history
-    _warn_if_nothing_changed(history, before, _features(network, shown, normalize))
+    _warn_if_unchanged(history, before, _features(network, compared, normalize))
     return {key: value.numpy() for key, value in network.state_dict().items() if not key.startswith(head)}
+
+
+def _network_with_new_head(plan, name, weights, seed, n_channels, n_classes):
+    """Return a network with the given weights and a classifier drawn from the seed of the plan."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        network = build_network(name, in_channels=n_channels, n_classes=n_classes)
+    head = classifier_names(network)
+    drawn = {key: value.clone() for key, value in network.state_dict().items() if key.startswith(head)}
+    load_weights(network, weights, name, seed=seed)
+    network.load_state_dict(drawn, strict=False)  # a classifier that came with the weights knows other classes
+    return network
+
+
+def _parameter_groups(network, head, n_layers, head_factor):
+    """Return the groups of `fit_network`: the last layers, and the head with a learning rate of its own."""
+    of_head = last_layers(network, head, 0)
+    head_ids = {id(weights) for weights in of_head}
+    body = [weights for weights in last_layers(network, head, n_layers) if id(weights) not in head_ids]
+    groups = [{"params": body, "factor": 1.0}, {"params": of_head, "factor": head_factor}]
+    return [group for group in groups if group["params"]]
 
 
 def _examples(images, numbers, counts, weights_of_classes):
     """Give each image the class of its case and its share of the weight of that case."""
     counts = np.ones(len(numbers), dtype=int) if counts is None else np.asarray(counts)
-    of_case = np.repeat(np.arange(len(numbers)), counts)
-    weights = (weights_of_classes[numbers] / counts)[of_case]
-    return Examples(images, torch.from_numpy(numbers[of_case]), torch.from_numpy(weights.astype(np.float32)))
+    case_of_image = np.repeat(np.arange(len(numbers)), counts)
+    weights = (weights_of_classes[numbers] / counts)[case_of_image]
+    return Examples(images, torch.from_numpy(numbers[case_of_image]), torch.from_numpy(weights.astype(np.float32)))
 
 
 def _features(network, images, normalize):
     return forward_features(network, images if normalize is None else normalize(images), batch_size=8)
 
 
-def _warn_if_nothing_changed(history, before, after):
-    """Warn if the loss did not fall, or the features (n_images, n_features) hardly moved."""
+def _warn_if_unchanged(history, before, after):
+    """Warn if the loss did not fall, or the features (n_images, n_features) hardly changed."""
     spread = before.std(dim=0, correction=0)
     varies = spread > 0
-    moved = ((after - before).square().mean(dim=0).sqrt() / spread)[varies].median() if varies.any() else None
-    is_same = moved is not None and moved < _LEAST_MOVED
+    change = ((after - before).square().mean(dim=0).sqrt() / spread)[varies].median() if varies.any() else None
+    is_unchanged = change is not None and change < _LEAST_CHANGE
     advice = "Take a higher learning_rate or more n_iterations"
-    if is_same:
+    if is_unchanged:
         advice = f"The features are nearly those of the network as it came. {advice}"
-    if not warn_of_flat_loss([history], "FineTuning", f"{advice}.") and len(history) > 1 and is_same:
+    if not warn_of_flat_loss([history], "FineTuning", f"{advice}.") and len(history) > 1 and is_unchanged:
         warnings.warn(
-            f"FineTuning: features moved by {moved:.2g} of their standard deviation (median). {advice}, or let more "
+            f"FineTuning: features moved by {change:.2g} of their standard deviation (median). {advice}, or let more "
             "layers learn (n_layers).",
             RadiodeepWarning,
             stacklevel=4,

@@ -83,27 +83,37 @@ class Checkpoint:
 
 
 class TrainingState:
-    """Everything that a training needs to continue: weights, optimiser, random state, history, best epoch, snapshots.
+    """Everything that a training needs to continue: weights, optimizer, random state, history, best epoch, snapshots.
 
     Parameters
     ----------
     network : torch.nn.Module
     optimizer : torch.optim.Optimizer
     seed : int
-        Of the order of the examples and of their augmentation.
+        Determines the order of the examples and their augmentation.
     """
 
     def __init__(self, network, optimizer, seed):
-        self.network, self.optimizer = network, optimizer
+        self.network = network
+        self.optimizer = optimizer
         self.generator = torch.Generator().manual_seed(seed)
-        self.history, self.best, self.snapshots = [], {}, []
+        self.history = []
+        self.best = {}
+        self.snapshots = []
+
+    @property
+    def epochs_since_best(self):
+        """Number of epochs since that with the lowest validation loss; 0 if there has been none."""
+        losses = [record["validation_loss"] for record in self.history if "validation_loss" in record]
+        return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
     def add(self, record, keep):
-        """Append the record of an epoch; remember its weights if it is the best so far, or on request."""
-        losses = [one["validation_loss"] for one in self.history if "validation_loss" in one]
+        """Append the record of an epoch; copy the weights if `keep`, and if its validation loss is the lowest."""
         self.history.append(record)
-        if "validation_loss" in record and all(record["validation_loss"] < earlier for earlier in losses):
-            self.best = _copied(self.network)
+        if "validation_loss" in record:
+            earlier = [past["validation_loss"] for past in self.history[:-1] if "validation_loss" in past]
+            if all(record["validation_loss"] < loss for loss in earlier):
+                self.best = _copied(self.network)
         if keep:
             self.snapshots.append(_copied(self.network))
 

@@ -1,11 +1,9 @@
-"""A network and examples go in; the network fitted to them, epoch by epoch, and its history come out."""
+"""Network, examples and plan of a training -> the fitted network and its history: the only training loop."""
 
 import hashlib
-import math
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from numbers import Integral
 from os import fspath
 
 import torch
@@ -17,52 +15,17 @@ from radiodeep.networks.training.checkpoints import Checkpoint, TrainingState
 from radiodeep.networks.weights.files import hash_of_state
 from radiodeep.progress import with_progress
 
-OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
-
-
-@dataclass
-class Examples:
-    """Images and the targets that a network learns from them.
-
-    Attributes
-    ----------
-    images : float32 tensor of shape (n, channels, height, width)
-        Or (n, length, channels, height, width), sequences of slices; or (n, channels, depth, height, width), cubes.
-    targets : tensor of shape (n, ...)
-    weights : float32 tensor of shape (n,), optional
-        Of each example in the loss; 1 by default.
-    """
-
-    images: torch.Tensor
-    targets: torch.Tensor
-    weights: torch.Tensor | None = None
-
-    def __post_init__(self):
-        if self.weights is None:
-            self.weights = torch.ones(len(self.images))
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, chosen):
-        images = first_plane(self.images)[chosen].expand(-1, *self.images.shape[1:])
-        return Examples(images, self.targets[chosen], self.weights[chosen])
-
-    def to(self, device):
-        return Examples(self.images.to(device), self.targets.to(device), self.weights.to(device))
-
 
 @dataclass
 class Fitted:
-    """What a training leaves beside the network.
+    """What a training leaves besides the network.
 
     Attributes
     ----------
     history : list of dict
-        Of each epoch `epoch` (from 1), `learning_rate`, `loss` and, where there are examples for it,
-        `validation_loss`.
+        For each epoch `epoch` (from 1), `learning_rate`, `loss` and, with validation examples, `validation_loss`.
     snapshots : list of dict from str to tensor
-        The network's state after each of the epochs that were asked for.
+        The state of the network after each epoch in `Rates.snapshots`.
     """
 
     history: list
@@ -70,21 +33,21 @@ class Fitted:
 
 
 def warn_of_flat_loss(histories, name, advice):
-    """Warn if the loss of a training rose by 1 % from its first epoch to its last, or did not fall by 1 %.
+    """Warn if the loss of a training rose, or fell by less than 1 %, from its first epoch to its last.
 
     Parameters
     ----------
     histories : list of lists of dict
-        As in `Fitted`. A training of one epoch cannot be judged.
+        As in `Fitted`. Trainings of one epoch are not judged.
     name : str
-        Who trained.
+        The estimator that was fitted.
     advice : str
-        What to try if it did not fall; if it rose, it is a lower learning rate.
+        What to try if the loss did not fall; if it rose, the advice is a lower learning rate.
 
     Returns
     -------
     bool
-        Whether it warned.
+        Whether a warning was given.
 
     Warns
     -----
@@ -94,50 +57,17 @@ def warn_of_flat_loss(histories, name, advice):
     rose = [(first, last) for first, last in ends if last > 1.01 * first]
     flat = [(first, last) for first, last in ends if 0.99 * first < last <= 1.01 * first]
     lower = "Take a lower learning_rate, and look for images with extreme intensities."
-    for unlearned, what, way_out in ((rose, "rose", lower), (flat, "did not fall by 1 %", advice)):
+    for unlearned, verb, way_out in ((rose, "rose", lower), (flat, "did not fall by 1 %", advice)):
         if unlearned:
             first, last = unlearned[0]
             count = "" if len(histories) == 1 else f" of {len(unlearned)} of {len(histories)} networks"
             warnings.warn(
-                f"{name}: the training loss{count} {what} (from {first:.5g} in the first epoch to {last:.5g} in the "
+                f"{name}: the training loss{count} {verb} (from {first:.5g} in the first epoch to {last:.5g} in the "
                 f"last). {way_out}",
                 RadiodeepWarning,
                 stacklevel=4,
             )
     return bool(rose or flat)
-
-
-def cyclic_learning_rates(peak, n_epochs, n_cycles):
-    """Return a learning rate per epoch that falls from `peak` along half a cosine, again and again.
-
-    Parameters
-    ----------
-    peak : float
-    n_epochs, n_cycles : int
-
-    Returns
-    -------
-    rates : list of float
-    ends : list of int
-        The last epoch of each cycle, counted from 1: when a snapshot is taken.
-
-    References
-    ----------
-    G. Huang et al., Snapshot ensembles: train 1, get M for free, ICLR 2017, equation 2.
-
-    Examples
-    --------
-    >>> from radiodeep.networks.training.fitting import cyclic_learning_rates
-    >>> cyclic_learning_rates(0.1, 6, 2)
-    ([0.1, 0.075, 0.025, 0.1, 0.075, 0.025], [3, 6])
-    """
-    if not 1 <= n_cycles <= n_epochs:
-        raise InputError(f"There must be 1 to {n_epochs} cycles, no more than epochs. Got {n_cycles!r}.")
-    rates, ends = [], []
-    for length in (n_epochs * (cycle + 1) // n_cycles - n_epochs * cycle // n_cycles for cycle in range(n_cycles)):
-        rates += [round(peak / 2 * (math.cos(math.pi * epoch / length) + 1), 12) for epoch in range(length)]
-        ends.append(len(rates))
-    return rates, ends
 
 
 def last_layers(network, head, n_layers):
@@ -149,7 +79,7 @@ def last_layers(network, head, n_layers):
     head : tuple of str
         `classifier_names(network)`.
     n_layers : int or None
-        Layers with weights beside the classifier; None for all.
+        Number of layers with weights besides the classifier; None for all.
 
     Returns
     -------
@@ -163,13 +93,8 @@ def last_layers(network, head, n_layers):
     return of_head + [weights for held in before[max(0, len(before) - n_layers) :] for weights in held]
 
 
-def first_plane(images):
-    """Return the plane (..., 1, height, width) that all channels share in memory; all of them if they do not."""
-    return images.narrow(-3, 0, 1) if images.stride(-3) == 0 else images
-
-
-def moved(network, device):
-    """Move a network to a device, with the channels of its filters last, where they are convolved quickest."""
+def to_channels_last(network, device):
+    """Move a network to a device, with its filters in the channels-last format, which is convolved fastest."""
     network.to(device)
     for weights in network.parameters():
         if weights.ndim == 4:
@@ -181,78 +106,52 @@ def fit_network(
     network,
     examples,
     loss,
-    learning_rates,
+    training,
     *,
-    optimizer="adam",
-    weight_decay=0.0,
-    penalty=0.0,
-    batch_size=32,
-    repeats=1,
-    trained=None,
-    head=(),
-    head_factor=1.0,
+    rates=None,
+    parameter_groups=None,
     freeze_batch_norm=False,
-    augmentation=None,
     normalize=None,
     validation=None,
-    patience=None,
-    snapshots=(),
     seed=0,
     device="cpu",
-    precision="float32",
     checkpoint=None,
     description="Training",
 ):
-    """Fit a network to examples that lie in memory.
+    """Fit a network to examples.
 
     Parameters
     ----------
     network : torch.nn.Module
         Changed in place; left in evaluation mode on the processor.
-    examples : Examples
+    examples : Examples or ExampleStream
     loss : callable
-        Of outputs (n, n_outputs) and targets; gives a loss per example, shape (n,).
-    learning_rates : sequence of float
-        One for each epoch.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd"}, default="adam"
-        "sgd" with a momentum of 0.9.
-    weight_decay : float, default=0
-        Of the optimiser.
-    penalty : float, default=0
-        Times the sum of squares of `network.penalized_weights()`, added to the loss.
-    batch_size : int, default=32
-        At most; the batches of an epoch are of equal size but for one.
-    repeats : int, default=1
-        How often an epoch shows each example, changed anew each time by `augmentation`.
-    trained : list of parameters, optional
-        Those that learn; by default all.
-    head : list of parameters, optional
-        Those of `trained` that learn at `head_factor` times the learning rate.
-    head_factor : float, default=1
+        Takes outputs (n, n_outputs) and targets; returns the loss of each example, shape (n,).
+    training : Training
+        Its `validation_fraction` and `n_snapshots` have no effect here, see `validation` and `rates`. All slices of a
+        sequence and all planes of a cube are augmented alike: they are passed to `augmentation` as channels.
+    rates : Rates, optional
+        By default `training.rates()`. The training has an epoch for each learning rate.
+    parameter_groups : list of dict, optional
+        ``{"params": list of parameters, "factor": factor of the learning rate}``. Parameters in no group keep their
+        values. By default all parameters are trained, with factor 1.
     freeze_batch_norm : bool, default=False
-        Batch normalisation keeps the mean and variance that it came with.
-    augmentation : object, optional
-        With ``apply(images, generator) -> images``. All slices of a sequence or a cube are changed alike: they are
-        given to it as the channels of one image.
+        Keep the means and variances of batch normalization layers.
     normalize : callable, optional
-        Brings images to the scale of the network, for example `NetworkInput.normalize`. Applied after `augmentation`,
-        so that this works on pixels of 0..1, and to the images of `validation`.
+        Brings images to the scale of the network, for example `NetworkInput.normalize`; applied after the
+        augmentation, and to the images of `validation`.
     validation : Examples, optional
         The network is left as it was after the epoch with the lowest loss on these.
-    patience : int, optional
-        Epochs without a lower loss on `validation` after which the training ends.
-    snapshots : collection of int
-        Epochs (from 1) whose network is kept.
     seed : int, default=0
-        The same on a processor gives the same network.
-    device, precision : str
-        As in `prepared`.
+        Determines the order of the examples, their augmentation and dropout.
+    device : str, default="cpu"
+        As in `chosen_device`.
     checkpoint : path-like, optional
-        Written after every epoch. A training that was killed goes on from it and ends in the same network; one
-        that was finished is not repeated. "{training}" in its name becomes a hash of all that decides what the
-        training ends in, so that several, as of the folds of a study, leave theirs in one folder.
+        File written after every epoch, from which a killed training is resumed, with the same result as without a
+        break; a finished training is not repeated. "{training}" in its name is replaced by a hash of everything that
+        the result depends on, so that the folds of a study can share a folder.
     description : str
-        Beside the progress bar.
+        Text of the progress bar.
 
     Returns
     -------
@@ -261,145 +160,173 @@ def fit_network(
     Raises
     ------
     InputError
-        A setting that trains nothing, or a checkpoint of another training.
+        If there is nothing to train on, a setting is out of range, or the checkpoint belongs to another training.
     TrainingError
-        The loss is no longer finite.
+        If the loss is not finite.
 
     Examples
     --------
     >>> import torch
     >>> from radiodeep.networks.architectures.registry import build_network
-    >>> from radiodeep.networks.training.fitting import Examples, fit_network
+    >>> from radiodeep.networks.training.examples import Examples
+    >>> from radiodeep.networks.training.fitting import fit_network
     >>> from radiodeep.networks.training.losses import classification_loss
+    >>> from radiodeep.networks.training.plan import Training
     >>> examples = Examples(torch.rand(8, 3, 100, 100), torch.arange(8) % 2)
-    >>> fitted = fit_network(build_network("arch3"), examples, classification_loss, [1e-3, 1e-4])
+    >>> fitted = fit_network(build_network("arch3"), examples, classification_loss, Training(epochs=2, n_views=1))
     >>> [epoch["learning_rate"] for epoch in fitted.history]
-    [0.001, 0.0001]
+    [0.001, 0.001]
     """
-    _check(examples, learning_rates, optimizer, batch_size, validation, patience)
-    batch_size, seed = int(batch_size), int(seed)
+    rates = training.rates() if rates is None else rates
+    _check(training, rates, validation)
     device = chosen_device(device)
-    half = chosen_precision(precision, device) == "bfloat16"
-    moved(network, device)
+    to_channels_last(network, device)
     examples = examples.to(device)
     validation = None if validation is None else validation.to(device)
-    learning, head = list(network.parameters() if trained is None else trained), list(head)
-    frozen = [weights for weights in network.parameters() if weights.requires_grad and not _among(weights, learning)]
+    groups = parameter_groups or [{"params": list(network.parameters()), "factor": 1.0}]
+    trained = {id(weights) for group in groups for weights in group["params"]}
+    frozen = [weights for weights in network.parameters() if weights.requires_grad and id(weights) not in trained]
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else None):
-        torch.manual_seed(seed)
-        steps = _optimizer(optimizer, learning, head, head_factor, learning_rates[0], weight_decay)
-        state = TrainingState(network, steps, seed)
+        torch.manual_seed(int(seed))
+        state = TrainingState(network, training.make_optimizer(groups, rates.learning_rates[0]), int(seed))
+        steps = _Steps(state, loss, training, normalize, device)
         file = None
         if checkpoint is not None:
-            settings = (optimizer, weight_decay, penalty, batch_size, repeats, freeze_batch_norm, patience, half)
-            settings += (len(head), head_factor, repr(normalize))
-            settings += (sorted(snapshots), seed, [float(rate) for rate in learning_rates], repr(augmentation))
-            settings += (getattr(loss, "__qualname__", type(loss).__qualname__),)
-            training = _fingerprint(settings, network, learning, examples, validation)
-            file = Checkpoint(fspath(checkpoint).replace("{training}", training[:16]))
-            state.load(file, training)
-        for weights in frozen:
-            weights.requires_grad_(False)
-        try:
-            epochs = range(len(state.history), len(learning_rates))
+            settings = [steps.settings(), rates, freeze_batch_norm, int(seed), [group["factor"] for group in groups]]
+            fingerprint = _fingerprint(settings, network, groups, examples, validation)
+            file = Checkpoint(fspath(checkpoint).replace("{training}", fingerprint[:16]))
+            state.load(file, fingerprint)
+        with _without_gradients(frozen):
+            epochs = range(len(state.history), len(rates.learning_rates))
             for epoch in with_progress(epochs, description, len(epochs)):
-                if _is_over(state.history, patience):
+                if training.patience is not None and state.epochs_since_best >= training.patience:
                     break
                 network.train()
                 if freeze_batch_norm:
                     _freeze_batch_norm(network)
-                order = torch.randperm(len(examples) * repeats, generator=state.generator) % len(examples)
-                batches = order.tensor_split(-(-len(order) // batch_size))
-                prepare = partial(_prepare, state.generator, augmentation, normalize)
-                mean = _one_epoch(state, examples, loss, learning_rates[epoch], batches, penalty, prepare, half)
-                record = {"epoch": epoch + 1, "learning_rate": float(learning_rates[epoch]), "loss": mean}
+                steps.set_rates(rates, epoch)
+                record = {"epoch": epoch + 1, "learning_rate": steps.learning_rate, "loss": steps.train(examples)}
                 if validation is not None:
-                    outputs = network_outputs(network, validation.images, batch_size, half, normalize)
-                    losses = loss(outputs, validation.targets)
-                    record["validation_loss"] = float((losses * validation.weights).sum() / validation.weights.sum())
-                state.add(record, keep=epoch + 1 in snapshots)
+                    record["validation_loss"] = steps.validate(validation)
+                state.add(record, keep=epoch + 1 in rates.snapshots)
                 if file is not None:
                     state.save(file)
-        finally:
-            for weights in frozen:
-                weights.requires_grad_(True)
     if state.best:
         network.load_state_dict(state.best)
     network.eval().to("cpu")
     return Fitted(state.history, state.snapshots)
 
 
-def network_outputs(network, images, batch_size=64, half=False, normalize=None):
-    """Return the outputs of a network in evaluation mode, float32 of shape (n, n_outputs); `normalize` as above."""
+def network_outputs(network, images, batch_size=64, is_bfloat16=False, normalize=None):
+    """Return the outputs of a network in evaluation mode, float32 of shape (n, n_outputs).
+
+    `is_bfloat16` says whether its layers compute in bfloat16; `normalize` is that of `fit_network`.
+    """
     network.eval()
-    rows = []
+    outputs = []
     with torch.inference_mode():
         for batch in images.split(batch_size):
             batch = batch if normalize is None else normalize(batch)
-            with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
-                rows.append(network(_laid_out(batch)).float())
-    return torch.cat(rows)
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=is_bfloat16):
+                outputs.append(network(_to_channels_last(batch)).float())
+    return torch.cat(outputs)
 
 
-def _prepare(generator, augmentation, normalize, images):
-    """Augment images and bring them to the scale of the network."""
-    if augmentation is not None:
-        images = augmentation.apply(images.flatten(1, -3), generator).reshape(images.shape)
-    return images if normalize is None else normalize(images)
+class _Steps:
+    """The steps of one epoch, all with the same loss, plan and normalization."""
+
+    def __init__(self, state, loss, training, normalize, device):
+        self.state = state
+        self.loss = loss
+        self.training = training
+        self.normalize = normalize
+        self.device = device
+        self.is_bfloat16 = chosen_precision(training.precision, device) == "bfloat16"
+        is_penalized = training.penalty and hasattr(state.network, "penalized_weights")
+        self.penalty = training.penalty if is_penalized else 0.0
+
+    def settings(self):
+        """Return everything here that the result depends on, as text."""
+        plan = self.training.get_params(deep=False) | {"penalty": self.penalty, "precision": self.is_bfloat16}
+        loss = getattr(self.loss, "__qualname__", type(self.loss).__qualname__)
+        return f"{sorted(plan.items())} {loss} {self.normalize!r}"
+
+    def set_rates(self, rates, epoch):
+        """Give the optimizer the learning rate and the momentum of an epoch."""
+        self.learning_rate = float(rates.learning_rates[epoch])
+        for group in self.state.optimizer.param_groups:
+            group["lr"] = rates.learning_rates[epoch] * group["factor"]
+            if rates.momenta is None:
+                continue
+            if "betas" in group:
+                group["betas"] = (rates.momenta[epoch], group["betas"][1])
+            else:
+                group["momentum"] = rates.momenta[epoch]
+
+    def train(self, examples):
+        """Take a step per batch and return the mean loss of the epoch."""
+        network = self.state.network
+        total = 0.0
+        total_weight = 0.0
+        for images, targets, weights in examples.epoch(self.training, self.state.generator):
+            images = self._prepared(images)
+            self.state.optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bfloat16):
+                outputs = network(_to_channels_last(images))
+            losses = self.loss(outputs.float(), targets)
+            mean = (losses * weights).sum() / weights.sum().clamp(min=1e-12)
+            if not torch.isfinite(mean):
+                raise TrainingError(
+                    f"The loss of epoch {len(self.state.history) + 1} is {mean.item()}. Take a lower learning rate "
+                    f"than {self.learning_rate:g}, or look for images with extreme intensities."
+                )
+            if self.penalty:
+                mean = mean + self.penalty * sum(kernel.square().sum() for kernel in network.penalized_weights())
+            mean.backward()
+            self.state.optimizer.step()
+            total += float((losses.detach() * weights).sum())
+            total_weight += float(weights.sum())
+        return total / max(total_weight, 1e-12)
+
+    def validate(self, examples):
+        """Return the mean loss on examples that are not trained on."""
+        outputs = network_outputs(
+            self.state.network, examples.images, int(self.training.batch_size), self.is_bfloat16, self.normalize
+        )
+        losses = self.loss(outputs, examples.targets)
+        return float((losses * examples.weights).sum() / examples.weights.sum())
+
+    def _prepared(self, images):
+        """Augment images and bring them to the scale of the network."""
+        if self.training.augmentation is not None:
+            channels = images.flatten(1, -3)
+            images = self.training.augmentation.apply(channels, self.state.generator).reshape(images.shape)
+        return images if self.normalize is None else self.normalize(images)
 
 
-def _one_epoch(state, examples, loss, learning_rate, batches, penalty, prepare, half):
-    """Show the examples batch by batch and return the mean loss."""
-    network, total, weight = state.network, 0.0, 0.0
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate * group["factor"]
-    device = examples.images.device
-    for chosen in batches:
-        chosen = chosen.to(device)
-        images, weights = prepare(examples.images[chosen]), examples.weights[chosen]
-        state.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            outputs = network(_laid_out(images))
-        losses = loss(outputs.float(), examples.targets[chosen])
-        mean = (losses * weights).sum() / weights.sum().clamp(min=1e-12)
-        if not torch.isfinite(mean):
-            raise TrainingError(
-                f"The loss of epoch {len(state.history) + 1} is {mean.item()}. Take a lower learning rate than "
-                f"{learning_rate:g}, or look for images with extreme intensities."
-            )
-        if penalty:
-            mean = mean + penalty * sum(weights.square().sum() for weights in network.penalized_weights())
-        mean.backward()
-        state.optimizer.step()
-        total, weight = total + float((losses.detach() * weights).sum()), weight + float(weights.sum())
-    return total / max(weight, 1e-12)
+@contextmanager
+def _without_gradients(parameters):
+    for weights in parameters:
+        weights.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weights in parameters:
+            weights.requires_grad_(True)
 
 
-def _fingerprint(settings, network, learning, examples, validation):
-    """Return a digest of all that decides what a training ends in."""
+def _fingerprint(settings, network, groups, examples, validation):
+    """Return a digest of everything that the result of a training depends on."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    for name, some in (("examples", examples), ("validation", validation)):
-        if some is not None:
-            tensors |= {f"{name}.{part}": getattr(some, part) for part in ("images", "targets", "weights")}
-    shapes = [tuple(weights.shape) for weights in learning]
+    for name, part in (("examples", examples), ("validation", validation)):
+        if part is not None:
+            tensors |= {f"{name}.{key}": tensor for key, tensor in part.tensors().items()}
+    shapes = [tuple(weights.shape) for group in groups for weights in group["params"]]
     return hashlib.sha256(f"{settings}{shapes}{hash_of_state(tensors)}".encode()).hexdigest()
 
 
-def _laid_out(images):
+def _to_channels_last(images):
     return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
-
-
-def _optimizer(name, learning, head, head_factor, learning_rate, weight_decay):
-    """Return an optimiser whose groups carry the `factor` that the learning rate of an epoch is multiplied by."""
-    body = [weights for weights in learning if not _among(weights, head)]
-    parameters = [
-        {"params": weights, "factor": factor} for weights, factor in ((body, 1.0), (head, head_factor)) if weights
-    ]
-    settings = {"lr": learning_rate, "weight_decay": weight_decay}
-    if name == "sgd":
-        return torch.optim.SGD(parameters, momentum=0.9, **settings)
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
-    return kinds[name](parameters, **settings)
 
 
 def _freeze_batch_norm(network):
@@ -408,23 +335,11 @@ def _freeze_batch_norm(network):
             module.eval()
 
 
-def _is_over(history, patience):
-    losses = [record.get("validation_loss") for record in history]
-    return patience is not None and bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
-
-
-def _among(tensor, tensors):
-    return any(tensor is one for one in tensors)
-
-
-def _check(examples, learning_rates, optimizer, batch_size, validation, patience):
-    if not len(examples):
-        raise InputError("A network cannot be fitted to no examples. Give at least one.")
-    if optimizer not in OPTIMIZERS:
-        raise InputError(f"The optimizer must be one of {', '.join(OPTIMIZERS)}. Got {optimizer!r} instead.")
-    if not len(learning_rates) or not all(rate > 0 for rate in learning_rates):
-        raise InputError(f"The learning rates must be numbers > 0, one per epoch. Got {learning_rates!r} instead.")
-    if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise InputError(f"The batch size must be an int > 0. Got {batch_size!r} instead.")
-    if patience is not None and validation is None:
-        raise InputError("A patience needs examples for validation, whose loss it watches.")
+def _check(training, rates, validation):
+    training.check()
+    if not len(rates.learning_rates) or not all(rate > 0 for rate in rates.learning_rates):
+        raise InputError(
+            f"The learning rates must be numbers > 0, one per epoch. Got {rates.learning_rates!r} instead."
+        )
+    if training.patience is not None and validation is None:
+        raise InputError("The 'patience' parameter of Training needs validation examples, whose loss it watches.")

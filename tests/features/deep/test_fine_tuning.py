@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 
 import radiodeep as rd
 from radiodeep.exceptions import InputError, RadiodeepWarning, TrainingError
-from radiodeep.features.deep.fine_tuning import _warn_if_nothing_changed, tuned_state
+from radiodeep.features.deep.fine_tuning import _warn_if_unchanged, tuned_state
 from radiodeep.networks.architectures.registry import build_network
 from radiodeep.networks.training.fitting import last_layers
 from radiodeep.networks.weights.loading import classifier_names
@@ -207,11 +207,11 @@ def test_only_features_that_hardly_moved_are_said_to_be_those_of_the_network_as_
     before = torch.arange(12.0).reshape(4, 3)
     flat, rising = ([{"loss": first}, {"loss": last}] for first, last in ((1.0, 1.0), (1.0, 2.0)))
     with pytest.warns(RadiodeepWarning, match=r"did not fall by 1 % .* in the last\)\. The features are nearly those"):
-        _warn_if_nothing_changed(flat, before, before)
+        _warn_if_unchanged(flat, before, before)
     with pytest.warns(RadiodeepWarning, match=r"did not fall by 1 % .* in the last\)\. Take a higher learning_rate"):
-        _warn_if_nothing_changed(flat, before, before * 2)
+        _warn_if_unchanged(flat, before, before * 2)
     with pytest.warns(RadiodeepWarning, match=r"FineTuning: the training loss rose .* Take a lower learning_rate"):
-        _warn_if_nothing_changed(rising, before, before * 2)
+        _warn_if_unchanged(rising, before, before * 2)
 
 
 def test_a_schedule_saved_before_the_new_layer_had_a_rate_of_its_own_keeps_one_for_all():
@@ -243,12 +243,12 @@ def test_what_cannot_be_learned_from_is_refused():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"n_iterations": 0}, "'n_iterations' of FineTuning must be an int >= 1. Got 0"),
-        ({"learning_rate": 0}, "'learning_rate' of FineTuning must be a float > 0"),
-        ({"head_learning_rate": 0}, "'head_learning_rate' of FineTuning must be a float > 0 or None. Got 0"),
-        ({"decay": 2}, "'decay' of FineTuning must be a float above 0 and up to 1"),
-        ({"optimizer": "lion"}, "'optimizer' of FineTuning must be one of"),
-        ({"n_layers": -1}, "'n_layers' of FineTuning must be an int >= 0"),
+        ({"n_iterations": 0}, "'n_iterations' parameter of FineTuning must be an int >= 1. Got 0"),
+        ({"learning_rate": 0}, "'learning_rate' parameter of FineTuning must be a float > 0"),
+        ({"head_learning_rate": 0}, "'head_learning_rate' parameter of FineTuning must be a float > 0 or None. Got 0"),
+        ({"decay": 2}, "'decay' parameter of FineTuning must be a float > 0 and <= 1"),
+        ({"optimizer": "lion"}, "'optimizer' parameter of FineTuning must be one of"),
+        ({"n_layers": -1}, "'n_layers' parameter of FineTuning must be an int >= 0"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused(changes, message):

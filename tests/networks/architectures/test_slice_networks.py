@@ -8,9 +8,10 @@ from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.registry import build_network, input_specification
 from radiodeep.networks.architectures.slice_networks import Attention
 from radiodeep.networks.training.augmentation import Augmentation
-from radiodeep.networks.training.fitting import Examples, fit_network, network_outputs
+from radiodeep.networks.training.examples import Examples
+from radiodeep.networks.training.fitting import fit_network, network_outputs
 from radiodeep.networks.training.losses import classification_loss
-from radiodeep.networks.training.simultaneous import SimultaneousTraining
+from radiodeep.networks.training.plan import Training
 from radiodeep.networks.weights.loading import load_weights
 
 RECURRENT = ("arch2-slices", "arch1-lstm", "arch1-gru", "arch3-lstm", "arch3-gru")
@@ -114,7 +115,8 @@ def test_an_epoch_changes_all_weights_and_keeps_them_finite(name):
     before = {key: value.clone() for key, value in network.state_dict().items()}
     examples = Examples(lesions(3, 1, 2, 3), torch.tensor([0, 1, 0, 1]))
     augmentation = Augmentation(noise=0.01, elastic=1.0, intensity=0.1, shift=0.1, outside="zeros")
-    fit_network(network, examples, classification_loss, [1e-2], augmentation=augmentation, penalty=0.01)
+    training = Training(epochs=1, n_views=1, learning_rate=1e-2, augmentation=augmentation)
+    fit_network(network, examples, classification_loss, training)
     after = network.state_dict()
     assert all(torch.isfinite(after[key]).all() and not torch.equal(after[key], before[key]) for key in before)
 
@@ -134,23 +136,14 @@ def test_all_slices_of_a_lesion_are_augmented_alike():
     images = torch.rand(6, 1, 1, 32, 32).expand(6, 4, 2, 32, 32).clone()
     images[2, 3:] = torch.nan
     augmentation = Augmentation(elastic=1.0, intensity=0.2, zoom=0.2, shift=0.1)
-    fit_network(Watch(), Examples(images, torch.arange(6) % 2), classification_loss, [1e-3], augmentation=augmentation)
+    training = Training(epochs=1, n_views=1, augmentation=augmentation)
+    fit_network(Watch(), Examples(images, torch.arange(6) % 2), classification_loss, training)
     (changed,) = seen
     missing = changed.isnan().flatten(2).all(2)
     assert missing.sum() == 1
     for image, lacks in zip(changed, missing, strict=True):
         assert all(torch.equal(one, image[0, 0]) for one in image[~lacks].flatten(0, 1))
         assert not any(torch.equal(image[0, 0], before[0, 0]) for before in images)
-
-
-def test_several_networks_learn_from_sequences_at_once():
-    images, targets = lesions(3, 1, 2), torch.tensor([0, 1, 0])
-    networks = [build_network("arch3-gru") for _ in range(2)]
-    training = SimultaneousTraining(networks)
-    losses = [training.step(images, targets) for _ in range(2)]
-    assert all(torch.isfinite(loss).all() for loss in losses)
-    with pytest.raises(InputError, match="Networks of sequences cannot be stacked"):
-        SimultaneousTraining(networks, method="stacked")
 
 
 def test_a_lesion_without_a_slice_is_refused():

@@ -10,8 +10,10 @@ import torch
 from radiodeep.exceptions import InputError, OutputError
 from radiodeep.networks.architectures.registry import build_network
 from radiodeep.networks.training.checkpoints import Checkpoint
-from radiodeep.networks.training.fitting import Examples, fit_network
+from radiodeep.networks.training.examples import Examples
+from radiodeep.networks.training.fitting import fit_network
 from radiodeep.networks.training.losses import classification_loss
+from radiodeep.networks.training.plan import Training
 
 TENSORS = {
     "weight": torch.arange(6.0).reshape(2, 3),
@@ -81,7 +83,8 @@ def test_a_checkpoint_of_other_shapes_is_named_and_not_trained_from(tmp_path):
 
     def fit():
         torch.manual_seed(0)
-        return fit_network(build_network("arch3"), examples, classification_loss, [1e-3], checkpoint=path)
+        training = Training(epochs=1, n_views=1)
+        return fit_network(build_network("arch3"), examples, classification_loss, training, checkpoint=path)
 
     fit()
     tensors, facts = Checkpoint(path).read()
