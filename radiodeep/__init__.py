@@ -18,6 +18,7 @@ _HOME_OF = {
     "make_phantom_cohort": "cases.phantoms",
     "RadiomicsExtractor": "features.radiomics.extractor",
     "DeepFeatureExtractor": "features.deep.extractor",
+    "FineTunedFeatureExtractor": "features.deep.fine_tuned",
     "FineTuning": "features.deep.fine_tuning",
     "extract_table": "features.table",
     "extract_tables": "features.table",

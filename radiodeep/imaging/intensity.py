@@ -1,4 +1,4 @@
-"""Case -> Case and array -> array: intensity windows, normalisation, resegmentation."""
+"""Case -> Case and array -> array: intensity ranges, normalisation, resegmentation."""
 
 import warnings
 
@@ -9,22 +9,27 @@ from skimage.filters import threshold_otsu
 from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.imaging.crop import bounding_box
 
-ROBUST_PERCENTILES = (1, 99)
+_ROBUST_PERCENTILES = (1, 99)
 RESEGMENT_MODES = ("absolute", "relative", "sigma")
 
 
 def window_intensities(image, low, high):
-    """Map `low`..`high` linearly to 0..1 and clip what lies outside.
+    """Map `low`..`high` linearly to 0..1 and clip values outside.
 
     Parameters
     ----------
     image : ndarray
     low, high : float
-        In units of the image, e.g. -1000 and 400 Hounsfield units for a lung window.
+        In the unit of the image, e.g. -1000 and 400 HU for the lung.
 
     Returns
     -------
     float32 ndarray of the same shape
+
+    Raises
+    ------
+    InputError
+        If `high` is not larger than `low`.
 
     Examples
     --------
@@ -40,7 +45,7 @@ def window_intensities(image, low, high):
 
 
 def is_window(limits):
-    """Say whether limits are two finite numbers, the lower one first."""
+    """Return whether limits are two finite numbers, the lower one first."""
     try:
         low, high = limits
         return bool(np.isfinite([low, high]).all() and low < high)
@@ -49,14 +54,14 @@ def is_window(limits):
 
 
 def is_intensity_range(limits):
-    """Say whether limits are a range that networks are shown: None, "minmax" or (low, high)."""
+    """Return whether limits are an intensity range of networks: None, "minmax" or (low, high)."""
     return limits is None or (isinstance(limits, str) and limits == "minmax") or is_window(limits)
 
 
 def scale_to_unit(image):
-    """Map the smallest value to 0 and the largest to 1; a constant image becomes 0.
+    """Map the minimum to 0 and the maximum to 1; a constant image becomes 0.
 
-    For images without a physical scale (MR), where a fixed window has no meaning.
+    For images without a physical scale, such as MR.
     """
     finite = image[np.isfinite(image)]
     low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
@@ -66,15 +71,15 @@ def scale_to_unit(image):
 
 
 def scale_to_range(image, intensity_range=None, region=None):
-    """Map a range of intensities to 0..1 and clip what lies outside.
+    """Map a range of intensities to 0..1 and clip values outside.
 
     Parameters
     ----------
     image : ndarray
     intensity_range : None, "minmax" or (low, high)
-        None: from the 1st to the 99th percentile of the image, or of its region if that reaches further, so that a
-        few bright pixels beside a lesion change nothing and a small bright lesion is not cut off. "minmax": from the
-        smallest to the largest value.
+        None: the 1st and the 99th percentile of the image, or of its region if that reaches further. So a few bright
+        pixels outside a lesion change nothing, and a small bright lesion is not clipped. "minmax": the minimum and the
+        maximum.
     region : bool ndarray of the same shape, optional
 
     Returns
@@ -108,20 +113,20 @@ def _robust_range(image, region):
 
 
 def _percentiles(values):
-    """Return `ROBUST_PERCENTILES` as numpy.percentile does, which takes longer for few values."""
+    """Return the values of numpy.percentile at `_ROBUST_PERCENTILES`, faster for small images."""
     ordered = np.sort(values)
-    places = np.array(ROBUST_PERCENTILES) / 100 * (len(ordered) - 1)
+    places = np.array(_ROBUST_PERCENTILES) / 100 * (len(ordered) - 1)
     return np.interp(places, np.arange(len(ordered)), ordered).tolist()
 
 
-def without_gaps(case, intensity_range, margins=(0, 0, 0)):
+def fill_gaps(case, intensity_range, margins=(0, 0, 0)):
     """Replace non-finite voxels outside the region so that interpolation cannot carry them into it.
 
     Warns
     -----
     RadiodeepWarning
-        Such a voxel lies within the box of the region, widened by `margins` voxels along z, y and x, where a network
-        is shown its replacement.
+        If such a voxel lies within the bounding box of the region, widened by `margins` voxels along z, y and x, where
+        a network sees its replacement.
     """
     if case.voxels.dtype.kind != "f":
         return case
@@ -131,8 +136,9 @@ def without_gaps(case, intensity_range, margins=(0, 0, 0)):
     n_gaps = int((~is_finite[bounding_box(case.roi, margins)]).sum())
     if n_gaps:
         warnings.warn(
-            f"{case.id}: {n_gaps} voxels beside the region are NaN or infinite where networks look. They are shown "
-            "the lowest intensity there (the highest for inf), so that their features depend on it. Repair the image.",
+            f"{case.id}: {n_gaps} voxels outside the region, in the part of the image that networks see, are NaN or "
+            "infinite. They are replaced by the lowest intensity (inf by the highest), and features depend on that. "
+            "Repair the image.",
             RadiodeepWarning,
             stacklevel=6,
         )
@@ -142,47 +148,47 @@ def without_gaps(case, intensity_range, margins=(0, 0, 0)):
 
 
 def normalize_intensities(case, scale=1.0, outlier_sd=None, over="image", ring_mm=10.0):
-    """Shift and scale an image so that a part of it has mean 0 and standard deviation `scale`.
+    """Shift and scale an image so that one part of it has mean 0 and standard deviation `scale`.
 
     Parameters
     ----------
     case : Case
     scale : float, default=1
     outlier_sd : float, optional
-        Before scaling, values beyond this many standard deviations are set to that bound.
+        Values further than this many standard deviations from the mean are clipped before scaling.
     over : {"image", "percentiles", "body", "ring", "region"}, default="image"
-        The voxels whose mean and standard deviation these are.
+        The voxels from which the mean and the standard deviation are calculated.
 
-        - "image": all. Depends on how much air, couch and other anatomy the field of view holds.
-        - "percentiles": those from the 1st to the 99th percentile of the image. Single bright voxels (metal, bladder)
-          do not count, the field of view does.
-        - "body": those brighter than the background, but for the brightest 0.5 %; the background is what lies below
-          the middle between the means of the two classes that Otsu's threshold makes. The amount of air does not count,
-          the anatomy in the field of view does; an image that shows no air has no background.
-        - "ring": those outside the region and within `ring_mm` of it. Independent of the field of view.
-        - "region": those of the region, whose own brightness and contrast are then lost. Independent of the field
-          of view and of all that lies outside.
+        - "image": all voxels. Depends on the amount of air, couch and other anatomy in the field of view.
+        - "percentiles": voxels from the 1st to the 99th percentile of the image. Robust to single bright voxels (metal,
+          bladder), but depends on the field of view.
+        - "body": voxels brighter than the background, except the brightest 0.5 %. Background is below the midpoint
+          between the means of the two classes of Otsu's threshold. Robust to the amount of air, but depends on the
+          anatomy in the field of view; an image without air has no background.
+        - "ring": voxels outside the region and within `ring_mm` of it. Independent of the field of view.
+        - "region": voxels of the region, which then loses its own brightness and contrast. Independent of everything
+          outside the region.
     ring_mm : float, default=10
-        Between the centres of voxels. In an image of one slice the ring lies in the slice.
+        Measured between the centres of voxels. In an image of one slice the ring lies in the slice.
 
     Returns
     -------
     Case
-        In memory, float64. Where the part is constant, the image is only shifted.
+        In memory, float64. If the part is constant, the image is only shifted.
 
     Raises
     ------
     RoiTooSmallError
-        The part has fewer than two voxels.
+        If the part has fewer than two voxels.
 
     Warns
     -----
     RadiodeepWarning
-        The image ends within the ring, so that another crop would give other intensities.
+        If the image ends within the ring, so that intensities depend on how the image was cropped.
 
     Notes
     -----
-    The standard deviation is that of a sample (n - 1), as pyradiomics and ITK have it; theirs is over the image.
+    The standard deviation is that of a sample (divided by n - 1), as in pyradiomics and ITK, which take all voxels.
 
     Examples
     --------
@@ -218,11 +224,11 @@ def _inside_percentiles(case, image, ring_mm):
 
 def _body(case, image, ring_mm):
     values = image[np.isfinite(image)]
-    shown = np.clip(values, *np.percentile(values, [0.5, 99.5]))
-    is_bright = shown > threshold_otsu(shown)  # a threshold at the edge of a class, among the noise of air
+    clipped = np.clip(values, *np.percentile(values, [0.5, 99.5]))
+    is_bright = clipped > threshold_otsu(clipped)  # which may lie within the noise of air, so the midpoint is used
     if not is_bright.any():
         return values[is_bright]
-    body = values[shown > (shown[~is_bright].mean() + shown[is_bright].mean()) / 2]
+    body = values[clipped > (clipped[~is_bright].mean() + clipped[is_bright].mean()) / 2]
     return body[body <= np.percentile(body, 99.5)]
 
 
@@ -235,8 +241,8 @@ def _ring(case, image, ring_mm):
         if size > 1 and voxels_left < margin:
             warnings.warn(
                 f"{case.id}: the image ends {voxels_left * step:.4g} mm from the region, within the ring of "
-                f"{ring_mm:g} mm that normalises it, so that its features depend on how it was cropped. Use a smaller "
-                "ring_mm, or an image that shows more.",
+                f"{ring_mm:g} mm that normalises it, so its features depend on how it was cropped. Use a smaller "
+                "ring_mm, or a larger image.",
                 RadiodeepWarning,
                 stacklevel=7,
             )
@@ -256,17 +262,17 @@ NORMALIZATION_PARTS = ("image", *_PARTS)
 
 
 def resegment(image, roi, limits, mode="absolute"):
-    """Keep the voxels of a region whose intensities lie within limits.
+    """Restrict a region to voxels whose intensities lie within limits.
 
     Parameters
     ----------
     image : ndarray of shape (z, y, x)
     roi : bool ndarray of the same shape
     limits : sequence of one or two floats
-        The lower limit and, if there is a second, the upper one; both belong to the range.
+        The lower limit and, if given, the upper limit; both are part of the range.
     mode : {"absolute", "relative", "sigma"}, default="absolute"
-        Limits in units of the image, as parts of the region's maximum, or as standard deviations from
-        the region's mean.
+        "absolute": limits in the unit of the image. "relative": as fractions of the region's maximum. "sigma": in
+        standard deviations from the region's mean.
 
     Returns
     -------
@@ -275,7 +281,7 @@ def resegment(image, roi, limits, mode="absolute"):
     Raises
     ------
     RoiTooSmallError
-        If fewer than two voxels are left.
+        If fewer than two voxels remain.
 
     Examples
     --------

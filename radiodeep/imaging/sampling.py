@@ -1,6 +1,6 @@
-"""Positions in millimetres in, weights of pixels out: planes sampled between their pixels, and what a window shows.
+"""Places in mm -> weights of pixels: slices sampled between their pixels, and the share of a region in a window.
 
-Along an axis with pixels of `step_mm`, pixel i reaches from i * step_mm to (i + 1) * step_mm.
+Along an axis with pixels of `step_mm`, pixel i covers i * step_mm to (i + 1) * step_mm.
 """
 
 import warnings
@@ -11,18 +11,18 @@ from scipy.ndimage import gaussian_filter1d, label
 from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.imaging.crop import bounding_box
 
-LEAST_SHARE = 0.95  # of the region, below which a window is said to cut it
-_PIXEL_SD = 1 / np.sqrt(12)  # standard deviation of a pixel's width: a Gaussian of it averages as the pixel does
+_LEAST_SHARE = 0.95  # of the region in a window, below which a warning is given
+_PIXEL_SD = 1 / np.sqrt(12)  # standard deviation of a uniform distribution over the width of a pixel
 _TRUNCATE = 4.0
 
 
 def sampling_weights(n_pixels, step_mm, places_mm, pixel_mm):
-    """Return which pixels along an axis, with which weights, make the values at some places.
+    """Return the pixels along an axis, and their weights, that give the values at some places.
 
-    Values are linear between the centres of pixels, and constant beyond the outermost ones. Where `pixel_mm` is larger
-    than `step_mm` they are averaged by a Gaussian first, so wide that together with the pixel's own width it has the
-    variance of a pixel of `pixel_mm`: sd² = (pixel_mm² - step_mm²) / 12. What is too fine for such pixels does not
-    alias, and white noise falls as it would on a scanner that has them.
+    Values are linear between the centres of pixels and constant beyond the outermost ones. If `pixel_mm` is larger
+    than `step_mm`, they are first smoothed by a Gaussian which, together with the width of a pixel, has the variance
+    of a pixel of `pixel_mm`: sd² = (pixel_mm² - step_mm²) / 12. Details finer than such pixels do not alias, and white
+    noise decreases as on a scanner that has them.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def sampling_weights(n_pixels, step_mm, places_mm, pixel_mm):
     Returns
     -------
     index : int ndarray of shape (n_used,)
-        Some pixels at the border come several times.
+        Pixels at the border may be repeated.
     weights : float64 ndarray of shape (n_places, n_used)
-        ``weights @ values[index]`` are the values; every row adds up to 1.
+        ``weights @ values[index]`` are the values; the sum of every row is 1.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def sampling_weights(n_pixels, step_mm, places_mm, pixel_mm):
 
 
 def sample_planes(stacks, spacing_mm, places_mm, pixel_mm):
-    """Sample stacks of planes on the same grid, at the crossings of places along y and x.
+    """Sample stacks of slices on one grid, given by places along y and along x.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def sample_planes(stacks, spacing_mm, places_mm, pixel_mm):
 
 
 def box_mm(mask, spacing_mm, pixel_mm):
-    """Return where the box of a region begins and ends, more precisely than by whole pixels.
+    """Return the bounding box of a region in mm, to a fraction of a pixel.
 
-    The region is brought to the resolution of pixels of `pixel_mm`, as `sampling_weights` does it with images, and
-    ends where its share is one half (half of the largest share, if that is less than one); so the box of a lesion
-    depends little on the pixels that it was outlined on. With pixels that are not larger than those of the mask it is
-    the bounding box of the mask.
+    The mask is smoothed to the resolution of pixels of `pixel_mm`, as `sampling_weights` smooths images. Along each
+    axis the box ends where the largest value of the smoothed mask crosses one half (half of its maximum, if that is
+    less than one). So the box depends little on the pixels that the lesion was outlined on. If pixels of `pixel_mm`
+    are not larger than those of the mask, it is the bounding box of the mask.
 
     Parameters
     ----------
@@ -123,7 +123,8 @@ def box_mm(mask, spacing_mm, pixel_mm):
     ends = []
     for axis, (span, margin, step) in enumerate(zip(box, reach, spacing_mm, strict=True)):
         profile = share.max(axis=1 - axis)
-        first, *_, last = np.flatnonzero(profile >= half).repeat(2)
+        inside = np.flatnonzero(profile >= half)
+        first, last = inside[0], inside[-1]
         before = first - (profile[first] - half) / (profile[first] - profile[first - 1])
         behind = last + (profile[last] - half) / (profile[last] - profile[last + 1])
         ends.append(tuple(float((place + 0.5 + span.start - margin) * step) for place in (before, behind)))
@@ -131,12 +132,12 @@ def box_mm(mask, spacing_mm, pixel_mm):
 
 
 def share_within(counts, spacing_mm, ends_mm):
-    """Return which share of a region lies between two ends along each axis.
+    """Return the share of a region that lies between two ends along each axis.
 
     Parameters
     ----------
     counts : ndarray
-        How much of the region every pixel or voxel holds.
+        Amount of the region in each pixel or voxel.
     spacing_mm : sequence of floats, one per axis
     ends_mm : sequence of (first, last), one per axis
         In mm from the edge of the image.
@@ -156,19 +157,19 @@ def share_within(counts, spacing_mm, ends_mm):
     return float(held / total)
 
 
-def part_to_show(counts, spacing_mm, ends_about):
+def centred_region(counts, spacing_mm, ends_about):
     """Return the region that a window of fixed size is centred on, and the share of the whole region that it shows.
 
-    That is the region itself, unless its parts lie so far apart that a window about all of them shows less than half
-    of it, and one about the largest part shows more.
+    That is the whole region, unless a window about it shows less than half of it and a window about its largest
+    connected part shows more.
 
     Parameters
     ----------
     counts : ndarray
-        How much of the region every pixel or voxel holds.
+        Amount of the region in each pixel or voxel.
     spacing_mm : sequence of floats, one per axis
     ends_about : function
-        Mask -> the ends of the window about it, as for `share_within`.
+        Mask -> the ends of the window about it, as in `share_within`.
 
     Returns
     -------
@@ -187,17 +188,17 @@ def part_to_show(counts, spacing_mm, ends_about):
     return (largest, largest_share) if largest_share > share else (region, share)
 
 
-def warn_of_lost_rim(case_id, share, larger):
-    """Warn if a window shows less of a region than it should; larger: the settings that make it larger."""
-    if share < LEAST_SHARE:
+def warn_of_cut_region(case_id, share, larger):
+    """Warn if a window shows less than 95 % of a region; `larger` names the settings that enlarge it."""
+    if share < _LEAST_SHARE:
         warnings.warn(
-            f"{case_id}: the window shows {min(share, 0.94):.0%} of the region, and features know nothing of the rest. "
-            f"Take a larger {larger}, or window='exact'.",
+            f"{case_id}: the window shows {min(share, 0.94):.0%} of the region, so features ignore the rest. "
+            f"Use a larger {larger}, or window='exact'.",
             RadiodeepWarning,
             stacklevel=4,
         )
 
 
 def _smoothing(step_mm, pixel_mm):
-    """Return the standard deviation of the Gaussian that makes pixels of `step_mm` those of `pixel_mm`, in pixels."""
+    """Return the standard deviation, in pixels, of the Gaussian that turns pixels of `step_mm` into `pixel_mm`."""
     return _PIXEL_SD * np.sqrt(max((pixel_mm / step_mm) ** 2 - 1, 0.0))

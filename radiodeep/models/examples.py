@@ -7,10 +7,52 @@ from torch.nn.utils.rnn import pad_sequence
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.crop import resize_planes
-from radiodeep.imaging.cube import resize_cube
-from radiodeep.imaging.intensity import scale_to_unit, window_intensities
-from radiodeep.networks.training.fitting import first_plane
+from radiodeep.imaging.network_view import VIEW_SETTINGS, NetworkView
+from radiodeep.networks.architectures.registry import input_specification
+from radiodeep.networks.training.examples import first_plane
+
+
+def checked_view(estimator, architecture):
+    """Check the settings by which an estimator of networks sees cases, and return its `NetworkView`.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        Its `window` "auto" is "crop" for cubes with a spacing of their own, and "exact" for everything else.
+    architecture : str
+
+    Raises
+    ------
+    InputError
+        As `NetworkView.for_network`.
+    """
+    specification = input_specification(architecture)
+    settings = {name: getattr(estimator, name) for name in VIEW_SETTINGS}
+    auto = {"window": "crop" if specification.own_units else "exact"}
+    return NetworkView.for_network(estimator, architecture, specification, settings, auto)
+
+
+def state_with_used_settings(state):
+    """Return the state of an estimator saved when it ignored some settings, with the values that it used instead.
+
+    Slices were axial before `slice_axis` could be chosen, and intensities of cases were scaled from their minimum to
+    their maximum. Cubes with their own spacing were cropped and kept their intensities, whatever `window` and
+    `intensity_range` were; `slice` had no effect on cubes and on sequences of slices.
+    """
+    if "window" not in state:
+        return state
+    specification = input_specification(state["architecture"])
+    is_cube = specification.dimensions == 3
+    used = {"slice": "largest"} if is_cube or specification.sequence else {}
+    if specification.own_units:
+        used |= {"window": "crop", "intensity_range": None}
+    if "pixel_mm" not in state:
+        is_orthogonal = state.get("slice") == "three-orthogonal" and not specification.sequence
+        used |= {"slice_axis": None if is_orthogonal or is_cube else "axial", "pixel_mm": None}
+        trained_on_cases = "training_range_" in state
+        if state.get("intensity_range") is None and trained_on_cases and not specification.own_units:
+            used["intensity_range"] = "minmax"
+    return state | used
 
 
 def network_images(X, specification, view):
@@ -46,11 +88,11 @@ def network_images(X, specification, view):
                 f"Images of whole numbers up to {X.max()} need an intensity_range that is brought to 0..1, "
                 "for example (0, 255)."
             )
-        blocks = [_block_of_planes(_in_range(image, view.intensity_range), specification) for image in planes]
+        blocks = [view.images_of_array(image) for image in planes]
         ids = patients = np.arange(len(blocks))
     else:
         cases = as_cases(X)
-        blocks = [_block_of_case(case, specification, view) for case in cases]
+        blocks = [view.images(case) for case in cases]
         ids, patients = [case.id for case in cases], np.array([str(case.patient) for case in cases])
     if not blocks:
         raise InputError("There are no cases. Give at least one.")
@@ -61,32 +103,6 @@ def network_images(X, specification, view):
         slices = pad_sequence(first_plane(images).split(counts), batch_first=True, padding_value=np.nan)
         images, counts = slices.expand(-1, -1, images.shape[1], -1, -1), [1] * len(counts)
     return images, counts, ids, patients
-
-
-def _block_of_case(case, specification, view):
-    """Return the images (n_images, planes, size, size) or the cube (1, 1, size, size, size) of a case."""
-    block = view.images(case)
-    if specification.dimensions == 2 or specification.own_units:
-        return block
-    return resize_cube(block[0, 0], specification.size)[np.newaxis, np.newaxis]
-
-
-def _block_of_planes(planes, specification):
-    """Return the same of an array of shape (planes, height, width)."""
-    if specification.dimensions == 3:
-        return resize_cube(planes, specification.size)[np.newaxis, np.newaxis]
-    if specification.sequence:
-        return resize_planes(planes[~np.isnan(planes).all(axis=(1, 2))], specification.size)[:, np.newaxis]
-    return resize_planes(planes, specification.size)[np.newaxis]
-
-
-def _in_range(planes, intensity_range):
-    """Bring the planes of one array to 0..1; missing slices of a sequence stay NaN."""
-    if intensity_range is None:
-        return planes
-    if not isinstance(intensity_range, str):
-        return window_intensities(planes, *intensity_range)
-    return np.where(np.isnan(planes), np.nan, scale_to_unit(planes)).astype(np.float32)
 
 
 def _planes_of_arrays(X, specification):

@@ -165,7 +165,7 @@ def _checkpoint_dir(part):
 
 def _is_needed(part):
     """Return whether predictions depend on the file; networks that were trained hold their weights themselves."""
-    return getattr(part, "fine_tune", None) is None and not hasattr(part, "epochs")
+    return not hasattr(part, "tuned_weights_") and not hasattr(part, "epochs")
 
 
 def _sha256(path):

@@ -1,10 +1,19 @@
-"""Normalisation over stated parts of an image, on images small enough to check by hand."""
+"""Intensity ranges and normalisation, on images small enough to check by hand."""
 
 import numpy as np
 import pytest
 
 from radiodeep import Case
-from radiodeep.imaging.intensity import normalize_intensities
+from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
+from radiodeep.imaging.intensity import (
+    fill_gaps,
+    is_intensity_range,
+    normalize_intensities,
+    resegment,
+    scale_to_range,
+    scale_to_unit,
+    window_intensities,
+)
 
 
 @pytest.fixture
@@ -18,6 +27,98 @@ def head():
     image[mask] = generator.normal(300, 10, mask.sum())
     image[0, 0, 0] = 30_000
     return Case(image, mask, "head", spacing_mm=(2, 1, 1))
+
+
+def test_an_intensity_window_clips():
+    np.testing.assert_allclose(window_intensities(np.array([-10, 0, 5, 20]), 0, 10), [0, 0, 0.5, 1])
+    with pytest.raises(InputError, match="must have high > low. Got low=1 and high=1 instead"):
+        window_intensities(np.zeros(3), 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (None, True),
+        ("minmax", True),
+        ((-5, 5.5), True),
+        ("maxmin", False),
+        ((5, 5), False),
+        ((0, np.inf), False),
+        ((1, 2, 3), False),
+        (5, False),
+        (("a", "b"), False),
+    ],
+)
+def test_a_range_is_none_minmax_or_two_finite_numbers_in_order(limits, expected):
+    assert is_intensity_range(limits) is expected
+
+
+def test_scaling_to_the_unit_range_handles_constants_and_what_is_not_finite():
+    np.testing.assert_allclose(scale_to_unit(np.array([2.0, 4.0, np.nan, np.inf, -np.inf])), [0, 1, 0, 1, 0])
+    np.testing.assert_allclose(scale_to_unit(np.full(3, 7.0)), 0)
+    np.testing.assert_allclose(scale_to_unit(np.full(3, np.nan)), 0)
+
+
+def test_the_default_range_reaches_from_percentile_to_percentile_and_takes_the_region_in():
+    image = np.append(np.linspace(0, 100, 1001), 5000.0)
+    low, high = np.percentile(image, [1, 99])
+    np.testing.assert_allclose(scale_to_range(image), ((image - low) / (high - low)).clip(0, 1), atol=1e-6)
+    region = image >= 5000
+    assert scale_to_range(image, region=region)[-2] == pytest.approx((100 - low) / (5000 - low), rel=1e-5)
+
+
+def test_a_range_of_percentiles_that_is_empty_falls_back_on_the_extremes():
+    image = np.zeros(1000)
+    image[0] = 8
+    assert scale_to_range(image).tolist()[:2] == [1, 0]
+
+
+def test_gaps_outside_the_region_are_filled_and_warned_of_where_they_are_seen():
+    image = np.arange(60.0).reshape(3, 4, 5)
+    mask = np.zeros(image.shape, bool)
+    mask[1, 1:3, 1:3] = True
+    image[0, 0, 0], image[1, 0, 0], image[2, 3, 4] = np.nan, np.inf, -np.inf
+    case = Case(image, mask, "gaps", spacing_mm=(1, 1, 1))
+    values = image[mask]
+    filled = fill_gaps(case, None).voxels
+    expected = (values.min(), values.max(), values.min())
+    assert (filled[0, 0, 0], filled[1, 0, 0], filled[2, 3, 4]) == expected
+    np.testing.assert_array_equal(filled[np.isfinite(image)], image[np.isfinite(image)])
+    with pytest.warns(RadiodeepWarning, match="^gaps: 2 voxels outside the region, in the part of the image that netw"):
+        filled = fill_gaps(case, (5.0, 50.0), (1, 1, 1)).voxels
+    assert (filled[0, 0, 0], filled[1, 0, 0], filled[2, 3, 4]) == (5, 50, 5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "limits", "expected"),
+    [
+        ("absolute", [4, 10], [4, 10]),
+        ("absolute", [10, 4], [4, 10]),
+        ("absolute", [4], [4, 10, 20, 40]),
+        ("relative", [0.2, 0.5], [10, 20]),
+        ("sigma", [-0.5, 2], [10, 20, 40]),
+    ],
+)
+def test_resegmentation_keeps_the_voxels_within_limits(mode, limits, expected):
+    image = np.array([[[1.0, 4.0, 10.0, 20.0, 40.0, 12.0]]])
+    roi = image != 12
+    assert image[resegment(image, roi, limits, mode)].tolist() == expected
+
+
+def test_a_region_of_which_resegmentation_leaves_one_voxel_is_refused():
+    image = np.array([[[1.0, 4.0, 10.0]]])
+    with pytest.raises(
+        RoiTooSmallError, match="leaves 1 of the region's 3 voxels. Expected at least 2; .* from 1 to 10"
+    ):
+        resegment(image, image > 0, [5, 20])
+
+
+def test_normalising_gives_mean_0_and_the_deviation_asked_for():
+    image = np.random.default_rng(0).normal(7, 3, (4, 5, 6))
+    case = Case(image, image > 7, "noise", spacing_mm=(1, 1, 1))
+    normalized = normalize_intensities(case, scale=100).voxels
+    np.testing.assert_allclose([normalized.mean(), normalized.std(ddof=1)], [0, 100], atol=1e-9)
+    assert normalize_intensities(case, outlier_sd=1.0).voxels.max() == 1.0
 
 
 def part_of(case, over, **settings):

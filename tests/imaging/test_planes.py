@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
+from skimage.transform import resize
 
 from radiodeep import Case, make_phantom_cohort
 from radiodeep.exceptions import InputError, RadiodeepWarning
-from radiodeep.imaging.crop import crop_window, exact_window, largest_slice
 from radiodeep.imaging.intensity import scale_to_unit
 from radiodeep.imaging.planes import SLICES, lesion_planes, share_shown
 
@@ -94,7 +94,7 @@ def test_a_thin_region_stays_a_region():
 
 @pytest.mark.parametrize("slice", SLICES)
 @pytest.mark.parametrize("window", ["exact", "crop"])
-def test_every_choice_gives_images_of_zero_to_one(slice, window):
+def test_all_choices_give_images_of_zero_to_one(slice, window):
     lesion = make_phantom_cohort(1, random_state=0)[0]
     planes = lesion_planes(lesion, slice, window, 24)
     assert planes.dtype == np.float32
@@ -108,12 +108,10 @@ def test_what_cannot_be_cut_is_refused():
     flat = Case(np.eye(8), np.ones((8, 8), bool), "flat", spacing_mm=(1, 1))
     with pytest.raises(InputError, match="flat: an image of one slice has no orthogonal slices"):
         lesion_planes(flat, "three-orthogonal")
-    with pytest.raises(InputError, match=r"must be one of largest, all, three-orthogonal, 2\.5d\. Got 'middle'"):
-        lesion_planes(flat, "middle")
 
 
 @CUTS
-@pytest.mark.filterwarnings("ignore:.*voxels beside the region are NaN")
+@pytest.mark.filterwarnings("ignore:.*voxels outside the region")
 @pytest.mark.parametrize("slice", SLICES)
 @pytest.mark.parametrize("window", ["exact", "crop"])
 @pytest.mark.parametrize("intensity_range", [None, (500.0, 1500.0)])
@@ -127,30 +125,9 @@ def test_what_is_no_number_outside_the_region_does_not_spread_into_it(slice, win
         np.testing.assert_array_equal(lesion_planes(gaps, slice, window, size, intensity_range), expected)
 
 
-def test_an_unknown_window_is_refused():
-    with pytest.raises(InputError, match="'window' must be one of exact, crop. Got 'exakt'"):
-        lesion_planes(case(), window="exakt")
-
-
 def test_pixels_larger_than_the_image_are_refused():
     with pytest.raises(InputError, match=r"^box: pixel_mm=50 is more than the whole image, which is 20 mm"):
         lesion_planes(case(), pixel_mm=50)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"pixel_mm": 0.0}, "'pixel_mm' must be None or a float > 0. Got 0.0"),
-        ({"pixel_mm": True}, "'pixel_mm' must be None or a float > 0. Got True"),
-        ({"margin": -0.1}, "'margin' must be a float >= 0. Got -0.1"),
-        ({"n_boxes": 1.5}, "'n_boxes' must be an int >= 1. Got 1.5"),
-        ({"slice_axis": "oblique"}, "'slice_axis' parameter must be None or one of 'axial', 'coronal', 'sagittal'"),
-        ({"slice_axis": "axial", "slice": "three-orthogonal"}, "cuts across every axis. Leave out slice_axis='axial'"),
-    ],
-)
-def test_a_window_that_cannot_be_is_refused(changes, message):
-    with pytest.raises(InputError, match=message):
-        lesion_planes(case(), **changes)
 
 
 def test_slices_lie_in_the_plane_of_acquisition_unless_another_is_named():
@@ -206,11 +183,27 @@ def test_square_pixels_of_the_image_are_not_interpolated():
     np.testing.assert_array_equal(lesion_planes(nearly, **fixed), lesion_planes(lesion, **fixed))
 
 
-@pytest.mark.parametrize(("window", "cut"), [("exact", exact_window), ("crop", crop_window)])
+def box_resized(image, region, size):
+    rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
+    box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
+    return resize(box, (size, size), order=1, mode="edge", anti_aliasing=size < max(box.shape))
+
+
+def pixels_about_the_box(image, region, size):
+    first_row, first_column = (
+        (index[0] + index[-1] + 1) // 2 - size // 2
+        for index in (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
+    )
+    padded = np.pad(image, size, mode="edge")
+    return padded[first_row + size :, first_column + size :][:size, :size]
+
+
+@pytest.mark.parametrize(("window", "cut"), [("exact", box_resized), ("crop", pixels_about_the_box)])
 def test_without_settings_of_pixels_and_boxes_the_windows_are_those_of_the_studies(window, cut):
     lesion = make_phantom_cohort(1, random_state=3)[0]
-    expected = scale_to_unit(cut(largest_slice(lesion), 48).voxels)[:, np.newaxis]
-    np.testing.assert_array_equal(lesion_planes(lesion, "largest", window, 48, "minmax"), expected)
+    z = int(np.argmax(lesion.roi.sum(axis=(1, 2))))
+    expected = scale_to_unit(cut(lesion.voxels[z], lesion.roi[z], 48))
+    np.testing.assert_array_equal(lesion_planes(lesion, "largest", window, 48, "minmax")[0, 0], expected)
 
 
 def test_the_margin_is_a_share_of_the_sides_of_the_box():
@@ -287,7 +280,9 @@ def test_voxels_that_are_not_finite_where_a_network_looks_are_warned_of():
     image[5, 4, 5] = np.nan  # in the box of the region
     image[0, 0, 0] = np.inf
     hollow = case().replace(image=image, mask=case().roi & np.isfinite(image))
-    with pytest.warns(RadiodeepWarning, match="box: 1 voxels beside the region are NaN or infinite"):
+    with pytest.warns(
+        RadiodeepWarning, match="^box: 1 voxels outside the region, in the part of the image that networks see"
+    ):
         lesion_planes(hollow)
 
 
@@ -299,5 +294,5 @@ def test_gaps_in_what_is_shown_beside_the_box_are_warned_of_too(shown):
     image[0, 13, 20] = np.nan  # two pixels beside the box
     lesion = Case(image, roi, "near", (1, 1, 1))
     lesion_planes(lesion, size=8)
-    with pytest.warns(RadiodeepWarning, match="near: 1 voxels beside the region are NaN"):
+    with pytest.warns(RadiodeepWarning, match="^near: 1 voxels outside the region"):
         lesion_planes(lesion, **{"size": 8} | shown)

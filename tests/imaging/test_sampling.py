@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from radiodeep.imaging.sampling import box_mm, part_to_show, sample_planes, sampling_weights, share_within
+from radiodeep.imaging.sampling import box_mm, centred_region, sample_planes, sampling_weights, share_within
 
 
 def sampled(values, step_mm, places_mm, pixel_mm):
@@ -84,7 +84,7 @@ def test_the_largest_part_is_shown_only_where_a_window_about_all_shows_less_than
 
         return ends
 
-    mask, share = part_to_show(counts, (1.0, 1.0), ends_about(8))
+    mask, share = centred_region(counts, (1.0, 1.0), ends_about(8))
     assert (np.flatnonzero(mask[0]).tolist(), share) == ([30, 31, 32, 33, 34, 35], pytest.approx(7 / 13))
-    mask, share = part_to_show(counts, (1.0, 1.0), ends_about(40))
+    mask, share = centred_region(counts, (1.0, 1.0), ends_about(40))
     assert (mask.sum(), share) == (9, 1)

@@ -48,14 +48,16 @@ def test_the_ends_are_the_cases_with_the_highest_and_lowest_values(table, tmp_pa
 
 def test_the_map_is_the_slope_of_the_feature():
     deep = rd.DeepFeatureExtractor(intensity_range=(-500, 500), n_boxes=1, n_threads=1)
+    shown_whole = rd.DeepFeatureExtractor(intensity_range=(0, 1), pixel_mm=None, margin=0, n_boxes=1, n_threads=1)
     images, maps = deep.saliency(COHORT[:1], NAME)[0]
     row, column = np.unravel_index(maps[0].argmax(), maps[0].shape)
     number = deep.get_feature_names_out().tolist().index(NAME)
     step, values = 1e-2, []
     for sign in (-1, 1):
-        changed = images.copy()[:, np.newaxis]
-        changed[0, 0, row, column] += sign * step
-        values.append(deep._rows(deep._load(), [changed])[0][number])
+        changed = images[0].copy()
+        changed[row, column] += sign * step
+        square = rd.Case(changed, np.ones(changed.shape, bool), "square", (1, 1))
+        values.append(shown_whole.transform([square])[0, number])
     assert abs(values[1] - values[0]) / (2 * step) == pytest.approx(maps[0, row, column], rel=0.05)
 
 

@@ -1,6 +1,7 @@
 """Case -> deep features."""
 
 from radiodeep.features.deep.extractor import DeepFeatureExtractor
+from radiodeep.features.deep.fine_tuned import FineTunedFeatureExtractor
 from radiodeep.features.deep.fine_tuning import FineTuning
 
-__all__ = ["DeepFeatureExtractor", "FineTuning"]
+__all__ = ["DeepFeatureExtractor", "FineTunedFeatureExtractor", "FineTuning"]

@@ -1,6 +1,5 @@
-"""Cases in, deep features out: what a pretrained network makes of a lesion's slices."""
+"""Cases -> deep features: the activations of a pretrained network that is shown their lesions."""
 
-import weakref
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -13,116 +12,114 @@ from sklearn.utils.validation import check_is_fitted
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError, WeightsError
 from radiodeep.features.deep.fine_tuning import tuned_state
-from radiodeep.features.deep.loaded_networks import plain_network, quick_network, read_ahead
+from radiodeep.features.deep.loaded_networks import Engine, inference_network, read_ahead, trainable_network
+from radiodeep.features.deep.reader import FeatureReader, n_at_once
 from radiodeep.features.deep.settings import (
-    CHANNELS,
     SLICE_POOLS,
-    activation_of,
-    check_input_of,
+    checked_view,
+    complete_state,
     computed_features,
-    setting_rules,
-    view_of,
-    with_settings_of_before,
+    resolved_settings,
 )
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.intensity import scale_to_unit
-from radiodeep.imaging.network_view import suitable, warn_of_one_intensity
+from radiodeep.imaging.network_view import warn_of_constant_image
 from radiodeep.networks.architectures.registry import input_specification
 from radiodeep.networks.devices import chosen_device, chosen_precision, torch_threads
-from radiodeep.networks.inference.activations import feature_gradients, forward_features
 from radiodeep.networks.training.losses import numbered_classes
-
-_BATCH, _CUBES = 32, 2  # images, cubes at a time
 
 
 class DeepFeatureExtractor(StatelessExtractor):
-    """Features of a pretrained network, from squares about the lesion.
+    """Extract features of lesions with a pretrained network.
 
-    A stateless transformer: `fit` loads the network and remembers which weights those were, no more. With
-    `fine_tune` it is one that learns: `fit(cases, y)` trains the network first, so studies do so in every fold.
+    A stateless transformer: `fit` loads the network and remembers the hash of its weights. With `fine_tune` it learns,
+    as `FineTunedFeatureExtractor` does.
 
     Parameters
     ----------
     network : str, default="radiodeep-mini"
-        The packaged network (64 x 64 grey, 128 features), "cnn_f", "cnn_m", "cnn_s", any model of timm, or one for
-        cubes: "medicalnet_resnet10", "..18", "..34", "..50", "fcib_resnet50".
+        The packaged network (64 x 64 grey, 128 features), "cnn_f", "cnn_m", "cnn_s", any model of timm, or a network
+        for cubes: "medicalnet_resnet10", "..18", "..34", "..50", "fcib_resnet50".
     weights : None, "pretrained", "random", path or state dict, default=None
-        None takes the packaged weights where there are any, and is an error elsewhere: there is no
-        silent random network. "pretrained" is timm's hub, "random" needs a `seed`.
+        None loads the packaged weights, and raises an error if the network has none: a network is never random by
+        accident. "pretrained" loads weights from the hub of timm. "random" needs a `seed`.
     window : {"exact", "crop"}, default="exact"
-        "exact" warps the region's bounding box to the square, "crop" cuts `size` pixels about its
-        centre (its size and surroundings stay visible; `share_shown` says how much of the region does). Even "exact"
-        hides size in part only: a small lesion is enlarged more and looks smoother, which a network can see. Networks
-        for cubes get the box warped to a cube, or a cube of `size` voxels at their own spacing (1 mm), in the image's
-        own intensities.
+        "exact" warps the bounding box of the region to the square. "crop" cuts `size` pixels about its centre, so that
+        size and surroundings remain visible; `share_shown` tells how much of the region is. "exact" hides size only in
+        part: a small lesion is enlarged more and looks smoother. For cubes: the box warped to a cube, or a cube of
+        `size` voxels, with the spacing of the network if it has one.
     size : int, optional
-        Side of the square in pixels, which is then resized linearly to that of the network. Cubes stay as they are.
+        Side of the window in pixels, by default that of the network. Windows are resized linearly to the side of the
+        network; cubes with the spacing of the network are not resized.
     slice : {"largest", "all", "three-orthogonal", "2.5d"}, default="largest"
-        "largest": the slice with most of the region. "all": every slice of the region. "three-orthogonal": the
-        largest one along each axis. "2.5d": the largest one and its two neighbours as the three channels.
+        "largest": the slice with the largest area of the region. "all": every slice of the region. "three-orthogonal":
+        the largest slice along each axis. "2.5d": the largest slice and its two neighbours as three channels.
     slice_pool : {"mean", "max"}, default="mean"
-        How the features of several slices become those of the case.
+        How the features of several slices are combined.
     channel : {"all", "red", "green", "blue"}, default="all"
-        Which input channels get the image; the others are exactly 0 after normalisation.
+        Input channels that get the image; the others are exactly 0 after normalization.
     layer : str, optional
-        A named layer, e.g. "fc7" of "cnn_f"; by default the customary or pooled features.
+        Name of a layer, e.g. "fc7" of "cnn_f"; by default the features customary for the network, or the pooled ones.
     activation : {"auto", "post", "pre"}, default="auto"
-        Values of the named layer after or before the activation function that follows it. "auto": "pre" for the pooled
-        features of "radiodeep-mini", of which none is constant then, else "post".
+        Whether values are read after or before the activation function that follows the layer. "auto": "pre" for the
+        pooled features of "radiodeep-mini", none of which is constant then, else "post".
     pool : {"avg", "max", "flatten"}, default="avg"
-        How maps of a named layer become one number per channel; "flatten" keeps all of them.
+        How each map of a named layer becomes one feature; "flatten" keeps all values.
     intensity_range : None, "minmax" or (low, high), default=None
-        Intensities mapped to black and white, e.g. (-1000, 400) HU. None: the 1st and the 99th percentile of what
-        the squares of each case show, or of the region in them if that reaches further. "minmax": the minimum and
-        maximum, which one bright pixel beside the lesion can move. Cubes are cut off at (low, high) alone.
+        Intensities mapped to black and white, e.g. (-1000, 400) HU. None: the 1st and the 99th percentile of the
+        windows of each case, or of the region in them if that reaches further. "minmax": the minimum and maximum, which
+        a single bright pixel outside the lesion can move. Cubes with the spacing of the network keep the intensities
+        of the image, clipped to (low, high) if given.
     seed : int, optional
-        For `weights="random"` alone.
+        For `weights="random"`.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        "bfloat16" is three to six times as fast on processors that compute in it, with features of three digits
-        (cosine above 0.999); "auto" takes it there.
+        "bfloat16" is three to six times as fast on processors with instructions for it; features then have about three
+        significant digits (cosine similarity above 0.999). "auto" uses it on such processors.
     device : str, default="auto"
-        A GPU where torch finds one, else the processor; or "cpu", "cuda:1" ...
+        "auto" is a GPU if torch finds one, else the processor; or a name such as "cpu" or "cuda:1".
     n_threads : int, optional
-        Of the processor, while features are computed; torch's own number if not given.
+        Threads of the processor while features are computed; by default as many as torch uses.
     backend : {"torch", "openvino"}, default="torch"
-        "openvino" (the extra `speed`) computes pooled features on the processor, about twice as fast as a plain loop
-        of torch in float32; "torch", put together as it is here, takes two thirds of that loop.
+        "openvino" (extra `speed`) computes pooled features on the processor in about half the time of a plain loop in
+        torch; "torch", with the optimizations made here, in two thirds of that time.
     fine_tune : FineTuning, optional
-        Train the network on the cases and labels of `fit` before its features are taken.
+        Train the network on the cases and labels given to `fit` first. The same as `FineTunedFeatureExtractor`.
     slice_axis : {"axial", "coronal", "sagittal"}, optional
-        The plane of slices; by default that of acquisition, whose pixels are square.
+        Plane of the slices; by default the plane of acquisition, whose pixels are square.
     pixel_mm : "auto", None or float, default="auto"
-        Side in mm of the square pixels that windows are cut from, so that features are those of the lesion and not of
-        the scanner's pixels. Finer pixels are averaged, coarser ones interpolated. "auto": 1 mm for "radiodeep-mini",
-        else None. None keeps the image's own pixels, as the studies did; where not square, "crop" takes the smaller.
+        Side in mm of the square pixels that windows are cut from, so that features depend on the lesion rather than on
+        the pixels of the scanner. Finer pixels are averaged, coarser ones interpolated. "auto": 1 mm for
+        "radiodeep-mini", else None. None keeps the pixels of the image; if these are not square, "crop" uses the
+        shorter side.
     margin : "auto" or float, default="auto"
-        Of the exact window: added on every side of the box, as a share of the box's side, as far as the image goes
-        (images cropped closer show less). "auto": 0.25 for "radiodeep-mini", else 0, as in the studies.
+        Added on every side of the box of the exact window, as a share of that side, within the image. "auto": 0.25 for
+        "radiodeep-mini", else 0.
     n_boxes : "auto" or int, default="auto"
-        Windows per slice, whose features are averaged: the region's, and others that are smaller, larger and moved
-        (`lesion_planes` says by how much), so that features depend less on the outline: 3 to 5 are enough. "auto": 1.
-        Cubes have neither margin nor boxes; `fine_tune` learns from the first window.
+        Number of windows per slice whose features are averaged: that of the region, and others that are smaller, larger
+        and shifted (see `lesion_planes`), so that features depend less on the outline; 3 to 5 are enough. "auto": 1.
+        Fine-tuning uses the first.
 
     Attributes
     ----------
     weights_sha256_ : str
-        Of the weights' file, or of the weights themselves.
+        Hash of the weights file, or of the weights themselves.
     tuned_weights_ : dict of str to ndarray
-        With `fine_tune` alone; the fitted extractor needs no other weights.
+        Only with `fine_tune`; no other weights are needed then.
     normalization_ : ndarray of shape (2, channels)
-        With `fine_tune` alone: mean and standard deviation that images are brought to the network's scale by.
+        Only with `fine_tune`: mean and standard deviation that images are normalized with.
 
     Raises
     ------
     InputError
-        For a setting out of range, or any image problem; its message begins with the case id.
+        If a setting is out of range or the network cannot use it, or for any problem of an image; that message begins
+        with the case id.
     WeightsError
-        The weights are missing, do not belong to the network, or are not those of `fit`.
+        If the weights are missing, do not belong to the network, or differ from those of `fit`.
 
     Warns
     -----
     RadiodeepWarning
-        The network is shown a single intensity of a case, or less than 95 % of the region.
+        If everything the network sees of a case has one intensity, or less than 95 % of the region is visible.
 
     References
     ----------
@@ -190,16 +187,19 @@ class DeepFeatureExtractor(StatelessExtractor):
         self.margin = margin
         self.n_boxes = n_boxes
 
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "_loaded_tuned"}
+
     def __setstate__(self, state):
-        super().__setstate__(with_settings_of_before(state))
+        super().__setstate__(complete_state(state))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.requires_fit = tags.target_tags.required = self.fine_tune is not None
+        tags.requires_fit = tags.target_tags.required = self._schedule() is not None
         return tags
 
     def __sklearn_is_fitted__(self):
-        return self.fine_tune is None or hasattr(self, "tuned_weights_")
+        return self._schedule() is None or hasattr(self, "tuned_weights_")
 
     def fit(self, cases, y=None):
         """Check the settings and load the network; with `fine_tune`, train it.
@@ -208,13 +208,12 @@ class DeepFeatureExtractor(StatelessExtractor):
         ----------
         cases : Cohort or sequence of Case
         y : sequence of class labels
-            Needed for `fine_tune` alone.
+            Only used with `fine_tune`.
         """
-        self._check_settings()
-        if self.fine_tune is not None:
-            self.tuned_weights_ = self._tuned(cases, y)
-            _TUNED.pop(self, None)
-        self.weights_sha256_ = self._load().sha256
+        view = checked_view(self)
+        if self._schedule() is not None:
+            self._learn(replace(view, n_boxes=1), cases, y)
+        self.weights_sha256_ = self._inference_network().sha256
         return self
 
     def transform(self, cases):
@@ -228,39 +227,41 @@ class DeepFeatureExtractor(StatelessExtractor):
         -------
         float64 ndarray of shape (n_cases, n_features)
         """
-        self._check_settings()
+        view = checked_view(self)
         listed = as_cases(cases)
-        loaded = self._load()
+        loaded = self._inference_network()
         if getattr(self, "weights_sha256_", loaded.sha256) != loaded.sha256:
             raise WeightsError(
-                f"The weights of '{self.network}' have changed since the model was fitted (sha256 "
-                f"{self.weights_sha256_[:12]} then, {loaded.sha256[:12]} now). Give the file that it was fitted with."
+                f"The weights of '{self.network}' have changed since the model was fitted: their sha256 was "
+                f"{self.weights_sha256_[:12]} and is {loaded.sha256[:12]}. Use the file that it was fitted with."
             )
         if not listed:
             return np.empty((0, len(self.get_feature_names_out())))
-        rows, waiting = [], []
-        for case, images in zip(listed, read_ahead(view_of(self).images, listed), strict=True):
+        rows = []
+        pending = []
+        for case, images in zip(listed, read_ahead(view.images, listed), strict=True):
             if images.min() == images.max():
-                warn_of_one_intensity(case.id, self.intensity_range)
-            waiting.append(images)
-            if sum(map(len, waiting)) >= (_BATCH if images.ndim == 4 else _CUBES):
-                rows += self._rows(loaded, waiting)
-                waiting = []
-        rows += self._rows(loaded, waiting)
+                warn_of_constant_image(case.id, self.intensity_range)
+            pending.append(images)
+            if sum(map(len, pending)) >= n_at_once(images):
+                rows += self._rows(loaded, pending, view.n_windows)
+                pending = []
+        if pending:
+            rows += self._rows(loaded, pending, view.n_windows)
         return np.stack(rows).astype(np.float64)
 
     def get_feature_names_out(self, input_features=None):
         """Return names such as ``radiodeep-mini_pool_0012``, as an object array."""
-        self._check_settings()
+        checked_view(self)
         specification = input_specification(self.network)
         n_planes = 3 if self.slice == "2.5d" else 1
         images = np.zeros((1, n_planes, *[specification.size] * specification.dimensions), np.float32)
-        count = self._values(self._any(), images).shape[1]
-        stem = f"{self.network}_{self._layer() or 'pool'}"
-        return np.array([f"{stem}_{number:04d}" for number in range(count)], dtype=object)
+        n_features = self._reader().values(self._current_network(), images).shape[1]
+        stem = f"{self.network}_{self.layer or specification.layer or 'pool'}"
+        return np.array([f"{stem}_{number:04d}" for number in range(n_features)], dtype=object)
 
     def saliency(self, cases, name):
-        """Return what the network is shown of cases, and where a feature depends on it.
+        """Return what the network sees of cases, and how a feature depends on each pixel.
 
         Parameters
         ----------
@@ -271,42 +272,33 @@ class DeepFeatureExtractor(StatelessExtractor):
         Returns
         -------
         list of (images, maps), one pair per case
-            Float32 arrays of shape (n_images, size, size): the images, of 0..1, and the absolute gradient of the
-            feature in each pixel. Of "2.5d" the middle slice, with the gradients of all three added; of a cube
-            its slices.
+            Float32 arrays of shape (n_images, size, size): the images of the first window, of 0..1, and the absolute
+            gradient of the feature in each pixel. For "2.5d" the middle slice, with the sum of all three gradients;
+            for a cube its slices.
 
         Raises
         ------
         InputError
-            There is no such feature.
+            If there is no such feature.
         """
-        self._check_settings()
+        view = checked_view(self)
         names = self.get_feature_names_out().tolist()
         if name not in names:
             raise InputError(f"There is no feature {name!r}. They are called {names[0]} to {names[-1]}.")
-        loaded = self._plain()
-        layer, activation, _ = computed_features(self)
-        per_unit = self._kept_channels() / torch.tensor(loaded.specification.std).view(1, -1, 1, 1)
-        shown = []
-        view = view_of(self)
-        for images in map(view.images, as_cases(cases)):
-            images = images[: len(images) // view.n_windows]  # of the first window, the region's
-            gradients = per_unit * feature_gradients(
-                loaded.network,
-                self._on_channels(images, loaded.specification),
-                names.index(name),
-                layer,
-                activation,
-                self.pool,
-            )
-            if images.shape[1] == 1:  # one image in all channels, whose gradients may cancel each other out
-                gradients = gradients.sum(dim=1, keepdim=True)
-            planes, where = images[:, images.shape[1] // 2], gradients.abs().sum(dim=1).numpy()
-            shown.append((scale_to_unit(planes[0]), where[0]) if planes.ndim == 4 else (planes, where))
-        return shown
+        is_rectified = computed_features(self).is_rectified
+        loaded = self._specified(trainable_network(self.network, *self._weights(), is_rectified))
+        reader = self._reader()
+        pairs = []
+        for case in as_cases(cases):
+            images = view.images(case)
+            images = images[: len(images) // view.n_windows]
+            gradients = reader.gradients(loaded, images, names.index(name)).abs().sum(dim=1).numpy()
+            planes = images[:, images.shape[1] // 2]
+            pairs.append((scale_to_unit(planes[0]), gradients[0]) if planes.ndim == 4 else (planes, gradients))
+        return pairs
 
     def share_shown(self, cases):
-        """Return which share of the region the network is shown, in the slices that it is shown.
+        """Return the share of the region that the network sees, of the slices that it sees.
 
         Parameters
         ----------
@@ -317,80 +309,92 @@ class DeepFeatureExtractor(StatelessExtractor):
         ndarray of shape (n_cases,)
             1 for window="exact".
         """
-        self._check_settings()
-        view = view_of(self)
+        view = checked_view(self)
         return np.array([view.share_shown(case) for case in as_cases(cases)])
 
     def acquisition_needs(self):
-        """Return what cases have to have in common for features to be comparable, in the words of `mixtures`."""
-        return view_of(self).acquisition_needs()
+        """Return what cases must have in common for features to be comparable, as for `mixtures`."""
+        return checked_view(self).acquisition_needs()
 
     def settings(self):
-        """Return everything that the numbers depend on, for reports and caches."""
-        named = isinstance(self.weights, str | PathLike) and self.weights not in ("", "packaged")
-        shown = self.get_params() | {"weights": Path(self.weights).name if named else None}
-        shown |= {"precision": chosen_precision(self.precision, chosen_device(self.device))}
-        shown |= {name: suitable(self.network, name, shown[name]) for name in ("pixel_mm", "margin", "n_boxes")}
-        shown |= {"activation": activation_of(self)}
-        shown = {name: value for name, value in shown.items() if name not in ("device", "n_threads")}
-        return {"extractor": type(self).__name__, **shown, "weights_sha256": self._any().sha256}
+        """Return everything that the features depend on, for reports and caches."""
+        is_path = isinstance(self.weights, str | PathLike) and self.weights not in ("", "packaged")
+        values = self.get_params(deep=False) | resolved_settings(self)
+        values["weights"] = Path(self.weights).name if is_path else None
+        values["precision"] = chosen_precision(self.precision, chosen_device(self.device))
+        values = {name: value for name, value in values.items() if name not in ("device", "n_threads")}
+        return {"extractor": type(self).__name__, **values, "weights_sha256": self._current_network().sha256}
 
-    def _layer(self):
-        return self.layer or input_specification(self.network).layer
+    def _schedule(self):
+        """Return the `FineTuning` to learn by; None for an extractor that learns nothing."""
+        return self.fine_tune
 
-    def _load(self):
-        """Return the network, ready to look at images, with its weights, those of `fit` if it trains them."""
-        if self.fine_tune is None:
-            return quick_network(self.network, self.weights, self.seed, *self._how())
+    def _weights(self):
+        """Return weights and seed of the network: those that it was tuned to, or the pretrained ones."""
+        if self._schedule() is None:
+            return self.weights, self.seed
         check_is_fitted(self)
-        how = self._how()
-        if self not in _TUNED or _TUNED[self][0] != how:
-            loaded = quick_network(self.network, self._tuned_state(), None, *how)
-            _TUNED[self] = how, self._with_normalization(loaded)
-        return _TUNED[self][1]
+        return {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}, None
 
-    def _any(self):
-        """Return what `_load` does, or before a `fit` that trains what it would start from."""
-        if self.__sklearn_is_fitted__():
-            return self._load()
-        return quick_network(self.network, self.weights, self.seed, *self._how())
-
-    def _plain(self):
-        """Return the network that `_load` makes ready, as it was before."""
-        is_rectified = computed_features(self).is_rectified
-        if self.fine_tune is None:
-            return plain_network(self.network, self.weights, self.seed, is_rectified)
-        check_is_fitted(self)
-        return self._with_normalization(plain_network(self.network, self._tuned_state(), None, is_rectified))
-
-    def _tuned_state(self):
-        return {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}
-
-    def _with_normalization(self, loaded):
-        """Return the network with the scale that its weights wanted before they were tuned."""
+    def _specified(self, loaded):
+        """Return a loaded network that normalizes images as its weights expect; tuned ones do not tell."""
+        if self._schedule() is None:
+            return loaded
         return loaded._replace(specification=loaded.specification.with_normalization(self.normalization_))
 
-    def _how(self):
-        """Return how `quick_network` makes the network ready."""
-        layer, _, is_rectified = computed_features(self)
-        device = chosen_device("cpu" if (self.backend, self.device) == ("openvino", "auto") else self.device)
-        return is_rectified, chosen_precision(self.precision, device), str(device), layer is None, self.backend
+    def _inference_network(self):
+        """Return the network that features are computed by.
 
-    def _tuned(self, cases, y):
+        A tuned network stays with the extractor, outside of its pickles and clones, until settings change.
+        """
+        if self._schedule() is None:
+            return self._pretrained_network()
+        check_is_fitted(self)
+        key = computed_features(self).is_rectified, self._engine()
+        if getattr(self, "_loaded_tuned", (None, None))[0] != key:
+            self._loaded_tuned = key, self._specified(inference_network(self.network, *self._weights(), *key))
+        return self._loaded_tuned[1]
+
+    def _current_network(self):
+        """Return the network that features are computed by; before learning, the one that it starts from."""
+        return self._inference_network() if self.__sklearn_is_fitted__() else self._pretrained_network()
+
+    def _pretrained_network(self):
+        is_rectified = computed_features(self).is_rectified
+        return inference_network(self.network, self.weights, self.seed, is_rectified, self._engine())
+
+    def _engine(self):
+        device = chosen_device("cpu" if (self.backend, self.device) == ("openvino", "auto") else self.device)
+        is_pooled = computed_features(self).layer is None
+        return Engine(chosen_precision(self.precision, device), str(device), is_pooled, self.backend)
+
+    def _reader(self):
+        return FeatureReader(computed_features(self), self.pool, self.channel, self.n_threads)
+
+    def _rows(self, loaded, images_of_cases, n_windows):
+        """Return the features of each case, pooled over its windows and slices, from the images of the cases."""
+        values = self._reader().values(loaded, np.concatenate(images_of_cases))
+        ends = np.cumsum([len(images) for images in images_of_cases])
+        values_of_cases = np.split(values, ends[:-1])
+        slices = [rows.reshape(n_windows, -1, rows.shape[1]).mean(axis=0) for rows in values_of_cases]
+        return [SLICE_POOLS[self.slice_pool](rows, axis=0) for rows in slices]
+
+    def _learn(self, view, cases, y):
+        """Train the network on cases and labels, and keep its weights."""
         listed = as_cases(cases)
         if y is None or len(y) != len(listed) or not listed:
             raise InputError(
                 f"fine_tune learns from the label of each of {len(listed)} cases. Got "
                 f"{'none' if y is None else f'{len(y)} labels'}: call fit(cases, labels), or make the extractor the "
-                "first step of a pipeline, whose study then trains it in every fold. It has no table of its own."
+                "first step of a pipeline, which a study then trains in every fold. It has no table of its own."
             )
-        numbered_classes(y)  # before the images are read
-        specification = plain_network(self.network, self.weights, self.seed).specification
+        numbered_classes(y)  # raises before images are read
+        specification = trainable_network(self.network, self.weights, self.seed).specification
         self.normalization_ = np.array([specification.mean, specification.std])
-        images = list(read_ahead(replace(view_of(self), n_boxes=1).images, listed))  # more are for steady features
+        images = list(read_ahead(view.images, listed))
         with torch_threads(self.n_threads):
-            return tuned_state(
-                self.fine_tune,
+            self.tuned_weights_ = tuned_state(
+                self._schedule(),
                 self.network,
                 self.weights,
                 self.seed,
@@ -398,52 +402,7 @@ class DeepFeatureExtractor(StatelessExtractor):
                 y,
                 str(chosen_device(self.device)),
                 self.precision,
-                [len(some) for some in images],
-                partial(self._normalized, specification),
+                [len(images_of_case) for images_of_case in images],
+                partial(self._reader().normalized, specification),
             )
-
-    def _rows(self, loaded, images):
-        """Return the features of each of some cases; images: their arrays of images."""
-        if not images:
-            return []
-        ends = np.cumsum([len(some) for some in images])
-        of_cases = np.split(self._values(loaded, np.concatenate(images)), ends[:-1])
-        n_windows = view_of(self).n_windows
-        slices = [some.reshape(n_windows, -1, some.shape[1]).mean(axis=0) for some in of_cases]
-        return [SLICE_POOLS[self.slice_pool](some, axis=0) for some in slices]
-
-    def _values(self, loaded, images):
-        """Return the features of images, float32 (n_images, n_features)."""
-        layer, activation, _ = computed_features(self)
-        with torch_threads(self.n_threads):
-            return forward_features(
-                loaded.network,
-                self._on_channels(images, loaded.specification),
-                layer=layer,
-                activation=activation,
-                pool=self.pool,
-                batch_size=_BATCH if images.ndim == 4 else _CUBES,
-            ).numpy()
-
-    def _on_channels(self, images, specification):
-        """Return images (n, n_planes, size, size) of 0..1 as a tensor on the scale and channels of the network."""
-        return self._normalized(specification, specification.on_channels(images))
-
-    def _normalized(self, specification, images):
-        """Return images on the scale of the network, with 0 in the channels that get no image."""
-        tensor = specification.normalize(images)
-        return tensor if self.channel == "all" else tensor * self._kept_channels().to(tensor.device)
-
-    def _kept_channels(self):
-        """Return 1 for the channels that get the image and 0 for the others, (1, channels, 1, 1)."""
-        n_channels = input_specification(self.network).channels
-        if self.channel == "all":
-            return torch.ones(1, n_channels, 1, 1)
-        return (torch.arange(n_channels) == CHANNELS.index(self.channel) - 1).float().view(1, -1, 1, 1)
-
-    def _check_settings(self):
-        self._require(setting_rules(self))
-        check_input_of(self)
-
-
-_TUNED = weakref.WeakKeyDictionary()  # fine-tuned extractor -> its network, which no copy or file of it needs
+        self._loaded_tuned = None, None

@@ -1,4 +1,4 @@
-"""What an extractor's settings name goes in, a network that is ready to look at images comes out; cases read ahead."""
+"""Name and weights -> a network that can be trained, or one optimized for inference; cases read ahead of it."""
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -10,26 +10,44 @@ from typing import NamedTuple
 import torch
 
 from radiodeep.networks.architectures.registry import NetworkInput, build_network, input_specification
-from radiodeep.networks.inference.engines import prepared
+from radiodeep.networks.inference.engines import optimize_for_inference
 from radiodeep.networks.weights.loading import input_with, load_weights
 
-_AHEAD = 4  # cases that are read while the network looks at those before them
+_CASES_AHEAD = 4  # read while the network computes
 
 
 class LoadedNetwork(NamedTuple):
-    """A network without classifier, the images that its weights want, and the sha256 of those."""
+    """A network without classifier, the input that its weights expect, and the sha256 of the weights."""
 
     network: torch.nn.Module
     specification: NetworkInput
     sha256: str
 
 
-def plain_network(name, weights, seed, rectified=True):
-    """Return a `LoadedNetwork` as it was built, which gradients can go through.
+class Engine(NamedTuple):
+    """How inference computes: the arguments of `optimize_for_inference`."""
 
-    Its pooled features end before the `last_activation` of the `NetworkInput` if they are not to be `rectified`.
+    precision: str
+    device: str
+    fold: bool
+    backend: str
+
+
+def trainable_network(name, weights, seed, rectified=True):
+    """Return a network as it was built, through which gradients can flow.
+
+    Parameters
+    ----------
+    name, weights, seed
+        As in `DeepFeatureExtractor`.
+    rectified : bool, default=True
+        False removes the `last_activation` of the `NetworkInput`, so that pooled features end before it.
+
+    Returns
+    -------
+    LoadedNetwork
     """
-    with torch.random.fork_rng(devices=[]):  # its first weights are drawn
+    with torch.random.fork_rng(devices=[]):  # building draws weights
         network = build_network(name, in_channels=input_specification(name).channels, n_classes=0)
     record = load_weights(network, weights, name, seed=seed)
     if not rectified:
@@ -37,46 +55,51 @@ def plain_network(name, weights, seed, rectified=True):
     return LoadedNetwork(network, input_with(name, record), record.sha256)
 
 
-def quick_network(name, weights, seed, rectified, *how):
-    """Return the same prepared for speed; how: precision, device, fold and backend of `prepared`.
+def inference_network(name, weights, seed, rectified, engine):
+    """Return the same network optimized for inference by an `Engine`.
 
-    The last ones of files are kept, unless the file has changed.
+    The last two networks loaded from files or by name are kept in memory, as a worker process or the clones of a grid
+    search ask for the same one many times. A file that has changed is read again.
+
+    Returns
+    -------
+    LoadedNetwork
     """
     if isinstance(weights, str | PathLike | None):
         path = None if weights is None else fspath(weights)
-        return _cached(name, path, seed, _state_of(path), rectified, *how)
-    return _quick(name, weights, seed, rectified, *how)
+        return _kept_network(name, path, seed, _version_of(path), rectified, engine)
+    return _optimized(name, weights, seed, rectified, engine)
 
 
 def read_ahead(function, items):
     """Yield function(item) for each item, computed in a thread a few items ahead."""
     with ThreadPoolExecutor(1) as thread:
-        coming, left = deque(), iter(items)
+        pending = deque()
         try:
-            for item in left:
-                coming.append(thread.submit(function, item))
-                if len(coming) > _AHEAD:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
+            for item in items:
+                pending.append(thread.submit(function, item))
+                if len(pending) > _CASES_AHEAD:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for one in coming:
-                one.cancel()
+            for result in pending:
+                result.cancel()
 
 
-def _state_of(path):
-    """Return what changes if a file does: also its change time, which cannot be set back as mtime can."""
+def _version_of(path):
+    """Return what differs when a file has changed: also its ctime, which cannot be set back as mtime can."""
     if path is None or not Path(path).is_file():
         return None
     status = Path(path).stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-@lru_cache(maxsize=2)  # a worker process sees the same extractor many times
-def _cached(name, weights, seed, changed, rectified, *how):
-    return _quick(name, weights, seed, rectified, *how)
+@lru_cache(maxsize=2)
+def _kept_network(name, path, seed, version, rectified, engine):
+    return _optimized(name, path, seed, rectified, engine)
 
 
-def _quick(name, weights, seed, rectified, *how):
-    loaded = plain_network(name, weights, seed, rectified)
-    return loaded._replace(network=prepared(loaded.network, *how))
+def _optimized(name, weights, seed, rectified, engine):
+    loaded = trainable_network(name, weights, seed, rectified)
+    return loaded._replace(network=optimize_for_inference(loaded.network, *engine))

@@ -1,111 +1,96 @@
-"""Settings of `DeepFeatureExtractor` in, what is wrong with them out; settings of models saved before they existed."""
+"""Settings of `DeepFeatureExtractor` -> what its network sees and which features are read; saved settings completed."""
 
 import json
 from typing import NamedTuple
 
 import numpy as np
 
-from radiodeep.cases.slice_plane import SLICE_AXES
+from radiodeep.checks import is_count, require, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.features.deep.fine_tuning import FineTuning
-from radiodeep.imaging.crop import WINDOWS
-from radiodeep.imaging.intensity import is_intensity_range
-from radiodeep.imaging.network_view import NetworkView, suitable
-from radiodeep.imaging.planes import SLICES, window_rules
+from radiodeep.imaging.network_view import VIEW_SETTINGS, NetworkView
 from radiodeep.networks.architectures.registry import input_specification
 from radiodeep.networks.devices import PRECISIONS
 from radiodeep.networks.inference.activations import POOLS
 from radiodeep.networks.inference.engines import BACKENDS
 
 CHANNELS = ("all", "red", "green", "blue")
-ACTIVATIONS = ("auto", "post", "pre")
 SLICE_POOLS = {"mean": np.mean, "max": np.max}
-_BEFORE = {"slice_axis": "axial", "pixel_mm": None, "margin": 0.0, "n_boxes": 1}
-_NOT_OF_CUBES = {  # settings and what they are where nobody set them
-    "slice": ("largest",),
-    "slice_axis": (None,),
-    "pixel_mm": ("auto", None),
-    "margin": ("auto", 0),
-    "n_boxes": ("auto", 1),
+# "auto" of "radiodeep-mini" was chosen by how little its features depend on a voxel more or less of the outline, and by
+# the AUC on real lesions; see data/README.md.
+_AUTO = {"pixel_mm": None, "margin": 0.0, "n_boxes": 1, "activation": "post"}
+_AUTO_OF = {"radiodeep-mini": {"pixel_mm": 1.0, "margin": 0.25, "n_boxes": 1, "activation": "pre"}}
+_AUTO_VIEW = ("pixel_mm", "margin", "n_boxes")
+_OPTIONS = {
+    "slice_pool": tuple(SLICE_POOLS),
+    "activation": ("auto", "post", "pre"),
+    "channel": CHANNELS,
+    "pool": POOLS,
+    "precision": PRECISIONS,
+    "backend": BACKENDS,
 }
-_WINDOWS = ("pixel_mm", "margin", "n_boxes")
 
 
-def setting_rules(extractor):
-    """Return for each setting whether it can be used, and what can: name -> (bool, text)."""
-    one = extractor
-    boxes = window_rules(*(suitable(one.network, name, getattr(one, name)) for name in _WINDOWS))
-    return {
-        "window": (one.window in WINDOWS, f"one of {', '.join(WINDOWS)}"),
-        "size": (one.size is None or _is_count(one.size), "an int >= 1"),
-        "slice": (one.slice in SLICES, f"one of {', '.join(SLICES)}"),
-        "slice_pool": (one.slice_pool in SLICE_POOLS, f"one of {', '.join(SLICE_POOLS)}"),
-        "slice_axis": (
-            one.slice_axis is None or one.slice_axis in SLICE_AXES,
-            f"None or one of {', '.join(SLICE_AXES)}",
-        ),
-        **{name: (is_usable, f"'auto', {usable}") for name, (is_usable, usable) in boxes.items()},
-        "activation": (one.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"),
-        "channel": (one.channel in CHANNELS, f"one of {', '.join(CHANNELS)}"),
-        "pool": (one.pool in POOLS, f"one of {', '.join(POOLS)}"),
-        "precision": (one.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
-        "backend": (one.backend in BACKENDS, f"one of {', '.join(BACKENDS)}"),
-        "n_threads": (one.n_threads is None or _is_count(one.n_threads), "an int >= 1 or None"),
-        "intensity_range": (
-            is_intensity_range(one.intensity_range),
-            "None, 'minmax' or (low, high) with low < high",
-        ),
-        "fine_tune": (one.fine_tune is None or isinstance(one.fine_tune, FineTuning), "None or a FineTuning"),
-    }
+def resolve_auto(network, name, value):
+    """Return the value of a setting, or what "auto" stands for.
+
+    Parameters
+    ----------
+    network : str
+    name : {"pixel_mm", "margin", "n_boxes", "activation"}
+    value : "auto" or a value of that setting
+
+    Returns
+    -------
+    float, int, str or None
+
+    Examples
+    --------
+    >>> from radiodeep.features.deep.settings import resolve_auto
+    >>> resolve_auto("radiodeep-mini", "margin", "auto"), resolve_auto("resnet18", "margin", "auto")
+    (0.25, 0.0)
+    """
+    is_auto = isinstance(value, str) and value == "auto"
+    return _AUTO_OF.get(network, _AUTO)[name] if is_auto else value
 
 
-def check_input_of(extractor):
-    """Raise InputError for settings that mean nothing to the extractor's network."""
-    network, channel = extractor.network, extractor.channel
+def checked_view(extractor):
+    """Check the settings of an extractor and return the `NetworkView` of its network.
+
+    Raises
+    ------
+    InputError
+        If a setting is out of range, or if the network cannot use it.
+    """
+    network = extractor.network
+    for name, options in _OPTIONS.items():
+        require_option(getattr(extractor, name), options, extractor, name)
+    n_threads, fine_tune = extractor.n_threads, extractor.fine_tune
+    require(n_threads is None or is_count(n_threads, 1), extractor, "n_threads", "an int >= 1 or None")
+    require(fine_tune is None or isinstance(fine_tune, FineTuning), extractor, "fine_tune", "None or a FineTuning")
     specification = input_specification(network)
-    if channel != "all" and specification.channels != 3:
-        raise InputError(f"'{network}' takes {specification.channels} channel, so channel='{channel}' has no meaning.")
+    if extractor.channel != "all" and specification.channels != 3:
+        raise InputError(
+            f"'{network}' takes {specification.channels} channel, so channel={extractor.channel!r} has no meaning. "
+            "Leave channel out."
+        )
     if specification.sequence:
-        raise InputError(f"'{network}' reads all slices of a lesion at once. It is for CNNClassifier.")
-    if specification.dimensions == 3:
-        for name, unset in _NOT_OF_CUBES.items():
-            if getattr(extractor, name) not in unset:
-                raise InputError(
-                    f"'{network}' is shown a cube, so {name}={getattr(extractor, name)!r} has no meaning. Leave it out."
-                )
-    if extractor.slice == "three-orthogonal" and extractor.slice_axis is not None:
+        raise InputError(f"'{network}' reads all slices of a lesion at once. Use it in CNNClassifier.")
+    if extractor.slice == "2.5d" and extractor.channel != "all":
         raise InputError(
-            f"slice='three-orthogonal' cuts across every axis. Leave out slice_axis={extractor.slice_axis!r}."
+            f"slice='2.5d' gives one slice to each of three channels, so channel={extractor.channel!r} has no meaning. "
+            "Leave channel out."
         )
-    if extractor.window == "crop" and extractor.margin not in ("auto", 0):
-        raise InputError(f"window='crop' has a size, so margin={extractor.margin!r} has no meaning. Leave it out.")
-    if extractor.slice == "2.5d" and (specification.channels != 3 or channel != "all"):
-        raise InputError(
-            f"slice='2.5d' gives one slice to each of three channels. Got channel='{channel}' and "
-            f"'{network}' with {specification.channels} of them; take another slice or a network for colour images."
-        )
-
-
-def view_of(extractor):
-    """Return the `NetworkView` of an extractor's settings."""
-    specification = input_specification(extractor.network)
-    return NetworkView(
-        specification.size,
-        specification.dimensions,
-        specification.spacing_mm,
-        extractor.size,
-        extractor.window,
-        extractor.slice,
-        extractor.intensity_range,
-        extractor.slice_axis,
-        *(suitable(extractor.network, name, getattr(extractor, name)) for name in _WINDOWS),
-    )
+    settings = {name: getattr(extractor, name) for name in (*VIEW_SETTINGS, "margin", "n_boxes")}
+    auto = {name: resolve_auto(network, name, "auto") for name in _AUTO_VIEW}
+    return NetworkView.for_network(extractor, network, specification, settings, auto)
 
 
 class ComputedFeatures(NamedTuple):
-    """Where features are read: a layer (None: the pooled features), before or after its activation function.
+    """Which values of a network are the features.
 
-    `is_rectified` is False where the network is to be built without the last one; nothing is looked up before it then.
+    `layer` is None for the pooled features. `is_rectified` is False if the network has to be built without its last
+    activation function, because the values before it are asked for.
     """
 
     layer: str | None
@@ -116,7 +101,8 @@ class ComputedFeatures(NamedTuple):
 def computed_features(extractor):
     """Return the `ComputedFeatures` of an extractor's settings."""
     specification = input_specification(extractor.network)
-    layer, activation = extractor.layer or specification.layer, activation_of(extractor)
+    layer = extractor.layer or specification.layer
+    activation = resolved_activation(extractor)
     is_customary = layer == specification.layer and extractor.pool == "avg"
     if is_customary and activation == "post":
         return ComputedFeatures(None, "post", True)
@@ -125,34 +111,40 @@ def computed_features(extractor):
     return ComputedFeatures(layer, activation, True)
 
 
-def activation_of(extractor):
-    """Return "post" or "pre"; "auto" knows only what suits pooled features."""
+def resolved_activation(extractor):
+    """Return "post" or "pre"; "auto" is "post" for named layers."""
     if extractor.activation == "auto" and extractor.layer is not None:
         return "post"
-    return suitable(extractor.network, "activation", extractor.activation)
+    return resolve_auto(extractor.network, "activation", extractor.activation)
 
 
-def with_settings_of_before(state):
-    """Complete the state of an extractor that was saved without the settings of windows, which then computes as it did.
+def resolved_settings(extractor):
+    """Return the settings of which "auto" was resolved, by name."""
+    values = {name: resolve_auto(extractor.network, name, getattr(extractor, name)) for name in _AUTO_VIEW}
+    return values | {"activation": resolved_activation(extractor)}
 
-    Slices were axial in files stored as usual, pixels were those of the image, the window was the region's box, and
-    intensities went from the smallest to the largest. Cubes and orthogonal slices have no axis to choose. Fine-tuning
-    had one learning rate for all layers.
+
+def complete_state(state):
+    """Return the state of a saved extractor with the values of settings that it computed by.
+
+    Early versions had axial slices, the pixels of the image and the bounding box of the region, and scaled intensities
+    from their minimum to their maximum; fine-tuning had one learning rate for all layers. Later ones ignored
+    intensity_range="minmax" for cubes in the intensities of the image.
     """
-    if "pixel_mm" in state:
-        return state
-    added = dict(_BEFORE)
-    if state.get("slice") == "three-orthogonal" or input_specification(state["network"]).dimensions == 3:
-        added["slice_axis"] = None
-    if state.get("intensity_range") is None:
-        added["intensity_range"] = "minmax"
-    if "training_settings_" in state:
-        trained = json.loads(state["training_settings_"]) | added | {"margin": 0}
-        if trained.get("fine_tune") is not None:  # the text of a FineTuning
+    used = {}
+    if "pixel_mm" not in state:
+        is_cube = input_specification(state["network"]).dimensions == 3
+        used = {"slice_axis": "axial", "pixel_mm": None, "margin": 0, "n_boxes": 1}
+        if is_cube or state.get("slice") == "three-orthogonal":
+            used["slice_axis"] = None
+        if state.get("intensity_range") is None:
+            used["intensity_range"] = "minmax"
+    is_minmax = str((state | used).get("intensity_range")) == "minmax"
+    if is_minmax and input_specification(state["network"]).own_units:
+        used["intensity_range"] = None
+    if used and "training_settings_" in state:
+        trained = json.loads(state["training_settings_"]) | used
+        if "pixel_mm" in used and trained.get("fine_tune") is not None:  # the text of a FineTuning
             trained["fine_tune"] = trained["fine_tune"].removesuffix(")") + ", head_learning_rate=None)"
-        added["training_settings_"] = json.dumps(trained, sort_keys=True)
-    return state | added
-
-
-def _is_count(value):
-    return isinstance(value, int | np.integer) and value >= 1
+        used["training_settings_"] = json.dumps(trained, sort_keys=True)
+    return state | used

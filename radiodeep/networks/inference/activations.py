@@ -90,7 +90,7 @@ def feature_gradients(network, images, number, layer=None, activation="post", po
     Parameters
     ----------
     network, images, layer, activation, pool
-        As in `forward_features`; the network must be one that can learn, not `prepared` for speed.
+        As in `forward_features`; the network must be one that can learn, not one from `optimize_for_inference`.
     number : int
         Of the feature.
 

@@ -1,4 +1,4 @@
-"""A network goes in; the same network, quicker at looking at images and unable to learn, comes out."""
+"""Trained network -> a copy optimized for inference, which cannot be trained."""
 
 import copy
 
@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from radiodeep.checks import require_option
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.registry import first_channels
 from radiodeep.networks.devices import chosen_precision
@@ -14,29 +15,29 @@ from radiodeep.networks.inference.fusion import Pooled, PooledGraph
 from radiodeep.networks.inference.openvino import OpenvinoNetwork, import_openvino
 
 BACKENDS = ("torch", "openvino")
-_TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 0.05}  # of the largest feature
+_TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 0.05}  # relative to the largest feature
 
 
-def prepared(network, precision="float32", device="cpu", fold=True, backend="torch"):
-    """Return a copy of a network for looking at images only.
+def optimize_for_inference(network, precision="float32", device="cpu", fold=True, backend="torch"):
+    """Return a copy of a network that is optimized for inference.
 
-    Batch normalisations are folded into the convolutions before them, weights lie channels last, and in
-    bfloat16 where that is asked for. On a processor, convolutions also add short cuts and rectify as they write.
-    Features in float32 differ by rounding alone (1e-6 of the largest); that is tried on one small image, and a
-    network for which it is not so, or whose way through its layers depends on the image, keeps its layers as
-    they are. Setting up has paid after 3 to 70 images, for OpenVINO after 8 to 80.
+    Batch normalization is folded into the preceding convolutions, and weights are stored channels last, in bfloat16 if
+    asked for. On a processor, convolutions also add shortcuts and apply activation functions while they write their
+    output. Features in float32 differ by rounding only (1e-6 of the largest). This is tested on one small image of
+    noise; a network with other features, or whose control flow depends on the image, keeps its layers. The time to
+    optimize is recovered after 3 to 70 images, with OpenVINO after 8 to 80.
 
     Parameters
     ----------
     network : torch.nn.Module
-        With trained weights; stays as it is.
+        With trained weights; it is not changed.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
     device : str or torch.device, default="cpu"
     fold : bool, default=True
-        Whether the result needs to know no more than pooled features, the way from images to which it then is.
-        False keeps every layer with its own values, for those who ask for layers by name.
+        Whether layers may be folded into one graph from images to pooled features. With False all layers keep their
+        names and values.
     backend : {"torch", "openvino"}, default="torch"
-        "openvino" is for pooled features on the processor; it needs the extra `speed`.
+        "openvino" computes pooled features on the processor only, and needs the extra `speed`.
 
     Returns
     -------
@@ -46,49 +47,50 @@ def prepared(network, precision="float32", device="cpu", fold=True, backend="tor
     Raises
     ------
     InputError
-        Another backend; OpenVINO is not installed, or is to give named layers or to work on a GPU.
+        If the backend is unknown, or if OpenVINO is not installed or cannot do what is asked for.
 
     Examples
     --------
     >>> import torch
     >>> from radiodeep.networks.inference.activations import forward_features
     >>> from radiodeep.networks.architectures.registry import build_network
-    >>> from radiodeep.networks.inference.engines import prepared
+    >>> from radiodeep.networks.inference.engines import optimize_for_inference
     >>> network, images = build_network("resnet10t", n_classes=0), torch.rand(2, 3, 64, 64)
-    >>> plain, quick = (forward_features(one, images) for one in (network, prepared(network)))
-    >>> bool((plain - quick).abs().max() < 1e-5 * plain.abs().max())
+    >>> plain = forward_features(network, images)
+    >>> optimized = forward_features(optimize_for_inference(network), images)
+    >>> bool((plain - optimized).abs().max() < 1e-5 * plain.abs().max())
     True
     """
     _check_backend(backend, device, fold)
     precision = chosen_precision(precision, device)
-    device, dtype = torch.device(device), torch.bfloat16 if precision == "bfloat16" else torch.float32
+    device = torch.device(device)
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     plain = copy.deepcopy(network).eval().requires_grad_(False)
     for name, module in list(plain.named_modules()):
         if isinstance(module, nn.LocalResponseNorm):
-            parent, _, last = name.rpartition(".")
-            setattr(plain.get_submodule(parent), last, _ResponseNorm(module))
+            parent, _, attribute = name.rpartition(".")
+            setattr(plain.get_submodule(parent), attribute, _ResponseNorm(module))
     if backend == "openvino":
-        quick = _graph(plain, device, torch.float32, pack=False)
-        return OpenvinoNetwork(quick.graph if quick else Pooled(plain, pooled_features), dtype, _TOLERANCES[dtype])
+        folded = _folded_graph(plain, device, torch.float32, pack=False)
+        return OpenvinoNetwork(folded.graph if folded else Pooled(plain, pooled_features), dtype, _TOLERANCES[dtype])
     pack = device.type == "cpu" and torch.backends.mkldnn.is_available()
-    quick = _graph(plain, device, dtype, pack) if fold else None
-    return quick or _laid(plain, device, dtype)
+    folded = _folded_graph(plain, device, dtype, pack) if fold else None
+    return folded or _to_channels_last(plain, device, dtype)
 
 
 def _check_backend(backend, device, fold):
-    if backend not in BACKENDS:
-        raise InputError(f"The backend must be one of {', '.join(BACKENDS)}. Got {backend!r} instead.")
+    require_option(backend, BACKENDS, "optimize_for_inference", "backend")
     if backend == "torch":
         return
     if not fold:
-        raise InputError("backend='openvino' gives pooled features alone. Take backend='torch' for a named layer.")
+        raise InputError("backend='openvino' computes pooled features only. Use backend='torch' for a named layer.")
     if torch.device(device).type != "cpu":
-        raise InputError(f"backend='openvino' works on the processor. Got device={str(device)!r}; take device='cpu'.")
+        raise InputError(f"backend='openvino' works on the processor. Got device={str(device)!r}; use device='cpu'.")
     import_openvino()
 
 
 class _ResponseNorm(nn.Module):
-    """Local response normalisation in a quarter of torch's time, and in single precision whatever comes in."""
+    """Local response normalization in a quarter of torch's time, computed in float32 for every type of input."""
 
     def __init__(self, norm):
         super().__init__()
@@ -102,31 +104,32 @@ class _ResponseNorm(nn.Module):
         return (values / divisor**self.beta).to(values.dtype)
 
 
-def _laid(network, device, dtype):
+def _to_channels_last(network, device, dtype):
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
     return network.to(device, dtype)
 
 
-def _graph(plain, device, dtype, pack):
-    """Return the network as a graph of fewer passes, or None if there is none that gives the same features."""
-    shared = {id(tensor): tensor for tensor in (*plain.parameters(), *plain.buffers())}
+def _folded_graph(network, device, dtype, pack):
+    """Return the network as a `PooledGraph`, or None if no graph gives the same features."""
+    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     try:
-        expected, images = _tried(plain)
-        graph = _laid(PooledGraph(copy.deepcopy(plain, shared), pooled_features, pack), device, dtype)
+        expected, images = _features_of_noise(network)
+        graph = PooledGraph(copy.deepcopy(network, shared), pooled_features, pack)
+        graph = _to_channels_last(graph, device, dtype)
         error = (forward_features(graph, images) - expected).abs().max() / expected.abs().max()
-    except Exception:  # tracing runs code of others, which may raise anything
+    except Exception:  # tracing runs the code of any network, which may raise anything
         return None
-    # A GPU convolves single precision in fewer bits by default.
+    # By default a GPU convolves float32 with fewer bits.
     return graph if error <= _TOLERANCES[dtype if device.type == "cpu" else torch.bfloat16] else None
 
 
-def _tried(network):
-    """Return the features of an image of noise, as small as the network takes it, and that image."""
+def _features_of_noise(network):
+    """Return the features of a noise image, of 64 pixels if the network accepts that and else of 224, and the image."""
     noise = torch.randn(1, first_channels(network) or 3, 224, 224, generator=torch.Generator().manual_seed(0))
     small = noise[..., :64, :64]
     try:
         return forward_features(network, small), small
-    except Exception:  # each network has its own way to refuse a size
+    except Exception:  # networks refuse a size in many ways
         return forward_features(network, noise), noise

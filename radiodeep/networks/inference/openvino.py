@@ -1,4 +1,4 @@
-"""Images in, pooled features out, computed by OpenVINO (the extra `speed`) instead of torch; on processors alone."""
+"""Images -> pooled features, computed by OpenVINO (extra `speed`) instead of torch, on processors only."""
 
 import sys
 import warnings
@@ -8,52 +8,52 @@ from torch import nn
 
 from radiodeep.exceptions import InputError
 
-_REPORTER = "openvino_telemetry"
+_TELEMETRY = "openvino_telemetry"
 
 
 def import_openvino():
-    """Return the module `openvino`, kept from reporting over the network that it was imported.
+    """Return the module `openvino`, prevented from reporting its import over the network.
 
     Raises
     ------
     InputError
-        It is not installed.
+        If it is not installed.
     """
-    kept = sys.modules.get(_REPORTER)
+    telemetry = sys.modules.get(_TELEMETRY)
     if "openvino" not in sys.modules:
-        sys.modules[_REPORTER] = None  # as if it were not installed, which OpenVINO bears
+        sys.modules[_TELEMETRY] = None  # as if it were not installed, which OpenVINO tolerates
     try:
         import openvino
     except ImportError:
         raise InputError(
-            "backend='openvino' needs OpenVINO, which is not installed. Run `pip install radiodeep[speed]`, or take "
+            "backend='openvino' needs OpenVINO, which is not installed. Run `pip install radiodeep[speed]`, or use "
             "backend='torch'."
         ) from None
     finally:
-        if sys.modules.get(_REPORTER, kept) is not kept:
-            del sys.modules[_REPORTER]
+        if sys.modules.get(_TELEMETRY, telemetry) is not telemetry:
+            del sys.modules[_TELEMETRY]
     return openvino
 
 
 class OpenvinoNetwork(nn.Module):
-    """A network whose sums OpenVINO does, with as many threads as torch may use.
+    """A network computed by OpenVINO, with as many threads as torch may use.
 
-    It is translated when the first images of a size arrive, which takes 1 to 4 seconds, and compared with torch on
-    noise of that size.
+    It is compiled for the first images of a size, which takes 1 to 4 seconds, and then compared with torch on noise of
+    that size.
 
     Parameters
     ----------
     network : torch.nn.Module
-        In evaluation mode and single precision; images -> pooled features.
+        From images to pooled features, in evaluation mode and float32.
     dtype : torch.float32 or torch.bfloat16
-        In which it computes; it takes and gives single precision.
+        Precision of the computation; input and output are float32.
     tolerance : float
-        How far features may be from those of torch, as a part of the largest.
+        Largest allowed difference from the features of torch, relative to the largest feature.
 
     Raises
     ------
     InputError
-        When it sees images: the translated network gives other features than the network, or there is no translation.
+        In `forward`, if the network cannot be compiled or then gives other features.
 
     Notes
     -----
@@ -65,21 +65,22 @@ class OpenvinoNetwork(nn.Module):
     def __init__(self, network, dtype, tolerance):
         super().__init__()
         self.network, self.dtype, self.tolerance = network, dtype, tolerance
-        self._compiled = (None, None)
+        self._compiled = (None, None)  # input shape and threads, and the network compiled for them
 
     def __getstate__(self):
-        return self.__dict__ | {"_compiled": (None, None)}  # belongs to this process
+        return self.__dict__ | {"_compiled": (None, None)}  # compiled for this process
 
     def forward(self, images):
         purpose = (*images.shape[1:], torch.get_num_threads())
         if self._compiled[0] != purpose:
-            self._compiled = purpose, self._translated(images.shape[1:])
+            self._compiled = purpose, self._compile(images.shape[1:])
         request = self._compiled[1][0].create_infer_request()
-        return torch.cat([_infer(request, some) for some in images.split(self.N_AT_ONCE)])
+        return torch.cat([_infer(request, batch) for batch in images.split(self.N_AT_ONCE)])
 
     forward_features = forward
 
-    def _translated(self, shape):
+    def _compile(self, shape):
+        """Return the network compiled for images of a shape, and the weights that it shares memory with."""
         openvino = import_openvino()
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -91,26 +92,26 @@ class OpenvinoNetwork(nn.Module):
         }
         try:
             with warnings.catch_warnings(), torch.no_grad():
-                warnings.simplefilter("ignore")  # what torch and OpenVINO have to say of tracing is for their authors
+                warnings.simplefilter("ignore")  # warnings about tracing that users cannot act on
                 expected = self.network(noise)
                 traced = torch.jit.freeze(torch.jit.trace(self.network, noise, check_trace=False, strict=False))
-                # Not openvino.convert_model, which takes several times as long and reports its use to its makers.
+                # openvino.convert_model would take several times as long and report its use over the network.
                 frontend = openvino.frontend.FrontEndManager().load_by_framework("pytorch")
                 weights = TorchScriptPythonDecoder(traced)
                 model = frontend.convert(frontend.load(weights))
                 model.reshape([-1, *shape])
                 compiled = openvino.Core().compile_model(model, "CPU", settings)
                 error = (_infer(compiled.create_infer_request(), noise) - expected).abs().max() / expected.abs().max()
-        except Exception as problem:  # of any kind: code of others is run, and translated by others
+        except Exception as problem:  # tracing and compiling may raise anything
             raise InputError(
-                f"OpenVINO cannot do this network ({type(problem).__name__}: {problem}). Take backend='torch'."
+                f"OpenVINO cannot compile this network ({type(problem).__name__}: {problem}). Use backend='torch'."
             ) from problem
         if not error <= self.tolerance:
             raise InputError(
-                f"With OpenVINO the features of this network are {error:.1g} of the largest away from those of torch, "
-                f"more than {self.tolerance:.1g}. Take backend='torch'."
+                f"With OpenVINO, features of this network differ from those of torch by {error:.1g} of the largest. "
+                f"Expected at most {self.tolerance:.1g}; use backend='torch'."
             )
-        return compiled, weights  # which share memory
+        return compiled, weights
 
 
 def _infer(request, images):

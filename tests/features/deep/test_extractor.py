@@ -1,17 +1,22 @@
-"""What deep features see of a lesion: its pixels, boxes and slices; models saved before these could be chosen."""
-
-import json
-import pickle
+"""Deep features: computed from what `NetworkView` shows, by the network that was asked for, and nothing else."""
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from radiodeep import Case, DeepFeatureExtractor, FineTuning, make_phantom_cohort
-from radiodeep.exceptions import InputError, RadiodeepWarning
-from radiodeep.imaging.network_view import suitable
+from radiodeep.exceptions import EmptyMaskError, InputError, RadiodeepWarning, WeightsError
+from radiodeep.features.deep.settings import CHANNELS
+from radiodeep.imaging.crop import bounding_box, crop_to_roi, resize_planes
+from radiodeep.imaging.cube import cube_about, resize_cube
 from radiodeep.imaging.planes import lesion_planes
+from radiodeep.networks.architectures.registry import build_network, input_specification
+from radiodeep.networks.inference.activations import forward_features
+from radiodeep.networks.weights.loading import load_weights
 
-COHORT = make_phantom_cohort(3, random_state=4)
+COHORT = make_phantom_cohort(8, random_state=2)
+FEW = make_phantom_cohort(3, random_state=4)
 FIXED = {"intensity_range": (-150, 300), "n_threads": 1}
 
 
@@ -26,25 +31,12 @@ def features_of(planes):
 @pytest.mark.parametrize("slice_pool", ["mean", "max"])
 def test_features_are_the_means_over_the_boxes_of_every_slice(window, slice_pool):
     chosen = {"slice": "all", "window": window, "pixel_mm": 1.0, "margin": 0.1 * (window == "exact"), "n_boxes": 3}
-    values = DeepFeatureExtractor(slice_pool=slice_pool, **chosen, **FIXED).transform(COHORT[:2])
-    for case, row in zip(COHORT[:2], values, strict=True):
+    values = DeepFeatureExtractor(slice_pool=slice_pool, **chosen, **FIXED).transform(FEW[:2])
+    for case, row in zip(FEW[:2], values, strict=True):
         of_planes = features_of(lesion_planes(case, size=64, intensity_range=(-150, 300), **chosen))
         of_slices = of_planes.reshape(3, -1, of_planes.shape[1]).mean(axis=0)
         expected = of_slices.mean(axis=0) if slice_pool == "mean" else of_slices.max(axis=0)
         np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_what_suits_the_packaged_network_is_taken_by_default():
-    auto = DeepFeatureExtractor(**FIXED)
-    suited = {name: suitable("radiodeep-mini", name, "auto") for name in ("pixel_mm", "margin", "n_boxes")}
-    values = auto.transform(COHORT)
-    np.testing.assert_array_equal(values, DeepFeatureExtractor(**suited, **FIXED).transform(COHORT))
-    for name, other in (("pixel_mm", 2.5), ("margin", 1.0), ("n_boxes", 2)):
-        changed = DeepFeatureExtractor(**suited | {name: other}, **FIXED)
-        assert np.abs(values - changed.transform(COHORT)).max() > 0.1
-    assert suited.items() <= auto.settings().items()
-    elsewhere = DeepFeatureExtractor("resnet10t", weights="random", seed=0).settings()
-    assert [elsewhere[name] for name in suited] == [None, 0, 1]
 
 
 def test_only_images_in_their_own_pixels_need_the_same_spacing():
@@ -63,24 +55,24 @@ def test_only_images_in_their_own_pixels_need_the_same_spacing():
 
 
 def test_the_share_of_the_region_that_is_shown():
-    assert DeepFeatureExtractor(window="crop", pixel_mm=1.0).share_shown(COHORT).tolist() == [1, 1, 1]
-    assert DeepFeatureExtractor(size=8).share_shown(COHORT).tolist() == [1, 1, 1]
+    assert DeepFeatureExtractor(window="crop", pixel_mm=1.0).share_shown(FEW).tolist() == [1, 1, 1]
+    assert DeepFeatureExtractor(size=8).share_shown(FEW).tolist() == [1, 1, 1]
     small = DeepFeatureExtractor(window="crop", pixel_mm=1.0, size=12)
-    shares = small.share_shown(COHORT)
-    areas = [case.roi.sum(axis=(1, 2)).max() for case in COHORT]
+    shares = small.share_shown(FEW)
+    areas = [case.roi.sum(axis=(1, 2)).max() for case in FEW]
     np.testing.assert_allclose(shares, 144 / np.array(areas), rtol=0.05)  # a lesion may leave a corner free
     with pytest.warns(RadiodeepWarning, match="^phantom-00[012]: the window shows ") as caught:
-        small.fit(COHORT).transform(COHORT)
+        small.fit(FEW).transform(FEW)
     assert len(caught) == 3
-    cubes = DeepFeatureExtractor("medicalnet_resnet10", window="crop", size=8).share_shown(COHORT)
-    volumes = np.array([case.roi.sum() * 1.5 for case in COHORT])
+    cubes = DeepFeatureExtractor("medicalnet_resnet10", window="crop", size=8).share_shown(FEW)
+    volumes = np.array([case.roi.sum() * 1.5 for case in FEW])
     np.testing.assert_allclose(cubes, 8**3 / volumes, rtol=0.05)
 
 
 def test_saliency_is_of_the_window_about_the_region():
     several, one = (DeepFeatureExtractor(n_boxes=number, margin=0.2, **FIXED) for number in (3, 1))
     name = one.get_feature_names_out()[0]
-    for seen, expected in zip(several.saliency(COHORT[:1], name)[0], one.saliency(COHORT[:1], name)[0], strict=True):
+    for seen, expected in zip(several.saliency(FEW[:1], name)[0], one.saliency(FEW[:1], name)[0], strict=True):
         assert seen.shape == (1, 64, 64)
         np.testing.assert_allclose(seen, expected, atol=1e-6)
 
@@ -88,89 +80,220 @@ def test_saliency_is_of_the_window_about_the_region():
 def test_slices_of_another_plane_are_seen():
     turned = [
         case.replace(image=case.voxels.transpose(1, 0, 2), mask=case.roi.transpose(1, 0, 2), spacing_mm=(1, 1.5, 1))
-        for case in COHORT
+        for case in FEW
     ]
-    axial = DeepFeatureExtractor(**FIXED).transform(COHORT)
+    axial = DeepFeatureExtractor(**FIXED).transform(FEW)
     np.testing.assert_array_equal(DeepFeatureExtractor(**FIXED).transform(turned), axial)
     np.testing.assert_array_equal(DeepFeatureExtractor(slice_axis="coronal", **FIXED).transform(turned), axial)
     assert not np.allclose(DeepFeatureExtractor(slice_axis="axial", **FIXED).transform(turned), axial)
 
 
+def test_no_network_without_weights():
+    with pytest.raises(WeightsError, match="no packaged weights of 'resnet18'"):
+        DeepFeatureExtractor("resnet18").fit(COHORT)
+    with pytest.raises(WeightsError, match="seed"):
+        DeepFeatureExtractor("resnet18", weights="random").fit(COHORT)
+    with pytest.raises(InputError, match="Unknown network 'resnet999'"):
+        DeepFeatureExtractor("resnet999", weights="random", seed=0).fit(COHORT)
+
+
+def test_weights_from_a_file_give_the_features_of_that_network(tmp_path):
+    network = build_network("resnet18", n_classes=0)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, tmp_path / "w.safetensors")
+    deep = DeepFeatureExtractor("resnet18", weights=str(tmp_path / "w.safetensors"), channel="red")
+    values = deep.fit_transform(COHORT[:2])
+    assert values.shape == (2, 512)
+    again = DeepFeatureExtractor("resnet18", weights=network.state_dict(), channel="red").transform(COHORT[:2])
+    np.testing.assert_allclose(values, again, rtol=1e-5)
+
+
+def test_the_channels_are_independent(tmp_path):
+    features = {
+        channel: DeepFeatureExtractor("resnet18", weights="random", seed=0, channel=channel).transform(COHORT[:1])
+        for channel in CHANNELS
+    }
+    assert len({tuple(np.round(values.ravel(), 5)) for values in features.values()}) == 4
+
+
+def test_weights_that_changed_since_fit_are_refused(tmp_path):
+    path = tmp_path / "mini.safetensors"
+    state = build_network("radiodeep-mini", in_channels=1, n_classes=0).state_dict()
+    save_file(state, path)
+    deep = DeepFeatureExtractor("radiodeep-mini", weights=str(path)).fit(COHORT)
+    state = {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()}
+    save_file(state, path)
+    with pytest.raises(WeightsError, match="have changed since the model was fitted"):
+        deep.transform(COHORT[:1])
+
+
+def test_the_exact_window_without_a_margin_does_not_see_the_surroundings():
+    case = COHORT[0]
+    z = int(np.argmax(case.roi.sum(axis=(1, 2))))
+    rows, columns = (np.flatnonzero(case.roi[z].any(axis=axis)) for axis in (1, 0))
+    image = np.full_like(case.voxels, 999)
+    box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    image[box] = case.voxels[box]
+    exact = DeepFeatureExtractor(window="exact", margin=0, n_boxes=1)
+    crop = DeepFeatureExtractor(window="crop")
+    other = case.replace(image=image)
+    np.testing.assert_array_equal(exact.transform([case]), exact.transform([other]))
+    assert not np.allclose(crop.transform([case]), crop.transform([other]))
+
+
+def test_a_fixed_intensity_range_keeps_brightness():
+    deep = DeepFeatureExtractor(intensity_range=(-200, 400))
+    case = COHORT[0]
+    brighter = case.replace(image=case.voxels + 50)
+    assert not np.allclose(deep.transform([case]), deep.transform([brighter]))
+    own = DeepFeatureExtractor()
+    np.testing.assert_allclose(own.transform([case]), own.transform([brighter]), atol=1e-5)
+
+
+def test_half_the_bits_are_asked_for_and_said():
+    cohort = make_phantom_cohort(3, random_state=0)
+    plain, quick = DeepFeatureExtractor(), DeepFeatureExtractor(precision="bfloat16", device="cpu", n_threads=1)
+    threads = torch.get_num_threads()
+    one, other = plain.fit_transform(cohort), quick.fit_transform(cohort)
+    assert torch.get_num_threads() == threads
+    assert other.dtype == np.float64
+    angles = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+    assert angles.min() > 0.999
+    assert (one != other).any()
+    assert quick.settings()["precision"] == "bfloat16"
+    assert not {"device", "n_threads"} & set(quick.settings())
+
+
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("settings", "message"),
     [
-        ({"pixel_mm": 0}, "'pixel_mm' parameter of DeepFeatureExtractor must be 'auto', None or a float > 0. Got 0"),
-        ({"pixel_mm": "fine"}, "'pixel_mm' parameter of .* Got 'fine'"),
-        ({"margin": -1}, "'margin' parameter of DeepFeatureExtractor must be 'auto', a float >= 0. Got -1"),
-        ({"n_boxes": 0}, "'n_boxes' parameter of DeepFeatureExtractor must be 'auto', an int >= 1. Got 0"),
-        ({"slice_axis": "z"}, "'slice_axis' parameter of .* must be None or one of axial, coronal, sagittal. Got 'z'"),
-        ({"intensity_range": "maxmin"}, r"must be None, 'minmax' or \(low, high\) with low < high. Got 'maxmin'"),
-        ({"window": "crop", "margin": 0.1}, "window='crop' has a size, so margin=0.1 has no meaning"),
-        ({"network": "medicalnet_resnet10", "n_boxes": 3}, "is shown a cube, so n_boxes=3 has no meaning"),
-        ({"network": "medicalnet_resnet10", "pixel_mm": 1.0}, "is shown a cube, so pixel_mm=1.0 has no meaning"),
-        ({"network": "medicalnet_resnet10", "slice_axis": "axial"}, "is shown a cube, so slice_axis='axial' has no"),
-        (
-            {"slice": "three-orthogonal", "slice_axis": "axial"},
-            "^slice='three-orthogonal' cuts across every axis. Leave out slice_axis='axial'",
-        ),
+        ({"precision": "half"}, "'precision' parameter of DeepFeatureExtractor must be one of float32, bfloat16, auto"),
+        ({"n_threads": 0}, "'n_threads' parameter of DeepFeatureExtractor must be an int >= 1 or None. Got 0"),
+        ({"device": "abacus"}, "device must be 'auto', 'cpu' or a device of torch"),
     ],
 )
-def test_settings_of_windows_out_of_range_are_refused(changes, message):
+def test_a_device_or_precision_that_is_not_there_is_refused(settings, message):
     with pytest.raises(InputError, match=message):
-        DeepFeatureExtractor(weights="random", seed=0, **changes).fit(COHORT)
+        DeepFeatureExtractor(**settings).fit(make_phantom_cohort(1))
 
 
-@pytest.mark.parametrize("intensity_range", [None, (-150, 300)])
-def test_a_model_saved_before_windows_could_be_chosen_computes_as_it_did(intensity_range):
-    deep = DeepFeatureExtractor(intensity_range=intensity_range, n_threads=1)
-    deep.fit_transform(COHORT)
-    state = dict(deep.__getstate__())
-    trained = json.loads(state["training_settings_"])
-    for name in ("slice_axis", "pixel_mm", "margin", "n_boxes"):
-        del state[name], trained[name]
-    state["activation"] = trained["activation"] = "post"
-    state["training_settings_"] = json.dumps(trained, sort_keys=True)
-    old = DeepFeatureExtractor.__new__(DeepFeatureExtractor)
-    old.__setstate__(state)
-    old.check_training_settings()
-    same = {"pixel_mm": None, "slice_axis": "axial", "margin": 0, "n_boxes": 1, "activation": "post", "n_threads": 1}
-    same["intensity_range"] = intensity_range or "minmax"
-    np.testing.assert_array_equal(old.transform(COHORT), DeepFeatureExtractor(**same).transform(COHORT))
-    for copy in (pickle.loads(pickle.dumps(old)), pickle.loads(pickle.dumps(deep))):
-        copy.check_training_settings()
-    assert pickle.loads(pickle.dumps(deep)).get_params() == deep.get_params()
+def test_features_of_several_slices_are_pooled_over_them():
+    case = COHORT[0]
+    squares = resize_planes(crop_to_roi(case).voxels, 64)
+    low, high = squares.min(), squares.max()  # one grey scale for all slices
+    z, *box = bounding_box(case.roi)
+    planes = [case.voxels[index, box[0], box[1]] for index in range(z.start, z.stop)]
+    planes = [Case(plane, np.ones(plane.shape, bool), "plane", (1, 1)) for plane in planes]
+    own_pixels = {"pixel_mm": None, "margin": 0, "n_boxes": 1, "intensity_range": (low, high)}
+    alone = DeepFeatureExtractor(**own_pixels).transform(planes)
+    for slice_pool, combine in (("mean", np.mean), ("max", np.max)):
+        pooled = DeepFeatureExtractor(slice="all", slice_pool=slice_pool, **own_pixels).transform([case])
+        np.testing.assert_allclose(pooled[0], combine(alone, axis=0), rtol=1e-4, atol=1e-5)
 
 
-def saved_before(extractor):
-    """A fitted extractor, loaded from the state that it would have left before windows and axes could be chosen."""
-    state = dict(extractor.__getstate__())
-    trained = json.loads(state["training_settings_"])
-    for name in ("slice_axis", "pixel_mm", "margin", "n_boxes"):
-        del state[name], trained[name]
-    if trained["fine_tune"] is not None:
-        trained["fine_tune"] = trained["fine_tune"].replace(", head_learning_rate=None", "")
-    state["training_settings_"] = json.dumps(trained, sort_keys=True)
-    old = DeepFeatureExtractor.__new__(DeepFeatureExtractor)
-    old.__setstate__(state)
-    return old
+@pytest.mark.parametrize("choice", ["all", "three-orthogonal", "2.5d"])
+def test_every_choice_of_slices_gives_a_row_per_case_whatever_the_batch(choice):
+    deep = DeepFeatureExtractor("resnet10t", weights="random", seed=0, slice=choice, size=32, n_threads=1)
+    together = deep.fit_transform(COHORT[:3])
+    assert together.shape == (3, len(deep.get_feature_names_out()))
+    alone = np.vstack([deep.transform([case]) for case in COHORT[:3]])
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
 
 
-BEFORE = {"pixel_mm": None, "margin": 0, "n_boxes": 1, "activation": "post", "intensity_range": "minmax"}
+def test_maps_of_a_layer_are_pooled_as_asked():
+    shapes = {
+        pool: DeepFeatureExtractor(layer="blocks.2", pool=pool).transform(COHORT[:2]).shape
+        for pool in ("avg", "max", "flatten")
+    }
+    assert shapes == {"avg": (2, 192), "max": (2, 192), "flatten": (2, 192 * 4 * 4)}
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"slice": "three-orthogonal"},
-        {"network": "medicalnet_resnet10", "weights": "random", "seed": 0},
-        {"fine_tune": FineTuning(n_iterations=1, learning_rate=1e-2, head_learning_rate=None), "slice_axis": "axial"},
-    ],
-    ids=["orthogonal slices", "cubes", "fine-tuned"],
-)
-def test_a_model_saved_before_axes_and_rates_could_be_chosen_still_scores(settings):
-    deep = DeepFeatureExtractor(**settings, **BEFORE, n_threads=1)
-    rows = deep.fit_transform(COHORT, np.arange(len(COHORT)) % 2)
-    old = saved_before(deep)
-    old.check_training_settings()
-    np.testing.assert_array_equal(old.transform(COHORT), rows)
-    assert old.slice_axis == deep.slice_axis
+def test_a_failing_case_in_the_middle_of_a_batch_is_named_and_ends_the_reading():
+    empty = COHORT[3].replace(mask=np.zeros_like(COHORT[3].mask))
+    with pytest.raises(EmptyMaskError, match="^phantom-003: the mask outlines no voxel"):
+        DeepFeatureExtractor().transform([*COHORT, *COHORT, empty, *COHORT])
+
+
+@pytest.mark.parametrize("window", ["crop", "exact"])
+def test_networks_for_cubes_are_shown_a_cube_in_its_own_intensities(window):
+    deep = DeepFeatureExtractor("medicalnet_resnet10", weights="random", seed=0, window=window, size=24, n_threads=1)
+    values = deep.fit_transform(COHORT[:3])
+    assert values.shape == (3, 512) == (3, len(deep.get_feature_names_out()))
+    network = build_network("medicalnet_resnet10", in_channels=1, n_classes=0)
+    load_weights(network, "random", "medicalnet_resnet10", seed=0)
+    cube = cube_about(COHORT[1], 24, 1.0) if window == "crop" else resize_cube(crop_to_roi(COHORT[1]).voxels, 24)
+    cube = torch.from_numpy((cube - cube.mean()) / cube.std())[None, None]
+    expected = forward_features(network, cube).numpy()
+    np.testing.assert_allclose(values[1:2], expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="is shown a cube, so slice='all' has no meaning"):
+        DeepFeatureExtractor("medicalnet_resnet10", weights="random", seed=0, slice="all").fit(COHORT)
+    images, maps = deep.saliency(COHORT[:1], deep.get_feature_names_out()[3])[0]
+    assert images.shape == maps.shape == (24, 24, 24)
+
+
+@pytest.mark.parametrize("channel", ["all", "red"])
+def test_saliency_is_the_gradient_of_the_pixel_that_is_shown(channel):
+    deep = DeepFeatureExtractor("resnet10t", weights="random", seed=0, channel=channel, intensity_range=(-50, 150))
+    name, before = deep.get_feature_names_out()[5], torch.get_rng_state()
+    (images, maps), *_ = deep.fit(COHORT).saliency(COHORT[:1], name)
+    assert torch.equal(torch.get_rng_state(), before)
+    network = build_network("resnet10t", n_classes=0).double().eval()
+    load_weights(network, "random", "resnet10t", seed=0)
+
+    specification = input_specification("resnet10t")
+    is_used = torch.tensor([1.0, 0, 0] if channel == "red" else [1.0, 1, 1]).view(1, 3, 1, 1)
+
+    def feature(change):
+        changed = specification.on_channels(images[:, np.newaxis].astype(np.float64) + change)
+        with torch.inference_mode():
+            return network(specification.normalize(changed) * is_used)[0, 5].item()
+
+    for place in np.argsort(maps[0], axis=None)[-3:]:
+        step = np.zeros(images[:, np.newaxis].shape)
+        step.flat[place] = 1e-6
+        by_hand = abs(feature(step) - feature(-step)) / 2e-6
+        assert maps[0].flat[place] == pytest.approx(by_hand, rel=1e-3)
+
+
+def test_images_are_brought_to_the_scale_that_the_weights_want():
+    network = build_network("resnet18", n_classes=0)
+    parts = ["conv1", "bn1", None, None, "layer1", "layer2", "layer3", "layer4"]
+    radimagenet = {
+        f"backbone.{parts.index(key.partition('.')[0])}.{key.partition('.')[2]}": weights
+        for key, weights in network.state_dict().items()
+    }
+    options = {"size": 32, "n_threads": 1}
+    values = DeepFeatureExtractor("resnet18", weights=radimagenet, **options).transform(COHORT[:2])
+    planes = np.stack([resize_planes(lesion_planes(case, size=32)[0], 224) for case in COHORT[:2]])
+    images = torch.from_numpy((planes - 0.5) / 0.5).expand(-1, 3, -1, -1)
+    np.testing.assert_allclose(values, forward_features(network, images).numpy(), rtol=1e-3, atol=1e-4)
+    plan = FineTuning(n_iterations=1, learning_rate=1e-12)  # next to nothing changes, and so the scale is the same
+    tuned = DeepFeatureExtractor("resnet18", weights=radimagenet, fine_tune=plan, **options)
+    np.testing.assert_allclose(tuned.fit(COHORT[:2], [0, 1]).transform(COHORT[:2]), values, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*voxels outside the region", "ignore:.*the window shows")
+@pytest.mark.parametrize("window", ["crop", "exact"])
+def test_what_is_no_number_about_the_region_does_not_spread_into_its_cube(window):
+    case = COHORT[1]
+    inside = case.voxels[case.roi].min()
+    gaps, filled = (case.replace(image=np.where(case.roi, case.voxels, outside)) for outside in (np.nan, inside))
+    deep = DeepFeatureExtractor("medicalnet_resnet10", weights="random", seed=0, window=window, size=16, n_threads=1)
+    np.testing.assert_array_equal(deep.transform([gaps]), deep.transform([filled]))
+    cubes = [cube_about(lesion, 16, 1.0) for lesion in (gaps, filled)]
+    np.testing.assert_array_equal(*cubes)
+
+
+def test_a_single_intensity_shown_to_the_network_is_warned_of():
+    case = COHORT[0]
+    dot = np.zeros_like(case.mask)
+    dot[12, 20, 20] = 1
+    deep = DeepFeatureExtractor(n_threads=1)
+    for odd in (
+        case.replace(image=np.zeros_like(case.image)),
+        case.replace(mask=dot),
+        case.replace(image=case.mask, mask=case.mask),
+    ):
+        with pytest.warns(RadiodeepWarning, match="^phantom-000: everything the network sees has the same intensity"):
+            deep.transform([COHORT[1], odd.replace(image=np.where(odd.roi, odd.image, odd.image[odd.roi][0]))])
+    with pytest.warns(RadiodeepWarning, match=r"that intensity_range=\(5000, 6000\) fits the image"):
+        DeepFeatureExtractor(intensity_range=(5000, 6000), n_threads=1).transform([case])

@@ -1,0 +1,90 @@
+"""Images and a loaded network -> features, or their gradients."""
+
+from dataclasses import dataclass
+
+import torch
+
+from radiodeep.features.deep.settings import CHANNELS, ComputedFeatures
+from radiodeep.networks.devices import torch_threads
+from radiodeep.networks.inference.activations import feature_gradients, forward_features
+
+N_IMAGES_AT_ONCE, N_CUBES_AT_ONCE = 32, 2
+
+
+@dataclass(frozen=True)
+class FeatureReader:
+    """How features are read from a network.
+
+    Parameters
+    ----------
+    features : ComputedFeatures
+    pool, channel, n_threads
+        As in `DeepFeatureExtractor`.
+    """
+
+    features: ComputedFeatures
+    pool: str
+    channel: str
+    n_threads: int | None
+
+    def values(self, loaded, images):
+        """Return the features of images.
+
+        Parameters
+        ----------
+        loaded : LoadedNetwork
+        images : float32 ndarray of shape (n_images, n_planes, size, size) or (n_images, 1, size, size, size)
+            As `NetworkView.images` returns them.
+
+        Returns
+        -------
+        float32 ndarray of shape (n_images, n_features)
+        """
+        with torch_threads(self.n_threads):
+            return forward_features(
+                loaded.network,
+                self._network_input(images, loaded.specification),
+                layer=self.features.layer,
+                activation=self.features.activation,
+                pool=self.pool,
+                batch_size=n_at_once(images),
+            ).numpy()
+
+    def gradients(self, loaded, images, number):
+        """Return the gradient of one feature of each image in each of its pixels, a tensor of the shape of `images`.
+
+        The gradient of an image that goes to several channels is the sum over these.
+        """
+        specification = loaded.specification
+        gradients = feature_gradients(
+            loaded.network,
+            self._network_input(images, specification),
+            number,
+            self.features.layer,
+            self.features.activation,
+            self.pool,
+        )
+        gradients = self._used_channels(specification) / torch.tensor(specification.std).view(1, -1, 1, 1) * gradients
+        return gradients.sum(dim=1, keepdim=True) if images.shape[1] == 1 else gradients
+
+    def normalized(self, specification, images):
+        """Return a tensor of images on the scale of the network, with 0 in the channels that are not used."""
+        normalized = specification.normalize(images)
+        if self.channel == "all":
+            return normalized
+        return normalized * self._used_channels(specification).to(normalized.device)
+
+    def _network_input(self, images, specification):
+        return self.normalized(specification, specification.on_channels(images))
+
+    def _used_channels(self, specification):
+        """Return 1 for the channels that get the image and 0 for the others, shape (1, channels, 1, 1)."""
+        if self.channel == "all":
+            return torch.ones(1, specification.channels, 1, 1)
+        is_used = torch.arange(specification.channels) == CHANNELS.index(self.channel) - 1
+        return is_used.float().view(1, -1, 1, 1)
+
+
+def n_at_once(images):
+    """Return the number of images, or cubes, that go through a network at once."""
+    return N_IMAGES_AT_ONCE if images.ndim == 4 else N_CUBES_AT_ONCE
