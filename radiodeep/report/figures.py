@@ -1,8 +1,8 @@
-"""Results in, matplotlib figures out: drawn from what was computed, computing nothing themselves."""
+"""Results in, matplotlib figures out; all numbers come from the results."""
 
 import numpy as np
 
-from radiodeep.study.statistics.auc import mean_roc, positive_labels
+from radiodeep.study.statistics.auc import mean_roc
 from radiodeep.study.statistics.calibration import calibration, decision_curve
 
 _COLOURS = ("#0b5fa5", "#c8553d", "#3b7a57", "#7b4f9d", "#b8860b", "#4d4d4d")
@@ -14,8 +14,8 @@ def roc_figure(results):
     Parameters
     ----------
     results : sequence of StudyResult
-        Of repeated folds the curve is the vertical average over the repeats, whose area is the AUC. Of pairs it is
-        that of the fraction of pairs that each case wins, and the legend gives its area.
+        For repeated folds the curve is the vertical average over the repeats, whose area is the AUC. For pairs it is
+        the curve of the fraction of pairs that each case wins, and the legend gives its area.
 
     Returns
     -------
@@ -23,10 +23,8 @@ def roc_figure(results):
     """
     figure, axes = _figure(5.2, 4.8)
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=1, zorder=0)
-    for number, result in enumerate(sorted(results, key=lambda one: -one.auc)):
-        positive = positive_labels(result.predictions["label"], result.positive)
-        scores = result.predictions[["score"]] if result.scores is None else result.scores
-        false_rate, true_rate = mean_roc(positive, scores.to_numpy(dtype=float).T)
+    for number, result in enumerate(sorted(results, key=lambda result: -result.auc)):
+        false_rate, true_rate = mean_roc(result.endpoint.is_positive, result.score_table.to_numpy(dtype=float).T)
         axes.plot(
             false_rate,
             true_rate,
@@ -35,48 +33,49 @@ def roc_figure(results):
             label=f"{_plain(result.name)}: {np.trapezoid(true_rate, false_rate):.2f}",
         )
     axes.set(xlabel="1 - specificity", ylabel="Sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.legend(title=f"AUC, {results[0].cv}", loc="lower right", fontsize=8, title_fontsize=8, frameon=False)
+    axes.legend(title=f"{results[0].endpoint.measure}, {results[0].cv}", loc="lower right", fontsize=8, title_fontsize=8, frameon=False)
     return figure
 
 
-def auc_figure(results):
-    """Draw the AUC of each result with its interval, best on top, and what stands beside; chance is the line at 0.5."""
-    ordered = sorted(results, key=lambda one: one.auc)
+def interval_figure(results):
+    """Draw the measure of each result and of its companion with their intervals, best on top, and the line of chance."""
+    ordered = sorted(results, key=lambda result: result.auc)
+    endpoint = ordered[0].endpoint
     figure, axes = _figure(6.4, 1.3 + 0.4 * len(ordered))
-    axes.axvline(0.5, color="0.75", linewidth=1, zorder=0)
-    lowest = 0.45
-    for height, result in enumerate(ordered):
-        for number, one in enumerate([result, result.beside]):
-            if one is None:
-                continue
-            interval, place = one.confidence_interval, height - 0.25 * number
-            label = one.cv if height == len(ordered) - 1 else None
-            axes.plot([interval.low, interval.high], [place, place], color=_COLOURS[number], linewidth=2)
-            axes.plot(one.auc, place, "o", color=_COLOURS[number], label=label)
+    axes.axvline(endpoint.chance, color="0.75", linewidth=1, zorder=0)
+    lowest = endpoint.chance - 0.05
+    for row, result in enumerate(ordered):
+        shown = [result] if result.companion is None else [result, result.companion]
+        for number, drawn in enumerate(shown):
+            interval = drawn.confidence_interval
+            height = row - 0.25 * number
+            label = drawn.cv if row == len(ordered) - 1 else None
+            axes.plot([interval.low, interval.high], [height, height], color=_COLOURS[number], linewidth=2)
+            axes.plot(drawn.auc, height, "o", color=_COLOURS[number], label=label)
             lowest = min(lowest, interval.low - 0.02)
     axes.set_yticks(range(len(ordered)), [_plain(result.name) for result in ordered])
     figure.legend(loc="outside upper right", ncols=2, fontsize=8, frameon=False)
-    axes.set(xlabel=f"AUC ({ordered[0].confidence_interval.level:.0%} interval)", xlim=(max(lowest, 0), 1.01))
+    level = ordered[0].confidence_interval.level
+    axes.set(xlabel=f"{endpoint.measure} ({level:.0%} interval)", xlim=(max(lowest, 0), 1.01))
     return figure
 
 
 def score_figure(result):
-    """Draw the out-of-fold scores of each class, so that single cases can be seen."""
+    """Draw the out-of-fold probability, or score if there is none, of each case by class."""
     figure, axes = _figure(6.4, 2.2)
-    is_positive = positive_labels(result.predictions["label"], result.positive)
-    labels = [result.predictions.loc[~is_positive, "label"].iloc[0], result.positive]
-    shown, word = ("score", "score") if result.predictions["probability"].isna().any() else ("probability",) * 2
+    labels = result.endpoint.classes
+    column = "score" if result.predictions["probability"].isna().any() else "probability"
     for height, label in enumerate(labels):
-        scores = result.predictions.loc[result.predictions["label"] == label, shown].to_numpy()
+        scores = result.predictions.loc[result.predictions["label"] == label, column].to_numpy()
         jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(scores))
         axes.plot(scores, height + jitter, "o", color=_COLOURS[height], alpha=0.6, markersize=5)
     axes.set_yticks(range(len(labels)), [_plain(f"label {label}") for label in labels])
-    axes.set(xlabel=f"Out-of-fold {word} of class {_plain(labels[-1])}", ylim=(-0.5, len(labels) - 0.5))
+    axes.set(xlabel=f"Out-of-fold {column} of class {_plain(labels[-1])}", ylim=(-0.5, len(labels) - 0.5))
     return figure
 
 
 def selection_figure(result, most=15):
-    """Draw in how many folds the features were selected, or return None for a model without selector."""
+    """Draw the fraction of folds that selected each feature, or return None for a model without selector."""
     counts = selection_counts(result)
     if counts is None:
         return None
@@ -94,10 +93,10 @@ def calibration_figure(result):
     """Draw observed against predicted frequencies and the decision curve, or return None without probabilities."""
     if result.predictions["probability"].isna().any():
         return None
-    figure, left = _figure(6.4, 2.8)
-    left.remove()
+    figure = _empty_figure(6.4, 2.8)
     left, right = figure.subplots(1, 2)
-    curve, benefit = calibration(result).curve, decision_curve(result)
+    curve = calibration(result).curve
+    benefit = decision_curve(result)
     left.plot([0, 1], [0, 1], color="0.75", linewidth=1, zorder=0)
     left.plot(curve["predicted"], curve["observed"], "o-", color=_COLOURS[0])
     left.set(xlabel="Predicted probability", ylabel="Observed frequency", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
@@ -105,7 +104,7 @@ def calibration_figure(result):
         colour = _COLOURS[0] if name == "model" else str(0.25 + 0.2 * number)
         right.plot(benefit["threshold"], benefit[name], color=colour, label=name.replace("_", " "))
     highest = max(benefit["model"].max(), benefit["treat_all"].max())
-    right.set(xlabel="Probability from which to act", ylabel="Net benefit", ylim=(-0.15, 1.1 * highest + 0.01))
+    right.set(xlabel="Threshold probability", ylabel="Net benefit", ylim=(-0.15, 1.1 * highest + 0.01))
     right.legend(fontsize=8, frameon=False)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
@@ -113,7 +112,7 @@ def calibration_figure(result):
 
 
 def selection_counts(result):
-    """Return in how many folds each feature was selected, most first, or None."""
+    """Return the number of folds that selected each feature, in descending order, or None without selector."""
     selected = result.folds["selected_features"].dropna()
     if selected.empty:
         return None
@@ -121,23 +120,21 @@ def selection_counts(result):
 
 
 def deep_feature_figure(explanation, n_features=8):
-    """Draw the cases at both ends of a deep feature with the places it depends on, and what it goes with.
+    """Draw the cases with the highest and lowest values of a deep feature, where it looks, and its correlations.
 
     Parameters
     ----------
     explanation : DeepFeatureExplanation
     n_features : int, default=8
-        Handcrafted features shown.
+        Number of handcrafted features shown.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.figure import Figure
-
     ends = {"highest": explanation.highest, "lowest": explanation.lowest}
     n_columns = max(map(len, ends.values()))
-    figure = Figure(figsize=(1.7 * n_columns + 4.6, 4.4), layout="constrained")
+    figure = _empty_figure(1.7 * n_columns + 4.6, 4.4)
     left, right = figure.subfigures(1, 2, width_ratios=(1.7 * n_columns, 4.6))
     squares = left.subplots(2, n_columns, squeeze=False)
     for row, (end, shown) in zip(squares, ends.items(), strict=True):
@@ -167,10 +164,15 @@ def _plain(text):
     return str(text).replace("$", r"\$")
 
 
-def _figure(width, height):
-    from matplotlib.figure import Figure
+def _empty_figure(width, height):
+    from matplotlib.figure import Figure  # takes a second, which most uses of radiodeep need not spend
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _figure(width, height):
+    """Return a figure with one pair of axes."""
+    figure = _empty_figure(width, height)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes

@@ -15,7 +15,6 @@ from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.progress import announced_if_slow
 from radiodeep.selection.effective_number import effective_number_of_features
 
-
 _RANKING_PARAMETERS = ("n_features_to_select", "threshold", "tie_order", "n_jobs")  # no score depends on them
 
 
@@ -80,7 +79,8 @@ class RankedSelector(SelectorMixin, BaseEstimator):
             copied = copy.copy(selector) if selector._is_decided(row) else None
             if copied is not None:
                 copied._keep_best(row.copy())
-                copied._count_effective(np.delete(X[:, copied.support_], case, axis=0))
+                selected = np.delete(X[:, copied.support_], case, axis=0)
+                copied.effective_n_features_ = effective_number_of_features(selected)
             fitted.append(copied)
         return fitted
 

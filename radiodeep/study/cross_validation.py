@@ -1,8 +1,8 @@
-"""Estimator, cases or table, labels in; out-of-fold predictions with AUC and interval out.
+"""Estimator, cases or table, labels in; out-of-fold predictions with a measure and its interval out.
 
-Extractors that learn nothing run once for all folds; every step that learns is fitted in each fold
-on that fold's training cases alone. Nothing that is known to mislead comes alone: repeated folds stand
-beside leave-one-out, and the size of the region beside every model.
+Extractors that learn nothing run once for all folds; every step that learns is fitted in each fold to the training
+cases of that fold alone. Results that are known to mislead do not come alone: repeated folds are reported with
+leave-one-out, and the size of the region with every model.
 """
 
 import warnings
@@ -10,25 +10,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.utils import _safe_indexing
 
+from radiodeep.checks import is_count, require, require_option
 from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
+from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds.fitting import fit_folds, given_scores, warn_of_folds
-from radiodeep.study.folds.shared_extraction import over_positions
-from radiodeep.study.folds.shared_selection import shared_scores
+from radiodeep.study.folds.fitting import fit_folds, warn_of_folds
+from radiodeep.study.folds.shared_extraction import as_row_indices
+from radiodeep.study.folds.shared_selection import selectors_of_folds, selectors_without_each
 from radiodeep.study.folds.splits import check_folds, companion_plan, plan_of
-from radiodeep.study.inputs import (
-    check_magnitudes,
-    failed_rows,
-    missing_values,
-    patients_of,
-    study_input,
-    suspicions,
-)
-from radiodeep.study.size import against_size, found_sizes, given_sizes, size_result, warn_of_size
+from radiodeep.study.inputs import rows_of, study_input
+from radiodeep.study.size import known_sizes, size_baseline, warn_of_size, with_size_baseline
+from radiodeep.study.table_checks import check_magnitudes, missing_values, suspicions
 
 _MOST_FITS_AT_ONCE = 16
 
@@ -49,54 +44,54 @@ def cross_validated_auc(
     on_error="raise",
     cache_dir=None,
 ):
-    """Say how well an estimator predicts cases that it has not seen.
+    """Estimate how well an estimator predicts cases that it has not seen.
 
     Parameters
     ----------
     estimator : classifier or pipeline of scikit-learn or imbalanced-learn
-        Extractors at its head that learn nothing run once for all folds; selectors, scalers, samplers
-        and classifiers are fitted in every fold.
+        Extractors that learn nothing run once for all folds; selectors, scalers, samplers and classifiers are
+        fitted in every fold.
     X : Cohort, sequence of Case, DataFrame or ndarray
     y : array-like of shape (n_cases,)
-        Two classes. A Series is matched with the cases by its index.
+        Labels of two classes. A Series is matched with the cases by its index.
     cv : "leave-one-out", "leave-pair-out", int, or a splitter of scikit-learn, default="leave-one-out"
         An int means that many stratified, shuffled folds, repeated `n_repeats` times. Leave-pair-out
         fits once for every pair of cases of different classes. With `groups`, leave-one-out leaves out
         one group (patient) and folds keep groups together.
     groups : array-like of shape (n_cases,), optional
-        Cases of one group are never on both sides. By default the patients, where one has several cases: those of a
-        cohort, or of a table that `extract_table` made.
+        Cases of a group are never on both sides of a fold. By default the patients, if any of them has several
+        cases: those of a cohort, or of a table made by `extract_table`.
     n_jobs : int, optional
         Processes; -1 for all cores.
     n_repeats : int, default=5
-        Of folds by number, and of those that stand beside leave-one-out.
+        Repeats of folds given as a number, and of the companion of leave-one-out.
     size : "auto", None or array-like of shape (n_cases,), default="auto"
-        Sizes of the regions, for the model of size alone and for pairs of equal size: found in cases and in
-        columns of volume or area by themselves.
+        Sizes of the regions, for the baseline of size alone and for pairs of equal size. "auto" takes them from
+        the cases or from a column of volume or area.
     random_state : int, default=0
-        Shuffles the folds.
+        Seed of the shuffled folds.
     confidence_level : float, default=0.95
     positive : optional
-        The class that scores, probabilities and the AUC are about; the one that sorts last if not given.
+        The class that scores, probabilities and the AUC refer to; the one that sorts last if not given.
     on_error : {"raise", "exclude"}, default="raise"
-        "exclude" studies without the cases that cannot be read or measured, and without rows of a table that hold
-        no number; ``result.excluded`` names them with the reason.
+        "exclude" leaves out cases that cannot be read or measured, and rows of a table that hold no number;
+        ``result.excluded`` names them with the reason.
     cache_dir : path-like, optional
-        Keeps extracted features, as in `extract_table`.
+        Stores extracted features, as in `extract_table`.
 
     Returns
     -------
     StudyResult
-        With `beside`, the same model under repeated stratified folds, where `cv` leaves one out, and
-        with `size_alone`, the size itself as a score. `score_size_correlation` and `equal_size_auc` tell how much
-        of the AUC may be size.
+        Its `companion` is the same model under repeated stratified folds, if `cv` leaves one case out, and its
+        `size_baseline` the size itself as the score. `score_size_correlation` and `equal_size_auc` tell how much
+        of the AUC may be due to size.
 
     Raises
     ------
     SingleClassError
         `y`, or the training part of a fold, holds one class only.
     LeakageError
-        A patient would be on both sides of a fold, or a case comes twice.
+        A patient would be on both sides of a fold, or a case occurs twice.
     StudyError
         More than two classes, labels or sizes of other cases, infinite features, or a split that does not test all
         cases equally often.
@@ -104,16 +99,16 @@ def cross_validated_auc(
     Warns
     -----
     RadiodeepWarning
-        The scores, or features selected in most folds, go up and down with the size of the region, a feature is a
-        copy of the label, or cases have equal features.
+        The scores, or features selected in most folds, follow the size of the region, a feature is a copy of the
+        label, or cases have equal features.
 
     Notes
     -----
-    Under leave-one-out the scores of all folds are pooled before the AUC is computed, as the older
-    studies did. That AUC is biased low (a model that has learned nothing scores below 0.5, since
-    leaving a case out tilts the training set towards the other class); repeated folds are not. Their AUC
+    Under leave-one-out the scores of all folds are pooled before the AUC is computed, as older studies
+    did. That AUC is biased low: leaving a case out shifts the class balance of the training set towards the
+    other class, so a model without information scores below 0.5. Repeated folds do not have this bias. Their AUC
     is the mean over the repeats, with the interval of `radiodeep.study.statistics.auc.auc_of_repeats`. Cases are
-    ranked by decision values or log-odds where a model has them: probabilities of 1.0 are ties.
+    ranked by decision values or log-odds if the model has them, since probabilities of 1.0 are ties.
 
     Examples
     --------
@@ -124,7 +119,7 @@ def cross_validated_auc(
     >>> texture = rd.RadiomicsExtractor(families=["glcm"])
     >>> model = make_pipeline(texture, rd.ReliefF(n_features_to_select=2), GaussianNB())
     >>> result = rd.cross_validated_auc(model, cohort, cohort.labels)
-    >>> len(result.predictions), len(result.folds), result.beside.cv
+    >>> len(result.predictions), len(result.folds), result.companion.cv
     (12, 12, '6-fold, 5 repeats')
     >>> rd.cross_validated_auc(model, cohort, [1] * 12)
     Traceback (most recent call last):
@@ -166,7 +161,7 @@ def cross_validate_models(
     on_error="raise",
     cache_dir=None,
 ):
-    """Study several models on the same cases and folds, each extraction run once for all of them.
+    """Study several models on the same cases and folds; each extraction runs once for all of them.
 
     Parameters
     ----------
@@ -177,7 +172,7 @@ def cross_validate_models(
     Returns
     -------
     dict from name to StudyResult
-        Results are paired case by case, as `compare_auc` and `compare_all` need.
+        Paired case by case, for `compare_auc` and `compare_all`.
 
     Examples
     --------
@@ -200,7 +195,7 @@ def cross_validate_models(
 
 @dataclass(frozen=True, eq=False)
 class StudyDesign:
-    """The parameters of `cross_validated_auc` besides the model, the cases and their labels."""
+    """The parameters of `cross_validated_auc` other than the model, the cases and their labels."""
 
     cv: object
     groups: object
@@ -213,9 +208,25 @@ class StudyDesign:
     on_error: str
     cache_dir: object
 
+    def check(self):
+        """Raise StudyError for settings out of range that nothing else checks."""
+        require_option(self.on_error, ("raise", "exclude"), "a study", "on_error", StudyError)
+        is_valid = self.n_jobs is None or (is_count(self.n_jobs, -np.inf) and self.n_jobs != 0)
+        require(is_valid, "a study", "n_jobs", "None or an int other than 0", self.n_jobs, error=StudyError)
+
+    def plans(self, study, endpoint):
+        """Return the Plan that was asked for, and that of its companion if it leaves one case or group out."""
+        plans = [plan_of(self.cv, endpoint, study.groups, self.n_repeats, self.random_state)]
+        if plans[0].leaves_one_out or plans[0].name == "leave-one-group-out":
+            companion = companion_plan(endpoint, study.groups, self.n_repeats, self.random_state)
+            plans += [] if companion is None else [companion]
+        for plan in plans:
+            check_folds(plan, endpoint, study.ids, study.groups, study.patients)
+        return plans
+
 
 def cross_validate_tables(parts, y, design):
-    """Study models over several tables of the same cases in one go, as `cross_validate_models` does over one.
+    """Study models over several tables of the same cases, as `cross_validate_models` does over one.
 
     Parameters
     ----------
@@ -223,160 +234,185 @@ def cross_validate_tables(parts, y, design):
     y : array-like of shape (n_cases,)
     design : StudyDesign
     """
-    if design.on_error not in ("raise", "exclude"):
-        raise StudyError(f"The 'on_error' parameter must be 'raise' or 'exclude'. Got {design.on_error!r}.")
+    design.check()
     for models, _ in parts:
         check_models(models)
-    if design.n_jobs is not None and not (isinstance(design.n_jobs, int | np.integer) and design.n_jobs):
-        raise StudyError(f"The 'n_jobs' parameter must be None or an int other than 0. Got {design.n_jobs!r}.")
-    is_unknown = all(patients_of(X) is None for _, X in parts)
-    given = [study_input(X, y, design.groups, design.positive, need_patients=is_unknown) for _, X in parts]
-    everyone = next((one for one in given if one.patients is not None), given[0])
-    sizes, n_jobs = given_sizes(design.size, everyone), design.n_jobs
-    plans = _plans(everyone, design)  # a design that cannot work is an error before hours of extraction
+    studies = _inputs_of(parts, design)
+    study = next((given for given in studies if given.patients is not None), studies[0])
+    all_ids = study.ids
+    endpoint = endpoint_for(study.aligned(y, "y"), len(all_ids), design.positive)
+    plans = design.plans(study, endpoint)  # a design that cannot work is an error before hours of extraction
     shared = [
-        over_positions(models, study.X, n_jobs, on_error=design.on_error, cache_dir=design.cache_dir)
-        for (models, _), study in zip(parts, given, strict=True)
+        as_row_indices(models, given.rows, design.n_jobs, on_error=design.on_error, cache_dir=design.cache_dir)
+        for (models, _), given in zip(parts, studies, strict=True)
     ]
-    errors = {}
-    for one, study in zip(shared, given, strict=True):
-        errors |= one.errors | _failed(study, design.on_error)
-    kept = np.array([row for row in range(len(everyone.ids)) if row not in errors], dtype=int)
-    if not len(kept):
-        raise StudyError(f"None of the {len(everyone.ids)} cases can be studied. {errors[min(errors)]}")
-    study = everyone
+    errors = _errors(shared, studies, design.on_error)
+    kept = np.array([row for row in range(len(all_ids)) if row not in errors], dtype=int)
     if errors:
-        study = everyone.take(kept)
-        plans = _plans(study, design)
-    if sizes is not None:
-        sizes = sizes[kept]
-    elif isinstance(design.size, str):
-        sizes = next((found for one in given if (found := found_sizes(one, kept)) is not None), None)
-    remarks = [remark for one in shared for remark in _remarks(one, kept, study)]
-    remarks = tuple(dict.fromkeys(remarks))
+        study = study.take(kept)
+        endpoint = endpoint.take(kept)
+        plans = design.plans(study, endpoint)
+    if study.sizes is None and design.size is not None:
+        study = replace(study, sizes=known_sizes(studies, kept))
+    remarks = _remarks(shared, kept, study.ids, endpoint)
     for remark in remarks:
         warnings.warn(remark, RadiodeepWarning, stacklevel=4)
-
-    subjects = {}
-    for (models, _), one in zip(parts, shared, strict=True):
-        rows = kept if one.by_position else _safe_indexing(one.rows, kept)
-        known = {}
-        for name, model in one.models.items():
-            scores = shared_scores(model, rows, study.y, n_jobs, known) if plans[0].leaves_one_out else {}
-            subjects[name] = _Subject(model, rows, describe(models[name]), scores)
+    subjects = _subjects(parts, shared, kept, endpoint, plans[0], design.n_jobs)
     try:
-        outcomes = _run(subjects, plans, replace(study, X=None), sizes, n_jobs)  # X would go to every process
+        outcomes = _run(subjects, plans, study, endpoint, design.n_jobs)
     except ValueError as error:
-        _explain(error, shared, kept, study.ids)
+        _explain(error, shared[0], studies[0].rows, kept, study.ids)
         raise
-
-    excluded = {everyone.ids[row]: errors[row] for row in sorted(errors)}
-    settle = Evidence(study, design.confidence_level, excluded, remarks, sizes)
-    alone = None if sizes is None else [size_result(sizes, one, settle) for one in plans]
-    if alone and len(alone) > 1:
-        alone[0] = replace(alone[0], beside=alone[1])
-    results = {}
-    for name, subject in subjects.items():
-        found = [settle.result(name, outcomes[name, which], one, subject.settings) for which, one in enumerate(plans)]
-        if alone is not None:
-            found = [against_size(one, size_alone) for one, size_alone in zip(found, alone, strict=True)]
-        results[name] = replace(found[0], beside=found[1] if len(found) > 1 else None)
-        warn_of_size(results[name])
+    excluded = {all_ids[row]: errors[row] for row in sorted(errors)}
+    results = _results(subjects, outcomes, plans, Evidence(study, endpoint, design.confidence_level, excluded, remarks))
+    for result in results.values():
+        warn_of_size(result)
     return results
+
+
+def check_models(models):
+    """Raise StudyError for what is not an estimator, such as a class."""
+    for name, model in models.items():
+        is_class = isinstance(model, type)
+        if is_class or any(getattr(model, method, None) is None for method in ("fit", "get_params")):
+            got = f"the class {model.__name__}; pass {model.__name__}()" if is_class else repr(model)
+            raise StudyError(
+                f"The model {name!r} must be an estimator with the interface of scikit-learn. Got {got:.200}."
+            )
+
+
+def _inputs_of(parts, design):
+    """Return the StudyInput of each part; a table without patients is accepted if another part knows them."""
+    tables = [rows_of(X) for _, X in parts]
+    need_patients = all(rows.patients is None for rows in tables)
+    return [study_input(rows, design.groups, design.size, need_patients=need_patients) for rows in tables]
+
+
+def _errors(shared, studies, on_error):
+    """Return the errors of all parts by position; raise for rows without numbers unless they are excluded."""
+    errors = {}
+    for part, study in zip(shared, studies, strict=True):
+        failed = study.rows.failed()
+        if failed and on_error == "raise":
+            row, reason = next(iter(failed.items()))
+            raise StudyError(
+                f"{len(failed)} rows of the table hold no number, the first is {study.ids[row]!r} ({reason}). Study "
+                "the others with on_error='exclude', or drop those rows."
+            )
+        errors |= part.errors | failed
+    n_cases = len(studies[0].ids)
+    if len(errors) == n_cases:
+        raise StudyError(f"None of the {n_cases} cases can be studied. {errors[min(errors)]}")
+    return errors
+
+
+def _remarks(shared, kept, ids, endpoint):
+    """Return suspicions about the numbers that the models see, without repetition; infinite ones are an error."""
+    remarks = []
+    for part in shared:
+        for values, names in part.tables:
+            check_magnitudes(values[kept], names, ids)
+            remarks += suspicions(values[kept], names, ids, endpoint.as_numbers)
+    return tuple(dict.fromkeys(remarks))
 
 
 @dataclass
 class _Subject:
-    """A model over rows, and its selectors' scores without each row where they were computed together."""
+    """A model, the rows it takes, its settings, and its selectors fitted without each row if they share the work."""
 
     model: object
     rows: object
     settings: dict
-    scores: dict
+    selectors: dict | None
 
 
-def _run(subjects, plans, study, sizes, n_jobs):
-    """Return the outcomes of all folds by (subject, number of the plan), computed in one go."""
+def _subjects(parts, shared, kept, endpoint, plan, n_jobs):
+    """Return a _Subject for each model of all parts, by name."""
+    subjects = {}
+    for (models, _), part in zip(parts, shared, strict=True):
+        rows = part.at(kept)
+        known = {}
+        for name, model in part.models.items():
+            selectors = None
+            if plan.leaves_one_out:
+                selectors = selectors_without_each(model, rows, endpoint.y, n_jobs, known)
+            subjects[name] = _Subject(model, rows, describe(models[name]), selectors)
+    return subjects
+
+
+def _run(subjects, plans, study, endpoint, n_jobs):
+    """Return the outcomes of all folds by (subject, number of the plan), computed in parallel."""
     n_fits = sum(len(plan.folds) for plan in plans) * len(subjects)
-    at_once = max(1, min(_MOST_FITS_AT_ONCE, n_fits // (8 * effective_n_jobs(n_jobs))))
+    batch = max(1, min(_MOST_FITS_AT_ONCE, n_fits // (8 * effective_n_jobs(n_jobs))))
     tasks = [
-        (name, which, first)
+        (name, number, first)
         for name in subjects
-        for which, plan in enumerate(plans)
-        for first in range(0, len(plan.folds), at_once)
+        for number, plan in enumerate(plans)
+        for first in range(0, len(plan.folds), batch)
     ]
 
-    def task(name, which, first):
-        subject, folds = subjects[name], plans[which].folds[first : first + at_once]
-        given = given_scores(subject.scores, plans[which], folds)
-        return delayed(fit_folds)(subject.model, subject.rows, study, folds, given, sizes, first)
+    def task(name, number, first):
+        subject = subjects[name]
+        folds = plans[number].folds[first : first + batch]
+        return delayed(fit_folds)(
+            subject.model,
+            subject.rows,
+            endpoint,
+            folds,
+            groups=study.groups,
+            selectors=selectors_of_folds(subject.selectors, plans[number], folds),
+            sizes=study.sizes,
+            first=first,
+        )
 
-    finished = Parallel(n_jobs=n_jobs, return_as="generator")(task(*one) for one in tasks)
-    outcomes = {(name, which): [] for name in subjects for which in range(len(plans))}
-    for (name, which, _), part in zip(tasks, with_progress(finished, "Cross-validation", len(tasks)), strict=True):
-        outcomes[name, which] += part
-    warn_of_folds([outcome for some in outcomes.values() for outcome in some])
+    finished = Parallel(n_jobs=n_jobs, return_as="generator")(task(*key) for key in tasks)
+    outcomes = {(name, number): [] for name in subjects for number in range(len(plans))}
+    for (name, number, _), batch_outcomes in zip(
+        tasks, with_progress(finished, "Cross-validation", len(tasks)), strict=True
+    ):
+        outcomes[name, number] += batch_outcomes
+    warn_of_folds([outcome for plan_outcomes in outcomes.values() for outcome in plan_outcomes])
     return outcomes
 
 
-def check_models(models):
-    """Raise a StudyError for what is not an estimator, such as a class."""
-    for name, model in models.items():
-        if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "get_params")):
-            got = f"the class {model.__name__}; pass {model.__name__}()" if isinstance(model, type) else repr(model)
-            raise StudyError(f"The model {name!r} must be an estimator of scikit-learn's kind. Got {got:.200}.")
+def _results(subjects, outcomes, plans, evidence):
+    """Return the result of each model by name, with its companion and compared with the size if it is known."""
+    baselines = []
+    if evidence.study.sizes is not None:
+        baselines = [size_baseline(plan, evidence) for plan in plans]
+        baselines[0] = _with_companion(baselines)
+    results = {}
+    for name, subject in subjects.items():
+        by_plan = [
+            evidence.result(name, outcomes[name, number], plan, subject.settings) for number, plan in enumerate(plans)
+        ]
+        if baselines:
+            by_plan = [with_size_baseline(*pair) for pair in zip(by_plan, baselines, strict=True)]
+        results[name] = _with_companion(by_plan)
+    return results
 
 
-def _plans(study, design):
-    """Return the split that was asked for and what stands beside it, checked."""
-    plan = plan_of(design.cv, study.y, study.groups, design.n_repeats, design.random_state, study.classes)
-    plans = [plan]
-    if plan.leaves_one_out or plan.name == "leave-one-group-out":
-        companion = companion_plan(study.y, study.groups, design.n_repeats, design.random_state)
-        plans += [] if companion is None else [companion]
-    for one in plans:
-        check_folds(one, study.y, study.ids, study.groups, study.patients)
-    return plans
+def _with_companion(by_plan):
+    """Return the first result, with the second as its companion if there is one."""
+    return replace(by_plan[0], companion=by_plan[1]) if len(by_plan) > 1 else by_plan[0]
 
 
-def _failed(study, on_error):
-    """Return why rows of a table hold no number; an error unless such rows are excluded."""
-    failed = failed_rows(study.X)
-    if failed and on_error == "raise":
-        row, reason = next(iter(failed.items()))
-        raise StudyError(
-            f"{len(failed)} rows of the table hold no number, the first is {study.ids[row]!r} ({reason}). Study the "
-            "others with on_error='exclude', or drop those rows."
-        )
-    return failed
-
-
-def _remarks(shared, kept, study):
-    """Return what is suspicious about the numbers that the models see; infinite ones are an error."""
-    found = []
-    for values, names in shared.tables:
-        values = values[kept]
-        check_magnitudes(values, names, study.ids)
-        found += suspicions(values, names, study.ids, study.y == study.classes[1])
-    return found
-
-
-def _explain(error, shared, kept, ids):
+def _explain(error, part, rows, kept, ids):
     """Raise a StudyError that names the missing values or texts, if the estimator failed because of them."""
+    message = str(error)
     if isinstance(error, StudyError):
         return
-    if "Expected 2D array" in str(error) and not shared[0].tables:
+    if "Expected 2D array" in message and not part.tables:
         raise StudyError(
             "The model takes a table, not cases. Put an extractor first in its pipeline, or study the table that "
             "extract_table makes."
         ) from error
-    table = shared[0].rows
-    if "could not convert string" in str(error) and hasattr(table, "select_dtypes"):
-        texts = ", ".join(repr(str(name)) for name in table.select_dtypes(exclude=["number", "bool"]).columns)
+    if "could not convert string" in message and rows.text_columns:
+        texts = ", ".join(repr(name) for name in rows.text_columns)
         raise StudyError(f"The columns {texts} of the table hold text. Drop or encode them first.") from error
-    if "NaN" not in str(error):
+    if "NaN" not in message:
         return
-    for values, names in shared[0].tables:
+    for values, names in part.tables:
         sentence = missing_values(values[kept], names, ids)
         if sentence:
-            raise StudyError(f"{sentence} (The estimator says: {str(error).splitlines()[0]})") from error
+            raise StudyError(f"{sentence} (The estimator says: {message.splitlines()[0]})") from error

@@ -1,15 +1,16 @@
-"""An estimator goes in; its settings and the features that it selected come out."""
+"""An estimator goes in; its settings, and the features that it selected, come out."""
+
+from functools import singledispatch
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer
-from sklearn.feature_selection import SelectorMixin
-from sklearn.pipeline import FeatureUnion, Pipeline
+
+from radiodeep.study.folds.estimator_tree import best_of, is_estimator, kind_of
 
 
 def describe(estimator):
-    """Return class and parameters of an estimator and its parts, as a dict that json can write."""
-    if callable(getattr(estimator, "settings", None)):
+    """Return class and parameters of an estimator and of those inside it, as a dict that json can write."""
+    if hasattr(estimator, "settings"):
         return _plain(estimator.settings())
     parameters = {name: _plain(value) for name, value in estimator.get_params(deep=False).items()}
     return {"class": type(estimator).__name__, **parameters}
@@ -18,66 +19,77 @@ def describe(estimator):
 def selected_features(fitted):
     """Return what the selectors of a fitted model kept.
 
+    Parameters
+    ----------
+    fitted : estimator
+
     Returns
     -------
     names : list of str
     values_of : callable
         From rows to the values of those features.
     n_candidates : int
-        From how many they were selected.
+        The number of features that they were selected from.
 
-    Or None for a model without selector, or with a step that names nothing.
+    Or None for a model without selector, or with a step that does not name its features.
     """
-    return _selected(getattr(fitted, "best_estimator_", fitted), None, lambda rows: rows)
+    return _selected(best_of(fitted), None, lambda rows: rows)
 
 
 def _selected(fitted, names, values_of):
-    if not isinstance(fitted, Pipeline):
+    """Return the selection of a pipeline whose input has `names` and is made of rows by `values_of`."""
+    if kind_of(fitted) != "chain":
         return None
-    last = getattr(fitted[-1], "best_estimator_", fitted[-1])
     selecting = [place for place in range(len(fitted) - 1) if _n_candidates(fitted[place])]
-    before = fitted[: selecting[-1] + 1] if selecting else fitted[:-1] if len(fitted) > 1 else None
+    n_before = selecting[-1] + 1 if selecting else len(fitted) - 1
+    before = fitted[:n_before] if n_before else None
 
     def values(rows):
         return values_of(rows) if before is None else before.transform(values_of(rows))
 
     try:
         names = names if before is None else before.get_feature_names_out(names)
-    except (AttributeError, ValueError, TypeError, NotImplementedError):  # a step of the user's own that names nothing
+    except (AttributeError, ValueError, TypeError, NotImplementedError):  # a step of the user's own without names
         names = None
     if not selecting:
-        return _selected(last, names, values)
+        return _selected(best_of(fitted[-1]), names, values)
     return None if names is None else ([str(name) for name in names], values, _n_candidates(before))
 
 
 def without_prefixes(subsets):
-    """Return names without those of a union's parts, in all folds or, where they would be ambiguous, in none."""
+    """Return feature names without those of a union's parts, in all folds or, if that is ambiguous, in none."""
     short = [None if names is None else [name.rsplit("__", 1)[-1] for name in names] for names in subsets]
-    meant = {}
-    for names, cut in zip(subsets, short, strict=True):
-        for name, brief in zip(names or [], cut or [], strict=True):
-            meant.setdefault(brief, set()).add(name)
-    return short if all(len(full) == 1 for full in meant.values()) else list(subsets)
+    full_names = {}
+    for names, short_names in zip(subsets, short, strict=True):
+        for name, short_name in zip(names or [], short_names or [], strict=True):
+            full_names.setdefault(short_name, set()).add(name)
+    return short if all(len(names) == 1 for names in full_names.values()) else list(subsets)
 
 
-def _n_candidates(estimator):
-    """Return from how many features the selectors of a fitted transformer chose; 0 without a selector."""
-    if isinstance(estimator, Pipeline):
-        return next((count for count in (_n_candidates(step) for _, step in estimator.steps) if count), 0)
-    if isinstance(estimator, FeatureUnion):
-        return sum(_n_candidates(part) for _, part in estimator.transformer_list)
-    if isinstance(estimator, ColumnTransformer):
-        return sum(_n_candidates(part) for _, part, _ in estimator.transformers_ if not isinstance(part, str))
-    return estimator.n_features_in_ if isinstance(estimator, SelectorMixin) else 0
+def _n_candidates(fitted):
+    """Return the number of features that the selectors of a fitted transformer selected from; 0 without a selector."""
+    if not is_estimator(fitted):  # "passthrough" or "drop"
+        return 0
+    kind = kind_of(fitted)
+    if kind == "chain":
+        return next((count for count in (_n_candidates(step) for _, step in fitted.steps) if count), 0)
+    if kind == "union":
+        return sum(_n_candidates(part) for _, part in fitted.transformer_list)
+    if kind == "columns":
+        return sum(_n_candidates(part) for _, part, _ in fitted.transformers_)
+    return fitted.n_features_in_ if hasattr(fitted, "get_support") else 0
 
 
+@singledispatch
 def _plain(value):
-    if isinstance(value, BaseEstimator):
-        return describe(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, str | int | float | bool | None) else repr(value)
+    """Return a value as json can write it: text for what it has no notation for."""
+    return repr(value)
+
+
+_plain.register(BaseEstimator, describe)
+_plain.register(dict, lambda value: {str(key): _plain(item) for key, item in value.items()})
+_plain.register(np.generic, lambda value: value.item())
+for kind in (list, tuple, np.ndarray):
+    _plain.register(kind, lambda value: [_plain(item) for item in value])
+for kind in (str, int, float, bool, type(None)):
+    _plain.register(kind, lambda value: value)

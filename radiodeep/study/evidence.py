@@ -1,14 +1,15 @@
-"""Outcomes of folds in; one result with AUC, interval and predictions out."""
+"""Outcomes of folds in, one result out."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from radiodeep.exceptions import StudyError
 from radiodeep.study.description import without_prefixes
+from radiodeep.study.endpoints.endpoint import OutOfFold
 from radiodeep.study.result import StudyResult
 from radiodeep.study.size import score_and_size
-from radiodeep.study.statistics.auc import accuracy_interval, auc_of_pairs, auc_of_repeats, auc_with_confidence
 from radiodeep.study.statistics.stability import selection_stability
 
 
@@ -18,147 +19,157 @@ class Evidence:
     Parameters
     ----------
     study : StudyInput
+        Of the cases that were kept; its sizes, if known, are compared with the scores.
+    endpoint : Endpoint
+        Of the same cases.
     confidence_level : float
     excluded : dict from id to str
-        Cases that were left out, and why.
+        Cases that were left out, with the reason.
     remarks : tuple of str
-        What is suspicious about the features.
-    sizes : ndarray of shape (n_cases,) or None
-        Of the regions.
+        Suspicions about the features.
     """
 
-    def __init__(self, study, confidence_level, excluded=None, remarks=(), sizes=None):
-        self.y, self.ids, self.classes, self.level = study.y, study.ids, study.classes, confidence_level
-        self.source = "images" if study.has_cases else "a table"
-        self.positive = study.y == study.classes[1]
-        self.excluded, self.remarks, self.sizes = excluded or {}, remarks, sizes
+    def __init__(self, study, endpoint, confidence_level, excluded=None, remarks=()):
+        self.study = study
+        self.endpoint = endpoint
+        self.confidence_level = confidence_level
+        self.excluded = excluded or {}
+        self.remarks = remarks
 
     def result(self, name, outcomes, plan, settings):
-        for outcome, names in zip(outcomes, without_prefixes([one.selected for one in outcomes]), strict=True):
-            outcome.selected = names
-        n_repeats = max(plan.repeats) + 1
-        scores, probabilities = np.full((2, n_repeats, len(self.y)), np.nan)
-        tested, said_positive, right = np.zeros((3, len(self.y)))
-        probability = np.zeros(len(self.y))
-        fold_of = np.zeros(len(self.y), dtype=int)
-        for number, ((_, test), outcome) in enumerate(zip(plan.folds, outcomes, strict=True)):
-            self._check_scores(outcome.score, test, name, number)
-            scores[plan.repeats[number], test] = outcome.score
-            probabilities[plan.repeats[number], test] = outcome.probability
-            probability[test] += outcome.probability
-            said_positive[test] += outcome.prediction == self.classes[1]
-            tested[test] += 1
-            right[test] += outcome.prediction == self.y[test]
-            fold_of[test] = number
-        estimate, how, interval, pairs = self._auc(scores, outcomes, plan)
-        accuracy = np.mean(right / tested)
-        score = self._one_score(scores, pairs, plan)
-        predictions = pd.DataFrame(
-            {
-                "label": self.y,
-                "fold": fold_of,
-                "score": score,
-                "probability": probability / tested,
-                "prediction": np.where(said_positive > tested / 2, self.classes[1], self.classes[0]),
-                "correct": right / tested,
-            },
-            index=pd.Index(self.ids, name="id"),
-        )
-        each_repeat = {"index": predictions.index, "columns": pd.RangeIndex(n_repeats)}
+        """Return the StudyResult of a model.
+
+        Parameters
+        ----------
+        name : str
+        outcomes : list of FoldOutcome
+            One per fold of the plan.
+        plan : Plan
+        settings : dict
+            Of the model.
+        """
+        out_of_fold = collect(name, outcomes, plan, self.study.ids)
+        measured = self.endpoint.measured(out_of_fold, self.confidence_level)
+        columns = {**self.endpoint.columns(), "fold": out_of_fold.last_fold(), **measured.columns}
+        predictions = pd.DataFrame(columns, index=pd.Index(self.study.ids, name="id"))
+        selections = _selections(outcomes)
         return StudyResult(
             name=name,
-            auc=estimate.auc,
-            confidence_interval=estimate.confidence_interval,
-            accuracy=float(accuracy),
+            auc=measured.value,
+            confidence_interval=measured.confidence_interval,
+            accuracy=measured.accuracy,
             predictions=predictions,
-            folds=self._folds(outcomes, plan),
+            folds=self._folds(selections, plan),
             cv=plan.name,
             settings=settings,
-            positive=self.classes[1].item() if hasattr(self.classes[1], "item") else self.classes[1],
-            estimate=how,
-            interval_method=interval,
-            variance=estimate.variance,
-            accuracy_interval=accuracy_interval(round(accuracy * len(self.y)), len(self.y), self.level),
-            scores=None if pairs is not None else pd.DataFrame(scores.T, **each_repeat),
-            probabilities=None if pairs is not None else pd.DataFrame(probabilities.T, **each_repeat),
-            pairs=pairs,
-            stability=_stability(outcomes),
-            size_correlations=_size_correlations(outcomes),
-            effective_n_features=_effective_n_features(outcomes),
-            **self._with_size(scores if pairs is None else score[np.newaxis], pairs),
-            source=self.source,
+            positive=self.endpoint.positive,
+            estimate=measured.estimate,
+            interval_method=measured.interval_method,
+            variance=measured.variance,
+            accuracy_interval=measured.accuracy_interval,
+            scores=_repeats(out_of_fold, out_of_fold.score, predictions.index),
+            probabilities=_repeats(out_of_fold, out_of_fold.probability, predictions.index),
+            pairs=measured.pairs,
+            stability=_stability(selections),
+            size_correlations=_size_correlations(selections),
+            effective_n_features=_effective_n_features(selections),
+            **self._compared_with_size(out_of_fold, measured),
+            source="images" if self.study.rows.are_cases else "a table",
             excluded=self.excluded,
             remarks=self.remarks,
         )
 
-    def _with_size(self, scores, pairs):
-        return {} if self.sizes is None else score_and_size(self.positive, scores, self.sizes, pairs)
+    def _compared_with_size(self, out_of_fold, measured):
+        if self.study.sizes is None:
+            return {}
+        scores = out_of_fold.by_repeat(out_of_fold.score)
+        if measured.pairs is not None:  # the entries of a case are of different pairs
+            scores = measured.columns["score"][np.newaxis]
+        return score_and_size(self.endpoint, scores, self.study.sizes, measured.pairs)
 
-    def _check_scores(self, score, test, name, number):
-        wrong = np.flatnonzero(~np.isfinite(score))
-        if len(wrong):
-            raise StudyError(
-                f"{name} gave case {self.ids[test[wrong[0]]]!r} in fold {number} a score of {score[wrong[0]]}. Look "
-                "for features that are constant or very large in its training cases; a StandardScaler and a classifier "
-                "that shares variance between features, such as LogisticRegression, help."
-            )
-
-    def _auc(self, scores, outcomes, plan):
-        if plan.kind == "pairs":
-            wins = np.zeros((int((~self.positive).sum()), int(self.positive.sum())))
-            rank = np.where(self.positive, np.cumsum(self.positive), np.cumsum(~self.positive)) - 1
-            for (_, (negative, positive)), outcome in zip(plan.folds, outcomes, strict=True):
-                low, high = outcome.score
-                wins[rank[negative], rank[positive]] = 0.5 * (np.sign(high - low) + 1)
-            return auc_of_pairs(wins, self.level), "mean over pairs", "DeLong, of pairs", wins
-        if plan.kind == "repeated":
-            estimate = auc_of_repeats(self.positive, scores, self.level)
-            return estimate, f"mean of {len(scores)} repeats", "DeLong + spread between repeats", None
-        return auc_with_confidence(self.positive, scores[0], self.level), "pooled over folds", "DeLong", None
-
-    def _one_score(self, scores, pairs, plan):
-        if plan.kind == "pairs":
-            score = np.empty(len(self.y))
-            score[self.positive], score[~self.positive] = pairs.mean(axis=0), 1 - pairs.mean(axis=1)
-            return score
-        if plan.kind == "repeated":
-            return (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y)
-        return scores[0]
-
-    def _folds(self, outcomes, plan):
+    def _folds(self, selections, plan):
         rows = [
-            (repeat, len(train), len(test), [self.ids[row] for row in test], outcome.selected, outcome.n_candidates)
-            for repeat, (train, test), outcome in zip(plan.repeats, plan.folds, outcomes, strict=True)
+            {
+                "repeat": repeat,
+                "n_train": len(train),
+                "n_test": len(test),
+                "test_ids": [self.study.ids[row] for row in test],
+                "selected_features": None if selection is None else selection.names,
+                "n_candidates": 0 if selection is None else selection.n_candidates,
+            }
+            for repeat, (train, test), selection in zip(plan.repeats, plan.folds, selections, strict=True)
         ]
-        columns = ["repeat", "n_train", "n_test", "test_ids", "selected_features", "n_candidates"]
-        return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(len(rows), name="fold"))
+        return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="fold"))
 
 
-def _stability(outcomes):
-    subsets = [outcome.selected for outcome in outcomes if outcome.selected is not None]
-    if len(subsets) < 2 or len(subsets) < len(outcomes) or len({outcome.n_candidates for outcome in outcomes}) > 1:
+def collect(name, outcomes, plan, ids):
+    """Return the predictions of all folds of a plan as OutOfFold; raise StudyError if a score is not finite."""
+    sizes = [len(test) for _, test in plan.folds]
+    case = np.concatenate([test for _, test in plan.folds])
+    fold = np.repeat(np.arange(len(sizes)), sizes)
+    predicted = [outcome.predicted for outcome in outcomes]
+    score = np.concatenate([prediction.score for prediction in predicted])
+    wrong = np.flatnonzero(~np.isfinite(score))
+    if len(wrong):
+        first = wrong[0]
+        raise StudyError(
+            f"{name} gave case {ids[case[first]]!r} in fold {fold[first]} a score of {score[first]}. Look for features "
+            "that are constant or very large in its training cases; a StandardScaler and a classifier that shares "
+            "variance between features, such as LogisticRegression, help."
+        )
+    return OutOfFold(
+        kind=plan.kind,
+        n_cases=len(ids),
+        n_repeats=max(plan.repeats) + 1,
+        case=case,
+        fold=fold,
+        repeat=np.repeat(plan.repeats, sizes),
+        score=score,
+        probability=np.concatenate([prediction.probability for prediction in predicted]),
+        prediction=np.concatenate([prediction.prediction for prediction in predicted]),
+    )
+
+
+def _repeats(out_of_fold, values, index):
+    """Return values as a DataFrame (n_cases, n_repeats); None under leave-pair-out, which tests a case many times."""
+    if out_of_fold.kind == "pairs":
         return None
-    n_candidates = outcomes[0].n_candidates
-    if len({name for subset in subsets for name in subset}) > n_candidates:  # a search over other tables
+    return pd.DataFrame(out_of_fold.by_repeat(values).T, index=index, columns=pd.RangeIndex(out_of_fold.n_repeats))
+
+
+def _selections(outcomes):
+    """Return the Selection of each fold, or None, with the shortest unambiguous names of the features."""
+    selections = [outcome.selection for outcome in outcomes]
+    names = without_prefixes([None if selection is None else selection.names for selection in selections])
+    return [
+        None if selection is None else replace(selection, names=short)
+        for selection, short in zip(selections, names, strict=True)
+    ]
+
+
+def _stability(selections):
+    """Return the SelectionStability, or None unless all folds selected from the same features."""
+    if len(selections) < 2 or None in selections or len({selection.n_candidates for selection in selections}) > 1:
+        return None
+    n_candidates = selections[0].n_candidates
+    subsets = [selection.names for selection in selections]
+    if len({name for subset in subsets for name in subset}) > n_candidates:  # a search over extractors: other tables
         return None
     return selection_stability(subsets, n_candidates)
 
 
-def _size_correlations(outcomes):
-    """Return the mean correlation with size of each feature that at least half of the folds selected."""
-    seen, measured = {}, [outcome for outcome in outcomes if outcome.like_size is not None]
-    for outcome in measured:
-        for name, correlation in zip(outcome.selected, outcome.like_size, strict=True):
-            seen.setdefault(name, []).append(correlation)
-    often = {name: found for name, found in seen.items() if len(found) >= len(measured) / 2}
-    return {name: float(np.nanmean(found)) for name, found in often.items() if not np.isnan(found).all()}
+def _size_correlations(selections):
+    """Return the mean correlation with size of each feature that at least half of the measured folds selected."""
+    measured = [selection for selection in selections if selection and selection.size_correlations is not None]
+    correlations = {}
+    for selection in measured:
+        for name, correlation in zip(selection.names, selection.size_correlations, strict=True):
+            correlations.setdefault(name, []).append(correlation)
+    frequent = {name: values for name, values in correlations.items() if len(values) >= len(measured) / 2}
+    return {name: float(np.nanmean(values)) for name, values in frequent.items() if not np.isnan(values).all()}
 
 
-def _effective_n_features(outcomes):
-    found = [outcome.effective_n_features for outcome in outcomes if outcome.effective_n_features is not None]
-    return float(np.mean(found)) if found else None
-
-
-def auc_of_outcomes(outcomes, plan, study):
-    """Return the AUC alone."""
-    return Evidence(study, 0.95).result("The model", outcomes, plan, {}).auc
+def _effective_n_features(selections):
+    numbers = [selection.effective_n_features for selection in selections if selection]
+    numbers = [number for number in numbers if number is not None]
+    return float(np.mean(numbers)) if numbers else None

@@ -1,42 +1,46 @@
-"""Estimator, cases, labels in; what chance alone would give, and what new samples of patients would give, out."""
+"""Estimator, cases, labels in; the measure under shuffled labels and in resamples of the patients out."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from joblib import Parallel, delayed
 
+from radiodeep.checks import is_count, is_probability, require
 from radiodeep.exceptions import StudyError
 from radiodeep.progress import with_progress
-from radiodeep.study.evidence import auc_of_outcomes
+from radiodeep.study.endpoints.registry import endpoint_for
+from radiodeep.study.evidence import collect
 from radiodeep.study.folds.fitting import fit_folds, out_of_fold
-from radiodeep.study.folds.shared_extraction import over_positions
-from radiodeep.study.folds.shared_selection import shared_scores
+from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.splits import check_folds, plan_of
-from radiodeep.study.inputs import aligned, checked_groups, study_input
-from radiodeep.study.statistics.auc import ConfidenceInterval, delong_covariance, positive_labels
+from radiodeep.study.inputs import checked_groups, rows_of, study_input
+from radiodeep.study.statistics.auc import ConfidenceInterval
 
 
 @dataclass(frozen=True, eq=False)
 class PermutationTest:
-    """Whether a study found more than chance; `print` gives the sentence for the paper.
+    """The AUC of a study compared with shuffled labels; `print` gives the sentence for the paper.
 
     Attributes
     ----------
     auc : float
-        With the labels as they are.
+        With the true labels.
     p_value : float
         (1 + permutations with an AUC at least as large) / (1 + permutations).
     null_aucs : ndarray of shape (n_permutations,)
-        With labels shuffled; under leave-one-out they lie below 0.5, as chance does there.
+        With shuffled labels; under leave-one-out they lie below 0.5, where a model without information does.
+    measure : str
+        Name of the measure.
     """
 
     auc: float
     p_value: float
     null_aucs: np.ndarray = field(repr=False)
+    measure: str = field(default="AUC", repr=False)
 
     def __str__(self):
         return (
-            f"AUC {self.auc:.2f}, by chance {self.null_aucs.mean():.2f} (largest {self.null_aucs.max():.2f}), "
+            f"{self.measure} {self.auc:.2f}, by chance {self.null_aucs.mean():.2f} (largest {self.null_aucs.max():.2f}), "
             f"p = {self.p_value:.3g} ({len(self.null_aucs)} permutations)"
         )
 
@@ -53,15 +57,16 @@ def permutation_test(
     n_repeats=1,
     random_state=0,
 ):
-    """Test whether an estimator predicts better than it would with labels dealt out at random.
+    """Test whether an estimator predicts better than it does with shuffled labels.
 
-    The whole study is done anew for each permutation, selection included. (scikit-learn's
-    `permutation_test_score` returns NaN and the smallest p there is for an AUC under leave-one-out.)
+    The whole study is repeated for each permutation, selection included. (Under leave-one-out,
+    `permutation_test_score` of scikit-learn returns NaN for the AUC and the smallest possible p.)
 
     Parameters
     ----------
     estimator, X, y, cv, groups, n_jobs, n_repeats
-        As in `cross_validated_auc`. With groups, or several cases of one patient, whole groups change labels.
+        As in `cross_validated_auc`. With groups, or several cases of a patient, labels are shuffled between whole
+        groups.
     n_permutations : int, default=200
     random_state : int, default=0
 
@@ -72,7 +77,7 @@ def permutation_test(
     Raises
     ------
     StudyError
-        A group or patient has cases of both labels: shuffling would take them apart.
+        A group or patient has cases of both labels, so labels cannot be shuffled between groups.
 
     References
     ----------
@@ -90,24 +95,62 @@ def permutation_test(
     >>> permutation_test(GaussianNB(), X, y, n_permutations=99).p_value
     0.01
     """
-    study = study_input(X, y, groups)
-    if not isinstance(n_permutations, int | np.integer) or n_permutations < 1:
-        raise StudyError(f"The 'n_permutations' parameter must be an int >= 1. Got {n_permutations!r}.")
+    require(
+        is_count(n_permutations, 1), permutation_test, "n_permutations", "an int >= 1", n_permutations, error=StudyError
+    )
+    study = study_input(X, groups)
+    endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids))
 
-    def check(labels):
-        plan = plan_of(cv, labels, study.groups, 1, random_state)
-        check_folds(plan, labels, study.ids, study.groups, study.patients)
+    def check(endpoint):
+        plan = plan_of(cv, endpoint, study.groups, 1, random_state)
+        check_folds(plan, endpoint, study.ids, study.groups, study.patients)
 
-    check(study.y)
-    shared = over_positions({"model": estimator}, study.X, n_jobs)
-    shuffled = _permuted(study.y, study.groups, n_permutations, random_state, check)
-    studies = [replace(study, X=None, y=labels) for labels in [study.y, *shuffled]]
-    settings = (cv, n_repeats, random_state)
-    tasks = (delayed(_auc_of_study)(shared.models["model"], shared.rows, one, *settings) for one in studies)
+    check(endpoint)
+    shared = as_row_indices({"model": estimator}, study.rows, n_jobs)
+    shuffled = _shuffled(endpoint, study.groups, n_permutations, random_state, check)
+    settings = (study.groups, study.ids, cv, n_repeats, random_state)
+    tasks = (
+        delayed(_value_of_study)(shared.models["model"], shared.rows, labels, *settings)
+        for labels in [endpoint, *shuffled]
+    )
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-    auc, *null = with_progress(finished, "Permutations", n_permutations + 1)
+    value, *null = with_progress(finished, "Permutations", n_permutations + 1)
     null = np.array(null)
-    return PermutationTest(auc, float((1 + (null >= auc - 1e-12).sum()) / (1 + len(null))), null)
+    p_value = float((1 + (null >= value - 1e-12).sum()) / (1 + len(null)))
+    return PermutationTest(value, p_value, null, endpoint.measure)
+
+
+def _value_of_study(model, rows, endpoint, groups, ids, cv, n_repeats, random_state):
+    """Return the measure of a model under cross-validation in this process."""
+    plan = plan_of(cv, endpoint, groups, n_repeats, random_state)
+    outcomes = out_of_fold(model, rows, endpoint, groups, plan)
+    return endpoint.measured(collect("The model", outcomes, plan, ids), 0.95).value
+
+
+def _shuffled(endpoint, groups, n_permutations, random_state, check):
+    """Return endpoints with shuffled outcomes; permutations that `check` refuses with a StudyError are drawn again."""
+    rng = np.random.default_rng(random_state)
+    group_of_case = np.arange(len(endpoint.y))
+    outcomes = endpoint.y  # of the groups
+    if groups is not None:
+        _, first, group_of_case = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+        outcomes = endpoint.y[first]
+        if (outcomes[group_of_case] != endpoint.y).any():
+            raise StudyError(
+                "A group or patient has cases of both labels, so labels cannot be shuffled between groups. Leave those "
+                "groups out."
+            )
+    shuffled = []
+    for _ in range(100 * n_permutations):
+        candidate = endpoint.with_outcomes(rng.permutation(outcomes)[group_of_case])
+        try:
+            check(candidate)
+        except StudyError:
+            continue
+        shuffled.append(candidate)
+        if len(shuffled) == n_permutations:
+            return shuffled
+    raise StudyError("Hardly any permutation of the labels leaves both classes in every fold. Use fewer folds.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +160,9 @@ class BootstrapEstimate:
     Attributes
     ----------
     auc : float
-        .632+: between the next two, the nearer to the second the more the model overfits.
+        .632+: between the following two, the nearer to the second the more the model overfits.
     resubstitution_auc : float
-        Of the cases that the model was trained on.
+        Of the training cases.
     out_of_bag_auc : float
         Mean over the resamples of the AUC of the patients that were not drawn.
     confidence_interval : ConfidenceInterval
@@ -127,7 +170,9 @@ class BootstrapEstimate:
     out_of_bag_aucs : ndarray of shape (n_used,)
         Of the resamples that left out cases of both classes.
     n_resamples : int
-        Resamples drawn.
+        Number of resamples drawn.
+    measure : str
+        Name of the measure.
     """
 
     auc: float
@@ -136,12 +181,14 @@ class BootstrapEstimate:
     confidence_interval: ConfidenceInterval
     out_of_bag_aucs: np.ndarray = field(repr=False)
     n_resamples: int
+    measure: str = field(default="AUC", repr=False)
 
     def __str__(self):
-        interval, n_used = self.confidence_interval, len(self.out_of_bag_aucs)
+        interval = self.confidence_interval
+        n_used = len(self.out_of_bag_aucs)
         unused = f"; {self.n_resamples - n_used} others left out one class only" if n_used < self.n_resamples else ""
         return (
-            f"AUC {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}; .632+ bootstrap, "
+            f"{self.measure} {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}; .632+ bootstrap, "
             f"{n_used} resamples{unused})"
         )
 
@@ -152,8 +199,8 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
     Parameters
     ----------
     estimator, X, y, groups, n_jobs
-        As in `cross_validated_auc`. Groups (by default the patients of a cohort) are drawn, with
-        replacement, from each class with their cases of it.
+        As in `cross_validated_auc`. Groups (by default the patients of a cohort) are drawn with replacement
+        from each class, with all their cases of it.
     n_resamples : int, default=200
     random_state : int, default=0
     confidence_level : float, default=0.95
@@ -164,11 +211,11 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
 
     Notes
     -----
-    The floor of 0.5 is in the weight alone, so that a model below chance is shown as that. The interval
-    are percentiles of AUCs of the third of the patients that a resample leaves out, and so wide.
+    The floor of 0.5 applies to the weight alone, so that a model below chance is shown as such. The interval is
+    made of percentiles of the AUC of the third of the patients that a resample leaves out, and is therefore wide.
 
-    A patient drawn twice is his own nearest neighbour, which selectors by distance take for a hit:
-    with `ReliefF` repeated folds are the better choice.
+    A patient drawn twice is his own nearest neighbour, which misleads selectors by distance: with `ReliefF`
+    repeated folds are the better choice.
 
     References
     ----------
@@ -185,29 +232,63 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
     >>> print(bootstrap_auc(GaussianNB(), rng.normal(size=(40, 3)) + y[:, None], y))
     AUC 0.90 (95% CI 0.79-0.97; .632+ bootstrap, 200 resamples)
     """
-    study = study_input(X, y, getattr(X, "patients", None) if groups is None else groups)
-    shared = over_positions({"model": estimator}, study.X, n_jobs)
-    model, rows, y, people = shared.models["model"], shared.rows, study.y, study.groups
-    people = np.arange(len(y)) if people is None else np.unique(people, return_inverse=True)[1]
-    study = replace(study, X=None, groups=people)  # copies of a drawn case stay in one inner fold
+    _check_settings(bootstrap_auc, n_resamples, confidence_level)
+    if groups is None:
+        groups = getattr(X, "patients", None)  # of a cohort
+    study = study_input(X, groups)
+    endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids))
+    shared = as_row_indices({"model": estimator}, study.rows, n_jobs)
+    patients = _as_numbers(study.groups, len(study.ids))
     rng = np.random.default_rng(random_state)
-    draws = [_drawn(people, y, rng) for _ in range(n_resamples)]
+    resamples = [_drawn(patients, endpoint.strata, rng) for _ in range(n_resamples)]
+    model, rows = shared.models["model"], shared.rows
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_auc_out_of_bag)(model, rows, study, people, draw) for draw in draws
+        delayed(_value_out_of_bag)(model, rows, endpoint, patients, drawn) for drawn in resamples
     )
-    found = np.array([auc for auc in with_progress(finished, "Bootstrap", n_resamples) if auc is not None])
-    if len(found) < max(2, n_resamples / 2):
+    values = np.array([value for value in with_progress(finished, "Bootstrap", n_resamples) if value is not None])
+    if len(values) < max(2, n_resamples / 2):
         raise StudyError(
-            f"Only {len(found)} of {n_resamples} resamples left patients of both classes out: there are too few."
+            f"Only {len(values)} of {n_resamples} resamples left out patients of both classes: there are too few."
         )
-    everyone = np.arange(len(y))
-    outcome = fit_folds(model, rows, study, [(everyone, everyone)], first=None)[0]
-    resubstitution = _auc(y == study.classes[1], outcome.score)
-    weighted = _weighted(resubstitution, found.mean(), found)
-    tails = np.quantile(weighted, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
-    interval = ConfidenceInterval(float(tails[0]), float(tails[1]), confidence_level)
-    estimate = float(_weighted(resubstitution, found.mean(), found.mean()))
-    return BootstrapEstimate(estimate, resubstitution, float(found.mean()), interval, found, n_resamples)
+    all_rows = np.arange(len(study.ids))
+    outcome = fit_folds(model, rows, endpoint, [(all_rows, all_rows)], groups=patients, first=None)[0]
+    resubstitution = endpoint.value(outcome.predicted.score)
+    mean = values.mean()
+    return BootstrapEstimate(
+        auc=float(_weighted(resubstitution, mean, mean, endpoint.chance)),
+        resubstitution_auc=resubstitution,
+        out_of_bag_auc=float(mean),
+        confidence_interval=_percentiles(_weighted(resubstitution, mean, values, endpoint.chance), confidence_level),
+        out_of_bag_aucs=values,
+        n_resamples=n_resamples,
+        measure=endpoint.measure,
+    )
+
+
+def _value_out_of_bag(model, rows, endpoint, patients, drawn):
+    """Return the measure of the patients that were not drawn, or None if they cannot be measured.
+
+    Patients are the groups of the inner folds as well, so that copies of a case stay together.
+    """
+    test = np.flatnonzero(~np.isin(patients, patients[drawn]))
+    try:
+        tested = endpoint.take(test)
+    except StudyError:  # one class only
+        return None
+    outcome = fit_folds(model, rows, endpoint, [(drawn, test)], groups=patients, first=None)[0]
+    return tested.value(outcome.predicted.score)
+
+
+def _weighted(resubstitution, mean_out_of_bag, out_of_bag, chance):
+    """Return the .632+ estimate, (1 - w) * resubstitution + w * out_of_bag.
+
+    The weight w = 0.632 / (1 - 0.368 R) increases with the relative overfitting R of the mean: 0 if the value out of
+    bag is that of resubstitution, 1 if it is that of chance.
+    """
+    floored = max(mean_out_of_bag, chance)
+    overfit = (resubstitution - floored) / (resubstitution - chance) if resubstitution > chance else 0.0
+    weight = 0.632 / (1 - 0.368 * min(max(overfit, 0.0), 1.0))
+    return (1 - weight) * resubstitution + weight * out_of_bag
 
 
 def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0, confidence_level=0.95):
@@ -217,8 +298,8 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
     ----------
     result : StudyResult
     groups : array-like of shape (n_cases,), optional
-        Patients, in the order of ``result.predictions`` or as a Series by case id; DeLong's interval takes cases as
-        independent.
+        Patients, in the order of ``result.predictions`` or as a Series by case id. (DeLong's interval assumes
+        independent cases.)
     n_resamples : int, default=2000
     random_state : int, default=0
     confidence_level : float, default=0.95
@@ -226,78 +307,53 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
     Returns
     -------
     ConfidenceInterval
-        The model is taken as given, as by DeLong.
+        The model is treated as fixed, as by DeLong's interval.
     """
+    _check_settings(bootstrap_interval, n_resamples, confidence_level)
     if result.scores is None:
-        raise StudyError("Pairs of leave-pair-out cannot be drawn as patients. Take repeated folds, e.g. cv=10.")
-    y, scores = result.predictions["label"].to_numpy(), result.scores.to_numpy(dtype=float).T
-    positive = positive_labels(y, getattr(result, "positive", None))
-    people = checked_groups(aligned(groups, result.predictions, "groups"), len(y))
-    people = np.arange(len(y)) if people is None else np.unique(people, return_inverse=True)[1]
+        raise StudyError("Pairs of leave-pair-out cannot be resampled by patient. Take repeated folds, e.g. cv=10.")
+    endpoint = result.endpoint
+    scores = result.scores.to_numpy(dtype=float).T
+    aligned = rows_of(result.predictions).aligned(groups, "groups")
+    patients = _as_numbers(checked_groups(aligned, len(endpoint.y)), len(endpoint.y))
     rng = np.random.default_rng(random_state)
-    draws = (_drawn(people, y, rng) for _ in range(n_resamples))
-    aucs = [np.mean([_auc(positive[draw], score[draw]) for score in scores]) for draw in draws]
-    low, high = np.quantile(aucs, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
-    return ConfidenceInterval(float(low), float(high), confidence_level)
+    values = []
+    for _ in range(n_resamples):
+        drawn = _drawn(patients, endpoint.strata, rng)
+        tested = endpoint.take(drawn)
+        values.append(np.mean([tested.value(score[drawn]) for score in scores]))
+    return _percentiles(values, confidence_level)
 
 
-def _auc_of_study(model, rows, study, cv, n_repeats, random_state):
-    plan = plan_of(cv, study.y, study.groups, n_repeats, random_state)
-    scores = shared_scores(model, rows, study.y, None, {}) if plan.leaves_one_out else {}
-    return auc_of_outcomes(out_of_fold(model, rows, study, plan, scores), plan, study)
+def _check_settings(function, n_resamples, confidence_level):
+    require(is_count(n_resamples, 1), function, "n_resamples", "an int >= 1", n_resamples, error=StudyError)
+    require(
+        is_probability(confidence_level),
+        function,
+        "confidence_level",
+        "a float between 0 and 1",
+        confidence_level,
+        error=StudyError,
+    )
 
 
-def _permuted(y, groups, n_permutations, random_state, can_be_studied=lambda labels: None):
-    """Return labels dealt out anew; draws whose folds would lack a class are drawn again."""
-    rng = np.random.default_rng(random_state)
-    member_of, of_group = np.arange(len(y)), y
-    if groups is not None:
-        _, first, member_of = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
-        of_group = y[first]
-        if (of_group[member_of] != y).any():
-            raise StudyError(
-                "A group or patient has cases of both labels, so groups cannot change labels as a whole. Leave those "
-                "groups out."
-            )
-    drawn = []
-    for _ in range(100 * n_permutations):
-        labels = rng.permutation(of_group)[member_of]
-        try:
-            can_be_studied(labels)
-        except StudyError:
-            continue
-        drawn.append(labels)
-        if len(drawn) == n_permutations:
-            return drawn
-    raise StudyError("Hardly any way to deal out the labels leaves both classes in every fold. Use fewer folds.")
+def _as_numbers(groups, n_cases):
+    """Return the groups as numbers (n_cases,); each case is its own if there are none."""
+    return np.arange(n_cases) if groups is None else np.unique(groups, return_inverse=True)[1]
 
 
-def _drawn(people, y, rng):
-    """Return the rows of people drawn with replacement, from each class as many as it has."""
+def _drawn(patients, strata, rng):
+    """Return the rows of patients drawn with replacement, from each stratum as many as it has."""
+    strata = np.zeros(len(patients)) if strata is None else strata
     rows = []
-    for label in np.unique(y):
-        members = np.unique(people[y == label])
-        for person in rng.choice(members, len(members)):
-            rows.append(np.flatnonzero((people == person) & (y == label)))
+    for stratum in np.unique(strata):
+        members = np.unique(patients[strata == stratum])
+        for patient in rng.choice(members, len(members)):
+            rows.append(np.flatnonzero((patients == patient) & (strata == stratum)))
     return np.concatenate(rows)
 
 
-def _auc_out_of_bag(model, rows, study, people, draw):
-    y = study.y
-    test = np.flatnonzero(~np.isin(people, people[draw]))
-    if len(np.unique(y[test])) < 2:
-        return None
-    from_model = fit_folds(model, rows, study, [(draw, test)], first=None)[0]
-    return _auc(y[test] == study.classes[1], from_model.score)
-
-
-def _auc(positive, score):
-    return float(delong_covariance(positive, np.asarray(score, dtype=float)[np.newaxis])[0][0])
-
-
-def _weighted(resubstitution, mean_out_of_bag, out_of_bag):
-    """Return the .632+ estimate, with the weight that belongs to the mean."""
-    floored = max(mean_out_of_bag, 0.5)
-    overfit = (resubstitution - floored) / (resubstitution - 0.5) if resubstitution > 0.5 else 0.0
-    weight = 0.632 / (1 - 0.368 * min(max(overfit, 0.0), 1.0))
-    return (1 - weight) * resubstitution + weight * out_of_bag
+def _percentiles(values, level):
+    """Return the interval between the percentiles that leave (1 - level) / 2 on either side."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return ConfidenceInterval(float(low), float(high), level)

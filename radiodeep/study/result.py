@@ -1,90 +1,110 @@
-"""What a study found out about one model: predictions of unseen cases, AUC, interval, and what to read beside it."""
+"""What a study found out about one model: predictions of unseen cases, a measure with its interval, and context."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from html import escape
 
 import numpy as np
 import pandas as pd
 
+from radiodeep.study.endpoints.registry import endpoint_of_predictions
 from radiodeep.study.statistics.auc import ConfidenceInterval
 from radiodeep.study.statistics.stability import SelectionStability
 
+_OLD_NAMES = {"beside": "companion", "size_alone": "size_baseline"}
 
+
+def _accept_old_names(result_class):
+    """Let the constructor, and so `dataclasses.replace`, take parameters by their old names."""
+    init = result_class.__init__
+
+    @wraps(init)
+    def init_by_any_name(self, *args, **parameters):
+        renamed = {_OLD_NAMES[name]: parameters.pop(name) for name in _OLD_NAMES if name in parameters}
+        init(self, *args, **parameters | renamed)
+
+    result_class.__init__ = init_by_any_name
+    return result_class
+
+
+@_accept_old_names
 @dataclass(frozen=True, eq=False)
 class StudyResult:
-    """Evidence of one model; its `print` is the sentence for the paper, and what belongs beside it.
+    """Evidence on one model; printed, it is the sentence for the paper and what has to be read with it.
 
     Attributes
     ----------
     name : str
-        What the model was called.
+        Name of the model.
     auc : float
         Area under the ROC curve: of the pooled out-of-fold scores, the mean over repeats, or over pairs;
-        `estimate` says which.
+        `estimate` says which. (The value of the measure of the `endpoint`, where that is another one.)
     confidence_interval : ConfidenceInterval
         `.low` and `.high`; `interval_method` says how they were computed.
     accuracy : float
-        Fraction of predicted labels that are right, over all tests of a case and then over the cases.
+        Fraction of predicted labels that are right, averaged over all tests of a case and then over the cases.
     predictions : DataFrame of shape (n_cases, 6)
-        `label`, `fold`, `score` (higher for the positive class; log-odds or decision values where the model has
-        them), `probability` of the positive class (NaN where the model gives none), `prediction`, and `correct`,
-        the fraction of the tests of the case in which its label was predicted, whose mean is `accuracy`; index =
+        `label`, `fold`, `score` (higher for the positive class; log-odds or decision values if the model has
+        them), `probability` of the positive class (NaN if the model gives none), `prediction`, and `correct`,
+        the fraction of the tests of the case that predicted its label, whose mean is `accuracy`; index =
         case id. Of repeated folds and pairs the score is the mean rank, or the fraction of pairs won, in 0..1, the
-        probability the mean, and the prediction that of most tests: those of an ensemble, whose AUC is not `auc`.
+        probability the mean, and the prediction the majority vote: those of an ensemble, whose AUC is not `auc`.
     folds : DataFrame
         A row per fold: `repeat`, `n_train`, `n_test`, `test_ids`, `selected_features`, the names that the
         selectors of this fold kept (None for a model without selector), and `n_candidates`.
     cv : str
         How the cases were split.
     settings : dict
-        Classes and parameters of the model, ready for json.
+        Classes and parameters of the model; can be written as json.
     positive : label
-        The class that scores, probabilities and the AUC are about.
+        The class that scores, probabilities and the AUC refer to.
     estimate, interval_method : str
     variance : float
-        Of the AUC, from which the interval was made.
+        Of the AUC; the interval is computed from it.
     accuracy_interval : ConfidenceInterval
         Wilson's.
     scores, probabilities : DataFrame of shape (n_cases, n_repeats) or None
-        The out-of-fold scores and probabilities of each repeat; None under leave-pair-out.
+        Out-of-fold scores and probabilities of each repeat; None under leave-pair-out.
     pairs : ndarray of shape (n_negative, n_positive) or None
-        Under leave-pair-out: 1 where the pair was in the right order, 0.5 for a tie.
+        Under leave-pair-out: 1 if the pair was in the right order, 0.5 for a tie.
     stability : SelectionStability or None
-        How much alike the selected features of the folds are.
+        Agreement between the folds on the selected features.
     size_correlations : dict
-        Feature selected in at least half of the folds looked at (every eighth) -> its mean absolute rank
+        Feature selected in at least half of the measured folds (every eighth) -> its mean absolute rank
         correlation with the size of the region.
-    beside : StudyResult or None
-        The same model under repeated stratified folds, which stands beside leave-one-out.
+    companion : StudyResult or None
+        The same model under repeated stratified folds, to be read with leave-one-out. (`beside` is its old name.)
     effective_n_features : float or None
-        As how many uncorrelated features the selected ones count: the mean over the folds looked at. None for a
-        model without selector.
+        The number of uncorrelated features that the selected ones are equivalent to: the mean over the measured folds.
+        None for a model without selector.
     score_size_correlation : float or None
         Rank correlation of `scores` with the size of the region, the mean over repeats; under leave-pair-out that of
-        the `score` in `predictions`. None if the sizes are unknown, or all sizes or scores the same.
+        the `score` in `predictions`. None if the sizes are unknown, or all sizes or scores are the same.
     equal_size_auc : float or None
-        AUC among the pairs of a positive and a negative case of equal size, the larger region at most 1.1 times the
-        smaller; the mean over repeats. What is left of the AUC without the help of size. None if the sizes are
+        AUC among the pairs of a positive and a negative case of equal size (the larger region at most 1.1 times the
+        smaller); the mean over repeats. What remains of the AUC without the help of size. None if the sizes are
         unknown or there are fewer than 30 such pairs.
     n_equal_size_pairs : int or None
         None if the sizes are unknown.
-    size_alone : StudyResult or None
-        The size of the region as the score; that larger or smaller ones are likelier of the positive class is
-        taken from all cases, the prediction from the median size.
+    size_baseline : StudyResult or None
+        The size of the region as the score; whether larger or smaller regions indicate the positive class is taken
+        from all cases, and predictions are split at the median size. (`size_alone` is its old name.)
     against_size : Comparison or None
-        This model against `size_alone`.
+        This model compared with `size_baseline`.
     source : {"images", "a table"}
-        What the study was given. What was selected before a table was made is not known.
+        What the study was given. Whether features were selected before a table was made is unknown.
     excluded : dict from case id to str
         Cases that could not be read or measured and were left out, with the reason.
     remarks : tuple of str
-        What is suspicious about the features, such as a copy of the label.
+        Suspicions about the features, such as a copy of the label.
+    beside, size_alone : StudyResult or None
+        Old names of `companion` and `size_baseline`.
     """
 
     name: str
     auc: float
     confidence_interval: ConfidenceInterval
-    accuracy: float
+    accuracy: float | None
     predictions: pd.DataFrame = field(repr=False)
     folds: pd.DataFrame = field(repr=False)
     cv: str
@@ -103,64 +123,108 @@ class StudyResult:
     score_size_correlation: float | None = field(default=None, repr=False)
     equal_size_auc: float | None = field(default=None, repr=False)
     n_equal_size_pairs: int | None = field(default=None, repr=False)
-    beside: "StudyResult | None" = field(default=None, repr=False)
-    size_alone: "StudyResult | None" = field(default=None, repr=False)
+    companion: "StudyResult | None" = field(default=None, repr=False)
+    size_baseline: "StudyResult | None" = field(default=None, repr=False)
     against_size: object = field(default=None, repr=False)
     source: str = field(default="a table", repr=False)
     excluded: dict = field(default_factory=dict, repr=False)
     remarks: tuple = field(default=(), repr=False)
 
+    def __setstate__(self, state):
+        self.__dict__.update({_OLD_NAMES.get(name, name): value for name, value in state.items()})
+
+    @property
+    def beside(self):
+        """Old name of `companion`."""
+        return self.companion
+
+    @property
+    def size_alone(self):
+        """Old name of `size_baseline`."""
+        return self.size_baseline
+
+    @property
+    def endpoint(self):
+        """The Endpoint of the predictions: the outcomes of the cases, what they mean and how they are measured."""
+        return endpoint_of_predictions(self.predictions, self.positive)
+
+    @property
+    def score_table(self):
+        """The `scores` of the repeats, or the `score` in `predictions` as the only column if there are none."""
+        return self.predictions[["score"]] if self.scores is None else self.scores
+
+    @property
+    def probability_table(self):
+        """The `probabilities` of the repeats, or that in `predictions` as the only column if there are none."""
+        return self.predictions[["probability"]] if self.probabilities is None else self.probabilities
+
+    def in_order_of(self, index):
+        """Return the result with its cases in another order, given as case ids."""
+        if self.predictions.index.equals(index):
+            return self
+        positions = self.predictions.index.get_indexer(index)
+        return replace(
+            self,
+            predictions=self.predictions.iloc[positions],
+            scores=None if self.scores is None else self.scores.loc[index],
+            probabilities=None if self.probabilities is None else self.probabilities.loc[index],
+            pairs=None if self.pairs is None else self.endpoint.reordered_pairs(self.pairs, positions),
+        )
+
     @property
     def compared_with_size(self):
-        """The result that is compared with size: the repeated folds beside leave-one-out, or this one."""
-        return self if self.beside is None or self.beside.against_size is None else self.beside
+        """The result that is compared with size: the companion if it is compared, or else this one."""
+        return self if self.companion is None or self.companion.against_size is None else self.companion
 
     @property
     def p_against_size(self):
-        """p value of this model against `size_alone`, under repeated folds where there are some beside, or None."""
+        """p value of `compared_with_size` against its `size_baseline`, or None if the sizes are unknown."""
         against_size = self.compared_with_size.against_size
         return None if against_size is None else against_size.p_value
 
     @property
     def sentence(self):
-        """AUC with interval, accuracy and number of cases, without what stands beside."""
+        """The measure with its interval, accuracy and number of cases; nothing of the companion or of size."""
+        accuracy = "" if self.accuracy is None else f"accuracy {self.accuracy:.2f}, "
         interval = self.confidence_interval
         return (
-            f"AUC {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}), "
-            f"accuracy {self.accuracy:.2f}, n={len(self.predictions)}"
+            f"{self.endpoint.measure} {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}), "
+            f"{accuracy}n={len(self.predictions)}"
         )
 
     @property
     def size_sentence(self):
-        """How the model compares with the size of the region, or None where no size is known."""
-        if self.size_alone is None:
+        """How the model compares with the size of the region, or None if the sizes are unknown."""
+        if self.size_baseline is None:
             return None
         tested = self.compared_with_size
         difference = tested.against_size.difference
         relation = "no different from" if difference == 0 else "better than" if difference > 0 else "worse than"
         return (
-            f"size alone: {tested.size_alone.sentence}; the model is {relation} it by {abs(difference):.2f} "
+            f"size alone: {tested.size_baseline.sentence}; the model is {relation} it by {abs(difference):.2f} "
             f"(p = {tested.against_size.p_value:.2g}, {tested.cv})"
         )
 
     @property
     def equal_size_sentence(self):
-        """How the model does among pairs of equal size and how its score follows the size, or None if unknown."""
+        """The measure among pairs of equal size and the correlation of score and size, or None if unknown."""
         tested = self.compared_with_size
         if tested.n_equal_size_pairs is None:
             return None
+        measure = self.endpoint.measure
         if tested.equal_size_auc is None:
-            auc = f"too few pairs for an AUC ({tested.n_equal_size_pairs} within 10 %)"
+            value = f"too few pairs for an {measure} ({tested.n_equal_size_pairs} within 10 %)"
         else:
-            alone = "" if tested.size_alone is None else f", size alone {tested.size_alone.equal_size_auc:.2f}"
-            auc = f"AUC {tested.equal_size_auc:.2f}{alone} ({tested.n_equal_size_pairs:,} pairs within 10 %)"
+            baseline = tested.size_baseline
+            alone = "" if baseline is None else f", size alone {baseline.equal_size_auc:.2f}"
+            value = f"{measure} {tested.equal_size_auc:.2f}{alone} ({tested.n_equal_size_pairs:,} pairs within 10 %)"
         correlation = tested.score_size_correlation
-        follows = "is not defined" if correlation is None else f"{correlation:.2f}"
-        return f"at equal size: {auc}; rank correlation of the score with size {follows} ({tested.cv})"
+        correlation = "is not defined" if correlation is None else f"{correlation:.2f}"
+        return f"at equal size: {value}; rank correlation of the score with size {correlation} ({tested.cv})"
 
     @property
     def selection_sentence(self):
-        """How many features the folds selected, and as how many uncorrelated ones they count, or None."""
+        """How many features the folds selected, and the number of uncorrelated ones they are equivalent to, or None."""
         if self.effective_n_features is None:
             return None
         n_selected = self.folds["selected_features"].dropna().map(len).mean()
@@ -168,20 +232,15 @@ class StudyResult:
 
     def __str__(self):
         lines = [self.sentence]
-        if self.beside is not None:
-            lines.append(f"  {self.cv} is biased low; {self.beside.cv}: {self.beside.sentence}")
-        if self.size_alone is not None:
-            lines.append(f"  {self.size_sentence}")
-        if self.equal_size_sentence is not None:
-            lines.append(f"  {self.equal_size_sentence}")
-        if self.effective_n_features is not None:
-            lines.append(f"  {self.selection_sentence}")
-        lines.append(f"  positive class: {self.positive}")
+        if self.companion is not None:
+            lines.append(f"{self.cv} is biased low; {self.companion.cv}: {self.companion.sentence}")
+        lines += [self.size_sentence, self.equal_size_sentence, self.selection_sentence]
+        lines += self.endpoint.printed_lines()
         if self.excluded:
-            lines.append(f"  left out: {', '.join(map(str, self.excluded))}")
-        return "\n".join(lines)
+            lines.append(f"left out: {', '.join(map(str, self.excluded))}")
+        return "\n  ".join(line for line in lines if line is not None)
 
     def _repr_html_(self):
-        """Show the printed sentences in a notebook, with the first predictions."""
+        """Return the printed lines and the first predictions for a notebook."""
         lines = "<br>".join(escape(line) for line in str(self).splitlines())
         return f"<p><b>{escape(self.name)}</b> ({escape(self.cv)})<br>{lines}</p>{self.predictions.head(8).to_html()}"

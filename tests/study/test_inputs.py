@@ -41,7 +41,7 @@ from radiodeep import (
 )
 from radiodeep.exceptions import InputError, LeakageError, OutputError, RadiodeepWarning, StudyError
 from radiodeep.report.figures import roc_figure
-from radiodeep.study.folds.shared_extraction import fit_over_cases
+from radiodeep.study.training import fit_over_cases
 from radiodeep.study.statistics.auc import mean_roc
 
 COHORT = make_phantom_cohort(12, random_state=1)

@@ -1,7 +1,18 @@
-"""Models over cases in, the same models over row numbers out: each stateless extraction runs once.
+"""Models over cases in, the same models over row numbers out: each extraction that learns nothing runs once.
 
-The first steps of a model that learn nothing (`requires_fit` is False in their scikit-learn tags) are
-replaced by a look-up in a table that was computed once; first steps that learn get the cases as before.
+The first steps of a model that learn nothing (`requires_fit` is False in their scikit-learn tags) are replaced by a
+look-up in a table that was computed once; first steps that learn are given the cases. What an estimator passes to the
+estimators inside it is known from `estimator_tree`:
+
+=================  ==================================================================================
+single             ``extractor``  ->  ``SharedExtraction(extractor)``, over row numbers
+chain, union,      the estimators that are given the rows are replaced, each by these same rules
+ensemble
+bag                the same, after row numbers were made a column: it accepts two dimensions only
+columns            of a DataFrame with a column of cases: extractors of that column look cases up
+wrapper            extractors inside look cases up, since the wrapper itself may need cases
+others             ``CaseLookup`` turns row numbers into cases, and the estimator follows unchanged
+=================  ==================================================================================
 """
 
 from dataclasses import dataclass
@@ -9,27 +20,24 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.ensemble import StackingClassifier, VotingClassifier
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import Bunch, get_tags
+from sklearn.utils import _safe_indexing, get_tags
 
-from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.rows import extract_rows, rows_by_case
-from radiodeep.study.folds.inner_folds import keep_groups_together
-from radiodeep.study.inputs import aligned
+from radiodeep.study.folds.estimator_tree import children, descendants, kind_of, with_input_children
 
-_SEARCHES = (GridSearchCV, RandomizedSearchCV)
+COLUMN_STEP = "row_numbers_as_column"
+_TAKE_ARRAYS = ("sklearn", "imblearn", "radiodeep")  # packages whose estimators need no names of columns
 
 
-def over_positions(models, X, n_jobs=None, *, on_error="raise", cache_dir=None):
-    """Return models that take row numbers in place of cases, and those numbers.
+def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=None):
+    """Return models that are given row numbers in place of cases, and those numbers.
 
     Parameters
     ----------
     models : dict from name to estimator
-    X : sequence of cases, DataFrame or ndarray
+    rows : CaseRows, FrameRows or ArrayRows
     n_jobs : int, optional
     on_error : {"raise", "exclude"}, default="raise"
         "exclude" leaves cases that cannot be read or measured out of the row numbers.
@@ -38,19 +46,19 @@ def over_positions(models, X, n_jobs=None, *, on_error="raise", cache_dir=None):
 
     Returns
     -------
-    shared : SharedRows
+    SharedRows
     """
-    if hasattr(X, "shape"):
-        return _over_rows(models, X)
-    tables = ExtractedTables(list(X), cache_dir, on_error)
-    shared = {name: _with_shared_head(model, tables) for name, model in models.items()}
-    heads = list(_heads(shared.values()))
-    tables.fill({head.key(): head.extractor for head in heads if isinstance(head, SharedExtraction)}, n_jobs)
-    if on_error == "exclude" and any(isinstance(head, CaseLookup) for head in heads):
+    if not rows.are_cases:
+        return _over_table(models, rows, n_jobs, cache_dir)
+    tables = ExtractedTables(rows.data, cache_dir, on_error)
+    shared = {name: _over_row_numbers(model, tables) for name, model in models.items()}
+    inside = [part for model in shared.values() for part in descendants(model)]
+    tables.fill({part.key(): part.extractor for part in inside if type(part) is SharedExtraction}, n_jobs)
+    if on_error == "exclude" and any(type(part) is CaseLookup for part in inside):
         tables.read_all(n_jobs)
-    tables.on_error = "raise"  # of settings that a search tries later: no case can be left out any more
-    rows = np.array([row for row in range(len(X)) if row not in tables.errors], dtype=int)
-    return SharedRows(shared, rows, tables.errors, tables.numbers())
+    tables.on_error = "raise"  # for settings that a search tries later: no case can be left out any more
+    numbers = np.array([row for row in range(len(rows)) if row not in tables.errors], dtype=int)
+    return SharedRows(shared, numbers, tables.errors, tables.computed())
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +68,13 @@ class SharedRows:
     Attributes
     ----------
     models : dict from name to estimator
-    rows : X, or int ndarray of shape (n_rows,)
-        Row numbers for cases, and for a table of numbers that every model may take as a plain array: checking and
-        cutting up a DataFrame of thousands of columns takes longer than fitting a model to it.
+    rows : int ndarray of shape (n_rows,), or DataFrame or ndarray
+        Row numbers of cases, and of a table of numbers that every model accepts as an array: validating and splitting
+        a DataFrame of thousands of columns takes longer than fitting a model to it. Other tables are as they were.
     errors : dict from position to str
-        Of the cases that are left out of `rows`.
+        Why cases are left out of `rows`.
     tables : list of (ndarray of shape (n_cases, n_features), names)
-        The numbers that the models see, of all cases.
+        The numbers that the models are given, of all cases.
     """
 
     models: dict
@@ -74,14 +82,26 @@ class SharedRows:
     errors: dict
     tables: list
 
-    @property
-    def by_position(self):
-        """Whether `rows` are row numbers."""
-        return isinstance(self.rows, np.ndarray) and self.rows.ndim == 1
+    def at(self, positions):
+        """Return the rows at some positions of X."""
+        are_numbers = np.ndim(self.rows) == 1
+        return positions if are_numbers else _safe_indexing(self.rows, positions)
 
 
 class ExtractedTables:
-    """The tables of all extractors of a study, by their settings, and the cases that could not be measured."""
+    """The tables of all extractors of a study, by the settings of the extractors, and the errors of cases.
+
+    Parameters
+    ----------
+    cases : list
+    cache_dir : path-like, optional
+    on_error : {"raise", "exclude"}, default="raise"
+
+    Attributes
+    ----------
+    errors : dict from position to str
+        Why cases could not be read or measured.
+    """
 
     def __init__(self, cases, cache_dir=None, on_error="raise"):
         self.cases = cases
@@ -91,30 +111,35 @@ class ExtractedTables:
         self._tables = {}
 
     def fill(self, extractors, n_jobs=None):
-        """Compute the tables of extractors (by their keys) that are missing; each case is read once for all."""
-        missing = {key: one for key, one in extractors.items() if key not in self._tables}
+        """Compute the missing tables of extractors (by their keys); each case is read once for all extractors."""
+        missing = {key: extractor for key, extractor in extractors.items() if key not in self._tables}
         if not missing:
             return
         kept = [row for row in range(len(self.cases)) if row not in self.errors]
         cases = [self.cases[row] for row in kept]
         for extractor in missing.values():
             extractor.fit(cases)
-        how = {"n_jobs": n_jobs, "on_error": "raise" if self.on_error == "raise" else "record"}
+        options = {
+            "n_jobs": n_jobs,
+            "on_error": "raise" if self.on_error == "raise" else "record",
+            "description": "Extracting features",
+        }
         if all(hasattr(case, "in_memory") for case in cases):
-            how |= {"cache_dir": self.cache_dir, "description": "Extracting features"}
-            tables, errors = extract_rows(missing, cases, **how)
+            tables, errors = extract_rows(missing, cases, cache_dir=self.cache_dir, **options)
         else:
-            tables, errors = _rows_of_other_inputs(missing, cases, how)
+            tables, errors = _rows_of_other_inputs(missing, cases, options)
         self.errors |= {kept[place]: message for place, message in errors.items()}
         for key, extractor in missing.items():
             values = np.full((len(self.cases), tables[key].shape[1]), np.nan)
             values[kept] = tables[key]
-            named = hasattr(extractor, "get_feature_names_out")
-            names = extractor.get_feature_names_out() if named else [f"x{n}" for n in range(values.shape[1])]
-            self._tables[key] = values, list(names)
+            try:
+                names = list(extractor.get_feature_names_out())
+            except AttributeError:  # a transformer of the user's own
+                names = [f"x{column}" for column in range(values.shape[1])]
+            self._tables[key] = values, names
 
     def read_all(self, n_jobs=None):
-        """Note the cases that cannot be read, for models that learn from the images themselves."""
+        """Record the errors of cases that cannot be read, for models that learn from the images themselves."""
         _, errors = rows_by_case(_read, self.cases, n_jobs=n_jobs, on_error="record", description="Reading cases")
         self.errors |= errors
 
@@ -123,58 +148,9 @@ class ExtractedTables:
         self.fill({key: extractor})
         return self._tables[key]
 
-    def numbers(self):
+    def computed(self):
+        """Return all tables with the names of their columns."""
         return list(self._tables.values())
-
-
-def fit_over_cases(model, X, y, n_jobs=None, cache_dir=None, on_error="raise"):
-    """Fit a model to cases, with extraction in parallel and cached.
-
-    Parameters
-    ----------
-    model : classifier or pipeline of scikit-learn
-    X : Cohort or sequence of Case
-    y : array-like of shape (n_cases,)
-    n_jobs : int, optional
-    cache_dir : path-like, optional
-    on_error : {"raise", "exclude"}, default="raise"
-        "exclude" trains without the cases that cannot be read or measured.
-
-    Returns
-    -------
-    model : estimator
-        Fitted, and over cases as the one given.
-    excluded : dict from case id to str
-        Why cases were left out.
-
-    Examples
-    --------
-    >>> import radiodeep as rd
-    >>> from radiodeep.study.folds.shared_extraction import fit_over_cases
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from sklearn.pipeline import make_pipeline
-    >>> cohort = rd.make_phantom_cohort(8, random_state=0)
-    >>> model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), GaussianNB())
-    >>> fitted, excluded = fit_over_cases(model, cohort, cohort.labels)
-    >>> fitted.predict_proba(cohort[:3]).shape, excluded
-    ((3, 2), {})
-    """
-    cases = list(X)
-    shared = over_positions({"model": model}, cases, n_jobs, on_error=on_error, cache_dir=cache_dir)
-    over_rows = shared.models["model"]
-    excluded = {cases[row].id: message for row, message in shared.errors.items()}
-    labels = np.asarray(aligned(y, cases, "y"))[shared.rows]
-    if not len(labels):
-        raise StudyError(f"None of the {len(cases)} cases can be used. {next(iter(excluded.values()), '')}")
-    if len(np.unique(labels)) < 2:
-        raise SingleClassError(
-            f"The {len(labels)} cases that could be measured hold one class only. {next(iter(excluded.values()), '')}"
-        )
-    patients = np.array([str(cases[row].patient) for row in shared.rows])
-    repeated = len(set(patients)) < len(patients)
-    inner = keep_groups_together(over_rows, labels, patients) if repeated else {}
-    over_rows.fit(shared.rows, labels).set_params(**inner)
-    return _over_cases(over_rows, shared.rows), excluded
 
 
 class SharedTable(TransformerMixin, BaseEstimator):
@@ -197,13 +173,18 @@ class SharedTable(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, rows):
-        return self.fill()[rows]
+        return self.all_rows()[self.positions(rows)]
 
-    def fill(self):
+    def positions(self, rows):
+        """Return row numbers as a vector, also if they are a column."""
+        return np.ravel(rows)
+
+    def all_rows(self):
         """Return the whole table."""
         return self.values
 
     def key(self):
+        """Return a text that differs between tables."""
         return "the table itself"
 
     def get_feature_names_out(self, input_features=None):
@@ -214,10 +195,15 @@ class SharedTable(TransformerMixin, BaseEstimator):
 
 
 class SharedExtraction(SharedTable):
-    """A stateless extractor over row numbers; its parameters are the extractor's own.
+    """A stateless extractor over row numbers; its parameters are those of the extractor.
 
-    Clones share the tables, so that a grid search over the extractor's parameters computes each
-    setting once per process.
+    Clones share the tables, so that a grid search over the extractor's parameters computes each setting once per
+    process.
+
+    Parameters
+    ----------
+    extractor : transformer of cases
+    tables : ExtractedTables
     """
 
     def __init__(self, extractor, tables, key=None):
@@ -226,7 +212,7 @@ class SharedExtraction(SharedTable):
         self._key = key
 
     def __sklearn_clone__(self):
-        return SharedExtraction(clone(self.extractor), self.tables, self._key)
+        return type(self)(clone(self.extractor), self.tables, self._key)
 
     def get_params(self, deep=True):
         return self.extractor.get_params(deep=deep)
@@ -237,30 +223,42 @@ class SharedExtraction(SharedTable):
         return self
 
     def fit(self, rows, y=None):
-        self.fill()
+        self.all_rows()
         return self
 
-    def fill(self):
-        """Return the table of all cases, computed unless it is there already."""
+    def all_rows(self):
+        """Return the table of all cases; compute it if it is missing."""
         return self.tables.of(self.key(), self.extractor)[0]
 
     def get_feature_names_out(self, input_features=None):
         return np.asarray(self.tables.of(self.key(), self.extractor)[1], dtype=object)
 
     def key(self):
-        """Return what tells the tables of different settings apart."""
         if self._key is None:
             kind = type(self.extractor)
             self._key = f"{kind.__module__}.{kind.__qualname__} {joblib.hash(self.extractor.get_params())}"
         return self._key
 
     def over_cases(self, rows):
-        """Return the extractor, which knows the training cases that are in `rows`."""
+        """Return the extractor, which remembers the ranges of the training cases that are in `rows`."""
         cases = [self.tables.cases[row] for row in rows]
         extractor = clone(self.extractor).fit(cases)
         if hasattr(extractor, "note_training_range"):
-            extractor.note_training_range(cases, self.fill()[rows])
+            extractor.note_training_range(cases, self.all_rows()[rows])
         return extractor
+
+
+class SharedExtractionOfCases(SharedExtraction):
+    """A stateless extractor over the cases of a study, which it looks up by their identity.
+
+    The list of all cases and the cases that are looked up reach a worker process in one message, so they are the same
+    objects there.
+    """
+
+    def positions(self, rows):
+        cases = rows.to_numpy().ravel() if hasattr(rows, "to_numpy") else rows  # a column of a DataFrame, or a list
+        row_of_case = {id(case): row for row, case in enumerate(self.tables.cases)}
+        return np.array([row_of_case[id(case)] for case in cases], dtype=int)
 
 
 class CaseLookup(TransformerMixin, BaseEstimator):
@@ -276,7 +274,7 @@ class CaseLookup(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, rows):
-        return [self.cases[row] for row in rows]
+        return [self.cases[row] for row in np.ravel(rows)]
 
     def get_feature_names_out(self, input_features=None):
         return np.array(["case"], dtype=object)
@@ -285,112 +283,105 @@ class CaseLookup(TransformerMixin, BaseEstimator):
         return True
 
 
-def _over_rows(models, X):
-    numeric = not hasattr(X, "dtypes") or all(dtype.kind in "fiub" for dtype in X.dtypes)
-    columns = {str(name) for name in getattr(X, "columns", [])}
-    if hasattr(X, "columns"):
-        numbers = X if numeric else X.select_dtypes(["number", "bool"])
-        plain, names = numbers.to_numpy(dtype=np.float64, na_value=np.nan), [str(name) for name in numbers.columns]
-    else:
-        names = [f"x{column}" for column in range(X.shape[1])]
-        try:
-            plain = np.asarray(X, dtype=np.float64)
-        except ValueError:  # text among the numbers
-            return SharedRows(models, X, {}, [])
-    if not (numeric and all(_takes_arrays(model, columns) for model in models.values())):
-        return SharedRows(models, X, {}, [(plain, names)])
-    table = SharedTable(plain, np.asarray(names, dtype=str))
-    over_rows = {}
-    for name, model in models.items():
-        kind, steps = (type(model), model.steps) if isinstance(model, Pipeline) else (Pipeline, [("model", model)])
-        over_rows[name] = kind([("shared_table", table), *steps])
-    return SharedRows(over_rows, np.arange(len(X)), {}, [(plain, names)])
-
-
-def _takes_arrays(estimator, columns):
-    """Return whether an estimator asks a table for nothing but its numbers, and names no column of it."""
-    if isinstance(estimator, str) or estimator is None:
-        return True
-    home = type(estimator).__module__.split(".")
-    if home[0] not in ("sklearn", "imblearn", "radiodeep") or home[:2] == ["sklearn", "compose"]:
-        return False
-    if isinstance(estimator, FunctionTransformer) or getattr(estimator, "needs_names", False):
-        return False
-    for value in estimator.get_params(deep=False).values():
-        listed = value if isinstance(value, list | tuple | set | dict | np.ndarray) else [value]
-        if any(isinstance(item, str) and item in columns for item in listed):  # of a dict, its keys
-            return False
-    inside = [value for value in estimator.get_params().values() if isinstance(value, BaseEstimator)]
-    return all(_takes_arrays(part, columns) for part in inside)
-
-
-def _with_shared_head(estimator, tables):
-    if isinstance(estimator, Pipeline):
-        (name, head), *rest = estimator.steps
-        if not rest:
-            return clone(estimator).set_params(steps=[(name, _with_shared_head(head, tables))])
-        return clone(estimator).set_params(steps=[(name, _with_shared_head(head, tables)), *rest])
-    for kind, parameter in (
-        (FeatureUnion, "transformer_list"),
-        (VotingClassifier, "estimators"),
-        (StackingClassifier, "estimators"),
-    ):
-        if isinstance(estimator, kind):
-            parts = [
-                (name, part if part in ("drop", "passthrough") else _with_shared_head(part, tables))
-                for name, part in getattr(estimator, parameter)
-            ]
-            return clone(estimator).set_params(**{parameter: parts})
-    if isinstance(estimator, _SEARCHES):
-        return clone(estimator).set_params(estimator=_with_shared_head(estimator.estimator, tables))
-    if hasattr(estimator, "transform") and not get_tags(estimator).requires_fit:
+def _over_row_numbers(estimator, tables):
+    """Return an estimator over cases as one over row numbers, by the rules of the module's docstring."""
+    kind = kind_of(estimator)
+    if kind in ("chain", "union", "ensemble") and children(estimator):
+        return with_input_children(estimator, lambda child: _over_row_numbers(child, tables))
+    if kind == "bag" and children(estimator):
+        bag = with_input_children(estimator, lambda child: _over_row_numbers(child, tables))
+        return Pipeline([(COLUMN_STEP, FunctionTransformer(_as_column)), ("estimator", bag)])
+    if _is_extractor(estimator):
         return SharedExtraction(clone(estimator), tables)
+    if kind == "wrapper":
+        estimator = _over_known_cases(estimator, tables)
     return Pipeline([("cases", CaseLookup(tables.cases)), ("estimator", estimator)])
 
 
-def _heads(models):
-    """Yield the first steps that take row numbers: shared extractions and lookups of cases."""
-    for model in models:
-        if isinstance(model, SharedExtraction | CaseLookup):
-            yield model
-        elif isinstance(model, Pipeline):
-            yield from _heads([model.steps[0][1]])
-        elif isinstance(model, FeatureUnion):
-            yield from _heads([part for _, part in model.transformer_list])
-        elif isinstance(model, VotingClassifier | StackingClassifier):
-            yield from _heads([part for _, part in model.estimators])
-        elif isinstance(model, _SEARCHES):
-            yield from _heads([model.estimator])
+def _over_known_cases(estimator, tables):
+    """Return an estimator over cases whose extractors at the head look cases up in the tables."""
+    if _is_extractor(estimator):
+        return SharedExtractionOfCases(clone(estimator), tables)
+    if kind_of(estimator) in ("chain", "union", "ensemble", "wrapper") and children(estimator):
+        return with_input_children(estimator, lambda child: _over_known_cases(child, tables))
+    return estimator
 
 
-def _over_cases(fitted, rows):
-    """Return a fitted model over row numbers as a model over cases, with the extractors in their places again."""
-    if isinstance(fitted, SharedExtraction):
-        return fitted.over_cases(rows)
-    if isinstance(fitted, Pipeline):
-        (name, head), *rest = fitted.steps
-        if isinstance(head, CaseLookup):
-            return rest[0][1]
-        fitted.steps[0] = name, _over_cases(head, rows)
-    elif isinstance(fitted, FeatureUnion):
-        fitted.transformer_list = [(name, _over_cases(part, rows)) for name, part in fitted.transformer_list]
-    elif isinstance(fitted, VotingClassifier | StackingClassifier):
-        fitted.estimators = [(name, _over_cases(part, rows)) for name, part in fitted.estimators]
-        fitted.estimators_ = [_over_cases(part, rows) for part in fitted.estimators_]
-        fitted.named_estimators_ = Bunch(
-            **dict(zip([name for name, part in fitted.estimators if part != "drop"], fitted.estimators_, strict=True))
-        )
-    elif isinstance(fitted, _SEARCHES):
-        fitted.estimator = _over_cases(fitted.estimator, rows)
-        fitted.best_estimator_ = _over_cases(fitted.best_estimator_, rows)
-    return fitted
+def _is_extractor(estimator):
+    return hasattr(estimator, "transform") and not get_tags(estimator).requires_fit
 
 
-def _rows_of_other_inputs(extractors, inputs, how):
+def _as_column(rows):
+    return np.reshape(rows, (-1, 1))
+
+
+def _over_table(models, rows, n_jobs, cache_dir):
+    numbers = rows.numbers()
+    if numbers is None:
+        return SharedRows(models, rows.data, {}, [])
+    values, names = numbers
+    columns = set(rows.column_names())
+    if rows.is_numeric and all(_takes_arrays(model, columns) for model in models.values()):
+        table = SharedTable(values, np.asarray(names, dtype=str))
+        over_rows = {name: _after(table, model) for name, model in models.items()}
+        return SharedRows(over_rows, np.arange(len(rows)), {}, [numbers])
+    tables = {name: ExtractedTables(cases, cache_dir) for name, cases in rows.columns_of_cases().items()}
+    models = {name: _over_columns_of_cases(model, tables, n_jobs) for name, model in models.items()}
+    return SharedRows(models, rows.data, {}, [numbers])
+
+
+def _after(table, model):
+    """Return a pipeline that looks rows up in a table and goes on with a model."""
+    if kind_of(model) == "chain":
+        return type(model)([("shared_table", table), *model.steps])
+    return Pipeline([("shared_table", table), ("model", model)])
+
+
+def _over_columns_of_cases(estimator, tables, n_jobs):
+    """Return a model over a DataFrame whose extractors of a column of cases look the cases up."""
+    if not tables:
+        return estimator
+
+    def shared(child, columns):
+        names = [columns] if np.ndim(columns) == 0 else list(columns)
+        if len(names) != 1 or names[0] not in tables:
+            return child
+        child = _over_known_cases(child, tables[names[0]])
+        for part in descendants(child):
+            if type(part) is SharedExtractionOfCases:
+                tables[names[0]].fill({part.key(): part.extractor}, n_jobs)
+        return child
+
+    if kind_of(estimator) == "columns":
+        return with_input_children(estimator, shared)
+    if kind_of(estimator) in ("chain", "union", "ensemble") and children(estimator):
+        return with_input_children(estimator, lambda child: _over_columns_of_cases(child, tables, n_jobs))
+    return estimator
+
+
+def _takes_arrays(model, columns):
+    """Return whether a model needs nothing of a table but its numbers, and names none of its columns."""
+    return all(_takes_array(estimator, columns) for estimator in descendants(model))
+
+
+def _takes_array(estimator, columns):
+    package, *modules = type(estimator).__module__.split(".")
+    if package not in _TAKE_ARRAYS or modules[:1] == ["compose"] or type(estimator) is FunctionTransformer:
+        return False
+    if getattr(estimator, "needs_names", False):
+        return False
+    for value in estimator.get_params(deep=False).values():
+        values = value if type(value) in (list, tuple, set, dict, np.ndarray) else [value]  # of a dict, its keys
+        if any(type(item) in (str, np.str_) and item in columns for item in values):
+            return False
+    return True
+
+
+def _rows_of_other_inputs(extractors, inputs, options):
     """Return tables and errors of inputs that are not cases, for transformers of the user's own."""
     tables, errors = {}, {}
     for key, extractor in extractors.items():
-        rows, failed = rows_by_case(extractor.transform, inputs, description="Extracting features", **how)
+        rows, failed = rows_by_case(extractor.transform, inputs, **options)
         width = len(next(iter(rows.values()), []))
         tables[key] = np.array([rows.get(place, np.full(width, np.nan)) for place in range(len(inputs))])
         errors |= failed

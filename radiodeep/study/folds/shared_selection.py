@@ -1,148 +1,154 @@
-"""A model and all rows in; the scores of its selectors in every leave-one-out fold out, computed together.
+"""A model and all rows in; its selectors, fitted to the training cases of every leave-one-out fold together, out.
 
-Only selectors that see the rows as they are, or moved and stretched by a scaler, can share: nothing
-before them may learn anything else.
+Selectors that offer `fit_without_each` can share their work (see `radiodeep.selection.ranking`). That holds as long as
+they are given the rows as they are, or shifted and scaled by a scaler: nothing before them may learn anything else.
 """
 
-import json
-
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.feature_selection import SelectorMixin
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from radiodeep.selection.relieff import ReliefF
-from radiodeep.selection.symmetric_uncertainty import SymmetricUncertainty
-from radiodeep.study.description import describe
-from radiodeep.study.folds.shared_extraction import SharedTable
+from radiodeep.study.folds.estimator_tree import is_estimator, kind_of
+from radiodeep.study.folds.shared_extraction import SharedExtraction, SharedTable
 
-_RANKING_ONLY = ("n_features_to_select", "threshold", "tie_order", "n_jobs")
+# Scalers that shift and scale each column by itself, and do nothing else with these settings.
+_RESCALES = {
+    StandardScaler: lambda scaler: scaler.with_mean and scaler.with_std,
+    MinMaxScaler: lambda scaler: not scaler.clip and 1e-3 <= np.ptp(scaler.feature_range) <= 1e3,
+}
 
 
-def shared_scores(model, rows, y, n_jobs, known):
-    """Return, for each selector of a model that can share, its scores without each of the rows.
+def selectors_without_each(model, rows, y, n_jobs, known):
+    """Return, for each selector of a model that can share its work, one fitted without each of the rows.
 
     Parameters
     ----------
     model : estimator
-    rows : table or int ndarray, as `over_positions` returns them
+    rows : table or int ndarray, as `as_row_indices` returns them
     y : ndarray of shape (n_cases,)
     n_jobs : int or None
     known : dict
-        What was computed for other models already; is added to.
+        Scores that were computed for other models already; is added to.
 
     Returns
     -------
-    dict from parameter path of the selector to ndarray of shape (n_cases, n_features)
+    dict from parameter path of the selector to list of n_cases fitted selectors
+        None where a fold has to be fitted by itself.
     """
-    found = {}
-    for path, selector, extraction, rescaled in _selectors(model, "", None, False):
-        settings = {key: value for key, value in describe(selector).items() if key not in _RANKING_ONLY}
-        source = "the table itself" if extraction is None else extraction.key()
-        key = json.dumps([settings, source, rescaled], sort_keys=True)
+    fitted = {}
+    for path, selector, table, rescaled in _selectors(model, "", None, False):
+        source = "the rows" if table is None else table.key()
+        key = selector.ranking_settings(), source, rescaled
+        X = rows if table is None else table.transform(rows)
         if key not in known:
-            table = rows if extraction is None else extraction.transform(rows)
-            known[key] = clone(selector).set_params(n_jobs=n_jobs).scores_without_each(table, y, rescaled=rescaled)
+            known[key] = clone(selector).set_params(n_jobs=n_jobs).scores_without_each(X, y, rescaled=rescaled)
         if known[key] is not None:
-            found[path] = known[key]
-    return found
+            fitted[path] = selector.fit_without_each(X, y, rescaled=rescaled, scores=known[key])
+    return fitted
 
 
-def with_given_scores(model, scores):
-    """Return a clone of a model whose selectors have the scores given for their path.
-
-    Such a selector moves before the scalers, which then see few columns and do to each what they did
-    before, and reads those columns from the shared table where that comes right before it. Where the
-    scores leave open what is kept, the selector stays as it is.
-    """
-    model = clone(model)
-    for path, row in scores.items():
-        *above, name = path.split("__")
-        pipeline = model.get_params()["__".join(above)] if above else model
-        place = [step for step, _ in pipeline.steps].index(name)
-        selector = pipeline.steps.pop(place)[1]
-        if not selector._is_decided(row):
-            pipeline.steps.insert(place, (name, selector))
-            continue
-        first = next((at for at in range(place) if _only_moves_and_stretches(pipeline.steps[at][1])), place)
-        table = None
-        if first == 1 and isinstance(pipeline.steps[0][1], SharedTable):
-            table, first = pipeline.steps.pop(0)[1], 0
-        pipeline.steps.insert(first, (name, GivenScores(selector, row, table)))
-    return model
+def selectors_of_folds(selectors, plan, folds):
+    """Return the fitted selectors of each of some folds of a plan, by their paths; None if the plan shares none."""
+    if not selectors or not plan.leaves_one_out:
+        return None
+    return [{path: fitted[test[0]] for path, fitted in selectors.items() if fitted[test[0]]} for _, test in folds]
 
 
-class GivenScores(SelectorMixin, BaseEstimator):
-    """A selector whose scores are known already; `fit` only ranks them.
+def with_fitted_selectors(model, selectors):
+    """Return a clone of a model with fitted selectors in the places of its own.
+
+    A selector moves before the scalers, which then are given few columns and do to each what they did before. Where
+    the shared table comes right before it, it reads only the selected columns from there.
 
     Parameters
     ----------
-    selector : ReliefF or SymmetricUncertainty
-    scores : ndarray of shape (n_features,)
-        A row of `leave_one_out_scores`.
-    table : SharedTable, optional
-        Where the features are; X then holds row numbers.
+    model : estimator
+    selectors : dict from parameter path to fitted selector
+
+    Returns
+    -------
+    estimator
+        Unfitted except for the selectors.
+    """
+    model = clone(model)
+    for path, selector in selectors.items():
+        *above, name = path.split("__")
+        pipeline = model.get_params()["__".join(above)] if above else model
+        place = [step for step, _ in pipeline.steps].index(name)
+        del pipeline.steps[place]
+        first = next((at for at in range(place) if _only_rescales(pipeline.steps[at][1])), place)
+        step = FrozenEstimator(selector)
+        if first == 1 and _is_shared_table(pipeline.steps[0][1]):
+            step = SelectedColumns(pipeline.steps.pop(0)[1], selector)
+            first = 0
+        pipeline.steps.insert(first, (name, step))
+    return model
+
+
+class SelectedColumns(TransformerMixin, BaseEstimator):
+    """Row numbers in, the columns of a shared table that a fitted selector keeps out.
+
+    Parameters
+    ----------
+    table : SharedTable
+    selector : fitted selector
     """
 
-    def __init__(self, selector, scores, table=None):
-        self.selector = selector
-        self.scores = scores
+    def __init__(self, table, selector):
         self.table = table
+        self.selector = selector
 
-    def fit(self, X, y=None):
-        """Rank by the scores; of X only the names matter."""
-        if self.table is None:
-            validate_data(self, X, skip_check_array=True)
-        self.n_features_in_ = len(self.scores)
-        self.selector_ = clone(self.selector)
-        self.selector_._keep_best(np.array(self.scores))
-        self.selector_.warn_if_none_passed()
+    def __sklearn_clone__(self):
+        return self  # it never changes
+
+    @property
+    def n_features_in_(self):
+        return self.selector.n_features_in_
+
+    def fit(self, rows, y=None):
         return self
 
-    def transform(self, X):
-        if self.table is None:
-            return super().transform(X)
-        return self.table.fill()[np.ix_(X, np.flatnonzero(self.selector_.support_))]
+    def transform(self, rows):
+        return self.table.all_rows()[np.ix_(self.table.positions(rows), self.selector.get_support(indices=True))]
+
+    def get_support(self, indices=False):
+        return self.selector.get_support(indices=indices)
 
     def get_feature_names_out(self, input_features=None):
-        if self.table is None:
-            return super().get_feature_names_out(input_features)
-        return np.asarray(self.table.get_feature_names_out(), dtype=object)[self.selector_.support_]
+        return self.table.get_feature_names_out()[self.selector.get_support()]
 
-    def __sklearn_tags__(self):
-        return self.selector.__sklearn_tags__()
-
-    def _get_support_mask(self):
-        check_is_fitted(self)
-        return self.selector_.support_
+    def __sklearn_is_fitted__(self):
+        return True
 
 
-def _selectors(estimator, prefix, extraction, rescaled):
-    if isinstance(estimator, FeatureUnion):
+def _selectors(estimator, prefix, table, rescaled):
+    """Yield path, selector, shared table before it and whether a scaler stands between, of selectors that can share."""
+    if kind_of(estimator) == "union":
         for name, part in estimator.transformer_list:
-            if isinstance(part, Pipeline | FeatureUnion):
-                yield from _selectors(part, f"{prefix}{name}__", extraction, rescaled)
+            if is_estimator(part):
+                yield from _selectors(part, f"{prefix}{name}__", table, rescaled)
         return
-    if not isinstance(estimator, Pipeline):
+    if kind_of(estimator) != "chain":
         return
     for name, step in estimator.steps:
-        if type(step) in (ReliefF, SymmetricUncertainty):
-            yield prefix + name, step, extraction, rescaled
+        if hasattr(step, "fit_without_each"):
+            yield prefix + name, step, table, rescaled
             return
-        if isinstance(step, Pipeline | FeatureUnion):
-            yield from _selectors(step, f"{prefix}{name}__", extraction, rescaled)
+        if is_estimator(step) and kind_of(step) in ("chain", "union"):
+            yield from _selectors(step, f"{prefix}{name}__", table, rescaled)
             return
-        if isinstance(step, SharedTable) and extraction is None and not rescaled:
-            extraction = step
-        elif _only_moves_and_stretches(step):
+        if _is_shared_table(step) and table is None and not rescaled:
+            table = step
+        elif _only_rescales(step):
             rescaled = True
-        elif step not in (None, "passthrough"):
+        elif is_estimator(step):
             return
 
 
-def _only_moves_and_stretches(step):
-    if type(step) is StandardScaler:
-        return step.with_mean and step.with_std
-    return type(step) is MinMaxScaler and not step.clip and 1e-3 <= np.ptp(step.feature_range) <= 1e3
+def _is_shared_table(step):
+    return type(step) in (SharedTable, SharedExtraction)
+
+
+def _only_rescales(step):
+    return type(step) in _RESCALES and _RESCALES[type(step)](step)

@@ -1,7 +1,7 @@
-"""A result in, out: whether its probabilities can be believed, and what acting on them would bring.
+"""A result in; the calibration of its probabilities and the benefit of acting on them out.
 
-Net reclassification improvement is left out on purpose: it goes up when noise is added to a model, its
-value depends on cut-offs that nobody agreed on, and the decision curve answers its question.
+Net reclassification improvement is left out on purpose: it increases when noise is added to a model, it
+depends on arbitrary cut-offs, and the decision curve answers its question.
 """
 
 from dataclasses import dataclass, field
@@ -11,25 +11,26 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_curve
 
+from radiodeep.checks import is_probability, require
 from radiodeep.exceptions import StudyError
-from radiodeep.study.statistics.auc import ConfidenceInterval, accuracy_interval, positive_labels
+from radiodeep.study.statistics.auc import ConfidenceInterval, accuracy_interval
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How well predicted probabilities agree with what happened; `print` gives the sentence for the paper.
+    """Agreement of predicted probabilities with the labels; `print` gives the sentence for the paper.
 
     Attributes
     ----------
     slope : float
-        Of the logistic regression of the label on the log-odds; 1 is ideal, below 1 means too extreme.
+        Of the logistic regression of the label on the log-odds; 1 is ideal, below 1 means too extreme probabilities.
     intercept : float
-        Of the same regression; 0 is ideal if the slope is 1. (The calibration in the large, with the slope fixed
-        at 1, is another number.)
+        Of the same regression; 0 is ideal if the slope is 1. (Calibration in the large, with the slope fixed
+        at 1, is another quantity.)
     brier : float
         Mean squared error of the probabilities; always predicting the prevalence p gives p (1 - p).
     curve : DataFrame
-        `predicted`, `observed` and `n` of groups of cases of similar probability.
+        Mean `predicted` probability, `observed` frequency and `n` of groups of cases of similar probability.
     """
 
     slope: float
@@ -46,25 +47,25 @@ class Calibration:
 
 
 def calibration(result, n_groups=5):
-    """Measure how well the out-of-fold probabilities of a result agree with the labels.
+    """Measure the agreement of out-of-fold probabilities with the labels.
 
     Parameters
     ----------
     result : StudyResult
-        Of a model that gives probabilities. Naive Bayes and boosted trees give extreme ones.
+        Of a model that predicts probabilities. Those of naive Bayes and boosted trees are often too extreme.
     n_groups : int, default=5
         Groups of equal size for the curve.
 
     Returns
     -------
     Calibration
-        Of repeated folds the mean over the repeats. Slope and intercept are NaN where the probabilities of a
-        repeat separate the classes, either way round.
+        Of repeated folds the mean over the repeats. Slope and intercept are NaN if the probabilities of a
+        repeat separate the classes, in either direction.
 
     Raises
     ------
     StudyError
-        The model gave no probabilities.
+        The model predicts no probabilities.
 
     References
     ----------
@@ -95,33 +96,34 @@ def _recalibration(positive, probability):
     """Return slope and intercept of the logistic regression of the label on the log-odds."""
     clipped = np.clip(probability, 1e-9, 1 - 1e-9)
     log_odds = np.log(clipped) - np.log1p(-clipped)
-    of_positive, of_negative = log_odds[positive], log_odds[~positive]
-    if of_positive.min() >= of_negative.max() or of_negative.min() >= of_positive.max():
+    high, low = log_odds[positive], log_odds[~positive]
+    if high.min() >= low.max() or low.min() >= high.max():  # separated: the slope would be infinite
         return float("nan"), float("nan")
     line = LogisticRegression(C=np.inf, max_iter=1000).fit(log_odds[:, np.newaxis], positive)
     return line.coef_[0, 0], line.intercept_[0]
 
 
 def _curve(positive, probability, n_groups):
+    """Return predicted, observed and n of groups of equal size, in order of the probability."""
     groups = np.array_split(np.argsort(probability, kind="stable"), min(n_groups, len(probability)))
     return [(probability[group].mean(), positive[group].mean(), len(group)) for group in groups]
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The sensitivity that a result has at a specificity; `print` gives the sentence for the paper.
+    """The sensitivity of a result at a specificity; `print` gives the sentence for the paper.
 
     Attributes
     ----------
     sensitivity : float
     confidence_interval : ConfidenceInterval
-        Wilson's, for the threshold as given; that it was chosen on the same cases is not in it.
+        Wilson's, for a fixed threshold; it does not account for choosing the threshold on the same cases.
     specificity : float
-        That was reached: at least the one asked for.
+        The one that was reached, at least the one asked for.
     threshold : float
-        A score at or above it counts as positive. NaN for repeated folds, each of which has its own.
+        Scores at or above it count as positive. NaN for repeated folds: each repeat has its own.
     positive : label
-        The class that is found with this sensitivity.
+        The class that is detected with this sensitivity.
     """
 
     sensitivity: float
@@ -139,19 +141,19 @@ class Sensitivity:
 
 
 def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
-    """Return how many cases of the positive class are found while few others are called so.
+    """Return the fraction of positive cases that are detected at a specificity.
 
     Parameters
     ----------
     result : StudyResult
     specificity : float, default=0.9
-        At least so many of the other class are left alone.
+        At least this fraction of the negative cases must be called negative.
     confidence_level : float, default=0.95
 
     Returns
     -------
     Sensitivity
-        Of repeated folds the mean over the repeats, each at a threshold of its own.
+        Of repeated folds the mean over the repeats, each with a threshold of its own.
 
     Examples
     --------
@@ -164,25 +166,31 @@ def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
     >>> print(sensitivity_at_specificity(result, 0.9))
     sensitivity 0.34 (95% CI 0.22-0.50) for class 1 at specificity 0.90, threshold chosen on the same cases
     """
-    if not 0 < specificity < 1:
-        raise StudyError(f"The 'specificity' parameter must lie between 0 and 1. Got {specificity!r}.")
-    positive_class = getattr(result, "positive", None)
-    positive = positive_labels(result.predictions["label"], positive_class)
-    scores = getattr(result, "scores", None)
-    scores = result.predictions[["score"]] if scores is None else scores
-    found = np.array([_best_above(positive, score, specificity) for score in scores.to_numpy(dtype=float).T])
-    sensitivity, reached, threshold = found.mean(axis=0)
+    require(
+        is_probability(specificity),
+        sensitivity_at_specificity,
+        "specificity",
+        "a float between 0 and 1",
+        specificity,
+        error=StudyError,
+    )
+    endpoint = result.endpoint
+    endpoint.require("sensitivity")
+    positive = endpoint.is_positive
+    scores = result.score_table.to_numpy(dtype=float).T
+    points = np.array([_operating_point(positive, score, specificity) for score in scores])
+    sensitivity, reached, threshold = points.mean(axis=0)
     n_positive = int(positive.sum())
     interval = accuracy_interval(round(sensitivity * n_positive), n_positive, confidence_level)
-    threshold = float(threshold) if len(found) == 1 else float("nan")
-    return Sensitivity(float(sensitivity), interval, float(reached), threshold, positive_class)
+    threshold = float(threshold) if len(points) == 1 else float("nan")
+    return Sensitivity(float(sensitivity), interval, float(reached), threshold, result.positive)
 
 
-def _best_above(positive, score, specificity):
-    """Return sensitivity, specificity and threshold of the last point of the ROC curve that is specific enough."""
+def _operating_point(positive, score, specificity):
+    """Return sensitivity, specificity and threshold of the most sensitive point of the ROC curve that is specific enough."""
     false_rate, true_rate, thresholds = roc_curve(positive, score, drop_intermediate=False)
-    at = np.flatnonzero(1 - false_rate >= specificity - 1e-12)[-1]
-    return true_rate[at], 1 - false_rate[at], thresholds[at]
+    last = np.flatnonzero(1 - false_rate >= specificity - 1e-12)[-1]
+    return true_rate[last], 1 - false_rate[last], thresholds[last]
 
 
 def decision_curve(result, thresholds=None):
@@ -191,17 +199,16 @@ def decision_curve(result, thresholds=None):
     Parameters
     ----------
     result : StudyResult
-        Of a model that gives probabilities.
+        Of a model that predicts probabilities.
     thresholds : array-like, optional
-        Probabilities from which one would act, in 0..1 (exclusive); 0.01 to 0.99 if not given.
+        Probabilities from which one would act, between 0 and 1; 0.01 to 0.99 if not given.
 
     Returns
     -------
     DataFrame
-        `threshold`, and the net benefit of `model`, `treat_all` and `treat_none`: true positives per
-        case, minus false positives per case at the price that the threshold says they have. Of repeated folds the
-        mean over the repeats. The benefit is that of a clinic where the outcome is as frequent as in these cases: a
-        sample of cases and controls has another.
+        `threshold`, and the net benefit of `model`, `treat_all` and `treat_none`: true positives per case, minus
+        false positives per case weighted by the odds of the threshold. Of repeated folds the mean over the repeats.
+        The benefit holds where the outcome is as frequent as in these cases: not in a case-control sample.
 
     References
     ----------
@@ -220,21 +227,22 @@ def decision_curve(result, thresholds=None):
     """
     positive, repeats = _probabilities(result)
     thresholds = np.arange(1, 100) / 100 if thresholds is None else np.atleast_1d(np.asarray(thresholds, dtype=float))
-    if not ((thresholds > 0) & (thresholds < 1)).all():
-        raise StudyError("The 'thresholds' of a decision curve must lie between 0 and 1.")
-    price = thresholds / (1 - thresholds)
-    acted = repeats[:, np.newaxis] >= thresholds[:, np.newaxis]  # (n_repeats, n_thresholds, n_cases)
-    model = ((acted & positive).mean(axis=2) - (acted & ~positive).mean(axis=2) * price).mean(axis=0)
-    treat_all = positive.mean() - (~positive).mean() * price
+    is_valid = bool(((thresholds > 0) & (thresholds < 1)).all())
+    require(is_valid, decision_curve, "thresholds", "floats between 0 and 1", thresholds.tolist(), error=StudyError)
+    odds = thresholds / (1 - thresholds)
+    is_treated = repeats[:, np.newaxis] >= thresholds[:, np.newaxis]  # (n_repeats, n_thresholds, n_cases)
+    model = ((is_treated & positive).mean(axis=2) - (is_treated & ~positive).mean(axis=2) * odds).mean(axis=0)
+    treat_all = positive.mean() - (~positive).mean() * odds
     return pd.DataFrame({"threshold": thresholds, "model": model, "treat_all": treat_all, "treat_none": 0.0})
 
 
 def _probabilities(result):
     """Return which cases are positive, and the probabilities of each repeat, (n_repeats, n_cases)."""
-    repeats = getattr(result, "probabilities", None)
-    repeats = (result.predictions[["probability"]] if repeats is None else repeats).to_numpy(dtype=float).T
+    endpoint = result.endpoint
+    endpoint.require("calibration")
+    repeats = result.probability_table.to_numpy(dtype=float).T
     if np.isnan(repeats).any():
         raise StudyError(
             f"{result.name} gave no probabilities. Wrap its classifier in sklearn.calibration.CalibratedClassifierCV."
         )
-    return positive_labels(result.predictions["label"], getattr(result, "positive", None)), repeats
+    return endpoint.is_positive, repeats

@@ -1,4 +1,4 @@
-"""Results in, tests out: DeLong for AUC, McNemar for accuracy, Holm for many."""
+"""Results in, tests of their differences out: paired and unpaired, of one measure or of accuracy, and Holm's correction."""
 
 import warnings
 from dataclasses import dataclass
@@ -10,13 +10,7 @@ from scipy.stats import binomtest, norm
 from scipy.stats import t as student_t
 
 from radiodeep.exceptions import RadiodeepWarning, StudyError
-from radiodeep.study.statistics.auc import (
-    TRAINING_SPREAD,
-    auc_with_confidence,
-    covariance_of_pairs,
-    delong_covariance,
-    positive_labels,
-)
+from radiodeep.study.statistics.auc import TRAINING_SPREAD
 
 
 @dataclass(frozen=True)
@@ -55,64 +49,61 @@ def compare_auc(result_a, result_b):
     Parameters
     ----------
     result_a, result_b : StudyResult
-        With the same cases, labels and kind of split.
+        Of the same cases, labels and kind of split.
 
     Returns
     -------
     Comparison
-        DeLong's paired test. For repeated folds the mean difference is tested, and the variance between
+        DeLong's paired test. For repeated folds, the mean difference is tested, and the variance between
         the repeats is added as in `auc_of_repeats`.
 
     Raises
     ------
     StudyError
-        The cases, labels or ways of splitting differ.
+        The cases, labels or splits differ.
 
     Notes
     -----
-    DeLong's test takes both models as given. Of two models of equal AUC with selection inside the folds, it
+    DeLong's test treats both models as fixed. Of two models of equal AUC with selection inside the folds, it
     calls 25 to 48 % different at p < 0.05 under leave-one-out and leave-pair-out, about 20 % in a single pass, and
     the test of repeated folds 0 to 12 %, up to 18 % where patients have several cases. Compare
-    ``result_a.beside`` with ``result_b.beside``, as `compare_all` does. If one model contains the features of the
+    ``result_a.companion`` with ``result_b.companion``, as `compare_all` does. If one model contains the features of the
     other, no test of this kind is valid.
 
     References
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837.
     """
-    a, _ = _paired(result_a, result_b)
-    split_a, split_b = (getattr(result, "cv", None) for result in (result_a, result_b))
-    if split_a != split_b:
-        raise StudyError(f"One result is of {split_a}, the other of {split_b}. Compare results of the same split.")
-    class_a, class_b = (getattr(result, "positive", None) for result in (result_a, result_b))
-    if class_a != class_b:
+    result_b = _paired(result_a, result_b)
+    if result_a.cv != result_b.cv:
         raise StudyError(
-            f"One result is about class {class_a!r}, the other about {class_b!r}. Give both one 'positive'."
+            f"One result is of {result_a.cv}, the other of {result_b.cv}. Compare results of the same split."
         )
-    positive = positive_labels(a["label"], class_a)
-    scores_a, scores_b = (_scores_of(result, a.index) for result in (result_a, result_b))
-    if getattr(result_a, "pairs", None) is not None and getattr(result_b, "pairs", None) is not None:
-        pairs = [covariance_of_pairs(np.stack([result_a.pairs, _pairs_in_order(result_b, a.index, positive)]))]
+    if result_a.positive != result_b.positive:
+        raise StudyError(
+            f"One result is about class {result_a.positive!r}, the other about {result_b.positive!r}. Give both the "
+            "same 'positive'."
+        )
+    endpoint = result_a.endpoint
+    if result_a.pairs is not None and result_b.pairs is not None:
+        repeats = [endpoint.covariance_of_pairs(np.stack([result_a.pairs, result_b.pairs]))]
     else:
-        pairs = [delong_covariance(positive, np.stack(pair)) for pair in zip(scores_a, scores_b, strict=True)]
-    aucs = np.array([pair[0] for pair in pairs])
-    variances = [covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1] for _, covariance in pairs]
-    differences = aucs[:, 0] - aucs[:, 1]
-    variance = float(np.mean(variances))
-    test = "DeLong, paired"
-    if len(pairs) > 1:
+        scores = [result.score_table.to_numpy(dtype=float).T for result in (result_a, result_b)]
+        repeats = [endpoint.covariance(np.stack(pair)) for pair in zip(*scores, strict=True)]
+    values = np.array([values for values, _ in repeats])
+    differences = values[:, 0] - values[:, 1]
+    variance = float(np.mean([matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1] for _, matrix in repeats]))
+    test = f"{endpoint.test}, paired"
+    if len(repeats) > 1:
         variance += TRAINING_SPREAD * float(differences.var(ddof=1))
-        test = f"DeLong, paired, {len(pairs)} repeats"
-    difference, value_a, value_b = float(differences.mean()), *(float(value) for value in aucs.mean(axis=0))
-    if variance > 1e-15:
-        p_value = float(2 * norm.sf(abs(difference) / np.sqrt(variance)))
-    else:
-        p_value = 1.0 if abs(difference) < 1e-12 else float("nan")  # no spread to measure the difference by
-    return Comparison("AUC", value_a, value_b, difference, p_value, test)
+        test = f"{test}, {len(repeats)} repeats"
+    difference = float(differences.mean())
+    value_a, value_b = values.mean(axis=0).tolist()
+    return Comparison(endpoint.measure, value_a, value_b, difference, _p_value(difference, variance), test)
 
 
 def compare_auc_unpaired(result_a, result_b):
-    """Test whether a model has the same AUC on two groups of different cases.
+    """Test whether the AUC is the same in two groups of different cases.
 
     Parameters
     ----------
@@ -133,37 +124,48 @@ def compare_auc_unpaired(result_a, result_b):
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837, with Welch's degrees of freedom as in R's
     pROC.
     """
-    a, b = result_a.predictions, result_b.predictions
-    both = {name for name in a.index if isinstance(name, str)} & {name for name in b.index if isinstance(name, str)}
+    names_a, names_b = (
+        {name for name in result.predictions.index if isinstance(name, str)} for result in (result_a, result_b)
+    )
+    both = names_a & names_b
     if both:
         raise StudyError(f"{len(both)} cases are in both results, e.g. {min(both)!r}. Use compare_auc for those.")
-    estimates = [_estimate_of(result) for result in (result_a, result_b)]
-    variances = np.array([estimate.variance for estimate in estimates])
-    difference = estimates[0].auc - estimates[1].auc
-    if variances.sum() <= 1e-15:
-        p_value = 1.0 if abs(difference) < 1e-12 else float("nan")
-    else:
-        freedom = variances.sum() ** 2 / (variances**2 / (np.array([len(a), len(b)]) - 1)).sum()
-        p_value = float(2 * student_t.sf(abs(difference) / np.sqrt(variances.sum()), freedom))
-    return Comparison("AUC", estimates[0].auc, estimates[1].auc, difference, p_value, "DeLong, unpaired")
+    variances = np.array([result_a.variance, result_b.variance])
+    n_cases = np.array([len(result_a.predictions), len(result_b.predictions)])
+    with np.errstate(invalid="ignore"):  # 0 / 0 without variance
+        freedom = variances.sum() ** 2 / (variances**2 / (n_cases - 1)).sum()
+    difference = result_a.auc - result_b.auc
+    endpoint = result_a.endpoint
+    p_value = _p_value(difference, variances.sum(), freedom)
+    return Comparison(endpoint.measure, result_a.auc, result_b.auc, difference, p_value, f"{endpoint.test}, unpaired")
+
+
+def _p_value(difference, variance, freedom=None):
+    """Return the two-sided p value of a difference, by Student's distribution if degrees of freedom are given.
+
+    Without variance there is no scale: the p value is 1 for no difference, and else NaN.
+    """
+    if variance <= 1e-15:
+        return 1.0 if abs(difference) < 1e-12 else float("nan")
+    statistic = abs(difference) / np.sqrt(variance)
+    return float(2 * (norm.sf(statistic) if freedom is None else student_t.sf(statistic, freedom)))
 
 
 def compare_all(results, against=None):
-    """Test several models against one, or each against each, with Holm's correction for their number.
+    """Test several models against one, or all against each other, with Holm's correction for their number.
 
     Parameters
     ----------
     results : dict from name to StudyResult
     against : str, optional
-        The main model, named before looking; None compares all pairs.
+        The main model, chosen beforehand; None compares all pairs.
 
     Returns
     -------
     DataFrame
         A row per comparison, smallest p first: `model`, `against`, `cv`, `auc`, `auc_against`,
-        `difference`, `p_value`, `p_holm`; comparisons without a p value (NaN: no spread to measure the difference
-        by) come last and do not count in the correction. Where repeated folds stand beside leave-one-out, those are
-        compared.
+        `difference`, `p_value`, `p_holm`. Comparisons without a p value (NaN: no variance to measure the difference
+        by) come last and do not count in the correction. Results of leave-one-out are compared by their companions.
 
     Raises
     ------
@@ -179,15 +181,23 @@ def compare_all(results, against=None):
     if len(results) < 2 or (against is not None and against not in results):
         raise StudyError(f"Expected two results or more, and 'against' to be one of {list(results)}. Got {against!r}.")
     pairs = combinations(results, 2) if against is None else [(name, against) for name in results if name != against]
-    if all(getattr(result, "beside", None) is not None for result in results.values()):
-        results = {name: result.beside for name, result in results.items()}
+    if all(result.companion is not None for result in results.values()):
+        results = {name: result.companion for name, result in results.items()}
     rows = []
     for model, other in pairs:
-        found = compare_auc(results[model], results[other])
-        cv = results[model].cv
-        rows.append((model, other, cv, found.value_a, found.value_b, found.difference, found.p_value))
-    columns = ["model", "against", "cv", "auc", "auc_against", "difference", "p_value"]
-    table = pd.DataFrame(rows, columns=columns).sort_values("p_value", kind="stable", ignore_index=True)
+        comparison = compare_auc(results[model], results[other])
+        rows.append(
+            {
+                "model": model,
+                "against": other,
+                "cv": results[model].cv,
+                "auc": comparison.value_a,
+                "auc_against": comparison.value_b,
+                "difference": comparison.difference,
+                "p_value": comparison.p_value,
+            }
+        )
+    table = pd.DataFrame(rows).sort_values("p_value", kind="stable", ignore_index=True)
     table["p_holm"] = holm(table["p_value"])
     return table
 
@@ -215,7 +225,7 @@ def compare_accuracy(result_a, result_b):
     Parameters
     ----------
     result_a, result_b : StudyResult
-        With the same cases and labels. Of repeated folds the prediction of most repeats is compared.
+        Of the same cases and labels. Of repeated folds the majority vote of the repeats is compared.
 
     Returns
     -------
@@ -224,15 +234,16 @@ def compare_accuracy(result_a, result_b):
     Warns
     -----
     RadiodeepWarning
-        The predictions are of models of several folds, of which McNemar's test knows nothing: of models that know
-        nothing it calls 35 % different at p < 0.05 under leave-one-out, 16 % under repeated folds.
+        The predictions are out-of-fold: McNemar's test treats both models as fixed. Of models without information
+        it calls 35 % different at p < 0.05 under leave-one-out, 16 % under repeated folds.
 
     References
     ----------
     McNemar, Note on the Sampling Error of the Difference Between Correlated Proportions, Psychometrika 12 (1947) 153.
     """
-    a, b = _paired(result_a, result_b)
-    if len(getattr(result_a, "folds", ())) > 1:
+    result_a.endpoint.require("accuracy")
+    result_b = _paired(result_a, result_b)
+    if len(result_a.folds) > 1:
         warnings.warn(
             "McNemar's test takes both models as given. Of out-of-fold predictions it calls equal models different "
             "far more often than it says (16 to 35 % at p < 0.05). Compare AUCs of repeated folds (compare_auc), or "
@@ -240,46 +251,28 @@ def compare_accuracy(result_a, result_b):
             RadiodeepWarning,
             stacklevel=2,
         )
-    right_a, right_b = (frame["prediction"].to_numpy() == frame["label"].to_numpy() for frame in (a, b))
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    right_a, right_b = (
+        result.predictions["prediction"].to_numpy() == result.predictions["label"].to_numpy()
+        for result in (result_a, result_b)
+    )
+    only_a = int((right_a & ~right_b).sum())
+    only_b = int((right_b & ~right_a).sum())
     p_value = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
     accuracy_a, accuracy_b = float(right_a.mean()), float(right_b.mean())
     return Comparison("accuracy", accuracy_a, accuracy_b, accuracy_a - accuracy_b, p_value, "McNemar, exact")
 
 
-def _estimate_of(result):
-    """Return AUC and variance of a result, which for repeated folds hold the spread of the training sets."""
-    if getattr(result, "variance", None) is not None:
-        return result
-    positive = getattr(result, "positive", None)
-    return auc_with_confidence(result.predictions["label"], result.predictions["score"], positive=positive)
-
-
-def _pairs_in_order(result, ids, positive):
-    """Return the pairs (n_negative, n_positive) of a result with its cases in the order of the ids."""
-    frame = result.predictions
-    if frame.index.equals(ids):
-        return result.pairs
-    own = positive_labels(frame["label"], getattr(result, "positive", None))
-    rows = frame.index[~own].get_indexer(ids[~positive])
-    return result.pairs[np.ix_(rows, frame.index[own].get_indexer(ids[positive]))]
-
-
-def _scores_of(result, ids):
-    """Return the scores of each repeat, (n_repeats, n_cases), in the order of the ids."""
-    scores = getattr(result, "scores", None)
-    scores = result.predictions[["score"]] if scores is None else scores
-    return (scores if scores.index.equals(ids) else scores.loc[ids]).to_numpy(dtype=float).T
-
-
 def _paired(result_a, result_b):
+    """Return the second result in the order of the first; raise StudyError unless both have the same cases and labels."""
     a, b = result_a.predictions, result_b.predictions
-    if a.index.equals(b.index) and (a["label"].to_numpy() == b["label"].to_numpy()).all():
-        return a, b
-    if not a.index.is_unique or set(a.index) != set(b.index):
-        alone = len(set(a.index) ^ set(b.index))
-        raise StudyError(f"A paired test needs the same cases in both results; {alone} cases are in one of them only.")
-    b = b.loc[a.index]
-    if (a["label"].to_numpy() != b["label"].to_numpy()).any():
-        raise StudyError("A paired test needs the same labels in both results.")
-    return a, b
+    if not a.index.equals(b.index):
+        if not a.index.is_unique or set(a.index) != set(b.index):
+            n_single = len(set(a.index) ^ set(b.index))
+            raise StudyError(
+                f"A paired test needs the same cases in both results; {n_single} cases are in one of them only."
+            )
+        result_b = result_b.in_order_of(a.index)
+    for column in result_a.endpoint.outcome_columns:
+        if (a[column].to_numpy() != result_b.predictions[column].to_numpy()).any():
+            raise StudyError("A paired test needs the same labels in both results.")
+    return result_b

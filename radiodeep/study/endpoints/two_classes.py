@@ -1,0 +1,291 @@
+"""Outcomes of two classes: measured by the area under the ROC curve, with DeLong's variance."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from radiodeep.exceptions import SingleClassError, StudyError
+from radiodeep.study.endpoints.endpoint import Column, Endpoint, Measurement, Prediction
+from radiodeep.study.folds.estimator_tree import final_step
+from radiodeep.study.statistics.auc import (
+    accuracy_interval,
+    auc_of_pairs,
+    auc_of_repeats,
+    auc_with_confidence,
+    covariance_of_pairs,
+    delong_covariance,
+)
+from radiodeep.study.statistics.equal_size import auc_at_equal_size, auc_of_pairs_at_equal_size
+
+
+class TwoClasses(Endpoint):
+    """One of two classes per case; scores are higher for the positive class.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_cases,)
+        Labels.
+    positive : optional
+        The positive class; the one that sorts last if not given.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (2,)
+        The negative and the positive class.
+    is_positive : bool ndarray of shape (n_cases,)
+
+    Raises
+    ------
+    StudyError
+        Labels are missing, of several types or of more than two classes, or `positive` is none of them.
+    SingleClassError
+        All labels are the same.
+    """
+
+    measure = "AUC"
+    chance = 0.5
+    test = "DeLong"
+    outcome_columns = ("label",)
+    offers = frozenset({"accuracy", "sensitivity", "calibration", "roc", "scores"})
+
+    def __init__(self, y, positive=None):
+        self.y, self.classes = _checked_labels(y, positive)
+        self.is_positive = self.y == self.classes[1]
+
+    @property
+    def positive(self):
+        return self.classes[1:].tolist()[0]
+
+    @classmethod
+    def recognises(cls, y):
+        return y.dtype.names is None
+
+    @classmethod
+    def outcomes_of(cls, predictions):
+        return predictions["label"].to_numpy()
+
+    def columns(self):
+        return {"label": self.y}
+
+    @property
+    def as_numbers(self):
+        return self.is_positive.astype(float)
+
+    @property
+    def strata(self):
+        return self.y
+
+    def check_same_outcomes(self, other):
+        if list(self.classes) != list(other.classes):
+            raise StudyError(f"The training labels are {list(other.classes)}, the test labels {list(self.classes)}.")
+
+    def pairs(self):
+        negative, positive = np.flatnonzero(~self.is_positive), np.flatnonzero(self.is_positive)
+        return [(low, high) for low in negative for high in positive]
+
+    def reordered_pairs(self, pairs, positions):
+        rank = self._rank_in_class()[positions]
+        is_positive = self.is_positive[positions]
+        return pairs[np.ix_(rank[~is_positive], rank[is_positive])]
+
+    def check_training(self, train, fold):
+        labels = np.unique(self.y[train])
+        if len(labels) < 2:
+            content = f"holds the label {labels[0]} only" if len(labels) else "is empty"
+            raise SingleClassError(f"{fold} {content}. Use fewer folds or more cases of the other class.")
+
+    def score(self, fitted, rows):
+        """Return decision values or log-odds as scores: they tell cases apart whose probability is rounded to 1.0."""
+        model, rows = final_step(fitted, rows)
+        column = int(self.classes[1] > self.classes[0])  # scikit-learn sorts the classes
+        probability = _call(model, "predict_proba", rows)
+        probability = None if probability is None else probability[:, column]
+        score = _call(model, "decision_function", rows)
+        if score is None:
+            joint = _call(model, "predict_joint_log_proba", rows)
+            score = None if joint is None else joint[:, 1] - joint[:, 0]
+        if score is not None:
+            score = np.ravel(score) if column == 1 else -np.ravel(score)
+        elif probability is not None:
+            score = probability
+        else:
+            raise StudyError(
+                f"{type(fitted).__name__} has neither predict_proba nor decision_function, so it has no AUC. "
+                "Use a classifier."
+            )
+        if probability is None:
+            probability = np.full(len(score), np.nan)
+        return Prediction(np.asarray(score, dtype=float), probability, np.asarray(model.predict(rows)))
+
+    def measured(self, out_of_fold, confidence_level):
+        estimate, pooling, interval_method, pairs = self._estimate(out_of_fold, confidence_level)
+        n_tests = out_of_fold.sum_by_case(np.ones(len(out_of_fold.case)))
+        n_positive = out_of_fold.sum_by_case(out_of_fold.prediction == self.classes[1])
+        correct = out_of_fold.sum_by_case(out_of_fold.prediction == self.y[out_of_fold.case]) / n_tests
+        accuracy = float(np.mean(correct))
+        columns = {
+            "score": self._score_by_case(out_of_fold, pairs),
+            "probability": out_of_fold.sum_by_case(out_of_fold.probability) / n_tests,
+            "prediction": np.where(n_positive > n_tests / 2, self.classes[1], self.classes[0]),
+            "correct": correct,
+        }
+        return Measurement(
+            value=estimate.auc,
+            variance=estimate.variance,
+            confidence_interval=estimate.confidence_interval,
+            estimate=pooling,
+            interval_method=interval_method,
+            columns=columns,
+            accuracy=accuracy,
+            accuracy_interval=accuracy_interval(round(accuracy * len(self.y)), len(self.y), confidence_level),
+            pairs=pairs,
+        )
+
+    def _estimate(self, out_of_fold, level):
+        """Return the AucEstimate, how it was pooled, the method of its interval, and the pairs if there are any."""
+        if out_of_fold.kind == "pairs":
+            pairs = self._wins(out_of_fold)
+            return auc_of_pairs(pairs, level), "mean over pairs", "DeLong, of pairs", pairs
+        scores = out_of_fold.by_repeat(out_of_fold.score)
+        if out_of_fold.kind == "repeated":
+            estimate = auc_of_repeats(self.is_positive, scores, level)
+            return estimate, f"mean of {len(scores)} repeats", "DeLong + spread between repeats", None
+        return auc_with_confidence(self.is_positive, scores[0], level), "pooled over folds", "DeLong", None
+
+    def _wins(self, out_of_fold):
+        """Return which pairs are in the right order, (n_negative, n_positive): 1 right, 0.5 tied, 0 wrong."""
+        rank = self._rank_in_class()
+        negative, positive = out_of_fold.case.reshape(-1, 2).T
+        low, high = out_of_fold.score.reshape(-1, 2).T
+        wins = np.zeros((int((~self.is_positive).sum()), int(self.is_positive.sum())))
+        wins[rank[negative], rank[positive]] = 0.5 * (np.sign(high - low) + 1)
+        return wins
+
+    def _rank_in_class(self):
+        """Return the position of each case among those of its class."""
+        return np.where(self.is_positive, np.cumsum(self.is_positive), np.cumsum(~self.is_positive)) - 1
+
+    def _score_by_case(self, out_of_fold, pairs):
+        """Return one score per case: the fraction of pairs won, the mean rank over the repeats, or the score itself."""
+        if pairs is not None:
+            score = np.empty(len(self.y))
+            score[self.is_positive] = pairs.mean(axis=0)
+            score[~self.is_positive] = 1 - pairs.mean(axis=1)
+            return score
+        scores = out_of_fold.by_repeat(out_of_fold.score)
+        if out_of_fold.kind == "repeated":
+            return (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y)
+        return scores[0]
+
+    def covariance(self, scores):
+        return delong_covariance(self.is_positive, scores)
+
+    def covariance_of_pairs(self, pairs):
+        return covariance_of_pairs(pairs)
+
+    def at_equal_size(self, scores, sizes, pairs=None):
+        if pairs is None:
+            return auc_at_equal_size(self.is_positive, scores, sizes)
+        return auc_of_pairs_at_equal_size(self.is_positive, pairs, sizes)
+
+    def marker(self, values):
+        ascending = self.value(values) >= self.chance
+        score = values if ascending else -values
+        is_above_median = (1.0 if ascending else -1.0) * (values - np.median(values)) > 0
+        prediction = self.classes[is_above_median.astype(int)]
+        return Prediction(score, np.full(len(values), np.nan), prediction), ascending
+
+    @property
+    def high_score(self):
+        return str(self.classes[1])
+
+    def composition(self):
+        return ", ".join(
+            f"{n} of label {label}" for label, n in zip(*np.unique(self.y, return_counts=True), strict=True)
+        )
+
+    def subject(self):
+        return f"AUC, scores and probabilities refer to class {self.positive}."
+
+    def printed_lines(self):
+        return [f"positive class: {self.positive}"]
+
+    def baseline(self):
+        majority = max(self.is_positive.mean(), (~self.is_positive).mean())
+        return f"Always predicting the more frequent class has an accuracy of {majority:.3f}."
+
+    def companion_note(self, cv, companion_cv):
+        return (
+            f"The AUC under {cv} pools the scores of all folds, as older studies did, and is biased low: leaving a "
+            "case out shifts the class balance of the training set towards the other class, so a model without "
+            "information has an AUC below 0.5, down to 0. Its interval treats the models as fixed and is too narrow: "
+            "nominal 95 % intervals cover 0.5 in about 60 % of studies without signal. Repeated stratified folds "
+            f"({companion_cv}) do not have this bias, and their interval also allows for the choice of the training "
+            "cases: nominal 95 % intervals cover the expected AUC in 80 to 97 % of studies, least often if a weak "
+            "signal is spread over many features or patients have several cases."
+        )
+
+    def size_note(self, size_baseline):
+        return (
+            f'"{size_baseline}" uses the volume (or area) of the region as the score. Whether larger or smaller '
+            f"regions indicate class {self.positive} is taken from all cases, which makes it look slightly better than "
+            "it is. A model that does not do better gives no evidence that texture or shape add to a measurement of "
+            "size."
+        )
+
+    def equal_size_note(self, n_pairs):
+        return (
+            '"AUC at equal size" counts only pairs of a positive and a negative case whose sizes differ by at most '
+            f"10 %: {n_pairs:,} here, and at least 30 are needed. It is what remains of the AUC without the help of "
+            "size. It has no interval, because each case is in many pairs. If the rank correlation of score and size "
+            "is near 1 or -1, the score may merely restate the size, whatever its features: networks and texture also "
+            "measure size."
+        )
+
+    def listed(self, result):
+        predictions = result.predictions
+        columns = [
+            Column("Label", predictions["label"].astype(str).tolist()),
+            Column("Score", predictions["score"].map("{:.3f}".format).tolist(), True),
+        ]
+        if not predictions["probability"].isna().any():
+            texts = predictions["probability"].map("{:.3f}".format).tolist()
+            columns.append(Column(f"Probability of {result.positive}", texts, True))
+        is_wrong = (predictions["label"] != predictions["prediction"]).to_numpy()
+        columns.append(Column("Prediction", predictions["prediction"].astype(str).tolist(), is_wrong=is_wrong))
+        if result.scores is not None and result.scores.shape[1] > 1:
+            columns.append(Column("Correct", predictions["correct"].map("{:.2f}".format).tolist(), True))
+        return columns
+
+
+def _call(model, method, rows):
+    """Return what a method of a model gives for rows, or None if it has no such method."""
+    function = getattr(model, method, None)
+    return None if function is None else function(rows)
+
+
+def _checked_labels(y, positive):
+    """Return the labels and their two classes, the negative one first."""
+    y = np.asarray(y)
+    if pd.isna(y).any() or (y.dtype.kind == "f" and np.isinf(y).any()):
+        n_missing = int(pd.isna(y).sum()) or int(np.isinf(y).sum())
+        raise StudyError(f"{n_missing} of {len(y)} labels are missing. Leave those cases out.")
+    try:
+        classes = np.unique(y)
+    except TypeError as error:
+        raise StudyError("The labels are of several types, such as text and numbers. Make them all of one.") from error
+    if y.dtype == object:  # scikit-learn refuses arrays of objects, even of numbers or texts
+        y = np.array(y.tolist())
+        classes = np.unique(y)
+    if len(classes) == 1:
+        raise SingleClassError(f"All {len(y)} cases have the label {classes[0]}. An AUC needs two classes.")
+    if len(classes) > 2:
+        raise StudyError(
+            f"An AUC is defined for two classes. Got {len(classes)}: {', '.join(map(str, classes[:6]))}. "
+            "Study one class against the others, e.g. y == 'large'."
+        )
+    if positive is None:
+        return y, classes
+    if not (classes == positive).any():
+        raise StudyError(f"The 'positive' parameter must be one of the labels, {classes.tolist()}. Got {positive!r}.")
+    return y, classes if classes[1] == positive else classes[::-1]

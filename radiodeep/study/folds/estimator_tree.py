@@ -1,0 +1,214 @@
+"""An estimator goes in; the estimators inside it, or a copy with others in their places, come out.
+
+This is the one place that knows how scikit-learn composes estimators: `COMPOSITES` lists the classes, and whatever a
+study asks of the inside of a model goes through the functions here. An estimator that is not listed but has estimators
+among its parameters (an ensemble of networks, a meta-estimator of the user's own) is a "wrapper": nothing is assumed
+about what it passes to them.
+"""
+
+import copy
+from typing import NamedTuple
+
+from sklearn.base import BaseEstimator, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
+    BaseEnsemble,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import Bunch
+
+
+class Composite(NamedTuple):
+    """How a class of estimators uses the estimators inside it.
+
+    Attributes
+    ----------
+    kind : str
+        "chain": the first step is given the rows, each later one what the step before returns. "union": all parts are
+        fitted to all rows. "columns": each part is fitted to some columns of all rows. "ensemble": members are fitted
+        to the rows or to some of them, taken out by their positions. "bag": the same of a two-dimensional table.
+        "resampling": members are fitted to rows that the estimator makes. "frozen": nothing is fitted.
+    parameter : str or None
+        The parameter that holds what is given the rows.
+    """
+
+    kind: str
+    parameter: str | None = None
+
+
+COMPOSITES = {
+    Pipeline: Composite("chain", "steps"),  # also of imbalanced-learn, a subclass
+    FeatureUnion: Composite("union", "transformer_list"),
+    ColumnTransformer: Composite("columns", "transformers"),
+    VotingClassifier: Composite("ensemble", "estimators"),
+    VotingRegressor: Composite("ensemble", "estimators"),
+    StackingClassifier: Composite("ensemble", "estimators"),
+    StackingRegressor: Composite("ensemble", "estimators"),
+    CalibratedClassifierCV: Composite("ensemble", "estimator"),
+    GridSearchCV.__base__: Composite("ensemble", "estimator"),  # of all searches, the experimental halving ones too
+    BaggingClassifier: Composite("bag", "estimator"),
+    BaggingRegressor: Composite("bag", "estimator"),
+    BaseEnsemble: Composite("resampling"),  # boosting and forests
+    FrozenEstimator: Composite("frozen"),
+}
+
+
+def kind_of(estimator):
+    """Return the kind of a composite, "wrapper" or "single".
+
+    Examples
+    --------
+    >>> from radiodeep.study.folds.estimator_tree import kind_of
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.multiclass import OneVsRestClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> kind_of(GridSearchCV(GaussianNB(), {})), kind_of(OneVsRestClassifier(GaussianNB())), kind_of(GaussianNB())
+    ('ensemble', 'wrapper', 'single')
+    """
+    composite = _composite_of(estimator)
+    if composite is not None:
+        return composite.kind
+    return "wrapper" if children(estimator) else "single"
+
+
+def is_estimator(value):
+    """Return whether a value is an estimator, and not a class, "passthrough", "drop" or None."""
+    return isinstance(value, BaseEstimator)
+
+
+def is_sampler(estimator):
+    """Return whether a step changes the rows themselves, as those of imbalanced-learn do."""
+    return hasattr(estimator, "fit_resample")
+
+
+def children(estimator):
+    """Return the estimators that are parameters of an estimator, by themselves, in lists or as values of a dict."""
+    inside = []
+    for value in estimator.get_params(deep=False).values():
+        _mapped(value, lambda child: inside.append(child) or child)
+    return inside
+
+
+def descendants(estimator):
+    """Yield an estimator and all estimators inside it."""
+    yield estimator
+    for child in children(estimator):
+        yield from descendants(child)
+
+
+def with_input_children(estimator, replace):
+    """Return a clone in which `replace` has been applied to each child that is given rows of the estimator's own input.
+
+    Parameters
+    ----------
+    estimator : estimator
+    replace : callable
+        From a child, and of a `ColumnTransformer` also the columns it is given, to the estimator in its place.
+
+    Returns
+    -------
+    estimator
+        Unfitted.
+    """
+    composite = _composite_of(estimator) or Composite("wrapper")
+    parameters = estimator.get_params(deep=False)
+    if composite.parameter is None:
+        return clone(estimator).set_params(**{name: _mapped(value, replace) for name, value in parameters.items()})
+    if composite.parameter == "estimator":
+        return clone(estimator).set_params(estimator=replace(parameters["estimator"]))
+    parts = list(parameters[composite.parameter])
+    for place, (name, child, *columns) in enumerate(parts):
+        if is_estimator(child):
+            parts[place] = (name, replace(child, *columns), *columns)
+            if composite.kind == "chain":
+                break
+    return clone(estimator).set_params(**{composite.parameter: parts})
+
+
+def rebuilt(fitted, replace):
+    """Return a fitted estimator with others in the places of some inside it, at any depth.
+
+    Parameters
+    ----------
+    fitted : estimator
+    replace : callable
+        From an estimator to the one in its place, or None to look inside it.
+
+    Returns
+    -------
+    estimator
+        A shallow copy wherever something inside was replaced; the same objects elsewhere.
+    """
+    replaced = replace(fitted)
+    if replaced is not None:
+        return replaced
+    changed = {}
+    for name, value in vars(fitted).items():
+        mapped = _mapped(value, lambda inside: rebuilt(inside, replace))
+        if mapped is not value:
+            changed[name] = mapped
+    if not changed:
+        return fitted
+    copied = copy.copy(fitted)
+    vars(copied).update(changed)
+    return copied
+
+
+def best_of(fitted):
+    """Return the refitted estimator of a fitted search, and any other estimator as it is."""
+    return getattr(fitted, "best_estimator_", fitted)
+
+
+def final_step(fitted, rows):
+    """Return the last step of a fitted model, and the rows as the steps before transform them.
+
+    Searches and pipelines are opened; samplers are skipped, as they are in predictions.
+
+    Examples
+    --------
+    >>> from radiodeep.study.folds.estimator_tree import final_step
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import MinMaxScaler
+    >>> model = make_pipeline(MinMaxScaler(), GaussianNB()).fit([[0.0], [2.0], [4.0]], [0, 0, 1])
+    >>> final_step(model, [[1.0]])
+    (GaussianNB(), array([[0.25]]))
+    """
+    fitted = best_of(fitted)
+    if kind_of(fitted) != "chain":
+        return fitted, rows
+    for _, step in fitted.steps[:-1]:
+        if is_estimator(step) and not is_sampler(step):
+            rows = step.transform(rows)
+    return final_step(fitted[-1], rows)
+
+
+def _composite_of(estimator):
+    """Return the entry of the table for the most derived class of an estimator, or None."""
+    return next((COMPOSITES[base] for base in type(estimator).__mro__ if base in COMPOSITES), None)
+
+
+def _mapped(value, replace):
+    """Return a value with `replace` applied to the estimators in it; the value itself if none of them changes."""
+    if is_estimator(value) or hasattr(value, "calibrators"):  # what CalibratedClassifierCV keeps of each fold
+        return replace(value)
+    if type(value) in (dict, Bunch):
+        items = {key: _mapped(item, replace) for key, item in value.items()}
+        if all(items[key] is item for key, item in value.items()):
+            return value
+        mapped = copy.copy(value)
+        mapped.update(items)
+        return mapped
+    if type(value) in (list, tuple):
+        items = [_mapped(item, replace) for item in value]
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else type(value)(items)
+    return value

@@ -1,0 +1,80 @@
+"""Scores and sizes in, the AUC among pairs of cases of equal size out."""
+
+import numpy as np
+
+from radiodeep.compiled import compiled
+
+_LARGEST_RATIO = 1.1  # of two sizes that count as equal
+_FEWEST_PAIRS = 30
+
+
+def auc_at_equal_size(positive, scores, sizes):
+    """Return the AUC among pairs of a positive and a negative case whose sizes differ by at most 10 %.
+
+    Parameters
+    ----------
+    positive : bool ndarray of shape (n_cases,)
+    scores : ndarray of shape (n_repeats, n_cases)
+        Higher for positive cases; ties count one half.
+    sizes : ndarray of shape (n_cases,)
+        Greater than 0. Two sizes are equal if the larger is at most 1.1 times the smaller.
+
+    Returns
+    -------
+    auc : float or None
+        The mean over the repeats; None for fewer than 30 pairs.
+    n_pairs : int
+        The same in every repeat. There is no interval, since a case is in many pairs and a patient may have several
+        cases.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from radiodeep.study.statistics.equal_size import auc_at_equal_size
+    >>> rng = np.random.default_rng(0)
+    >>> positive, sizes = np.repeat([False, True], 100), np.exp(rng.normal(size=200)) * np.repeat([1, 3], 100)
+    >>> auc_of_size, n_pairs = auc_at_equal_size(positive, sizes[np.newaxis], sizes)
+    >>> round(auc_of_size, 1), n_pairs
+    (0.5, 386)
+    """
+    first, last, order = _windows(positive, sizes)
+    n_pairs = int((last - first).sum())
+    if n_pairs < _FEWEST_PAIRS:
+        return None, n_pairs
+    wins = sum(_n_wins(score[positive], score[~positive][order], first, last) for score in scores)
+    return float(wins / len(scores) / n_pairs), n_pairs
+
+
+def auc_of_pairs_at_equal_size(positive, pairs, sizes):
+    """Return the same from the outcomes of pairs (n_negative, n_positive): 1 won, 0.5 tied, 0 lost."""
+    first, last, order = _windows(positive, sizes)
+    by_size = pairs[order]
+    n_pairs = int((last - first).sum())
+    wins = sum(column[start:stop].sum() for column, start, stop in zip(by_size.T, first, last, strict=True))
+    return (float(wins / n_pairs) if n_pairs >= _FEWEST_PAIRS else None), n_pairs
+
+
+def _windows(positive, sizes):
+    """Return, for each positive case, the range of negative cases of equal size, and the order that it refers to.
+
+    In order of size, the negative cases of equal size are neighbours: a range [first, last) of `order`. Two binary
+    searches per positive case find it, so that no table of all pairs is needed.
+    """
+    negative_sizes = sizes[~positive]
+    order = np.argsort(negative_sizes, kind="stable")
+    first = np.searchsorted(negative_sizes[order], sizes[positive] / _LARGEST_RATIO, side="left")
+    last = np.searchsorted(negative_sizes[order], sizes[positive] * _LARGEST_RATIO, side="right")
+    return first, last, order
+
+
+@compiled
+def _n_wins(positive_scores, negative_scores, first, last):
+    """Count the pairs in which the positive case has the higher score; ties count one half."""
+    n_above = 0  # counters of whole numbers, which the compiler can vectorize
+    n_ties = 0
+    for case in range(len(positive_scores)):
+        score = positive_scores[case]
+        for other in range(first[case], last[case]):
+            n_above += score > negative_scores[other]
+            n_ties += score == negative_scores[other]
+    return n_above + 0.5 * n_ties
