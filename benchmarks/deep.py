@@ -26,7 +26,7 @@ import radiodeep as rd
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures import build_network, input_specification
 from radiodeep.networks.inference.activations import forward_features, pooled_features
-from radiodeep.networks.inference.engines import prepared
+from radiodeep.networks.inference.engines import optimize_for_inference
 
 NETWORKS = ("resnet18", "resnet50", "cnn_f", "vgg16", "convnext_tiny")
 NODES = {"resnet18": "flatten", "resnet50": "flatten", "vgg16": "classifier.4", "convnext_tiny": "classifier.1"}
@@ -83,7 +83,7 @@ def make_engines(name, images, batch):
     for engine, (precision, backend) in OURS.items():
         start = time.perf_counter()
         try:
-            quick = prepared(network, precision, backend=backend)
+            quick = optimize_for_inference(network, precision, backend=backend)
         except InputError as error:
             print(f"{engine}: {error}")
             continue
