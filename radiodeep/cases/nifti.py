@@ -1,6 +1,6 @@
-"""A NIfTI file in; its voxels and their place in space, in patient LPS axes, out.
+"""In: a NIfTI file. Out: its voxels and their place in space, in patient LPS axes.
 
-nibabel reads it from the whole, checksummed stream, because ITK silently fills the missing voxels of a truncated file.
+nibabel reads it from the complete, checksummed stream, because ITK silently fills in missing voxels of a truncated file.
 """
 
 import io
@@ -15,7 +15,7 @@ from radiodeep.cases.volume import Volume, check_geometry
 from radiodeep.exceptions import FileUnreadableError, TruncatedFileError, UnsupportedImageError
 
 _KINDS = {348: nibabel.Nifti1Image, 540: nibabel.Nifti2Image}  # by the size of the header
-_UNIT_MM = {1: 1000.0, 3: 0.001}  # metre, micron; all else is taken as millimetres, as ITK does it
+_UNIT_MM = {1: 1000.0, 3: 0.001}  # metre, micron; everything else counts as millimetres, as in ITK
 _ROUNDING = 1e-6  # of single precision
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
@@ -46,16 +46,17 @@ def read_nifti(path):
             data = file.read(n_bytes)
             check_padding(file.read(PADDING + 1), n_bytes, name)
     affine, voxels = _affine_and_voxels(kind, data, name)
+    if not np.isfinite(affine).all():
+        raise UnsupportedImageError(f"'{name}' has an affine with values that are not finite. Export it again.")
     unit = _UNIT_MM.get(int(header["xyzt_units"]) & 7, 1.0)
     if unit != 1.0:
         affine = np.diag([unit, unit, unit, 1.0]) @ affine
     axes = _RAS_TO_LPS @ affine[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
-    noted = (
-        header["pixdim"][1:4].astype(np.float64) * unit
-    )  # without the rounding of an oblique affine, and what ITK takes
-    spacing = np.where(np.abs(spacing - noted) <= _ROUNDING * spacing, noted, spacing)
-    if not np.all(spacing > 0) or not np.isfinite(affine).all():
+    # pixdim lacks the rounding of an oblique affine, and is what ITK uses.
+    pixdim = header["pixdim"][1:4].astype(np.float64) * unit
+    spacing = np.where(np.abs(spacing - pixdim) <= _ROUNDING * spacing, pixdim, spacing)
+    if not (spacing > 0).all():
         raise UnsupportedImageError(f"'{name}' has an affine with an axis of length zero. Export it again.")
     direction = axes / spacing
     check_geometry(name, spacing, direction, "srow (sform)" if header["sform_code"] > 0 else "pixdim")
@@ -74,7 +75,7 @@ def require_3d(name, shape):
 
 
 def _parsed_header(head, name):
-    """Return the kind of NIfTI and the header's fields as they stand; nibabel silently repairs some of them."""
+    """Return the kind of NIfTI and the unchanged fields of the header, some of which nibabel silently repairs."""
     for size, kind in _KINDS.items():
         for order in ("little", "big"):
             if int.from_bytes(head[:4], order) == size and len(head) >= size:
@@ -84,7 +85,7 @@ def _parsed_header(head, name):
 
 
 def _announced_bytes(kind, header, name):
-    """Check the header; return the length of header and voxels together."""
+    """Check the header; return the number of bytes of header and voxels together."""
     n_axes, magic = int(header["dim"][0]), header["magic"].item()[:3]
     shape = tuple(header["dim"][1 : 1 + max(n_axes, 0)].tolist())
     if magic == kind.header_class.pair_magic:
@@ -104,28 +105,28 @@ def _announced_bytes(kind, header, name):
     offset, first = float(header["vox_offset"]), kind.header_class.single_vox_offset
     if not first <= offset < 2**31:
         raise FileUnreadableError(
-            f"'{name}' says that its voxels begin at byte {offset:g} (vox_offset). Expected {first} or more, after the "
-            "header. Correct the header or export it again."
+            f"'{name}' has voxels that begin at byte {offset:g} (vox_offset). Expected {first} or more, after the "
+            "header. Correct the header or export the image again."
         )
     _check_pixdim(header, n_axes, name)
     return int(offset) + dtype.itemsize * math.prod(shape)
 
 
 def _check_pixdim(header, n_axes, name):
-    """Refuse voxel sizes that are not above 0 where the affine hangs on them.
+    """Raise an error for voxel sizes <= 0 if the affine depends on them.
 
-    nibabel would take 1 for 0. For negative ones nibabel and ITK agree on the size, but not on the direction.
+    nibabel would replace 0 by 1. For negative sizes, nibabel and ITK agree on the size but not on the direction.
     """
     steps = header["pixdim"][1 : 1 + min(n_axes, 3)].tolist()
     if header["sform_code"] <= 0 and not all(step > 0 for step in steps):
         raise UnsupportedImageError(
             f"'{name}' has the voxel sizes {', '.join(f'{step:g}' for step in steps)} in the field pixdim of its "
-            "header, and no sform that would say otherwise. Expected numbers > 0; set them, or export it again."
+            "header, and no sform to replace them. Expected numbers > 0; correct them, or export the image again."
         )
 
 
 def _affine_and_voxels(kind, data, name):
-    """Return what nibabel makes of the whole file: the affine to RAS axes, and the rescaled voxels (z, y, x)."""
+    """Return the affine to RAS axes and the rescaled voxels (z, y, x), as nibabel reads them."""
     file = io.BytesIO(data)
     try:
         header = kind.header_class.from_fileobj(file)

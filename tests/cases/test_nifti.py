@@ -131,3 +131,44 @@ def test_half_of_a_pair_is_refused(tmp_path):
 def test_a_damaged_header_is_named(tmp_path, fields):
     with pytest.raises(InputError, match=r"'a\.nii' has (a|no) NIfTI header"):
         read_volume(write(tmp_path / "a.nii", **fields))
+
+
+def with_srow(path, affine, **fields):
+    rows = {f"srow_{axis}": row for axis, row in zip("xyz", np.asarray(affine)[:3], strict=True)}
+    return write(path, sform_code=1, **rows, **fields)
+
+
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_an_affine_with_an_axis_of_length_zero_is_refused(tmp_path, column):
+    affine = AFFINE.copy()
+    affine[:, column] = 0
+    with pytest.raises(UnsupportedImageError, match=r"'a\.nii' has an affine with an axis of length zero"):
+        read_volume(with_srow(tmp_path / "a.nii", affine))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [(0, 0), (2, 1), (1, 3)])
+def test_an_affine_that_is_not_finite_is_refused(tmp_path, place, value):
+    affine = AFFINE.copy()
+    affine[place] = value
+    with pytest.raises(UnsupportedImageError, match=r"'a\.nii' has an affine with values that are not finite"):
+        read_volume(with_srow(tmp_path / "a.nii", affine))
+
+
+def test_the_spacing_is_that_of_pixdim_where_the_affine_differs_by_rounding_only(tmp_path):
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
+    oblique = (turn @ AFFINE).astype(np.float32)
+    volume = read_volume(with_srow(tmp_path / "a.nii", oblique))
+    assert volume.spacing_mm == tuple(float(np.float32(step)) for step in (2.5, 0.8, 0.7))
+    np.testing.assert_allclose(volume.direction, (np.diag([-1, -1, 1]) @ turn[:3, :3]), atol=1e-6)
+    other = read_volume(with_srow(tmp_path / "b.nii", oblique, pixdim=(0.70001, 0.8, 2.5)))
+    assert other.spacing_mm[2] == pytest.approx(0.7, abs=1e-6)
+    assert other.spacing_mm[2] != float(np.float32(0.70001))
+
+
+def test_a_file_with_neither_sform_nor_qform_has_no_position(tmp_path):
+    codes = [(0, 0, False), (1, 0, True), (0, 1, True)]
+    for sform, qform, has_position in codes:
+        volume = read_volume(write(tmp_path / "a.nii", sform_code=sform, qform_code=qform))
+        assert volume.has_position == has_position
