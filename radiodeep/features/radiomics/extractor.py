@@ -1,9 +1,9 @@
 """Cases in, handcrafted features out: shape, first order and texture under pyradiomics' names."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from sklearn.base import clone
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.naming import naming
@@ -305,7 +305,7 @@ class RadiomicsExtractor(StatelessExtractor):
         settings = RadiomicsSettings.of(self)
         cases = as_cases(cases)
         if self.families is None and settings.n_dimensions is None:
-            settings = RadiomicsSettings.of(clone(self).fit(cases))
+            settings = replace(settings, n_dimensions=first_n_dimensions(cases, self._with_label))
         if self.engine == "radiodeep":
             _load_kernels()
         measurement = Measurement(settings)

@@ -1,6 +1,7 @@
 """A case and `RadiomicsSettings` in; the row of its features out."""
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -111,9 +112,10 @@ class _Plan:
         measure = region_measurer(
             families=families, flat_axis=flat_axis, convention=self._settings.convention, **texture
         )
+        if not isinstance(self._settings.families, Mapping):
+            return measure
         chosen = set(self._settings.names)
-        is_kept = [name in chosen for name in feature_names(families)]
-        return measure if all(is_kept) else _selected(measure, is_kept)
+        return _selected(measure, [name in chosen for name in feature_names(families)])
 
 
 def _selected(measure, is_kept):

@@ -220,7 +220,8 @@ class RadiomicsSettings:
     @classmethod
     def of(cls, extractor):
         """Return the settings of a `RadiomicsExtractor`, which may be fitted."""
-        return cls(**extractor.get_params(deep=False), n_dimensions=getattr(extractor, "n_dimensions_", None))
+        parameters = {row.name: getattr(extractor, row.name) for row in fields(cls) if row.name != "n_dimensions"}
+        return cls(**parameters, n_dimensions=getattr(extractor, "n_dimensions_", None))
 
     def __post_init__(self):
         for name, setting in SETTINGS.items():
