@@ -112,7 +112,6 @@ class Worker:
 
     def __init__(self, folder, task):
         threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-        threads["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
         environment = {**os.environ, **threads, "PYTHONPATH": str(folder), "RADIODEEP_PROGRESS": "0"}
         command = [sys.executable, str(Path(__file__).resolve()), str(folder), "--worker", task]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
