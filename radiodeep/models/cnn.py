@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.exceptions import InputError, SingleClassError
 from radiodeep.models.network_estimator import NetworkEstimator
@@ -150,10 +151,12 @@ class CNNClassifier(ClassifierMixin, NetworkEstimator):
 
         With "balanced" and two classes that is the second if its probability exceeds its frequency in training.
         """
-        return self.classes_[(self.predict_proba(X) * self._weights()).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[(probabilities * self._weights()).argmax(axis=1)]
 
     def decision_weights(self):
         """Return the weight of each class in the decision of each network, shape (n_networks, n_classes)."""
+        check_is_fitted(self, "networks_")
         return np.tile(self._weights(), (len(self.networks_), 1))
 
     def _weights(self):

@@ -1,4 +1,4 @@
-"""A classifier of fine classes in, one of coarse classes out: their probabilities summed over a tree."""
+"""Classifier of fine classes -> classifier of coarse classes, by sums of probabilities over a tree."""
 
 import numpy as np
 import pandas as pd
@@ -9,16 +9,16 @@ from radiodeep.exceptions import InputError
 
 
 class CoarseFromFine(ClassifierMixin, BaseEstimator):
-    """Learns fine classes (of which more can be learned) and tells the coarse ones that they belong to.
+    """Fit a classifier to fine classes and predict the coarse classes that contain them.
 
     Parameters
     ----------
     estimator : classifier with probabilities
     tree : dict
-        From each fine class to its coarse one.
+        Coarse class of each fine class.
     fine : Series, optional
-        The fine class of each training case, by case id or by the index of a DataFrame. Then `fit` takes the
-        coarse classes, so that studies judge by them. By default `fit` takes the fine ones.
+        Fine class of each training case, by case id or by the index of a DataFrame. `fit` then takes the coarse
+        classes, so that studies score those. By default `fit` takes the fine classes.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class CoarseFromFine(ClassifierMixin, BaseEstimator):
     Raises
     ------
     InputError
-        A fine class that is not in the tree, a case without a fine class, or coarse classes that contradict the tree.
+        If a fine class is not in the tree, a case has no fine class, or a coarse class contradicts the tree.
 
     References
     ----------
@@ -56,7 +56,7 @@ class CoarseFromFine(ClassifierMixin, BaseEstimator):
 
     @property
     def needs_names(self):
-        """Whether a study must hand over DataFrames as they are: fine classes are found by their index."""
+        """Whether a study must pass DataFrames with their index, by which fine classes are found."""
         return self.fine is not None
 
     def fit(self, X, y):
@@ -66,18 +66,18 @@ class CoarseFromFine(ClassifierMixin, BaseEstimator):
         ----------
         X : as the estimator takes it
         y : sequence of labels
-            Fine, or coarse where `fine` is given.
+            Fine classes, or coarse ones if `fine` is given.
         """
         fine = np.asarray(y) if self.fine is None else self._fine_of(X)
-        unknown = sorted({str(one) for one in fine} - {str(one) for one in self.tree})
+        unknown = sorted({str(name) for name in fine} - {str(name) for name in self.tree})
         if unknown:
             raise InputError(f"The 'tree' names no coarse class for {', '.join(unknown)}. Add them to it.")
-        coarse = np.array([self.tree[one] for one in fine.tolist()])
+        coarse = np.array([self.tree[name] for name in fine.tolist()])
         if self.fine is not None and not np.array_equal(coarse.astype(str), np.asarray(y).astype(str)):
             where = int(np.flatnonzero(coarse.astype(str) != np.asarray(y).astype(str))[0])
             raise InputError(
                 f"Label {where} is {np.asarray(y)[where]!r}, but its fine class {fine[where]!r} belongs to "
-                f"{coarse[where]!r} in the 'tree'. Mend one of them."
+                f"{coarse[where]!r} in the 'tree'. Correct one of them."
             )
         self.estimator_ = clone(self.estimator).fit(X, fine)
         self.classes_ = np.unique(coarse)
@@ -86,9 +86,9 @@ class CoarseFromFine(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         """Return the probability of each coarse class, shape (n_cases, n_classes)."""
         check_is_fitted(self)
-        of_fine = [self.tree[one] for one in self.estimator_.classes_.tolist()]
-        belongs = np.asarray(of_fine)[:, np.newaxis] == self.classes_
-        return self.estimator_.predict_proba(X) @ belongs
+        coarse_of_fine = np.asarray([self.tree[name] for name in self.estimator_.classes_.tolist()])
+        is_part = coarse_of_fine[:, np.newaxis] == self.classes_  # (n_fine, n_coarse)
+        return self.estimator_.predict_proba(X) @ is_part
 
     def predict(self, X):
         """Return the most probable coarse class of each case."""
@@ -96,9 +96,10 @@ class CoarseFromFine(ClassifierMixin, BaseEstimator):
         return self.classes_[chosen]
 
     def _fine_of(self, X):
+        """Return the fine class of each row or case."""
         fine = pd.Series(self.fine)
         ids = X.index if hasattr(X, "index") and hasattr(X, "columns") else [getattr(case, "id", None) for case in X]
-        missing = [str(one) for one in ids if one not in fine.index]
+        missing = [str(case_id) for case_id in ids if case_id not in fine.index]
         if missing:
             raise InputError(f"'fine' has no class for {len(missing)} cases: {', '.join(missing[:4])}. Add them to it.")
         return fine.loc[list(ids)].to_numpy()

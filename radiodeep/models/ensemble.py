@@ -1,4 +1,4 @@
-"""Several classifiers in, one out: the mean, the median or the vote of their probabilities."""
+"""Several classifiers -> one: the mean, the median or the vote of their probabilities."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from radiodeep.checks import require_option
 from radiodeep.exceptions import InputError
 from radiodeep.models.cnn import CNNClassifier
 
@@ -14,15 +15,15 @@ COMBINATIONS = ("mean", "median", "vote")
 
 
 def combine_probabilities(probabilities, combine="mean"):
-    """Combine what the members of an ensemble say.
+    """Combine the probabilities of the members of an ensemble.
 
     Parameters
     ----------
     probabilities : array of shape (n_members, n_cases, n_classes)
     combine : {"mean", "median", "vote"}, default="mean"
-        "vote" is the share of the members for whom a class is the most probable one. Medians are made to add up
-        to 1; where all are 0, as of three members who are each sure of another class, the mean is taken. Of an odd
-        number of members and two classes, median and vote always choose the same class.
+        "vote" is the share of the members with a class as the most probable one. Medians are scaled to add up to 1; if
+        all are 0, as for three members that are each certain of another class, the mean is taken. With an odd number
+        of members and two classes, median and vote always choose the same class.
 
     Returns
     -------
@@ -31,15 +32,16 @@ def combine_probabilities(probabilities, combine="mean"):
     Raises
     ------
     InputError
-        Another word, or an array of another shape.
+        If `combine` is unknown or the array has another shape.
 
     Examples
     --------
     >>> from radiodeep.models.ensemble import combine_probabilities
-    >>> says = [[[0.9, 0.1]], [[0.4, 0.6]], [[0.4, 0.6]]]
-    >>> [combine_probabilities(says, how)[0].round(2).tolist() for how in ("mean", "median", "vote")]
+    >>> probabilities = [[[0.9, 0.1]], [[0.4, 0.6]], [[0.4, 0.6]]]
+    >>> [combine_probabilities(probabilities, name)[0].round(2).tolist() for name in ("mean", "median", "vote")]
     [[0.57, 0.43], [0.4, 0.6], [0.33, 0.67]]
     """
+    require_option(combine, COMBINATIONS, "CNNEnsemble", "combine")
     probabilities = np.asarray(probabilities, dtype=np.float64)
     if probabilities.ndim != 3 or not len(probabilities):
         raise InputError(
@@ -51,40 +53,38 @@ def combine_probabilities(probabilities, combine="mean"):
         middle = np.median(probabilities, axis=0)
         total = middle.sum(axis=1, keepdims=True)
         return np.where(total > 0, middle / np.where(total > 0, total, 1), probabilities.mean(axis=0))
-    if combine == "vote":
-        chosen = probabilities.argmax(axis=2)
-        return (chosen[:, :, np.newaxis] == np.arange(probabilities.shape[2])).mean(axis=0)
-    raise InputError(f"The 'combine' parameter must be one of {', '.join(COMBINATIONS)}. Got {combine!r} instead.")
+    chosen = probabilities.argmax(axis=2)
+    return (chosen[:, :, np.newaxis] == np.arange(probabilities.shape[2])).mean(axis=0)
 
 
 class CNNEnsemble(ClassifierMixin, BaseEstimator):
-    """Networks of several architectures and seeds, or any other classifiers, that decide together.
+    """An ensemble of networks of several architectures and seeds, or of any other classifiers.
 
     Parameters
     ----------
     members : sequence of str or classifiers, or "snapshots", default=("arch1", "arch2", "arch3")
-        Names of architectures; or classifiers of scikit-learn, each over the same X. "snapshots" are the ends of
-        `n_snapshots` cycles of the learning rate in one training of `template`.
+        Names of architectures, or classifiers of scikit-learn, which are all fitted to the same X. "snapshots" are the
+        networks at the ends of the `n_snapshots` learning rate cycles of one training of `template`.
     combine : {"mean", "median", "vote"}, default="mean"
-        Of their probabilities; "vote" is the share of the members that choose a class, as their `predict` does.
+        How probabilities are combined; "vote" is the share of the members that predict a class.
     n_seeds : int, default=1
-        Trainings of each architecture, with random states 0, 1, ... after that of the template.
+        Number of networks of each architecture, with consecutive random states from that of the template.
     n_snapshots : int, default=5
-        For "snapshots" alone.
+        Used with "snapshots" only.
     template : CNNClassifier, optional
-        The settings of the networks that are given by name.
+        Parameters of the networks that are given by name.
 
     Attributes
     ----------
     classes_ : ndarray
     members_ : list of fitted classifiers
     member_names_ : list of str
-        Of each row of `predict_members`.
+        Names of the rows of `predict_members`.
 
     Raises
     ------
     InputError
-        A member that is none, or a setting out of range.
+        If a member is not a classifier with probabilities, or a parameter is out of range.
 
     References
     ----------
@@ -116,17 +116,17 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X, y, groups
-            As for `CNNClassifier`; `groups` goes to the networks alone.
+            As in `CNNClassifier.fit`; `groups` is passed to networks only.
         """
-        if self.combine not in COMBINATIONS:
-            combine_probabilities(np.zeros((1, 1, 2)), self.combine)
-        self.members_, self.member_names_ = [], []
+        require_option(self.combine, COMBINATIONS, self, "combine")
+        self.members_ = []
+        self.member_names_ = []
         for name, member in self._named_members():
-            networks = isinstance(member, CNNClassifier | CNNEnsemble) and groups is not None
-            fitted = member.fit(X, y, groups=groups) if networks else member.fit(X, y)
-            self.members_.append(fitted)
-            n_rows = len(getattr(fitted, "networks_", [None]))
-            self.member_names_ += [name] if n_rows == 1 else [f"{name}-{number}" for number in range(n_rows)]
+            takes_groups = isinstance(member, CNNClassifier | CNNEnsemble) and groups is not None
+            member.fit(X, y, **{"groups": groups} if takes_groups else {})
+            self.members_.append(member)
+            n_networks = len(member.networks_) if isinstance(member, CNNClassifier) else 1
+            self.member_names_ += [name] if n_networks == 1 else [f"{name}-{number}" for number in range(n_networks)]
         self.classes_ = self.members_[0].classes_
         return self
 
@@ -146,34 +146,36 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
         return combine_probabilities(self._weighted(members) if self.combine == "vote" else members, self.combine)
 
     def predict(self, X):
-        """Return the class of each case, by the members' probabilities times their class weights."""
+        """Return the class of each case, decided by the members' probabilities times their class weights."""
         chosen = combine_probabilities(self._weighted(self.predict_members(X)), self.combine).argmax(axis=1)
         return self.classes_[chosen]
 
     def decision_weights(self):
-        """Return the weight of each class in the choice of each member, shape (n_members, n_classes)."""
+        """Return the weight of each class in the decision of each member, shape (n_members, n_classes)."""
         check_is_fitted(self, "members_")
         rows = []
         for member in self.members_:
-            n_rows = len(getattr(member, "networks_", [None]))
-            is_ensemble = isinstance(member, CNNEnsemble)
-            rows.append(member.decision_weights() if is_ensemble else np.tile(self._weights_of(member), (n_rows, 1)))
+            has_members = isinstance(member, CNNClassifier | CNNEnsemble)
+            rows.append(member.decision_weights() if has_members else [self._weights_of_last_step(member)])
         return np.concatenate(rows)
 
-    def _weights_of(self, member):
-        """Return the weight of each class in the choice of a member that gives one row, such as a pipeline."""
+    def _weights_of_last_step(self, member):
+        """Return the weight of each class in the decision of a member that gives one row, such as a pipeline."""
         while isinstance(member, Pipeline):
             member = member[-1]
-        if isinstance(member, CNNEnsemble) and member.combine != "vote":  # a vote has been weighted already
+        if isinstance(member, CNNEnsemble) and member.combine != "vote":  # votes are weighted already
             return member.decision_weights().mean(axis=0)
-        return getattr(member, "class_weights_", np.ones(len(self.classes_)))
+        if isinstance(member, CNNClassifier):
+            return member.decision_weights()[0]
+        return np.ones(len(self.classes_))
 
     def _weighted(self, members):
-        """Return the probabilities (n_members, n_cases, n_classes) that each member decides by."""
+        """Return the weighted probabilities (n_members, n_cases, n_classes) by which each member decides."""
         weighted = members * self.decision_weights()[:, np.newaxis]
         return weighted / weighted.sum(axis=2, keepdims=True)
 
     def _named_members(self):
+        """Return (name, unfitted classifier) of each member."""
         template = CNNClassifier() if self.template is None else self.template
         if not isinstance(template, CNNClassifier):
             raise InputError(f"The 'template' must be a CNNClassifier. Got {type(template).__name__} instead.")
@@ -184,8 +186,7 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
         named = []
         for number, member in enumerate(self.members):
             if isinstance(member, str):
-                one = clone(template).set_params(architecture=member, n_seeds=self.n_seeds)
-                named.append((member, one))
+                named.append((member, clone(template).set_params(architecture=member, n_seeds=self.n_seeds)))
             elif hasattr(member, "predict_proba"):
                 named.append((f"{type(member).__name__}-{number}", clone(member)))
             else:
@@ -194,5 +195,5 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
                     f"Got {member!r} instead."
                 )
         if not named:
-            raise InputError("An ensemble needs members. Give names of architectures or classifiers.")
+            raise InputError("An ensemble needs members. Give names of architectures, or classifiers.")
         return named

@@ -16,6 +16,7 @@ from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.models.case_view import CaseView
 from radiodeep.models.examples import (
     auxiliary_targets,
+    check_settings_of_arrays,
     checked_view,
     network_images,
     state_with_used_settings,
@@ -110,6 +111,7 @@ class NetworkEstimator(GroupedSettings):
             Weight of each case in the loss.
         """
         self._check_settings()
+        check_settings_of_arrays(self, X)
         images, counts, ids, patients = self._images(X)
         groups = _checked_groups(groups, patients, len(targets), len(counts))
         targets = torch.as_tensor(targets)

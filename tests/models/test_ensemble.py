@@ -111,7 +111,7 @@ def _flattened(images):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"combine": "max"}, "'combine' parameter must be one of mean, median, vote. Got 'max'"),
+        ({"combine": "max"}, "'combine' parameter of CNNEnsemble must be one of mean, median, vote. Got 'max'"),
         ({"members": "arch1"}, "must be a list of members or 'snapshots'. Got 'arch1'"),
         ({"members": None}, "must be a list of members or 'snapshots'. Got None"),
         ({"members": []}, "An ensemble needs members"),
