@@ -6,8 +6,8 @@ import radiodeep as rd
 from radiodeep.cli import options
 from radiodeep.cli.cohorts import read_cases
 from radiodeep.cli.interruption import spare_workers
-from radiodeep.cli.models import Measurement
-from radiodeep.cli.options import FeatureSet, MaskLabels
+from radiodeep.cli.measurement import Measurement, feature_sets
+from radiodeep.cli.options import MaskLabels
 from radiodeep.cli.output import check_file, check_folder, errors_file, finish
 from radiodeep.cli.terminal import say
 from radiodeep.files import write_table
@@ -16,7 +16,7 @@ from radiodeep.files import write_table
 def extract(
     manifest: options.Manifest,
     output: options.TableToWrite,
-    features: options.Features = FeatureSet.combined,
+    features: options.Features = None,
     bin_width: options.BinWidth = None,
     bin_count: options.BinCount = None,
     image_types: options.ImageTypes = None,
@@ -35,7 +35,7 @@ def extract(
     empty; the case is named at the end and in TABLE.errors.csv, and the exit code is 2.
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
-    extractors = measurement.extractors(features)
+    extractors = measurement.extractors(features or feature_sets(None)[-1])
     cohort, errors = read_cases(manifest, labels)
     check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")

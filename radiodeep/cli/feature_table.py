@@ -1,7 +1,6 @@
 """A csv, tsv or parquet of features in; features, labels and patients by case out."""
 
 import csv
-import difflib
 import io
 import re
 import shlex
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from radiodeep.checks import did_you_mean
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.extras import require_package
 
@@ -163,8 +163,7 @@ def _check_columns(frame, source, asked):
         for name in names:
             if name is None or name in columns:
                 continue
-            close = difflib.get_close_matches(name, columns, 1)
-            meant = f" Did you mean '{close[0]}'?" if close else ""
+            meant = did_you_mean(name, columns)
             shown = ", ".join(columns[:8]) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
             raise InputError(f"'{source}' has no column '{name}' ({option}). It has {shown}.{meant}")
 

@@ -38,7 +38,6 @@ IMAGE_TYPES = (
     *("Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient"),
     *("LBP2D", "LBP3D"),
 )
-ALL_FEATURES = ",".join(FeatureSet)
 
 _TABLE_OF_CASES = "csv, tsv or parquet with the columns id, image, mask and, as needed, patient, label, mask_label"
 
@@ -58,7 +57,7 @@ Source = Annotated[
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model that 'radiodeep train' wrote")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 for all cores")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 for all cores, where processes save time")]
 
 # outputs
 TableToWrite = Annotated[Path, _file("--output", "-o", metavar="TABLE", help="Write this .csv or .parquet")]
@@ -75,8 +74,12 @@ Cache = Annotated[
 ]
 
 # what is measured
-Features = Annotated[FeatureSet, typer.Option(metavar="NAME", help=", ".join(FeatureSet))]
-StudiedFeatures = Annotated[str, typer.Option(metavar="LIST", help="What to compare")]
+Features = Annotated[
+    FeatureSet | None, typer.Option(metavar="NAME", help=f"{', '.join(FeatureSet)}  [default: combined]")
+]
+StudiedFeatures = Annotated[
+    str | None, typer.Option(metavar="LIST", help=f"What to compare  [default: {','.join(FeatureSet)}]")
+]
 BinWidth = Annotated[
     float | None, typer.Option(help="Width of a grey level in image units (25 suits CT), instead of --bin-count")
 ]

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import platform
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 import radiodeep as rd
 from radiodeep.files import replacing
@@ -15,7 +16,7 @@ def facts(source, n_given, n_used, excluded):
     """Return the name and sha256 of what was studied, how many cases were used, and the versions."""
     return {
         "radiodeep": rd.__version__,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": {"python": platform.python_version(), **_versions()},
         "source": {"name": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
         "n_cases_given": n_given,
         "n_cases_used": n_used,
@@ -27,3 +28,11 @@ def write_settings(settings, path):
     """Write a dict as json."""
     with replacing(path) as part:
         part.write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def _versions():
+    versions = {}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):  # of an extra
+            versions[name] = version(name)
+    return versions

@@ -9,9 +9,8 @@ from radiodeep.cli import options
 from radiodeep.cli.cohorts import read_cases, with_labels
 from radiodeep.cli.feature_table import feature_table, is_feature_table, read_text_table
 from radiodeep.cli.interruption import spare_workers
-from radiodeep.cli.models import Measurement, Recipe
+from radiodeep.cli.measurement import Measurement, feature_sets
 from radiodeep.cli.options import (
-    ALL_FEATURES,
     Classifier,
     FeatureSet,
     MaskLabels,
@@ -25,6 +24,7 @@ from radiodeep.cli.settings import facts, write_settings
 from radiodeep.cli.terminal import aligned, say
 from radiodeep.exceptions import InputError
 from radiodeep.files import write_table
+from radiodeep.recipes import Recipe
 
 WHOLE_TABLE = "all features"  # the model of a table whose column names do not tell handcrafted and deep ones apart
 
@@ -34,7 +34,7 @@ def study(
     output: options.FolderToWrite,
     cv: options.Split = "leave-one-out",
     positive: options.Positive = None,
-    features: options.StudiedFeatures = ALL_FEATURES,
+    features: options.StudiedFeatures = None,
     selector: options.SelectorOption = Selector.relieff,
     n_features: options.Count = 5,
     classifier: options.ClassifierOption = Classifier.naive_bayes,
@@ -60,12 +60,14 @@ def study(
     Every case is predicted by models that have not seen it: features are selected and models fitted inside each fold.
     A case that fails is left out: it is named at the end, in the report and in errors.csv, and the exit code is 2.
     """
-    split, kinds, recipe = checked_split(cv), _kinds(features), Recipe(selector, n_features, classifier, seed)
+    split = checked_split(cv)
+    kinds = _kinds(features)
+    recipe = Recipe(selector, n_features, classifier, seed)
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
     frame = read_text_table(source)
     if is_feature_table(frame):
         if measurement != Measurement() or labels is not MaskLabels.one:
-            raise InputError(f"'{source.name}' holds features already: leave out what says how images are measured.")
+            raise InputError(f"'{source.name}' holds features already: leave out the options that measure images.")
         studied = _of_table(feature_table(frame, source.name, label, patient, id, drop or ()), recipe, kinds)
     else:
         if (label, patient, id, drop) != ("label", None, None, None):
@@ -197,7 +199,7 @@ def _remark(result):
 
 
 def _of_images(manifest, labels, measurement, recipe, kinds):
-    models = {kind.value: recipe.over_cases(measurement.extractors(kind)) for kind in kinds}
+    models = {kind.value: recipe.over_cases(measurement.extractors(kind)) for kind in feature_sets(kinds)}
     cohort, errors = read_cases(manifest, labels)
     cohort, unlabelled = with_labels(cohort)
     return Study(models, cohort, cohort.labels, cohort.patients, errors | unlabelled)
@@ -207,6 +209,7 @@ def _of_table(table, recipe, kinds):
     if table.kinds is None:
         models = {WHOLE_TABLE: recipe.over_columns(None)}
     else:
+        kinds = kinds or list(FeatureSet)
         parts = {kind: table.kinds if kind is FeatureSet.combined else {kind: table.kinds[kind]} for kind in kinds}
         models = {kind.value: recipe.over_columns(columns) for kind, columns in parts.items()}
     shown = f" (not features: {', '.join(table.others[:6])}{' ...' if len(table.others) > 6 else ''})"
@@ -215,6 +218,9 @@ def _of_table(table, recipe, kinds):
 
 
 def _kinds(features):
+    """Return the feature sets of --features, or None if the option was not given."""
+    if features is None:
+        return None
     kinds = listed(features)
     wrong = [kind for kind in kinds if kind not in list(FeatureSet)]
     if wrong or not kinds:

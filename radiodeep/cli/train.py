@@ -4,10 +4,11 @@ import radiodeep as rd
 from radiodeep.cli import options
 from radiodeep.cli.cohorts import check_classes, read_cases, with_labels
 from radiodeep.cli.interruption import spare_workers
-from radiodeep.cli.models import Measurement, Recipe
-from radiodeep.cli.options import Classifier, FeatureSet, MaskLabels, Selector
+from radiodeep.cli.measurement import Measurement, feature_sets
+from radiodeep.cli.options import Classifier, MaskLabels, Selector
 from radiodeep.cli.output import check_file, check_folder, errors_file, finish
 from radiodeep.cli.terminal import say
+from radiodeep.recipes import Recipe
 
 _INNER_FOLDS = 5  # in which the probabilities of a support vector machine are calibrated
 
@@ -15,7 +16,7 @@ _INNER_FOLDS = 5  # in which the probabilities of a support vector machine are c
 def train(
     manifest: options.Manifest,
     output: options.ModelToWrite,
-    features: options.Features = FeatureSet.combined,
+    features: options.Features = None,
     selector: options.SelectorOption = Selector.relieff,
     n_features: options.Count = 5,
     classifier: options.ClassifierOption = Classifier.naive_bayes,
@@ -38,7 +39,7 @@ def train(
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
     recipe = Recipe(selector, n_features, classifier, seed)
-    model = recipe.over_cases(measurement.extractors(features), probabilities=True)
+    model = recipe.over_cases(measurement.extractors(features or feature_sets(None)[-1]), probabilities=True)
     cohort, errors = read_cases(manifest, labels)
     cohort, unlabelled = with_labels(cohort)
     least = _INNER_FOLDS if classifier is Classifier.svm else 2
@@ -57,6 +58,6 @@ def train(
 
 def fit(model, cohort, jobs, cache):
     """Return the fitted model, and why some cases were left out, by id."""
-    from radiodeep.study.folds.shared_extraction import fit_over_cases  # late: scikit-learn takes seconds to import
+    from radiodeep.study.training import fit_over_cases  # late: scikit-learn takes seconds to import
 
     return fit_over_cases(model, cohort, cohort.labels, n_jobs=jobs, cache_dir=cache, on_error="exclude")

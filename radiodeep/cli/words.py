@@ -31,7 +31,7 @@ _PHRASES = (
     (r", result\.size_alone", ""),
     (r" \(suggest_bin_width finds one\)", ""),
 )
-_PARAMETER = re.compile(rf"The '({'|'.join(_OPTIONS)})' parameter(?: of [A-Z]\w+)?")
+_PARAMETER = re.compile(rf"The '({'|'.join(_OPTIONS)})' parameter(?: of (?:an? |the image type )?\w+)?")
 _ARGUMENT = re.compile(rf"(?<![\w./'\"-])({'|'.join(_OPTIONS)})=(?:\"([^\"]*)\"|([^\s,;)]+))")
 _NAME = re.compile(rf"(?<![\w./'\"-])({'|'.join(name for name in _OPTIONS if '_' in name)})(?![\w/'\"-]|\.\w)")
 

@@ -1,17 +1,24 @@
-"""Options in; the extractors and models that the commands use out."""
+"""Options in, the extractors that the commands use out."""
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 import radiodeep as rd
-from radiodeep.cli.options import DEFAULT_BIN_COUNT, IMAGE_TYPES, Classifier, FeatureSet, Selector, listed
+from radiodeep.checks import did_you_mean
+from radiodeep.cli.options import DEFAULT_BIN_COUNT, IMAGE_TYPES, FeatureSet, listed
+from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
+from radiodeep.extras import is_installed
+
+_NOTE = (
+    "Note: only handcrafted features are used. Deep features need the package torch, which is not installed: "
+    'pip install "radiodeep[deep]"'
+)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """How the features are computed, as the options of a command say it."""
+    """The settings of the features, from the options of a command."""
 
     bin_width: float | None = None
     bin_count: int | None = None
@@ -60,8 +67,7 @@ def _image_types(image_types, sigma):
     chosen = {}
     for text in listed(image_types):
         if text.lower() not in by_lower_case:
-            close = difflib.get_close_matches(text.lower(), by_lower_case, 1)
-            meant = f" Did you mean {by_lower_case[close[0]]}?" if close else ""
+            meant = did_you_mean(text, IMAGE_TYPES)
             raise InputError(f"--image-types takes {', '.join(IMAGE_TYPES)}. Got '{text}'.{meant}")
         chosen[by_lower_case[text.lower()]] = {}
     if not chosen:
@@ -80,61 +86,21 @@ def _numbers(sigma):
         raise InputError(f"--sigma takes numbers separated by commas, e.g. --sigma 1,3. Got '{sigma}'.") from None
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Which selector and classifier follow the features."""
+def feature_sets(asked):
+    """Return the feature sets that a command compares.
 
-    selector: Selector = Selector.relieff
-    n_features: int = 5
-    classifier: Classifier = Classifier.naive_bayes
-    seed: int = 0
+    Parameters
+    ----------
+    asked : sequence of FeatureSet, or None for all that can be computed
+        Without torch those are the handcrafted features, and a note names the extra that brings the others.
 
-    def over_cases(self, extractors, probabilities=False):
-        """Return a model that takes cases: the best features of each extractor, then the classifier."""
-        from sklearn.pipeline import make_pipeline, make_union
-
-        parts = [make_pipeline(extractor, *self._selecting()) for extractor in extractors.values()]
-        head = make_union(*parts) if len(parts) > 1 else parts[0]
-        return make_pipeline(head, self._classifying(probabilities))
-
-    def over_columns(self, columns):
-        """Return a model that takes a table: the best features of each kind, then the classifier.
-
-        Parameters
-        ----------
-        columns : dict from kind to list of column names, or None for all columns
-        """
-        from sklearn.compose import ColumnTransformer
-        from sklearn.pipeline import make_pipeline
-
-        if columns is None:
-            return make_pipeline(*self._selecting(), self._classifying())
-        parts = [(kind, make_pipeline(*self._selecting()), names) for kind, names in columns.items()]
-        return make_pipeline(ColumnTransformer(parts), self._classifying())
-
-    def _selecting(self):
-        from sklearn.preprocessing import StandardScaler
-
-        select = {
-            Selector.relieff: rd.ReliefF,
-            Selector.symmetric_uncertainty: rd.SymmetricUncertainty,
-            Selector.fast_correlation_filter: rd.FastCorrelationFilter,
-        }[self.selector]
-        return StandardScaler(), select(n_features_to_select=self.n_features)
-
-    def _classifying(self, probabilities=False):
-        from sklearn.calibration import CalibratedClassifierCV
-        from sklearn.ensemble import RandomForestClassifier
-        from sklearn.naive_bayes import GaussianNB
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import MinMaxScaler
-        from sklearn.svm import SVC
-
-        if self.classifier is Classifier.naive_bayes:
-            return GaussianNB()
-        if self.classifier is Classifier.random_forest:
-            return RandomForestClassifier(n_estimators=200, random_state=self.seed)
-        machine = SVC(kernel="linear", random_state=self.seed)
-        return make_pipeline(
-            MinMaxScaler(), CalibratedClassifierCV(machine, ensemble=False) if probabilities else machine
-        )
+    Returns
+    -------
+    list of FeatureSet
+    """
+    if asked is not None:
+        return list(asked)
+    if is_installed("torch"):
+        return list(FeatureSet)
+    say(_NOTE, err=True)
+    return [FeatureSet.handcrafted]

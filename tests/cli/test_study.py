@@ -1,0 +1,140 @@
+"""`radiodeep study` of images, and the model that `train` and `score` make of the same cases."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+QUICK = ["--features", "handcrafted", "--jobs", 1]
+
+
+def manifest_of_both(folder, path):
+    """Write a manifest of the 16 usable cases and the 8 of which 3 are broken, two of them of label 1."""
+    parts = [pd.read_csv(folder / name / "manifest.csv") for name in ("known", "new")]
+    for part, name in zip(parts, ("known", "new"), strict=True):
+        for column in ("image", "mask"):
+            part[column] = [str(folder / name / file) for file in part[column]]
+    pd.concat(parts).to_csv(path, index=False)
+    return path
+
+
+def test_study_train_and_score(folder, known, cache, tmp_path, radiodeep):
+    done = radiodeep("study", known, "-o", tmp_path / "report", "--jobs", 1, "--cache", cache)
+    assert done.code == 0, done.err
+    for name in ("handcrafted", "deep", "combined"):
+        assert name in done.out
+        predictions = pd.read_csv(tmp_path / "report" / f"predictions_{name}.csv")
+        assert len(predictions) == 16
+        assert "probability_1" in predictions.columns
+        selected = pd.read_csv(tmp_path / "report" / f"selected_features_{name}.csv")
+        assert selected["fold"].nunique() == 16
+    assert "AUC of label 1" in done.out
+    assert (tmp_path / "report" / "report.html").is_file()
+    models = pd.read_csv(tmp_path / "report" / "models.csv", index_col="model")
+    assert list(models.index) == ["handcrafted", "deep", "combined", "size alone"]
+    for name, row in models.iterrows():
+        assert re.search(rf"^{name} +(-|{row.equal_size_auc:.3f}) +{row.score_size_correlation:.3f}$", done.out, re.M)
+        if name != "size alone":
+            assert f"as many as {row.effective_n_features:.1f} uncorrelated" in done.out
+    assert not (tmp_path / "report" / "errors.csv").exists()
+
+    model = tmp_path / "model.skops"
+    done = radiodeep("train", known, "-o", model, "--cache", cache, "--jobs", 1)
+    assert done.code == 0, done.err
+    assert "Trained on 16 cases with the labels 0, 1" in done.out
+    done = radiodeep("score", model, folder / "new" / "manifest.csv", "-o", tmp_path / "s.csv", "--jobs", 1)
+    assert done.code == 2, done.err
+    scores = pd.read_csv(tmp_path / "s.csv")
+    assert scores["error"].notna().tolist() == [False, True, False, True, False, True, False, False]
+    assert scores["probability_1"].between(0, 1).sum() == 5
+    for error in ("FileUnreadableError", "EmptyMaskError", "GeometryMismatchError"):
+        assert error in done.err
+    assert "Scored 5 of 8 cases for the labels 0, 1" in done.out
+    assert pd.read_csv(tmp_path / "s.errors.csv")["error"].tolist() == [
+        "FileUnreadableError",
+        "EmptyMaskError",
+        "GeometryMismatchError",
+    ]
+
+
+def test_study_and_train_go_on_without_the_cases_that_fail(folder, cache, tmp_path, radiodeep):
+    manifest = manifest_of_both(folder, tmp_path / "m.csv")
+    done = radiodeep("study", manifest, "-o", tmp_path / "out", "--cv", 2, "--cache", cache, *QUICK)
+    assert done.code == 2, done.err
+    assert "phantom-017" in done.err
+    failed = ["phantom-017", "phantom-019", "phantom-021"]
+    assert pd.read_csv(tmp_path / "out" / "errors.csv")["id"].tolist() == failed
+    settings = json.loads((tmp_path / "out" / "settings.json").read_text())
+    assert list(settings["excluded"]) == failed
+    assert (settings["n_cases_given"], settings["n_cases_used"]) == (24, 21)
+    assert "phantom-019" in (tmp_path / "out" / "report.html").read_text()
+    assert len(pd.read_csv(tmp_path / "out" / "predictions_handcrafted.csv")) == 21
+
+    done = radiodeep("train", manifest, "-o", tmp_path / "m.skops", "--cache", cache, *QUICK)
+    assert done.code == 2, done.err
+    assert "Trained on 21 cases" in done.out
+    assert pd.read_csv(tmp_path / "m.errors.csv")["id"].tolist() == failed
+
+
+@pytest.mark.parametrize("command", ["study", "train"])
+def test_a_cohort_of_which_no_case_can_be_read_is_an_error(command, tmp_path, radiodeep):
+    rows = "".join(f"c{number},none.nii,none.nii,{number % 2}\n" for number in range(8))
+    (tmp_path / "m.csv").write_text(f"id,image,mask,label\n{rows}")
+    done = radiodeep(command, tmp_path / "m.csv", "-o", tmp_path / "x.skops", *QUICK)
+    assert done.code == 1
+    assert "FileUnreadableError: c0: " in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_case_without_a_label_is_left_out_by_name(folder, known, cache, tmp_path, radiodeep):
+    manifest = manifest_of_both(folder, tmp_path / "m.csv")
+    table = pd.read_csv(manifest, dtype=str)[:16]
+    table.loc[3, "label"] = ""
+    table.to_csv(manifest, index=False)
+    done = radiodeep("study", manifest, "-o", tmp_path / "out", "--cv", 2, "--cache", cache, *QUICK)
+    assert done.code == 2
+    assert "phantom-003: it has no label" in done.err
+    assert len(pd.read_csv(tmp_path / "out" / "predictions_handcrafted.csv")) == 15
+
+
+def test_positive_chooses_the_label_that_outputs_name(folder, cache, tmp_path, radiodeep):
+    manifest = manifest_of_both(folder, tmp_path / "m.csv")
+    table = pd.read_csv(manifest)[:16]
+    table["label"] = table["label"].map({0: "normal", 1: "malignant"})
+    table.to_csv(manifest, index=False)
+    shared = ["study", manifest, "-o", tmp_path / "out", "--cv", 2, "--cache", cache, *QUICK]
+    aucs = {}
+    for positive in ("normal", "malignant"):
+        done = radiodeep(*shared, "--positive", positive)
+        assert done.code == 0, done.err
+        assert f"AUC of label {positive}" in done.out
+        assert f"probability_{positive}" in pd.read_csv(tmp_path / "out" / "predictions_handcrafted.csv").columns
+        assert json.loads((tmp_path / "out" / "settings.json").read_text())["positive"] == positive
+        aucs[positive] = re.search(r"^handcrafted +(\d\.\d{3})", done.out, re.MULTILINE)[1]
+    assert float(aucs["normal"]) == pytest.approx(float(aucs["malignant"]), abs=2e-3)  # the same question
+    done = radiodeep(*shared, "--positive", "benign")
+    assert done.code == 1
+    assert "--positive must be one of the labels malignant, normal. Got 'benign'" in done.err
+
+
+def test_settings_say_what_was_studied_and_are_the_same_when_repeated(known, cache, tmp_path, radiodeep):
+    for name in ("first", "second"):
+        assert radiodeep("study", known, "-o", tmp_path / name, "--cv", 2, "--cache", cache, *QUICK).code == 0
+    texts = [(tmp_path / name / "settings.json").read_text() for name in ("first", "second")]
+    assert texts[0] == texts[1]
+    settings = json.loads(texts[0])
+    assert settings["source"]["name"] == "manifest.csv"
+    assert len(settings["source"]["sha256"]) == 64
+    assert {"python", "numpy", "scikit-learn", "torch"} <= set(settings["versions"])
+    assert settings["excluded"] == {}
+    assert str(tmp_path) not in texts[0]
+
+
+def test_seed_and_features_reach_the_study(known, cache, tmp_path, radiodeep):
+    for seed in (0, 1):
+        arguments = ["--cv", 2, "--seed", seed, "--cache", cache, "--jobs", 1, "--features", "handcrafted"]
+        assert radiodeep("study", known, "-o", tmp_path / str(seed), *arguments).code == 0
+    scores = [pd.read_csv(tmp_path / seed / "predictions_handcrafted.csv")["score"] for seed in "01"]
+    assert not np.allclose(*scores)

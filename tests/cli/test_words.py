@@ -1,0 +1,27 @@
+"""Messages of the Python interface in words of the command line."""
+
+import pytest
+
+from radiodeep.cli.words import in_command_words
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("The 'n_jobs' parameter must be an int.", "--jobs must be an int."),
+        (
+            "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32.",
+            "Use a smaller --bin-width, or --bin-count 32.",
+        ),
+        ("use load_model(path, allow_other_versions=True).", "use --other-versions."),
+        ("Give it with load_model(path, weights='r18.pth').", "Give it with --weights FILE."),
+        ("Read the AUC beside that of size alone, result.size_alone.", "Read the AUC beside that of size alone."),
+        (
+            "Study one class against the others, e.g. y == 'large'.",
+            "Study one class against the others: write 1 and 0 into the column of the labels.",
+        ),
+        ("'my_bin_width.csv' and /data/bin_width/a stay", "'my_bin_width.csv' and /data/bin_width/a stay"),
+    ],
+)
+def test_messages_speak_of_options(message, shown):
+    assert in_command_words(message) == shown

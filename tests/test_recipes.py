@@ -1,0 +1,50 @@
+"""The models of the commands: the best features of each kind, then the classifier."""
+
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.svm import SVC
+
+import radiodeep as rd
+from radiodeep.recipes import SELECTORS, Recipe
+
+
+@pytest.fixture
+def extractors():
+    return {family: rd.RadiomicsExtractor(families=[family]) for family in ("shape", "firstorder")}
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_the_selector_keeps_the_features_of_each_kind(extractors, name):
+    model = Recipe(selector=name, n_features=3).over_cases(extractors)
+    for _, part in model[0].transformer_list:
+        assert type(part[-1]).__name__ == SELECTORS[name]
+        assert part[-1].n_features_to_select == 3
+
+
+def test_one_extractor_needs_no_union(extractors):
+    model = Recipe().over_cases({"shape": extractors["shape"]})
+    assert model[0][0] is extractors["shape"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("naive-bayes", "GaussianNB"), ("random-forest", "RandomForestClassifier"), ("svm", "Pipeline")]
+)
+def test_the_classifier_is_the_last_step(extractors, name, kind):
+    assert type(Recipe(classifier=name).over_cases(extractors)[-1]).__name__ == kind
+
+
+def test_a_support_vector_machine_is_calibrated_where_probabilities_are_asked_for(extractors):
+    recipe = Recipe(classifier="svm", seed=7)
+    assert isinstance(recipe.over_cases(extractors)[-1][-1], SVC)
+    calibrated = recipe.over_cases(extractors, probabilities=True)[-1][-1]
+    assert isinstance(calibrated, CalibratedClassifierCV)
+    assert calibrated.estimator.random_state == 7
+
+
+def test_columns_of_a_table_are_selected_by_kind():
+    model = Recipe().over_columns({"handcrafted": ["a", "b"], "deep": ["c"]})
+    assert [(name, columns) for name, _, columns in model[0].transformers] == [
+        ("handcrafted", ["a", "b"]),
+        ("deep", ["c"]),
+    ]
+    assert [type(step).__name__ for step in Recipe().over_columns(None)] == ["StandardScaler", "ReliefF", "GaussianNB"]
