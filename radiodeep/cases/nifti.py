@@ -1,6 +1,6 @@
 """In: a NIfTI file. Out: its voxels and their place in space, in patient LPS axes.
 
-nibabel reads it from the complete, checksummed stream, because ITK silently fills in missing voxels of a truncated file.
+nibabel reads the complete, checksummed stream, because ITK silently fills in missing voxels of a truncated file.
 """
 
 import io

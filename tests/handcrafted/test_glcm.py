@@ -5,7 +5,6 @@ import pytest
 
 from radiodeep.handcrafted import neighbours
 from radiodeep.handcrafted.catalogue import feature_names
-from radiodeep.handcrafted.kernels.glcm import _second_moduli
 from radiodeep.handcrafted.measurement import region_features
 from radiodeep.handcrafted.neighbours import directions
 
@@ -110,16 +109,6 @@ def test_correlation_information_and_mcc_follow_their_definitions(lesion, plain_
     values = glcm_of(image, mask, bin_width=40, symmetrical_glcm=symmetrical)
     ours = [values[name] for name in ("Correlation", "Imc1", "Imc2", "MCC")]
     np.testing.assert_allclose(ours, plain_correlation_information_and_mcc(tables), rtol=1e-9)
-
-
-def test_the_second_modulus_of_every_matrix_is_that_of_all_its_eigenvalues():
-    generator = np.random.default_rng(2)
-    diagonals, belows, expected = np.zeros((30, 4)), np.zeros((29, 4)), []
-    for k, n in enumerate((2, 3, 8, 30)):  # zeros fill up the smaller ones
-        diagonals[:n, k], belows[: n - 1, k] = generator.uniform(-0.3, 0.3, n), generator.uniform(-0.3, 0.3, n - 1)
-        matrix = np.diag(diagonals[:n, k]) + np.diag(belows[: n - 1, k], 1) + np.diag(belows[: n - 1, k], -1)
-        expected.append(np.sort(np.abs(np.linalg.eigvalsh(matrix)))[-2])
-    np.testing.assert_allclose(_second_moduli(diagonals, belows, 4), expected, rtol=1e-12)
 
 
 def test_directions_without_a_pair_do_not_enter_the_mean():

@@ -1,0 +1,71 @@
+"""Ends of lines, moments, hulls and eigenvalues against plain numpy and scipy."""
+
+import numpy as np
+import pytest
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist
+
+from radiodeep.handcrafted.kernels.shape import (
+    column_ends,
+    line_ends,
+    moments,
+    plane_hulls,
+    row_ends,
+    symmetric_eigenvalues,
+)
+
+
+@pytest.fixture(params=[0.1, 0.5, 0.95])
+def mask(request):
+    inner = np.random.default_rng(3).random((5, 7, 6)) < request.param
+    return np.pad(inner, 1).astype(np.uint8)
+
+
+def test_the_ends_of_rows_and_columns_are_their_first_and_last_voxels(mask):
+    nz, ny, nx = mask.shape
+    first, last = row_ends(mask)
+    first_y, last_y = column_ends(mask)
+    for z in range(nz):
+        for y in range(ny):
+            row = np.flatnonzero(mask[z, y])
+            assert (first[z, y], last[z, y]) == ((row[0], row[-1]) if row.size else (nx, -1))
+        for x in range(nx):
+            column = np.flatnonzero(mask[z, :, x])
+            assert (first_y[x, z], last_y[x, z]) == ((column[0], column[-1]) if column.size else (ny, -1))
+
+
+def test_moments_are_exact_sums(mask):
+    z, y, x = np.argwhere(mask).T
+    expected = [len(z), *(places.sum() for places in (z, y, x, z * z, y * y, x * x, z * y, z * x, y * x))]
+    assert moments(mask).tolist() == expected
+
+
+def test_the_hull_of_a_plane_is_that_of_scipy(mask):
+    low, high = line_ends(*row_ends(mask))
+    diameter_mm, low_on_hull, high_on_hull = plane_hulls(low, high, 2.0, 3.0)
+    largest = 0.0
+    for plane in range(len(low)):
+        lines = np.flatnonzero(low[plane] <= high[plane])
+        ends = np.concatenate([np.stack([lines, side[plane, lines]], axis=1) for side in (low, high)])
+        if lines.size < 2 or np.linalg.matrix_rank(ends - ends[0]) < 2:
+            continue
+        marked = np.concatenate(
+            [
+                np.stack([line, side[plane, line]], axis=1)
+                for side, marks in ((low, low_on_hull), (high, high_on_hull))
+                for line in [np.flatnonzero(marks[plane])]
+            ]
+        )
+        corners = ends[ConvexHull(ends).vertices]
+        assert set(map(tuple, corners)) == set(map(tuple, marked))
+        largest = max(largest, pdist(ends * [1.0, 1.5]).max())
+    assert diameter_mm == pytest.approx(largest)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_eigenvalues_are_those_of_lapack(n):
+    for seed in range(20):
+        matrix = np.random.default_rng(seed).normal(size=(n, n))
+        matrix = matrix @ matrix.T
+        np.testing.assert_allclose(symmetric_eigenvalues(matrix), np.linalg.eigvalsh(matrix), rtol=1e-9, atol=1e-14)
+    np.testing.assert_array_equal(symmetric_eigenvalues(np.diag([3.0, 1, 2])[:n, :n]), sorted([3.0, 1, 2][:n]))
