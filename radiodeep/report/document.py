@@ -76,7 +76,9 @@ def _contents(results):
         "has_accuracy": first.accuracy is not None,
         "companion": first.companion.cv if all(result.companion is not None for result in compared) else None,
         "size_baseline": None if baseline is None else SIZE_BASELINE,
-        "n_pairs": next((result.n_equal_size_pairs for result in results if result.n_equal_size_pairs is not None), None),
+        "n_pairs": next(
+            (result.n_equal_size_pairs for result in results if result.n_equal_size_pairs is not None), None
+        ),
         "number": lambda value: "-" if value is None else f"{value:.3f}",
         "results": sorted(compared, key=lambda result: -result.auc),
         "pictures": pictures,

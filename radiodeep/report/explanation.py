@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
 from radiodeep.cases.cohort import as_cases
+from radiodeep.checks import is_count, require
 from radiodeep.exceptions import InputError
 from radiodeep.report.figures import deep_feature_figure
 
@@ -106,8 +107,7 @@ def explain_deep_feature(extractor, table, name, cohort, n_cases=4):
             f"{f'none for {missing}' if missing else 'several for some'}; "
             "make it with extract_table(RadiomicsExtractor(), cohort)."
         )
-    if not isinstance(n_cases, int) or n_cases < 1:
-        raise InputError(f"The 'n_cases' parameter must be an int > 0. Got {n_cases!r} instead.")
+    require(is_count(n_cases, 1), "explain_deep_feature", "n_cases", "an int >= 1", n_cases)
     names = extractor.get_feature_names_out().tolist()
     if name not in names:
         raise InputError(f"There is no feature {name!r}. They are called {names[0]} to {names[-1]}.")

@@ -33,7 +33,13 @@ def roc_figure(results):
             label=f"{_plain(result.name)}: {np.trapezoid(true_rate, false_rate):.2f}",
         )
     axes.set(xlabel="1 - specificity", ylabel="Sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.legend(title=f"{results[0].endpoint.measure}, {results[0].cv}", loc="lower right", fontsize=8, title_fontsize=8, frameon=False)
+    axes.legend(
+        title=f"{results[0].endpoint.measure}, {results[0].cv}",
+        loc="lower right",
+        fontsize=8,
+        title_fontsize=8,
+        frameon=False,
+    )
     return figure
 
 

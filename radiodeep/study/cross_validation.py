@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
-from radiodeep.checks import is_count, require, require_option
+from radiodeep.checks import require_n_jobs, require_option
 from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
@@ -211,8 +211,7 @@ class StudyDesign:
     def check(self):
         """Raise StudyError for settings out of range that nothing else checks."""
         require_option(self.on_error, ("raise", "exclude"), "a study", "on_error", StudyError)
-        is_valid = self.n_jobs is None or (is_count(self.n_jobs, -np.inf) and self.n_jobs != 0)
-        require(is_valid, "a study", "n_jobs", "None or an int other than 0", self.n_jobs, error=StudyError)
+        require_n_jobs(self.n_jobs, "a study", StudyError)
 
     def plans(self, study, endpoint):
         """Return the Plan that was asked for, and that of its companion if it leaves one case or group out."""

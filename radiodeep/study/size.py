@@ -185,9 +185,10 @@ def _warning_of_features(result):
         return ""
     strongest = sorted(following.items(), key=lambda item: -item[1])[:3]
     names = ", ".join(f"{name} ({value:.2f})" for name, value in strongest)
+    verb = "has" if len(following) == 1 else "have"
     return (
-        f"{len(following)} of the {len(result.size_correlations)} features that {result.name} selects in most folds go "
-        f"up and down with the size of the region (rank correlation above {_FEATURE_LIKE_SIZE}): {names}. "
+        f"{len(following)} of the {len(result.size_correlations)} features that {result.name} selects in most folds "
+        f"{verb} a rank correlation with the size of the region above {_FEATURE_LIKE_SIZE}: {names}. "
         f"Compare its {result.endpoint.measure} with that of size alone, result.size_baseline."
     )
 

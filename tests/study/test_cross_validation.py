@@ -32,7 +32,6 @@ from radiodeep import (
     cross_validate_models,
     cross_validated_auc,
     extract_table,
-    holdout_auc,
     make_phantom_cohort,
 )
 from radiodeep.cases.cohort import as_cases
@@ -213,20 +212,6 @@ def test_cases_of_a_patient_stay_together_or_the_split_is_refused():
 def test_a_study_that_means_nothing_is_refused(y, cv, error, message):
     with pytest.raises(error, match=message):
         cross_validated_auc(model_with(RadiomicsExtractor(families=["shape"])), COHORT, y, cv=cv)
-
-
-def test_holdout_trains_on_one_side_and_tests_on_the_other():
-    model = model_with(RadiomicsExtractor(families=["shape"]))
-    result = holdout_auc(model, COHORT[:10], COHORT.labels[:10], COHORT[10:], COHORT.labels[10:])
-    fitted = model.fit(COHORT[:10], COHORT.labels[:10])
-    np.testing.assert_allclose(result.predictions["probability"], fitted.predict_proba(COHORT[10:])[:, 1])
-    assert result.predictions.index.tolist() == COHORT.ids[10:]
-
-
-def test_holdout_refuses_a_patient_on_both_sides():
-    cohort = two_cases_each()
-    with pytest.raises(LeakageError, match="1 patient is in both cohorts: 'P1'"):
-        holdout_auc(GaussianNB(), cohort[:6], cohort.labels[:6], cohort[6:], cohort.labels[6:])
 
 
 class Worried(GaussianNB):

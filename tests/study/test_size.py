@@ -1,4 +1,4 @@
-"""The size of the region: beside every model, in its scores and in its features."""
+"""The size of the region: as the baseline of every model, in its scores and in its features."""
 
 import warnings
 
@@ -23,7 +23,6 @@ from radiodeep import (
     size_table,
 )
 from radiodeep.exceptions import RadiodeepWarning, StudyError
-from radiodeep.study.size import auc_at_equal_size
 
 
 def table(n_cases=40, n_features=30, effect=1.0, seed=0):
@@ -54,38 +53,6 @@ def size_twin(n_cases=80, seed=0):
     return X, y, sizes
 
 
-@pytest.mark.parametrize("kind", ["continuous", "ties", "whole numbers", "one size"])
-def test_pairs_of_equal_size_are_those_that_a_look_at_every_pair_finds(kind):
-    rng = np.random.default_rng(1)
-    positive, scores = rng.random(120) < 0.4, rng.normal(size=(3, 120))
-    sizes = np.exp(rng.normal(size=120) + positive)
-    if kind == "ties":
-        scores = np.round(scores)
-    if kind == "whole numbers":  # 10 and 11, 20 and 22: exactly 10 %
-        sizes = rng.integers(8, 24, 120).astype(float)
-    if kind == "one size":
-        sizes = np.full(120, 7.0)
-    slowly = [all_pairs(positive, score, sizes) for score in scores]
-    auc, n_pairs = auc_at_equal_size(positive, scores, sizes)
-    np.testing.assert_allclose(auc, np.mean([one for one, _ in slowly]), rtol=1e-12)
-    assert n_pairs == slowly[0][1]
-    if kind == "one size":
-        np.testing.assert_allclose(auc, np.mean([roc_auc_score(positive, score) for score in scores]))
-
-
-def test_a_pair_ten_percent_apart_counts_as_equal_and_not_one_further_apart():
-    positive = np.repeat([True, False], [1, 40])
-    for size, n_pairs in ((11.0, 40), (11.001, 0), (10 / 1.1, 40), (9.09, 0)):
-        sizes = np.array([size] + [10.0] * 40)
-        assert auc_at_equal_size(positive, np.zeros((1, 41)), sizes)[1] == n_pairs, size
-
-
-def test_few_pairs_give_no_auc():
-    positive = np.repeat([True, False], [1, 30])
-    assert auc_at_equal_size(positive, np.zeros((1, 31)), np.ones(31)) == (0.5, 30)
-    assert auc_at_equal_size(positive[:-1], np.zeros((1, 30)), np.ones(30)) == (None, 29)
-
-
 def test_a_study_tells_how_its_score_follows_the_size_and_what_is_left_at_equal_size():
     X, y, sizes = size_twin()
     with pytest.warns(RadiodeepWarning, match="score of GaussianNB goes up with the size .*Among the .* pairs"):
@@ -96,10 +63,10 @@ def test_a_study_tells_how_its_score_follows_the_size_and_what_is_left_at_equal_
     assert result.n_equal_size_pairs == slowly[0][1]
     correlations = [spearmanr(score, sizes).statistic for score in scores]
     np.testing.assert_allclose(result.score_size_correlation, np.mean(correlations))
-    np.testing.assert_allclose(result.size_alone.equal_size_auc, all_pairs(y == 1, sizes, sizes)[0])
-    np.testing.assert_allclose(result.size_alone.score_size_correlation, 1.0)
+    np.testing.assert_allclose(result.size_baseline.equal_size_auc, all_pairs(y == 1, sizes, sizes)[0])
+    np.testing.assert_allclose(result.size_baseline.score_size_correlation, 1.0)
     assert (
-        f"at equal size: AUC {result.equal_size_auc:.2f}, size alone {result.size_alone.equal_size_auc:.2f} "
+        f"at equal size: AUC {result.equal_size_auc:.2f}, size alone {result.size_baseline.equal_size_auc:.2f} "
         f"({result.n_equal_size_pairs} pairs within 10 %); rank correlation of the score with size "
         f"{result.score_size_correlation:.2f} (5-fold, 3 repeats)"
     ) in str(result)
@@ -110,8 +77,8 @@ def test_under_leave_one_out_the_numbers_printed_are_those_of_the_repeated_folds
     with pytest.warns(RadiodeepWarning, match="10-fold, 5 repeats"):
         result = cross_validated_auc(GaussianNB(), X, y, size=sizes)
     assert result.equal_size_auc == all_pairs(y == 1, result.scores[0].to_numpy(), sizes)[0]
-    assert result.compared_with_size is result.beside
-    assert f"at equal size: AUC {result.beside.equal_size_auc:.2f}, " in str(result)
+    assert result.compared_with_size is result.companion
+    assert f"at equal size: AUC {result.companion.equal_size_auc:.2f}, " in str(result)
 
 
 def test_under_leave_pair_out_the_pairs_left_out_are_those_of_equal_size():
@@ -189,7 +156,7 @@ def test_without_sizes_nothing_is_said_of_them():
     assert size_table({"all": result})["auc"].tolist() == [result.auc]
 
 
-def test_a_table_lists_the_models_of_a_grid_and_size_alone():
+def test_a_table_lists_the_models_of_a_grid_and_size_baseline():
     X, y, sizes = size_twin()
     selectors, classifiers = {"all": None, "one": ReliefF(1)}, {"naive Bayes": GaussianNB()}
     with pytest.warns(RadiodeepWarning, match="goes up with the size"):
@@ -201,35 +168,6 @@ def test_a_table_lists_the_models_of_a_grid_and_size_alone():
         assert listed.loc[name, "score_size_correlation"] == result.score_size_correlation
 
 
-def test_a_holdout_stands_beside_the_size_of_the_test_cases():
-    X, y, sizes = size_twin(160)
-    train, test = np.arange(80), np.arange(80, 160)
-    with pytest.warns(RadiodeepWarning, match="goes up with the size .*holdout"):
-        given = holdout_auc(GaussianNB(), X.iloc[train], y[train], X.iloc[test], y[test], size=sizes[test])
-    np.testing.assert_allclose(given.size_alone.auc, roc_auc_score(y[test], sizes[test]))
-    score = given.predictions["score"].to_numpy()
-    assert (given.equal_size_auc, given.n_equal_size_pairs) == all_pairs(y[test] == 1, score, sizes[test])
-    assert "size alone: AUC" in str(given)
-    named = X.assign(original_shape_MeshVolume=sizes)
-    with pytest.warns(RadiodeepWarning, match="goes up with the size"):
-        found = holdout_auc(GaussianNB(), named.iloc[train], y[train], named.iloc[test], y[test])
-    assert found.size_alone.auc == given.size_alone.auc
-    unknown = holdout_auc(GaussianNB(), X.iloc[train], y[train], X.iloc[test], y[test])
-    assert unknown.size_alone is None
-    cohort = make_phantom_cohort(24, random_state=3)
-    model = make_pipeline(RadiomicsExtractor(families=["glcm"]), GaussianNB())
-    of_cases = holdout_auc(model, cohort[:12], cohort.labels[:12], cohort[12:], cohort.labels[12:])
-    assert of_cases.size_alone is not None
-
-
-def test_twenty_thousand_cases_take_no_table_of_all_pairs():
-    rng = np.random.default_rng(0)
-    positive = rng.random(20_000) < 0.5
-    auc, n_pairs = auc_at_equal_size(positive, rng.normal(size=(5, 20_000)), np.exp(rng.normal(size=20_000)))
-    assert abs(auc - 0.5) < 0.01
-    assert n_pairs > 1_000_000
-
-
 def test_the_size_of_the_region_stands_beside_every_model():
     cohort = make_phantom_cohort(20, random_state=2)
     models = {
@@ -238,21 +176,21 @@ def test_the_size_of_the_region_stands_beside_every_model():
     result = cross_validate_models(models, cohort, cohort.labels)["texture"]
     sizes = np.array([case.roi_size_mm for case in cohort])
     by_hand = roc_auc_score(cohort.labels, sizes)
-    np.testing.assert_allclose(result.size_alone.auc, max(by_hand, 1 - by_hand))
-    assert result.against_size.value_b == result.size_alone.auc
-    assert result.beside.size_alone.cv == result.beside.cv
+    np.testing.assert_allclose(result.size_baseline.auc, max(by_hand, 1 - by_hand))
+    assert result.against_size.value_b == result.size_baseline.auc
+    assert result.companion.size_baseline.cv == result.companion.cv
     assert "size alone: AUC" in str(result)
     assert result.size_correlations
 
 
 def test_size_comes_from_a_column_or_from_the_user_or_not_at_all():
     X, y = table()
-    assert cross_validated_auc(GaussianNB(), X, y, cv=5).size_alone is None
+    assert cross_validated_auc(GaussianNB(), X, y, cv=5).size_baseline is None
     volume = np.exp(np.random.default_rng(0).normal(size=40) + y)
     given = cross_validated_auc(GaussianNB(), X, y, cv=5, size=volume)
     found = cross_validated_auc(GaussianNB(), X.assign(original_shape_MeshVolume=volume), y, cv=5)
-    assert given.size_alone.auc == found.size_alone.auc
-    assert cross_validated_auc(GaussianNB(), X, y, cv=5, size=None).size_alone is None
+    assert given.size_baseline.auc == found.size_baseline.auc
+    assert cross_validated_auc(GaussianNB(), X, y, cv=5, size=None).size_baseline is None
     for size, message in (
         (volume[:3], "a number > 0 for each of the 40"),
         ("big", "'auto', None or one size per case"),
@@ -266,7 +204,10 @@ def test_features_that_are_the_size_in_disguise_are_pointed_out():
     volume = np.exp(np.random.default_rng(0).normal(size=40) + 2 * y)
     X["diameter"] = volume ** (1 / 3)
     model = make_pipeline(ReliefF(3), GaussianNB())
-    with pytest.warns(RadiodeepWarning, match="1 of the . features that .* diameter .1.00.*beside that of size alone"):
+    with pytest.warns(
+        RadiodeepWarning,
+        match="1 of the . features that .* has a rank .* diameter .1.00.*Compare its AUC with that of size alone",
+    ):
         result = cross_validated_auc(model, X, y, size=volume)
     np.testing.assert_allclose(result.size_correlations["diameter"], 1.0)
 
@@ -274,7 +215,7 @@ def test_features_that_are_the_size_in_disguise_are_pointed_out():
 def test_smaller_regions_may_speak_for_the_last_class():
     X, y = table()
     volume = np.exp(np.random.default_rng(0).normal(size=40) - 2 * y)
-    alone = cross_validated_auc(GaussianNB(), X, y, cv=4, size=volume).size_alone
+    alone = cross_validated_auc(GaussianNB(), X, y, cv=4, size=volume).size_baseline
     np.testing.assert_allclose(alone.auc, roc_auc_score(y, -volume))
     assert alone.settings["1"] == "smaller regions"
     np.testing.assert_allclose(alone.accuracy, np.mean((volume < np.median(volume)) == y))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from radiodeep.checks import invalid
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.endpoints.endpoint import Column, Endpoint, Measurement, Prediction
 from radiodeep.study.folds.estimator_tree import final_step
@@ -287,5 +288,5 @@ def _checked_labels(y, positive):
     if positive is None:
         return y, classes
     if not (classes == positive).any():
-        raise StudyError(f"The 'positive' parameter must be one of the labels, {classes.tolist()}. Got {positive!r}.")
+        raise invalid("an AUC", "positive", f"one of the labels {classes.tolist()}", positive, error=StudyError)
     return y, classes if classes[1] == positive else classes[::-1]

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import binomtest, norm, rankdata
 from sklearn.metrics import roc_curve
 
-from radiodeep.checks import is_probability, require
+from radiodeep.checks import invalid, is_probability, require
 from radiodeep.exceptions import SingleClassError, StudyError
 
 TRAINING_SPREAD = 3.0  # weight of the variance between repeats; see auc_of_repeats
@@ -229,7 +229,7 @@ def positive_labels(y_true, positive=None):
     if len(classes) != 2:
         raise StudyError(f"An AUC is defined for two classes. Got {len(classes)}.")
     if positive is not None and positive not in classes.tolist():
-        raise StudyError(f"The 'positive' parameter must be one of the labels, {classes.tolist()}. Got {positive!r}.")
+        raise invalid("an AUC", "positive", f"one of the labels {classes.tolist()}", positive, error=StudyError)
     return y_true == (classes[1] if positive is None else positive)
 
 

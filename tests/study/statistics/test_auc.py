@@ -1,26 +1,33 @@
-"""AUC, variance and tests against pROC's numbers, by hand, and against simulation."""
+"""AUC, variance and intervals against pROC's numbers, by hand, and against simulation."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from radiodeep import auc_with_confidence, compare_accuracy, compare_auc
+from radiodeep import auc_with_confidence
 from radiodeep.exceptions import SingleClassError, StudyError
-
-
-class Result:
-    """What the comparisons need of a StudyResult."""
-
-    def __init__(self, label, score, prediction=None, index=None):
-        prediction = label if prediction is None else prediction
-        self.predictions = pd.DataFrame({"label": label, "score": score, "prediction": prediction}, index=index)
+from radiodeep.study.statistics.auc import accuracy_interval, auc_of_pairs, auc_of_repeats
 
 
 def golden(folder):
     frame = pd.read_csv(folder / "weka_golden" / "delong" / "proc_golden.csv", skipinitialspace=True)
     files = {"aSAH": "aSAH.csv", "b80": "b80_loo.csv", "sim200": "sim200.csv"}
     return frame, {name: pd.read_csv(folder / "weka_golden" / "delong" / file) for name, file in files.items()}
+
+
+def table(n_cases=40, n_features=5, effect=0.7, seed=0):
+    rng = np.random.default_rng(seed)
+    y = pd.Series(np.arange(n_cases) % 2, index=[f"case {n}" for n in range(n_cases)])
+    X = pd.DataFrame(rng.normal(size=(n_cases, n_features)) + effect * y.to_numpy()[:, None], index=y.index)
+    return X.add_prefix("f"), y
+
+
+def signal(n_cases=40, effect=1.0, seed=0, n_features=3):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n_cases) % 2
+    return rng.normal(size=(n_cases, n_features)) + effect * y[:, None], y
 
 
 def test_auc_variance_and_interval_are_procs(reference_data):
@@ -34,16 +41,6 @@ def test_auc_variance_and_interval_are_procs(reference_data):
         np.testing.assert_allclose([interval.low, interval.high], [row.lo, min(row.hi, 1)], rtol=1e-10)
         checked += 1
     assert checked >= 6
-
-
-def test_the_paired_test_is_procs(reference_data):
-    frame, tables = golden(reference_data)
-    pairs = frame[frame["test"] == "delong_paired"]
-    assert len(pairs) >= 3
-    for row in pairs.itertuples():
-        table = tables[row.set]
-        comparison = compare_auc(Result(table["y"], table[row.a]), Result(table["y"], table[row.b]))
-        np.testing.assert_allclose(comparison.p_value, row.p, rtol=1e-8)
 
 
 def test_ties_count_one_half():
@@ -82,30 +79,52 @@ def test_what_has_no_auc_is_refused(y, score, error, message):
         auc_with_confidence(y, score)
 
 
-def test_mcnemar_by_hand():
-    label = np.ones(10, int)
-    a, b = label.copy(), label.copy()
-    b[:6] = 0  # a right and b wrong six times, never the other way: 2 / 2^6
-    comparison = compare_accuracy(Result(label, a, a), Result(label, b, b))
-    np.testing.assert_allclose(comparison.p_value, 2 / 64)
-    assert str(comparison).startswith("accuracy 1.000 against 0.400, difference +0.600, p = 0.0312")
+def test_the_variance_of_pairs_is_delongs_where_the_model_is_one():
+    X, y = signal()
+    score = X[:, 0]
+    wins = 0.5 * (np.sign(score[y == 1][None] - score[y == 0][:, None]) + 1)
+    plain, pairs = auc_with_confidence(y, score), auc_of_pairs(wins)
+    np.testing.assert_allclose([pairs.auc, pairs.variance], [plain.auc, plain.variance])
 
 
-def test_a_model_does_not_differ_from_itself():
-    y = np.arange(20) % 2
-    score = np.random.default_rng(0).random(20)
-    assert compare_auc(Result(y, score), Result(y, score)).p_value == 1.0
+def test_the_variance_of_unequal_classes_is_delongs():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [30, 8])
+    score = rng.normal(size=38) + y
+    wins = 0.5 * (np.sign(score[y == 1][None] - score[y == 0][:, None]) + 1)
+    np.testing.assert_allclose(auc_of_pairs(wins).variance, auc_with_confidence(y, score).variance)
 
 
-def test_results_of_different_cases_or_labels_are_not_compared():
-    with pytest.raises(StudyError, match="2 cases are in one of them only"):
-        compare_auc(Result([0, 1], [0, 1], index=["a", "b"]), Result([0, 1], [0, 1], index=["a", "c"]))
-    with pytest.raises(StudyError, match="same labels"):
-        compare_auc(Result([0, 1], [0, 1]), Result([1, 0], [0, 1]))
+def test_repeats_that_agree_have_delongs_interval_and_others_a_wider_one():
+    X, y = signal()
+    rng = np.random.default_rng(1)
+    same = auc_of_repeats(y, [X[:, 0]] * 4)
+    np.testing.assert_allclose(same.variance, auc_with_confidence(y, X[:, 0]).variance)
+    assert auc_of_repeats(y, X[:, 0] + rng.normal(size=(4, 40))).variance > same.variance
 
 
-def test_the_order_of_the_cases_does_not_matter():
-    one = Result([0, 1, 0, 1], [0.1, 0.4, 0.5, 0.9], index=list("abcd"))
-    other = Result([1, 0, 1, 0], [0.8, 0.7, 0.2, 0.1], index=list("dcba"))
-    comparison = compare_auc(one, other)
-    np.testing.assert_allclose([comparison.value_a, comparison.value_b], [0.75, 0.75])
+def test_the_variance_of_repeats_by_hand():
+    X, y = signal()
+    rng = np.random.default_rng(1)
+    scores = X[:, 0] + rng.normal(size=(4, 40))
+    estimates = [auc_with_confidence(y, one) for one in scores]
+    aucs = [estimate.auc for estimate in estimates]
+    by_hand = np.mean([estimate.variance for estimate in estimates]) + 3 * np.var(aucs, ddof=1)
+    np.testing.assert_allclose(auc_of_repeats(y, scores).variance, by_hand)
+    assert np.isfinite(auc_of_repeats(y, scores[:1]).variance)
+
+
+def test_wilsons_interval_is_that_of_his_formula():
+    n, p, z = 40, 36 / 40, norm.isf(0.025)
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    interval = accuracy_interval(36, 40)
+    np.testing.assert_allclose([interval.low, interval.high], [centre - half, centre + half])
+
+
+def test_labels_and_scores_with_names_are_matched():
+    _, y = table()
+    scores = (y + 0.0).sort_values()
+    assert auc_with_confidence(y, scores).auc == 1
+    with pytest.raises(StudyError, match="Labels and scores name different cases"):
+        auc_with_confidence(y, scores.rename({"case 0": "other"}))

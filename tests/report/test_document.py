@@ -9,9 +9,17 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from radiodeep import ReliefF, cross_validate_models, write_report
-from radiodeep.exceptions import RadiodeepWarning, StudyError
-from radiodeep.report.figures import auc_figure, roc_figure, selection_counts, selection_figure
+from radiodeep import (
+    RadiomicsExtractor,
+    ReliefF,
+    cross_validate_models,
+    cross_validated_auc,
+    holdout_auc,
+    make_phantom_cohort,
+    write_report,
+)
+from radiodeep.exceptions import InputError, OutputError, RadiodeepWarning, StudyError
+from radiodeep.report.figures import selection_figure
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +32,12 @@ def results():
     return cross_validate_models({"all & more": GaussianNB(), "selected": selected}, X, y)
 
 
+SHAPE = RadiomicsExtractor(families=["shape"])
+
+
+COHORT = make_phantom_cohort(12, random_state=1)
+
+
 def test_a_report_is_one_file_without_scripts_or_links(results, tmp_path):
     page = " ".join(write_report(results, tmp_path / "new" / "report.html").read_text().split())
     assert "<script" not in page
@@ -34,7 +48,7 @@ def test_a_report_is_one_file_without_scripts_or_links(results, tmp_path):
         assert f"{result.auc:.3f}" in page
     assert "biased low" in page
     for result in results.values():
-        assert f"{result.beside.auc:.3f}" in page
+        assert f"{result.companion.auc:.3f}" in page
         assert str(result.stability or "") in page
     assert "Calibration slope" in page
     assert "2 models are in this report" in page
@@ -54,18 +68,7 @@ def test_nothing_and_different_cases_are_refused(results, tmp_path):
         write_report([results["selected"], other["other"]], tmp_path / "x.html")
 
 
-def test_the_figures_hold_the_numbers_of_the_results(results):
-    figure = roc_figure(list(results.values()))
-    shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    best = max(results.values(), key=lambda result: result.auc)
-    assert shown[0] == f"{best.name}: {best.auc:.2f}"
-    assert len(auc_figure(list(results.values())).axes[0].get_yticklabels()) == 2
-    assert selection_figure(results["all & more"]) is None
-    assert selection_counts(results["selected"]).sum() == 60
-    assert selection_figure(results["selected"]).axes[0].patches[-1].get_width() <= 1
-
-
-def test_size_alone_has_its_row(tmp_path):
+def test_size_baseline_has_its_row(tmp_path):
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     volume = np.exp(rng.normal(size=60) + y)
@@ -74,10 +77,10 @@ def test_size_alone_has_its_row(tmp_path):
         results = cross_validate_models({"all": GaussianNB()}, X, y, cv=5)
     page = write_report(results, tmp_path / "report.html").read_text()
     assert "<td>size alone</td>" in page
-    assert f"{results['all'].size_alone.auc:.3f}" in page
+    assert f"{results['all'].size_baseline.auc:.3f}" in page
     assert "Size alone: AUC" in page
     assert "(p = " in page
-    alone = results["all"].size_alone
+    alone = results["all"].size_baseline
     assert f'<td class="number">{results["all"].equal_size_auc:.3f}</td>' in page
     assert f'<td class="number">{alone.equal_size_auc:.3f}</td>' in page
     assert f'<td class="number">{results["all"].score_size_correlation:.3f}</td>' in page
@@ -106,7 +109,7 @@ def test_results_without_pairs_of_equal_size_as_older_versions_made_them_are_rep
     result = cross_validate_models({"texture": GaussianNB()}, texture, y, cv=4, size=np.exp(rng.normal(size=40)))
     unknown = {"equal_size_auc": None, "n_equal_size_pairs": None, "score_size_correlation": None}
     new = result["texture"]
-    old = replace(new, name="old", size_alone=replace(new.size_alone, **unknown), **unknown)
+    old = replace(new, name="old", size_baseline=replace(new.size_baseline, **unknown), **unknown)
     assert "None" not in str(old)
     assert "size alone: AUC" in str(old)
     page = write_report(old, tmp_path / "old.html").read_text()
@@ -134,3 +137,41 @@ def test_names_that_look_like_formulas_and_any_collection_of_results(results, tm
     other = cross_validate_models({"b": GaussianNB()}, X, y, cv=5)
     with pytest.raises(StudyError, match="of different splits"):
         write_report([found["b"], other["b"]], tmp_path / "b.html")
+
+
+def table(n_cases=40, n_features=5, effect=0.7, seed=0):
+    rng = np.random.default_rng(seed)
+    y = pd.Series(np.arange(n_cases) % 2, index=[f"case {n}" for n in range(n_cases)])
+    X = pd.DataFrame(rng.normal(size=(n_cases, n_features)) + effect * y.to_numpy()[:, None], index=y.index)
+    return X.add_prefix("f"), y
+
+
+def test_what_happened_inside_the_folds_is_said_as_far_as_it_is_known(tmp_path):
+    X, y = table()
+    chosen = make_pipeline(ReliefF(2), GaussianNB())
+
+    def page(results):
+        return " ".join(write_report(results, tmp_path / "report.html").read_text().split())
+
+    taken = "The table was taken as given: whether its features were selected before is not known."
+    assert f"Features were selected and models fitted inside each fold. {taken}" in page(
+        cross_validated_auc(chosen, X, y, cv=5)
+    )
+    assert f"Models were fitted inside each fold. {taken}" in page(cross_validated_auc(GaussianNB(), X, y, cv=5))
+    both = cross_validate_models({"chosen": chosen, "all": GaussianNB()}, X, y, cv=5)
+    assert "Models were fitted inside each fold, and features selected there by chosen." in page(both)
+    assert "Models were fitted to the training cohort" in page(holdout_auc(chosen, X[:20], y[:20], X[20:], y[20:]))
+    images = cross_validated_auc(make_pipeline(SHAPE, GaussianNB()), COHORT, COHORT.labels, cv=3)
+    assert "inside each fold. Features were extracted from the images." in page(images)
+
+
+def test_a_report_goes_to_html_and_holds_results(tmp_path):
+    X, y = table()
+    result = cross_validated_auc(GaussianNB(), X, y, cv=5)
+    with pytest.raises(InputError, match=r"A report is written as \.html\. Got .*for a PDF print the page"):
+        write_report(result, tmp_path / "report.pdf")
+    with pytest.raises(StudyError, match="A report takes results of cross_validated_auc or holdout_auc. Got NoneType"):
+        write_report(None, tmp_path / "report.html")
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(OutputError, match="it is a folder"):
+        write_report(result, tmp_path / "folder.html")

@@ -1,0 +1,28 @@
+"""The endpoint of outcomes, and of the predictions of a result."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from radiodeep.exceptions import StudyError
+from radiodeep.study.endpoints.registry import endpoint_for, endpoint_of_predictions
+
+
+def test_labels_are_of_two_classes():
+    endpoint = endpoint_for(["b", "a", "b"], 3, positive="a")
+    assert (endpoint.measure, endpoint.positive) == ("AUC", "a")
+    again = endpoint_of_predictions(pd.DataFrame(endpoint.columns()), "a")
+    assert type(again) is type(endpoint)
+    assert again.positive == "a"
+    np.testing.assert_array_equal(again.y, endpoint.y)
+
+
+@pytest.mark.parametrize("y", [[0, 1], [[0], [1], [0]]])
+def test_there_is_one_outcome_per_case(y):
+    with pytest.raises(StudyError, match="Expected one label per case: there are 3 cases and labels of shape"):
+        endpoint_for(y, 3)
+
+
+def test_predictions_of_no_endpoint_are_refused():
+    with pytest.raises(StudyError, match="No endpoint has predictions of the columns score, fold"):
+        endpoint_of_predictions(pd.DataFrame({"score": [1.0], "fold": [0]}))

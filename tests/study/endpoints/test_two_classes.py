@@ -1,0 +1,161 @@
+"""Labels of two classes: what is accepted, scored and measured."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import SVC
+
+from radiodeep import compare_auc, cross_validated_auc
+from radiodeep.exceptions import SingleClassError, StudyError
+from radiodeep.study.endpoints.endpoint import OutOfFold
+from radiodeep.study.endpoints.two_classes import TwoClasses
+
+
+def table(n_cases=40, n_features=5, effect=0.7, seed=0):
+    rng = np.random.default_rng(seed)
+    y = pd.Series(np.arange(n_cases) % 2, index=[f"case {n}" for n in range(n_cases)])
+    X = pd.DataFrame(rng.normal(size=(n_cases, n_features)) + effect * y.to_numpy()[:, None], index=y.index)
+    return X.add_prefix("f"), y
+
+
+@pytest.mark.parametrize("cv", ["leave-one-out", 4, "leave-pair-out"])
+@pytest.mark.parametrize("model", [GaussianNB(), RandomForestClassifier(3, random_state=0), SVC()])
+def test_the_other_class_as_the_positive_one_turns_scores_round(model, cv):
+    X, y = table(20)
+    labels = np.where(y == 1, "malignant", "normal")
+    last, first = (cross_validated_auc(model, X, labels, cv=cv, positive=name) for name in (None, "malignant"))
+    assert (last.positive, first.positive) == ("normal", "malignant")
+    np.testing.assert_allclose(first.auc, last.auc)
+    np.testing.assert_allclose(first.confidence_interval.low, last.confidence_interval.low)
+    np.testing.assert_allclose(first.predictions["probability"], 1 - last.predictions["probability"])
+    np.testing.assert_allclose(
+        roc_auc_score(labels == "malignant", first.predictions["score"].round(9)),
+        roc_auc_score(labels == "normal", last.predictions["score"].round(9)),
+    )
+    assert str(first).endswith("  positive class: malignant")
+    with pytest.raises(StudyError, match="One result is about class 'normal', the other about 'malignant'"):
+        compare_auc(last, first)
+    assert compare_auc(first, first).p_value == 1
+
+
+def test_labels_in_a_column_of_objects_are_taken_as_what_they_are():
+    X, y = table()
+    plain = cross_validated_auc(GaussianNB(), X, y, cv=5)
+    for labels in (y.astype(object), y.astype(bool).astype(object), y.map({0: "a", 1: "b"}).astype(object)):
+        np.testing.assert_array_equal(cross_validated_auc(GaussianNB(), X, labels, cv=5).scores, plain.scores)
+
+
+def fitted(model, X, y):
+    return model.fit(X, y)
+
+
+@pytest.mark.parametrize("positive", [0, 1])
+def test_scores_are_decision_values_or_log_odds_or_probabilities_of_the_positive_class(positive):
+    X, y = table(30)
+    endpoint = TwoClasses(y, positive)
+    sign = 1 if positive == 1 else -1
+    svc = SVC().fit(X, y)
+    scored = endpoint.score(svc, X)
+    np.testing.assert_array_equal(scored.score, sign * svc.decision_function(X))
+    assert np.isnan(scored.probability).all()
+    np.testing.assert_array_equal(scored.prediction, svc.predict(X))
+    bayes = GaussianNB().fit(X, y)
+    joint = bayes.predict_joint_log_proba(X)
+    np.testing.assert_array_equal(endpoint.score(bayes, X).score, sign * (joint[:, 1] - joint[:, 0]))
+    np.testing.assert_array_equal(endpoint.score(bayes, X).probability, bayes.predict_proba(X)[:, positive])
+    forest = RandomForestClassifier(3, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(endpoint.score(forest, X).score, forest.predict_proba(X)[:, positive])
+    with pytest.raises(StudyError, match="Ridge has neither predict_proba nor decision_function, so it has no AUC"):
+        endpoint.score(Ridge().fit(X, y), X)
+
+
+def test_the_class_that_sorts_last_is_positive_by_default():
+    endpoint = TwoClasses(np.array(["small", "large", "small"]))
+    assert (endpoint.positive, endpoint.classes.tolist()) == ("small", ["large", "small"])
+    assert TwoClasses(endpoint.y, "large").as_numbers.tolist() == [0, 1, 0]
+    assert TwoClasses(endpoint.y, "large").take([0, 1]).positive == "large"
+    assert type(TwoClasses(np.array([0, 1])).positive) is int
+    with pytest.raises(StudyError, match=r"must be one of the labels, \['large', 'small'\]. Got 'big'"):
+        TwoClasses(endpoint.y, "big")
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ([1, 1, 1], SingleClassError, "All 3 cases have the label 1. An AUC needs two classes"),
+        ([0, 1, 2], StudyError, "two classes. Got 3: 0, 1, 2. Study one class against the others"),
+        ([0, None, 1], StudyError, "1 of 3 labels are missing"),
+        ([0, np.inf, 1], StudyError, "1 of 3 labels are missing"),
+        (np.array(["a", 1], dtype=object), StudyError, "The labels are of several types"),
+    ],
+)
+def test_labels_that_cannot_be_studied_are_refused(labels, error, message):
+    with pytest.raises(error, match=message):
+        TwoClasses(np.asarray(labels))
+
+
+def test_training_cases_of_one_class_are_refused():
+    endpoint = TwoClasses(np.array([0, 0, 1, 1]))
+    endpoint.check_training([0, 2], "Fold 3")
+    with pytest.raises(SingleClassError, match="Fold 3 holds the label 0 only. Use fewer folds"):
+        endpoint.check_training([0, 1], "Fold 3")
+    with pytest.raises(SingleClassError, match="Fold 3 is empty"):
+        endpoint.check_training([], "Fold 3")
+
+
+def test_a_marker_scores_higher_in_the_better_direction():
+    endpoint = TwoClasses(np.array([0, 0, 1, 1]))
+    marker, ascending = endpoint.marker(np.array([4.0, 3.0, 2.0, 1.0]))
+    assert not ascending
+    assert marker.score.tolist() == [-4, -3, -2, -1]
+    assert marker.prediction.tolist() == [0, 0, 1, 1]
+    assert endpoint.marker(np.array([1.0, 2.0, 2.0, 1.0]))[1]  # an AUC of exactly one half
+
+
+def out_of_fold(kind, case, repeat, score, prediction):
+    entries = np.arange(len(case))
+    return OutOfFold(
+        kind, 4, max(repeat) + 1, *map(np.array, (case, entries, repeat, score, np.full(len(case), 0.5), prediction))
+    )
+
+
+def test_repeats_are_measured_each_and_predictions_decided_by_majority():
+    endpoint = TwoClasses(np.array([0, 0, 1, 1]))
+    case, repeat = [0, 1, 2, 3] * 3, [0] * 4 + [1] * 4 + [2] * 4
+    score = [1, 2, 3, 4, 1, 3, 2, 4, 4, 3, 2, 1]
+    measured = endpoint.measured(
+        out_of_fold("repeated", case, repeat, score, [0, 0, 1, 1, 0, 1, 0, 1, 1, 1, 1, 0]), 0.95
+    )
+    np.testing.assert_allclose(measured.value, np.mean([1, 0.75, 0]))
+    assert measured.estimate == "mean of 3 repeats"
+    assert measured.columns["prediction"].tolist() == [0, 1, 1, 1]
+    np.testing.assert_allclose(measured.columns["correct"], [2 / 3, 1 / 3, 2 / 3, 2 / 3])
+    np.testing.assert_allclose(measured.accuracy, 7 / 12)
+    np.testing.assert_allclose(measured.columns["score"], (np.array([6, 8, 7, 9]) / 3 - 0.5) / 4)
+
+
+def test_pairs_are_won_tied_or_lost():
+    endpoint = TwoClasses(np.array([0, 1, 0, 1]))
+    case, score = [0, 1, 0, 3, 2, 1, 2, 3], [1, 2, 2, 2, 3, 1, 0, 5]
+    assert endpoint.pairs() == [(0, 1), (0, 3), (2, 1), (2, 3)]
+    measured = endpoint.measured(out_of_fold("pairs", case, [0] * 8, score, [0, 1, 0, 1, 1, 1, 0, 1]), 0.95)
+    np.testing.assert_array_equal(measured.pairs, [[1, 0.5], [0, 1]])
+    assert (measured.value, measured.estimate) == (0.625, "mean over pairs")
+    np.testing.assert_array_equal(measured.columns["score"], [0.25, 0.5, 0.5, 0.75])
+    np.testing.assert_array_equal(endpoint.reordered_pairs(measured.pairs, [2, 1, 0, 3]), [[0, 1], [1, 0.5]])
+
+
+def test_the_report_lists_wrong_predictions_and_the_fraction_of_correct_ones():
+    X, y = table(20)
+    result = cross_validated_auc(GaussianNB(), X, y, cv=4, n_repeats=3)
+    columns = {column.heading: column for column in TwoClasses(y).listed(result)}
+    assert list(columns) == ["Label", "Score", "Probability of 1", "Prediction", "Correct"]
+    wrong = result.predictions["label"] != result.predictions["prediction"]
+    assert columns["Prediction"].is_wrong.tolist() == wrong.tolist()
+    assert columns["Correct"].texts[0] == f"{result.predictions['correct'].iloc[0]:.2f}"
+    single = cross_validated_auc(SVC(), X, y, cv=4, n_repeats=1)
+    assert [column.heading for column in TwoClasses(y).listed(single)] == ["Label", "Score", "Prediction"]
