@@ -1,4 +1,4 @@
-"""Cases, arrays and tables of numbers in, what networks learn from out; what cannot be learned from is refused."""
+"""Cases or arrays, and tables of numbers -> the images and targets that networks of `models` are trained on."""
 
 import numpy as np
 import pandas as pd
@@ -11,25 +11,45 @@ from radiodeep.imaging.network_view import VIEW_SETTINGS, NetworkView
 from radiodeep.networks.architectures.registry import input_specification
 from radiodeep.networks.training.examples import first_plane
 
+_WITHOUT_CASES = {"window": ("auto", "exact"), "size": (None,), "slice": ("largest",), "slice_axis": (None,)}
+_WITHOUT_CASES |= {"pixel_mm": (None,)}  # values of settings that arrays leave unused
+
 
 def checked_view(estimator, architecture):
-    """Check the settings by which an estimator of networks sees cases, and return its `NetworkView`.
+    """Check the settings by which an estimator shows cases to its network, and return its `NetworkView`.
 
     Parameters
     ----------
     estimator : NetworkEstimator
-        Its `window` "auto" is "crop" for cubes with a spacing of their own, and "exact" for everything else.
+        Its `window` "auto" is "crop" for cubes with a spacing of their own, and "exact" for all other networks.
     architecture : str
+
+    Returns
+    -------
+    NetworkView
 
     Raises
     ------
     InputError
-        As `NetworkView.for_network`.
+        If a setting is out of range, or if the network cannot use it.
     """
     specification = input_specification(architecture)
     settings = {name: getattr(estimator, name) for name in VIEW_SETTINGS}
     auto = {"window": "crop" if specification.own_units else "exact"}
     return NetworkView.for_network(estimator, architecture, specification, settings, auto)
+
+
+def check_settings_of_arrays(estimator, X):
+    """Raise InputError if images are given as arrays, which are shown whole, and settings say how cases are cut."""
+    if not _is_array_of_images(X):
+        return
+    for name, unset in _WITHOUT_CASES.items():
+        value = getattr(estimator, name)
+        if value not in unset:
+            raise InputError(
+                f"Images of an array are shown whole, so {name}={value!r} has no meaning. Leave {name} out, or give "
+                "cases."
+            )
 
 
 def state_with_used_settings(state):
@@ -56,7 +76,7 @@ def state_with_used_settings(state):
 
 
 def network_images(X, specification, view):
-    """Bring cases or arrays to what a network wants.
+    """Return the images of cases, or of an array, with the shape and channels that a network takes.
 
     Parameters
     ----------
@@ -64,36 +84,35 @@ def network_images(X, specification, view):
         As in `CNNClassifier.fit`.
     specification : NetworkInput
     view : NetworkView
-        What the network is shown of cases; of arrays its `intensity_range` alone.
 
     Returns
     -------
     images : float32 tensor of shape (n_images, channels, size, size)
-        Of 0..1, not yet on the scale of the network; cubes for networks with `own_units` in those.
-        (n, longest, channels, size, size) for sequences, with slices of NaN at the end of those that are shorter;
-        (n, channels, size, size, size) for cubes.
+        In the range 0..1, or in the unit of the image if the network has `own_units`; not normalized. For cubes
+        (n, channels, size, size, size); for sequences (n, longest, channels, size, size), padded with slices of NaN.
     counts : list of int
-        How many images each case has.
+        Number of images of each case.
     ids, patients : list or ndarray
 
     Raises
     ------
     InputError
-        No cases, an array of another shape, pixels that are no finite numbers, or any problem of an image.
+        If there are no cases, an array has another shape or values that are not finite, or for any problem of an image.
     """
-    if isinstance(X, np.ndarray) and X.dtype != object:
+    if _is_array_of_images(X):
         planes = _planes_of_arrays(X, specification)
         if view.intensity_range is None and not specification.own_units and X.dtype.kind != "f" and X.max() > 1:
             raise InputError(
-                f"Images of whole numbers up to {X.max()} need an intensity_range that is brought to 0..1, "
-                "for example (0, 255)."
+                f"Images of whole numbers up to {X.max()} need an intensity_range that is scaled to 0..1, for example "
+                "(0, 255)."
             )
         blocks = [view.images_of_array(image) for image in planes]
         ids = patients = np.arange(len(blocks))
     else:
         cases = as_cases(X)
         blocks = [view.images(case) for case in cases]
-        ids, patients = [case.id for case in cases], np.array([str(case.patient) for case in cases])
+        ids = [case.id for case in cases]
+        patients = np.array([str(case.patient) for case in cases])
     if not blocks:
         raise InputError("There are no cases. Give at least one.")
     counts = [len(block) for block in blocks]
@@ -101,38 +120,45 @@ def network_images(X, specification, view):
     images = specification.on_channels(joined)
     if specification.sequence:
         slices = pad_sequence(first_plane(images).split(counts), batch_first=True, padding_value=np.nan)
-        images, counts = slices.expand(-1, -1, images.shape[1], -1, -1), [1] * len(counts)
+        images = slices.expand(-1, -1, images.shape[1], -1, -1)
+        counts = [1] * len(counts)
     return images, counts, ids, patients
 
 
+def _is_array_of_images(X):
+    return isinstance(X, np.ndarray) and X.dtype != object
+
+
 def _planes_of_arrays(X, specification):
-    """Return images as float32 (n, planes, height, width); of a sequence, slices of NaN are not there."""
-    dimensions, shapes = (3, 4), "(n, height, width) or (n, channels, height, width)"
+    """Return images as float32 (n, planes, height, width); slices of a sequence that are all NaN are padding."""
+    dimensions = (3, 4)
+    shapes = "(n, height, width) or (n, channels, height, width)"
     if specification.sequence or specification.dimensions == 3:
-        dimensions, shapes = (4,), "(n, slices, height, width)"
+        dimensions = (4,)
+        shapes = "(n, slices, height, width)"
     if X.ndim not in dimensions or X.dtype.kind not in "biuf" or not X.size:
         raise InputError(
             f"Images must be an array of numbers of shape {shapes}, n > 0. Got {X.dtype} of shape {X.shape} instead."
         )
     planes = X.astype(np.float32).reshape(len(X), -1, *X.shape[-2:])
-    missing = np.isnan(planes).all(axis=(2, 3)) & specification.sequence
-    usable = (np.isfinite(planes).all(axis=(2, 3)) | missing).all(axis=1) & ~missing.all(axis=1)
-    unusable = np.flatnonzero(~usable)
+    is_padding = np.isnan(planes).all(axis=(2, 3)) & specification.sequence
+    is_usable = (np.isfinite(planes).all(axis=(2, 3)) | is_padding).all(axis=1) & ~is_padding.all(axis=1)
+    unusable = np.flatnonzero(~is_usable)
     if unusable.size:
         raise InputError(
             f"{unusable.size} of {len(X)} images hold NaN or infinite pixels, the first being number {unusable[0]}. "
-            "Leave them out, or give those pixels a number."
+            "Leave them out, or replace those pixels."
         )
     return planes
 
 
 def auxiliary_targets(table, ids):
-    """Return numbers by case id as targets with mean 0 and deviation 1; NaN where unknown.
+    """Return a table of numbers by case id as targets with mean 0 and standard deviation 1; NaN if unknown.
 
     Parameters
     ----------
     table : DataFrame
-    ids : list, or ndarray of 0, 1, ... for images that have no ids
+    ids : list, or ndarray of 0, 1, ... for the images of an array
 
     Returns
     -------
@@ -141,14 +167,14 @@ def auxiliary_targets(table, ids):
     Raises
     ------
     InputError
-        A case has no row or several, or it cannot be known whose rows these are.
+        If a case has no row or several, or if the rows cannot be assigned to the images of an array.
     """
     if not isinstance(table, pd.DataFrame) or not table.index.is_unique or not set(ids) <= set(table.index):
         raise InputError("The 'auxiliary' parameter must be a DataFrame with a row for every case id of fit, one each.")
-    if isinstance(ids, np.ndarray) and len(table) != len(ids):  # of a fold, whose images are numbered anew
+    if isinstance(ids, np.ndarray) and len(table) != len(ids):  # the images of a fold are numbered anew
         raise InputError(
             f"Images of an array have no ids, so 'auxiliary' must hold as many rows as there are images, {len(ids)}. "
-            f"Got {len(table)}. In the folds of a study give cases, which are found by their ids."
+            f"Got {len(table)}. In the folds of a study give cases, whose rows are found by their ids."
         )
     values = table.loc[list(ids)].to_numpy(dtype=np.float32)
     known = np.isfinite(values)
@@ -159,26 +185,27 @@ def auxiliary_targets(table, ids):
 
 
 def validation_cases(strata, groups, fraction, seed):
-    """Choose the cases that are held out to select the best epoch.
+    """Choose the cases that are held out to select the best epoch; patients are not split.
 
     Parameters
     ----------
     strata : array of shape (n_cases,)
         Class of each case.
     groups : array of shape (n_cases,)
-        Patient of each case; none is split.
+        Patient of each case.
     fraction : float
-        Of the groups of each stratum, of which at least one is left for training.
+        Share of the patients of each class that is held out; at least one is kept for training.
     seed : int
 
     Returns
     -------
     bool tensor of shape (n_cases,)
     """
-    rng, kept = np.random.default_rng(seed), np.zeros(len(strata), dtype=bool)
+    rng = np.random.default_rng(seed)
+    is_held_out = np.zeros(len(strata), dtype=bool)
     names, first = np.unique(groups, return_index=True)
     for stratum in np.unique(strata):
-        of_stratum = names[np.asarray(strata)[first] == stratum]
-        n_kept = min(round(fraction * len(of_stratum)), len(of_stratum) - 1)
-        kept |= np.isin(groups, rng.permutation(of_stratum)[:n_kept])
-    return torch.from_numpy(kept)
+        members = names[np.asarray(strata)[first] == stratum]
+        n_held_out = min(round(fraction * len(members)), len(members) - 1)
+        is_held_out |= np.isin(groups, rng.permutation(members)[:n_held_out])
+    return torch.from_numpy(is_held_out)

@@ -60,13 +60,6 @@ class NetworkInput:
     sequence: bool = False
     last_activation: str | None = None
 
-    def images(self, planes):
-        """Bring grey or colour images of 0..1 to the channels and the scale of the network.
-
-        Parameters, shapes and errors are those of `on_channels`.
-        """
-        return self.normalize(self.on_channels(planes))
-
     def on_channels(self, planes):
         """Repeat grey images for each channel of the network; intensities stay as they are.
 

@@ -72,7 +72,6 @@ def test_one_plane_in_all_channels_stays_one_in_memory_where_the_channels_are_sc
     assert images.shape == (2, 3, 4, 4)
     assert images.stride(1) == wanted.normalize(images).stride(1) == 0
     assert torch.equal(wanted.normalize(images), wanted.normalize(images.clone()))
-    assert torch.equal(wanted.images(planes), wanted.normalize(images))
     other = wanted.with_normalization(np.array([[0.1, 0.2, 0.3], [1, 2, 4]]))
     expected = (images - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)) / torch.tensor([1, 2, 4]).view(3, 1, 1)
     torch.testing.assert_close(other.normalize(images), expected)
