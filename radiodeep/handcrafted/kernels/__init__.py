@@ -1,5 +1,5 @@
-"""Compiled loops only, one file per family: plain arrays in, tables and numbers out.
+"""Compiled loops only, a file per family. In: plain arrays. Out: tables and numbers.
 
-Each loop is compiled by numba on its first call and kept on disk; each has one signature, so that
-compiling stays short. Nothing here checks its input: the callers do.
+numba compiles each loop on its first call and caches it on disk. Each loop is called with one signature, so that
+compilation stays short. The callers check the input.
 """

@@ -1,4 +1,4 @@
-"""Sorted intensities of a region in; the eighteen first-order numbers out."""
+"""In: sorted intensities of a region. Out: the 18 first-order features."""
 
 import numpy as np
 from numba import njit
@@ -8,7 +8,7 @@ _EPS = np.spacing(1.0)
 
 @njit(cache=True, nogil=True)
 def _percentile(ordered, fraction):
-    """Linear interpolation between closest ranks, as `numpy.percentile` does it."""
+    """Interpolate linearly between the closest ranks, to the last bit as `numpy.percentile`."""
     rank = fraction * (ordered.size - 1)
     below = int(rank)
     above = min(below + 1, ordered.size - 1)
@@ -36,7 +36,7 @@ def _central_moments(values, mean):
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
 def _mean_and_energy(values, shift):
-    """Mean about the first value (so that a flat region is flat to the last bit), and sum of squares."""
+    """Return the mean, summed relative to the first value so that a flat region is exactly flat, and the energy."""
     first = values[0]
     total = energy = 0.0
     for i in range(values.size):

@@ -1,4 +1,4 @@
-"""A volume of grey levels in; co-occurrence tables and the numbers of each direction out."""
+"""In: a volume of grey levels. Out: co-occurrence tables and the features of each direction."""
 
 import numpy as np
 from numba import njit
@@ -22,7 +22,7 @@ def count_pairs(volume, positions, offsets, n, tables):
     flat, apart = tables.reshape(-1), tables.shape[1]
     for i in range(positions.size):
         place = positions[i]
-        row = np.int64(volume[np.uint64(place)]) * n  # an unsigned index spares the test whether it is negative
+        row = np.int64(volume[np.uint64(place)]) * n  # unsigned indices need no test for negative ones
         for k in range(offsets.size):
             flat[np.uint64(k * apart + row + volume[np.uint64(place + offsets[k])])] += np.uint32(1)
 
@@ -60,7 +60,7 @@ def _normalise(table, symmetrical, p, px, py):
 
 @njit(cache=True, nogil=True)
 def _joint_sums(p, gray, ux, uy, symmetrical, of_sum, of_difference):
-    """Sums over the cells that are not empty; fills the distributions of i + j and |i - j|."""
+    """Return sums over the cells that are not empty; fill the distributions of i + j and |i - j|."""
     autocorrelation = covariance = energy = entropy = largest = 0.0
     for k in range(of_sum.size):
         of_sum[k] = 0.0
@@ -101,7 +101,7 @@ def _spread(p, gray, mean):
 
 @njit(cache=True, nogil=True)
 def _sum_features(of_sum, centre, row):
-    """Features of the distribution of i + j, whose index is the sum itself."""
+    """Add the features of the distribution of i + j; its index is the sum itself."""
     for k in range(2, of_sum.size):
         cell = of_sum[k]
         if cell > 0.0:
@@ -116,7 +116,7 @@ def _sum_features(of_sum, centre, row):
 
 @njit(cache=True, nogil=True)
 def _difference_features(of_difference, n_gray, row):
-    """Features of the distribution of |i - j|, whose index is the difference itself."""
+    """Add the features of the distribution of |i - j|; its index is the difference itself."""
     for k in range(of_difference.size):
         cell = of_difference[k]
         if cell > 0.0:
@@ -135,7 +135,7 @@ def _difference_features(of_difference, n_gray, row):
 
 @njit(cache=True, nogil=True)
 def _information_features(px, py, entropy, row):
-    """Imc1 and Imc2; HXY1 and HXY2, the codes by the product distribution, are both HX + HY."""
+    """Set Imc1 and Imc2. HXY1 and HXY2, the entropies under the product of the marginals, both equal HX + HY."""
     hx, hy = _entropy(px), _entropy(py)
     information = hx + hy - entropy
     if information < 1e-13:  # independent but for rounding
@@ -147,7 +147,7 @@ def _information_features(px, py, entropy, row):
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
 def _tridiagonalise(a, diagonal, below):
-    """Householder's reduction of a full symmetric matrix, which is overwritten."""
+    """Reduce a full symmetric matrix to tridiagonal form by Householder reflections; the matrix is overwritten."""
     n = a.shape[0]
     w = np.empty(n)
     for k in range(n - 2):
@@ -178,12 +178,17 @@ def _tridiagonalise(a, diagonal, below):
 
 @njit(cache=True, nogil=True)
 def _second_moduli(diagonal, below, n_matrices):
-    """Second largest |eigenvalue|, none above 1, of tridiagonal matrices: bisection on Sturm counts.
+    """Return the second largest |eigenvalue| of tridiagonal matrices that have none above 1.
+
+    Bisection on Sturm counts: the signs of the pivots of T - x I tell how many eigenvalues are above x, those of T + x
+    I how many are below -x. x is below the second largest modulus as long as both counts together are at least 2. All
+    matrices are bisected in step, so that their divisions overlap in the processor; a full decomposition of each matrix
+    would take several times as long.
 
     Parameters
     ----------
     diagonal, below : float64 (n, n_matrices), (n - 1, n_matrices); zeros fill up smaller matrices
-    n_matrices : int, how many of them to look at
+    n_matrices : int, how many of them are used
 
     Returns
     -------
@@ -218,12 +223,12 @@ def _second_moduli(diagonal, below, n_matrices):
 
 @njit(cache=True, nogil=True)
 def _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below):
-    """Tridiagonal matrix whose eigenvalues are the singular values of p / sqrt(px py), or their squares.
+    """Fill a tridiagonal matrix with the eigenvalues that MCC needs; return its size, 0 if it has one row only.
 
-    The term eps of pyradiomics' Q, shared evenly between its two factors, keeps the eigenvalues to
-    first order. A symmetric p gives a symmetric matrix, whose singular values are |eigenvalues|;
-    otherwise the matrix times its transpose gives their squares. Levels without pairs are left out.
-    Returns the size of the matrix, 0 if it has one row only.
+    MCC is the root of the second eigenvalue of Q = (p / px) (p / py)^T, which are the squared singular values of
+    M = p / sqrt(px py). A symmetric p gives a symmetric M, whose singular values are its |eigenvalues|; otherwise M M^T
+    has their squares. The term eps in pyradiomics' Q, shared evenly between the two factors, keeps the eigenvalues to
+    first order. Levels without pairs are left out.
     """
     kept = np.empty(px.size, np.int64)
     n = 0
@@ -249,7 +254,7 @@ def _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below):
 
 @njit(cache=True, nogil=True)
 def add_directions(tables, gray_values, n_gray, symmetrical, sums):
-    """Add the 24 features of each direction that holds pairs to the sums.
+    """Add the 24 features of each direction that holds pairs to `sums`.
 
     Parameters
     ----------

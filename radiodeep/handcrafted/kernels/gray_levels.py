@@ -1,4 +1,4 @@
-"""Intensities of a region and bin edges in; grey levels out."""
+"""In: intensities of a region and bin edges. Out: grey levels."""
 
 import numpy as np
 from numba import njit
@@ -6,7 +6,7 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def assign_levels(values, edges, positions, volume):
-    """Give each voxel the number of edges at or below it.
+    """Assign to each voxel the number of edges at or below its intensity.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def assign_levels(values, edges, positions, volume):
     counts = np.zeros(n_edges + 1, np.int64)
     for i in range(values.size):
         value = values[i]
-        # A guess by division, put right by the edges themselves: rounding may not move a voxel.
+        # A guess by division, corrected by the edges themselves, so that rounding cannot move a voxel.
         level = int((value - edges[0]) * per_bin) + 1
         level = min(max(level, 1), n_edges)
         while level < n_edges and value >= edges[level]:

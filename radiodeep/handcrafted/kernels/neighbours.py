@@ -1,19 +1,23 @@
-"""A volume of grey levels in; what each voxel has in common with its neighbours, runs and zones out.
+"""In: a volume of grey levels. Out: what each voxel has in common with its neighbours, runs and zones.
 
-Volumes are flattened, with a border of zeros that no step leaves, so that a step is an offset and one
-loop without branches passes over many voxels at once.
+Volumes are flattened and have a border of zeros as wide as the longest step. A step to a neighbour is therefore an
+offset, and a loop without branches processes many voxels at once (SIMD).
+
+Runs and zones both start from the links between direct neighbours of one grey level, which are found once: 16 bits per
+voxel, bit k for the preceding neighbour in direction k. Following links is much faster than comparing voxels again, as
+most voxels of a textured region have few links.
 """
 
 import numpy as np
 from numba import njit
 
-_CHUNK = 4096  # voxels that are taken together: their scratch arrays stay in the nearest cache
+_CHUNK = 4096  # voxels processed together, so that their scratch arrays stay in the first-level cache
 _LOWEST_BIT = np.array([0, 1, 2, 5, 3, 9, 6, 11, 15, 4, 8, 10, 14, 7, 13, 12], np.uint8)  # of (bit * 2479) >> 12
 
 
 @njit(cache=True, nogil=True)
 def link_equal_neighbours(volume, offsets, links):
-    """Mark in each voxel those of its preceding neighbours that have its grey level.
+    """Mark the preceding neighbours that have the same grey level as each voxel.
 
     Parameters
     ----------
@@ -43,7 +47,11 @@ def _lowest_bit(bits):
 
 @njit(cache=True, nogil=True)
 def _mark_third_voxels(links, offsets, thirds):
-    """Mark the third voxel of every run of three and more: uint16 (n_places,), as `links`."""
+    """Mark the third voxel of every run of three and more: uint16 (n_places,), bits as in `links`.
+
+    A voxel is the third of its run if it is linked to its predecessor, the predecessor is linked to the voxel before,
+    and that voxel, the first of the run, is linked to none. This is a bitwise formula of three entries of `links`.
+    """
     for first in range(0, links.size, _CHUNK):
         stop = min(first + _CHUNK, links.size)
         for k in range(offsets.size):
@@ -62,8 +70,10 @@ def _mark_third_voxels(links, offsets, thirds):
 def count_runs(volume, links, positions, offsets, counts, pairs, runs):
     """Count the runs of each grey level by length, in every direction.
 
-    Only runs of three voxels and more are followed. A run of j voxels holds j - 1 pairs, so the rest
-    of the pairs are runs of two, and the rest of the voxels runs of one.
+    Most runs have one or two voxels, so only runs of three and more are followed, from their third voxel on. The number
+    of shorter runs follows from the number of voxels n and of pairs of equal neighbours m, which are known: if no run
+    were longer than two, there would be m runs of two and n - 2 m of one. A run of j voxels holds j - 1 pairs and j
+    voxels, so each run that is followed takes j - 1 from the runs of two, and changes the runs of one by 2 (j - 1) - j.
 
     Parameters
     ----------
@@ -96,7 +106,7 @@ def count_runs(volume, links, positions, offsets, counts, pairs, runs):
             level = volume[place] - 1
             runs[k, level, length] += 1
             runs[k, level, 2] -= length - 1
-            runs[k, level, 1] += length - 2  # its voxels, less those of the pairs taken back
+            runs[k, level, 1] += length - 2
 
 
 @njit(cache=True, nogil=True)
@@ -111,15 +121,16 @@ def _root(parents, zone):
 def find_zones(volume, links, positions, offsets, representatives):
     """Find the connected zones of equal grey level.
 
-    Linked neighbours that touch one another are in one zone already, so a voxel asks one
-    representative of each such group.
+    A union-find over one pass: a voxel joins the zone of a linked preceding neighbour, and merges the zones of several.
+    Linked neighbours that touch one another are in one zone already, so only one representative of each such group is
+    looked up.
 
     Parameters
     ----------
     volume, links : as in `link_equal_neighbours`
     positions : int64 (n_voxels,), increasing
     offsets : int64 (n_directions,)
-    representatives : uint16 (2 ** n_directions,), the bits to ask for every pattern of bits
+    representatives : uint16 (2 ** n_directions,), from `group_representatives`
 
     Returns
     -------
@@ -161,15 +172,15 @@ def find_zones(volume, links, positions, offsets, representatives):
 
 @njit(cache=True, nogil=True)
 def compare_with_neighbours(gray, row_of_gray, offsets, alpha, scratch, dependence, differences):
-    """Count dependent neighbours, and add up how far voxels are from the mean of their neighbours.
+    """Count dependent neighbours, and sum the differences of voxels from the mean of their neighbours.
 
     Parameters
     ----------
     gray : uint8 or uint16 (n_places,), grey levels; 0 outside the region
     row_of_gray : int64 (highest grey level + 1,), the row of each grey level in the tables
-    offsets : int64 (n_neighbours,), to all neighbours, those before and those after
+    offsets : int64 (n_neighbours,), to all neighbours, preceding and following
     alpha : int, largest difference of grey levels that counts as dependent
-    scratch : unsigned (3, chunk); n_neighbours * the highest grey level fit in its type
+    scratch : unsigned (3, chunk), of a type that holds n_neighbours times the highest grey level
     dependence : float64 (n_present, n_neighbours + 1), zeros; column j gets the voxels with j dependent neighbours
     differences : float64 (n_present,), zeros; sums of |grey level - mean of the neighbours in the region|
     """

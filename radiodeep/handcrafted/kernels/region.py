@@ -1,4 +1,4 @@
-"""A mask in; its bounding box and the places of its voxels out."""
+"""In: a mask. Out: its bounding box and the places of its voxels."""
 
 import numpy as np
 from numba import njit
@@ -21,10 +21,10 @@ def find_box(mask):
     for z in range(nz):
         for y in range(ny):
             row = mask[z, y]
-            some = np.uint8(0)
+            occupied = np.uint8(0)
             for x in range(nx):
-                some = np.uint8(some | row[x])  # stays in 8 bits: many voxels at a time, if nothing else is done here
-            marked[z, y] = some
+                occupied = np.uint8(occupied | row[x])  # 8 bits and no other work: vectorised over many voxels
+            marked[z, y] = occupied
     column = np.zeros(nx, np.uint8)
     first_z, last_z, first_y, last_y, first_x, last_x = nz, -1, ny, -1, nx, -1
     for z in range(nz):
@@ -66,7 +66,7 @@ def pad_and_list(mask, margin):
                 out[x + margin] = row[x] != 0
                 in_row += np.int32(row[x])
             n_voxels += in_row
-    positions = np.empty(n_voxels + 1, np.int64)  # one more: every place is written, and kept if it is set
+    positions = np.empty(n_voxels + 1, np.int64)  # one more, as every place is written but only set ones are kept
     n = 0
     for z in range(nz):
         for y in range(ny):

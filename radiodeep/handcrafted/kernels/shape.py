@@ -1,4 +1,12 @@
-"""A padded mask in; its marching-cubes surface, its moments and its diameters out."""
+"""In: a padded mask. Out: its marching-cubes surface, its moments and its diameters.
+
+The diameters need the largest distance between vertices of the mesh, of which there are thousands. It is found among
+the corners of convex hulls, in three steps. Only the outermost vertices on each line of voxels can be corners
+(`line_ends`). Of the lines of a plane, two monotone chains keep the corners of the plane's hull (`plane_hulls`). A
+corner of the hull in space is a corner in each of the three planes through it, and few vertices are (`diameters`).
+`_farthest` compares those, and skips a vertex whose distance from the centre shows that no partner can be farther than
+the best pair so far.
+"""
 
 import numpy as np
 from numba import njit
@@ -47,7 +55,11 @@ def column_ends(mask):
 
 @njit(cache=True, nogil=True)
 def surface(mask, first, last, margin, spacing_mm, crosses, triple, area_vector):
-    """Area and volume of the marching-cubes mesh.
+    """Return area and volume of the marching-cubes mesh.
+
+    Every 2 x 2 x 2 cell of voxels is one of 256 codes. The area is a sum over codes: how often each occurs times the
+    areas of its triangles. The volume is a sum of triple products a . (b x c) of the triangles; moving a cell by m adds
+    m . (a x b + b x c + c x a), so integers per code suffice and the sum is exact.
 
     Parameters
     ----------
@@ -78,7 +90,7 @@ def surface(mask, first, last, margin, spacing_mm, crosses, triple, area_vector)
                 if code == 0 or code == 255:
                     continue
                 sign = 1
-                if code >= 128:  # the complement has the same triangles, seen from the other side
+                if code >= 128:  # the complement has the same triangles with the opposite orientation
                     code = 255 - code
                     sign = -1
                 cells[code] += 1
@@ -102,7 +114,7 @@ def surface(mask, first, last, margin, spacing_mm, crosses, triple, area_vector)
 
 @njit(cache=True, nogil=True)
 def moments(mask):
-    """Sums over the region of 1, z, y, x, zz, yy, xx, zy, zx, yx, exact: int64 (10,)."""
+    """Return the exact sums over the region of 1, z, y, x, zz, yy, xx, zy, zx, yx: int64 (10,)."""
     out = np.zeros(10, np.int64)
     for z in range(mask.shape[0]):
         for y in range(mask.shape[1]):
@@ -126,10 +138,11 @@ def moments(mask):
 
 @njit(cache=True, nogil=True)
 def _note_change(first, last, i, j, k, m, low, high):
-    """Ends of the places where two neighbouring lines differ, unless a vertex beside them lies farther out.
+    """Note the outermost vertices between two neighbouring lines of voxels, if the hull may go through them.
 
-    Lines that begin at one place differ only farther in; there the hull goes through the ends of the
-    two lines themselves.
+    Between the lines lie vertices wherever one line has a voxel and the other has none. If the lines begin at different
+    places, the outermost of these is at the lower first voxel. If they begin at the same place, these vertices lie
+    farther in, and the hull goes through the ends of the two lines themselves.
     """
     at_first = first[i, j] != first[k, m]
     at_last = last[i, j] != last[k, m]
@@ -141,7 +154,7 @@ def _note_change(first, last, i, j, k, m, low, high):
 
 @njit(cache=True, nogil=True)
 def line_ends(first, last):
-    """Outermost mesh vertices on every line, as far as the hull may go through them.
+    """Return the outermost mesh vertices on every line, as far as the hull may go through them.
 
     Vertices lie halfway between a voxel inside and its neighbour outside; in half voxels they have
     one odd coordinate.
@@ -171,7 +184,7 @@ def line_ends(first, last):
 
 @njit(cache=True, nogil=True)
 def symmetric_eigenvalues(matrix):
-    """Eigenvalues of a small symmetric matrix, increasing: Jacobi's rotations.
+    """Return the eigenvalues of a small symmetric matrix, increasing, by Jacobi rotations.
 
     Parameters
     ----------
@@ -182,7 +195,7 @@ def symmetric_eigenvalues(matrix):
     for i in range(n):
         for j in range(n):
             a[i, j] = matrix[i, j]
-    for _ in range(30):  # a handful of sweeps is enough; each at least squares what is left off the diagonal
+    for _ in range(30):  # converges quadratically: a handful of sweeps is enough
         left = 0.0
         for i in range(n):
             for j in range(i):
@@ -218,7 +231,11 @@ def symmetric_eigenvalues(matrix):
 
 @njit(cache=True, nogil=True)
 def _half_hull(ends, low, high, sign, chain):
-    """Indices of the convex chain through one end of every line; returns their number."""
+    """Fill `chain` with the lines at which one side of the hull has a corner; return their number.
+
+    Andrew's monotone chain: lines are added in order, and a line is dropped again if the next one makes a turn to the
+    wrong side there. `sign` is 1 for the lower side and -1 for the upper one.
+    """
     size = 0
     for j in range(ends.size):
         if low[j] > high[j]:
@@ -236,7 +253,11 @@ def _half_hull(ends, low, high, sign, chain):
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _farthest(points, n, radius, best):
-    """Largest squared distance within points (3, n_max), if above `best`; `radius` (n_max,) is scratch."""
+    """Return the largest squared distance between points (3, n_max), or `best` if that is larger.
+
+    No partner of a point can be farther than the sum of its distance from the centre and the largest such distance, so
+    most points are skipped. `radius` (n_max,) is scratch.
+    """
     radius[:n] = 0.0
     for axis in range(3):
         lowest = highest = points[axis, 0]
@@ -250,7 +271,7 @@ def _farthest(points, n, radius, best):
         radius[i] = np.sqrt(radius[i])
         widest = max(widest, radius[i])
     for i in range(n):
-        # No partner can be farther than the two radii together; the factor covers rounding.
+        # The factor covers rounding.
         if (radius[i] + widest) ** 2 * 1.000001 <= best:
             continue
         a, b, c = points[0, i], points[1, i], points[2, i]
@@ -262,7 +283,7 @@ def _farthest(points, n, radius, best):
 
 @njit(cache=True, nogil=True)
 def plane_hulls(low, high, line_mm, along_mm):
-    """Convex hull of the mesh vertices in every plane, and the largest diameter of any plane.
+    """Return the convex hull of the mesh vertices in every plane, and the largest diameter of any plane.
 
     Parameters
     ----------
@@ -314,10 +335,9 @@ def _transposed(table):
 
 @njit(cache=True, nogil=True)
 def diameters(first, last, first_y, last_y, spacing_mm):
-    """Largest distances between mesh vertices: in the planes of constant z, y and x, and in space.
+    """Return the largest distances between mesh vertices: in the planes of constant z, y and x, and in space.
 
-    A corner of the hull in space is a corner in all three planes through it, so only those vertices
-    are compared with one another.
+    A corner of the hull in space is a corner in all three planes through it, so only such vertices are compared.
 
     Parameters
     ----------

@@ -1,11 +1,16 @@
-"""A table of grey level by size (of runs, zones, dependences) in; the sixteen numbers that describe it out."""
+"""In: a table of grey level by size (of runs, zones or dependences). Out: the 16 numbers that describe it.
+
+GLRLM, GLSZM and GLDM are the same 16 numbers of three tables under other names and in another order, so one loop
+computes them; each family picks its own by `DESCRIPTIONS`. The table is read once: sums over rows and columns are kept,
+and all emphases but those of both grey level and size are computed from them.
+"""
 
 import numpy as np
 from numba import njit
 
 _EPS = np.spacing(1.0)
 
-# What each number of `describe_sizes` is, in its order.
+# The numbers of `describe_sizes`, in order.
 DESCRIPTIONS = (
     "small",
     "large",
@@ -39,7 +44,7 @@ def _variance(weights, values, n):
 
 @njit(cache=True, nogil=True)
 def describe_sizes(table, gray, sizes):
-    """Describe a table of counts, as `DESCRIPTIONS` lists it.
+    """Return the numbers of `DESCRIPTIONS` for a table of counts.
 
     Parameters
     ----------
@@ -95,7 +100,7 @@ def describe_sizes(table, gray, sizes):
     out[12], out[13], out[14], out[15] = small_low, small_high, large_low, large_high
     for d in range(16):
         out[d] /= n
-    out[6] = 1.0 / out[6]  # percentage: n over the voxels that all of them have
+    out[6] = 1.0 / out[6]  # percentage: n over the number of voxels
     out[7] = _variance(by_gray, gray, n)
     out[8] = _variance(by_size, sizes, n)
     out[9] = entropy
@@ -104,7 +109,7 @@ def describe_sizes(table, gray, sizes):
 
 @njit(cache=True, nogil=True)
 def describe_directions(tables, gray, sizes):
-    """Mean of `describe_sizes` over the tables of those directions that are not empty.
+    """Return the mean of `describe_sizes` over the directions whose table is not empty.
 
     Parameters
     ----------
@@ -125,7 +130,7 @@ def describe_directions(tables, gray, sizes):
 
 @njit(cache=True, nogil=True)
 def tabulate_zones(levels, sizes, n_present):
-    """Sort zones into a table that has only the sizes that occur.
+    """Count zones in a table that has columns only for the sizes that occur.
 
     Parameters
     ----------
@@ -158,7 +163,7 @@ def tabulate_zones(levels, sizes, n_present):
 
 @njit(cache=True, nogil=True)
 def describe_tones(counts, differences, gray):
-    """The five numbers of the neighbourhood grey tone difference matrix, in the order of the catalogue.
+    """Return the 5 features of the neighbouring grey tone difference matrix, in the order of the catalogue.
 
     Parameters
     ----------

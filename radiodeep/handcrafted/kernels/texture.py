@@ -1,4 +1,4 @@
-"""The grey levels of a region in; all texture families at once out, without a return to Python between them."""
+"""In: the grey levels of a region. Out: all texture families, computed without returning to Python in between."""
 
 import numpy as np
 from numba import njit
@@ -17,14 +17,14 @@ from radiodeep.handcrafted.kernels.size_tables import (
     tabulate_zones,
 )
 
-_APART = 48  # numbers between two tables, which disturb each other in the store buffer a multiple of 4 kB apart
+_APART = 48  # entries between tables: a multiple of 4 kB apart they would disturb each other in the store buffer
 
 
 @njit(cache=True, nogil=True)
 def describe_texture(
     volume, gray, positions, levels, counts, offsets, around, representatives, longest, symmetrical, alpha
 ):
-    """GLCM, GLRLM, GLSZM, GLDM and NGTDM of direct neighbours.
+    """Describe GLCM, GLRLM, GLSZM, GLDM and NGTDM of direct neighbours.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def describe_texture(
     glcm : float64 (24,), sums over the directions, in the order of the catalogue
     runs, zones, dependences : float64 (16,), in the order of `DESCRIPTIONS`
     tones : float64 (5,), in the order of the catalogue
-    complete : bool, False if some direction holds no pair: what it means for the runs is not looked at here
+    complete : bool, False if some direction holds no pair, whose effect on the runs is not considered here
     """
     n, n_directions = levels.size, offsets.size
     row_of_gray = np.zeros(levels[n - 1] + 1, np.int64)
@@ -58,14 +58,14 @@ def describe_texture(
     tables, pairs = np.zeros((n_directions, n + 1, n + 1)), np.empty((n_directions, n), np.int64)
     complete = True
     for k in range(n_directions):
-        some = False
+        has_pair = False
         for i in range(n):
             row = (i + 1) * (n + 1)
             pairs[k, i] = counted[k, row + i + 1]
             for j in range(1, n + 1):
                 tables[k, i + 1, j] = counted[k, row + j]
-                some |= counted[k, row + j] > 0
-        complete &= some
+                has_pair |= counted[k, row + j] > 0
+        complete &= has_pair
     glcm = np.zeros(24)
     add_directions(tables, levels, levels[n - 1], symmetrical, glcm)
 
