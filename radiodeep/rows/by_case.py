@@ -4,7 +4,6 @@ In: a function and a list of cases. Out: an item for each case, by its position 
 """
 
 import multiprocessing
-import numbers
 import os
 import tempfile
 import time
@@ -18,7 +17,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
 from radiodeep.cases.naming import message_with_id, names_case
-from radiodeep.exceptions import InputError, RadiodeepWarning, WorkerKilledError
+from radiodeep.checks import require_n_jobs, require_option
+from radiodeep.exceptions import RadiodeepWarning, WorkerKilledError
 from radiodeep.processes import Trial
 from radiodeep.progress import counted
 
@@ -69,8 +69,7 @@ def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=
     ({0: 21, 1: 24, 2: 24}, {})
     """
     check_on_error(on_error)
-    if not (n_jobs is None or (isinstance(n_jobs, numbers.Integral) and n_jobs != 0)):
-        raise InputError(f"The 'n_jobs' parameter must be None or an int other than 0. Got {n_jobs!r} instead.")
+    require_n_jobs(n_jobs, "rows_by_case")
     cases = list(cases)
     in_pool = effective_n_jobs(n_jobs) > 1
     with (
@@ -84,8 +83,7 @@ def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=
 
 def check_on_error(on_error):
     """Raise an InputError unless `on_error` is "raise" or "record"."""
-    if on_error not in ("raise", "record"):
-        raise InputError(f"The 'on_error' parameter must be 'raise' or 'record'. Got {on_error!r} instead.")
+    require_option(on_error, ("raise", "record"), "extraction", "on_error")
 
 
 class _Run:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from radiodeep.checks import is_count, is_probability, require
 from radiodeep.exceptions import StudyError
+from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import collect
@@ -40,8 +41,8 @@ class PermutationTest:
 
     def __str__(self):
         return (
-            f"{self.measure} {self.auc:.2f}, by chance {self.null_aucs.mean():.2f} (largest {self.null_aucs.max():.2f}), "
-            f"p = {self.p_value:.3g} ({len(self.null_aucs)} permutations)"
+            f"{self.measure} {self.auc:.2f}, by chance {self.null_aucs.mean():.2f} (largest "
+            f"{self.null_aucs.max():.2f}), p = {self.p_value:.3g} ({len(self.null_aucs)} permutations)"
         )
 
 
@@ -56,6 +57,7 @@ def permutation_test(
     n_permutations=200,
     n_repeats=1,
     random_state=0,
+    cache_dir=None,
 ):
     """Test whether an estimator predicts better than it does with shuffled labels.
 
@@ -64,7 +66,7 @@ def permutation_test(
 
     Parameters
     ----------
-    estimator, X, y, cv, groups, n_jobs, n_repeats
+    estimator, X, y, cv, groups, n_jobs, n_repeats, cache_dir
         As in `cross_validated_auc`. With groups, or several cases of a patient, labels are shuffled between whole
         groups.
     n_permutations : int, default=200
@@ -106,14 +108,14 @@ def permutation_test(
         check_folds(plan, endpoint, study.ids, study.groups, study.patients)
 
     check(endpoint)
-    shared = as_row_indices({"model": estimator}, study.rows, n_jobs)
+    shared = as_row_indices({"model": estimator}, study.rows, n_jobs, cache_dir=cache_dir)
     shuffled = _shuffled(endpoint, study.groups, n_permutations, random_state, check)
     settings = (study.groups, study.ids, cv, n_repeats, random_state)
     tasks = (
         delayed(_value_of_study)(shared.models["model"], shared.rows, labels, *settings)
         for labels in [endpoint, *shuffled]
     )
-    finished = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    finished = results_of(tasks, n_jobs, n_permutations + 1)
     value, *null = with_progress(finished, "Permutations", n_permutations + 1)
     null = np.array(null)
     p_value = float((1 + (null >= value - 1e-12).sum()) / (1 + len(null)))
@@ -188,17 +190,28 @@ class BootstrapEstimate:
         n_used = len(self.out_of_bag_aucs)
         unused = f"; {self.n_resamples - n_used} others left out one class only" if n_used < self.n_resamples else ""
         return (
-            f"{self.measure} {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}; .632+ bootstrap, "
-            f"{n_used} resamples{unused})"
+            f"{self.measure} {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}; "
+            f".632+ bootstrap, {n_used} resamples{unused})"
         )
 
 
-def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200, random_state=0, confidence_level=0.95):
+def bootstrap_auc(
+    estimator,
+    X,
+    y,
+    groups=None,
+    n_jobs=None,
+    *,
+    n_resamples=200,
+    random_state=0,
+    confidence_level=0.95,
+    cache_dir=None,
+):
     """Estimate the AUC from models trained on resamples of the patients (.632+ bootstrap).
 
     Parameters
     ----------
-    estimator, X, y, groups, n_jobs
+    estimator, X, y, groups, n_jobs, cache_dir
         As in `cross_validated_auc`. Groups (by default the patients of a cohort) are drawn with replacement
         from each class, with all their cases of it.
     n_resamples : int, default=200
@@ -237,14 +250,13 @@ def bootstrap_auc(estimator, X, y, groups=None, n_jobs=None, *, n_resamples=200,
         groups = getattr(X, "patients", None)  # of a cohort
     study = study_input(X, groups)
     endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids))
-    shared = as_row_indices({"model": estimator}, study.rows, n_jobs)
+    shared = as_row_indices({"model": estimator}, study.rows, n_jobs, cache_dir=cache_dir)
     patients = _as_numbers(study.groups, len(study.ids))
     rng = np.random.default_rng(random_state)
     resamples = [_drawn(patients, endpoint.strata, rng) for _ in range(n_resamples)]
     model, rows = shared.models["model"], shared.rows
-    finished = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_value_out_of_bag)(model, rows, endpoint, patients, drawn) for drawn in resamples
-    )
+    tasks = (delayed(_value_out_of_bag)(model, rows, endpoint, patients, drawn) for drawn in resamples)
+    finished = results_of(tasks, n_jobs, n_resamples)
     values = np.array([value for value in with_progress(finished, "Bootstrap", n_resamples) if value is not None])
     if len(values) < max(2, n_resamples / 2):
         raise StudyError(

@@ -119,15 +119,14 @@ class ExtractedTables:
         cases = [self.cases[row] for row in kept]
         for extractor in missing.values():
             extractor.fit(cases)
-        options = {
-            "n_jobs": n_jobs,
-            "on_error": "raise" if self.on_error == "raise" else "record",
-            "description": "Extracting features",
-        }
-        if all(hasattr(case, "in_memory") for case in cases):
-            tables, errors = extract_rows(missing, cases, cache_dir=self.cache_dir, **options)
-        else:
-            tables, errors = _rows_of_other_inputs(missing, cases, options)
+        tables, errors = extract_rows(
+            missing,
+            cases,
+            n_jobs=n_jobs,
+            cache_dir=self.cache_dir,
+            on_error="raise" if self.on_error == "raise" else "record",
+            description="Extracting features",
+        )
         self.errors |= {kept[place]: message for place, message in errors.items()}
         for key, extractor in missing.items():
             values = np.full((len(self.cases), tables[key].shape[1]), np.nan)
@@ -375,17 +374,6 @@ def _takes_array(estimator, columns):
         if any(type(item) in (str, np.str_) and item in columns for item in values):
             return False
     return True
-
-
-def _rows_of_other_inputs(extractors, inputs, options):
-    """Return tables and errors of inputs that are not cases, for transformers of the user's own."""
-    tables, errors = {}, {}
-    for key, extractor in extractors.items():
-        rows, failed = rows_by_case(extractor.transform, inputs, **options)
-        width = len(next(iter(rows.values()), []))
-        tables[key] = np.array([rows.get(place, np.full(width, np.nan)) for place in range(len(inputs))])
-        errors |= failed
-    return tables, errors
 
 
 def _read(cases):
