@@ -1,4 +1,4 @@
-"""Manifest -> `Cohort`, a sequence of cases that scikit-learn can index and split; and back to disk."""
+"""In: a manifest. Out: a `Cohort`, a sequence of cases that scikit-learn can index and split; and its files."""
 
 import gc
 import html
@@ -44,8 +44,8 @@ class Cohort(Sequence):
     ----------
     ids, patients : list of str
     labels : ndarray of shape (n_cases,)
-        Of a manifest: integers where all of them are whole, floats where all are numbers, else texts. A
-        case without a label is an error here and nowhere else.
+        From a manifest: integers if all of them are whole, floats if all are numbers, else text. Accessing the
+        labels is an error if a case has none.
     frame : DataFrame
         The manifest.
 
@@ -170,7 +170,7 @@ def read_cohort(path):
     Parameters
     ----------
     path : path-like
-        .csv, .tsv, .txt or .parquet with the columns `id`, `image`, `mask` and, as wanted, `patient`,
+        .csv, .tsv, .txt or .parquet with the columns `id`, `image`, `mask` and, optionally, `patient`,
         `label` (the outcome), `mask_label`; others are kept in `Cohort.frame`. Column names may have
         capitals and blanks about them; fields may be separated by commas, semicolons or tabs; rows that hold
         nothing are skipped. Texts stay texts: the ids ``007`` and ``NA`` are what they look like.
@@ -183,8 +183,8 @@ def read_cohort(path):
     Raises
     ------
     ManifestError
-        All problems of the rows in one message, e.g. blank cells and repeated ids; or why the file is no such
-        table: missing or repeated columns, rows with a field too many or too few.
+        All problems of the rows in one message, e.g. blank cells and repeated ids; or why the file is not a
+        manifest: missing or repeated columns, rows with too many or too few fields.
 
     Warns
     -----
@@ -211,7 +211,7 @@ def write_cohort(cohort, folder):
     ----------
     cohort : Cohort
     folder : path-like
-        Made if it does not exist; files of the same names are replaced.
+        Created if it does not exist; files of the same names are replaced.
 
     Returns
     -------
@@ -291,7 +291,7 @@ def _cohort_of(manifest, folder, name):
 
 @contextmanager
 def _uninterrupted():
-    """Pause the search for garbage, which takes half of the time of reading 100,000 cases."""
+    """Pause garbage collection, which takes half of the time of reading 100,000 cases."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -302,8 +302,8 @@ def _uninterrupted():
 
 
 def _located(folder, text):
-    """Return the path of a file; backslashes of Windows separate folders where a file proves that they do."""
-    path = os.path.join(folder, text)  # a Path is made once, by the Case: that is what takes time
+    """Return the path of a file; backslashes separate folders if that leads to an existing file."""
+    path = os.path.join(folder, text)  # not a Path: making one is slow, and the Case does it
     if "\\" in text and os.sep != "\\" and not os.path.exists(path):
         converted = os.path.join(folder, text.replace("\\", "/"))
         return converted if os.path.exists(converted) else path
@@ -342,7 +342,7 @@ def as_cases(cases):
     Raises
     ------
     InputError
-        For anything else; it says what to pass.
+        For anything else; the message says what to pass.
     """
     if isinstance(cases, Case):
         raise InputError("Expected a Cohort or a list of cases. Got one Case instead; put it in a list: [case].")

@@ -1,6 +1,6 @@
-"""The header of a NRRD or MetaImage file in; the files that hold its voxels, and these voxels' bytes, out.
+"""In: the header of a NRRD or MetaImage file. Out: the files that hold its voxels, and the voxels.
 
-SimpleITK reads the headers too, but it does not verify checksums, and it reads whatever file a header names.
+SimpleITK reads these headers too, but it does not verify checksums, and it reads any file that a header names.
 """
 
 import os
@@ -31,13 +31,13 @@ class Layout:
     Attributes
     ----------
     files : list of pathlib.Path
-        Their data follow each other; each holds an equal share.
+        In the order of their data; each holds an equal share.
     start : int
-        Where they begin in every file; -1 if they end with the file.
+        Where the voxels begin in each file; -1 if they end with the file.
     encoding : {"raw", "gzip", "zlib", "text"}
     byte_order : {"<", ">"}
     skipped_lines, skipped_bytes : int
-        Before the data: lines as they stand in the file, bytes after decoding.
+        Before the voxels: lines of the file, and bytes after decoding.
     """
 
     files: list[Path]
@@ -194,7 +194,7 @@ def _is_true(text):
 
 
 def _header_lines(file, path):
-    """Yield the lines of a header as text; the file stands behind the last one."""
+    """Yield the lines of a header as text; the file position is after the last one."""
     while file.tell() < _LONGEST_HEADER:
         line = file.readline(_LONGEST_HEADER)
         if not line:
@@ -214,7 +214,7 @@ def _integer(text, path):
 
 
 def _data_files(declared, names, path):
-    """Return the paths of the data files: the header's own file, one other, a list, or numbered ones."""
+    """Return the paths of the data files: the header's own file, another one, a list, or numbered files."""
     if declared is None:
         return [path]
     numbered = _NUMBERED.fullmatch(declared)
@@ -229,9 +229,9 @@ def _data_files(declared, names, path):
 
 
 def _check_data_file(data_file, path):
-    """Raise unless a data file is a regular file in the folder of the header that names it, or below."""
+    """Raise an error unless a data file is a regular file in the folder of its header, or below."""
     folder = os.path.abspath(path.parent)
-    # The names decide, not where links lead to: data managers keep every file as a link.
+    # The names count, not the targets of links: data managers keep every file as a link.
     if os.path.commonpath([folder, os.path.abspath(data_file)]) != folder:
         raise FileUnreadableError(
             f"'{path.name}' names the data file '{data_file}', which lies outside its own folder. Move the data file "

@@ -1,4 +1,4 @@
-"""Manifest (.csv, .tsv, .parquet, DataFrame) -> checked rows, one per case, and every problem in one error."""
+"""In: a manifest (.csv, .tsv, .parquet, DataFrame). Out: checked rows, one per case, or all problems in one error."""
 
 import csv
 import io
@@ -37,11 +37,11 @@ class Manifest:
     frame : DataFrame
         The known columns as stripped text, "" where a cell is blank; the other columns as given.
     row_names : list
-        Where each row stands: its line in the file, or its name in the DataFrame.
+        The line of each row in the file, or its name in the DataFrame.
     unit : {"line", "row"}
-        What those are.
+        What the row names are.
     hint : str
-        Said with missing columns, e.g. that the separator is uncertain.
+        Added to errors about missing columns, e.g. that the separator is uncertain.
     """
 
     frame: pd.DataFrame
@@ -81,7 +81,7 @@ def read_manifest(path):
 
 
 def manifest_of_frame(frame):
-    """Take the rows of a DataFrame; ids may be its index."""
+    """Return the rows of a DataFrame, whose index may hold the ids."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"Cohort.from_frame takes a DataFrame. Got {type(frame).__name__} instead.")
     if "id" not in frame.columns and frame.index.name == "id":
@@ -97,7 +97,7 @@ def manifest_of_frame(frame):
 
 
 def check_manifest(manifest):
-    """Return all that is wrong with the rows, one sentence each."""
+    """Return a sentence for every problem of the rows."""
     frame = manifest.frame
     missing = [name for name in REQUIRED_COLUMNS if name not in frame.columns]
     if missing:
@@ -119,7 +119,7 @@ def check_manifest(manifest):
 
 
 def parse_labels(texts):
-    """Return labels: ints where all are whole, floats where all are numbers, else texts; None where blank."""
+    """Return labels as ints if all are whole, as floats if all are numbers, else as text; None if blank."""
     given = [text for text in texts if text]
     if all(_WHOLE.fullmatch(text) for text in given):
         return [int(re.split("[.,]", text)[0]) if text else None for text in texts]
@@ -134,7 +134,7 @@ def parse_mask_label(text):
 
 
 def warn_of_blank_patients(manifest):
-    """Warn where some cases have a patient and others none."""
+    """Warn if some cases have a patient and others have none."""
     if "patient" not in manifest.frame.columns:
         return
     blank = np.flatnonzero(manifest.frame["patient"] == "")
@@ -191,7 +191,7 @@ def _read_parquet(path):
 
 
 def _decoded(path):
-    """Return the text of a file: UTF-8, UTF-16 with its mark, or else the encoding of western Windows."""
+    """Return the text of a file in UTF-8, in UTF-16 with a byte order mark, or else in Windows-1252."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -226,12 +226,12 @@ def _lines(text):
 def _parse(text, name, separators):
     lines = _lines(text)
     skipped = 0
-    if lines and re.fullmatch(r"sep=[,;\t]\s*", lines[0]):  # a line for Excel alone
+    if lines and re.fullmatch(r"sep=[,;\t]\s*", lines[0]):  # a line for Excel only
         separators, skipped = lines[0][4], 1
     header_line = next((line for line in lines[skipped:] if line.strip(" ,;\t\r\n")), "")
     if not header_line:
         raise ManifestError(f"The manifest '{name}' is not a table that can be read: it is empty.")
-    separator = max(separators, key=lambda one: _n_known(header_line, one))  # the first of equals
+    separator = max(separators, key=lambda mark: _n_known(header_line, mark))  # the first of equals
     rows, row_lines = _split(lines, name, separator, skipped)
     header, rows, row_lines = rows[0], rows[1:], row_lines[1:]
     _check_widths(name, header, rows, row_lines, separator)
@@ -249,7 +249,7 @@ def _parse(text, name, separators):
         title: [cell.strip() for cell in columns[position]] if title in _KNOWN else list(columns[position])
         for title, position in zip(titles, kept, strict=True)
     }
-    others = [_NAMES[one] for one in ",;\t" if one != separator and one in header_line]
+    others = [_NAMES[mark] for mark in ",;\t" if mark != separator and mark in header_line]
     hint = f". It was split at {_NAMES[separator]}, but the header holds {others[0]}, too" if others else ""
     return Manifest(pd.DataFrame(data, dtype=str), row_lines, "line", hint)
 
@@ -260,7 +260,7 @@ def _n_known(header_line, separator):
 
 
 def _split(lines, name, separator, skipped):
-    """Return the rows that hold anything, header first, and the line where each begins."""
+    """Return the rows that are not blank, header first, and the line where each begins."""
     reader = csv.reader(lines[skipped:], delimiter=separator, strict=True)
     rows, row_lines, begin = [], [], skipped + 1
     try:
@@ -294,7 +294,7 @@ def _check_widths(name, header, rows, row_lines, separator):
 
 
 def _renamed(titles):
-    """Return column names, the known ones in lower case without blanks; raise if two become the same."""
+    """Return column names, known ones in lower case without blanks; raise an error if two become the same."""
     plain = [title.strip() if isinstance(title, str) else title for title in titles]
     names = [title.casefold() if isinstance(title, str) and title.casefold() in _KNOWN else title for title in plain]
     repeated = [name for name, count in Counter(names).items() if count > 1]
@@ -307,7 +307,7 @@ def _renamed(titles):
 
 
 def _text(value):
-    """Return the cell of a DataFrame as a .csv would hold it; whole floats without their ".0"."""
+    """Return the cell of a DataFrame as in a .csv file; whole floats without ".0"."""
     if value is None or value is pd.NA or value is pd.NaT:
         return ""
     if isinstance(value, float | np.floating):

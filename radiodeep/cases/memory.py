@@ -1,4 +1,4 @@
-"""The shape of an image in; an error out if its voxels would need more memory than is allowed."""
+"""In: the shape of an image. Out: an error if its voxels would need more memory than allowed."""
 
 import math
 import os
@@ -10,21 +10,21 @@ _VARIABLE = "RADIODEEP_MAX_IMAGE_GIB"
 
 
 def check_image_size(shape, what, way_out, copies=1):
-    """Raise `ImageTooLargeError` before an image is allocated that needs more memory than is allowed.
+    """Raise `ImageTooLargeError` for an image that needs more memory than allowed, before it is allocated.
 
-    Every voxel counts 8 bytes, because images are calculated with in double precision. The limit is 8 GiB
-    (1024 x 1024 x 1024 voxels), or what the environment variable RADIODEEP_MAX_IMAGE_GIB says.
+    Every voxel counts 8 bytes, since computations are in double precision. The limit is 8 GiB (1024 x 1024 x 1024
+    voxels), or the value of the environment variable RADIODEEP_MAX_IMAGE_GIB.
 
     Parameters
     ----------
     shape : sequence of numbers
         Voxels along each axis, (z, y, x).
     what : str
-        Begins the message: "'scan.nii.gz'", "The image resampled to 0.01 mm".
+        Beginning of the message: "'scan.nii.gz'", "The image resampled to 0.01 mm".
     way_out : str
-        Ends the message: what to change.
+        End of the message: what to change.
     copies : int, default=1
-        Arrays of this shape that are held at once.
+        Number of arrays of this shape in memory at once.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A case in; a small page for notebooks out: one slice with the region's outline, and the facts of the image."""
+"""In: a case. Out: HTML for notebooks with a slice, the outline of the region, and the properties of the image."""
 
 import base64
 import html
@@ -14,10 +14,10 @@ _OUTLINE = (255, 64, 64)
 
 
 def case_html(case):
-    """Return HTML with the slice that holds most of the region, outlined, and the facts of the case.
+    """Return HTML with the slice that has most of the region, outlined, and the properties of the case.
 
-    The slice is one of the plane of acquisition; in coronal and sagittal ones the head is up. A case that cannot be
-    read shows its error.
+    Slices are those of the plane of acquisition; coronal and sagittal ones have the head at the top. For a case that
+    cannot be read, the error is shown.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def case_html(case):
 
 
 def outlined_slice(image, roi, spacing_mm):
-    """Draw a slice in grey with the outline of its region as a PNG, in its physical proportions.
+    """Draw a slice in grey with the outline of its region, in physical proportions, as a PNG.
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
-"""A path goes in, a `Volume` comes out: voxels in (z, y, x) with their spacing and place in space.
+"""In: a path. Out: a `Volume`, voxels in (z, y, x) with their spacing and place in space.
 
-The headers of NRRD and MetaImage are read by SimpleITK, their voxels here, which verifies checksums; PNG is read by
-SimpleITK alone.
+SimpleITK reads PNG files and the headers of NRRD and MetaImage; the voxels of these are read here, with checksums.
 """
 
 import os
@@ -34,7 +33,7 @@ _DICOM_REGIONS = (b"1.2.840.10008.5.1.4.1.1.481.3", b"1.2.840.10008.5.1.4.1.1.66
 
 
 def read_volume(path):
-    """Read a scalar 2-D or 3-D image; the format is recognised by its content.
+    """Read a scalar 2-D or 3-D image, whose format is recognised by its content.
 
     Parameters
     ----------
@@ -55,8 +54,8 @@ def read_volume(path):
     UnsupportedImageError
         DICOM, colour, 4-D, or axes that are not at right angles.
     ImageTooLargeError
-        The voxels would need more than 8 GiB in double precision; the environment variable
-        RADIODEEP_MAX_IMAGE_GIB changes that limit.
+        The voxels need more than 8 GiB in double precision, or than the environment variable
+        RADIODEEP_MAX_IMAGE_GIB allows.
 
     Examples
     --------
@@ -75,7 +74,7 @@ def read_volume(path):
     if head.startswith((_PNG, _NRRD, *_META)):
         return _read_with_itk(path, is_png=head.startswith(_PNG))
     raise FileUnreadableError(
-        f"'{path.name}' is of no image format that is known here. Expected {FORMATS}. Its first bytes are {head[:8]!r}."
+        f"'{path.name}' has an unknown image format. Expected {FORMATS}. Its first bytes are {head[:8]!r}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Bytes of a file in; the decoded bytes out, checksums verified, never more than the header announces."""
+"""In: the bytes of a file. Out: the decoded bytes with verified checksums, never more than the header announces."""
 
 import gzip
 import io
@@ -12,7 +12,7 @@ except ImportError:
     isal_zlib = None
 
 GZIP = b"\x1f\x8b"
-PADDING = 4096  # zero bytes that may follow the voxels; more, or anything else, contradicts the header
+PADDING = 4096  # zero bytes that may follow the voxels; more bytes, or others, contradict the header
 _ERRORS = (EOFError, OSError, ValueError, zlib.error, *([] if isal_zlib is None else [isal_zlib.error]))
 _WINDOW_BITS = {"gzip": 31, "zlib": 15}
 
@@ -25,7 +25,7 @@ def decoded(data, encoding, n_bytes, name):
     data : bytes
     encoding : {"gzip", "zlib"}
     n_bytes : int
-        Length that the header announces; decoding stops soon after it, whatever the stream holds.
+        Length that the header announces. Decoding stops soon after it, however long the stream is.
     name : str
         Of the file, for messages.
 
@@ -37,7 +37,7 @@ def decoded(data, encoding, n_bytes, name):
     Raises
     ------
     TruncatedFileError
-        The stream is cut short, fails its checksum, or holds more than `n_bytes` and some zeros.
+        The stream is cut short, fails its checksum, or holds more than `n_bytes` and a few zeros.
 
     Examples
     --------
@@ -69,16 +69,16 @@ def decoded(data, encoding, n_bytes, name):
 
 
 def beginning(data, n_bytes, name):
-    """Decode the first bytes of a gzip stream; there may be fewer."""
+    """Decode the first `n_bytes` of a gzip stream, or fewer if it is shorter."""
     try:
-        # By zlib, which stops there; isal first decodes all that it is given.
+        # By zlib, which stops there; isal would decode all of its input first.
         return zlib.decompressobj(_WINDOW_BITS["gzip"]).decompress(data[: 64 * n_bytes], n_bytes)
     except _ERRORS as error:
         raise damaged(name, error) from error
 
 
 def check_padding(tail, n_bytes, name):
-    """Raise `TruncatedFileError` if what follows the voxels is not a few zeros."""
+    """Raise `TruncatedFileError` unless the voxels are followed by at most a few zeros."""
     if len(tail) > PADDING or any(tail):
         raise TruncatedFileError(
             f"'{name}' holds more data than its header announces ({n_bytes} bytes), so one of them is wrong. "
@@ -87,7 +87,7 @@ def check_padding(tail, n_bytes, name):
 
 
 def damaged(name, error):
-    """Return the error of a stream that cannot be decoded."""
+    """Return the error for a stream that cannot be decoded."""
     return TruncatedFileError(f"'{name}' is cut short or damaged ({error}). Copy or export it again.")
 
 
@@ -96,7 +96,7 @@ def _decoder(encoding):
 
 
 def _decode(data, encoding, limit):
-    """Return at most `limit` decoded bytes, and what follows the stream."""
+    """Return at most `limit` decoded bytes, and the bytes after the stream."""
     decoder = _decoder(encoding)
     result = decoder.decompress(data, limit)
     if len(result) < limit and not decoder.eof:

@@ -1,4 +1,4 @@
-"""Voxels with their place in space: the `Volume` that readers return, its anatomical order, comparison of grids."""
+"""In: voxels and their place in space, as readers return them. Out: anatomical order, and whether two grids agree."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -8,8 +8,8 @@ import numpy as np
 
 from radiodeep.exceptions import GeometryMismatchError, RadiodeepWarning, UnsupportedImageError
 
-_GRID_TOLERANCE = 0.05  # of a voxel: rounding in headers; a region moved by more would have other voxels
-_NOTED_TOLERANCE = 0.01
+_GRID_TOLERANCE = 0.05  # of a voxel: more than the rounding in headers, too little to change the voxels of a region
+_WARNING_TOLERANCE = 0.01  # of a voxel
 _SHEAR_TOLERANCE = 1e-3
 _CLEARLY_NEAREST = 0.75  # more than the cosine of 45 degrees
 _ANATOMICAL = [[0, 1], [1, 1], [2, 1]]  # the nearest patient axis (L, P, S) of each index axis (x, y, z), and its sign
@@ -48,23 +48,23 @@ class StoredAxes:
 
     @property
     def is_anatomical(self):
-        """Whether the arrays of the case lie as they do in the file."""
+        """Whether the arrays of the case have the order of the file."""
         return self.order == (0, 1, 2) and not any(self.flipped)
 
     def to_anatomical(self, array):
-        """Return an array (z, y, x) of the file along the axes of the case, contiguous."""
+        """Return an array (z, y, x) of the file in the order of the case, contiguous."""
         if self.is_anatomical:
             return array
         return np.ascontiguousarray(np.flip(array.transpose(self.order), np.flatnonzero(self.flipped)))
 
     def to_stored(self, array):
-        """Return an array along the axes of the case, e.g. a map of a feature, along those of the file (z, y, x)."""
+        """Return an array in the order of the case, e.g. a map of a feature, in that of the file (z, y, x)."""
         if self.is_anatomical:
             return array
         return np.ascontiguousarray(np.flip(array, np.flatnonzero(self.flipped)).transpose(np.argsort(self.order)))
 
     def permuted(self, order):
-        """Return the axes of the case's arrays after ``array.transpose(order)``."""
+        """Return the `StoredAxes` of the case's arrays after ``array.transpose(order)``."""
         return replace(
             self,
             order=tuple(self.order[axis] for axis in order),
@@ -104,7 +104,7 @@ class Volume:
 
     @property
     def orientation(self):
-        """Patient axes nearest to the x, y and z index axes, by where they point to.
+        """Where the x, y and z index axes point to, by the nearest patient axes.
 
         Examples
         --------
@@ -118,14 +118,14 @@ class Volume:
     def stored_axes(self, reference=None):
         """Return the `StoredAxes` that bring the volume to anatomical order, or to the order of another volume.
 
-        In that order the indices along (z, y, x) increase towards Superior, Posterior and Left. Axes are permuted and
-        flipped, never resampled: an oblique image goes to the nearest order, by nibabel's `io_orientation`. An image
-        of one slice keeps that slice in front of the other two axes. A volume without spacing (PNG) stays as it is.
+        In anatomical order the indices along (z, y, x) increase towards Superior, Posterior and Left. Axes are permuted
+        and flipped, never resampled: an oblique image is brought to the nearest order, by nibabel's `io_orientation`.
+        In an image of one slice the slice axis stays in front. A volume without spacing (PNG) stays as it is.
 
         Parameters
         ----------
         reference : Volume, optional
-            Its order is taken, so that two volumes on one grid are turned alike even if they lie between two orders.
+            Its order is used, so that two volumes on one grid are turned alike even if they lie between two orders.
 
         Returns
         -------
@@ -149,12 +149,12 @@ class Volume:
         return axes.permuted([slice_axis, *(axis for axis in range(3) if axis != slice_axis)])
 
     def anatomical(self):
-        """Return the volume in anatomical order, as `stored_axes` describes it; itself if it is so already.
+        """Return the volume in anatomical order, see `stored_axes`; itself if it is in that order.
 
         Returns
         -------
         Volume
-            Its voxels are contiguous; spacing, origin and direction are turned along.
+            With contiguous voxels; spacing, origin and direction are turned as well.
 
         Examples
         --------
@@ -168,7 +168,7 @@ class Volume:
         return self.turned(self.stored_axes())
 
     def turned(self, axes):
-        """Return the volume along other axes; itself if they are its own.
+        """Return the volume with other axes; itself if they are its own.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class Volume:
 
 
 def _nearest_axes(direction):
-    """Return for each column the nearest axis (0, 1, 2) and its sign, as nibabel's io_orientation does."""
+    """Return the nearest axis (0, 1, 2) and its sign for each column, as nibabel's `io_orientation`."""
     if (direction.diagonal() > _CLEARLY_NEAREST).all():  # most files; nibabel's decomposition takes longer
         return _ANATOMICAL
     affine = np.eye(4)
@@ -213,7 +213,7 @@ def _letters(nearest):
 
 
 def check_geometry(name, spacing_mm, direction, field):
-    """Raise `UnsupportedImageError` for voxel sizes that cannot be meant, or axes that are not at right angles.
+    """Raise `UnsupportedImageError` for implausible voxel sizes, or axes that are not at right angles.
 
     Parameters
     ----------
@@ -237,8 +237,8 @@ def check_geometry(name, spacing_mm, direction, field):
 def check_same_grid(image, mask, case_id):
     """Raise `GeometryMismatchError` unless no corner of two volumes is more than 1/20 of a voxel apart.
 
-    That allows for the rounding of headers (a spacing of 0.7 against 0.7001 mm); the voxel centres of the region
-    stay the same. The voxel's smallest side counts.
+    The voxel's smallest side counts. The tolerance allows for rounding in headers (a spacing of 0.7 and of 0.7001 mm),
+    which leaves the voxels of the region the same.
 
     Warns
     -----
@@ -264,7 +264,7 @@ def check_same_grid(image, mask, case_id):
             f"direction {numbers(image.direction.ravel())} against {numbers(mask.direction.ravel())}. "
             "Resample the mask to the image's grid, or check that they belong together."
         )
-    if offset > _NOTED_TOLERANCE * min(image.spacing_mm):
+    if offset > _WARNING_TOLERANCE * min(image.spacing_mm):
         warnings.warn(
             f"{case_id}: image and mask lie up to {offset:.4g} mm apart, less than 1/20 of a voxel. They are taken as "
             "lying on one grid.",
@@ -274,12 +274,12 @@ def check_same_grid(image, mask, case_id):
 
 
 def _place(volume):
-    """Return what says where a volume lies. NaN is not equal to itself, so it is looked at more closely."""
+    """Return the geometry of a volume, to be compared; one with NaN differs from itself and is examined further."""
     return volume.spacing_mm, volume.origin_mm.tolist(), volume.direction.tolist()
 
 
 def numbers(values):
-    """Return numbers as a text for messages, "(0.7, 0.7, 2.5)"."""
+    """Return numbers as text for messages, "(0.7, 0.7, 2.5)"."""
     return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
 
 
