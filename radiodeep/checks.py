@@ -72,6 +72,12 @@ def require_option(value, options, owner, parameter, error=InputError):
         raise invalid(owner, parameter, in_words(options), value, did_you_mean(value, options), error)
 
 
+def require_n_jobs(n_jobs, owner, error=InputError):
+    """Raise an error unless a number of processes is None or an int other than 0."""
+    is_allowed = n_jobs is None or (is_count(n_jobs, -np.inf) and n_jobs != 0)
+    require(is_allowed, owner, "n_jobs", "None or an int other than 0", n_jobs, error=error)
+
+
 def in_words(options):
     """Return "one of a, b", or "None or one of a, b" if None is among the options."""
     names = ", ".join(str(option) for option in options if option is not None)

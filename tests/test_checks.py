@@ -18,6 +18,7 @@ from radiodeep.checks import (
     is_probability,
     is_sequence,
     require,
+    require_n_jobs,
     require_option,
 )
 from radiodeep.exceptions import InputError, StudyError
@@ -76,6 +77,14 @@ def test_an_option_that_is_misspelt_is_answered_by_the_nearest_one():
 def test_the_error_of_an_option_may_be_of_another_type():
     with pytest.raises(StudyError, match=r"must be None or one of a, b\. Got 'zzz' instead\.$"):
         require_option("zzz", (None, "a", "b"), "study", "kind", StudyError)
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
+def test_a_number_of_processes_is_none_or_an_int_other_than_0(n_jobs):
+    for allowed in (None, 1, -1, np.int64(4)):
+        require_n_jobs(allowed, "extract_rows")
+    with pytest.raises(InputError, match="^The 'n_jobs' parameter of extract_rows must be None or an int other than 0"):
+        require_n_jobs(n_jobs, "extract_rows")
 
 
 @pytest.mark.parametrize("value", ["region", None])

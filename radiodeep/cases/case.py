@@ -11,6 +11,7 @@ from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
 from radiodeep.cases.naming import naming
 from radiodeep.cases.readers import check_same_grid, read_volume
 from radiodeep.cases.volume import StoredAxes, Volume
+from radiodeep.checks import invalid, is_count
 from radiodeep.exceptions import EmptyMaskError, GeometryMismatchError, InputError, UnsupportedImageError
 
 
@@ -86,7 +87,7 @@ class Case:
 
     def _set(self, image, mask, id, spacing_mm, patient, label, mask_label, axes=None):
         if not isinstance(id, str) or not id:
-            raise InputError(f"The 'id' of a Case must be a non-empty str. Got {id!r} instead.")
+            raise invalid("Case", "id", "a non-empty str", id)
         self.__dict__["id"] = id
         with naming(self):
             image = _as_source(image, "image")
@@ -344,9 +345,8 @@ def _as_source(value, name):
 
 
 def _check_mask_label(mask_label):
-    is_int = isinstance(mask_label, int | np.integer) and not isinstance(mask_label, bool)
-    if not (mask_label is None or mask_label == "any" or is_int):
-        raise InputError(f"the 'mask_label' of a Case must be an int or 'any'. Got {mask_label!r} instead.")
+    if not (mask_label is None or mask_label == "any" or is_count(mask_label, -np.inf)):
+        raise invalid("Case", "mask_label", "an int or 'any'", mask_label)
 
 
 def _refuse_colour(image, mask):
@@ -367,9 +367,7 @@ def _checked_spacing(spacing_mm, image):
     except (TypeError, ValueError):
         spacing = ()
     if len(spacing) not in (2, 3) or not all(np.isfinite(step) and step > 0 for step in spacing):
-        raise InputError(
-            f"the 'spacing_mm' of a Case must be 2 or 3 numbers > 0 in (z, y, x) order. Got {spacing_mm!r} instead."
-        )
+        raise invalid("Case", "spacing_mm", "2 or 3 numbers > 0 in (z, y, x) order", spacing_mm)
     if len(spacing) == 2 and not isinstance(image, Path) and image.ndim == 3:
         raise InputError(
             f"the 'spacing_mm' of an image of shape {image.shape} (z, y, x) must be 3 numbers. "

@@ -28,7 +28,7 @@ _PHRASES = (
     (r"others, e\.g\. y == 'large'\.", "others: write 1 and 0 into the column of the labels."),
     (r" Give sizes of all cases as 'size', or size=None\.", ""),
     (r"None or an int other than 0", "a whole number other than 0"),
-    (r", result\.size_alone", ""),
+    (r", result\.size_baseline", ""),
     (r" \(suggest_bin_width finds one\)", ""),
 )
 _PARAMETER = re.compile(rf"The '({'|'.join(_OPTIONS)})' parameter(?: of (?:an? |the image type )?\w+)?")

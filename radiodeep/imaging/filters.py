@@ -6,12 +6,13 @@ Every filter gives what it would give over the whole image, at the cost of the b
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
+from functools import partial
 
 import numpy as np
 import pywt
 from skimage.feature import local_binary_pattern
 
+from radiodeep.checks import did_you_mean, in_words, is_count, is_flag, is_option, is_positive, require, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.laplacian import laplacians_of_gaussian
 from radiodeep.imaging.spherical_patterns import spherical_patterns
@@ -122,16 +123,15 @@ def filter_names(image_type, settings, flat_axis=None):
 
 def check_filter_settings(image_type, settings):
     """Raise an InputError for an unknown image type, a setting that it does not have, or one out of range."""
-    if image_type not in FILTER_SETTINGS:
-        raise InputError(f"The image type must be one of {', '.join(IMAGE_TYPES)}. Got {image_type!r} instead.")
+    require_option(image_type, IMAGE_TYPES, "filtered_images", "image_type")
     rules = FILTER_SETTINGS[image_type]
     for name, value in settings.items():
         if name not in rules:
             known = ", ".join(rules) or "none"
-            raise InputError(f"The image type {image_type} has no setting '{name}'. It has: {known}.")
-        holds, allowed = rules[name]
-        if not holds(value):
-            raise InputError(f"The '{name}' of the image type {image_type} must be {allowed}. Got {value!r} instead.")
+            hint = did_you_mean(name, rules)
+            raise InputError(f"The image type {image_type} has no setting '{name}'. It has: {known}.{hint}")
+        allows, allowed = rules[name]
+        require(allows(value), f"the image type {image_type}", name, allowed, value)
     if image_type == "LoG" and "sigma" not in settings:
         raise InputError("The image type LoG needs 'sigma', a list of lengths in mm: {'LoG': {'sigma': [1.0, 3.0]}}.")
 
@@ -279,21 +279,18 @@ def _spherical(view, settings):
     yield from zip(filter_names("LBP3D", settings), maps, strict=True)
 
 
-def _whole(low, high=np.inf):
-    return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and low <= value <= high
-
-
-def _positive(value):
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf
+def _count(low, high=None):
+    allowed = f"an int >= {low}" if high is None else f"an int from {low} to {high}"
+    return partial(is_count, least=low, most=high), allowed
 
 
 def _scale_of(value, low):
     if isinstance(value, str):
         return value in ("image", "region")
-    return _positive(value) and value > low
+    return is_positive(value) and value > low
 
 
-_TRUTH = (lambda value: isinstance(value, bool), "True or False")
+_FLAG = (is_flag, "True or False")
 _SCALE = (lambda value: _scale_of(value, 0), "'image', 'region' or a number > 0")
 _SCALE_OF_EXPONENTIAL = (lambda value: _scale_of(value, 1), "'image', 'region' or a number > 1")
 
@@ -302,30 +299,30 @@ FILTER_SETTINGS: dict[str, dict[str, tuple[Callable, str]]] = {
     "Original": {},
     "Wavelet": {
         "wavelet": (lambda value: value in pywt.wavelist(kind="discrete"), "a discrete wavelet of pywt, as 'coif1'"),
-        "level": (_whole(1, _MOST_LEVELS), f"an int from 1 to {_MOST_LEVELS}"),
-        "start_level": (_whole(0, _MOST_LEVELS), f"an int from 0 to {_MOST_LEVELS}"),
+        "level": _count(1, _MOST_LEVELS),
+        "start_level": _count(0, _MOST_LEVELS),
     },
     "LoG": {
         "sigma": (
-            lambda value: isinstance(value, list | tuple) and len(value) > 0 and all(map(_positive, value)),
+            lambda value: isinstance(value, list | tuple) and len(value) > 0 and all(map(is_positive, value)),
             "a list of lengths > 0 in mm",
         ),
-        "in_plane": _TRUTH,
+        "in_plane": _FLAG,
     },
     "Square": {"scale_by": _SCALE},
     "SquareRoot": {"scale_by": _SCALE},
     "Logarithm": {"scale_by": _SCALE},
     "Exponential": {"scale_by": _SCALE_OF_EXPONENTIAL},
-    "Gradient": {"gradientUseSpacing": _TRUTH, "in_plane": _TRUTH},
+    "Gradient": {"gradientUseSpacing": _FLAG, "in_plane": _FLAG},
     "LBP2D": {
-        "lbp2DRadius": (_positive, "a length > 0 in voxels"),
-        "lbp2DSamples": (_whole(1), "an int >= 1"),
-        "lbp2DMethod": (lambda value: value in _LBP_METHODS, f"one of {', '.join(_LBP_METHODS)}"),
+        "lbp2DRadius": (is_positive, "a length > 0 in voxels"),
+        "lbp2DSamples": _count(1),
+        "lbp2DMethod": (partial(is_option, options=_LBP_METHODS), in_words(_LBP_METHODS)),
     },
     "LBP3D": {
-        "lbp3DLevels": (_whole(1), "an int >= 1"),
-        "lbp3DIcosphereRadius": (_positive, "a length > 0 in voxels"),
-        "lbp3DIcosphereSubdivision": (_whole(0), "an int >= 0"),
+        "lbp3DLevels": _count(1),
+        "lbp3DIcosphereRadius": (is_positive, "a length > 0 in voxels"),
+        "lbp3DIcosphereSubdivision": _count(0),
     },
 }
 IMAGE_TYPES = tuple(FILTER_SETTINGS)

@@ -5,7 +5,8 @@ from scipy import ndimage
 from skimage.restoration import estimate_sigma
 
 from radiodeep.cases.slice_plane import acquisition_axis
-from radiodeep.exceptions import EmptyMaskError, InputError, PerturbationError
+from radiodeep.checks import is_finite, is_number, require, require_option
+from radiodeep.exceptions import EmptyMaskError, PerturbationError
 from radiodeep.imaging.crop import bounding_box
 
 OUTLINE_KINDS = ("grow", "shrink", "dilate", "erode")
@@ -79,8 +80,7 @@ def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
     radiodeep.exceptions.PerturbationError: phantom-000: 'dilate' by 0.0001 changes no voxel. ...
     """
     check_perturbation(kind, amount)
-    if not margin_mm >= 0:
-        raise InputError(f"The 'margin_mm' parameter must be a float >= 0. Got {margin_mm!r} instead.")
+    require(is_number(margin_mm) and margin_mm >= 0, "perturb", "margin_mm", "a float >= 0", margin_mm)
     loaded = case.in_memory()
     if amount == 0:
         return loaded
@@ -163,13 +163,12 @@ def outline_distance(roi, spacing_mm):
 
 def check_perturbation(kind, amount):
     """Raise `InputError` for an unknown kind, or an amount out of its range."""
-    if kind not in KINDS:
-        raise InputError(f"The 'kind' of a perturbation must be one of {', '.join(KINDS)}. Got {kind!r} instead.")
+    require_option(kind, KINDS, "perturb", "kind")
     lowest = -np.inf if kind in INTERPOLATED_KINDS else 0
     highest = 1 if kind == "shrink" else np.inf
-    if not (np.isfinite(amount) and lowest <= amount < highest):
-        limits = {"shrink": " >= 0 and < 1", "translate": "", "rotate": ""}.get(kind, " >= 0")
-        raise InputError(f"The 'amount' of '{kind}' must be a finite float{limits}. Got {amount!r} instead.")
+    limits = {"shrink": " >= 0 and < 1", "translate": "", "rotate": ""}.get(kind, " >= 0")
+    is_within = is_finite(amount) and lowest <= amount < highest
+    require(is_within, "perturb", "amount", f"a finite float{limits} for '{kind}'", amount)
 
 
 def _generator(case, random_state):

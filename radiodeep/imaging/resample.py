@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from radiodeep.cases.memory import check_image_size
-from radiodeep.exceptions import InputError, RoiTooSmallError
+from radiodeep.checks import require, require_option
+from radiodeep.exceptions import RoiTooSmallError
 from radiodeep.imaging.crop import bounding_box
 
 INTERPOLATORS = {  # by their names in SimpleITK
@@ -78,9 +79,8 @@ def resample(
     >>> resample(make_phantom_cohort(1, random_state=0)[0], 2.0).spacing_mm
     (2.0, 2.0, 2.0)
     """
-    for name, value, allowed in (("interpolator", interpolator, INTERPOLATORS), ("grid", grid, GRIDS)):
-        if value not in allowed:
-            raise InputError(f"The '{name}' parameter must be one of {', '.join(allowed)}. Got {value!r} instead.")
+    require_option(interpolator, INTERPOLATORS, "resample", "interpolator")
+    require_option(grid, GRIDS, "resample", "grid")
     loaded = case.in_memory()
     box = bounding_box(loaded.roi)
     first, stop = (np.array(side) for side in zip(*((span.start, span.stop) for span in box), strict=True))
@@ -119,8 +119,8 @@ def _check_new_size(shape, spacing_mm, case_id):
 
 def _new_spacing(spacing_mm, old):
     values = np.broadcast_to(np.asarray(spacing_mm, dtype=float), 3)
-    if not (np.isfinite(values).all() and (values >= 0).all()):
-        raise InputError(f"The 'spacing_mm' of resample must be one or three floats >= 0. Got {spacing_mm!r} instead.")
+    is_spacing = np.isfinite(values).all() and (values >= 0).all()
+    require(is_spacing, "resample", "spacing_mm", "one or three floats >= 0", spacing_mm)
     return np.where(values > 0, values, old)
 
 

@@ -265,5 +265,5 @@ def test_a_mask_without_labels_has_no_cases():
 
 @pytest.mark.parametrize("wrong", ["all", 1.5, True])
 def test_a_mask_label_that_is_no_label_is_an_error(wrong):
-    with pytest.raises(InputError, match="'mask_label' of a Case must be an int or 'any'"):
+    with pytest.raises(InputError, match="'mask_label' parameter of Case must be an int or 'any'"):
         case(mask_label=wrong)

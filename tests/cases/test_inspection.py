@@ -246,5 +246,7 @@ def test_what_is_no_cohort_is_refused():
         inspect_cohort([1])
     with pytest.raises(ManifestError, match="Repeated: n0"):
         inspect_cohort([lesion(0), lesion(0)])
-    with pytest.raises(InputError, match="'n_jobs' parameter must be None or an int other than 0. Got 0"):
+    with pytest.raises(
+        InputError, match="'n_jobs' parameter of inspect_cohort must be None or an int other than 0. Got 0"
+    ):
         inspect_cohort([lesion(0)], n_jobs=0)

@@ -39,5 +39,5 @@ def test_texture_and_shape_say_something_each_both_say_more_and_size_says_nothin
 
 
 def test_a_cohort_of_no_cases_is_refused():
-    with pytest.raises(InputError, match="'n_cases' parameter must be an int >= 1"):
+    with pytest.raises(InputError, match="'n_cases' parameter of make_phantom_cohort must be an int >= 1"):
         make_phantom_cohort(0)

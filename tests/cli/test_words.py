@@ -9,13 +9,16 @@ from radiodeep.cli.words import in_command_words
     ("message", "shown"),
     [
         ("The 'n_jobs' parameter must be an int.", "--jobs must be an int."),
+        ("The 'positive' parameter of an AUC must be 0.", "--positive must be 0."),
+        ("The 'sigma' parameter of the image type LoG must be a list.", "--sigma must be a list."),
+        ("The 'n_jobs' parameter of rows_by_case must be 1.", "--jobs must be 1."),
         (
             "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32.",
             "Use a smaller --bin-width, or --bin-count 32.",
         ),
         ("use load_model(path, allow_other_versions=True).", "use --other-versions."),
         ("Give it with load_model(path, weights='r18.pth').", "Give it with --weights FILE."),
-        ("Read the AUC beside that of size alone, result.size_alone.", "Read the AUC beside that of size alone."),
+        ("Compare its AUC with that of size alone, result.size_baseline.", "Compare its AUC with that of size alone."),
         (
             "Study one class against the others, e.g. y == 'large'.",
             "Study one class against the others: write 1 and 0 into the column of the labels.",

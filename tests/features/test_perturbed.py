@@ -175,7 +175,7 @@ def test_the_row_of_the_original_is_shared_with_the_table(tmp_path, monkeypatch)
 
 
 def test_a_change_of_an_unknown_kind_is_refused():
-    with pytest.raises(InputError, match="'kind' of a perturbation must be one of grow, shrink, dilate"):
+    with pytest.raises(InputError, match="'kind' parameter of perturb must be one of grow, shrink, dilate"):
         extract_perturbed(SHAPE, COHORT, [("blur", 1)])
 
 

@@ -158,7 +158,7 @@ def test_features_of_one_value_are_named():
 
 
 def test_another_way_of_handling_errors_is_refused():
-    with pytest.raises(InputError, match="'on_error' parameter must be 'raise' or 'record'"):
+    with pytest.raises(InputError, match="'on_error' parameter of extraction must be one of raise, record"):
         extract_table(RadiomicsExtractor(), COHORT, on_error="ignore")
 
 

@@ -280,13 +280,17 @@ def test_a_region_without_room_is_an_error():
 
 
 def test_what_cannot_be_a_perturbation_is_named():
-    with pytest.raises(InputError, match="'kind' of a perturbation must be one of grow, shrink"):
+    with pytest.raises(InputError, match="'kind' parameter of perturb must be one of grow, shrink"):
         perturb(PHANTOM, "blur", 1)
-    with pytest.raises(InputError, match="'amount' of 'shrink' must be a finite float >= 0 and < 1. Got 1 instead"):
+    with pytest.raises(
+        InputError, match="'amount' parameter of perturb must be a finite float >= 0 and < 1 for 'shrink'. Got 1"
+    ):
         perturb(PHANTOM, "shrink", 1)
-    with pytest.raises(InputError, match="'amount' of 'dilate' must be a finite float >= 0. Got -1"):
+    with pytest.raises(
+        InputError, match="'amount' parameter of perturb must be a finite float >= 0 for 'dilate'. Got -1"
+    ):
         perturb(PHANTOM, "dilate", -1)
-    with pytest.raises(InputError, match="'amount' of 'rotate' must be a finite float. Got nan"):
+    with pytest.raises(InputError, match="'amount' parameter of perturb must be a finite float for 'rotate'. Got nan"):
         perturb(PHANTOM, "rotate", np.nan)
-    with pytest.raises(InputError, match="'margin_mm' parameter must be a float >= 0"):
+    with pytest.raises(InputError, match="'margin_mm' parameter of perturb must be a float >= 0"):
         perturb(PHANTOM, "noise", 1, margin_mm=-1)

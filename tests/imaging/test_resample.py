@@ -126,7 +126,9 @@ def test_a_region_that_fills_the_image_has_a_grid_inside_it():
 
 
 def test_an_unknown_grid_is_an_error(lesion):
-    with pytest.raises(InputError, match="The 'grid' parameter must be one of corner, region. Got 'centre' instead"):
+    with pytest.raises(
+        InputError, match="The 'grid' parameter of resample must be one of corner, region. Got 'centre' instead"
+    ):
         resample(lesion, 2.0, grid="centre")
 
 
@@ -194,9 +196,9 @@ def test_a_two_dimensional_image_is_resampled_by_a_spline():
 
 
 def test_unknown_settings_of_resampling_are_refused():
-    with pytest.raises(InputError, match="'interpolator' parameter must be one of"):
+    with pytest.raises(InputError, match="'interpolator' parameter of resample must be one of"):
         resample(box_case(), 1.0, "cubic")
-    with pytest.raises(InputError, match="'spacing_mm' of resample"):
+    with pytest.raises(InputError, match="'spacing_mm' parameter of resample must be one or three floats >= 0"):
         resample(box_case(), -1.0)
 
 

@@ -85,7 +85,9 @@ def test_an_approximation_is_given_for_the_last_level_only():
 def test_more_wavelet_levels_than_an_image_has_scales_are_refused(name):
     check_filter_settings("Wavelet", {name: 10})
     for wrong in (11, 50):
-        with pytest.raises(InputError, match=f"'{name}' of the image type Wavelet must be an int from . to 10. Got"):
+        with pytest.raises(
+            InputError, match=f"'{name}' parameter of the image type Wavelet must be an int from . to 10. Got"
+        ):
             check_filter_settings("Wavelet", {name: wrong})
 
 

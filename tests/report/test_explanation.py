@@ -74,7 +74,7 @@ def test_what_cannot_be_explained_is_refused(table):
         rd.explain_deep_feature(deep, table, "glcm", COHORT)
     with pytest.raises(InputError, match="one row for every case. Got none for phantom-007, phantom-008, phantom-009"):
         rd.explain_deep_feature(deep, table[:7], NAME, COHORT)
-    with pytest.raises(InputError, match="'n_cases' parameter must be an int > 0"):
+    with pytest.raises(InputError, match="'n_cases' parameter of explain_deep_feature must be an int >= 1"):
         rd.explain_deep_feature(deep, table, NAME, COHORT, n_cases=0)
 
 

@@ -128,12 +128,12 @@ def test_other_backends_of_joblib_give_the_same(backend):
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "two"])
 def test_a_number_of_processes_that_is_none_is_refused(n_jobs):
-    with pytest.raises(InputError, match="'n_jobs' parameter must be None or an int other than 0"):
+    with pytest.raises(InputError, match="'n_jobs' parameter of rows_by_case must be None or an int other than 0"):
         rows_by_case(ids_of, listed("a"), n_jobs=n_jobs)
 
 
 def test_another_way_of_handling_errors_is_refused():
-    with pytest.raises(InputError, match="'on_error' parameter must be 'raise' or 'record'"):
+    with pytest.raises(InputError, match="'on_error' parameter of extraction must be one of raise, record"):
         rows_by_case(ids_of, listed("a"), on_error="ignore")
 
 

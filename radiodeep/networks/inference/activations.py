@@ -1,6 +1,5 @@
-"""A network and images in, one row of features per image out: pooled features, or those of any named layer."""
+"""Network and images -> features: pooled ones, or the activations of any named layer."""
 
-import difflib
 from contextlib import contextmanager
 
 import torch
@@ -8,12 +7,14 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from radiodeep.checks import did_you_mean, is_count, require, require_option
+from radiodeep.checks import is_count, require, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.registry import first_convolution
 
 POOLS = ("avg", "max", "flatten")
-# Functions which turn the values of a layer into activations; the modules of torch call these, too.
-_RECTIFIERS = {
+# Activation functions; the modules of torch call these, too.
+_ACTIVATION_FUNCTIONS = {
     getattr(home, name)
     for home, names in (
         (
@@ -29,26 +30,25 @@ _RECTIFIERS = {
 
 
 def forward_features(network, images, layer=None, activation="post", pool="avg", batch_size=32):
-    """Return what a network makes of each image, without changing the network.
+    """Return the features of each image, without changing the network.
 
-    The network works in evaluation mode and without gradients, whatever mode it is in.
+    Features are computed in evaluation mode and without gradients, whatever the mode of the network.
 
     Parameters
     ----------
     network : torch.nn.Module
-        From `build_network`, or any other that takes images.
+        From `build_network`, or any other network for images.
     images : float tensor of shape (n, channels, height, width), or (n, channels, z, y, x) for a network for cubes
-        On the scale of the network (`NetworkInput.normalize`).
+        Normalized as the network expects (`NetworkInput.normalize`).
     layer : str, optional
-        Name of a module, as in `network.named_modules()` (`layer_names` lists them). By default the pooled
-        features before the classifier.
+        Name of a module, one of `layer_names(network)`. By default the pooled features before the classifier.
     activation : {"post", "pre"}, default="post"
-        "post": the values of the layer after the activation function that directly follows it, or as they are if
-        none follows. "pre": the values before that function, untouched by it even where it works in place.
+        "post": values after the activation function that directly follows the layer, or the output of the layer if
+        none follows. "pre": values before that function, even if it works in place.
     pool : {"avg", "max", "flatten"}, default="avg"
-        How maps (and tokens) of a named layer become one number per channel; "flatten" keeps all of them.
+        How maps (and tokens) of a named layer become one feature per channel; "flatten" keeps all values.
     batch_size : int, default=32
-        Images at a time; the features do not depend on it.
+        Number of images computed at once; features do not depend on it.
 
     Returns
     -------
@@ -57,8 +57,8 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     Raises
     ------
     InputError
-        Images of another shape than the network takes; no such layer (the message lists similar names);
-        "pre" for a layer that no activation function follows; an unknown option.
+        If images have another shape than the network takes, there is no such layer (the message lists similar names),
+        no activation function follows a layer of which the values before it are asked for, or an option is unknown.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     torch.Size([2, 128])
     >>> forward_features(network, torch.zeros(2, 3, 64, 64), layer="layer7")
     Traceback (most recent call last):
-    radiodeep.exceptions.InputError: The network has no layer 'layer7'. Similar names: ...
+    radiodeep.exceptions.InputError: The network has no layer 'layer7'. Did you mean ...
     """
     _check_options(network, images, layer, activation, pool, batch_size)
     weights = next(network.parameters(), images)
@@ -85,14 +85,14 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
 
 
 def feature_gradients(network, images, number, layer=None, activation="post", pool="avg"):
-    """Return how much one feature of each image changes with each of its pixels.
+    """Return the gradient of one feature of each image with respect to its pixels.
 
     Parameters
     ----------
     network, images, layer, activation, pool
-        As in `forward_features`; the network must be one that can learn, not one from `optimize_for_inference`.
+        As in `forward_features`, but not a network from `optimize_for_inference`, which has no gradients.
     number : int
-        Of the feature.
+        Index of the feature.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def feature_gradients(network, images, number, layer=None, activation="post", po
 
 
 def layer_names(network):
-    """Return the names of all layers of a network that `forward_features` can be asked for."""
+    """Return the names of all layers of a network, of which `forward_features` takes one."""
     return [name for name, _ in network.named_modules() if name]
 
 
@@ -133,30 +133,23 @@ def _check_options(network, images, layer, activation, pool, batch_size):
         raise InputError(
             f"The network takes images of {convolution.in_channels} channels. Got {images.shape[1]} instead."
         )
-    for parameter, value, allowed in (("activation", activation, ("post", "pre")), ("pool", pool, POOLS)):
-        if value not in allowed:
-            raise InputError(
-                f"The '{parameter}' parameter of forward_features must be one of {', '.join(allowed)}. "
-                f"Got {value!r} instead."
-            )
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(
-            f"The 'batch_size' parameter of forward_features must be an int > 0. Got {batch_size!r} instead."
-        )
+    require_option(activation, ("post", "pre"), "forward_features", "activation")
+    require_option(pool, POOLS, "forward_features", "pool")
+    require(is_count(batch_size, 1), "forward_features", "batch_size", "an int >= 1", batch_size)
     if layer is None and (activation, pool) != ("post", "avg"):
         raise InputError(
-            f"activation={activation!r} and pool={pool!r} need a named layer; the pooled features before the "
-            "classifier are as the network makes them. Give layer=..."
+            f"activation={activation!r} and pool={pool!r} need a named layer; pooled features are computed by the "
+            "network itself. Give layer=..."
         )
     names = layer_names(network)
     if layer is not None and layer not in names:
-        near = difflib.get_close_matches(str(layer), names, n=6, cutoff=0.3) or names[:6]
-        raise InputError(f"The network has no layer {layer!r}. Similar names: {', '.join(near)}.")
+        hint = did_you_mean(layer, names, n=6) or f" It has: {', '.join(names[:6])}, ..."
+        raise InputError(f"The network has no layer {layer!r}.{hint}")
 
 
 @contextmanager
 def _evaluation(network):
-    """Put every module in evaluation mode, and afterwards back in its own."""
+    """Put all modules in evaluation mode within the block."""
     training = [module for module in network.modules() if module.training]
     network.eval()
     try:
@@ -167,12 +160,12 @@ def _evaluation(network):
 
 
 def _rows(network, batch, layer, activation, pool):
-    values = pooled_features(network, batch) if layer is None else _layer(network, batch, layer, activation)
+    values = pooled_features(network, batch) if layer is None else _values_of_layer(network, batch, layer, activation)
     return _as_rows(values, network, pool if layer else "avg")
 
 
 def pooled_features(network, batch):
-    """Return the features before the classifier as the network makes them, shape (n, n_features)."""
+    """Return the pooled features before the classifier, shape (n, n_features)."""
     if hasattr(network, "forward_head"):  # timm
         return network.forward_head(network.forward_features(batch), pre_logits=True)
     if hasattr(network, "forward_features"):  # our own
@@ -181,11 +174,11 @@ def pooled_features(network, batch):
 
 
 def _input_of_last_linear(network, batch):
-    """Return what the last full layer is given: the features of a network of torchvision, for example."""
-    seen = {}
+    """Return the input of the last fully connected layer: the features of networks of torchvision, for example."""
+    inputs_by_name = {}
 
     def keep(module, inputs):
-        seen["features"] = inputs[0].clone()
+        inputs_by_name["last"] = inputs[0].clone()
 
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
     hooks = [module.register_forward_pre_hook(keep) for module in linear]
@@ -194,31 +187,36 @@ def _input_of_last_linear(network, batch):
     finally:
         for hook in hooks:
             hook.remove()
-    return seen.get("features", output)
+    return inputs_by_name.get("last", output)
 
 
 class _ActivationWatch(TorchFunctionMode):
-    """Notes what the first activation function makes of a tensor; sees `functional.relu` and modules alike."""
+    """Records the values of a tensor before and after the first activation function that it is passed to.
+
+    Hooks would see modules only; torch's function mode sees `functional.relu` and methods of tensors as well.
+    """
 
     def __init__(self):
         super().__init__()
         self.watched, self.before, self.after = None, None, None
 
     def watch(self, tensor):
-        # Cloned: a rectifier that works in place would overwrite the values.
+        # Cloned, since an activation function may overwrite the values in place.
         self.watched, self.before, self.after = tensor, tensor.clone(), None
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         given = args[0] if args else None
         result = function(*args, **(kwargs or {}))
-        if function in _RECTIFIERS and self.after is None and given is not None and given is self.watched:
+        is_first = self.after is None and given is not None and given is self.watched
+        if is_first and function in _ACTIVATION_FUNCTIONS:
             self.after = result.clone()
         return result
 
 
-def _layer(network, batch, layer, activation):
+def _values_of_layer(network, batch, layer, activation):
     """Return the values of a named layer, before or after the activation function that follows it."""
-    module, watch = network.get_submodule(layer), _ActivationWatch()
+    module = network.get_submodule(layer)
+    watch = _ActivationWatch()
     is_activation = _is_activation(module)
 
     def before(_module, inputs):
@@ -226,7 +224,7 @@ def _layer(network, batch, layer, activation):
 
     def after(_module, _inputs, output):
         if not isinstance(output, torch.Tensor):
-            raise InputError(f"Layer '{layer}' gives {type(output).__name__}, no tensor. Name a layer inside it.")
+            raise InputError(f"Layer '{layer}' returns {type(output).__name__}, not a tensor. Name a layer inside it.")
         if is_activation:
             watch.after = output.clone()
         else:
@@ -241,23 +239,23 @@ def _layer(network, batch, layer, activation):
         for hook in hooks:
             hook.remove()
     if watch.before is None:
-        raise InputError(f"Layer '{layer}' takes no part when the network looks at an image. Name another.")
+        raise InputError(f"Layer '{layer}' is not used when the network computes an image. Name another.")
     if activation == "pre" and watch.after is None:
         raise InputError(
-            f"No activation function directly follows layer '{layer}', so it has no values before one. "
-            'Take activation="post", which gives the layer as it is, or name a layer that is followed by one.'
+            f"No activation function directly follows layer '{layer}', so there are no values before it. "
+            'Use activation="post", which gives the output of the layer, or name a layer that is followed by one.'
         )
     return watch.before if activation == "pre" or watch.after is None else watch.after
 
 
 def _is_activation(module):
-    """Say whether a module is an activation function, of torch or of timm."""
+    """Return whether a module is an activation function of torch or timm."""
     home = type(module).__module__
     return home == "torch.nn.modules.activation" or home.startswith("timm.layers.activations")
 
 
 def _as_rows(values, network, pool):
-    """Return (n, d) of values of shape (n, d), (n, tokens, d), (n, channels, height, width) or channels last."""
+    """Pool values of shape (n, d), (n, tokens, d) or (n, channels, height, width), or channels last, to (n, d)."""
     if values.ndim == 3:
         values = values[:, getattr(network, "num_prefix_tokens", 0) :]
     channels_last = values.ndim == 3 or getattr(network, "output_fmt", "NCHW") == "NHWC"

@@ -164,14 +164,14 @@ def test_layers_have_their_modules_names(resnet):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layer": "layer22"}, "no layer 'layer22'. Similar names: layer2"),
+        ({"layer": "layer22"}, "no layer 'layer22'. Did you mean 'layer2"),
         (
             {"layer": "conv1", "activation": "before"},
             "'activation' parameter .* must be one of post, pre. Got 'before'",
         ),
         ({"layer": "conv1", "pool": "median"}, "'pool' parameter .* must be one of avg, max, flatten. Got 'median'"),
         ({"activation": "pre"}, "need a named layer"),
-        ({"batch_size": 0}, "'batch_size' parameter .* must be an int > 0. Got 0"),
+        ({"batch_size": 0}, "'batch_size' parameter .* must be an int >= 1. Got 0"),
         ({"layer": "layer2", "activation": "pre"}, "No activation function directly follows layer 'layer2'"),
         ({"images": torch.zeros(3, 32, 32)}, r"shape \(n, channels, height, width\), n > 0. Got \(3, 32, 32\)"),
         ({"images": torch.zeros(2, 1, 32, 32)}, "takes images of 3 channels. Got 1"),
@@ -183,7 +183,7 @@ def test_what_a_network_cannot_give_is_refused(resnet, options, message):
 
 
 def test_a_layer_that_takes_no_part_is_refused():
-    with pytest.raises(InputError, match="Layer 'unused' takes no part"):
+    with pytest.raises(InputError, match="Layer 'unused' is not used when the network computes"):
         forward_features(Plain(nn.ReLU()), IMAGES, "unused")
 
 

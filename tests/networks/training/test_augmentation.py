@@ -187,11 +187,14 @@ def test_a_parameter_of_an_estimator():
     [
         ({"rotation": "any"}, "'rotation' parameter .* 'study', None or a number .* Got 'any'"),
         ({"rotation": 200}, "'rotation' parameter .* <= 180. Got 200"),
-        ({"flips": 1}, "'flips' parameter .* bool. Got 1"),
+        ({"flips": 1}, "'flips' parameter .* True or False. Got 1"),
         ({"noise": -0.1}, "'noise' parameter .* >= 0. Got -0.1"),
         ({"elastic": float("nan")}, "'elastic' parameter .* Got nan"),
         ({"shift": 1.0}, "'shift' parameter .* < 1. Got 1.0"),
-        ({"outside": "mirror"}, "'outside' parameter must be one of reflection, border, zeros. Got 'mirror'"),
+        (
+            {"outside": "mirror"},
+            "'outside' parameter of Augmentation must be one of reflection, border, zeros. Got 'mirror'",
+        ),
     ],
 )
 def test_parameters_out_of_range_are_refused(options, message):
