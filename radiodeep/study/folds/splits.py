@@ -13,7 +13,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 
-from radiodeep.checks import is_count
+from radiodeep.checks import invalid, is_count, require
 from radiodeep.exceptions import LeakageError, StudyError
 
 _SCHEMES = "'leave-one-out', 'leave-pair-out', an int >= 2 or a splitter"
@@ -71,7 +71,7 @@ def plan_of(cv, endpoint, groups, n_repeats, random_state):
             return _leave_pair_out(endpoint, groups)
     elif hasattr(cv, "split"):
         return _of_splitter(cv, endpoint.y, groups)
-    raise StudyError(f"The 'cv' parameter must be {_SCHEMES}. Got {cv!r}.")
+    raise invalid("a study", "cv", _SCHEMES, cv, error=StudyError)
 
 
 def companion_plan(endpoint, groups, n_repeats, random_state):
@@ -117,7 +117,7 @@ def _smallest_stratum(endpoint):
 
 def _leave_one_out(n_cases, groups):
     if groups is not None and len(set(groups)) < 2:
-        raise StudyError(f"All {n_cases} cases are of one patient or group, {groups[0]!r}: none can be left out.")
+        raise StudyError(f"All {n_cases} cases are of one patient or group, {str(groups[0])!r}: none can be left out.")
     splitter, name = (LeaveOneOut(), "leave-one-out") if groups is None else (LeaveOneGroupOut(), "leave-one-group-out")
     folds = list(splitter.split(np.zeros(n_cases), groups=groups))
     return Plan(name, "pooled", folds, [0] * len(folds))
@@ -138,12 +138,9 @@ def _repeated_folds(n_folds, endpoint, groups, n_repeats, random_state):
     if not 2 <= n_folds <= largest:
         size = "the number of cases" if endpoint.strata is None else "the size of the smaller class"
         raise StudyError(f"The number of folds must be between 2 and {largest}, {size}. Got {n_folds}.")
-    if not is_count(n_repeats, 1):
-        raise StudyError(f"The 'n_repeats' parameter must be an int >= 1. Got {n_repeats!r}.")
-    if not is_count(random_state):
-        raise StudyError(
-            f"The 'random_state' parameter must be an int >= 0, so that folds can be repeated. Got {random_state!r}."
-        )
+    require(is_count(n_repeats, 1), "a study", "n_repeats", "an int >= 1", n_repeats, error=StudyError)
+    allowed = "an int >= 0, so that folds can be repeated"
+    require(is_count(random_state), "a study", "random_state", allowed, random_state, error=StudyError)
     if groups is not None and n_folds > len(set(groups)):
         raise StudyError(f"{n_folds} folds need as many patients. Got {len(set(groups))}.")
     if endpoint.strata is None:
