@@ -1,7 +1,8 @@
-"""An image and a box in; its Laplacian of Gaussian inside that box out, as ITK's recursive filter has it.
+"""In: an image and a box. Out: the Laplacian of Gaussian inside the box, with the values of ITK's recursive filter.
 
-The recursive filter is linear and goes on at the borders with the outermost voxel, so along one axis
-it is a matrix. Only the rows of the box are needed, and the columns within the reach of the filter.
+Along one axis the recursive filter, which repeats the outermost voxel beyond the borders, is linear: a matrix. A box
+needs only the rows of its voxels, and these are 0 beyond the reach of the filter. So the image is multiplied by a
+banded matrix along each axis, which is faster than recursion over the whole image, and does not depend on its size.
 """
 
 from functools import lru_cache
@@ -10,8 +11,8 @@ import numpy as np
 
 from radiodeep.exceptions import RoiTooSmallError
 
-_REACH = 13.0  # standard deviations beyond which the response weighs under 1e-8 of its peak
-_ROWS = 24  # of a matrix multiplied at once: fewer would slow the product down, more would multiply more zeros
+_REACH = 13.0  # standard deviations beyond which the response is below 1e-8 of its peak
+_ROWS = 24  # of a matrix that are multiplied at once: fewer slow down the product, more multiply more zeros
 
 # Fourth-order approximation of the Gaussian (order 0) and of its second derivative (order 2): weights of
 # two damped cosines and sines, their frequencies and dampings per standard deviation.
@@ -22,7 +23,7 @@ _DAMPINGS = (-1.3932, -1.3732)
 
 
 def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm, flat_axis=None):
-    """Calculate sigma² times the Laplacian of the image smoothed by Gaussians.
+    """Yield sigma² times the Laplacian of the image smoothed by each of several Gaussians.
 
     Parameters
     ----------
@@ -31,13 +32,12 @@ def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm, flat_axis=None):
     spacing_mm : float64 ndarray of shape (3,)
     sigmas_mm : sequence of float
     flat_axis : {None, 0, 1, 2}, default=None
-        Filter every slice across this axis by itself, in two dimensions.
+        Filter each slice across this axis in two dimensions.
 
     Yields
     ------
     float32 ndarray of the box's shape
-        ITK works in single precision between its passes, so that its values differ from these by about
-        2e-7 of the largest.
+        ITK rounds to single precision between its passes, so that its values differ by about 2e-7 of the largest.
 
     Raises
     ------
@@ -53,9 +53,9 @@ def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm, flat_axis=None):
         image, box = np.moveaxis(image, flat_axis, 0), _to_front(box, flat_axis)
         spacing_mm = np.array(_to_front(spacing_mm, flat_axis))
     in_plane = flat_axis is not None
-    # A constant has no Laplacian, but what is cut off beyond the filter's reach would show it.
+    # A constant has no Laplacian, except by the part of the response that is cut off; subtracting it removes that.
     level = float(image[box].mean())
-    scratch = {}  # taken once for the widest Gaussian: fresh memory costs as much as what is done in it
+    scratch = {}  # allocated once, for the widest Gaussian: fresh memory takes as long as the computation
     for widest in (True, False):
         for sigma_mm in [max(sigmas_mm)] if widest else sigmas_mm:
             sigmas = sigma_mm / spacing_mm
@@ -86,7 +86,7 @@ def _to_front(triple, axis):
 
 
 def _neighbourhood(shape, box, sigmas, sigma_mm, in_plane):
-    """The box and what is within reach of the filter: tuple of three slices."""
+    """Return the box widened by the reach of the filter; raise an error if the image is too small."""
     sigmas = np.where([in_plane, False, False], 0.0, sigmas)
     needed = np.maximum([1 if in_plane else 4, 4, 4], np.ceil(sigmas) + 1)
     if (shape < needed).any():
@@ -105,8 +105,10 @@ def _neighbourhood(shape, box, sigmas, sigma_mm, in_plane):
 
 
 def _laplacian(arrays, box, near, sigmas, shape, in_plane):
-    """Second derivatives along each axis of the image smoothed along the others, added up.
+    """Return the sum of the second derivatives along each axis of the image smoothed along the others.
 
+    With S and C for smoothing and second derivative, the sum Cz Sy Sx + Sz Cy Sx + Sz Sy Cx is (Cz Sy + Sz Cy) Sx +
+    (Sz Sy) Cx: seven products instead of nine, of which those along x are of the smallest arrays.
     In the plane, every slice across the first axis is filtered along the other two.
     """
     smooth, curve = (
@@ -134,7 +136,7 @@ def _laplacian(arrays, box, near, sigmas, shape, in_plane):
 
 
 def _multiply(data, axis, blocks, out):
-    """Multiply along one axis by a matrix that is 0 far from its diagonal."""
+    """Multiply along one axis by a banded matrix, given as blocks of rows."""
     for first_row, last_row, first, last, block in blocks:
         if axis == 0:
             part = data[first:last].reshape(last - first, -1)
@@ -147,7 +149,7 @@ def _multiply(data, axis, blocks, out):
 
 @lru_cache(maxsize=128)
 def _blocks(order, sigma, start, stop, first, last, size):
-    """Split the filter as a matrix into row blocks: (first row, last row, first column, last column, block)."""
+    """Return the filter matrix as blocks of rows: (first row, stop row, first column, stop column, block)."""
     matrix = _matrix(order, sigma, start, stop, first, last, size)
     reach = int(np.ceil(_REACH * sigma))
     n = max(1, (stop - start) // _ROWS)
@@ -161,7 +163,7 @@ def _blocks(order, sigma, start, stop, first, last, size):
 
 
 def _matrix(order, sigma, start, stop, first, last, size):
-    """Rows start..stop of the filter as a matrix over the voxels first..last of `size` ones."""
+    """Return the rows start to stop of the filter matrix, and of its `size` columns those from first to last."""
     reach = int(np.ceil(_REACH * sigma))
     response = _response(order, sigma, reach)
     places = np.arange(start - reach, stop + reach)
@@ -173,11 +175,11 @@ def _matrix(order, sigma, start, stop, first, last, size):
 
 
 def _response(order, sigma, reach):
-    """Response of the filter to an impulse, at 0 ... reach voxels from it: float64 (reach + 1,)."""
+    """Return the response of the filter to an impulse, at 0 ... reach voxels from it: float64 (reach + 1,)."""
     numerator, denominator = _coefficients(0, sigma)
     if order == 2:
         second, _ = _coefficients(2, sigma)
-        # No response to a constant: the second derivative takes back some of the smoothing.
+        # Part of the smoothing is subtracted, so that the response to a constant is 0.
         gain, gain_second = (2 * n.sum() - denominator.sum() * n[0] for n in (numerator, second))
         numerator = second - gain_second / gain * numerator
         scale = sigma**2 / _second_moment(numerator, denominator)
@@ -192,7 +194,7 @@ def _response(order, sigma, reach):
 
 
 def _coefficients(order, sigma):
-    """Numerator (4,) and denominator (5,) of the causal recursion."""
+    """Return numerator (4,) and denominator (5,) of the causal recursion."""
     (a1, a2), (b1, b2) = _COSINES[order], _SINES[order]
     sin1, sin2 = np.sin(np.array(_FREQUENCIES) / sigma)
     cos1, cos2 = np.cos(np.array(_FREQUENCIES) / sigma)
@@ -220,7 +222,7 @@ def _coefficients(order, sigma):
 
 
 def _second_moment(numerator, denominator):
-    """Half the sum of i² times the response over both sides: what makes the filter of x² / 2 give 1."""
+    """Return half the sum of i² times the response on both sides, the factor for a second derivative of x² / 2 of 1."""
     n, d = np.arange(4), np.arange(5)
     sn, dn, en = numerator.sum(), (n * numerator).sum(), (n**2 * numerator).sum()
     sd, dd, ed = denominator.sum(), (d * denominator).sum(), (d**2 * denominator).sum()

@@ -1,21 +1,24 @@
-"""An image and a region in; local binary patterns on spheres about its voxels out."""
+"""In: an image and a region. Out: local binary patterns on spheres about the voxels of the region."""
 
 import numpy as np
 from scipy import ndimage
 from scipy.special import lpmv, poch
 
-_SPLINE_REACH = 24  # voxels beyond which a cubic B-spline coefficient weighs under 1e-13
-_AT_ONCE = 20_000  # voxels whose spheres are held together
+_SPLINE_REACH = 24  # voxels beyond which a cubic B-spline coefficient is below 1e-13
+_AT_ONCE = 20_000  # voxels whose spheres are in memory at once
 
 
 def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
-    """Compare every voxel with a sphere about it, and describe the pattern so that turning it changes nothing.
+    """Compare each voxel with a sphere about it, and describe the pattern by numbers that do not change by rotation.
+
+    The pattern is 1 where the interpolated intensity on the sphere is not below that of the voxel, else 0. Its
+    projections on the spherical harmonics of one degree have a norm that is the same for the turned pattern.
 
     Parameters
     ----------
     image : ndarray of shape (z, y, x)
-        Calculated with in double precision, whatever its type. A voxel that is not finite counts as the nearest
-        finite one, so that interpolation cannot carry NaN from outside into the region.
+        Converted to double precision. Voxels that are not finite are replaced by the nearest finite one, so that
+        interpolation cannot carry NaN from outside into the region.
     box : tuple of three slices
     roi : bool ndarray of the box's shape
     n_levels : int, default=2
@@ -23,19 +26,19 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
     radius : float, default=1
         Of the sphere, in voxels.
     subdivision : int, default=1
-        How often the triangles of the icosahedron are divided: 12, 42, 162, ... places on the sphere.
+        How often the triangles of the icosahedron are divided: 12, 42, 162, ... points on the sphere.
 
     Returns
     -------
     list of n_levels + 1 float64 ndarray of the box's shape
-        The strength of each degree, and the excess kurtosis of the intensities on the sphere (0 where
-        they are all equal); 0 outside the region.
+        The norm for each degree, and the excess kurtosis of the intensities on the sphere (0 if they are all
+        equal); 0 outside the region.
 
     References
     ----------
     Banerjee J et al. Rotation invariant local binary pattern for 3D texture. Pattern Recognition
-    Letters 34:1438-1444, 2013. pyradiomics `imageoperations.getLBP3DImage`, whose two angles of the
-    harmonics are exchanged; kept for the sake of its values.
+    Letters 34:1438-1444, 2013. pyradiomics `imageoperations.getLBP3DImage`, which exchanges the two angles of the
+    harmonics; so does this, to have the same values.
     """
     reach = _SPLINE_REACH + int(np.ceil(radius))
     near = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
@@ -66,7 +69,7 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
 
 
 def _finite(data):
-    """Replace voxels that are not finite by the nearest one that is."""
+    """Replace voxels that are not finite by the nearest finite one."""
     gaps = ~np.isfinite(data)
     if not gaps.any():
         return data
@@ -75,7 +78,7 @@ def _finite(data):
 
 
 def _excess_kurtosis(samples):
-    """Of every row, without bias correction."""
+    """Return the excess kurtosis of each row, without bias correction."""
     deviations = samples - samples.mean(axis=1, keepdims=True)
     squares = deviations**2
     second, fourth = squares.mean(axis=1), (squares**2).mean(axis=1)
@@ -83,7 +86,7 @@ def _excess_kurtosis(samples):
 
 
 def icosphere(subdivision, radius=1.0):
-    """Corners of an icosahedron whose triangles are divided: float64 (n_places, 3), at a distance from 0.
+    """Return the corners of an icosahedron with divided triangles on a sphere about 0: float64 (n_points, 3).
 
     Examples
     --------
@@ -120,14 +123,14 @@ def icosphere(subdivision, radius=1.0):
 
 
 def _at_distance(points, radius):
-    # Rounding decides whether a place exactly on the image's border is inside, so it is that of pyradiomics' sphere.
+    # Rounding decides whether a point on the border of the image is inside, so this is computed as in pyradiomics.
     length = np.sqrt(np.dot(points**2, [1, 1, 1]))[:, None]
     return points + points / length * (radius - length)
 
 
 def _harmonics(directions, n_levels):
-    """Spherical harmonics of each degree: list of complex (2 * degree + 1, n_places)."""
-    azimuth = np.arccos(np.clip(directions[:, 2], -1, 1))  # exchanged, see the reference above
+    """Return the spherical harmonics of each degree: list of complex (2 * degree + 1, n_points)."""
+    azimuth = np.arccos(np.clip(directions[:, 2], -1, 1))  # exchanged, see the reference of `spherical_patterns`
     polar = np.arctan2(directions[:, 1], directions[:, 0])
     out = []
     for degree in range(n_levels):

@@ -1,4 +1,4 @@
-"""An image and a box in; the sub-bands of its stationary wavelet transform, inside that box, out."""
+"""In: an image and a box. Out: the sub-bands of its stationary wavelet transform inside the box."""
 
 from functools import lru_cache
 from itertools import product
@@ -11,11 +11,10 @@ from radiodeep.cases.memory import check_image_size
 
 
 def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
-    """Split an image into low and high frequencies along every axis, without thinning it out.
+    """Split an image into low and high frequencies along each axis, without decimation.
 
-    The image goes on periodically beyond its borders, first filled up to even sizes, so a box at one
-    border draws on the other. Every level filters the approximation of the one before with the same
-    filter.
+    The image is padded to even sizes and continued periodically, so that a box at one border depends on the opposite
+    one. Every level filters the approximation of the level before, with the same filter.
 
     Parameters
     ----------
@@ -23,21 +22,21 @@ def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
     box : tuple of three slices
     wavelet : pywt.Wavelet
     axes : sequence of int
-        Axes to filter, the one of the first letter of a name first.
+        Axes to filter, in the order of the letters of a name.
     levels : int, default=1
     skipped_levels : int, default=0
-        Levels whose details are not wanted.
+        Levels before the first whose details are returned.
 
     Returns
     -------
     list of ndarray of the box's shape
-        Of each level the sub-bands with some high frequency, "LLH" to "HHH", at last the "LLL" of the
-        last level. Float32 for a float32 image, float64 for all others.
+        The details of each level, "LLH" to "HHH", and last the approximation "LLL" of the last level. Float32 for
+        a float32 image, float64 for all others.
 
     Raises
     ------
     ImageTooLargeError
-        The neighbourhood that all levels together reach needs more memory than is allowed.
+        The neighbourhood that all levels together depend on needs more memory than allowed.
 
     References
     ----------
@@ -53,7 +52,7 @@ def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
         index = np.arange(side.start - margin[0], side.stop + margin[1])
         if axis in axes:
             index %= size + size % 2
-            index[index == size] = 0  # an odd size is filled up with the first voxel
+            index[index == size] = 0  # an odd size is padded with the first voxel
         around.append(index)
     check_image_size(
         [index.size for index in around],
@@ -85,7 +84,7 @@ def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
 
 
 def subband_letters(n_axes):
-    """Names of the sub-bands, the approximation first.
+    """Return the names of the sub-bands, the approximation first.
 
     Examples
     --------
@@ -101,9 +100,10 @@ def _is_run(index):
 
 @lru_cache(maxsize=8)
 def _taps(name, kind):
-    """Where the filters begin, and their weights: out[i] = sum over k of weights[k] * data[i + first + k].
+    """Return where the filters begin, and their weights: out[i] = sum over k of weights[k] * data[i + first + k].
 
-    They are those of pywt for numbers of this kind; in single precision it has others for some wavelets.
+    They are read off pywt's response to an impulse of the given type, since pywt has other weights in single precision
+    for some wavelets.
     """
     wavelet = pywt.Wavelet(name)
     n = 2 * wavelet.dec_len + 2
@@ -119,7 +119,7 @@ def _taps(name, kind):
 
 
 def _split(data, axis, low, high):
-    """Low and high frequencies along one axis, shorter by the length of the filter less one."""
+    """Return low and high frequencies along one axis, which shortens by the length of the filter less one."""
     shape = list(data.shape)
     shape[axis] -= low.size - 1
     inner = int(np.prod(shape[axis + 1 :]))
@@ -130,9 +130,9 @@ def _split(data, axis, low, high):
 
 @njit(cache=True, nogil=True)
 def _filter(data, low, high, inner, out):
-    """Filter along an axis whose neighbours lie `inner` numbers apart in each row of `data`.
+    """Filter along an axis whose neighbours are `inner` entries apart in each row of `data`.
 
-    The weights are taken from the last to the first, as pywt does it: single precision shows the order.
+    The weights are used from last to first, as in pywt, so that sums in single precision are rounded alike.
     """
     n = out.shape[2]
     for row in range(data.shape[0]):
