@@ -138,8 +138,8 @@ def _write_tables(result, output, name):
     if result is None:
         return
     write_table(result.predictions.rename(columns={"probability": f"probability_{result.positive}"}), predictions)
-    if result.beside is not None:
-        write_table(result.beside.scores, scores)
+    if result.companion is not None:
+        write_table(result.companion.scores, scores)
     chosen = result.folds["selected_features"].explode().rename("feature").reset_index()
     write_table(chosen[["fold", "feature"]], selected, index=False)
 
@@ -148,30 +148,37 @@ def overview(results):
     """Return, as text of less than 80 columns, what must be read together: splits, size alone, and equal sizes."""
     listed_results = list(results.values())
     first = listed_results[0]
-    counts = first.predictions["label"].value_counts()
-    others = ", ".join(f"{count} of {label}" for label, count in counts.items() if label != first.positive)
-    splits = [one.cv for one in (first, first.beside) if one is not None]
-    header = ["", *splits, "accuracy", "p against\nsize alone"]
+    endpoint = first.endpoint
+    header = ["", *(result.cv for result in _with_companion(first)), "accuracy", "p against\nsize alone"]
     rows = []
-    for result in [*listed_results, *([first.size_alone] if first.size_alone is not None else [])]:
-        aucs = [_auc(one) for one in (result, result.beside) if one is not None]
+    for result in [*listed_results, *([first.size_baseline] if first.size_baseline is not None else [])]:
+        values = [_value(shown) for shown in _with_companion(result)]
+        accuracy = "" if result.accuracy is None else f"{result.accuracy:.3f}"
         p_value = "" if result.p_against_size is None else f"{result.p_against_size:.2g}"
-        rows.append([result.name, *aucs, f"{result.accuracy:.3f}", p_value])
-    title = f"AUC of label {first.positive} with its 95% interval: {counts[first.positive]} cases of it, {others}"
+        rows.append([result.name, *values, accuracy, p_value])
+    title = f"{endpoint.title()} with its 95% interval ({endpoint.composition()})"
     parts = [title, aligned(header, rows), _remark(first), *_with_size(results), *_selection(listed_results)]
     return "\n\n".join(parts)
 
 
+def _with_companion(result):
+    """Return the result and its companion, if it has one."""
+    return [result] if result.companion is None else [result, result.companion]
+
+
 def _with_size(results):
-    """Return the table of how much of each model may be size; nothing where the sizes are unknown."""
+    """Return the table of how much of each model may be size; nothing if the sizes are unknown."""
+    endpoint = next(iter(results.values())).endpoint
     listed = rd.size_table(results)
     if listed["n_equal_size_pairs"].isna().all():
         return []
     n_pairs = int(listed["n_equal_size_pairs"].max())
-    header = ["", "AUC at\nequal size", "rank correlation\nof score and size"]
+    header = ["", f"{endpoint.measure} at\nequal size", "rank correlation\nof score and size"]
     columns = ["equal_size_auc", "score_size_correlation"]
     rows = [[name, *(_number(row[column]) for column in columns)] for name, row in listed.iterrows()]
-    pairs = f"Equal size: {n_pairs:,} pairs of both labels whose sizes differ by at most 10%, {listed['cv'].iloc[0]}."
+    pairs = (
+        f"Equal size: {n_pairs:,} {endpoint.pairs_of_cases}\nwhose sizes differ by at most 10%, {listed['cv'].iloc[0]}."
+    )
     return [f"{aligned(header, rows)}\n\n{pairs}"]
 
 
@@ -180,22 +187,27 @@ def _number(value):
 
 
 def _selection(results):
-    """Return as how many uncorrelated features the selected ones count."""
-    lines = [f"{one.name}: {one.selection_sentence}" for one in results if one.effective_n_features is not None]
+    """Return how many features were selected, and the number of uncorrelated ones that they are equivalent to."""
+    selecting = [result for result in results if result.selection_sentence is not None]
+    lines = [f"{result.name}: {result.selection_sentence}" for result in selecting]
     return ["\n".join(lines)] if lines else []
 
 
-def _auc(result):
+def _value(result):
     interval = result.confidence_interval
     return f"{result.auc:.3f} ({interval.low:.3f}-{interval.high:.3f})"
 
 
 def _remark(result):
-    majority = result.predictions["label"].value_counts(normalize=True).max()
-    remark = f"Accuracy is that of {result.cv}; always the more frequent label: {majority:.3f}."
-    if result.beside is None:
-        return remark
-    return f"{remark}\nThe AUC of {result.cv} is biased low: read that of {result.beside.cv}."
+    """Return how to read the accuracy and the two columns of the measure."""
+    endpoint = result.endpoint
+    sentences = []
+    if result.accuracy is not None:
+        sentences += [f"Accuracy is that of {result.cv}.", endpoint.baseline()]
+    if result.companion is not None and endpoint.leave_one_out_bias:
+        measure, bias = endpoint.measure, endpoint.leave_one_out_bias
+        sentences.append(f"The {measure} of {result.cv} {bias}: read that of {result.companion.cv}.")
+    return "\n".join(sentences)
 
 
 def _of_images(manifest, labels, measurement, recipe, kinds):

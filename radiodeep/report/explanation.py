@@ -1,4 +1,4 @@
-"""A deep feature in; what it measures out: the handcrafted features it goes with, and where the network looks."""
+"""Deep feature -> handcrafted features that correlate with it, and where in the images the network looks for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,28 +10,29 @@ from scipy.stats import spearmanr
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.checks import is_count, require
+from radiodeep.checks import is_count, require
 from radiodeep.exceptions import InputError
 from radiodeep.report.figures import deep_feature_figure
 
-_SMOOTHING = 1 / 32  # of the image's side: a gradient of single pixels is too grainy to look at
+_SMOOTHING = 1 / 32  # standard deviation as a share of the image's side; unsmoothed gradients are too noisy to read
 
 
 @dataclass(frozen=True)
 class DeepFeatureExplanation:
-    """What is known of one deep feature.
+    """What a deep feature may measure.
 
     Attributes
     ----------
     name : str
     values : Series
-        Of the feature, by case id, lowest first.
+        Values of the feature by case id, in ascending order.
     correlations : DataFrame
-        A row per handcrafted feature: `spearman`, `p` (of one test; there are as many as rows) and `n`, the cases
-        that have both; highest absolute correlation first.
+        One row per handcrafted feature: `spearman`, `p` (not corrected for the number of rows) and `n`, the number of
+        cases with both values; largest absolute correlation first.
     highest, lowest : list of (case id, image, map)
-        What the network was shown of the cases with the highest and lowest values (of several slices the one
-        where the gradient is largest), and the absolute gradient of the feature in each pixel, smoothed, of 0..1;
-        0 everywhere for a feature that a rectifier keeps at 0.
+        The images that the network sees of the cases with the highest and lowest values (of several slices the one
+        with the largest gradient), and the absolute gradient of the feature in each pixel, smoothed and scaled to
+        0..1; 0 everywhere if an activation function keeps the feature at 0.
     """
 
     name: str
@@ -41,12 +42,12 @@ class DeepFeatureExplanation:
     lowest: list
 
     def __str__(self):
-        best = self.correlations.head(3)
-        listed = ", ".join(f"{name} ({row.spearman:+.2f}, n={row.n:.0f})" for name, row in best.iterrows())
-        return f"{self.name} goes with {listed}" if listed else f"{self.name} goes with nothing that can be compared"
+        strongest = self.correlations.head(3)
+        listed = ", ".join(f"{name} ({row.spearman:+.2f}, n={row.n:.0f})" for name, row in strongest.iterrows())
+        return f"{self.name} correlates with {listed}" if listed else f"{self.name} cannot be compared with any feature"
 
     def figure(self):
-        """Return the figure: images and maps of both ends, and the strongest correlations."""
+        """Return the figure: images and maps of the highest and lowest values, and the strongest correlations."""
         return deep_feature_figure(self)
 
     def save(self, path):
@@ -58,7 +59,7 @@ class DeepFeatureExplanation:
 
 
 def explain_deep_feature(extractor, table, name, cohort, n_cases=4):
-    """Say what a deep feature may be: its correlations with handcrafted ones, and where the network looks.
+    """Explain a deep feature by its correlations with handcrafted features, and by where the network looks.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def explain_deep_feature(extractor, table, name, cohort, n_cases=4):
         One of `extractor.get_feature_names_out()`.
     cohort : Cohort or sequence of Case
     n_cases : int, default=4
-        How many cases of each end are shown.
+        Number of cases with the highest, and with the lowest values that are shown.
 
     Returns
     -------
@@ -79,12 +80,12 @@ def explain_deep_feature(extractor, table, name, cohort, n_cases=4):
     Raises
     ------
     InputError
-        There is no such feature, or the table has no row for a case.
+        If there is no such feature, or the table has no row for a case.
 
     Notes
     -----
-    A correlation says that two numbers go together in these cases, not that the network measures the other; with
-    hundreds of features some are high by chance. Read it beside n.
+    A correlation does not mean that the network measures the other feature. Among hundreds of features some
+    correlations are high by chance, the more so the smaller `n` is.
 
     References
     ----------
@@ -113,8 +114,8 @@ def explain_deep_feature(extractor, table, name, cohort, n_cases=4):
         raise InputError(f"There is no feature {name!r}. They are called {names[0]} to {names[-1]}.")
     features = extractor.transform(list(cases.values()))[:, names.index(name)]
     values = pd.Series(features, index=list(cases), name=name).sort_values(kind="stable")
-    ends = list(values.index[::-1][:n_cases]), list(values.index[:n_cases])
-    highest, lowest = ([_shown(extractor, cases[one], name) for one in end] for end in ends)
+    highest = [_image_and_map(extractor, cases[case_id], name) for case_id in values.index[::-1][:n_cases]]
+    lowest = [_image_and_map(extractor, cases[case_id], name) for case_id in values.index[:n_cases]]
     return DeepFeatureExplanation(name, values, _correlations(values, table.loc[values.index]), highest, lowest)
 
 
@@ -122,16 +123,16 @@ def _correlations(values, table):
     rows = {}
     for column in table.columns[[dtype.kind in "fiub" for dtype in table.dtypes]]:
         other = table[column].to_numpy(dtype=float)
-        both = np.isfinite(other) & np.isfinite(values.to_numpy())
-        if both.sum() > 2 and np.ptp(other[both]) > 0 and np.ptp(values.to_numpy()[both]) > 0:
-            spearman, p = spearmanr(values.to_numpy()[both], other[both])
-            rows[column] = (spearman, p, int(both.sum()))
-    found = pd.DataFrame.from_dict(rows, orient="index", columns=["spearman", "p", "n"])
-    return found.sort_values("spearman", key=lambda one: -one.abs(), kind="stable")
+        is_known = np.isfinite(other) & np.isfinite(values.to_numpy())
+        if is_known.sum() > 2 and np.ptp(other[is_known]) > 0 and np.ptp(values.to_numpy()[is_known]) > 0:
+            spearman, p = spearmanr(values.to_numpy()[is_known], other[is_known])
+            rows[column] = (spearman, p, int(is_known.sum()))
+    correlations = pd.DataFrame.from_dict(rows, orient="index", columns=["spearman", "p", "n"])
+    return correlations.sort_values("spearman", key=lambda spearman: -spearman.abs(), kind="stable")
 
 
-def _shown(extractor, case, name):
+def _image_and_map(extractor, case, name):
     images, maps = extractor.saliency([case], name)[0]
-    which = int(maps.sum(axis=(1, 2)).argmax())
-    smooth = gaussian_filter(maps[which], maps.shape[-1] * _SMOOTHING)
-    return case.id, images[which], smooth / max(smooth.max(), 1e-12)
+    index = int(maps.sum(axis=(1, 2)).argmax())  # of the slice with the largest gradient
+    smoothed = gaussian_filter(maps[index], maps.shape[-1] * _SMOOTHING)
+    return case.id, images[index], smoothed / max(smoothed.max(), 1e-12)

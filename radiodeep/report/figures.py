@@ -44,7 +44,7 @@ def roc_figure(results):
 
 
 def interval_figure(results):
-    """Draw the measure of each result and of its companion with their intervals, best on top, and the line of chance."""
+    """Draw the measure of each result and of its companion with their intervals, best on top, and chance as a line."""
     ordered = sorted(results, key=lambda result: result.auc)
     endpoint = ordered[0].endpoint
     figure, axes = _figure(6.4, 1.3 + 0.4 * len(ordered))

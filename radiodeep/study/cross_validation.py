@@ -9,18 +9,18 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import delayed, effective_n_jobs
 
-from radiodeep.checks import require_n_jobs, require_option
 from radiodeep.exceptions import RadiodeepWarning, StudyError
+from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
+from radiodeep.study.design import StudyDesign
 from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import Evidence
 from radiodeep.study.folds.fitting import fit_folds, warn_of_folds
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.shared_selection import selectors_of_folds, selectors_without_each
-from radiodeep.study.folds.splits import check_folds, companion_plan, plan_of
 from radiodeep.study.inputs import rows_of, study_input
 from radiodeep.study.size import known_sizes, size_baseline, warn_of_size, with_size_baseline
 from radiodeep.study.table_checks import check_magnitudes, missing_values, suspicions
@@ -193,37 +193,6 @@ def cross_validate_models(
     return cross_validate_tables([(models, X)], y, design)
 
 
-@dataclass(frozen=True, eq=False)
-class StudyDesign:
-    """The parameters of `cross_validated_auc` other than the model, the cases and their labels."""
-
-    cv: object
-    groups: object
-    n_jobs: int | None
-    n_repeats: int
-    size: object
-    random_state: int
-    confidence_level: float
-    positive: object
-    on_error: str
-    cache_dir: object
-
-    def check(self):
-        """Raise StudyError for settings out of range that nothing else checks."""
-        require_option(self.on_error, ("raise", "exclude"), "a study", "on_error", StudyError)
-        require_n_jobs(self.n_jobs, "a study", StudyError)
-
-    def plans(self, study, endpoint):
-        """Return the Plan that was asked for, and that of its companion if it leaves one case or group out."""
-        plans = [plan_of(self.cv, endpoint, study.groups, self.n_repeats, self.random_state)]
-        if plans[0].leaves_one_out or plans[0].name == "leave-one-group-out":
-            companion = companion_plan(endpoint, study.groups, self.n_repeats, self.random_state)
-            plans += [] if companion is None else [companion]
-        for plan in plans:
-            check_folds(plan, endpoint, study.ids, study.groups, study.patients)
-        return plans
-
-
 def cross_validate_tables(parts, y, design):
     """Study models over several tables of the same cases, as `cross_validate_models` does over one.
 
@@ -259,6 +228,8 @@ def cross_validate_tables(parts, y, design):
     subjects = _subjects(parts, shared, kept, endpoint, plans[0], design.n_jobs)
     try:
         outcomes = _run(subjects, plans, study, endpoint, design.n_jobs)
+    except StudyError:
+        raise
     except ValueError as error:
         _explain(error, shared[0], studies[0].rows, kept, study.ids)
         raise
@@ -364,7 +335,7 @@ def _run(subjects, plans, study, endpoint, n_jobs):
             first=first,
         )
 
-    finished = Parallel(n_jobs=n_jobs, return_as="generator")(task(*key) for key in tasks)
+    finished = results_of((task(*key) for key in tasks), n_jobs, len(tasks))
     outcomes = {(name, number): [] for name in subjects for number in range(len(plans))}
     for (name, number, _), batch_outcomes in zip(
         tasks, with_progress(finished, "Cross-validation", len(tasks)), strict=True
@@ -399,8 +370,6 @@ def _with_companion(by_plan):
 def _explain(error, part, rows, kept, ids):
     """Raise a StudyError that names the missing values or texts, if the estimator failed because of them."""
     message = str(error)
-    if isinstance(error, StudyError):
-        return
     if "Expected 2D array" in message and not part.tables:
         raise StudyError(
             "The model takes a table, not cases. Put an extractor first in its pipeline, or study the table that "

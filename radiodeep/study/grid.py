@@ -9,7 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from radiodeep.exceptions import StudyError
 from radiodeep.selection.relieff import ReliefF
-from radiodeep.study.cross_validation import StudyDesign, cross_validate_tables
+from radiodeep.study.cross_validation import cross_validate_tables
+from radiodeep.study.design import StudyDesign
 
 
 def cross_validate_grid(

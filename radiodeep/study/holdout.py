@@ -15,6 +15,7 @@ from radiodeep.study.evidence import Evidence
 from radiodeep.study.folds.fitting import fold_outcome
 from radiodeep.study.folds.splits import Plan
 from radiodeep.study.inputs import rows_of, study_input
+from radiodeep.study.result import named_cases
 from radiodeep.study.size import known_sizes, size_baseline, warn_of_size, with_size_baseline
 from radiodeep.study.table_checks import rows_in_both
 
@@ -106,14 +107,11 @@ def _refuse_common_patients(train, test):
 
 
 def _patients(study, other):
-    """Return the patients of a cohort, and its row names unless both cohorts know their patients.
-
-    Numbers are left out: row numbers are the same in any two tables.
-    """
+    """Return the patients of a cohort, and its row names unless both cohorts know their patients."""
     names = study.patients or remembered_patients(study.ids) or []
     if study.patients is None or other.patients is None:
         names = [*names, *study.ids]
-    return {name for name in names if isinstance(name, str)}
+    return named_cases(names)
 
 
 def _equal_features(train_rows, test_rows):

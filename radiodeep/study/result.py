@@ -14,6 +14,11 @@ from radiodeep.study.statistics.stability import SelectionStability
 _OLD_NAMES = {"beside": "companion", "size_alone": "size_baseline"}
 
 
+def named_cases(ids):
+    """Return the ids that are text, as a set; row numbers are the same in any two tables."""
+    return {name for name in ids if isinstance(name, str)}
+
+
 def _accept_old_names(result_class):
     """Let the constructor, and so `dataclasses.replace`, take parameters by their old names."""
     init = result_class.__init__
@@ -213,7 +218,7 @@ class StudyResult:
             return None
         measure = self.endpoint.measure
         if tested.equal_size_auc is None:
-            value = f"too few pairs for an {measure} ({tested.n_equal_size_pairs} within 10 %)"
+            value = f"too few pairs for the {measure} ({tested.n_equal_size_pairs} within 10 %)"
         else:
             baseline = tested.size_baseline
             alone = "" if baseline is None else f", size alone {baseline.equal_size_auc:.2f}"
@@ -231,11 +236,13 @@ class StudyResult:
         return f"selected features: {n_selected:.3g} per fold, as many as {self.effective_n_features:.1f} uncorrelated"
 
     def __str__(self):
+        endpoint = self.endpoint
         lines = [self.sentence]
         if self.companion is not None:
-            lines.append(f"{self.cv} is biased low; {self.companion.cv}: {self.companion.sentence}")
+            bias = f"{self.cv} {endpoint.leave_one_out_bias}; " if endpoint.leave_one_out_bias else ""
+            lines.append(f"{bias}{self.companion.cv}: {self.companion.sentence}")
         lines += [self.size_sentence, self.equal_size_sentence, self.selection_sentence]
-        lines += self.endpoint.printed_lines()
+        lines += endpoint.printed_lines()
         if self.excluded:
             lines.append(f"left out: {', '.join(map(str, self.excluded))}")
         return "\n  ".join(line for line in lines if line is not None)

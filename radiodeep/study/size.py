@@ -166,16 +166,17 @@ def _warning_of_score(result):
 
 
 def _at_equal_size(tested):
-    measure = tested.endpoint.measure
+    endpoint = tested.endpoint
+    measure = endpoint.measure
     if tested.equal_size_auc is None:
         return (
-            f"There are too few pairs of a positive and a negative case of equal size (within 10 %) for an {measure} "
-            f"among them, {tested.n_equal_size_pairs}, so it is not known whether the model knows more than the size."
+            f"There are too few {endpoint.pairs_of_cases} of equal size (within 10 %) for the {measure} among them, "
+            f"{tested.n_equal_size_pairs}, so it is not known whether the model knows more than the size."
         )
     return (
-        f"Among the {tested.n_equal_size_pairs:,} pairs of a positive and a negative case of equal size (within 10 %) "
-        f"its {measure} is {tested.equal_size_auc:.2f}, that of size alone {tested.size_baseline.equal_size_auc:.2f}. "
-        f"What the model knows besides the size shows there, not in its {measure} of {tested.auc:.2f}."
+        f"Among the {tested.n_equal_size_pairs:,} {endpoint.pairs_of_cases} of equal size (within 10 %) its {measure} "
+        f"is {tested.equal_size_auc:.2f}, that of size alone {tested.size_baseline.equal_size_auc:.2f}. What the model "
+        f"knows besides the size shows there, not in its {measure} of {tested.auc:.2f}."
     )
 
 

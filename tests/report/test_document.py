@@ -98,7 +98,7 @@ def test_too_few_pairs_of_equal_size_have_no_auc_in_the_report(tmp_path):
     with pytest.warns(RadiodeepWarning, match="too few pairs"):
         results = cross_validate_models({"texture": model}, X, y, cv=5, size=size)
     page = write_report(results, tmp_path / "report.html").read_text()
-    assert "At equal size: too few pairs for an AUC" in page
+    assert "At equal size: too few pairs for the AUC" in page
     assert '<td class="number">-</td>' in page
 
 

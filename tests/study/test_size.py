@@ -136,7 +136,7 @@ def test_too_few_pairs_are_said_so():
     with pytest.warns(RadiodeepWarning, match="too few pairs .* among them, 0, so it is not known"):
         result = cross_validated_auc(GaussianNB(), X, y, cv=4, size=sizes)
     assert result.equal_size_auc is None
-    assert f"at equal size: too few pairs for an AUC ({result.n_equal_size_pairs} within 10 %)" in str(result)
+    assert f"at equal size: too few pairs for the AUC ({result.n_equal_size_pairs} within 10 %)" in str(result)
     assert np.isnan(size_table({"twin": result}).loc["twin", "equal_size_auc"])
 
 

@@ -150,6 +150,10 @@ class Endpoint(ABC):
         Name of the test of two models, e.g. "DeLong".
     outcome_columns : tuple of str
         Columns of `StudyResult.predictions` that hold the outcome.
+    pairs_of_cases : str
+        The pairs that the measure compares, in words, e.g. "pairs of a positive and a negative case".
+    leave_one_out_bias : str
+        What is wrong with the measure under leave-one-out, e.g. "is biased low"; "" for nothing.
     offers : frozenset of str
         What else can be computed and drawn of such a result: "accuracy", "sensitivity", "calibration", "roc", "scores".
     positive : object
@@ -160,6 +164,8 @@ class Endpoint(ABC):
     chance: float
     test: str
     outcome_columns: tuple
+    pairs_of_cases = "comparable pairs"
+    leave_one_out_bias = ""
     offers = frozenset()
     positive = None
 
@@ -198,6 +204,7 @@ class Endpoint(ABC):
 
     def check_same_outcomes(self, other):
         """Raise StudyError if the endpoint of another cohort has other possible outcomes."""
+        return
 
     # Folds
 
@@ -265,6 +272,10 @@ class Endpoint(ABC):
     @abstractmethod
     def high_score(self):
         """What a high score stands for, in a word or two."""
+
+    def title(self):
+        """Return the measure and what it is about, e.g. "AUC of label 1"."""
+        return self.measure
 
     @abstractmethod
     def composition(self):

@@ -47,6 +47,8 @@ class TwoClasses(Endpoint):
     chance = 0.5
     test = "DeLong"
     outcome_columns = ("label",)
+    pairs_of_cases = "pairs of a positive and a negative case"
+    leave_one_out_bias = "is biased low"
     offers = frozenset({"accuracy", "sensitivity", "calibration", "roc", "scores"})
 
     def __init__(self, y, positive=None):
@@ -199,6 +201,9 @@ class TwoClasses(Endpoint):
     @property
     def high_score(self):
         return str(self.classes[1])
+
+    def title(self):
+        return f"AUC of label {self.positive}"
 
     def composition(self):
         return ", ".join(

@@ -91,7 +91,7 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None):
     ...
     radiodeep.exceptions.SingleClassError: All 2 labels are 1. An AUC needs two classes.
     """
-    are_series = isinstance(y_true, pd.Series) and isinstance(y_score, pd.Series)
+    are_series = all(isinstance(values, pd.Series) for values in (y_true, y_score))
     if are_series and not y_true.index.equals(y_score.index):
         if not (y_true.index.is_unique and set(y_true.index) == set(y_score.index)):
             raise StudyError("Labels and scores name different cases. Give both the same index, or pass arrays.")

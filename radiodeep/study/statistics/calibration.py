@@ -187,7 +187,7 @@ def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
 
 
 def _operating_point(positive, score, specificity):
-    """Return sensitivity, specificity and threshold of the most sensitive point of the ROC curve that is specific enough."""
+    """Return sensitivity, specificity and threshold of the last point of the ROC curve that is specific enough."""
     false_rate, true_rate, thresholds = roc_curve(positive, score, drop_intermediate=False)
     last = np.flatnonzero(1 - false_rate >= specificity - 1e-12)[-1]
     return true_rate[last], 1 - false_rate[last], thresholds[last]

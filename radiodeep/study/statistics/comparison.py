@@ -1,4 +1,4 @@
-"""Results in, tests of their differences out: paired and unpaired, of one measure or of accuracy, and Holm's correction."""
+"""Results in, tests of their differences out: of the measure, paired or not, and of accuracy; Holm's correction."""
 
 import warnings
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from scipy.stats import binomtest, norm
 from scipy.stats import t as student_t
 
 from radiodeep.exceptions import RadiodeepWarning, StudyError
+from radiodeep.study.result import named_cases
 from radiodeep.study.statistics.auc import TRAINING_SPREAD
 
 
@@ -124,9 +125,8 @@ def compare_auc_unpaired(result_a, result_b):
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837, with Welch's degrees of freedom as in R's
     pROC.
     """
-    names_a, names_b = (
-        {name for name in result.predictions.index if isinstance(name, str)} for result in (result_a, result_b)
-    )
+    names_a = named_cases(result_a.predictions.index)
+    names_b = named_cases(result_b.predictions.index)
     both = names_a & names_b
     if both:
         raise StudyError(f"{len(both)} cases are in both results, e.g. {min(both)!r}. Use compare_auc for those.")
@@ -263,7 +263,7 @@ def compare_accuracy(result_a, result_b):
 
 
 def _paired(result_a, result_b):
-    """Return the second result in the order of the first; raise StudyError unless both have the same cases and labels."""
+    """Return the second result in the order of the first; StudyError unless both have the same cases and labels."""
     a, b = result_a.predictions, result_b.predictions
     if not a.index.equals(b.index):
         if not a.index.is_unique or set(a.index) != set(b.index):

@@ -85,7 +85,9 @@ def test_sensitivity_and_decisions_are_about_the_positive_class():
     assert "for class malignant at specificity" in str(found)
     np.testing.assert_allclose(decision_curve(first), decision_curve(as_numbers), atol=1e-9)
     np.testing.assert_allclose(calibration(first).slope, calibration(as_numbers).slope, rtol=1e-4)
-    with pytest.raises(StudyError, match=r"'positive' parameter must be one of the labels, \['malignant', 'normal'\]"):
+    with pytest.raises(
+        StudyError, match=r"'positive' parameter of an AUC must be one of the labels \['malignant', 'normal'\]"
+    ):
         cross_validated_auc(GaussianNB(), X, labels, positive="malign")
     assert auc_with_confidence(labels, -X["f0"], positive="normal").auc == 1 - roc_auc_score(y, -X["f0"])
     result = holdout_auc(GaussianNB(), X[:30], labels[:30], X[30:], labels[30:], positive="malignant")
