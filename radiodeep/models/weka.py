@@ -1,7 +1,7 @@
-"""Table and classes in, probabilities out: the classifiers of Weka that older studies used.
+"""Table and classes -> probabilities: the classifiers of Weka that older studies used.
 
-Its naive Bayes has no equal in scikit-learn and is written here; its forest and its support vector
-machine are scikit-learn's with other settings, which two functions name.
+Weka's naive Bayes has no equivalent in scikit-learn and is implemented here. Its forest and its support vector machine
+are scikit-learn's with other settings, which two functions choose.
 """
 
 import math
@@ -17,35 +17,35 @@ from sklearn.svm import SVC
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from radiodeep.exceptions import InputError, SingleClassError
+from radiodeep.checks import is_count, require
+from radiodeep.exceptions import SingleClassError
 
 _LEAST_DENSITY = 1e-75
 _PRECISION_OF_ONE_VALUE = 0.01
 
 
 class WekaNaiveBayes(ClassifierMixin, BaseEstimator):
-    """Naive Bayes as Weka computes it, for those who repeat a study.
+    """Naive Bayes as Weka computes it, to reproduce a study.
 
-    Each feature is rounded to its precision, the mean step between its values; the likelihood of a
-    value is the mass of a normal distribution within that precision, whose standard deviation is at
-    least a sixth of it. Class frequencies are smoothed by one case each. For new studies scikit-learn's
-    `GaussianNB` does as well.
+    Each feature is rounded to its precision, the mean difference between its consecutive values. The likelihood of a
+    value is the mass of a normal distribution within that precision; its standard deviation is at least a sixth of the
+    precision. Class frequencies are smoothed by one case each. For new studies use scikit-learn's `GaussianNB`.
 
     Parameters
     ----------
     discretizer : transformer, optional
-        Fitted to the training cases first; all features are then categories with smoothed
-        frequencies; ``radiodeep.MDLDiscretizer(candidates="cases")`` is Weka's option -D.
+        Fitted to the training cases first; features are then categories with smoothed frequencies.
+        ``radiodeep.MDLDiscretizer(candidates="cases")`` is Weka's option -D.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     class_log_prior_ : ndarray of shape (n_classes,)
     precision_ : ndarray of shape (n_features,)
-        Without `discretizer`, as the next two.
+        Without `discretizer` only, as are the next two.
     mean_, standard_deviation_ : ndarray of shape (n_classes, n_features)
     frequencies_ : list of ndarray of shape (n_classes, n_bins)
-        With `discretizer`, per feature.
+        With `discretizer` only, one array per feature.
     discretizer_ : transformer
     n_features_in_ : int
     feature_names_in_ : ndarray of str, for tables with names
@@ -53,16 +53,15 @@ class WekaNaiveBayes(ClassifierMixin, BaseEstimator):
     Raises
     ------
     InputError
-        The target is continuous.
+        If the target is continuous.
     SingleClassError
-        The training cases are of one class.
+        If all training cases belong to one class.
 
     Notes
     -----
-    NaN is left out, in training and in prediction. Weka multiplies probabilities, which end at 0 and
-    1 for many features; here they are summed as logarithms, and `decision_function` gives the log-odds,
-    which rank cases whose probability is 1.0 to the last digit. An AUC from the probabilities that
-    Weka prints counts those as ties.
+    NaN is ignored in training and in prediction. Weka multiplies probabilities, which become 0 or 1 if there are many
+    features. Here logarithms are added, and `decision_function` returns the log-odds, which rank cases whose
+    probability is rounded to 1. An AUC of the probabilities that Weka prints counts those as ties.
 
     References
     ----------
@@ -128,7 +127,7 @@ class WekaNaiveBayes(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_joint_log_proba(self, X):
-        """Return the logarithm of prior times likelihood, (n_cases, n_classes)."""
+        """Return the logarithm of prior times likelihood, shape (n_cases, n_classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         known = ~np.isnan(X)
@@ -140,9 +139,10 @@ class WekaNaiveBayes(ClassifierMixin, BaseEstimator):
             return joint
         rounded = np.where(known, self._rounded(X), 0.0)
         for label in range(len(self.classes_)):
-            away, half = rounded - self.mean_[label], self.precision_ / 2
+            distance = rounded - self.mean_[label]
+            half = self.precision_ / 2
             deviation = self.standard_deviation_[label]
-            mass = ndtr((away + half) / deviation) - ndtr((away - half) / deviation)
+            mass = ndtr((distance + half) / deviation) - ndtr((distance - half) / deviation)
             density = np.log(np.maximum(mass / self.precision_, _LEAST_DENSITY))
             joint[:, label] += np.where(known, density, 0.0).sum(axis=1)
         return joint
@@ -176,12 +176,13 @@ class WekaNaiveBayes(ClassifierMixin, BaseEstimator):
 
 
 def _precision(values):
-    """Return the mean step between the distinct values of a feature."""
+    """Return the mean difference between the consecutive distinct values of a feature."""
     distinct = np.unique(values[~np.isnan(values)])
     return (distinct[-1] - distinct[0]) / (len(distinct) - 1) if len(distinct) > 1 else _PRECISION_OF_ONE_VALUE
 
 
 def _smoothed_frequencies(bins, labels, n_classes, n_bins):
+    """Return the frequency of each bin in each class, (n_classes, n_bins), with one case more in every bin."""
     known = ~np.isnan(bins)
     counts = np.ones((n_classes, n_bins))
     np.add.at(counts, (labels[known], bins[known].astype(np.int64)), 1)
@@ -191,16 +192,15 @@ def _smoothed_frequencies(bins, labels, n_classes, n_bins):
 def weka_random_forest(n_features, n_trees=200, random_state=1):
     """Return scikit-learn's forest with the settings of Weka's.
 
-    Weka looks at floor(log2(n_features)) + 1 features at each node, which none of scikit-learn's named
-    settings is. The trees themselves are random in other ways, so that an AUC is the same within the
-    spread between seeds only.
+    Weka considers floor(log2(n_features)) + 1 features at each node, which scikit-learn has no name for. Its trees are
+    randomized differently, so an AUC agrees only within the spread between seeds.
 
     Parameters
     ----------
     n_features : int
-        How many features reach the forest, after selection.
+        Number of features that the forest is fitted to, after selection.
     n_trees : int, default=200
-        As in the studies of Hall's group; Weka's own default is 100 (10 before version 3.7).
+        As in the studies of Hall's group; Weka's default is 100 (10 before version 3.7).
     random_state : int, default=1
 
     Returns
@@ -213,17 +213,16 @@ def weka_random_forest(n_features, n_trees=200, random_state=1):
     >>> weka_random_forest(n_features=10).max_features
     4
     """
-    if not isinstance(n_features, int | np.integer) or n_features < 1:
-        raise InputError(f"The 'n_features' parameter must be an int >= 1. Got {n_features!r} instead.")
+    require(is_count(n_features, 1), "weka_random_forest", "n_features", "an int >= 1", n_features)
     return RandomForestClassifier(n_trees, max_features=int(math.log2(n_features)) + 1, random_state=random_state)
 
 
 def weka_smo(C=1.0):
-    """Return scikit-learn's linear support vector machine with the preparation of Weka's SMO.
+    """Return scikit-learn's linear support vector machine with the preprocessing of Weka's SMO.
 
-    Missing values become the mean, features are scaled to 0..1 on the training cases. Its labels are
-    SMO's; SMO without -M prints 0 and 1 as probabilities, whose AUC is far too low, while studies here
-    rank by `decision_function`.
+    Missing values are replaced by the mean, and features are scaled to 0..1 on the training cases. The labels are those
+    of SMO. SMO without -M prints 0 and 1 as probabilities, whose AUC is far too low; studies here rank cases by
+    `decision_function`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Images in, the same images turned, flipped, bent and disturbed out: for training and for averages when scoring."""
+"""Images -> the same images rotated, flipped, deformed and with noise, for training and for averages in scoring."""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from radiodeep.checks import is_flag, is_non_negative, require, require_option
 from radiodeep.exceptions import InputError
 
 OUTSIDE = ("reflection", "border", "zeros")
@@ -13,15 +14,15 @@ OUTSIDE = ("reflection", "border", "zeros")
 
 @dataclass(frozen=True)
 class Views:
-    """Ways to look at an image: flipped left to right or not, then turned counter-clockwise.
+    """Views of an image: flipped left to right or not, then rotated counter-clockwise.
 
     Parameters
     ----------
     angles : tuple of float
-        Degrees; counter-clockwise as the image is shown, with the first row on top.
+        Degrees, counter-clockwise with the first row of the image on top.
     flipped : tuple of bool
     weights : tuple of float
-        How often each view counts.
+        Weight of each view.
     """
 
     angles: tuple
@@ -33,11 +34,11 @@ class Views:
 
 
 def study_views():
-    """Return the 48 different images among the 72 of the studies.
+    """Return the 48 distinct views among the 72 of the nodule studies.
 
-    Rotations by 0, 15, ..., 345 degrees x {unflipped, flipped left to right, flipped upside down} make 72, but a
-    flip upside down is one left to right and half a turn: 24 unflipped images (weight 1) and 24 flipped ones, each
-    there twice (weight 2). The weighted loss of the 48 is the loss of the 72, at two thirds of the cost.
+    Rotations by 0, 15, ..., 345 degrees x {unflipped, flipped left to right, flipped upside down} are 72 views. A flip
+    upside down is a flip left to right with a half turn, so there are 24 unflipped views (weight 1) and 24 flipped
+    ones that occur twice (weight 2). The weighted mean over the 48 is the mean over the 72, at two thirds of the cost.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def study_views():
 
 
 def dihedral_views():
-    """Return the 8 views by right angles and a flip, which move pixels and mix none.
+    """Return the 8 views by right angles and a flip, which need no interpolation.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def dihedral_views():
 
 
 def apply_views(images, views, outside="reflection"):
-    """Look at each image in each way, in one batched sampling.
+    """Return all views of each image, sampled in one batch.
 
     Parameters
     ----------
@@ -73,18 +74,19 @@ def apply_views(images, views, outside="reflection"):
         Shape (n, channels, height, width).
     views : Views
     outside : {"reflection", "border", "zeros"}, default="reflection"
-        What a turned image shows beyond the edges of the image: its mirror image, its edge pixels drawn out, or 0.
-        All three show 0 beyond an image whose background is 0.
+        What a rotated image shows beyond the edges: its mirror image, its edge pixels repeated, or 0. All three show 0
+        beyond an image whose background is 0.
 
     Returns
     -------
     torch.Tensor
-        Shape (n, n_views, channels, height, width). Right angles move pixels exactly; other angles are bilinear.
+        Shape (n, n_views, channels, height, width). Right angles move pixels exactly; other angles are interpolated
+        bilinearly.
 
     Raises
     ------
     InputError
-        Another word for `outside`, or images that are not a batch of images.
+        If `outside` is unknown or `images` is not a batch of images.
 
     Examples
     --------
@@ -93,14 +95,14 @@ def apply_views(images, views, outside="reflection"):
     >>> apply_views(torch.rand(2, 1, 32, 32), study_views()).shape
     torch.Size([2, 48, 1, 32, 32])
     """
-    n_images = _check(images, outside)
-    as_channels = images.flatten(0, 1).expand(len(views), -1, -1, -1)  # where a pixel comes from is found once per view
+    n_images = _count_images(images, outside)
+    as_channels = images.flatten(0, 1).expand(len(views), -1, -1, -1)  # sampling positions are found once per view
     angles, flipped = torch.tensor(views.angles, dtype=torch.float64), torch.tensor(views.flipped)
     return _move(as_channels, angles, flipped, outside).unflatten(1, (n_images, -1)).transpose(0, 1)
 
 
 def average_over_views(predict, images, views, outside="reflection"):
-    """Return the weighted mean of what `predict` says of the images in every view.
+    """Return the weighted mean of predictions for all views of the images.
 
     Parameters
     ----------
@@ -125,7 +127,8 @@ def average_over_views(predict, images, views, outside="reflection"):
     >>> torch.allclose(top, image.mean((1, 2, 3)))
     True
     """
-    n_images, total = _check(images, outside), 0.0
+    n_images = _count_images(images, outside)
+    total = 0.0
     for angle, flipped, weight in zip(views.angles, views.flipped, views.weights, strict=True):
         angles = torch.full((n_images,), angle, dtype=torch.float64)
         total = total + weight * predict(_move(images, angles, torch.full((n_images,), flipped), outside))
@@ -134,38 +137,38 @@ def average_over_views(predict, images, views, outside="reflection"):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of images that leave their class as it is, drawn anew for each image.
+    """Random changes of images that keep their class, drawn for each image.
 
-    They apply to pixels of 0..1, before these are brought to the scale of a network; a cube in its own units, such as
-    HU, counts as 0..1 from its smallest to its largest intensity.
+    They apply to intensities in the range 0..1, before images are normalized. Cubes in units of their own, such as HU,
+    are mapped from their smallest and largest intensity to 0..1 first.
 
     Parameters
     ----------
     rotation : {"study"}, float or None, default="study"
-        "study" draws one of the studies' multiples of 15 degrees; a number draws an angle between minus and plus
-        so many degrees, 180 being any; None turns nothing.
+        "study" draws a multiple of 15 degrees, as in the nodule studies; a number draws an angle between minus and plus
+        that number of degrees; None rotates nothing.
     flips : bool, default=True
-        With rotation="study", two thirds of the images are flipped, as in the 72 of the studies. Otherwise each is
-        flipped left to right, upside down, both or not at all with the same probability.
+        With rotation="study", two thirds of the images are flipped, as among the 72 views of the studies. Otherwise an
+        image is flipped left to right, upside down, both ways or not at all, with equal probability.
     noise : float, default=0.0
-        Standard deviation of the normal noise that is added to each pixel.
+        Standard deviation of normal noise added to each pixel.
     elastic : float, default=0.0
-        Standard deviation, in pixels, of a smooth random displacement of the pixels; the displacement changes over
-        a twelfth of the image.
+        Standard deviation, in pixels, of a smooth random displacement with a correlation length of a twelfth of the
+        image.
     intensity : float, default=0.0
-        The image, of 0..1, goes to gain x image^gamma + offset, with 0 for pixels below 0; gain and gamma between
+        Intensities become gain x intensity^gamma + offset, where negative ones count as 0. Gain and gamma are between
         1 - `intensity` and 1 + `intensity`, the offset between minus and plus `intensity`. Below 1.
     zoom : float, default=0.0
         Enlarge by a factor between 1 - `zoom` and 1 + `zoom`. Below 1.
     shift : float, default=0.0
         Move by up to this fraction of the height and of the width.
     outside : {"reflection", "border", "zeros"}, default="reflection"
-        What is seen beyond the edges; see `apply_views`.
+        What is shown beyond the edges, as in `apply_views`.
 
     Raises
     ------
     InputError
-        A value out of its range, by `apply`.
+        By `apply`, if a parameter is out of range.
 
     References
     ----------
@@ -202,15 +205,15 @@ class Augmentation:
         images : torch.Tensor
             Floating point, shape (n, channels, height, width), on any device.
         generator : torch.Generator
-            The same state gives the same changes; one of the CPU gives them on every device.
+            Determines the changes; a generator of the CPU gives the same changes on every device.
 
         Returns
         -------
         torch.Tensor
-            Of the same shape, type and device.
+            Same shape, type and device.
         """
         self._check_parameters()
-        n_images = _check(images, self.outside)
+        n_images = _count_images(images, self.outside)
         angles, flipped = self._draw_views(n_images, generator)
         zoom = 1 + self.zoom * _between(-1, 1, (n_images,), generator) if self.zoom else None
         shift = self.shift * _between(-1, 1, (n_images, 2), generator) if self.shift else None
@@ -225,6 +228,7 @@ class Augmentation:
         return images
 
     def _draw_views(self, n_images, generator):
+        """Return an angle in degrees, and whether to flip first, for each image."""
         draws = _between(0, 1, (3, n_images), generator)
         if self.rotation == "study":
             return 15.0 * (24 * draws[0]).floor(), (draws[1] < 2 / 3) & self.flips
@@ -235,8 +239,7 @@ class Augmentation:
     def _check_parameters(self):
         if self.rotation not in ("study", None):
             self._check_number("rotation", 180, "'study', None or a number >= 0 and <= 180")
-        if not isinstance(self.flips, bool):
-            raise InputError(f"The 'flips' parameter of Augmentation must be a bool. Got {self.flips!r} instead.")
+        require(is_flag(self.flips), self, "flips", "True or False")
         for name in ("noise", "elastic"):
             self._check_number(name, math.inf, "a number >= 0")
         for name in ("intensity", "zoom", "shift"):
@@ -244,17 +247,15 @@ class Augmentation:
 
     def _check_number(self, name, most, allowed):
         value = getattr(self, name)
-        numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        if not numeric or not 0 <= value <= most or math.isinf(value):
-            raise InputError(f"The {name!r} parameter of Augmentation must be {allowed}. Got {value!r} instead.")
+        require(is_non_negative(value) and value <= most, self, name, allowed)
 
 
 @dataclass(frozen=True)
 class OwnRangeAugmentation:
     """An augmentation for images in units of their own, such as HU or those of an MR scanner.
 
-    Each image is mapped to 0..1, from its smallest to its largest intensity, augmented there and mapped back, so that
-    the parameters of `Augmentation` mean the same for it as for other images.
+    Each image is mapped from its smallest and largest intensity to 0..1, augmented and mapped back, so that the
+    parameters of `Augmentation` mean the same as for other images.
 
     Parameters
     ----------
@@ -280,9 +281,9 @@ class OwnRangeAugmentation:
         return self.augmentation.apply((images - low) / span, generator) * span + low
 
 
-def _check(images, outside):
-    if outside not in OUTSIDE:
-        raise InputError(f"The 'outside' parameter must be one of {', '.join(OUTSIDE)}. Got {outside!r} instead.")
+def _count_images(images, outside):
+    """Check images and what they show beyond their edges; return the number of images."""
+    require_option(outside, OUTSIDE, Augmentation, "outside")
     if images.ndim != 4 or not images.is_floating_point():
         raise InputError(
             "Augmentation takes floating point images of shape (n, channels, height, width). "
@@ -292,14 +293,19 @@ def _check(images, outside):
 
 
 def _between(low, high, shape, generator):
-    """Draw on the generator's device; return on the CPU, where the few numbers of a batch are worked with."""
+    """Return numbers drawn uniformly on the generator's device, moved to the CPU, where views are computed."""
     draws = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float64).cpu()
     return low + (high - low) * draws
 
 
 def _smooth_field(n_images, size, generator):
-    """Return displacements (n, height, width, 2) of unit variance: coarse normal noise seen through a Gaussian."""
-    spread = max(max(size) / 12, 1.0)  # distance of the points of the noise, and width of the Gaussian, in pixels
+    """Return random displacements (n, height, width, 2) that are smooth and have unit variance.
+
+    Normal noise on a coarse grid is interpolated by a Gaussian with the width of a grid step. The Gaussian is
+    separable, so the field is ``rows @ noise @ columns.T``, with one matrix per axis. Each row of a matrix is scaled to
+    unit norm, which gives every displacement a variance of 1, at the edges as well.
+    """
+    spread = max(max(size) / 12, 1.0)  # grid step and standard deviation of the Gaussian, in pixels
     sides = []
     for length in size:
         points = torch.arange(-3 * spread, length + 3 * spread, spread)
@@ -312,7 +318,11 @@ def _smooth_field(n_images, size, generator):
 
 
 def _move(images, angles, flipped, outside, zoom=None, shift=None, bend=None):
-    """Flip, turn by degrees, enlarge, shift (fractions) and bend (pixels) each image by its own numbers."""
+    """Flip, rotate (degrees), zoom, shift (fractions) and deform (pixels) each image by its own numbers.
+
+    Images that are only flipped and rotated by right angles (of images that are not square, half turns) are moved
+    without interpolation; the others are sampled bilinearly in one call.
+    """
     square = images.shape[-2] == images.shape[-1]
     if zoom is None and shift is None and bend is None:
         exact = angles % (90 if square else 180) == 0
@@ -334,12 +344,16 @@ def _move(images, angles, flipped, outside, zoom=None, shift=None, bend=None):
 
 
 def _pick(images, chosen):
-    """Index images, without copies where all of them are one image."""
+    """Index images, without a copy if all of them are the same in memory."""
     return images[:1].expand(len(chosen), -1, -1, -1) if images.stride(0) == 0 else images[chosen]
 
 
 def _grid(size, angles, flipped, zoom, shift, bend):
-    """Where each pixel of the moved images comes from, (n, height, width, 2) in grid_sample's units, -1 to 1."""
+    """Return the position that each pixel is sampled from, (n, height, width, 2), in the -1..1 units of grid_sample.
+
+    Relative to the centre of the image, the pixel at p = (x, y) is sampled from R (p - shift + displacement) / zoom,
+    where R rotates by the angle and then negates x if the image is flipped.
+    """
     radians = torch.deg2rad(angles)
     cosine, sine = torch.cos(radians), torch.sin(radians)
     sign = 1 - 2 * flipped.double()

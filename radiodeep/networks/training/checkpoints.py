@@ -1,4 +1,4 @@
-"""Tensors and facts in, one file out that is always whole, and back; and what a training writes to it."""
+"""State of a training -> one file that is always complete, and back."""
 
 import json
 import zlib
@@ -13,12 +13,12 @@ from radiodeep.files import replacing
 
 
 class Checkpoint:
-    """A safetensors file that is replaced as a whole, so that a kill leaves the last one or the new one.
+    """A safetensors file that is replaced as a whole: if the program is killed, the former file or the new one remains.
 
     Parameters
     ----------
     path : path-like
-        Its folder is made where there is none.
+        Its folder is created if there is none.
 
     Examples
     --------
@@ -37,12 +37,12 @@ class Checkpoint:
         self.path = Path(path)
 
     def write(self, tensors, facts):
-        """Write tensors by name, and facts (a dict) that JSON can hold.
+        """Write a dict of tensors, and a dict of facts that can be written as JSON.
 
         Raises
         ------
         OutputError
-            The disk is full, or the folder cannot be written.
+            If the disk is full or the folder cannot be written.
         """
         plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         metadata = {"facts": json.dumps(facts), "checksum": _checksum(plain)}
@@ -53,12 +53,12 @@ class Checkpoint:
                 raise OSError(str(error)) from error
 
     def read(self):
-        """Return (tensors, facts), or None where there is no file.
+        """Return (tensors, facts), or None if there is no file.
 
         Raises
         ------
         InputError
-            The file is not a checkpoint or is damaged, or its tensors are NaN or infinite.
+            If the file is not a checkpoint or is damaged, or its tensors contain NaN or infinite values.
         """
         if not self.path.is_file():
             return None
@@ -69,7 +69,7 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if not isinstance(facts, dict) or metadata.get("checksum") not in (None, _checksum(tensors)):
                 raise ValueError("the facts are not a dict, or the checksum is wrong")
-        except Exception as error:  # a damaged file may name types and sizes that torch refuses in its own ways
+        except Exception as error:  # types and sizes in a damaged file raise many kinds of errors in torch
             raise InputError(
                 f"The file '{self.path}' is not a checkpoint of a training, or is damaged. Delete it, or name another."
             ) from error
@@ -131,8 +131,9 @@ class TrainingState:
         file.write(tensors, facts)
 
     def load(self, file, training):
-        """Continue from a `Checkpoint`, if it exists; `training` is the fingerprint that it must have."""
-        self.training, content = training, file.read()
+        """Continue from a `Checkpoint`, if its file exists; `training` is the fingerprint that it must have."""
+        self.training = training
+        content = file.read()
         if content is None:
             return
         tensors, facts = content
@@ -146,7 +147,7 @@ class TrainingState:
         except (RuntimeError, ValueError, TypeError, LookupError) as error:
             raise InputError(
                 f"The checkpoint '{file.path}' does not fit the network and its optimizer ({error}). Delete it, and "
-                "the training begins anew."
+                "the training starts again."
             ) from error
 
     def _restore(self, tensors, facts):
@@ -157,7 +158,8 @@ class TrainingState:
         self.optimizer.load_state_dict(steps)
         torch.set_rng_state(tensors["random.dropout"])
         self.generator.set_state(tensors["random.order"])
-        self.history, self.best = facts["history"], _under(tensors, "best.")
+        self.history = facts["history"]
+        self.best = _under(tensors, "best.")
         self.snapshots = [_under(tensors, f"snapshot{number}.") for number in range(facts["n_snapshots"])]
 
 
@@ -166,11 +168,12 @@ def _copied(network):
 
 
 def _under(tensors, prefix):
+    """Return the tensors whose names begin with a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _checksum(tensors):
-    """Return the CRC-32 of names, types, shapes and values: it is about damage, and written after every epoch."""
+    """Return the CRC-32 of names, types, shapes and values, which detects damage and is fast enough for every epoch."""
     value = 0
     for name, tensor in sorted(tensors.items()):
         value = zlib.crc32(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode(), value)

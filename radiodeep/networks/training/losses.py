@@ -1,4 +1,4 @@
-"""Labels in, targets of a network out; its outputs and targets in, a loss per example out."""
+"""Labels -> targets and weights of classes; outputs and targets of a network -> the loss of each example."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from radiodeep.exceptions import InputError
 
 
 def numbered_classes(labels):
-    """Return the classes in order, and for each label the number of its class, int64 of shape (n,).
+    """Return the sorted classes, and the number of the class of each label, int64 of shape (n,).
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def numbered_classes(labels):
     Raises
     ------
     InputError
-        Labels are missing or of several types, or there is not one per case.
+        If labels are missing, of several types or not one per case.
 
     Examples
     --------
@@ -43,19 +43,20 @@ def numbered_classes(labels):
 
 
 def class_weights(classes, numbers, class_weight):
-    """Return how much a case of each class weighs in the loss, float64 of shape (n_classes,).
+    """Return the weight in the loss of a case of each class, float64 of shape (n_classes,).
 
     Parameters
     ----------
     classes, numbers
         From `numbered_classes`.
     class_weight : None, "balanced" or dict
-        None weighs all cases alike, "balanced" all classes, a dict holds the weight of a case by class.
+        None gives all cases the same weight, "balanced" all classes the same total weight; a dict holds the weight of a
+        case by class.
 
     Raises
     ------
     InputError
-        The dict lacks a class or names an unknown one.
+        If the dict lacks a class or has an unknown one.
 
     Examples
     --------
@@ -84,9 +85,9 @@ def classification_loss(outputs, targets):
     Parameters
     ----------
     outputs : float tensor of shape (n, 1) or (n, n_classes)
-        Logits; of two classes one may be enough, that of the second.
+        Logits; for two classes there may be only that of the second.
     targets : int64 tensor of shape (n,)
-        Numbers of the classes.
+        Class numbers.
     """
     if outputs.shape[1] == 1:
         return functional.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype), reduction="none")
@@ -94,27 +95,27 @@ def classification_loss(outputs, targets):
 
 
 def regression_loss(outputs, targets):
-    """Return the mean squared error of each example, shape (n,), of outputs and targets of shape (n, n_numbers)."""
+    """Return the mean squared error of each example, shape (n,), for outputs and targets of shape (n, n_targets)."""
     return (outputs - targets).square().mean(dim=1)
 
 
 def with_auxiliary(loss, n_outputs, weight):
-    """Return a loss for a network that tells further numbers beside what it is for.
+    """Return a loss for a network that predicts auxiliary numbers besides its targets.
 
     Parameters
     ----------
     loss : callable
-        For the first outputs, as `classification_loss`.
+        Loss of the first outputs, such as `classification_loss`.
     n_outputs : int
-        How many those are.
+        Number of those outputs.
     weight : float
-        Of the mean squared error of the other outputs.
+        Weight of the mean squared error of the other outputs.
 
     Returns
     -------
     callable
-        Of outputs (n, n_outputs + k) and float targets (n, m + k), whose last k columns belong to the other outputs;
-        NaN where unknown.
+        Takes outputs (n, n_outputs + k) and float targets (n, m + k). The last k columns of both are the auxiliary
+        numbers; targets are NaN where unknown.
 
     References
     ----------
@@ -130,13 +131,16 @@ def with_auxiliary(loss, n_outputs, weight):
     [2.693147..., 0.693147...]
     """
 
-    def both(outputs, targets):
-        n_others = outputs.shape[1] - n_outputs
-        main, others = targets[:, :-n_others], targets[:, -n_others:]
-        main = main[:, 0].long() if loss is classification_loss else main
-        known = torch.isfinite(others)
-        errors = torch.where(known, outputs[:, n_outputs:] - torch.nan_to_num(others), 0.0)
-        return loss(outputs[:, :n_outputs], main) + weight * errors.square().sum(dim=1) / known.sum(dim=1).clamp(min=1)
+    def total_loss(outputs, targets):
+        n_auxiliary = outputs.shape[1] - n_outputs
+        main = targets[:, :-n_auxiliary]
+        auxiliary = targets[:, -n_auxiliary:]
+        if loss is classification_loss:
+            main = main[:, 0].long()
+        known = torch.isfinite(auxiliary)
+        errors = torch.where(known, outputs[:, n_outputs:] - torch.nan_to_num(auxiliary), 0.0)
+        auxiliary_loss = errors.square().sum(dim=1) / known.sum(dim=1).clamp(min=1)
+        return loss(outputs[:, :n_outputs], main) + weight * auxiliary_loss
 
-    both.__qualname__ = f"with_auxiliary({loss.__qualname__}, {n_outputs}, {weight})"  # tells trainings apart
-    return both
+    total_loss.__qualname__ = f"with_auxiliary({loss.__qualname__}, {n_outputs}, {weight})"  # part of fingerprints
+    return total_loss
