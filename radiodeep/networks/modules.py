@@ -1,8 +1,20 @@
-"""A convolution and the max pooling after it as one step: images in, pooled maps out, with a gradient that is sparse.
+"""Modules of networks: a convolution and the max pooling after it in one step, with sparse gradients.
 
-Pooling by p keeps one value of p x p, so that its gradient is zero at all others: the gradients of the convolution
-need a p x p-th of the sums that two separate layers compute. Images go through one by one, so that the large map
-between the two layers stays in the cache and is never kept.
+Why. Training the networks of the lung nodule studies spends most of its time in the backward pass of the first
+convolution, whose maps are large and are pooled by p x p straight away. Of each p x p values pooling keeps one, so the
+gradient that arrives at the convolution is zero at all others. Two separate layers multiply these zeros; here each
+pooled value y = max_k (w * patch_k) remembers its place k, and with g = dL/dy
+
+    dL/dw += g patch_k        dL/dpatch_k += g w
+
+which is a p x p-th of the multiplications. (Places are numbered row by row within the window; the first of equal values
+counts, as in torch.)
+
+How. Forward, images pass one at a time: the map between the two layers stays in the cache, and only the pooled values
+and their places, one byte each, are kept. Backward, images are flat arrays with channels last. A row of a patch is
+then contiguous, so both sums are `target[at : at + 16] += factor * source[first : first + 16]` in whole vectors of
+the processor (`_add_scaled`), with rows of the kernel padded to a multiple of 16 by zeros. Threads take images in parts
+of a fixed size, so that sums do not depend on the number of threads.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +28,9 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-_BLOCK = 16  # rows of a kernel are padded to whole vectors of the processor
-_PART = 4  # images to a thread at a time
-_MOST = 15  # places of a window are numbered in one byte
+_BLOCK = 16  # length of the vectors that rows of a kernel are padded to
+_IMAGES_OF_PART = 4  # that a thread takes at a time
+_LARGEST_POOL = 15  # so that places of a window can be numbered in one byte
 _TYPES = {torch.float32, torch.float64}
 
 
@@ -30,14 +42,14 @@ class PooledConv2d(nn.Conv2d):
     in_channels, out_channels : int
     kernel_size : int
     pool : int
-        Size and stride of the pooling; what is left over at the far edges is dropped, as in `torch.nn.MaxPool2d`.
+        Size and stride of the pooling. Incomplete windows at the far edges are dropped, as in `torch.nn.MaxPool2d`.
 
     Notes
     -----
     (n, in_channels, height, width) -> (n, out_channels, (height - kernel_size + 1) // pool, ...). Weights and
-    values are those of `Conv2d` followed by `MaxPool2d`; under autocast the convolution is in bfloat16, the rest
-    in float32. On a CPU the sparse gradients are used; elsewhere, and inside `torch.func` or a trace, the two layers
-    of torch are.
+    values are those of `Conv2d` followed by `MaxPool2d`. Under autocast the convolution is computed in bfloat16, the
+    rest in float32. Sparse gradients are used on a CPU; on other devices, within `torch.func` and when traced, the
+    layers of torch are used.
 
     Examples
     --------
@@ -52,14 +64,20 @@ class PooledConv2d(nn.Conv2d):
         self.pool = pool
 
     def forward(self, images):
-        rewritten = torch.jit.is_tracing() or torch.compiler.is_compiling()
-        rewritten = rewritten or torch._C._functorch.maybe_current_level() is not None  # vmap, grad
-        other_type = bool({images.dtype, self.weight.dtype} - _TYPES)
-        if torch.is_autocast_enabled("cpu"):
-            other_type = other_type or torch.get_autocast_dtype("cpu") is not torch.bfloat16
-        if rewritten or other_type or images.device.type != "cpu" or self.pool > _MOST or not len(images):
+        if self._needs_torch(images):
             return functional.max_pool2d(super().forward(images), self.pool)
         return _PooledConvolution.apply(images, self.weight, self.bias, self.pool)
+
+    def _needs_torch(self, images):
+        """Return whether only the layers of torch can do the computation."""
+        if images.device.type != "cpu" or self.pool > _LARGEST_POOL or not len(images):
+            return True
+        is_transformed = torch._C._functorch.maybe_current_level() is not None  # vmap, grad
+        if is_transformed or torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return True
+        if torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") is not torch.bfloat16:
+            return True
+        return not {images.dtype, self.weight.dtype} <= _TYPES
 
     def extra_repr(self):
         return f"{super().extra_repr()}, pool={self.pool}"
@@ -68,20 +86,22 @@ class PooledConv2d(nn.Conv2d):
 class _PooledConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, images, weight, bias, pool):
-        quick = torch.is_autocast_enabled("cpu") and images.dtype is torch.float32
-        dtype = torch.get_autocast_dtype("cpu") if quick else images.dtype
+        is_autocast = torch.is_autocast_enabled("cpu") and images.dtype is torch.float32
+        dtype = torch.get_autocast_dtype("cpu") if is_autocast else images.dtype
         images = _channels_last(images)
-        as_computed, kernel = _channels_last(images.to(dtype)), _channels_last(weight.detach().to(dtype))
+        converted = _channels_last(images.to(dtype))
+        kernel = _channels_last(weight.detach().to(dtype))
         height, width = ((length - weight.shape[-1] + 1) // pool for length in images.shape[-2:])
         pooled = torch.empty(len(images), height, width, len(weight), dtype=dtype)
         chosen = torch.empty(pooled.shape, dtype=torch.uint8)
-        choose, seen_as = (_pool_bits, torch.int16) if dtype is torch.bfloat16 else (_pool, dtype)
-        largest, places = _array(pooled.view(seen_as)), _array(chosen)
+        pool_maps, viewed_type = (_pool_bits, torch.int16) if dtype is torch.bfloat16 else (_pool, dtype)
+        largest = _array(pooled.view(viewed_type))
+        places = _array(chosen)
 
         def convolve(part):
             for index in range(part.start, part.stop):
-                maps = torch.conv2d(as_computed[index : index + 1], kernel).permute(0, 2, 3, 1)[0]
-                choose(_array(maps.view(seen_as)), pool, largest[index], places[index])
+                maps = torch.conv2d(converted[index : index + 1], kernel).permute(0, 2, 3, 1)[0]
+                pool_maps(_array(maps.view(viewed_type)), pool, largest[index], places[index])
 
         _in_threads(convolve, len(images))
         ctx.save_for_backward(images, weight, chosen)
@@ -101,18 +121,19 @@ class _PooledConvolution(torch.autograd.Function):
         padded = -(-n_values // _BLOCK) * _BLOCK
         shape = (len(weight), weight.shape[-1], padded)
         steps = (height * width * n_channels, width * n_channels, n_channels)  # to the next image, row, pixel
-        gradients, places = _array(gradient), _array(chosen)
+        gradients = _array(gradient)
+        places = _array(chosen)
         values = _array(functional.pad(images.permute(0, 2, 3, 1).flatten(), (0, padded)))
         kernels = torch.zeros(shape, dtype=images.dtype)
         kernels[:, :, :n_values] = weight.permute(0, 2, 3, 1).flatten(2)
         kernels = _array(kernels).ravel()
 
-        def part_for_images(part):
+        def sum_for_images(part):
             sums = _aligned_zeros((part.stop - part.start) * steps[0] + padded, values.dtype)
             _add_to_images(gradients[part], places[part], ctx.pool, steps, kernels, shape[1:], sums)
             return sums[:-padded]
 
-        def part_for_weight(part):
+        def sum_for_weight(part):
             sums = _aligned_zeros(len(kernels), values.dtype)
             _add_to_weight(
                 gradients[part], places[part], ctx.pool, steps, values[part.start * steps[0] :], shape[1:], sums
@@ -121,10 +142,10 @@ class _PooledConvolution(torch.autograd.Function):
 
         for_images = for_weight = for_bias = None
         if ctx.needs_input_grad[0]:
-            sums = torch.from_numpy(np.concatenate(_in_threads(part_for_images, n_images)))
+            sums = torch.from_numpy(np.concatenate(_in_threads(sum_for_images, n_images)))
             for_images = sums.view(n_images, height, width, n_channels).permute(0, 3, 1, 2)
         if ctx.needs_input_grad[1]:
-            sums = torch.from_numpy(np.sum(_in_threads(part_for_weight, n_images), axis=0)).view(shape)
+            sums = torch.from_numpy(np.sum(_in_threads(sum_for_weight, n_images), axis=0)).view(shape)
             for_weight = sums[:, :, :n_values].unflatten(2, (-1, n_channels)).permute(0, 3, 1, 2).to(weight.dtype)
         if ctx.needs_input_grad[2]:
             for_bias = gradient.sum((0, 1, 2)).to(weight.dtype)
@@ -132,8 +153,8 @@ class _PooledConvolution(torch.autograd.Function):
 
 
 def _in_threads(function, n_images):
-    """Call the function with slices of a few images each, whatever the number of threads: sums stay the same."""
-    parts = [slice(start, min(start + _PART, n_images)) for start in range(0, n_images, _PART)]
+    """Return the results of a function of slices of a few images each, computed in as many threads as torch uses."""
+    parts = [slice(start, min(start + _IMAGES_OF_PART, n_images)) for start in range(0, n_images, _IMAGES_OF_PART)]
     n_threads = torch.get_num_threads()
     if min(n_threads, len(parts)) == 1:
         return [function(part) for part in parts]
@@ -145,7 +166,7 @@ def _in_threads(function, n_images):
 
 
 def _channels_last(tensor):
-    """Return the tensor with strides that torch takes for channels last, of one channel too."""
+    """Return the tensor with strides that torch recognises as channels last, also if it has one channel."""
     n_channels, height, width = tensor.shape[1:]
     rows = tensor.permute(0, 2, 3, 1).contiguous()
     return rows.as_strided(tensor.shape, (n_channels * height * width, 1, n_channels * width, n_channels))
@@ -156,7 +177,7 @@ def _array(tensor):
 
 
 def _aligned_zeros(length, dtype):
-    """Zeros that begin at a cache line, where whole vectors are read and written quickest."""
+    """Return zeros that begin at a cache line, where whole vectors are read and written fastest."""
     zeros = np.zeros(length + _BLOCK, dtype)
     start = -zeros.ctypes.data // zeros.itemsize % _BLOCK
     return zeros[start : start + length]
@@ -164,7 +185,7 @@ def _aligned_zeros(length, dtype):
 
 @njit(cache=True, nogil=True)
 def _pool(maps, pool, largest, chosen):
-    """(height, width, channels) -> largest of each window and which of its places that is, the first among equals."""
+    """Fill in the largest value of each window of maps (height, width, channels), and its first place."""
     height, width, n_channels = largest.shape
     for y in range(height):
         for x in range(width):
@@ -181,7 +202,7 @@ def _pool(maps, pool, largest, chosen):
 
 @njit(cache=True, nogil=True)
 def _pool_bits(maps, pool, largest, chosen):
-    """`_pool` of bfloat16 seen as int16: with the lower bits of negative numbers turned over, integers sort alike."""
+    """Do what `_pool` does for bfloat16 viewed as int16, which sorts alike if bits of negative numbers are flipped."""
     height, width, n_channels = largest.shape
     for y in range(height):
         for x in range(width):
@@ -201,9 +222,10 @@ def _pool_bits(maps, pool, largest, chosen):
 
 @intrinsic
 def _add_scaled(_, target, at, source, firsts, factors):
-    """target[at : at + 16] += factor * source[first : first + 16] for each first and factor, in whole vectors.
+    """Compute target[at : at + 16] += factor * source[first : first + 16] for each first and factor, in whole vectors.
 
-    Bounds are not checked. Written as a loop, each pair would be compared for overlap, which costs more than the sum.
+    Bounds are not checked. A loop would check at run time whether target and source overlap, which takes longer than
+    the sum.
     """
 
     def generate(context, builder, _, arguments):
@@ -232,11 +254,11 @@ def _add_scaled(_, target, at, source, firsts, factors):
 
 @njit(cache=True, nogil=True)
 def _add_to_weight(gradient, chosen, pool, steps, values, kernel_shape, sums):
-    """Add gradient x chosen patch of the flat images to the sums (n_out, *kernel_shape), four places at a time."""
+    """Add gradient x chosen patch of the flat images to the sums (n_out, *kernel_shape), four pixels at a time."""
     n_images, height, width, n_out = gradient.shape
     offsets, blocks = _offsets(pool, steps), _blocks(kernel_shape, steps)
     gradients, places = gradient.reshape(-1), chosen.reshape(-1)
-    none = gradients.dtype.type(0)
+    zero = gradients.dtype.type(0)
     for index in range(n_images):
         for y in range(height):
             for x in range(0, width, 4):
@@ -254,9 +276,9 @@ def _add_to_weight(gradient, chosen, pool, steps, values, kernel_shape, sums):
                     )
                     factors = (
                         gradients[a + channel],
-                        gradients[b + channel] if second == 1 else none,  # beyond the edge
-                        gradients[c + channel] if third == 2 else none,
-                        gradients[d + channel] if fourth == 3 else none,
+                        gradients[b + channel] if second == 1 else zero,  # beyond the edge
+                        gradients[c + channel] if third == 2 else zero,
+                        gradients[d + channel] if fourth == 3 else zero,
                     )
                     for block in blocks:
                         firsts = (starts[0] + block, starts[1] + block, starts[2] + block, starts[3] + block)
@@ -286,7 +308,7 @@ def _add_to_images(gradient, chosen, pool, steps, kernels, kernel_shape, sums):
 
 @njit(cache=True, nogil=True)
 def _blocks(kernel_shape, steps):
-    """Where in the flat images each vector of a kernel lies, from the start of its patch."""
+    """Return the offset of each vector of a kernel from the start of its patch in the flat images."""
     n_blocks = kernel_shape[1] // _BLOCK
     blocks = np.empty(kernel_shape[0] * n_blocks, np.int64)
     for number in range(len(blocks)):
@@ -296,7 +318,7 @@ def _blocks(kernel_shape, steps):
 
 @njit(cache=True, nogil=True)
 def _offsets(pool, steps):
-    """How far in the flat images each place of a window lies from its corner."""
+    """Return the offset of each place of a window from its corner in the flat images."""
     offsets = np.empty(pool * pool, np.int64)
     for place in range(pool * pool):
         offsets[place] = place // pool * steps[1] + place % pool * steps[2]

@@ -10,7 +10,6 @@ from scipy.stats import spearmanr
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.checks import is_count, require
-from radiodeep.checks import is_count, require
 from radiodeep.exceptions import InputError
 from radiodeep.report.figures import deep_feature_figure
 

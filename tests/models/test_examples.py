@@ -96,3 +96,22 @@ def test_whole_numbers_need_their_range():
         rd.CNNClassifier(**QUICK).fit(grey, labels)
     scaled = rd.CNNClassifier(**QUICK, intensity_range=(0, 255)).fit(grey, labels)
     assert are_equal(scaled.networks_, rd.CNNClassifier(**QUICK).fit((grey / 255).astype(np.float32), labels).networks_)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"window": "crop"},
+            "^Images of an array are shown whole, so window='crop' has no meaning. Leave window out, or",
+        ),
+        ({"size": 40}, "so size=40 has no meaning"),
+        ({"slice": "all"}, "so slice='all' has no meaning"),
+        ({"slice_axis": "axial"}, "so slice_axis='axial' has no meaning"),
+        ({"pixel_mm": 1.0}, "so pixel_mm=1.0 has no meaning"),
+    ],
+)
+def test_settings_by_which_cases_are_cut_are_refused_for_arrays(changes, message):
+    images, labels = discs(12)
+    with pytest.raises(InputError, match=message):
+        rd.CNNClassifier(**QUICK, **changes).fit(images, labels)

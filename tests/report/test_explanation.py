@@ -32,7 +32,7 @@ def test_correlations_are_spearmans_of_the_cases_that_have_both(table):
         both = table[column].notna().to_numpy()
         expected = spearmanr(values[both], table.loc[both, column])
         assert found.loc[column].tolist() == pytest.approx([expected.statistic, expected.pvalue, both.sum()])
-    assert str(explanation).startswith(f"{NAME} goes with {found.index[0]} (")
+    assert str(explanation).startswith(f"{NAME} correlates with {found.index[0]} (")
 
 
 def test_the_ends_are_the_cases_with_the_highest_and_lowest_values(table, tmp_path):

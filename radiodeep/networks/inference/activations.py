@@ -8,7 +8,6 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from radiodeep.checks import did_you_mean, is_count, require, require_option
-from radiodeep.checks import is_count, require, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.registry import first_convolution
 

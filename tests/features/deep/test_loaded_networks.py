@@ -1,4 +1,4 @@
-"""A weights file that is replaced in the same process is noticed, whatever its modification time says."""
+"""Networks are loaded once, and again if their file has changed; cases are read ahead of them."""
 
 import os
 
@@ -7,6 +7,7 @@ import safetensors.torch
 import torch
 
 import radiodeep as rd
+from radiodeep.features.deep.loaded_networks import Engine, inference_network, read_ahead, trainable_network
 from radiodeep.networks.architectures.registry import build_network
 
 COHORT = rd.make_phantom_cohort(1, random_state=0)
@@ -28,3 +29,36 @@ def test_a_weights_file_replaced_with_the_same_size_and_time_is_read_again(tmp_p
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert path.stat().st_size == status.st_size
     assert not np.allclose(extractor.transform(COHORT), first)
+
+
+def test_the_same_network_is_loaded_once_for_all_clones():
+    engine = Engine("float32", "cpu", True, "torch")
+    loaded = inference_network("radiodeep-mini", None, None, False, engine)
+    assert inference_network("radiodeep-mini", None, None, False, engine) is loaded
+    assert inference_network("radiodeep-mini", None, None, True, engine) is not loaded
+    rd.DeepFeatureExtractor(device="cpu").transform(COHORT)
+    assert inference_network("radiodeep-mini", None, None, False, engine) is loaded
+
+
+def test_a_network_without_its_last_activation_has_negative_features_and_can_be_trained():
+    before = torch.get_rng_state()
+    plain, open_ended = (trainable_network("radiodeep-mini", None, None, rectified) for rectified in (True, False))
+    assert torch.equal(torch.get_rng_state(), before)
+    images = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    values = open_ended.network.eval().forward_features(images)
+    assert values.requires_grad
+    assert values.min() < 0
+    torch.testing.assert_close(values.clamp(min=0), plain.network.eval().forward_features(images))
+
+
+def test_items_are_read_in_order_and_no_more_than_a_few_ahead():
+    started = []
+
+    def read(item):
+        started.append(item)
+        return item**2
+
+    results = read_ahead(read, range(20))
+    assert [next(results) for _ in range(3)] == [0, 1, 4]
+    assert len(started) <= 8
+    assert list(results) == [number**2 for number in range(3, 20)]

@@ -1,0 +1,48 @@
+"""Features and gradients are read from the channels, layers and scale that were asked for."""
+
+import numpy as np
+import pytest
+import torch
+
+from radiodeep.features.deep.loaded_networks import LoadedNetwork
+from radiodeep.features.deep.reader import FeatureReader, n_at_once
+from radiodeep.features.deep.settings import ComputedFeatures
+from radiodeep.networks.architectures.registry import NetworkInput
+
+SPECIFICATION = NetworkInput(8, 3, (0.1, 0.2, 0.3), (1.0, 2.0, 4.0))
+IMAGES = np.random.default_rng(0).random((2, 1, 8, 8)).astype(np.float32)
+
+
+class Weighted(torch.nn.Module):
+    """The mean of each channel, times 1, 10 and 100."""
+
+    def __init__(self):
+        super().__init__()
+        self.factors = torch.nn.Parameter(torch.tensor([1.0, 10.0, 100.0]))
+
+    def forward_features(self, images):
+        return images.mean(dim=(2, 3)) * self.factors
+
+
+LOADED = LoadedNetwork(Weighted(), SPECIFICATION, "0" * 64)
+
+
+@pytest.mark.parametrize(("channel", "used"), [("all", [1, 1, 1]), ("red", [1, 0, 0]), ("blue", [0, 0, 1])])
+def test_values_are_those_of_the_normalized_image_in_the_channels_that_are_used(channel, used):
+    reader = FeatureReader(ComputedFeatures(None, "post", True), "avg", channel, 1)
+    means = IMAGES.mean(axis=(1, 2, 3))[:, np.newaxis]
+    expected = (means - [0.1, 0.2, 0.3]) / [1, 2, 4] * used * np.array([1, 10, 100])
+    np.testing.assert_allclose(reader.values(LOADED, IMAGES), expected, rtol=1e-5, atol=1e-6)
+    gradients = reader.gradients(LOADED, IMAGES, 2).numpy()
+    np.testing.assert_allclose(gradients, np.full((2, 1, 8, 8), 100 / 64 / 4 * used[2]), rtol=1e-5)
+
+
+def test_the_gradients_of_three_planes_stay_apart():
+    reader = FeatureReader(ComputedFeatures(None, "post", True), "avg", "all", 1)
+    gradients = reader.gradients(LOADED, IMAGES.repeat(3, axis=1), 1).numpy()
+    np.testing.assert_allclose(gradients[:, 1], 10 / 64 / 2, rtol=1e-6)
+    assert not gradients[:, [0, 2]].any()
+
+
+def test_fewer_cubes_than_squares_are_computed_at_once():
+    assert n_at_once(np.empty((1, 1, 2, 2, 2))) < n_at_once(IMAGES)
