@@ -5,15 +5,15 @@ In: nothing. Out: exception and warning classes, all below `RadiodeepError` or `
 
 
 class RadiodeepError(Exception):
-    """Base of every error that radiodeep raises on purpose."""
+    """Base class of all errors that radiodeep raises."""
 
 
 class RadiodeepWarning(UserWarning):
-    """Base of every warning of radiodeep: the numbers are right, but perhaps not what was meant."""
+    """Base class of all warnings of radiodeep: the numbers are correct, but perhaps not what was meant."""
 
 
 class InputError(RadiodeepError, ValueError):
-    """An image, a mask, a manifest or a setting cannot be used as it is."""
+    """An image, a mask, a manifest or a setting cannot be used."""
 
 
 class ManifestError(InputError):
@@ -21,23 +21,19 @@ class ManifestError(InputError):
 
 
 class FileUnreadableError(InputError):
-    """A file is missing, empty, or of no image format that is known."""
+    """A file is missing, empty, or not of a known image format."""
 
 
 class TruncatedFileError(InputError):
-    """A file begins like an image, but its voxels are cut short or damaged."""
+    """A file begins like an image, but its voxels are incomplete or damaged."""
 
 
 class UnsupportedImageError(InputError):
-    """A file was read, but is not a scalar 2-D or 3-D image (colour, 4-D, sheared axes, soft mask)."""
+    """A file is readable, but not a scalar 2-D or 3-D image (colour, 4-D, sheared axes, soft mask)."""
 
 
 class ImageTooLargeError(InputError):
     """An image would need more memory than is allowed."""
-
-
-class DicomSeriesError(InputError):
-    """A DICOM folder is not exactly one complete series."""
 
 
 class GeometryMismatchError(InputError):
@@ -45,15 +41,15 @@ class GeometryMismatchError(InputError):
 
 
 class EmptyMaskError(InputError):
-    """The mask outlines no voxel at all."""
+    """The mask is empty."""
 
 
 class LabelNotFoundError(InputError):
-    """The mask holds no voxel of the label that was asked for."""
+    """The mask has no voxel of the requested label."""
 
 
 class AmbiguousMaskError(InputError):
-    """The mask holds several labels and none was asked for."""
+    """The mask has several labels, and none was requested."""
 
 
 class RoiTooSmallError(InputError):
@@ -61,7 +57,7 @@ class RoiTooSmallError(InputError):
 
 
 class PerturbationError(InputError):
-    """A perturbation changes no voxel of a case, or the image has no room for it."""
+    """A perturbation changes no voxel of a case, or reaches beyond the image."""
 
 
 class NonFiniteIntensityError(InputError):
@@ -73,7 +69,7 @@ class TooManyGrayLevelsError(InputError):
 
 
 class WorkerKilledError(RadiodeepError):
-    """The process that measured a case was killed, most often because memory ran out."""
+    """The worker process of a case was killed, most often because memory ran out."""
 
 
 class OutputError(RadiodeepError, OSError):
@@ -89,7 +85,7 @@ class WeightsError(RadiodeepError):
 
 
 class TrainingError(RadiodeepError, FloatingPointError):
-    """The training of a network came to numbers that are no longer finite."""
+    """The loss or the weights of a network in training are no longer finite."""
 
 
 class ModelError(RadiodeepError):
@@ -97,7 +93,7 @@ class ModelError(RadiodeepError):
 
 
 class FeatureSchemaError(ModelError):
-    """A model and a table (or its settings) do not speak of the same features."""
+    """A model and a table, or its settings, have different features."""
 
 
 class ModelVersionError(ModelError):
@@ -105,11 +101,11 @@ class ModelVersionError(ModelError):
 
 
 class UntrustedModelError(ModelError):
-    """A model file holds types that are not known to be safe, or is a pickle that was not trusted."""
+    """A model file contains types not known to be safe, or is a pickle that the user did not trust."""
 
 
 class StudyError(RadiodeepError, ValueError):
-    """A study is set up in a way that cannot give a meaningful figure."""
+    """The design of a study cannot give a meaningful result."""
 
 
 class LeakageError(StudyError):
@@ -117,4 +113,4 @@ class LeakageError(StudyError):
 
 
 class SingleClassError(StudyError):
-    """A training or test set holds one class only."""
+    """A training or test set has only one class."""

@@ -1,4 +1,4 @@
-"""A cohort in, the width of grey levels that suits its regions out."""
+"""A cohort in; a bin width that suits its regions, and the number of grey levels by bin width, out."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.cases.cohort import as_cases
+from radiodeep.checks import is_count, require
 from radiodeep.exceptions import InputError
 from radiodeep.features.radiomics.extractor import RadiomicsExtractor
 from radiodeep.features.radiomics.settings import RadiomicsSettings
@@ -16,22 +17,21 @@ _STEPS = (1.0, 2.0, 2.5, 5.0)  # widths are these times a power of ten
 
 @dataclass(frozen=True)
 class BinWidthAdvice:
-    """Which width of grey levels suits a cohort.
+    """The bin width that suits a cohort.
 
     Attributes
     ----------
     bin_width : float
-        The width that is suggested for the first image, that of the extractor's first image type ("Original" by
-        default), in units of that image.
+        The suggestion for the first image, which is that of the extractor's first image type ("Original" by default),
+        in units of that image.
     fewest, most : int
         The numbers of grey levels aimed at.
     table : DataFrame
-        A row per width: the `lowest`, `median` and `highest` number of grey levels of the regions, and the part of
-        them that lies `within` the aim. The index is `bin_width`; with several images `image` ("wavelet-LLH") and
-        `bin_width`.
+        A row per bin width: the `lowest`, `median` and `highest` number of grey levels of the regions, and the fraction
+        of them `within` the aim. The index is `bin_width`; with several images `image` ("wavelet-LLH") and `bin_width`.
     image_types : dict from str to dict
-        The image types of the extractor, each with what is suggested for it: a width, or a dict of them if a type
-        makes several images. ``RadiomicsExtractor(image_types=advice.image_types)`` uses them.
+        The image types of the extractor with their suggested bin widths; by image if a type makes several images.
+        ``RadiomicsExtractor(image_types=advice.image_types)`` uses them.
     widths : dict from str to float
         The same by image: ``{"original": 5.0, "wavelet-LLH": 0.5}``.
     """
@@ -58,29 +58,29 @@ class BinWidthAdvice:
 
 
 def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
-    """Say which bin width gives how many grey levels on a cohort.
+    """Suggest a bin width for a cohort, by the number of grey levels that it gives.
 
-    A region with a handful of levels has lost its texture, one with hundreds has mostly noise in it;
-    pyradiomics' authors find 16 to 128 levels good.
+    A region with a handful of grey levels has lost its texture, and hundreds of them mostly count noise; the authors of
+    pyradiomics recommend 16 to 128.
 
     Parameters
     ----------
     cohort : Cohort or sequence of Case
     extractor : RadiomicsExtractor, optional
-        Its normalisation, resampling, resegmentation and filters are applied first; defaults otherwise. Each of its
-        images (sub-bands, sigmas) gets a width of its own.
+        Its normalisation, resampling, resegmentation and filters are applied first, by default none. Each of its images
+        (sub-bands, sigmas) gets a bin width of its own.
     fewest, most : int, default=16 and 128
         The numbers of grey levels to aim at.
 
     Returns
     -------
     BinWidthAdvice
-        Printed, it is a sentence; its `table` has all widths that were looked at.
+        Its text is a sentence; its `table` has all bin widths that were compared.
 
     Raises
     ------
     InputError
-        If `fewest` and `most` are no such numbers, all regions are flat in one of the images, or a case cannot be used.
+        If `fewest` or `most` is out of range, all regions are flat in one of the images, or a case cannot be used.
 
     Examples
     --------
@@ -98,13 +98,12 @@ def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
     log-sigma-4-0-mm-3D: bin_width=2 gives 29 to 52 grey levels (median 38); 100% of the regions have 16 to 128
     >>> filtered = rd.RadiomicsExtractor(image_types=advice.image_types)
     """
-    if not (isinstance(fewest, int) and isinstance(most, int) and 2 <= fewest < most):
-        raise InputError(f"'fewest' and 'most' must be ints with 2 <= fewest < most. Got {fewest!r} and {most!r}.")
+    require(is_count(fewest, 2), "suggest_bin_width", "fewest", "an int >= 2", fewest)
+    require(is_count(most, fewest + 1), "suggest_bin_width", "most", f"an int > fewest={fewest}", most)
     extractor = RadiomicsExtractor(families=["firstorder"]) if extractor is None else extractor
     cases = as_cases(cohort)
     extractor.fit(cases)
-    shown = with_progress(cases, "Intensities", len(cases), "cases")
-    ranges = [extractor.intensity_ranges(case) for case in shown]
+    ranges = [extractor.intensity_ranges(case) for case in with_progress(cases, "Intensities", len(cases), "cases")]
     tables, image_types, widths = {}, {}, {}
     for image_type in RadiomicsSettings.of(extractor).types:
         names = image_type.images
@@ -128,7 +127,7 @@ def _candidates(ends, image, fewest, most):
 
 
 def _table(ends, widths, fewest, most):
-    """Count the grey levels between ends (n_regions, 2) for some widths."""
+    """Return the number of grey levels by bin width; `ends` (n_regions, 2) are the extremes of the regions."""
     levels = np.array([np.floor(ends[:, 1] / width) - np.floor(ends[:, 0] / width) + 1 for width in widths])
     return pd.DataFrame(
         {
@@ -142,12 +141,13 @@ def _table(ends, widths, fewest, most):
 
 
 def _best(table, fewest, most):
+    """Return the width with the most regions within the aim; among equals, the median nearest to its centre."""
     distance = np.abs(np.log(table["median"] / np.sqrt(fewest * most)))
     return float(table.assign(distance=distance).sort_values(["within", "distance"], ascending=[False, True]).index[0])
 
 
 def _round_widths(ideal):
-    """Round numbers from a twentieth of a width to twenty times it, increasing."""
+    """Return round bin widths from a twentieth of the ideal to twenty times it, increasing."""
     power = int(np.floor(np.log10(ideal)))
     widths = sorted(step * 10.0**exponent for exponent in range(power - 2, power + 3) for step in _STEPS)
     return [float(f"{width:.3g}") for width in widths if ideal / 20 <= width <= ideal * 20]

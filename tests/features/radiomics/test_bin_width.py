@@ -57,9 +57,16 @@ def test_flat_regions_have_no_width():
         suggest_bin_width([lesion(5, 5)])
 
 
-@pytest.mark.parametrize("aim", [(1, 9), (16, 16), (16.0, 128)])
-def test_aims_that_are_no_numbers_of_levels_are_refused(aim):
-    with pytest.raises(InputError, match="2 <= fewest < most"):
+@pytest.mark.parametrize(
+    ("aim", "message"),
+    [
+        ((1, 9), "'fewest' parameter of suggest_bin_width must be an int >= 2. Got 1"),
+        ((16.0, 128), "'fewest' parameter of suggest_bin_width must be an int >= 2. Got 16.0"),
+        ((16, 16), "'most' parameter of suggest_bin_width must be an int > fewest=16. Got 16"),
+    ],
+)
+def test_an_aim_that_is_not_a_range_of_counts_is_refused(aim, message):
+    with pytest.raises(InputError, match=message):
         suggest_bin_width([lesion(0, 9)], fewest=aim[0], most=aim[1])
 
 
