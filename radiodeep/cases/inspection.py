@@ -1,8 +1,7 @@
-"""Cohort in, `CohortInspection` out: what each case holds, what cannot be used, and what is odd about them together."""
+"""In: a cohort. Out: a `CohortInspection` of what each case holds, what cannot be used, and what is odd."""
 
 import hashlib
 import math
-import numbers
 import textwrap
 import warnings
 from collections import Counter
@@ -20,15 +19,19 @@ from radiodeep.cases.acquisition import mixtures
 from radiodeep.cases.cohort import Cohort, as_cases
 from radiodeep.cases.naming import message_with_id
 from radiodeep.cases.readers import read_volume
+from radiodeep.checks import require_n_jobs
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.progress import with_progress
 
-_FEW_VALUES = 10  # a mask has at most as many in most cohorts, an image has more
+_FEW_VALUES = 10  # masks rarely have more values, images do
 _WHOLE_IMAGE = 0.95
 _N_FOR_OUTLIERS = 5
 _N_DEVIATIONS = 5.0
-_MEDIAN_SHARE, _RANGE_FACTOR = 0.25, 4.0  # smaller differences are no outliers, however alike the others are
-_WIDTH, _N_LINES, _N_NAMED = 80, 40, 5
+_MEDIAN_SHARE = 0.25  # smaller differences are no outliers, however similar the other cases are
+_RANGE_FACTOR = 4.0
+_WIDTH = 80
+_N_LINES = 40
+_N_NAMED = 5
 _UNLIKE = {"spacing": "spacing", "orientation": "storage order", "plane": "plane of slices", "field": "field of view"}
 _PER_CASE = {
     "swapped": "image and mask look swapped (the mask holds more values than the image)",
@@ -49,7 +52,7 @@ _PER_CASE = {
 
 @dataclass(frozen=True, eq=False)
 class CohortInspection:
-    """What `inspect_cohort` found; its `print` fits 80 columns.
+    """Result of `inspect_cohort`; it prints in 80 columns.
 
     Attributes
     ----------
@@ -57,11 +60,11 @@ class CohortInspection:
         A row per case: `id`, `patient`, `label`, `size` and `spacing_mm` (z, y, x), `orientation` (where the x, y
         and z axes point to, "LPS"; "" if unknown), `lowest` and `highest` of the image, `region_median`,
         `volume_mm3` and `n_voxels` of the region, `region_size` of its box (z, y, x), `n_components`,
-        `touches_border`, `odd` (what the remarks say about the case) and `error` ("" if it can be used).
+        `touches_border`, `odd` (the remarks about the case) and `error` ("" if it can be used).
     errors : dict from id to str
         "ErrorName: message" of the cases that cannot be used.
     remarks : list of str
-        What is odd about the cohort, each with the cases that it is about.
+        What is odd about the cohort, and in which cases.
     """
 
     table: pd.DataFrame
@@ -100,7 +103,7 @@ def inspect_cohort(cohort, n_jobs=None):
     Raises
     ------
     InputError
-        If `cohort` holds something else than cases, or `n_jobs` is 0. Whatever fails in a case is recorded.
+        If `cohort` does not hold cases, or `n_jobs` is 0. Errors of single cases are recorded instead.
 
     Notes
     -----
@@ -120,8 +123,7 @@ def inspect_cohort(cohort, n_jobs=None):
       patient of its own.
     2 of 2 cases can be used.
     """
-    if not (n_jobs is None or (isinstance(n_jobs, numbers.Integral) and n_jobs != 0)):
-        raise InputError(f"The 'n_jobs' parameter must be None or an int other than 0. Got {n_jobs!r} instead.")
+    require_n_jobs(n_jobs, "inspect_cohort")
     cases = list(Cohort(as_cases(cohort)))  # with ids that differ
     rows = _all_facts(cases, n_jobs)
     remarks = []
@@ -134,18 +136,18 @@ def inspect_cohort(cohort, n_jobs=None):
 
 
 def _all_facts(cases, n_jobs):
-    """Return what is known of each case; if a process is killed, the rest is read in one process per case."""
-    found = {}
+    """Return the facts of each case; if a process is killed, the rest is read in one process per case."""
+    facts_of = {}
     tasks = (delayed(_facts)(position, case) for position, case in enumerate(cases))
     try:
         with closing(Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)) as finished:
             for position, facts in with_progress(finished, "Checking", len(cases), "cases"):
-                found[position] = facts
+                facts_of[position] = facts
     except TerminatedWorkerError:
         for position, case in enumerate(cases):
-            if position not in found:
-                found[position] = _facts_apart(position, case)
-    return [found[position] for position in range(len(cases))]
+            if position not in facts_of:
+                facts_of[position] = _facts_apart(position, case)
+    return [facts_of[position] for position in range(len(cases))]
 
 
 def _facts_apart(position, case):
@@ -160,19 +162,19 @@ def _facts(position, case):
     facts = _blank_facts(case)
     try:
         return position, facts | _measured(case)
-    except Exception as error:  # of whatever kind: the other cases go on
+    except Exception as error:  # of any kind, so that the other cases go on
         text = f"{type(error).__name__}: {message_with_id(error, case.id)}"
         is_swapped = isinstance(error, InputError) and _look_swapped(case)
         return position, facts | {"error": text, "flags": {"swapped": is_swapped}}
 
 
 def _look_swapped(case):
-    """Return whether the mask of a case that was refused is an image, and its image a mask."""
+    """Return whether image and mask of a case that cannot be used seem to be swapped."""
     try:
         image, mask = (
             read_volume(source).voxels if isinstance(source, Path) else source for source in (case.image, case.mask)
         )
-    except Exception:  # the first error tells what is wrong
+    except Exception:  # the first error is reported instead
         return False
     return _has_many_values(mask) and not _has_many_values(image)
 
@@ -208,7 +210,7 @@ def _measured(case):
         "border": touches and share < _WHOLE_IMAGE,
         "whole": share >= _WHOLE_IMAGE,
         "no_position": placed is not None and not placed.has_position,
-        "shifted": any("lying on one grid" in str(one.message) for one in caught),
+        "shifted": any("lying on one grid" in str(warning.message) for warning in caught),
         "no_spacing": placed is not None and not placed.has_spacing and spacing_mm == (1.0, 1.0, 1.0),
     }
     return {
@@ -231,9 +233,9 @@ def _measured(case):
 
 
 def _placed(case):
-    """Return a volume on the grid of a case, None if it is in memory; and the mask if a label of it is chosen.
+    """Return a volume on the grid of a case, None if it is in memory; and the mask if one of its labels is chosen.
 
-    The mask is read again for it, because it is smaller than the image and lies on the same grid.
+    The mask is read again for the grid, since it is smaller than the image.
     """
     placed = read_volume(case.mask) if isinstance(case.mask, Path) else None
     mask = case.mask if placed is None else placed.voxels
@@ -257,7 +259,7 @@ def _finite_range(voxels):
 
 
 def _image_hash(voxels):
-    """Return a digest of the intensities, the same for every stored type."""
+    """Return a digest of the intensities, whatever type they are stored in."""
     digest = hashlib.blake2b(str(voxels.shape).encode(), digest_size=16)
     for plane in voxels:
         digest.update(np.ascontiguousarray(plane, dtype=np.float64))
@@ -265,7 +267,7 @@ def _image_hash(voxels):
 
 
 def _remarks(rows):
-    """Yield (sentence, rows that it is about, what the table says about these, "" for nothing)."""
+    """Yield (sentence, rows that it concerns, their remark in the table or "")."""
     for flag, sentence in _PER_CASE.items():
         about = [row for row in rows if row["flags"].get(flag)]
         if about:

@@ -1,7 +1,4 @@
-"""Synthetic cohorts whose label truly depends on texture and on shape, and on nothing else.
-
-In: a number of cases and a seed. Out: a `Cohort` of lesions in a noisy background.
-"""
+"""In: a number of cases and a seed. Out: a synthetic `Cohort` whose labels depend on texture and shape only."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from radiodeep.cases.case import Case
 from radiodeep.cases.cohort import Cohort
-from radiodeep.exceptions import InputError
+from radiodeep.checks import is_count, require
 
 SHAPE = (24, 44, 44)  # z, y, x
 SPACING_MM = (1.5, 1.0, 1.0)
@@ -27,8 +24,8 @@ def make_phantom_cohort(n_cases=40, random_state=None):
 
     Both are uniform in the population (correlation length 0.8 to 3 mm on a log scale, spiculation
     0.04 to 0.30 of the radius); the log-odds of label 1 is their sum in standard deviations times
-    1.6. Size, mean and noise say nothing. The best possible classifier, which knows both
-    numbers exactly, has an AUC of 0.89; with one of them alone it has 0.77.
+    1.6. Size, mean and noise carry no information. The best possible classifier, which knows both
+    properties exactly, has an AUC of 0.89; with one of them only it has 0.77.
 
     Parameters
     ----------
@@ -50,8 +47,7 @@ def make_phantom_cohort(n_cases=40, random_state=None):
     >>> cohort.labels.tolist(), cohort[0].voxels.shape
     ([0, 1, 0, 1], (24, 44, 44))
     """
-    if not isinstance(n_cases, int | np.integer) or n_cases < 1:
-        raise InputError(f"The 'n_cases' parameter must be an int >= 1. Got {n_cases!r} instead.")
+    require(is_count(n_cases, 1), "make_phantom_cohort", "n_cases", "an int >= 1", n_cases)
     seed = check_random_state(random_state).randint(2**31)
     cases, truths = [], []
     for number, child in enumerate(np.random.SeedSequence(seed).spawn(n_cases)):
@@ -65,7 +61,7 @@ def make_phantom_cohort(n_cases=40, random_state=None):
 
 
 def _draw_truth(generator, label):
-    """Draw a lesion of the population until its own coin shows the label: that is exactly p(lesion | label)."""
+    """Draw from p(lesion | label) by rejection: draw lesions and their labels until the label is the given one."""
     while True:
         texture, shape = generator.uniform(-1, 1, size=2)
         log_odds = _EVIDENCE * np.sqrt(3) * (texture + shape)  # a uniform on (-1, 1) has SD 1 / sqrt(3)
@@ -88,7 +84,7 @@ def _draw_lesion(generator, truth):
     direction = position / np.maximum(distance, 1e-9)[..., np.newaxis]
     spiculation = truth["spiculation"]
     outline = truth["radius_mm"] * (1 + spiculation * _spicules(generator, direction))
-    outline /= np.cbrt(1 + 3 * spiculation**2)  # spicules add no volume on average: size says nothing
+    outline /= np.cbrt(1 + 3 * spiculation**2)  # keeps the mean volume, so that size carries no information
     mask = distance <= outline
 
     sigma_voxels = [truth["correlation_mm"] / step for step in SPACING_MM]

@@ -1,6 +1,6 @@
-"""An image and a box in; the derived images of pyradiomics, inside that box, out.
+"""In: an image and a box. Out: the derived images of pyradiomics inside the box.
 
-Every filter gives what it would give over the whole image, at the cost of the box and of its own reach.
+Every filter has the values that it has over the whole image, at the cost of the box and the reach of the filter.
 """
 
 import warnings
@@ -31,7 +31,7 @@ def filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None
     Parameters
     ----------
     image : ndarray of shape (z, y, x)
-        The whole image: filters look beyond the box, and some at the extremes of all intensities.
+        The whole image: filters depend on voxels outside the box, and some on the extremes of all intensities.
     box : tuple of three slices
         (z, y, x); each `start` and `stop` given, inside the image.
     spacing_mm : sequence of three floats
@@ -41,19 +41,19 @@ def filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None
     settings : dict
         pyradiomics' settings of that image type and two more; see `FILTER_SETTINGS`.
 
-        - "in_plane" of "LoG" and "Gradient": filter every slice by itself. By default both are three-dimensional,
+        - "in_plane" of "LoG" and "Gradient": filter each slice by itself. By default both are three-dimensional,
           whatever `flat_axis` is, as in pyradiomics.
-        - "scale_by" of "Square", "SquareRoot", "Logarithm" and "Exponential": the intensity that these map to itself,
-          so that they keep the image's range. "image" (the default, and pyradiomics' definition) is the largest
-          magnitude in the whole image: one bright voxel anywhere, or another field of view, changes all values.
-          "region" is the largest magnitude in the region, a number is that intensity.
+        - "scale_by" of "Square", "SquareRoot", "Logarithm" and "Exponential": the intensity that is mapped to itself,
+          so that the range of the image is kept. "image" (the default, and pyradiomics' definition) is the largest
+          magnitude in the whole image, so that a bright voxel anywhere, or another field of view, changes all values.
+          "region" is the largest magnitude in the region; a number is that intensity.
     flat_axis : {None, 0, 1, 2}, default=None
-        Wavelets leave this axis alone.
+        Wavelets do not filter along this axis.
     roi : bool ndarray of the box's shape, optional
-        The region; needed by "LBP3D", which is 0 elsewhere, and by a scale of the region.
+        The region; needed by "LBP3D", which is 0 outside it, and by "scale_by": "region".
     slice_axis : {0, 1, 2}, default=0
-        Filters of single slices ("LBP2D", and those with "in_plane") take the slices across this axis. Without
-        effect where `flat_axis` is given, which is then that axis.
+        Filters of single slices ("LBP2D", and those with "in_plane") use the slices across this axis, or across
+        `flat_axis` if that is given.
 
     Yields
     ------
@@ -82,7 +82,7 @@ def filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None
 
 @dataclass(frozen=True)
 class _View:
-    """What every filter is given: the image, the box to calculate, the region in it, and the axes of slices."""
+    """The input of a filter: the image, the box to compute, the region in the box, and the axes of slices."""
 
     image: np.ndarray
     box: tuple
@@ -161,9 +161,9 @@ def _wavelet(view, settings):
 
 
 def _check_magnitude(values, name):
-    """Refuse intensities that single precision, or their fourth powers in double precision, cannot hold."""
+    """Raise an error if single precision cannot hold intensities, or double precision their fourth powers."""
     largest = float(np.abs(values).max()) if values.dtype.kind == "f" else 0.0
-    if 0 < largest < _SMALLEST or largest > _LARGEST:  # NaN is left to the filter
+    if 0 < largest < _SMALLEST or largest > _LARGEST:  # NaN passes
         raise InputError(
             f"The largest intensity about the region is {largest:g}. The image type {name} takes {_SMALLEST:g} to "
             f"{_LARGEST:g}; multiply the image by a constant."
@@ -254,8 +254,8 @@ def _binary_patterns(view, settings):
     sides = list(view.box)
     sides[0], sides[axis] = view.box[axis], view.box[0]
     across, in_plane = sides[0], tuple(sides[1:])
-    planes = np.swapaxes(view.image, 0, axis)[across]  # pyradiomics' way to turn a plane, which some patterns show
-    # Ties are decided by the rounding of coordinates, so every plane is taken whole.
+    planes = np.swapaxes(view.image, 0, axis)[across]  # swapped as in pyradiomics, since some patterns depend on it
+    # Rounded coordinates decide ties, so that whole planes are needed.
     derived = np.empty((len(planes), *(side.stop - side.start for side in in_plane)), view.image.dtype)
     samples, radius = settings.get("lbp2DSamples", 8), settings.get("lbp2DRadius", 1)
     with warnings.catch_warnings():

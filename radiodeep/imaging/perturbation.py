@@ -1,4 +1,4 @@
-"""Case -> Case: small changes of outline, position and noise that a robust feature should not react to."""
+"""In: a lesion. Out: the lesion after a small change of outline, position or noise, which robust features tolerate."""
 
 import numpy as np
 from scipy import ndimage
@@ -12,55 +12,55 @@ from radiodeep.imaging.crop import bounding_box
 OUTLINE_KINDS = ("grow", "shrink", "dilate", "erode")
 INTERPOLATED_KINDS = ("translate", "rotate")
 KINDS = (*OUTLINE_KINDS, *INTERPOLATED_KINDS, "noise")
-_STEEPEST_DOWN = 0.8  # lower bound of the slope by which a smoothed distance is divided: thin parts have none
-_TIE_MM = 1e-6  # distances that differ by less differ by rounding
+_LEAST_SLOPE = 0.8  # lower bound of the slope by which a smoothed distance is divided, which is 0 in thin parts
+_TIE_MM = 1e-6  # smaller differences between distances are rounding
 
 
 def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
-    """Change a case a little.
+    """Change a lesion a little.
 
     Parameters
     ----------
-    case : Case
+    case : Lesion or Case
     kind : {"grow", "shrink", "dilate", "erode", "translate", "rotate", "noise"}
         "grow" and "shrink" change the volume of the region, or its area in an image of one slice; "dilate" and
-        "erode" move its outline outwards and inwards. "translate" and "rotate" move image and outline, or turn
-        them about the centre of the region, within the slices. "noise" adds Gaussian noise to the image.
+        "erode" move its outline outwards and inwards. "translate" and "rotate" move image and region within the
+        slices, or turn them about the centre of the region. "noise" adds Gaussian noise to the image.
     amount : float
         Fraction of the volume for "grow" and "shrink", mm for "dilate" and "erode", fraction of a voxel along both
-        axes of the slices for "translate", degrees for "rotate", and multiples of the noise that the image already
-        has for "noise". Only "translate" and "rotate" take negative amounts. 0 changes nothing.
+        axes of the slices for "translate", degrees for "rotate", and multiples of the noise in the image for "noise".
+        Only "translate" and "rotate" take negative amounts. 0 changes nothing.
     margin_mm : float, default=20
-        Distance from the region up to which the image is moved, or noise added. Beyond it the image stays as it is,
-        so that features that look at the whole image still see all of it.
+        Distance from the region up to which the image is moved, or noise added. The image beyond stays unchanged, so
+        that features of the whole image still see all of it.
     random_state : int, default=0
-        For the noise, and for the choice among voxels at the same distance from the outline. The voxels and the
-        region go in, so that cases differ, whatever they are called.
+        For the noise, and for the choice among voxels at the same distance from the outline. Random numbers also
+        depend on the voxels and the region, so that cases differ, but not on the id.
 
     Returns
     -------
-    Case
-        In memory, of the same shape and type of voxels.
+    Lesion or Case
+        As given, in memory, with the same shape and type of voxels.
 
     Raises
     ------
     InputError
         Unknown kind, or an amount out of range.
     EmptyMaskError
-        Nothing of the region is left.
+        No voxel of the region is left.
     PerturbationError
-        No voxel changed though `amount` is not 0, e.g. an outline moved by much less than a voxel; the image has
+        No voxel changed although `amount` is not 0, e.g. if an outline moves by much less than a voxel; the image has
         no room for the region to grow; or the region is the whole image, so that its outline is unknown.
 
     Notes
     -----
-    Outlines move at a precision below that of voxels, see `outline_distance`. Images are interpolated by cubic
-    B-splines and cut off to the range of the intensities about the region; those of integers are rounded. The region
-    of a moved or turned mask is where linear interpolation gives one half or more.
+    Outlines move with sub-voxel precision, see `outline_distance`. Images are interpolated by cubic B-splines and
+    clipped to the range of intensities about the region; integer images are rounded. The moved or turned region is
+    where its linearly interpolated mask is at least one half.
 
-    Interpolation smooths. Of white noise, a translation by a quarter or three quarters of a voxel keeps 87 % of the
-    power along each axis, a rotation 87.5 % (all fractions occur), a translation by half a voxel 76 %, the image as
-    it was 100 %. So compare translations by 0.25 and 0.75 and rotations with each other, not with the original.
+    Interpolation smooths. Of the power of white noise along each axis, a translation by a quarter or three quarters of
+    a voxel keeps 87 %, a rotation 87.5 % (all fractions occur), and a translation by half a voxel 76 %. So compare
+    translations by 0.25 and 0.75 and rotations with each other, not with the original.
 
     References
     ----------
@@ -109,27 +109,25 @@ def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
 
 
 def outline_distance(roi, spacing_mm):
-    """Return how far the centre of each voxel lies outside the outline of a region, more finely than by voxels.
+    """Return the distance of each voxel centre from the outline of a region, with sub-voxel precision.
 
     Parameters
     ----------
     roi : bool ndarray of shape (z, y, x)
-        Of some voxels inside and some outside.
+        With voxels inside and outside.
     spacing_mm : sequence of three floats
 
     Returns
     -------
     float64 ndarray of the same shape
-        In mm; negative exactly inside the region.
+        In mm; negative inside the region, positive outside.
 
-    Notes
-    -----
-    A mask is a staircase, from which every voxel centre is half a voxel away or more. The outline that was drawn
-    passed between the centres, at places that the neighbourhood of the stairs tells: the signed distance to the
-    nearest voxel of the other side is smoothed over one voxel, divided by its own slope, since the stairs and
-    unequal voxels change that, and shifted so that as many voxels as before are inside. Where it would put a centre
-    on the other side, which the mask contradicts, the outline just misses that centre. Of balls of 6 to 30 mm the
-    root mean square error within 2 mm of the surface is 0.12 voxels or less.
+    Notes ----- A mask is a staircase, and each voxel centre is at least half a voxel away from it. The outline that was
+    drawn passed somewhere between the centres inside and outside; where, is estimated from the neighbourhood. The
+    signed distance to the nearest voxel of the other side is smoothed over one voxel, divided by its slope (which
+    stairs and anisotropic voxels change), and shifted so that the number of voxels inside stays the same. Where this
+    would move a centre to the other side, which contradicts the mask, the outline is put just short of that centre. For
+    balls of 6 to 30 mm the root mean square error within 2 mm of the surface is at most 0.12 voxels.
 
     Examples
     --------
@@ -151,7 +149,7 @@ def outline_distance(roi, spacing_mm):
     distance = np.where(roi, -inwards, outwards)
     distance = ndimage.gaussian_filter(distance, [0 if flat else 1 for flat in is_flat], mode="nearest", truncate=3)
     squares = [np.gradient(distance, step, axis=axis) ** 2 for axis, step in enumerate(spacing_mm) if not is_flat[axis]]
-    distance /= np.maximum(np.sqrt(sum(squares)), _STEEPEST_DOWN)
+    distance /= np.maximum(np.sqrt(sum(squares)), _LEAST_SLOPE)
     n_inside = np.count_nonzero(roi)
     last_inside, first_outside = np.partition(distance, [n_inside - 1, n_inside], axis=None)[
         n_inside - 1 : n_inside + 1
@@ -172,19 +170,19 @@ def check_perturbation(kind, amount):
 
 
 def _generator(case, random_state):
-    """Return the random numbers of a case by its content: the cache shares its rows between cases of other ids."""
+    """Return a generator seeded by the content of a case, since cases of the same content share rows in the cache."""
     return np.random.default_rng([random_state, int(case.content_hash(), 16)])
 
 
 def _box_within(roi, spacing_mm, reach_mm, n_voxels=0):
-    """Return the box of all voxels nearer to the box of the region than `reach_mm`, and `n_voxels` more."""
+    """Return the box of the region widened by `reach_mm` and by `n_voxels` more, within the image."""
     reach_mm = np.broadcast_to(reach_mm, 3)
     margins = [int(np.ceil(reach / step)) + n_voxels for reach, step in zip(reach_mm, spacing_mm, strict=True)]
     return bounding_box(roi, margins)
 
 
 def _pasted(array, box, values):
-    """Return a copy of an array with other values in a box; the array itself if they are what it held."""
+    """Return a copy of an array with new values in a box; the array itself if the values are the same."""
     if np.array_equal(array[box], values):
         return array
     changed = array.copy()
@@ -198,7 +196,12 @@ def _moved_outline(roi, spacing_mm, outwards_mm):
 
 
 def _resized(roi, spacing_mm, kind, fraction, rng, case_id):
-    """Add the outer voxels that are nearest to the outline, or remove the inner ones, up to a fraction of them."""
+    """Add the voxels outside that are nearest to the outline, or remove those inside, by a fraction of the volume.
+
+    Only a box about the region is examined. By the Brunn-Minkowski inequality, a body grows to a given volume by a rim
+    at most as wide as that of the ball of its volume; as voxels are coarse, the box is doubled until enough voxels are
+    found.
+    """
     n_inside = np.count_nonzero(roi)
     n_changed = round(fraction * n_inside)
     grows = kind == "grow"
@@ -209,7 +212,6 @@ def _resized(roi, spacing_mm, kind, fraction, rng, case_id):
         )
     if n_changed == 0:
         return roi
-    # No body needs a wider rim for a larger volume than the ball (Brunn and Minkowski); voxels need some more.
     ball_mm = (3 / (4 * np.pi) * n_inside * np.prod(spacing_mm)) ** (1 / 3)
     reach_mm = ball_mm * ((1 + fraction) ** (1 / 3) - 1) + max(spacing_mm)
     while True:
@@ -225,7 +227,7 @@ def _resized(roi, spacing_mm, kind, fraction, rng, case_id):
 
 
 def _nearest(distance, candidates, n_chosen, rng):
-    """Return the flat indices of the candidates with the smallest distances; chance decides among equals."""
+    """Return the flat indices of the candidates with the smallest distances, chosen at random among equal ones."""
     indices = np.flatnonzero(candidates)
     if len(indices) < n_chosen:
         return indices
@@ -236,20 +238,20 @@ def _nearest(distance, candidates, n_chosen, rng):
 
 
 def _noisy(voxels, roi, spacing_mm, amount, margin_mm, rng):
-    """Add noise about the region, of a strength estimated in the slice that holds most of it."""
+    """Add noise about the region, relative to the noise estimated in the slice with most of the region."""
     box = _box_within(roi, spacing_mm, margin_mm)
     image = _finite(voxels, roi, box)
     axis = acquisition_axis(roi.shape, spacing_mm)
     in_plane = tuple(other for other in range(3) if other != axis)
     largest = image.take(int(np.argmax(roi[box].sum(axis=in_plane))), axis)
-    if largest.min() == largest.max():  # of which there is no estimate
+    if largest.min() == largest.max():  # so that there is no noise to estimate
         return voxels
     noise = rng.normal(0.0, amount * float(estimate_sigma(largest)), image.shape)
     return _pasted(voxels, box, _of_type(image + noise, voxels.dtype))
 
 
 def _moved(voxels, roi, spacing_mm, kind, amount, margin_mm):
-    """Return image and region after a translation or rotation of what lies within `margin_mm` of the region."""
+    """Translate or rotate image and region within `margin_mm` of the region."""
     axis = acquisition_axis(roi.shape, spacing_mm)
     in_plane = [other for other in range(3) if other != axis]
     steps = np.array([spacing_mm[other] for other in in_plane])

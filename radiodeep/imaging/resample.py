@@ -1,4 +1,4 @@
-"""Case -> Case: another voxel size, interpolated by SimpleITK near the region only."""
+"""In: a lesion. Out: the lesion with another voxel size, interpolated by SimpleITK near the region only."""
 
 from typing import NamedTuple
 
@@ -23,9 +23,9 @@ INTERPOLATORS = {  # by their names in SimpleITK
     "blackman": "sitkBlackmanWindowedSinc",
 }
 GRIDS = ("corner", "region")
-_REACH = 16  # voxels beyond which a cubic B-spline coefficient weighs under 1e-9; the others reach less far
+_REACH = 16  # voxels beyond which a cubic B-spline coefficient is below 1e-9; other interpolators reach less far
 _BLUR_REACH = 4.0  # standard deviations
-_ROUNDING = 1e-6  # of a unit: an interpolated integer this close to the next is taken for it
+_ROUNDING = 1e-6  # of a unit: an interpolated value this close to an integer counts as that integer
 
 
 def resample(
@@ -37,29 +37,28 @@ def resample(
 
     Parameters
     ----------
-    case : Case
+    case : Lesion or Case
     spacing_mm : float or three floats
         New voxel size in (z, y, x) order; 0 keeps the size of that axis.
     interpolator : str, default="bspline"
         One of `INTERPOLATORS`. Cubic B-spline overshoots at sharp edges; linear never does.
     pad_distance : int, default=5
-        New voxels kept around the region's box, as far as the image goes.
+        New voxels kept around the box of the region, within the image.
     anti_alias : bool, default=False
-        Where the new voxels are larger than the old ones, smooth the image before it is interpolated as larger voxels
-        would have done, see `low_pass`; and cut the result off at the lowest and highest intensity that the box and
-        what is kept around it had, which splines overshoot. Without it, noise and detail finer than the new voxels stay
-        in the image (as in pyradiomics).
+        Along axes where the new voxels are larger than the old ones, smooth the image before interpolation as larger
+        voxels would have done, see `low_pass`; and clip the result to the lowest and highest intensity of the box and
+        what is kept around it, which splines overshoot. Otherwise, noise and detail finer than the new voxels stay in
+        the image (as in pyradiomics).
     grid : {"corner", "region"}, default="corner"
-        "corner" aligns the new grid with the corner of the image, as pyradiomics does: another crop of the same image
-        moves it. "region" centres it on the region's box, whatever the crop.
+        "corner" aligns the new grid with the corner of the image, as pyradiomics does, so that it depends on how the
+        image was cropped. "region" centres it on the box of the region, whatever the crop.
     to_integers : callable, default=np.trunc
         Makes whole numbers of the intensities of an integer image; cutting off is what ITK does.
 
     Returns
     -------
-    Case
-        In memory, cropped to the box and what is kept around it; intensities of the type that they
-        had, integers cut off towards 0 (as ITK does it).
+    Lesion or Case
+        As given, in memory, cropped to the box and what is kept around it. Intensities keep their type.
 
     Raises
     ------
@@ -89,11 +88,11 @@ def resample(
     if np.allclose(old, new):
         near = bounding_box(loaded.roi, [pad_distance] * 3)
         return loaded.replace(image=loaded.voxels[near], mask=loaded.roi[near])
-    lay = _corner_grid if grid == "corner" else _region_grid
-    target = lay(first, stop, np.array(loaded.roi.shape), old, new, pad_distance)
+    grid_about = _corner_grid if grid == "corner" else _region_grid
+    target = grid_about(first, stop, np.array(loaded.roi.shape), old, new, pad_distance)
     _check_new_size(target.size, new, case.id)
     blur = _blur_in_voxels(old, new) if anti_alias else np.zeros(3)
-    # Two new voxels beyond those kept are more than smoothing reaches, which is 1.2 of them.
+    # Two more new voxels than are kept, since smoothing reaches 1.2 of them.
     near = bounding_box(loaded.roi, [int(np.ceil((pad_distance + 2) / step)) + _REACH for step in old / new])
     image = _interpolated(_smoothed(loaded.voxels[near], blur), near, target, interpolator)
     if anti_alias:
@@ -127,8 +126,9 @@ def _new_spacing(spacing_mm, old):
 def low_pass(voxels, old_mm, new_mm):
     """Smooth an image as voxels of a new size would have, along the axes where that is larger.
 
-    A voxel is about the mean over its box, which has a variance of width² / 12 along each axis. What a Gaussian has to
-    add is (new² - old²) / 12; it passes 66 % at the highest frequency that the new voxels can show, a box 64 %.
+    The intensity of a voxel is about the mean over its box, whose variance is width² / 12 along each axis. So a
+    Gaussian of the variance (new² - old²) / 12 is applied. It passes 66 % at the highest frequency that the new voxels
+    can show; a box passes 64 %.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class _Grid(NamedTuple):
     Attributes
     ----------
     anchor : int ndarray or None
-        The old voxel that places are counted from; None for the first one of the image.
+        The old voxel that is the origin of coordinates; None for the first one of the image.
     origin : ndarray
         Centre of the first new voxel in mm from that of the anchor.
     size : ndarray
@@ -184,7 +184,7 @@ class _Grid(NamedTuple):
 
 
 def _corner_grid(first, stop, shape, old, new, pad_distance):
-    """Lay new voxels from the corner of the image; take those about the region's box `first`..`stop`."""
+    """Return the voxels of a grid aligned with the corner of the image that lie about the box `first` to `stop`."""
     ratio = old / new
     low = np.maximum(np.floor((first - 0.5) * ratio - pad_distance), 0)
     high = np.minimum(np.ceil((stop - 0.5) * ratio + pad_distance), np.ceil(shape * ratio) - 1)
@@ -192,9 +192,9 @@ def _corner_grid(first, stop, shape, old, new, pad_distance):
 
 
 def _region_grid(first, stop, shape, old, new, pad_distance):
-    """Lay new voxels about the centre of the region's box, as many as cover it, and around it those inside the image.
+    """Return a grid centred on the box of the region: the voxels that cover it, and around it those inside the image.
 
-    Places are counted from the region's first voxel, so that their rounding does not depend on where the image begins.
+    Coordinates are relative to the first voxel of the region, so that their rounding does not depend on the crop.
     """
     extent = (stop - first) * old
     n_inside = np.ceil(extent / new - _ROUNDING)
@@ -208,7 +208,7 @@ def _region_grid(first, stop, shape, old, new, pad_distance):
 
 
 def _interpolated(source, near, target, interpolator):
-    """Interpolate an array that begins at `near` of the old image on the new grid."""
+    """Interpolate the part `near` of the old image on the new grid."""
     import SimpleITK as sitk  # late: without resampling nothing needs its 100 MB
 
     flat = source.shape[0] == 1  # a 2-D image, which B-splines could not take as a volume
@@ -229,7 +229,7 @@ def _interpolated(source, near, target, interpolator):
 
 
 def _nearest(roi, near, target):
-    """Take the nearest old voxel of a mask for every new one."""
+    """Return a mask on the new grid, each voxel with the value of the nearest old one."""
     if target.anchor is None:
         return _interpolated(roi[near].astype(np.uint8), near, target, "nearest") > 0
     places = []
