@@ -68,14 +68,17 @@ _HOME_OF = {
     "score_cohort": "scoring",
 }
 
+_UNLISTED = {"fit_over_cases": "study.training"}  # for the command line, which starts without scikit-learn
+
 __all__ = ["__version__", *_HOME_OF]
 
 
 def __getattr__(name):
-    if name not in _HOME_OF:
+    home = _HOME_OF.get(name) or _UNLISTED.get(name)
+    if home is None:
         raise AttributeError(f"module 'radiodeep' has no attribute '{name}'")
     with named_extra():
-        value = getattr(import_module(f"radiodeep.{_HOME_OF[name]}"), name)
+        value = getattr(import_module(f"radiodeep.{home}"), name)
     globals()[name] = value
     return value
 

@@ -47,17 +47,10 @@ def train(
     check_file(output, ".skops", ".joblib")
     check_folder(cache, "--cache")
     spare_workers(jobs)
-    fitted, excluded = fit(model, cohort, jobs, cache)
+    fitted, excluded = rd.fit_over_cases(model, cohort, cohort.labels, n_jobs=jobs, cache_dir=cache, on_error="exclude")
     used = [position for position, case in enumerate(cohort) if case.id not in excluded]
     check_classes(cohort.labels[used], least)
     rd.save_model(fitted, output)
     classes = ", ".join(map(str, fitted.classes_))
     say(f"Trained on {len(used)} cases with the labels {classes}; wrote {output}")
     finish(errors | unlabelled | excluded, errors_file(output))
-
-
-def fit(model, cohort, jobs, cache):
-    """Return the fitted model, and why some cases were left out, by id."""
-    from radiodeep.study.training import fit_over_cases  # late: scikit-learn takes seconds to import
-
-    return fit_over_cases(model, cohort, cohort.labels, n_jobs=jobs, cache_dir=cache, on_error="exclude")
