@@ -9,6 +9,7 @@ import numpy as np
 from radiodeep.cases.lesion import Lesion
 from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
 from radiodeep.cases.naming import naming
+from radiodeep.cases.picture import case_html
 from radiodeep.cases.readers import check_same_grid, read_volume
 from radiodeep.cases.volume import StoredAxes, Volume
 from radiodeep.checks import invalid, is_count
@@ -126,8 +127,6 @@ class Case:
         return f"Case(id={self.id!r}, image={source!r}, label={self.label!r})"
 
     def _repr_html_(self):
-        from radiodeep.cases.picture import case_html  # draws: only for notebooks
-
         return case_html(self)
 
     @property
