@@ -54,7 +54,7 @@ def test_the_extractor_hands_its_convention_on(monkeypatch):
     case = Case(generator.integers(0, 90, (6, 9, 9)), np.ones((6, 9, 9), bool), "c", spacing_mm=(1, 1, 1))
     extractor = RadiomicsExtractor(families=["firstorder"], resample_mm=1.7, interpolator="linear")
     before = extractor.transform([case])[0]
-    monkeypatch.setattr(RadiomicsSettings, "convention", FROM_MINIMUM)
+    monkeypatch.setattr(RadiomicsSettings, "definitions", FROM_MINIMUM)
     names = extractor.get_feature_names_out().tolist()
     after = extractor.transform([case])[0]
     assert names[5] == "firstorder.Kurtosis"

@@ -110,7 +110,7 @@ class _Plan:
     def _measurer(self, families, flat_axis, image_type=None, image=None):
         texture = self._settings.texture_settings(image_type, image)
         measure = region_measurer(
-            families=families, flat_axis=flat_axis, convention=self._settings.convention, **texture
+            families=families, flat_axis=flat_axis, convention=self._settings.definitions, **texture
         )
         if not isinstance(self._settings.families, Mapping):
             return measure

@@ -106,7 +106,7 @@ def _normalized_and_resampled(lesion, settings):
             settings.pad_distance,
             anti_alias=settings.anti_alias,
             grid=settings.resample_grid,
-            to_integers=settings.convention.to_integers,
+            to_integers=settings.definitions.to_integers,
         )
     return lesion
 

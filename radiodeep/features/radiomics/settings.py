@@ -215,7 +215,7 @@ class RadiomicsSettings:
     axes: str = _option(AXES, before="stored")
     engine: str = _option(ENGINES)
     n_dimensions: int | None = None
-    convention = PYRADIOMICS  # the only one so far
+    definitions = PYRADIOMICS  # the only convention so far
 
     @classmethod
     def of(cls, extractor):
@@ -255,7 +255,7 @@ class RadiomicsSettings:
     def columns(self):
         """The columns of the table, a list of `Column`: shape, then all else by image."""
         pairs = [name.split("_", 1) for name in self.names]
-        name_of = self.convention.column_name
+        name_of = self.definitions.column_name
         shape = [Column(name_of("original", *pair), *pair, None) for pair in pairs if pair[0] in SHAPE_FAMILIES]
         return shape + [
             Column(name_of(image, *pair), *pair, image_type)
