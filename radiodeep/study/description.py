@@ -5,12 +5,12 @@ from functools import singledispatch
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from radiodeep.study.folds.estimator_tree import best_of, is_estimator, kind_of
+from radiodeep.study.folds.estimator_tree import best_of, is_estimator, kind_of, offers
 
 
 def describe(estimator):
     """Return class and parameters of an estimator and of those inside it, as a dict that json can write."""
-    if hasattr(estimator, "settings"):
+    if offers(estimator, "settings"):
         return _plain(estimator.settings())
     parameters = {name: _plain(value) for name, value in estimator.get_params(deep=False).items()}
     return {"class": type(estimator).__name__, **parameters}
@@ -77,7 +77,7 @@ def _n_candidates(fitted):
         return sum(_n_candidates(part) for _, part in fitted.transformer_list)
     if kind == "columns":
         return sum(_n_candidates(part) for _, part, _ in fitted.transformers_)
-    return fitted.n_features_in_ if hasattr(fitted, "get_support") else 0
+    return fitted.n_features_in_ if offers(fitted, "get_support") else 0
 
 
 @singledispatch

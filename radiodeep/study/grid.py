@@ -1,4 +1,4 @@
-"""Tables, selectors and classifiers in; a result for every combination out, on the same folds."""
+"""Tables, selectors and classifiers in; a result for each combination out, on the same folds."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,9 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from radiodeep.exceptions import StudyError
-from radiodeep.selection.relieff import ReliefF
 from radiodeep.study.cross_validation import cross_validate_tables
 from radiodeep.study.design import StudyDesign
+from radiodeep.study.folds.estimator_tree import offers
 
 
 def cross_validate_grid(
@@ -31,31 +31,31 @@ def cross_validate_grid(
     on_error="raise",
     cache_dir=None,
 ):
-    """Study every combination of tables, selectors and classifiers in one go, each extraction run once.
+    """Study each combination of tables, selectors and classifiers on the same folds, with each extraction run once.
 
     Parameters
     ----------
     tables : dict from name to extractor, DataFrame, or list of names of others
-        Extractors see the cases `X`; DataFrames have the same rows. A list puts tables side by side,
-        each with a selector of its own.
+        Extractors are given the cases `X`; DataFrames have the same rows. A list joins tables, each with a selector
+        of its own.
     selectors : dict from name to selector, or None for all features
-        Features are standardised before.
+        Features are standardised before selection.
     classifiers : dict from name to classifier
     y : array-like of shape (n_cases,)
     X : Cohort or sequence of Case, optional
-        For extractors.
+        Needed by extractors.
     cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
         As in `cross_validated_auc`.
 
     Returns
     -------
     dict from "table, selector, classifier" to StudyResult
-        The best of many looks better than it is: `compare_all` corrects for their number.
+        The best of many results is biased high: `compare_all` corrects for their number.
 
     Raises
     ------
     StudyError
-        Extractors without `X`, extractors beside DataFrames, tables of different rows, or an unknown name.
+        Extractors without `X`, extractors together with DataFrames, tables of different rows, or an unknown name.
 
     Examples
     --------
@@ -73,15 +73,13 @@ def cross_validate_grid(
     """
     if not (tables and selectors and classifiers):
         raise StudyError("Expected at least one table, one selector and one classifier.")
-    frames = {name: table for name, table in tables.items() if isinstance(table, pd.DataFrame)}
-    extractors = {name: one for name, one in tables.items() if name not in frames and hasattr(one, "transform")}
-    _check(tables, frames, extractors, X)
+    frames, extractors, members = _sorted_by_kind(tables)
+    _check(tables, frames, extractors, members, X)
     parts = []
-    for table_name, table in tables.items():
-        members = table if isinstance(table, list | tuple) else [table_name]
+    for table_name, names in members.items():
         models = {
             f"{table_name}, {selector_name}, {classifier_name}": make_pipeline(
-                _head(members, frames, extractors, selector), clone(classifier)
+                _head(names, frames, extractors, selector), clone(classifier)
             )
             for selector_name, selector in selectors.items()
             for classifier_name, classifier in classifiers.items()
@@ -89,9 +87,9 @@ def cross_validate_grid(
         if extractors and parts:
             parts[0][0].update(models)  # one extraction for all
         else:
-            parts.append((models, X if extractors else _beside(members, frames)))
-    named = {name for models, _ in parts for name in models}
-    if len(named) < len(tables) * len(selectors) * len(classifiers):
+            parts.append((models, X if extractors else _joined(names, frames)))
+    model_names = {name for models, _ in parts for name in models}
+    if len(model_names) < len(tables) * len(selectors) * len(classifiers):
         raise StudyError("Two combinations have the same name. Leave commas out of the names of tables and selectors.")
     design = StudyDesign(
         cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
@@ -102,7 +100,7 @@ def cross_validate_grid(
 def with_seeds(models, n_seeds=5):
     """Return each random model several times, with different seeds.
 
-    A forest on 40 patients has another AUC with each seed; what a study reports should not hang on one.
+    A forest trained on 40 patients has another AUC with each seed; a study should not depend on one of them.
 
     Parameters
     ----------
@@ -112,7 +110,7 @@ def with_seeds(models, n_seeds=5):
     Returns
     -------
     dict from "name, seed k" to estimator
-        Models without randomness stay once, under their name.
+        Models without randomness are returned once, under their name.
 
     Examples
     --------
@@ -127,7 +125,7 @@ def with_seeds(models, n_seeds=5):
         parameters = model.get_params()
         paths = [path for path in parameters if path.rpartition("__")[2] == "random_state"]
         owners = {path: parameters.get(path.rpartition("__")[0], model) for path in paths}
-        paths = [path for path in paths if not (isinstance(owners[path], ReliefF) and owners[path].n_samples is None)]
+        paths = [path for path in paths if getattr(owners[path], "uses_random_state", True)]
         if not paths:
             seeded[name] = model
         for seed in range(n_seeds if paths else 0):
@@ -136,7 +134,7 @@ def with_seeds(models, n_seeds=5):
 
 
 def spread_over_seeds(results):
-    """Return the mean AUC over the seeds of each model of `with_seeds`, and how far they lie apart.
+    """Return the mean and the spread of the AUC over the seeds of each model of `with_seeds`.
 
     Parameters
     ----------
@@ -162,43 +160,51 @@ def spread_over_seeds(results):
     )
 
 
-def _check(tables, frames, extractors, X):
+def _sorted_by_kind(tables):
+    """Return the DataFrames and the extractors by name, and for each table the names of the tables that it joins."""
+    frames = {name: table for name, table in tables.items() if offers(table, "columns")}
+    extractors = {name: table for name, table in tables.items() if name not in frames and offers(table, "transform")}
+    members = {name: [name] if name in frames or name in extractors else table for name, table in tables.items()}
+    return frames, extractors, members
+
+
+def _check(tables, frames, extractors, members, X):
     if extractors and (frames or X is None):
         raise StudyError(
-            "Extractors need the cases, X=cohort, and no DataFrames beside them; extract_table makes those."
+            "Extractors need the cases, X=cohort, and cannot be combined with DataFrames; extract_table makes "
+            "DataFrames of cases."
         )
     rows = {name: list(frame.index) for name, frame in frames.items()}
     if rows and any(index != next(iter(rows.values())) for index in rows.values()):
         raise StudyError("The tables must have the same rows in the same order. Got different indexes.")
-    for name, table in tables.items():
-        if name in frames or name in extractors:
-            continue
-        if not isinstance(table, list | tuple) or not all(one in frames or one in extractors for one in table):
+    for name, names in members.items():
+        is_list = type(names) in (list, tuple)
+        if not is_list or not all(member in frames or member in extractors for member in names):
             raise StudyError(
                 f"The table {name!r} must be an extractor, a DataFrame, or a list of names of other tables. "
-                f"Got {table!r}."
+                f"Got {tables[name]!r}."
             )
 
 
-def _head(members, frames, extractors, selector):
-    """Return what comes before the classifier: extraction, scaling and selection of each member."""
+def _head(names, frames, extractors, selector):
+    """Return the steps before the classifier: extraction, scaling and selection of each joined table."""
 
     def steps(*first):
         return make_pipeline(*first, StandardScaler(), *([] if selector is None else [clone(selector)]))
 
     if extractors:
-        heads = [steps(clone(extractors[name])) for name in members]
+        heads = [steps(clone(extractors[name])) for name in names]
         return heads[0] if len(heads) == 1 else make_union(*heads)
-    if len(members) == 1:
+    if len(names) == 1:
         return steps()
-    ends = np.cumsum([frames[name].shape[1] for name in members])
-    starts = [0, *ends[:-1]]
+    stops = np.cumsum([frames[name].shape[1] for name in names]).tolist()
+    starts = [0, *stops[:-1]]
     return ColumnTransformer(
-        [(name, steps(), slice(int(a), int(b))) for name, a, b in zip(members, starts, ends, strict=True)]
+        [(name, steps(), slice(start, stop)) for name, start, stop in zip(names, starts, stops, strict=True)]
     )
 
 
-def _beside(members, frames):
-    if len(members) == 1:
-        return frames[members[0]]
-    return pd.concat([frames[name].add_prefix(f"{name}_") for name in members], axis=1)
+def _joined(names, frames):
+    if len(names) == 1:
+        return frames[names[0]]
+    return pd.concat([frames[name].add_prefix(f"{name}_") for name in names], axis=1)

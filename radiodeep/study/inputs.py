@@ -6,10 +6,12 @@ order cannot be mixed up silently.
 """
 
 from dataclasses import dataclass, replace
+from functools import singledispatch
 
 import numpy as np
 import pandas as pd
 
+from radiodeep.checks import invalid, is_option
 from radiodeep.exceptions import LeakageError, StudyError
 from radiodeep.rows import remembered_patients
 
@@ -147,8 +149,9 @@ class FrameRows(ArrayRows):
         return [str(name) for name in self.data.columns]
 
     def columns_of_cases(self):
-        objects = self.data.select_dtypes(object)
-        return {name: list(cells) for name, cells in objects.items() if _facts(cells)[1] is not None}
+        names = [name for name, dtype in self.data.dtypes.items() if dtype == "object"]
+        columns = {name: list(self.data[name]) for name in names}
+        return {name: cells for name, cells in columns.items() if _facts(cells)[1] is not None}
 
 
 class CaseRows(ArrayRows):
@@ -249,30 +252,45 @@ def study_input(X, groups=None, size=None, *, need_patients=True):
     return StudyInput(rows, rows.names, rows.patients, groups, _checked_sizes(size, rows))
 
 
+@singledispatch
 def rows_of(X):
     """Return X as `CaseRows`, `FrameRows` or `ArrayRows`.
+
+    Parameters
+    ----------
+    X : Cohort, sequence of Case, object array or one-column DataFrame of Case, DataFrame or ndarray of numbers
+        Or what this function returned.
 
     Raises
     ------
     StudyError
         X is a sparse or one-dimensional table, or two of its columns have the same name.
     """
-    if isinstance(X, ArrayRows):
-        return X
-    if not hasattr(X, "shape"):
+    try:
+        shape = X.shape
+    except AttributeError:
         return CaseRows(list(X))
-    if X.shape[1:] in ((), (1,)):
-        cells = np.asarray(X).ravel()
-        if cells.dtype == object and _facts(cells)[1] is not None:
-            return CaseRows(list(cells))
-    is_frame = isinstance(X, pd.DataFrame)
-    if len(X.shape) != 2 or (hasattr(X, "toarray") and not is_frame):
-        raise StudyError(
-            f"Expected a dense table of cases x features. Got {type(X).__name__} of shape {X.shape}; take "
-            "X.reshape(-1, 1) or frame[[name]] of one feature, X.toarray() of a sparse matrix."
-        )
-    if not is_frame:
-        return ArrayRows(np.asarray(X))
+    array = np.asarray(X)
+    if array.shape != shape:  # numpy does not open a sparse matrix
+        raise _no_table(X)
+    cases = _cases_in(array)
+    if cases is not None:
+        return cases
+    if array.ndim != 2:
+        raise _no_table(X)
+    return ArrayRows(array)
+
+
+@rows_of.register
+def _(X: ArrayRows):
+    return X
+
+
+@rows_of.register
+def _(X: pd.DataFrame):
+    cases = _cases_in(X.to_numpy()) if X.shape[1] == 1 else None
+    if cases is not None:
+        return cases
     if not X.columns.is_unique:
         raise StudyError(
             f"The column {str(X.columns[X.columns.duplicated()][0])!r} comes twice, so selected features could not be "
@@ -294,11 +312,24 @@ def checked_groups(groups, n_cases):
     return np.array([str(group) for group in groups])
 
 
+def _cases_in(array):
+    """Return the cases in a vector or column of objects as `CaseRows`, or None if it holds something else."""
+    is_column = array.dtype == object and array.shape[1:] in ((), (1,))
+    return CaseRows(list(array.ravel())) if is_column and _facts(array.ravel())[1] is not None else None
+
+
+def _no_table(X):
+    return StudyError(
+        f"Expected a dense table of cases x features. Got {type(X).__name__} of shape {X.shape}; take "
+        "X.reshape(-1, 1) or frame[[name]] of one feature, X.toarray() of a sparse matrix."
+    )
+
+
 def _checked_sizes(size, rows):
-    if isinstance(size, str) and size != "auto":
-        raise StudyError(f"The 'size' parameter must be 'auto', None or one size per case. Got {size!r}.")
-    if size is None or isinstance(size, str):
+    if is_option(size, (None, "auto")):
         return None
+    if np.ndim(size) == 0:
+        raise invalid("a study", "size", "'auto', None or one size per case", size, error=StudyError)
     sizes = np.asarray(rows.aligned(size, "size"), dtype=float)
     if sizes.shape != (len(rows),) or not (np.isfinite(sizes) & (sizes > 0)).all():
         raise StudyError(f"The 'size' parameter must hold a number > 0 for each of the {len(rows)} cases.")

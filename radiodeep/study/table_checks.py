@@ -80,7 +80,7 @@ def rows_in_both(train, test):
 
 
 def _equal_rows(values):
-    """Return pairs of positions of equal rows; rows of whole numbers and NaN, which may agree by chance, are left out."""
+    """Return pairs of positions of equal rows, without rows of whole numbers and NaN, which may agree by chance."""
     if not values.shape[1]:
         return []
     fractional = (np.isfinite(values) & (values != np.round(values))).sum(axis=1) >= min(3, values.shape[1])

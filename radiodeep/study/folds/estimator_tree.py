@@ -85,9 +85,22 @@ def is_estimator(value):
     return isinstance(value, BaseEstimator)
 
 
+def offers(value, method):
+    """Return whether something has a method: the protocol by which steps say what they can do.
+
+    Examples
+    --------
+    >>> from radiodeep import ReliefF
+    >>> from radiodeep.study.folds.estimator_tree import offers
+    >>> offers(ReliefF(), "fit_without_each"), offers(ReliefF(), "fit_resample")
+    (True, False)
+    """
+    return hasattr(value, method)
+
+
 def is_sampler(estimator):
     """Return whether a step changes the rows themselves, as those of imbalanced-learn do."""
-    return hasattr(estimator, "fit_resample")
+    return offers(estimator, "fit_resample")
 
 
 def children(estimator):
@@ -199,7 +212,7 @@ def _composite_of(estimator):
 
 def _mapped(value, replace):
     """Return a value with `replace` applied to the estimators in it; the value itself if none of them changes."""
-    if is_estimator(value) or hasattr(value, "calibrators"):  # what CalibratedClassifierCV keeps of each fold
+    if is_estimator(value) or offers(value, "calibrators"):  # what CalibratedClassifierCV keeps of each fold
         return replace(value)
     if type(value) in (dict, Bunch):
         items = {key: _mapped(item, replace) for key, item in value.items()}

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from radiodeep.checks import is_count
-from radiodeep.study.folds.estimator_tree import is_estimator, is_sampler, kind_of
+from radiodeep.study.folds.estimator_tree import is_estimator, is_sampler, kind_of, offers
 
 
 def keep_groups_together(model, strata, groups):
@@ -56,7 +56,7 @@ def _grouped_folds(cv, strata, groups):
     if type(cv) in (KFold, StratifiedKFold):
         shuffling = {"shuffle": cv.shuffle, "random_state": cv.random_state}
         cv = cv.n_splits
-    if hasattr(cv, "split"):
+    if offers(cv, "split"):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The groups parameter is ignored")
             return list(cv.split(table, strata, groups))

@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
 
 from radiodeep.rows import extract_rows, rows_by_case
-from radiodeep.study.folds.estimator_tree import children, descendants, kind_of, with_input_children
+from radiodeep.study.folds.estimator_tree import children, descendants, kind_of, offers, with_input_children
 
 COLUMN_STEP = "row_numbers_as_column"
 _TAKE_ARRAYS = ("sklearn", "imblearn", "radiodeep")  # packages whose estimators need no names of columns
@@ -242,7 +242,7 @@ class SharedExtraction(SharedTable):
         """Return the extractor, which remembers the ranges of the training cases that are in `rows`."""
         cases = [self.tables.cases[row] for row in rows]
         extractor = clone(self.extractor).fit(cases)
-        if hasattr(extractor, "note_training_range"):
+        if offers(extractor, "note_training_range"):
             extractor.note_training_range(cases, self.all_rows()[rows])
         return extractor
 
@@ -255,7 +255,7 @@ class SharedExtractionOfCases(SharedExtraction):
     """
 
     def positions(self, rows):
-        cases = rows.to_numpy().ravel() if hasattr(rows, "to_numpy") else rows  # a column of a DataFrame, or a list
+        cases = rows.to_numpy().ravel() if offers(rows, "to_numpy") else rows  # a column of a DataFrame, or a list
         row_of_case = {id(case): row for row, case in enumerate(self.tables.cases)}
         return np.array([row_of_case[id(case)] for case in cases], dtype=int)
 
@@ -307,7 +307,7 @@ def _over_known_cases(estimator, tables):
 
 
 def _is_extractor(estimator):
-    return hasattr(estimator, "transform") and not get_tags(estimator).requires_fit
+    return offers(estimator, "transform") and not get_tags(estimator).requires_fit
 
 
 def _as_column(rows):

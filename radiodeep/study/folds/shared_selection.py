@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from radiodeep.study.folds.estimator_tree import is_estimator, kind_of
+from radiodeep.study.folds.estimator_tree import is_estimator, kind_of, offers
 from radiodeep.study.folds.shared_extraction import SharedExtraction, SharedTable
 
 # Scalers that shift and scale each column by itself, and do nothing else with these settings.
@@ -132,7 +132,7 @@ def _selectors(estimator, prefix, table, rescaled):
     if kind_of(estimator) != "chain":
         return
     for name, step in estimator.steps:
-        if hasattr(step, "fit_without_each"):
+        if offers(step, "fit_without_each"):
             yield prefix + name, step, table, rescaled
             return
         if is_estimator(step) and kind_of(step) in ("chain", "union"):

@@ -13,8 +13,9 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 
-from radiodeep.checks import invalid, is_count, require
+from radiodeep.checks import invalid, is_count, is_option, require
 from radiodeep.exceptions import LeakageError, StudyError
+from radiodeep.study.folds.estimator_tree import offers
 
 _SCHEMES = "'leave-one-out', 'leave-pair-out', an int >= 2 or a splitter"
 
@@ -64,12 +65,11 @@ def plan_of(cv, endpoint, groups, n_repeats, random_state):
     """
     if is_count(cv):
         return _repeated_folds(int(cv), endpoint, groups, n_repeats, random_state)
-    if isinstance(cv, str):
-        if cv == "leave-one-out":
-            return _leave_one_out(len(endpoint.y), groups)
-        if cv == "leave-pair-out":
-            return _leave_pair_out(endpoint, groups)
-    elif hasattr(cv, "split"):
+    if is_option(cv, ("leave-one-out",)):
+        return _leave_one_out(len(endpoint.y), groups)
+    if is_option(cv, ("leave-pair-out",)):
+        return _leave_pair_out(endpoint, groups)
+    if type(cv) is not str and offers(cv, "split"):
         return _of_splitter(cv, endpoint.y, groups)
     raise invalid("a study", "cv", _SCHEMES, cv, error=StudyError)
 
