@@ -14,13 +14,7 @@ from radiodeep.exceptions import InputError, WeightsError
 from radiodeep.features.deep.fine_tuning import tuned_state
 from radiodeep.features.deep.loaded_networks import Engine, inference_network, read_ahead, trainable_network
 from radiodeep.features.deep.reader import FeatureReader, n_at_once
-from radiodeep.features.deep.settings import (
-    SLICE_POOLS,
-    checked_view,
-    complete_state,
-    computed_features,
-    resolved_settings,
-)
+from radiodeep.features.deep.settings import checked_view, complete_state, computed_features, resolved_settings
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.intensity import scale_to_unit
 from radiodeep.imaging.network_view import warn_of_constant_image
@@ -135,7 +129,7 @@ class DeepFeatureExtractor(StatelessExtractor):
     >>> DeepFeatureExtractor("resnet18").fit(make_phantom_cohort(1))
     Traceback (most recent call last):
     ...
-    radiodeep.exceptions.WeightsError: No weights of 'resnet18' come with the package. ...
+    radiodeep.exceptions.WeightsError: There are no packaged weights of 'resnet18'. ...
     """
 
     libraries = ("numpy", "scipy", "SimpleITK", "torch", "timm", "openvino")  # the numbers depend on them
@@ -237,6 +231,7 @@ class DeepFeatureExtractor(StatelessExtractor):
             )
         if not listed:
             return np.empty((0, len(self.get_feature_names_out())))
+        reader = self._reader()
         rows = []
         pending = []
         for case, images in zip(listed, read_ahead(view.images, listed), strict=True):
@@ -244,10 +239,10 @@ class DeepFeatureExtractor(StatelessExtractor):
                 warn_of_constant_image(case.id, self.intensity_range)
             pending.append(images)
             if sum(map(len, pending)) >= n_at_once(images):
-                rows += self._rows(loaded, pending, view.n_windows)
+                rows += reader.rows(loaded, pending, view.n_windows)
                 pending = []
         if pending:
-            rows += self._rows(loaded, pending, view.n_windows)
+            rows += reader.rows(loaded, pending, view.n_windows)
         return np.stack(rows).astype(np.float64)
 
     def get_feature_names_out(self, input_features=None):
@@ -369,15 +364,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         return Engine(chosen_precision(self.precision, device), str(device), is_pooled, self.backend)
 
     def _reader(self):
-        return FeatureReader(computed_features(self), self.pool, self.channel, self.n_threads)
-
-    def _rows(self, loaded, images_of_cases, n_windows):
-        """Return the features of each case, pooled over its windows and slices, from the images of the cases."""
-        values = self._reader().values(loaded, np.concatenate(images_of_cases))
-        ends = np.cumsum([len(images) for images in images_of_cases])
-        values_of_cases = np.split(values, ends[:-1])
-        slices = [rows.reshape(n_windows, -1, rows.shape[1]).mean(axis=0) for rows in values_of_cases]
-        return [SLICE_POOLS[self.slice_pool](rows, axis=0) for rows in slices]
+        return FeatureReader(computed_features(self), self.pool, self.channel, self.slice_pool, self.n_threads)
 
     def _learn(self, view, cases, y):
         """Train the network on cases and labels, and keep its weights."""

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from radiodeep.features.deep.settings import CHANNELS, ComputedFeatures
+from radiodeep.features.deep.settings import CHANNELS, SLICE_POOLS, ComputedFeatures
 from radiodeep.networks.devices import torch_threads
 from radiodeep.networks.inference.activations import feature_gradients, forward_features
 
@@ -18,14 +19,36 @@ class FeatureReader:
     Parameters
     ----------
     features : ComputedFeatures
-    pool, channel, n_threads
+    pool, channel, slice_pool, n_threads
         As in `DeepFeatureExtractor`.
     """
 
     features: ComputedFeatures
     pool: str
     channel: str
+    slice_pool: str
     n_threads: int | None
+
+    def rows(self, loaded, images_of_cases, n_windows):
+        """Return the features of each case: the mean over its windows, pooled over its slices.
+
+        Parameters
+        ----------
+        loaded : LoadedNetwork
+        images_of_cases : list of ndarray
+            As `NetworkView.images` returns them.
+        n_windows : int
+
+        Returns
+        -------
+        list of float32 ndarray of shape (n_features,)
+        """
+        values = self.values(loaded, np.concatenate(images_of_cases))
+        ends = np.cumsum([len(images) for images in images_of_cases])
+        values_of_slices = [
+            rows.reshape(n_windows, -1, rows.shape[1]).mean(axis=0) for rows in np.split(values, ends[:-1])
+        ]
+        return [SLICE_POOLS[self.slice_pool](rows, axis=0) for rows in values_of_slices]
 
     def values(self, loaded, images):
         """Return the features of images.
