@@ -21,75 +21,75 @@ from radiodeep.progress import announced_if_slow
 class RadiomicsExtractor(StatelessExtractor):
     """Handcrafted features of the region of interest, in pyradiomics' definitions.
 
-    A stateless transformer: `fit` checks the settings and learns nothing of the values. With the same settings the
-    values are those of pyradiomics 3.0.1, to about 1e-10; see `from_pyradiomics` for its parameter files.
+    A stateless transformer: `fit` checks the settings and learns nothing from the values. With the same settings the
+    features equal those of pyradiomics 3.0.1 to about 1e-10; `from_pyradiomics` reads its parameter files.
 
     Parameters
     ----------
     bin_width : float or None, default=25
         Width of a grey level in units of the image (25 suits Hounsfield units; PET in SUV wants
-        about 0.25; `suggest_bin_width` looks at a cohort). Ignored where `bin_count` is given.
+        about 0.25; `suggest_bin_width` finds one for a cohort). Ignored if `bin_count` is given.
     bin_count : int, optional
         Fixed number of grey levels between each region's minimum and maximum, for images without a
         physical scale.
     families : sequence of str, or dict from str to a list of names, optional
         Of "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm". By default all but
-        "shape2D", or for 2-D images (one slice) all but "shape"; which of the two the first case that can be
-        read decides, in `fit` or else in `transform`. "shape2D" needs a region on one slice.
-        A dict chooses single features: ``{"glcm": ["Contrast"], "shape": None}``.
+        "shape2D", or for 2-D images (one slice) all but "shape"; the first readable case decides which, in `fit`
+        or else in `transform`. "shape2D" needs a region on one slice. A dict selects single features:
+        ``{"glcm": ["Contrast"], "shape": None}``.
     image_types : sequence of str, or dict from str to dict, optional
         Of "Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential",
-        "Gradient", "LBP2D", "LBP3D"; only "Original" by default. A dict gives each its settings, as
-        ``{"Original": {}, "LoG": {"sigma": [1, 3]}}`` (sigma in mm); `bin_width` and the other settings
-        of texture may differ by image type, `bin_width` also by image: ``{"wavelet-LLL": 5.0, ...}``. "LoG" and
+        "Gradient", "LBP2D", "LBP3D"; only "Original" by default. A dict gives the settings of each, e.g.
+        ``{"Original": {}, "LoG": {"sigma": [1, 3]}}`` (sigma in mm); `bin_width` and the other texture settings
+        may differ by image type, `bin_width` also by image: ``{"wavelet-LLL": 5.0, ...}``. "LoG" and
         "Gradient" take ``"in_plane": True``, "Square", "SquareRoot", "Logarithm" and "Exponential"
         ``"scale_by": "region"`` or a number (see Notes). Shape is calculated once.
     force_2d : bool, default=False
-        Look at texture and wavelets slice by slice, e.g. for thick slices. As in pyradiomics, "LoG" and "Gradient"
-        still look at the neighbouring slices unless they are given ``"in_plane": True``.
+        Compute texture and wavelets slice by slice, e.g. for thick slices. As in pyradiomics, "LoG" and "Gradient"
+        still use the neighbouring slices unless their settings have ``"in_plane": True``.
     force_2d_dimension : {None, 0, 1, 2}, default=None
         The axis across the slices, in (z, y, x) of `axes`, for `force_2d`, "shape2D", "LBP2D" and filters in the plane.
         None is the plane in which each image was acquired: that of square pixels, axial where all spacings are equal
-        (within 5 %), across the axis of the largest spacing where no two are. pyradiomics has 0.
+        (within 5 %), across the axis of the largest spacing where no two are. pyradiomics' default is 0.
     distances : sequence of int, default=(1,)
         Distances of the neighbours in GLCM, GLDM and NGTDM, in voxels.
     symmetrical_glcm : bool, default=True
         Count each pair of the GLCM in both orders.
     weighting_norm : {None, "infinity", "euclidean", "manhattan", "no_weighting"}, default=None
-        Weights for adding up the directions of GLCM and GLRLM; None averages the features instead.
+        Weights of the directions when their GLCM and GLRLM are summed; None averages the features instead.
     gldm_alpha : int, default=0
-        Largest difference of grey levels that the GLDM counts as dependent.
+        Largest difference of grey levels between dependent voxels of the GLDM.
     voxel_array_shift : float, default=0
-        Added to the intensities for energy, total energy and root mean squared only, so that they
-        do not mix signs.
+        Added to the intensities for energy, total energy and root mean squared only, e.g. to make all of them
+        positive.
     max_gray_levels : int, default=1024
-        More grey levels than this are an error, not a full memory.
+        More grey levels than this raise an error before they fill the memory.
     normalize : bool, default=False
-        Bring the image to mean 0 and standard deviation `normalize_scale` first.
+        Scale the image to mean 0 and standard deviation `normalize_scale` first.
     normalize_over : {"image", "percentiles", "body", "ring", "region"}, default="image"
-        The voxels whose mean and deviation these are: all of the image (as in pyradiomics), those from its 1st to its
-        99th percentile, those brighter than the background, those within `ring_mm` of the region, or the region.
-        Only the last two are independent of the field of view.
+        The voxels from which `normalize` takes mean and standard deviation: all of the image (as in pyradiomics), those
+        between its 1st and 99th percentile, those brighter than the background, those within `ring_mm` of the region,
+        or those of the region. Only the last two do not depend on the field of view.
     ring_mm : float, default=10
-        Width of the ring about the region for ``normalize_over="ring"``.
+        Width of the ring around the region for ``normalize_over="ring"``.
     normalize_scale : float, default=100
         With 100 a bin width of 5 to 25 is useful.
     remove_outliers : float, optional
-        After `normalize`, set values beyond this many standard deviations to that bound.
+        After `normalize`, clip values at this many standard deviations.
     resample_mm : float or three floats, optional
         Voxel size in (z, y, x) order to resample to; 0 keeps an axis, and an axis along which the
         region has one voxel is always kept.
     interpolator : str, default="bspline"
         "bspline", "linear", "nearest" or another of `radiodeep.imaging.resample.INTERPOLATORS`.
     anti_alias : bool, default=False
-        Before resampling to larger voxels, smooth the image as such voxels would have done, and cut interpolated values
-        off at the range of the source. pyradiomics does neither: noise finer than the new voxels stays.
+        Before resampling to larger voxels, smooth the image as such voxels would have done, and clip interpolated
+        values to the range of the source. pyradiomics does neither, so noise finer than the new voxels remains.
     resample_grid : {"corner", "region"}, default="corner"
-        Where the new voxels lie: counted from the corner of the image, as in pyradiomics, so that another crop of the
-        same image moves them; or centred on the region's box.
+        Where the new voxels lie: aligned with the corner of the image, as in pyradiomics, so that another crop of the
+        same image moves them; or centred on the bounding box of the region.
     pre_crop : bool, default=False
-        Crop to the region and `pad_distance` voxels before the filters, which then see the border of
-        the crop as that of the image.
+        Crop to the region and `pad_distance` voxels around it before filtering; filters then treat the border of the
+        crop as that of the image.
     pad_distance : int, default=5
         Voxels kept around the region by `resample_mm` and `pre_crop`.
     resegment_range : sequence of one or two floats, optional
@@ -101,7 +101,7 @@ class RadiomicsExtractor(StatelessExtractor):
         Whether shape is that of the region after resegmentation. If not, it is that of the region
         before, cut to the box of the region after it, as in pyradiomics.
     label : int, optional
-        Which value of the mask is the region, for cases that do not say so themselves (`mask_label`).
+        The value of the region in the mask, for cases without a `mask_label`.
     minimum_roi_dimensions : {1, 2, 3}, default=2
         Axes along which the region must have more than one voxel.
     minimum_roi_size : int, optional
@@ -111,13 +111,13 @@ class RadiomicsExtractor(StatelessExtractor):
         the same features however its file is stored. "stored": as in the file, which is pyradiomics' order. They
         differ for files that are not stored as LPS, see Notes.
     engine : {"radiodeep", "pyradiomics"}, default="radiodeep"
-        "pyradiomics" runs the original, where it is installed, for cross-checking: the same table. It is given the
-        same arrays, and does not have the settings that are said above not to be its own.
+        "pyradiomics" runs pyradiomics itself, if installed, on the same arrays, for cross-checking. Settings that it
+        does not have are refused.
 
     Attributes
     ----------
     n_dimensions_ : {2, 3}
-        Of the images that the default families are for; only where `families` is None and a case could be read.
+        Dimensions of the images that the default families are for; only if `families` is None and a case could be read.
 
     Raises
     ------
@@ -133,25 +133,25 @@ class RadiomicsExtractor(StatelessExtractor):
 
     Notes
     -----
-    Resampled images keep the type of their intensities: those of integers are cut off, not rounded,
-    as pyradiomics does it.
+    Resampled images keep the type of their intensities: those of integers are truncated, not rounded, as in
+    pyradiomics.
 
-    **Order of axes.** For files that are not stored as LPS, anatomical order gives other values than pyradiomics for
-    what is named after an axis: Maximum2DDiameterSlice, -Row and -Column and the sub-bands of wavelets ("LLH" has high
-    frequencies along z) change places, and `force_2d_dimension` counts other axes. Where pyradiomics depends on the
-    direction of an axis, so do these: wavelets, whose filters are not symmetric, the corner that resampling begins at,
-    ties of "LBP2D", and the area of the mesh, by about 0.1 %. All else is equal but for rounding.
+    **Order of axes.** For files that are not stored as LPS, anatomical order differs from pyradiomics in what is named
+    after an axis: Maximum2DDiameterSlice, -Row and -Column and the sub-bands of wavelets ("LLH" has high frequencies
+    along z) change places, and `force_2d_dimension` counts other axes. What depends on the direction of an axis in
+    pyradiomics differs too: wavelets, whose filters are not symmetric, the corner where resampling begins, ties of
+    "LBP2D", and the area of the mesh, by about 0.1 %. All other features are equal but for rounding.
 
     **Field of view.** By definition, and in pyradiomics too, some features depend on what the image shows far from the
     lesion, and on single bright voxels there: all under ``normalize=True``, and those of "Square", "SquareRoot",
     "Logarithm" and "Exponential", which are scaled by the largest magnitude in the image. Features of cases with
-    different fields of view, or of a crop and the whole image, are then not comparable. The ways out:
+    different fields of view, or of a crop and the whole image, are then not comparable. To avoid this, use
     ``normalize_over="ring"`` or "region", and ``"scale_by": "region"`` or a fixed number, the intensity that these
     filters leave as it is (1000 for Hounsfield units), for each of the four image types. With `resample_mm` the grid
     depends on where the image begins unless ``resample_grid="region"``. "LoG" and "Wavelet" see a few sigma or voxels.
 
-    **Units.** With `bin_width` all texture is bound to the unit of the images, which MR, ultrasound and photographs do
-    not have; with `bin_count` it is not, but most features of first order still are. `unit_bound_features` lists them.
+    **Units.** With `bin_width` all texture depends on the unit of the images, and MR, ultrasound and photographs have
+    none; with `bin_count` it does not, but most first-order features still do. `unit_bound_features` lists them.
 
     References
     ----------
@@ -176,10 +176,10 @@ class RadiomicsExtractor(StatelessExtractor):
     """
 
     libraries = ("numpy", "scipy", "SimpleITK", "PyWavelets", "numba", "pyradiomics")  # the numbers depend on them
-    needs_batches = False  # several cases at once are no faster than one after the other
+    needs_batches = False  # several cases at once are no faster than one at a time
 
-    # More parameters than a constructor should have: each is a setting of pyradiomics that people name in their
-    # papers, and scikit-learn can search and clone flat ones only.
+    # More parameters than a constructor should have, but papers report each of them by its name in pyradiomics, and
+    # users of scikit-learn search and clone flat parameters.
     def __init__(
         self,
         bin_width=25.0,
@@ -256,8 +256,8 @@ class RadiomicsExtractor(StatelessExtractor):
         Parameters
         ----------
         params : path-like
-            YAML or JSON, with `setting`, `imageType` and `featureClass`. What the file leaves out has
-            pyradiomics' default: `normalize_scale` is 1, `force_2d_dimension` is 0, and axes are those of the files.
+            YAML or JSON, with `setting`, `imageType` and `featureClass`. Settings that the file leaves out have the
+            defaults of pyradiomics: `normalize_scale` is 1, `force_2d_dimension` is 0, and axes are those of the files.
 
         Returns
         -------
@@ -282,7 +282,7 @@ class RadiomicsExtractor(StatelessExtractor):
         return cls(**read_parameters(params))
 
     def fit(self, cases, y=None):
-        """Check the settings; with the default families, look whether the first case is 2-D or 3-D."""
+        """Check the settings; for the default families, find out whether the first readable case is 2-D or 3-D."""
         vars(self).pop("n_dimensions_", None)
         RadiomicsSettings.of(self)
         if self.families is None:
@@ -321,7 +321,7 @@ class RadiomicsExtractor(StatelessExtractor):
         return np.array([column.title for column in RadiomicsSettings.of(self).columns], dtype=object)
 
     def settings(self):
-        """Return everything that the numbers depend on, for reports and caches."""
+        """Return all settings that the features depend on, for reports and caches."""
         settings = RadiomicsSettings.of(self)
         types = [[image_type.name, {**image_type.filters, **image_type.texture}] for image_type in settings.types]
         chosen = {"families": settings.names, "image_types": types}  # a list: their order is that of the columns
