@@ -15,7 +15,7 @@ from sklearn.utils import get_tags
 import radiodeep as rd
 from radiodeep.exceptions import InputError, RadiodeepWarning, TrainingError
 from radiodeep.features.deep.fine_tuning import _warn_if_unchanged, tuned_state
-from radiodeep.networks.architectures.registry import build_network
+from radiodeep.networks.architectures.registry import build_network, input_specification
 from radiodeep.networks.training.fitting import last_layers
 from radiodeep.networks.weights.loading import classifier_names
 
@@ -89,7 +89,7 @@ def test_a_second_fit_forgets_the_first():
     np.testing.assert_array_equal(other, fresh.transform(COHORT[:2]))
 
 
-def test_a_setting_that_is_changed_after_fitting_is_obeyed():
+def test_a_setting_changed_after_fitting_takes_effect():
     extractor = rd.DeepFeatureExtractor(fine_tune=STRONG).fit(COHORT, COHORT.labels)
     whole = extractor.transform(COHORT[:2])
     for changes in ({"precision": "bfloat16"}, {"layer": "blocks.1", "precision": "float32"}):
@@ -120,13 +120,10 @@ def test_a_tuned_extractor_needs_no_other_weights(tmp_path):
 def test_how_much_of_the_network_learns(n_layers, expected):
     network = build_network("radiodeep-mini", in_channels=1, n_classes=2)
     learning = last_layers(network, classifier_names(network), n_layers)
-    names = {
-        name.rpartition(".")[0]
-        for name, weights in network.named_parameters()
-        if any(weights is one for one in learning)
-    }
-    every = {name.rpartition(".")[0] for name, _ in network.named_parameters()}
-    assert names == (every if expected is None else expected)
+    trained = {id(weights) for weights in learning}
+    names = {name.rpartition(".")[0] for name, weights in network.named_parameters() if id(weights) in trained}
+    layers = {name.rpartition(".")[0] for name, _ in network.named_parameters()}
+    assert names == (layers if expected is None else expected)
     assert len(last_layers(network, classifier_names(network), 1000)) == len(list(network.parameters()))
 
 
@@ -192,7 +189,7 @@ def test_images_are_augmented_before_they_are_normalised():
     assert (float(torch.cat(seen).min()), float(torch.cat(seen).max())) == (0, 1)
 
 
-def test_a_fine_tuning_that_changes_nothing_says_so():
+def test_a_fine_tuning_that_changes_nothing_gives_a_warning():
     plan = rd.FineTuning(learning_rate=1e-5, head_learning_rate=None)  # of the studies
     with pytest.warns(
         RadiodeepWarning, match=r"FineTuning: the training loss did not fall by 1 % \(from .*nearly those"
@@ -214,10 +211,38 @@ def test_only_features_that_hardly_moved_are_said_to_be_those_of_the_network_as_
         _warn_if_unchanged(rising, before, before * 2)
 
 
-def test_a_schedule_saved_before_the_new_layer_had_a_rate_of_its_own_keeps_one_for_all():
+def test_a_plan_saved_before_the_new_layer_had_a_rate_of_its_own_keeps_one_for_all():
     plan = rd.FineTuning.__new__(rd.FineTuning)
     plan.__setstate__({"learning_rate": 1e-5, "n_iterations": 10})
     assert plan.head_learning_rate is None
+
+
+def test_the_plan_is_searched_as_part_of_the_extractor():
+    extractor = rd.DeepFeatureExtractor(fine_tune=rd.FineTuning(n_iterations=2))
+    changed = clone(extractor).set_params(fine_tune__learning_rate=0.01)
+    assert changed.fine_tune == rd.FineTuning(n_iterations=2, learning_rate=0.01)
+    assert extractor.fine_tune == rd.FineTuning(n_iterations=2)
+    with pytest.raises(InputError, match="'decay' parameter of FineTuning must be a float > 0 and <= 1. Got 3"):
+        changed.set_params(fine_tune__decay=3).fit(COHORT, COHORT.labels)
+
+
+def test_the_text_of_a_plan_names_all_its_settings():
+    """Saved models compare it."""
+    assert repr(rd.FineTuning()) == (
+        "FineTuning(n_iterations=10, learning_rate=0.0003, step=4, decay=0.1, batch_size=16, optimizer='sgd', "
+        "weight_decay=0.0005, n_layers=None, head_iterations=0, augmentation=None, balanced=False, seed=0, "
+        "head_learning_rate=0.01)"
+    )
+
+
+def test_the_training_of_a_plan_has_its_settings():
+    plan = rd.FineTuning(batch_size=5, optimizer="rmsprop", weight_decay=0.1, augmentation=rd.Augmentation(noise=0.1))
+    training = plan.training(input_specification("radiodeep-mini"), "bfloat16")
+    assert (training.batch_size, training.optimizer, training.weight_decay) == (5, "rmsprop", 0.1)
+    assert (training.n_views, training.penalty, training.augmentation) == (1, 0.0, plan.augmentation)
+    assert training.precision == "bfloat16"
+    assert rd.FineTuning(learning_rate=0.01, head_learning_rate=0.05).head_factor == pytest.approx(5)
+    assert rd.FineTuning(head_learning_rate=None).head_factor == 1
 
 
 def test_what_cannot_be_learned_from_is_refused():
@@ -251,7 +276,7 @@ def test_what_cannot_be_learned_from_is_refused():
         ({"n_layers": -1}, "'n_layers' parameter of FineTuning must be an int >= 0"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_refused(changes, message):
+def test_a_setting_out_of_range_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         rd.FineTuning(**changes)
 
