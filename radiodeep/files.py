@@ -1,4 +1,4 @@
-"""Tables and paths in, files out: each is written whole or not at all, and no cell of text is a formula."""
+"""Tables and paths in, files out: written completely or not at all, and without formulas in text cells."""
 
 import os
 import re
@@ -76,7 +76,7 @@ def replacing(path):
 
 
 def write_table(frame, path, index=True):
-    """Write a table as .csv or .parquet, whole or not at all.
+    """Write a table as .csv or .parquet, completely or not at all.
 
     In a .csv, text cells that a spreadsheet would evaluate as a formula get an apostrophe in front, as
     OWASP recommends; numbers are never changed.

@@ -1,4 +1,4 @@
-"""What a user sees of long work: a bar on a terminal, a line now and then in a log, nothing for short work."""
+"""Progress of long work: a bar on a terminal, occasional lines in a log, nothing for short work."""
 
 import multiprocessing
 import os
@@ -13,7 +13,7 @@ _SWITCH = "RADIODEEP_PROGRESS"  # 0 in the environment: neither bar nor lines
 
 
 def with_progress(items, description, total, unit=""):
-    """Yield the items and show how many of them there have been.
+    """Yield the items and show how many are done.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def with_progress(items, description, total, unit=""):
     total : int
         How many items will come.
     unit : str, default=""
-        What is counted, e.g. "cases".
+        Name of the items, e.g. "cases".
     """
     with counted(description, total, unit) as advance:
         for item in items:
@@ -32,23 +32,23 @@ def with_progress(items, description, total, unit=""):
 
 @contextmanager
 def counted(description, total, unit=""):
-    """Show how much of some work is done while the block runs.
+    """Show progress while the block runs.
 
-    A terminal gets a bar on standard error. Where standard error is a file or a pipe, a line is written after
-    10 seconds and then every 30 seconds. Work inside other work that is shown, and work in a process of a pool,
-    shows nothing; nor does any if the environment has RADIODEEP_PROGRESS=0.
+    On a terminal, a bar is drawn on standard error. If standard error is a file or a pipe, a line is written after 10
+    seconds and then every 30 seconds. Nothing is shown inside another block, in worker processes, or if the
+    environment has RADIODEEP_PROGRESS=0.
 
     Parameters
     ----------
     description : str
     total : int
     unit : str, default=""
-        What is counted, e.g. "cases".
+        Name of the items, e.g. "cases".
 
     Yields
     ------
     callable
-        ``advance(count=1)`` adds to what is done.
+        ``advance(count=1)`` adds to the number of items that are done.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def _lines(description, total, unit):
 
 @contextmanager
 def announced_if_slow(message, seconds=1.0):
-    """Write a message on the terminal if what is done inside takes longer than some seconds."""
+    """Write a message on the terminal if the block takes longer than `seconds`."""
     timer = Timer(seconds, print, [message], {"file": sys.stderr, "flush": True})
     timer.daemon = True
     if sys.stderr.isatty():

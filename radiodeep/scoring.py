@@ -1,4 +1,4 @@
-"""Model and cohort in, a row per case out, those that failed included."""
+"""Model and cohort in, a row per case out, including the cases that failed."""
 
 import warnings
 from collections import Counter
@@ -40,35 +40,34 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     on_error : {"record", "raise"}, default="record"
         "record" gives a case that cannot be read or measured a row with its error.
     n_jobs : int, optional
-        Processes; -1 for all cores.
+        Processes; -1 for as many as cores, where that pays (see `extract_table`).
     cache_dir : path-like, optional
-        Features are kept here, as in `extract_table`, so that a killed run continues where it was. Predictions of
-        networks (`CNNClassifier`) are not.
+        Features are kept here, as in `extract_table`, so that a run that was killed can continue. Predictions of
+        networks (`CNNClassifier`) are not kept.
 
     Returns
     -------
     DataFrame
         In the order of the cohort: `id`, one column `probability_<class>` per class, `prediction`,
-        `outside_training_range` and `error` (empty if there is none). `prediction` is that of ``model.predict``,
-        which is not the most probable class where a classifier decides by other rules, such as the class weights of
-        `CNNClassifier`. `outside_training_range` says what
-        about a case the model was not trained on, and is empty if nothing is: its spacing, the intensities
-        of its region, more than 5 % of the features that reach the classifier; its field of view if features
-        depend on that; that its file stores axes in another order than LPS, if a network was trained when images were
-        still taken as stored.
+        `outside_training_range` and `error` (empty if there is none). `prediction` is that of ``model.predict``; it
+        need not be the most probable class, e.g. with the class weights of `CNNClassifier`. `outside_training_range`
+        names the properties of a case that lie outside the range of the training cases: its spacing, the intensities
+        of its region, more than 5 % of the features that reach the classifier, and its field of view if features
+        depend on it. For a network trained by an older version, which took images as stored, it also names files that
+        store their axes in another order than LPS.
 
     Raises
     ------
     InputError
         The cases are not cases, or an id is repeated.
     ModelError
-        The model gives no probabilities, or takes a table of features instead of cases. Recorded as the
-        error of a case: it is a 2-D image and the model was trained on volumes, or the reverse.
+        The model gives no probabilities, or takes a table of features instead of cases. A 2-D image for a model that
+        was trained on volumes, or the reverse, is an error of that case.
 
     Warns
     -----
     RadiodeepWarning
-        The model did not note which cases it was trained on, as models of older versions.
+        If the model, saved by an older version, has no record of its training cases.
 
     Examples
     --------
@@ -88,12 +87,12 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     cases = as_cases(cohort)
     _check(model, cases)
     scorer = _Scorer(model, cache_dir)
-    found, errors = rows_by_case(scorer, cases, n_jobs=n_jobs, on_error=on_error, description="Scoring")
+    scored, errors = rows_by_case(scorer, cases, n_jobs=n_jobs, on_error=on_error, description="Scoring")
     classes = np.asarray(model.classes_)
     probabilities = np.full((len(cases), len(classes)), np.nan)
     predictions = np.full(len(cases), None, dtype=object)
     outside = [""] * len(cases)
-    for position, (row, prediction, remark) in found.items():
+    for position, (row, prediction, remark) in scored.items():
         probabilities[position] = row
         predictions[position] = prediction
         outside[position] = remark
@@ -127,16 +126,16 @@ def _check(model, cases):
         )
     if over_cases and not noted_parts(model):
         warnings.warn(
-            "The model did not note which cases it was trained on, so it is not known whether the new ones are like "
-            "them: the column 'outside_training_range' stays empty. Train it again with this version of radiodeep.",
+            "The model has no record of its training cases, so the new cases cannot be compared with them: the column "
+            "'outside_training_range' stays empty. Train it again with this version of radiodeep.",
             RadiodeepWarning,
             stacklevel=3,
         )
 
 
 @dataclass
-class _Judged:
-    """Extractors of the same features, and the range that those had in training."""
+class _ComparedFeatures:
+    """Extractors of the same features, and the range of those features in training."""
 
     extractors: list
     names: np.ndarray
@@ -148,7 +147,10 @@ class _Judged:
 
 
 class _Scorer:
-    """Cases in, (probabilities, prediction, what is outside of the range of training) of each out."""
+    """A function of cases, for `rows_by_case`: (probabilities, prediction, remark on the training range) of each.
+
+    Every case is read once, and every extractor computes its rows once for `predict_proba`, `predict` and the remark.
+    """
 
     def __init__(self, model, cache_dir):
         self.model = model
@@ -158,7 +160,7 @@ class _Scorer:
         self.extractors = [part for part in noted if isinstance(part, StatelessExtractor)]
         for extractor in self.extractors:
             extractor.check_training_settings()
-        self.judged = _judged(model, self.extractors)
+        self.compared = _compared_features(model, self.extractors)
         self.needs = set().union(*(part.acquisition_needs() for part in noted if hasattr(part, "acquisition_needs")))
         self.is_of_stored_order = any(
             hasattr(part, "slice_axis") and "orientations" not in part.training_range_ for part in noted
@@ -169,25 +171,28 @@ class _Scorer:
     def __call__(self, cases):
         if self.trained is None:
             probabilities, predictions, _ = self._predicted(cases)
-            return [(row, one, "") for row, one in zip(probabilities, predictions, strict=True)]
-        if self.in_memory:  # read each once, for all extractors
+            return [(row, prediction, "") for row, prediction in zip(probabilities, predictions, strict=True)]
+        if self.in_memory:  # each case is read once for all extractors
             cases = [case.in_memory() for case in cases]
         facts = self.extractors[0].facts_of_cases(cases) if self.extractors else [case_facts(case) for case in cases]
-        for case, one in zip(cases, facts, strict=True):
-            self._check_dimension(case, one)
+        for case, case_fact in zip(cases, facts, strict=True):
+            self._check_dimension(case, case_fact)
         probabilities, predictions, observed = self._predicted(cases)
-        remarks = [acquisition_outside(one, self.trained, self.needs) + self._turned(one) for one in facts]
-        for judged in self.judged:
-            rows = next((rows for extractor, rows in observed if extractor in judged.extractors), [])
+        remarks = [
+            acquisition_outside(case_fact, self.trained, self.needs) + self._reoriented(case_fact)
+            for case_fact in facts
+        ]
+        for features in self.compared:
+            rows = next((rows for extractor, rows in observed if extractor in features.extractors), [])
             for listed, row in zip(remarks, np.asarray(rows, dtype=np.float64), strict=False):
-                listed += judged.remarks(row)
+                listed += features.remarks(row)
         return list(zip(probabilities, predictions, map("; ".join, remarks), strict=True))
 
     def _predicted(self, cases):
         """Return probabilities, predictions, and the rows that extractors computed for them."""
         known = []
         if self.cached:
-            # Clones, since the fit of an extractor would forget which weights the model was trained with.
+            # Clones, because fitting an extractor would discard its record of the weights it was trained with.
             fresh = {key: clone(equal[0]) for key, equal in self.cached.items()}
             values, _ = extract_rows(fresh, cases, cache_dir=self.cache_dir, compare=False)
             for key, equal in self.cached.items():
@@ -199,11 +204,11 @@ class _Scorer:
             with observed_rows(_seen_once(observed, cases)):
                 return probabilities, self.model.predict(cases), observed
 
-    def _turned(self, facts):
-        """Say whether a network now sees a file in another order of axes than it would have in training."""
+    def _reoriented(self, facts):
+        """Return a remark if a network of an older version sees a file in another order of axes than in training."""
         if not self.is_of_stored_order or facts.orientation in ("", "LPS"):
             return []
-        return [f"axes stored as {facts.orientation} (this model was trained before files were turned to one order)"]
+        return [f"axes stored as {facts.orientation} (this model was trained before images were reoriented)"]
 
     def _check_dimension(self, case, facts):
         trained = self.trained["n_dimensions"]
@@ -225,19 +230,19 @@ def _seen_once(observed, cases):
 
 
 def _by_settings(parts):
-    """Return lists of equal extractors, those that learn nothing, under a hash of their settings."""
+    """Return lists of extractors with equal settings, of those that learn nothing, by a hash of the settings."""
     by_settings = {}
     for extractor in parts:
         if isinstance(extractor, StatelessExtractor) and not get_tags(extractor).requires_fit:
             if hasattr(extractor, "weights_sha256_"):
-                extractor.transform([])  # raises if its weights have changed since it was fitted
+                extractor.transform([])  # raises if its weights file has changed since it was fitted
             key = f"{type(extractor).__qualname__} {joblib.hash(extractor.get_params(deep=False))}"
             by_settings.setdefault(key, []).append(extractor)
     return by_settings
 
 
-def _judged(model, extractors):
-    """Return a `_Judged` for each set of features: those that reach the classifier, as far as they have names."""
+def _compared_features(model, extractors):
+    """Return a `_ComparedFeatures` for each set of features that reach the classifier, if they have names."""
     groups = {}
     for extractor in extractors:
         names = tuple(str(name) for name in extractor.get_feature_names_out())
@@ -246,12 +251,12 @@ def _judged(model, extractors):
     selected = selected_features(model)
     kept = {name.rsplit("__", 1)[-1] for name in selected[0]} if selected else set()
     all_names = {name for names in groups for name in names}
-    if not kept or not kept <= all_names:  # no selector, or features that were made of others
+    if not kept or not kept <= all_names:  # no selector, or features derived from others
         kept = all_names
-    judged = []
+    compared = []
     for names, equal in groups.items():
         columns = np.flatnonzero([name in kept for name in names])
         trained = merged_range([extractor.training_range_ for extractor in equal])
         trained["features"] = trained["features"][:, columns]
-        judged.append(_Judged(equal, np.array(names, dtype=object)[columns], columns, trained))
-    return judged
+        compared.append(_ComparedFeatures(equal, np.array(names, dtype=object)[columns], columns, trained))
+    return compared

@@ -194,7 +194,7 @@ def test_a_model_that_noted_nothing_gives_a_warning(tmp_path):
     extractor = rd.RadiomicsExtractor(families=["shape"])
     rows = extractor.fit(COHORT).transform(COHORT)
     model = Pipeline([("extractor", extractor), ("classifier", GaussianNB().fit(rows, COHORT.labels))])
-    with pytest.warns(RadiodeepWarning, match="did not note which cases it was trained on"):
+    with pytest.warns(RadiodeepWarning, match="has no record of its training cases"):
         scores = rd.score_cohort(model, COHORT[:2], cache_dir=tmp_path)
     assert scores["outside_training_range"].tolist() == ["", ""]
     assert len(list(tmp_path.glob("*.row"))) == 2
@@ -321,6 +321,6 @@ def test_networks_of_before_remark_on_files_that_are_turned_now(kind, tmp_path):
     assert rd.score_cohort(model, cases)["outside_training_range"].tolist() == ["", "", ""]
     for name in ("orientations", "field_mm"):  # which models saved before lack
         del (model if kind == "network" else model[0]).training_range_[name]
-    remark = "axes stored as RAS (this model was trained before files were turned to one order)"
+    remark = "axes stored as RAS (this model was trained before images were reoriented)"
     expected = ["", "" if kind == "radiomics" else remark, ""]
     assert rd.score_cohort(model, cases)["outside_training_range"].tolist() == expected

@@ -1,4 +1,4 @@
-"""Manifest and options in; a cohort with labels out, and why the other cases cannot be used."""
+"""Manifest and options in; a cohort with labels, and the reasons for leaving out the other cases, out."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _MOST_CLASSES = 10
 
 
 def read_cases(manifest, labels=MaskLabels.one):
-    """Return a cohort with the regions that --labels asks for, and the errors of the cases without any."""
+    """Return a cohort with the regions of --labels, and the errors of the cases without any."""
     cohort = rd.read_cohort(manifest)
     if labels is MaskLabels.one:
         return cohort, {}
@@ -28,7 +28,7 @@ def read_cases(manifest, labels=MaskLabels.one):
 
 
 def with_labels(cohort):
-    """Return the cases that have a label, and the errors of the others; none at all is an error."""
+    """Return the cases with a label, and the errors of the others; raise an error if no case has one."""
     used = [position for position, case in enumerate(cohort) if case.label is not None]
     if not used:
         cohort.labels  # noqa: B018  raises the error that says what to do
@@ -37,7 +37,7 @@ def with_labels(cohort):
 
 
 def check_classes(labels, least):
-    """Raise an error unless labels are a few classes with some cases each.
+    """Raise an error unless the labels are a few classes with enough cases each.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`radiodeep demo`: the whole way on synthetic lesions, from images to a report and scores."""
+"""`radiodeep demo`: from images to a report and scores, on synthetic lesions."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _N_NEW = 40
 
 
 def demo(output: options.DemoFolder = Path("radiodeep_demo"), jobs: options.Jobs = -1):
-    """Show all of it on synthetic lesions.
+    """Run every step on synthetic lesions.
 
     Makes 40 lesions, studies them, saves a model and scores new lesions with it.
     """

@@ -1,4 +1,4 @@
-"""A csv, tsv or parquet of features in; features, labels and patients by case out."""
+"""Table of features (csv, tsv or parquet) in; features, labels and patients by case out."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ _NOT_FEATURES_OF_PYRADIOMICS = "diagnostics_"
 
 @dataclass
 class FeatureTable:
-    """Features of cases (n_cases, n_features) with what is known of them, and the cases that were left out."""
+    """Features of cases (n_cases, n_features), their labels and patients, and the cases that were left out."""
 
     features: pd.DataFrame
     labels: np.ndarray
@@ -37,7 +37,7 @@ class FeatureTable:
 
     @property
     def kinds(self):
-        """Column names by kind, or None unless the names tell handcrafted and deep ones apart."""
+        """Column names by kind, or None if the names do not distinguish handcrafted from deep features."""
         names = list(self.features.columns)
         handcrafted = [name for name in names if _HANDCRAFTED.fullmatch(name)]
         deep = [name for name in names if name not in set(handcrafted) and _DEEP.fullmatch(name)]
@@ -47,7 +47,7 @@ class FeatureTable:
 
 
 def is_feature_table(frame):
-    """Return whether a table holds features, or else is a manifest with the columns image and mask."""
+    """Return whether a table holds features; otherwise it is a manifest with the columns image and mask."""
     names_images = not {"image", "mask"}.isdisjoint(name.lower() for name in frame.columns)
     return not names_images or any(map(_HANDCRAFTED.fullmatch, frame.columns))
 
@@ -95,7 +95,7 @@ def feature_table(frame, source, label="label", patient=None, id=None, drop=()):
 
 
 def read_text_table(path):
-    """Return a csv, tsv or parquet as texts, with its columns as they are called."""
+    """Return a csv, tsv or parquet file as texts, under the names of its columns."""
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"'{path}' {what}. Expected a manifest or a table of features as .csv, .tsv or .parquet.")
@@ -132,7 +132,7 @@ def read_text_table(path):
 
 
 def parsed_labels(texts):
-    """Return labels as whole numbers where all of them are, else as text."""
+    """Return labels as ints if all of them are whole numbers, else as text."""
     texts = pd.Series(texts).str.strip()
     if texts.str.fullmatch(r"[+-]?\d+(\.0+)?").all():
         return np.array([int(float(text)) for text in texts])
@@ -195,7 +195,7 @@ def _patients(column, ids, source):
 
 
 def _numbers(frame, source, ids):
-    """Return the columns as numbers (n_cases, n_columns); text and numbers that count the rows are an error."""
+    """Return the columns as numbers (n_cases, n_columns); raise for text and for columns that count the rows."""
     values, texts = {}, {}
     for name, column in frame.items():
         values[name] = [_number(text) for text in column]
@@ -233,11 +233,11 @@ def _check_numbers(features, source):
 
 
 def _number(text):
-    """Return a text as a number, NaN where it is blank, or None where it is neither."""
+    """Return a text as a number, NaN if it is blank, or None if it is neither."""
     text = text.strip()
     if text.lower() in _MISSING:
         return np.nan
-    if re.fullmatch(r"[+-]?\d+,\d+([eE][+-]?\d+)?", text):  # as a German spreadsheet writes it
+    if re.fullmatch(r"[+-]?\d+,\d+([eE][+-]?\d+)?", text):  # decimal comma
         text = text.replace(",", ".")
     try:
         return None if "_" in text else float(text)

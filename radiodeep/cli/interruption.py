@@ -1,11 +1,11 @@
-"""Ctrl-C in, a KeyboardInterrupt in this process out; worker processes do not hear of it."""
+"""Turns Ctrl-C into a KeyboardInterrupt in this process, and keeps it from worker processes."""
 
 import signal
 import threading
 
 
 class Interruption:
-    """Raises KeyboardInterrupt on Ctrl-C and remembers it: compiled code may turn it into another error.
+    """Raises KeyboardInterrupt on Ctrl-C and records it, because compiled code may turn it into another error.
 
     Attributes
     ----------
@@ -14,7 +14,7 @@ class Interruption:
 
     def __init__(self):
         self.has_come = False
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # which a shell sets for jobs in the background
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as for background jobs of a shell
             signal.signal(signal.SIGINT, self._stop)
 
     def _stop(self, *_):
@@ -23,10 +23,10 @@ class Interruption:
 
 
 def spare_workers(jobs):
-    """Keep Ctrl-C from the worker processes that will be started, each of which would print a traceback.
+    """Keep Ctrl-C from worker processes that start later, each of which would print a traceback.
 
-    A terminal sends SIGINT to all processes of a command. It is blocked here, which processes inherit, and a thread
-    that waits for it passes it on to this process alone, as SIGUSR1. joblib ends the workers when the
+    A terminal sends SIGINT to all processes of a command. This process blocks it, and its children inherit the block;
+    a thread waits for the signal and passes it on to this process alone, as SIGUSR1. joblib ends the workers when the
     KeyboardInterrupt leaves its call.
 
     Parameters
@@ -41,7 +41,7 @@ def spare_workers(jobs):
     from joblib.externals.loky.backend import resource_tracker as joblib_resource_tracker
 
     for tracker in (resource_tracker, joblib_resource_tracker):
-        tracker.ensure_running()  # now, since its start unblocks SIGINT
+        tracker.ensure_running()  # before the block, because its start unblocks SIGINT
     signal.signal(signal.SIGUSR1, signal.getsignal(signal.SIGINT))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     threading.Thread(target=_pass_on, args=[threading.get_ident()], daemon=True).start()

@@ -1,4 +1,4 @@
-"""`main` runs the application; exceptions, warnings and Ctrl-C go in, sentences and exit codes come out."""
+"""`main` runs the application and turns exceptions, warnings and Ctrl-C into sentences and exit codes."""
 
 import os
 import shlex
@@ -15,15 +15,15 @@ INTERRUPTED = 130
 
 
 def main():
-    """Run the command line; whatever happens becomes a sentence and an exit code."""
+    """Run the command line; any error becomes a sentence and an exit code."""
     interruption = Interruption()
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter
+        sys.stdout.reconfigure(errors="replace")  # for letters that the terminal lacks
     warnings.simplefilter("ignore")
     warnings.simplefilter("once", RadiodeepWarning)
     warnings.showwarning = _show_warning
     try:
-        from radiodeep.cli.application import app  # late: in the second that it takes, Ctrl-C counts already
+        from radiodeep.cli.application import app  # late: Ctrl-C is handled during the import
 
         code = app(prog_name="radiodeep", standalone_mode=False) or 0  # typer.Exit comes back as its exit code
     except BaseException as error:
@@ -68,10 +68,10 @@ def _say_interrupted(arguments):
     if not arguments or arguments[0] not in ("extract", "study", "train", "score"):
         return
     if any(argument.split("=")[0] == "--cache" for argument in arguments):
-        say(f"Finished cases are kept. This goes on where it was:\n  {_command_line(arguments)}", err=True)
+        say(f"Finished cases are kept. Continue with:\n  {_command_line(arguments)}", err=True)
     else:
         say(
-            "Finished cases are not kept without --cache. With it, an interrupted run can go on:\n"
+            "Finished cases are not kept without --cache. With it, an interrupted run can continue:\n"
             f"  {_command_line(arguments)} --cache FOLDER",
             err=True,
         )

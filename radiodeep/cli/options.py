@@ -1,4 +1,4 @@
-"""What can be said on the command line: the arguments and options that the commands share."""
+"""The arguments and options that the commands share."""
 
 from enum import StrEnum
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Outputs: whether they can be written, and the list of the cases that failed."""
+"""Checks that outputs can be written, and lists the cases that failed."""
 
 import tempfile
 from pathlib import Path
@@ -22,11 +22,11 @@ def check_file(path, *suffixes, option="--output", read=None):
     path : path-like
         Its folder is created.
     *suffixes : str
-        What its name may end in.
+        Allowed ends of its name.
     option : str
-        As which option it was given.
+        The option that gave it, for messages.
     read : path-like, optional
-        The file that is read, which must not be overwritten.
+        The input, which must not be overwritten.
     """
     path = Path(path)
     if read is not None and path.resolve() == Path(read).resolve():
@@ -64,7 +64,7 @@ def errors_file(output):
 
 
 def write_errors(errors, path):
-    """Write id, error type and message of the cases that failed; without any, a list of an earlier run goes.
+    """Write id, error type and message of the cases that failed; without any, remove the list of an earlier run.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ def write_errors(errors, path):
     if not errors:
         Path(path).unlink(missing_ok=True)
         return
-    rows = [(case_id, *_parted(message)) for case_id, message in errors.items()]
+    rows = [(case_id, *_split(message)) for case_id, message in errors.items()]
     write_table(pd.DataFrame(rows, columns=["id", "error", "message"]), path, index=False)
 
 
-def _parted(message):
+def _split(message):
     kind, colon, rest = message.partition(": ")
     return (kind, rest) if colon and kind.isidentifier() else ("", message)
 
@@ -90,7 +90,7 @@ def finish(errors, path=None):
     ----------
     errors : dict from case id to "ErrorName: message"
     path : path-like, optional
-        Where they are listed as well.
+        File that lists them, too.
     """
     if path is not None:
         write_errors(errors, path)

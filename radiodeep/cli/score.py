@@ -1,4 +1,4 @@
-"""`radiodeep score`: what a saved model says of new cases."""
+"""`radiodeep score`: the predictions of a saved model for new cases."""
 
 import radiodeep as rd
 from radiodeep.cli import options
@@ -42,8 +42,8 @@ def score(
     if len(outside):
         named = f"{', '.join(outside[:5])}{' ...' if len(outside) > 5 else ''}"
         say(
-            f"Warning: {len(outside)} case{'s lie' if len(outside) > 1 else ' lies'} outside of what the model was "
-            f"trained on, so that probabilities mean little: {named}. The column outside_training_range says in what.",
+            f"Warning: {len(outside)} case{'s lie' if len(outside) > 1 else ' lies'} outside the range of the "
+            f"training cases, so that probabilities mean little: {named}. See the column outside_training_range.",
             err=True,
         )
     finish(dict(zip(failed["id"], failed["error"], strict=True)), errors_file(output))

@@ -1,4 +1,4 @@
-"""What a study was given, for settings.json: without dates and folders, so that a repetition is the same."""
+"""Settings of a study, for settings.json: without dates and folders, so that a repetition gives the same file."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ _PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "timm")
 
 
 def facts(source, n_given, n_used, excluded):
-    """Return the name and sha256 of what was studied, how many cases were used, and the versions."""
+    """Return name and sha256 of the source, the numbers of cases given and used, and the versions."""
     return {
         "radiodeep": rd.__version__,
         "versions": {"python": platform.python_version(), **_versions()},

@@ -1,4 +1,4 @@
-"""`radiodeep study`: how well features predict the label of cases that no model has seen."""
+"""`radiodeep study`: how well features predict the labels of unseen cases."""
 
 from dataclasses import dataclass, field, replace
 
@@ -26,7 +26,7 @@ from radiodeep.exceptions import InputError
 from radiodeep.files import write_table
 from radiodeep.recipes import Recipe
 
-WHOLE_TABLE = "all features"  # the model of a table whose column names do not tell handcrafted and deep ones apart
+WHOLE_TABLE = "all features"  # model of a table whose column names do not distinguish kinds of features
 
 
 def study(
@@ -81,7 +81,7 @@ def study(
 
 @dataclass
 class Study:
-    """Models, cases or a table, labels and patients; and the cases that were left out so far, with the reason."""
+    """Models, cases or a table, labels and patients, and the reasons for leaving out other cases."""
 
     models: dict
     X: object
@@ -90,7 +90,7 @@ class Study:
     errors: dict = field(default_factory=dict)
 
     def run(self, output, source, cv="leave-one-out", positive=None, seed=0, cache=None, jobs=-1):
-        """Cross-validate, write everything into the folder `output`, print the overview, name the cases left out."""
+        """Cross-validate, write all results into the folder `output`, print an overview and the cases left out."""
         spare_workers(jobs)
         groups = self.patients if len(set(self.patients)) < len(self.patients) else None
         results = rd.cross_validate_models(
@@ -129,7 +129,7 @@ def write_study(results, output, source, n_given):
 
 
 def _write_tables(result, output, name):
-    """Write the tables of a model; without a result, those of an earlier study in the same folder go."""
+    """Write the tables of a model; without a result, remove those of an earlier study in the same folder."""
     predictions = output / f"predictions_{name}.csv"
     scores = output / f"scores_of_repeats_{name}.csv"
     selected = output / f"selected_features_{name}.csv"

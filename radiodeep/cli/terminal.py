@@ -7,7 +7,7 @@ import textwrap
 
 
 def say(text, err=False):
-    """Print a text; if its reader has gone, as with ``| head -1``, the work still goes on to its end."""
+    """Print a text; ignore a reader that has gone, as with ``| head -1``, so that the work continues."""
     stream = sys.stderr if err else sys.stdout
     try:
         stream.write(f"{text}\n")
@@ -18,7 +18,7 @@ def say(text, err=False):
 
 
 def aligned(header, rows, widest=19):
-    """Return rows of text as lines with columns under each other, long headers over several lines."""
+    """Return rows of text as aligned columns; long headers are wrapped."""
     heads = [[line for part in text.split("\n") for line in textwrap.wrap(part, widest)] for text in header]
     height = max(map(len, heads))
     heads = [[""] * (height - len(lines)) + lines for lines in heads]

@@ -1,4 +1,4 @@
-"""`radiodeep train`: one model of all cases, saved."""
+"""`radiodeep train`: one model fitted on all cases, and saved."""
 
 import radiodeep as rd
 from radiodeep.cli import options
@@ -10,7 +10,7 @@ from radiodeep.cli.output import check_file, check_folder, errors_file, finish
 from radiodeep.cli.terminal import say
 from radiodeep.recipes import Recipe
 
-_INNER_FOLDS = 5  # in which the probabilities of a support vector machine are calibrated
+_INNER_FOLDS = 5  # for calibrating the probabilities of a support vector machine
 
 
 def train(

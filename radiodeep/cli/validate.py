@@ -1,4 +1,4 @@
-"""`radiodeep validate`: what is in a cohort, and what is wrong with it."""
+"""`radiodeep validate`: the cases of a cohort and their problems."""
 
 import radiodeep as rd
 from radiodeep.cli import options

@@ -1,4 +1,4 @@
-"""Messages of the Python interface in; the same in words of the command line out."""
+"""Messages of the Python interface in; the same messages in terms of the command line out."""
 
 import re
 
@@ -37,7 +37,7 @@ _NAME = re.compile(rf"(?<![\w./'\"-])({'|'.join(name for name in _OPTIONS if '_'
 
 
 def in_command_words(message):
-    """Return a message in which parameters of Python are options of the command line.
+    """Return a message with the options of the command line in place of Python parameters.
 
     Examples
     --------
@@ -48,6 +48,6 @@ def in_command_words(message):
     """
     for phrase, words in _PHRASES:
         message = re.sub(phrase, words, message)
-    message = _PARAMETER.sub(lambda found: _OPTIONS[found[1]], message)
-    message = _ARGUMENT.sub(lambda found: f"{_OPTIONS[found[1]]} {found[2] or found[3]}", message)
-    return _NAME.sub(lambda found: _OPTIONS[found[1]], message)
+    message = _PARAMETER.sub(lambda match: _OPTIONS[match[1]], message)
+    message = _ARGUMENT.sub(lambda match: f"{_OPTIONS[match[1]]} {match[2] or match[3]}", message)
+    return _NAME.sub(lambda match: _OPTIONS[match[1]], message)

@@ -1,4 +1,4 @@
-"""A fitted model goes to one file and comes back: .skops (safe to open) or .joblib (a pickle, by trust only)."""
+"""Fitted model <-> file: .skops (safe to open) or .joblib (a pickle, opened by trust only)."""
 
 from radiodeep.persistence.containers import TRUSTED_TYPES
 from radiodeep.persistence.models import load_model, save_model

@@ -1,5 +1,6 @@
-"""A fitted model in, synthetic cases or rows with its predictions for them out, which show whether it still computes
-the same elsewhere. No voxel of a patient is in them.
+"""A fitted model in, a canary out: synthetic cases or rows, and the model's predictions for them.
+
+Predicted again elsewhere, they show whether the model still computes the same. They hold no voxel of a patient.
 """
 
 import io
@@ -35,12 +36,12 @@ def canary_of(model):
     facts : dict
         For the metadata of a file: `kind` ("cases", "rows" or None), `predictions`, and for None the `reason`.
     arrays : dict from str to bytes
-        What was predicted.
+        The cases or rows, as .npy files.
     """
     try:
         kind, arrays = _inputs(model)
         predictions = _predictions(model, kind, arrays)
-    except Exception as error:  # whatever steps of the user's own do with cases that they do not know
+    except Exception as error:  # steps of the user's own may raise anything for synthetic cases
         return {"kind": None, "reason": type(error).__name__}, {}
     return {"kind": kind, "predictions": predictions.tolist()}, {name: _as_npy(array) for name, array in arrays.items()}
 
@@ -57,13 +58,14 @@ def difference_of(model, facts, extras):
     Returns
     -------
     float or None
-        The largest difference from what was predicted before, relative to values beyond 1; infinite for other
-        classes; None if there is no canary.
+        The largest difference from the earlier predictions, relative for values beyond 1; infinite if the classes
+        differ; None if there is no canary.
     """
     if not isinstance(facts, dict) or facts.get("kind") is None:
         return None
     arrays = {name: _from_npy(content) for name, content in extras.items() if name.startswith("canary-")}
-    now, then = _predictions(model, facts["kind"], arrays), np.asarray(facts["predictions"])
+    now = _predictions(model, facts["kind"], arrays)
+    then = np.asarray(facts["predictions"])
     if now.shape != then.shape:
         return np.inf
     if now.dtype.kind not in "fiub" or then.dtype.kind not in "fiub":
@@ -81,7 +83,7 @@ def _inputs(model):
 
 
 def _lesions(trained):
-    """Return lesions with the spacing and intensities of the training cases, made of filtered noise."""
+    """Return lesions of filtered noise with the mean spacing and intensities of the training cases."""
     generator = np.random.default_rng(0)
     n_dimensions = trained["n_dimensions"][-1]
     shape = _SHAPE[-n_dimensions:]
@@ -115,7 +117,7 @@ def _predictions(model, kind, arrays):
         X = [case.replace(mask_label=1) for case in X]
     predict = next(getattr(model, name) for name in ("predict_proba", "predict", "transform") if hasattr(model, name))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what there is to say of a canary is of no use to anybody
+        warnings.simplefilter("ignore")  # a warning about synthetic cases helps nobody
         return np.asarray(predict(X))
 
 

@@ -1,4 +1,4 @@
-"""Model, facts about it and further bytes in, one file out, and back; damage of any kind is a `ModelError`."""
+"""Reads and writes model files: a model, metadata and further bytes. Damage of any kind is a `ModelError`."""
 
 import hashlib
 import io
@@ -17,10 +17,10 @@ from radiodeep.persistence.moved import load_joblib, with_present_names
 
 _METADATA = "radiodeep.json"
 _EXTRAS = "radiodeep/"
-# A file of save_model is not compressed, but for a few kB. What grows tenfold is not one of them.
+# Files of save_model are not compressed, except for a few kB. A file that grows tenfold is not one of them.
 _ALWAYS_UNPACKED, _MOST_GROWTH = 64 * 2**20, 10
-# What may be built from a .skops file besides what skops itself trusts: the estimators of this
-# package, and the types that scikit-learn's own forests, ensembles and searches hold.
+# Types that a .skops file may hold besides those that skops trusts: the estimators of radiodeep, and types inside
+# scikit-learn's own forests, ensembles and searches.
 TRUSTED_TYPES = frozenset(
     {
         "imblearn.ensemble._forest.BalancedRandomForestClassifier",
@@ -81,8 +81,8 @@ def write_skops(model, metadata, extras, part, name):
         skops.io.dump(model, part)
     except (TypeError, RuntimeError) as error:  # skops knows no DataFrame and no tensor
         raise ModelError(
-            f"'{name}' cannot be written, since the model holds something that .skops has no form for ({error}), "
-            "such as a DataFrame or a tensor. Set such parameters to None or a dict after fitting, e.g. "
+            f"'{name}' cannot be written, since the model holds an object that .skops cannot store ({error}), such as "
+            "a DataFrame or a tensor. Set such parameters to None or a dict after fitting, e.g. "
             "model.set_params(stabilityselector__perturbed=None), give weights as a path, or save as .joblib."
         ) from error
     _refuse_untrusted(part, name, "cannot be saved as .skops, since it")
@@ -93,7 +93,7 @@ def write_skops(model, metadata, extras, part, name):
 
 
 def read_skops(path):
-    """Return the `Container` of a .skops file, whose types and checksums have been checked."""
+    """Return the `Container` of a .skops file after checking its types and checksums."""
     with named_damage(path.name), zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
         limit = max(_ALWAYS_UNPACKED, _MOST_GROWTH * path.stat().st_size)
@@ -144,7 +144,7 @@ def read_joblib(path):
 
 
 def _sha256_of(content):
-    """Return the sha256 of all that a .joblib file holds, before the model is unpickled."""
+    """Return the sha256 of the content of a .joblib file, without unpickling the model."""
     digest = hashlib.sha256(json.dumps(content["metadata"]).encode())
     for name, extra in sorted(content["extras"].items()):
         digest.update(f"|{name}|".encode())
@@ -155,7 +155,7 @@ def _sha256_of(content):
 
 @contextmanager
 def named_damage(name):
-    """Turn whatever a damaged file causes in the libraries that read it into a `ModelError`."""
+    """Turn any error of the libraries that read a damaged file into a `ModelError`."""
     try:
         with named_extra():
             yield
@@ -170,7 +170,7 @@ def named_damage(name):
 
 def _checked_metadata(metadata):
     if not isinstance(metadata, dict) or not isinstance(metadata.get("scikit-learn"), str):
-        raise TypeError("it does not say which version of scikit-learn it was saved with")
+        raise TypeError("it does not name the version of scikit-learn it was saved with")
     return metadata
 
 

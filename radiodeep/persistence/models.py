@@ -1,4 +1,4 @@
-"""A fitted model goes to one file and comes back."""
+"""Save a fitted model to one file, and load it."""
 
 import importlib.metadata
 import platform
@@ -94,11 +94,11 @@ def load_model(path, trusted=False, allow_other_versions=False, weights=None):
         people you trust.
     allow_other_versions : bool, default=False
         Open a model of another version of scikit-learn or of a newer radiodeep, or one whose predictions differ
-        here; if they differ, there is a warning.
+        here, with a warning in the latter case.
     weights : path-like or dict from file name to path-like, optional
-        Weights file of the model, if it is not the copy inside the model's file that should be used. Its content
-        must be the same. Without it, the copy is unpacked to the user's cache folder; models of older versions,
-        which hold none, look for the file beside their own and at the path that it had.
+        Weights file to use instead of the copy inside the model's file; its content must be the same. By default the
+        copy is unpacked to the user's cache folder. Models of older versions, which hold no copy, look for the file
+        beside their own and at its former path.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def load_model(path, trusted=False, allow_other_versions=False, weights=None):
     Warns
     -----
     RadiodeepWarning
-        With `allow_other_versions`, the predictions for the canary differ; or versions differ, and there is no
+        If the predictions for the canary differ, with `allow_other_versions`; or if versions differ and there is no
         canary.
     """
     path = Path(path)
@@ -169,7 +169,7 @@ def _versions():
 
 
 def _changed(metadata):
-    """Return name -> (version then, version now) of what has another version here."""
+    """Return name -> (version then, version now) of the libraries whose version differs here."""
     now = _versions()
     then = {name: metadata[name] for name in now if isinstance(metadata.get(name), str)}
     return {name: (version, now[name]) for name, version in then.items() if version != now[name]}
@@ -203,8 +203,8 @@ def _check_canary(model, container, name, allow_other_versions):
     else:
         if difference is None:
             if any(_numbers(then)[:2] != _numbers(now)[:2] for then, now in changed.values()):
-                text = f"'{name}' was saved with {listed}, and holds no canary: whether its predictions are the same "
-                warnings.warn(f"{text}here is not known.", RadiodeepWarning, stacklevel=3)
+                text = f"'{name}' was saved with {listed}, and holds no canary: it is unknown whether its predictions "
+                warnings.warn(f"{text}are the same here.", RadiodeepWarning, stacklevel=3)
             return
         if difference <= TOLERANCE:
             return

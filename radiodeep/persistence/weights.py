@@ -1,4 +1,4 @@
-"""Weights files that a model needs travel inside its file: taken up when it is saved, found again when it is loaded."""
+"""Stores the weights files of a model inside the model's file, and finds them again when it is loaded."""
 
 import copy
 import hashlib
@@ -13,7 +13,7 @@ from radiodeep.model_parts import parts_of
 
 
 def without_paths(model):
-    """Return a model that names no path of this machine, and the weights files that it needs.
+    """Return a model without paths of this machine, and the weights files that it needs.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def without_paths(model):
     Returns
     -------
     model : estimator
-        A copy if there was a path in it.
+        A copy if it held a path.
     recorded : list of dict
         `name` and `sha256` of each file.
     extras : dict from str to bytes
@@ -55,10 +55,10 @@ def without_paths(model):
 
 
 def with_paths(model, recorded, extras, folder, given):
-    """Let a model that was loaded find its weights files.
+    """Set the paths of the weights files of a model that was loaded.
 
-    They are looked for in `given`, inside the model's file (and unpacked to the user's cache folder, under their
-    sha256), beside the model's file, and where an older version has noted them.
+    They are looked for in `given`, inside the model's file (from where they are unpacked to the user's cache folder,
+    under their sha256), beside the model's file, and at the path that an older version recorded.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def with_paths(model, recorded, extras, folder, given):
     Raises
     ------
     WeightsError
-        A file is not found or has another content, or the model does not need the one that was given.
+        A file is not found or has another content, or the model does not need the given one.
     """
     known = _checked(recorded)
     needed = [(part, _weights_path(part)) for part in parts_of(model) if _weights_path(part) and _is_needed(part)]
@@ -84,10 +84,10 @@ def with_paths(model, recorded, extras, folder, given):
         )
     for part, path in needed:
         sha256 = known.get(str(part.weights)) or getattr(part, "weights_sha256_", None)
-        part.weights = str(_found(path, sha256, extras, folder, given))
+        part.weights = str(_path_of(path, sha256, extras, folder, given))
 
 
-def _found(path, sha256, extras, folder, given):
+def _path_of(path, sha256, extras, folder, given):
     chosen = given.get(path.name) if isinstance(given, dict) else given
     if chosen is not None:
         if not Path(chosen).is_file():
@@ -135,14 +135,14 @@ def _content(path, sha256):
     content = path.read_bytes()
     if sha256 not in (None, hashlib.sha256(content).hexdigest()):
         raise WeightsError(
-            f"The weights file '{path}' has changed since the model was fitted. Put the former one there, or fit the "
-            "model again, and then save it."
+            f"The weights file '{path}' has changed since the model was fitted. Restore the former file or fit the "
+            "model again, then save it."
         )
     return content
 
 
 def _checked(recorded):
-    """Return name -> sha256; names in a file of a stranger must not lead out of the cache folder."""
+    """Return name -> sha256; refuse names that would lead out of the cache folder."""
     try:
         known = {entry["name"]: entry["sha256"] for entry in recorded}
         plain = all(Path(name).name == name and re.fullmatch("[0-9a-f]{64}", sha256) for name, sha256 in known.items())
@@ -164,7 +164,7 @@ def _checkpoint_dir(part):
 
 
 def _is_needed(part):
-    """Return whether predictions depend on the file; networks that were trained hold their weights themselves."""
+    """Return whether predictions depend on the file; trained networks hold their weights themselves."""
     return not hasattr(part, "tuned_weights_") and not hasattr(part, "epochs")
 
 

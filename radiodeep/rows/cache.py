@@ -25,8 +25,7 @@ class RowCache:
     """A folder with a file for each row.
 
     A file is: 8 bytes of magic, the number of values and of bytes of text, the values as little-endian
-    float64, the texts as JSON, and a digest of the key and all of these. A file that is not exactly this is
-    taken as missing.
+    float64, the texts as JSON, and a digest of the key and all of these. Any other file counts as missing.
 
     Parameters
     ----------
@@ -61,7 +60,7 @@ class RowCache:
             ) from error
 
     def read(self, key, n_values):
-        """Return the values and texts of a row, or None if there is no undamaged file of it."""
+        """Return the values and texts of a row, or None without an undamaged file."""
         try:
             content = self._path(key).read_bytes()
         except OSError:
@@ -73,18 +72,18 @@ class RowCache:
         return values, json.loads(content[16 + 8 * n_values :])
 
     def write(self, key, values, texts=()):
-        """Write a row; OutputError if the folder cannot take it."""
+        """Write a row; raise OutputError if that fails."""
         encoded = json.dumps(list(texts)).encode()
         content = _head(len(values), len(encoded)) + np.asarray(values, "<f8").tobytes() + encoded
         with replacing(self._path(key)) as part:
             part.write_bytes(content + _digest(key, content))
 
     def claim(self, key):
-        """Return whether this process is the one to compute a row; if so, `release` it afterwards.
+        """Return whether this process shall compute a row; if so, `release` it afterwards.
 
-        A claim is a file that only one process can create. That of a process that has died, or one that is
-        older than five minutes, is taken over. Claims save work only: where one cannot be made, or two
-        processes take over the same one, a row is computed twice, with the same numbers.
+        A claim is a file that only one process can create. A claim of a process that has died, or one older than five
+        minutes, is taken over. Claims only save work: if none can be created, or two processes take over the same
+        one, a row is computed twice, with the same numbers.
         """
         path = self._path(key, ".claim")
         if _is_void(path):
@@ -105,9 +104,9 @@ class RowCache:
             self._path(key, ".claim").unlink(missing_ok=True)
 
     def tidy(self):
-        """Remove what killed runs have left: void claims, and files that were never finished.
+        """Remove void claims and unfinished files of killed runs.
 
-        It lists the whole folder, so a process does it once in five minutes.
+        This lists the whole folder, so a process does it once in five minutes.
         """
         folder, now = self.folder.absolute(), time.monotonic()
         if now - _tidied.get(folder, -_CLAIM_S) < _CLAIM_S:
@@ -138,7 +137,7 @@ def _digest(key, content):
 
 
 def _is_void(path):
-    """Return whether the process that made a claim is gone, or the claim or unfinished file is old."""
+    """Return whether the owner of a claim is gone, or a claim or unfinished file is old."""
     try:
         age_s = time.time() - path.stat().st_mtime
         pid, _, host = path.read_text(errors="replace").partition(" ")

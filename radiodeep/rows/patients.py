@@ -1,10 +1,10 @@
-"""Which patients the cases belong to whose features were computed in this process.
+"""The patients of the cases whose features were computed in this process.
 
-pandas drops the attributes of a table in most joins, and with them the patients. A study asks here whether the row
-names of a table without patients are those of cases that it would have to keep together.
+pandas drops the attributes of a table in most joins, and with them the patients. A study of a table without patients
+looks up its row names here, so that cases of one patient stay in one fold.
 """
 
-_patient_of = {}  # case id: patient, of the last extraction of a case with that id
+_patient_of = {}  # by case id, from the last extraction of a case with that id
 
 
 def remember_patients(cases):

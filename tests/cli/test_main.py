@@ -47,8 +47,8 @@ def test_warnings_are_sentences_in_words_of_the_command_line(known, radiodeep, m
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--cache", "kept"], "Finished cases are kept. This goes on where it was:\n  radiodeep extract "),
-        ([], "Finished cases are not kept without --cache. With it, an interrupted run can go on:\n"),
+        (["--cache", "kept"], "Finished cases are kept. Continue with:\n  radiodeep extract "),
+        ([], "Finished cases are not kept without --cache. With it, an interrupted run can continue:\n"),
     ],
 )
 @pytest.mark.parametrize("turned", [False, True])
