@@ -83,8 +83,9 @@ class Case:
 
     def __init__(self, image, mask, id, spacing_mm=None, patient=None, label=None, mask_label=None):
         self._set(image, mask, id, spacing_mm, patient, label, mask_label)
-        with naming(self):
-            _refuse_colour(self.image, self.mask)
+        if not isinstance(self.image, Path):
+            with naming(self):
+                _refuse_colour(self.image, self.mask)
 
     def _set(self, image, mask, id, spacing_mm, patient, label, mask_label, axes=None):
         if not isinstance(id, str) or not id:
@@ -349,7 +350,7 @@ def _check_mask_label(mask_label):
 
 
 def _refuse_colour(image, mask):
-    if isinstance(image, Path) or image.ndim != 3 or image.shape[2] not in (3, 4):
+    if image.ndim != 3 or image.shape[2] not in (3, 4):
         return
     of_plane = not isinstance(mask, Path) and mask.shape == image.shape[:2]
     if of_plane or (image.dtype == np.uint8 and min(image.shape[:2]) >= 16):

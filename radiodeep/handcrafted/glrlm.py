@@ -100,8 +100,8 @@ def run_tables(neighbourhoods):
     runs = np.zeros((len(offsets), levels.values.size, longest_run(region) + 1))
     volume = levels.volume.reshape(-1)
     count_runs(volume, neighbourhoods.equal_links, region.positions, offsets, levels.counts, pairs, runs)
-    for k, step in enumerate(neighbourhoods.direct_steps):
-        if not pairs[k].any() and not _shares_a_line(region, step):
+    for k, n_pairs in enumerate(pairs.sum(axis=1).tolist()):
+        if n_pairs == 0 and not _shares_a_line(region, neighbourhoods.direct_steps[k]):
             runs[k] = 0
     return np.ascontiguousarray(runs[:, :, 1:])
 
