@@ -1,4 +1,4 @@
-"""All cases go in; the scores that each would get without one of the cases come out. Compiled.
+"""Distances and neighbours of all cases go in; those of a fold without one case, and its sums, come out. Compiled.
 
 ReliefF: leaving out a case changes the ranges of the few features of which it is the only least or
 largest, the lists of neighbours that held it or that those ranges turn around, and nothing else. So the
@@ -6,9 +6,6 @@ sums of all cases are kept, and only what changes is subtracted and added. The d
 those of all cases plus a correction, known to within an error; where that does not decide who is a
 neighbour, the fold is left to a fit of its own. Cases are sorted by class, so that those of one class
 lie side by side.
-
-Symmetric uncertainty: for each case and class there are few ways in which a cut changes when the case
-goes, so that one scan shows for which folds a feature may have a cut at all.
 """
 
 import numpy as np
