@@ -31,8 +31,7 @@ class CaseView(BaseEstimator):
 
     Examples
     --------
-    >>> from radiodeep import CNNClassifier
-    >>> from radiodeep.models.case_view import CaseView
+    >>> from radiodeep import CaseView, CNNClassifier
     >>> CNNClassifier(view=CaseView(window="crop")).set_params(view__pixel_mm=1.0).view
     CaseView(pixel_mm=1.0, window='crop')
     """

@@ -80,7 +80,7 @@ class Training(BaseEstimator):
 
     Examples
     --------
-    >>> from radiodeep.networks.training.plan import Training
+    >>> from radiodeep import Training
     >>> Training(epochs=3, schedule="one-cycle").rates().learning_rates[-1] < 1e-7
     True
     >>> Training(epochs=0).check()
