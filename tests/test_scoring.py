@@ -26,6 +26,7 @@ from radiodeep.exceptions import (
     RadiodeepWarning,
     WeightsError,
 )
+from radiodeep.features.radiomics.measurement import Measurement
 from radiodeep.model_parts import parts_of
 from radiodeep.networks.architectures.registry import build_network
 
@@ -150,7 +151,7 @@ def test_scores_from_the_cache_are_the_same(tmp_path, monkeypatch, n_jobs):
     expected = rd.score_cohort(model, cases)
     monkeypatch.setattr(model[0], "fit", None)  # the extractor of a model is not fitted again
     pd.testing.assert_frame_equal(rd.score_cohort(model, cases, n_jobs=n_jobs, cache_dir=tmp_path), expected)
-    monkeypatch.setattr(rd.RadiomicsExtractor, "_rows", None)
+    monkeypatch.setattr(Measurement, "row_of", None)  # nothing is measured again
     pd.testing.assert_frame_equal(rd.score_cohort(model, cases, cache_dir=tmp_path), expected)
 
 
@@ -293,13 +294,15 @@ def test_networks_see_each_case_once_for_its_probability_and_its_prediction(monk
 def test_features_are_computed_once_for_probabilities_and_the_predictions_of_a_threshold(monkeypatch):
     threshold = FixedThresholdClassifier(GaussianNB(), threshold=1e-9, response_method="predict_proba")
     model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), threshold).fit(COHORT, COHORT.labels)
-    predicted, measured, rows = model.predict(COHORT), [], rd.RadiomicsExtractor._rows
+    predicted = model.predict(COHORT)
+    measured = []
+    row_of = Measurement.row_of
 
-    def counted(self, cases, *args, **kwargs):
-        measured.extend(case.id for case in cases)
-        return rows(self, cases, *args, **kwargs)
+    def recorded(self, case):
+        measured.append(case.id)
+        return row_of(self, case)
 
-    monkeypatch.setattr(rd.RadiomicsExtractor, "_rows", counted)
+    monkeypatch.setattr(Measurement, "row_of", recorded)
     scores = rd.score_cohort(model, COHORT)
     assert scores["prediction"].tolist() == predicted.tolist()
     assert (scores["probability_1"] < 0.5).sum() > (predicted == 0).sum()
