@@ -79,7 +79,7 @@ def test_the_class_that_sorts_last_is_positive_by_default():
     assert TwoClasses(endpoint.y, "large").as_numbers.tolist() == [0, 1, 0]
     assert TwoClasses(endpoint.y, "large").take([0, 1]).positive == "large"
     assert type(TwoClasses(np.array([0, 1])).positive) is int
-    with pytest.raises(StudyError, match=r"must be one of the labels, \['large', 'small'\]. Got 'big'"):
+    with pytest.raises(StudyError, match=r"must be one of the labels \['large', 'small'\]. Got 'big'"):
         TwoClasses(endpoint.y, "big")
 
 
