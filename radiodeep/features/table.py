@@ -5,6 +5,7 @@ from collections import Counter
 import pandas as pd
 
 from radiodeep.cases.cohort import as_cases
+from radiodeep.checks import invalid
 from radiodeep.exceptions import InputError
 from radiodeep.rows import check_on_error, extract_rows, remember_patients
 
@@ -93,7 +94,7 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
     """
     check_on_error(on_error)
     if not extractors or not all(hasattr(extractor, "transform") for extractor in dict(extractors).values()):
-        raise InputError(f"The 'extractors' parameter must be a dict from names to extractors. Got {extractors!r}.")
+        raise invalid("extract_tables", "extractors", "a dict from names to extractors", extractors)
     cases = as_cases(cohort)
     ids = [case.id for case in cases]
     repeated = [case_id for case_id, count in Counter(ids).items() if count > 1]

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from radiodeep.checks import require_option
+from radiodeep.checks import invalid, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.models.cnn import CNNClassifier
 
@@ -178,10 +178,10 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
         """Return (name, unfitted classifier) of each member."""
         template = CNNClassifier() if self.template is None else self.template
         if not isinstance(template, CNNClassifier):
-            raise InputError(f"The 'template' must be a CNNClassifier. Got {type(template).__name__} instead.")
+            raise invalid(self, "template", "a CNNClassifier", template)
         if isinstance(self.members, str) or not isinstance(self.members, Iterable):
             if self.members != "snapshots":
-                raise InputError(f"The 'members' must be a list of members or 'snapshots'. Got {self.members!r}.")
+                raise invalid(self, "members", "a list of members or 'snapshots'", self.members)
             return [("snapshot", clone(template).set_params(n_snapshots=self.n_snapshots, n_seeds=1))]
         named = []
         for number, member in enumerate(self.members):

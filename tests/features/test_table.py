@@ -188,7 +188,7 @@ def test_several_tables_are_those_of_each_extractor_and_read_every_case_once(tmp
 
 @pytest.mark.parametrize("wrong", [{}, {"a": 3}])
 def test_extractors_that_are_none_are_refused(wrong):
-    with pytest.raises(InputError, match="'extractors' parameter must be a dict"):
+    with pytest.raises(InputError, match="'extractors' parameter of extract_tables must be a dict"):
         extract_tables(wrong, make_phantom_cohort(2, random_state=0))
 
 

@@ -116,7 +116,10 @@ def _flattened(images):
         ({"members": None}, "must be a list of members or 'snapshots'. Got None"),
         ({"members": []}, "An ensemble needs members"),
         ({"members": [3]}, "the name of an architecture or a classifier with probabilities. Got 3"),
-        ({"template": DummyClassifier()}, "'template' must be a CNNClassifier. Got DummyClassifier"),
+        (
+            {"template": DummyClassifier()},
+            "'template' parameter of CNNEnsemble must be a CNNClassifier. Got Dummy",
+        ),
     ],
 )
 def test_what_is_no_ensemble_is_refused(changes, message):
