@@ -75,7 +75,8 @@ def test_a_study_a_report_and_a_saved_model_need_no_torch(tmp_path):
         from sklearn.pipeline import make_pipeline
 
         cohort = rd.make_phantom_cohort(8, random_state=0)
-        model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), rd.ReliefF(n_features_to_select=3), GaussianNB())
+        shape = rd.RadiomicsExtractor(families=["shape"])
+        model = make_pipeline(shape, rd.ReliefF(n_features_to_select=3), GaussianNB())
         result = rd.cross_validated_auc(model, cohort, cohort.labels, cv=2)
         rd.write_report(result, sys.argv[1] + "/report.html")
         rd.save_model(model.fit(cohort, cohort.labels), sys.argv[1] + "/model.skops")
