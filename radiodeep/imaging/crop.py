@@ -1,4 +1,4 @@
-"""Case -> Case and array -> array: boxes about a region, and squares cut from slices or resized to a side."""
+"""Lesion -> lesion and array -> array: boxes about a region, and squares cut from slices or resized to a side."""
 
 import numpy as np
 from skimage.transform import resize
@@ -9,31 +9,7 @@ WINDOWS = ("exact", "crop")
 
 
 def crop_to_roi(case, margin_mm=0.0):
-    """Crop a case to the bounding box of its region of interest.
-
-    Parameters
-    ----------
-    case : Case
-    margin_mm : float, default=0
-        Kept around the box on every side: rounded up to whole voxels, and cut at the border of the image.
-
-    Returns
-    -------
-    Case
-        In memory.
-
-    Raises
-    ------
-    InputError
-        If the margin is negative.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.imaging.crop import crop_to_roi
-    >>> crop_to_roi(make_phantom_cohort(1, random_state=0)[0]).voxels.shape
-    (14, 23, 22)
-    """
+    """Crop a lesion or case to the bounding box of its region, and at least `margin_mm` around it within the image."""
     require(is_non_negative(margin_mm), "crop_to_roi", "margin_mm", "a float >= 0", margin_mm)
     loaded = case.in_memory()
     margins = [int(np.ceil(margin_mm / step)) for step in loaded.spacing_mm]
@@ -43,8 +19,8 @@ def crop_to_roi(case, margin_mm=0.0):
 
 def warp_to_square(image, mask, size):
     """Resize slices (n, y, x) to (n, size, size): the image linearly, its mask to the nearest pixel."""
-    nearest = [np.minimum((np.arange(size) + 0.5) * old / size, old - 1).astype(int) for old in mask.shape[1:]]
-    return resize_planes(image, size), mask[:, nearest[0]][:, :, nearest[1]]
+    rows, columns = (np.minimum((np.arange(size) + 0.5) * old / size, old - 1).astype(int) for old in mask.shape[1:])
+    return resize_planes(image, size), mask[:, rows][:, :, columns]
 
 
 def cut_square(image, mask, firsts, size):

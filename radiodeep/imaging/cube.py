@@ -5,103 +5,46 @@ from skimage.transform import resize
 
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import bounding_box, crop_to_roi
-from radiodeep.imaging.intensity import fill_gaps, scale_to_range
+from radiodeep.imaging.intensity import fill_gaps, scale_intensities
 from radiodeep.imaging.sampling import centred_region, warn_of_cut_region
 
 
 def cube_about(case, size, spacing_mm=1.0):
-    """Return a cube of the image about the centre of the region's bounding box, in the unit of the image.
+    """Return the cube of `size` voxels of `spacing_mm` about the centre of the region's bounding box, as float32.
 
-    If the cube would show less than half of a region of several parts, it is centred on the largest part. Intensities
-    are interpolated linearly along all three axes and not smoothed first, as they were for the networks that take
-    these cubes. Beyond the image its outermost voxels are repeated. NaN outside the region becomes the minimum of the
-    region.
-
-    Settings are not checked here: `NetworkView.for_network` checks those of estimators.
-
-    Parameters
-    ----------
-    case : Case
-        With more than one slice.
-    size : int
-        Voxels along every side.
-    spacing_mm : float, default=1.0
-        Distance of their centres.
-
-    Returns
-    -------
-    float32 ndarray of shape (size, size, size), axes (z, y, x)
-        The centre of the array is the centre of the box, which lies between two voxels if `size` is even.
-
-    Raises
-    ------
-    InputError
-        If the image has one slice, or for any problem of the image.
-
-    Warns
-    -----
-    RadiodeepWarning
-        If the cube shows less than 95 % of the region.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.imaging.cube import cube_about
-    >>> cube_about(make_phantom_cohort(1, random_state=0)[0], 50).shape
-    (50, 50, 50)
+    If it would show less than half of a region of several parts, it is centred on the largest part. For an even `size`
+    the centre lies between two voxels. Intensities keep their unit and have to be finite (see `fill_gaps`). They are
+    interpolated linearly along all three axes and not smoothed first, as they were for the networks that take these
+    cubes. Beyond the image its outermost voxels are repeated. Raise `InputError` for an image of one slice; warn if
+    the cube shows less than 95 % of the region.
     """
-    loaded = fill_gaps(case.in_memory(), None)
-    if loaded.voxels.shape[0] == 1:
-        raise InputError(f"{case.id}: an image of one slice has no cube. Use a network for two-dimensional images.")
-    box, share = _box_to_show(loaded, size * spacing_mm)
-    warn_of_cut_region(case.id, share, "'size'")
-    return _sampled(loaded.voxels, loaded.spacing_mm, box, size, spacing_mm)
+    lesion = case.lesion()
+    return _sampled(lesion.voxels, lesion.spacing_mm, _box_of_cube(lesion, size, spacing_mm), size, spacing_mm)
 
 
 def lesion_cube(case, window="exact", size=32, intensity_range=None):
-    """Return a cube about a lesion with intensities of 0..1.
+    """Return a cube about a lesion with intensities of 0..1, float32 of shape (size, size, size).
 
-    Parameters
-    ----------
-    case : Case
-    window : {"exact", "crop"}, default="exact"
-        "exact" warps the bounding box of the region to the cube. "crop" is `cube_about` the region, with the shorter
-        side of the image's pixels along every axis.
-    size : int, default=32
-        Side of the cube in voxels.
-    intensity_range : None, "minmax" or (low, high), default=None
-        Intensities mapped to 0 and 1. None: the 1st and the 99th percentile of the cube, or of the region in it if
-        that reaches further. "minmax": its minimum and maximum. NaN outside the region becomes `low`, or the minimum
-        of the region.
-
-    Returns
-    -------
-    float32 ndarray of shape (size, size, size)
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.imaging.cube import lesion_cube
-    >>> cube = lesion_cube(make_phantom_cohort(1, random_state=0)[0], "crop", 24)
-    >>> cube.shape, float(cube.min()), float(cube.max())
-    ((24, 24, 24), 0.0, 1.0)
+    The window "exact" warps the bounding box of the region to the cube. "crop" is `cube_about` the region, with the
+    shorter side of the image's pixels along every axis. The `intensity_range` is that of `lesion_planes`, of the cube
+    instead of the images.
     """
-    loaded = fill_gaps(case.in_memory(), intensity_range)
+    lesion = fill_gaps(case.lesion(), intensity_range)
     if window == "exact":
-        box = crop_to_roi(loaded)
+        box = crop_to_roi(lesion)
         cube = resize_cube(box.voxels, size)
         region = resize_cube(box.roi, size)
     else:
-        step = min(loaded.spacing_mm[1:])
-        cube = cube_about(loaded, size, step)
-        region = _sampled(loaded.roi, loaded.spacing_mm, _box_to_show(loaded, size * step)[0], size, step)
-    return scale_to_range(cube, intensity_range, region >= 0.5)
+        step = min(lesion.spacing_mm[1:])
+        box = _box_of_cube(lesion, size, step)
+        cube, region = (_sampled(array, lesion.spacing_mm, box, size, step) for array in (lesion.voxels, lesion.roi))
+    return scale_intensities(cube, intensity_range, region >= 0.5)
 
 
 def share_in_cube(case, size, spacing_mm=None):
-    """Return the share of a region that a crop shows: of `cube_about`, or of `lesion_cube` without a spacing."""
-    loaded = case.in_memory()
-    return _box_to_show(loaded, size * (min(loaded.spacing_mm[1:]) if spacing_mm is None else spacing_mm))[1]
+    """Return the share of a region in `cube_about` it, or without a spacing in the "crop" window of `lesion_cube`."""
+    lesion = case.lesion()
+    return _box_and_share(lesion, size * (spacing_mm or min(lesion.spacing_mm[1:])))[1]
 
 
 def resize_cube(image, size):
@@ -113,17 +56,27 @@ def resize_cube(image, size):
     return resize(voxels, (size,) * 3, order=1, mode="edge", anti_aliasing=shrinks).astype(np.float32)
 
 
-def _box_to_show(case, side_mm):
-    """Return the box (z, y, x), as slices, that a cube is centred on, and the share of the region in the cube."""
-    box = bounding_box(case.roi)
+def _box_of_cube(lesion, size, spacing_mm):
+    """Return the box (z, y, x), as slices, that a cube is centred on; warn if the cube cuts the region."""
+    if lesion.voxels.shape[0] == 1:
+        raise InputError(f"{lesion.id}: an image of one slice has no cube. Use a network for two-dimensional images.")
+    box, share = _box_and_share(lesion, size * spacing_mm)
+    warn_of_cut_region(lesion.id, share, "'size'")
+    return box
+
+
+def _box_and_share(lesion, side_mm):
+    """Return the box that a cube is centred on, and the share of the region in the cube."""
+    box = bounding_box(lesion.roi)
 
     def ends_about(mask):
         centres = [
-            (span.start + span.stop) / 2 * step for span, step in zip(bounding_box(mask), case.spacing_mm, strict=True)
+            (span.start + span.stop) / 2 * step
+            for span, step in zip(bounding_box(mask), lesion.spacing_mm, strict=True)
         ]
         return [(centre - side_mm / 2, centre + side_mm / 2) for centre in centres]
 
-    region, share = centred_region(case.roi[box], case.spacing_mm, ends_about)
+    region, share = centred_region(lesion.roi[box], lesion.spacing_mm, ends_about)
     inner = zip(bounding_box(region), box, strict=True)
     return [slice(outer.start + span.start, outer.start + span.stop) for span, outer in inner], share
 

@@ -1,4 +1,4 @@
-"""Case -> Case and array -> array: intensity ranges, normalisation, resegmentation."""
+"""Lesion -> lesion and array -> array: intensity ranges, normalisation, resegmentation."""
 
 import warnings
 
@@ -6,105 +6,60 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
+from radiodeep.exceptions import RadiodeepWarning, RoiTooSmallError
 from radiodeep.imaging.crop import bounding_box
 
 _ROBUST_PERCENTILES = (1, 99)
 RESEGMENT_MODES = ("absolute", "relative", "sigma")
 
 
-def window_intensities(image, low, high):
-    """Map `low`..`high` linearly to 0..1 and clip values outside.
-
-    Parameters
-    ----------
-    image : ndarray
-    low, high : float
-        In the unit of the image, e.g. -1000 and 400 HU for the lung.
-
-    Returns
-    -------
-    float32 ndarray of the same shape
-
-    Raises
-    ------
-    InputError
-        If `high` is not larger than `low`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.imaging.intensity import window_intensities
-    >>> window_intensities(np.array([-2000, -300, 900]), low=-1000, high=400).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    if not high > low:
-        raise InputError(f"An intensity window must have high > low. Got low={low!r} and high={high!r} instead.")
+def scale_linearly(image, low, high):
+    """Map `low`..`high` linearly to 0..1 and clip values outside, as float32; `high` is larger than `low`."""
     scaled = (np.asarray(image, dtype=np.float64) - low) / (high - low)
     return np.clip(scaled, 0.0, 1.0).astype(np.float32)
 
 
-def is_window(limits):
-    """Return whether limits are two finite numbers, the lower one first."""
+def are_limits(value):
+    """Return whether a value is two finite numbers, the lower one first."""
     try:
-        low, high = limits
+        low, high = value
         return bool(np.isfinite([low, high]).all() and low < high)
     except (TypeError, ValueError):
         return False
 
 
-def is_intensity_range(limits):
-    """Return whether limits are an intensity range of networks: None, "minmax" or (low, high)."""
-    return limits is None or (isinstance(limits, str) and limits == "minmax") or is_window(limits)
+def is_intensity_range(value):
+    """Return whether a value is an intensity range of networks: None, "minmax" or (low, high)."""
+    return value is None or (isinstance(value, str) and value == "minmax") or are_limits(value)
 
 
 def scale_to_unit(image):
-    """Map the minimum to 0 and the maximum to 1; a constant image becomes 0.
-
-    For images without a physical scale, such as MR.
-    """
+    """Map the minimum to 0 and the maximum to 1, NaN to 0 and infinities to 0 or 1; a constant image becomes 0."""
     finite = image[np.isfinite(image)]
     low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
     if not high > low:
         return np.zeros(np.shape(image), np.float32)
-    return window_intensities(np.nan_to_num(image, nan=low, posinf=high, neginf=low), float(low), float(high))
+    return scale_linearly(np.nan_to_num(image, nan=low, posinf=high, neginf=low), float(low), float(high))
 
 
-def scale_to_range(image, intensity_range=None, region=None):
-    """Map a range of intensities to 0..1 and clip values outside.
+def scale_intensities(image, intensity_range=None, region=None):
+    """Map a range of intensities to 0..1 and clip values outside, as float32; an empty range becomes 0.
 
-    Parameters
-    ----------
-    image : ndarray
-    intensity_range : None, "minmax" or (low, high)
-        None: the 1st and the 99th percentile of the image, or of its region if that reaches further. So a few bright
-        pixels outside a lesion change nothing, and a small bright lesion is not clipped. "minmax": the minimum and the
-        maximum.
-    region : bool ndarray of the same shape, optional
-
-    Returns
-    -------
-    float32 ndarray of the same shape
-        0 if the range is empty.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.imaging.intensity import scale_to_range
-    >>> image = np.append(np.linspace(0, 100, 999), 9000)
-    >>> [round(float(scale_to_range(image, limits)[499]), 3) for limits in (None, "minmax", (0, 200))]
-    [0.499, 0.006, 0.25]
+    The range is (low, high), "minmax" for the extremes of the image, or None for its 1st and 99th percentile, or those
+    of its region (a mask of the same shape) if they reach further: a few bright pixels outside a lesion change
+    nothing, and a small bright lesion is not clipped.
     """
     if intensity_range is None:
         intensity_range = _robust_range(image, region)
         if not intensity_range[1] > intensity_range[0]:
-            return scale_to_unit(image.astype(np.float64))
+            intensity_range = "minmax"
     if isinstance(intensity_range, str):
         return scale_to_unit(image.astype(np.float64))
-    return window_intensities(image, *intensity_range)
+    return scale_linearly(image, *intensity_range)
 
 
 def _robust_range(image, region):
+    """Return the range of percentiles that `scale_intensities` has by default."""
     low, high = _percentiles(image.ravel())
     if region is not None and region.any():
         inner_low, inner_high = _percentiles(image[region])
@@ -119,91 +74,57 @@ def _percentiles(values):
     return np.interp(places, np.arange(len(ordered)), ordered).tolist()
 
 
-def fill_gaps(case, intensity_range, margins=(0, 0, 0)):
+def fill_gaps(lesion, intensity_range, margins=(0, 0, 0)):
     """Replace non-finite voxels outside the region so that interpolation cannot carry them into it.
 
-    Warns
-    -----
-    RadiodeepWarning
-        If such a voxel lies within the bounding box of the region, widened by `margins` voxels along z, y and x, where
-        a network sees its replacement.
+    NaN and -inf become the lower limit of the range, inf the upper one; without limits the extremes of the region. Warn
+    if such a voxel lies within the bounding box of the region, widened by `margins` voxels along z, y and x, where a
+    network sees its replacement.
     """
-    if case.voxels.dtype.kind != "f":
-        return case
-    is_finite = np.isfinite(case.voxels)
+    if lesion.voxels.dtype.kind != "f":
+        return lesion
+    is_finite = np.isfinite(lesion.voxels)
     if is_finite.all():
-        return case
-    n_gaps = int((~is_finite[bounding_box(case.roi, margins)]).sum())
+        return lesion
+    n_gaps = int((~is_finite[bounding_box(lesion.roi, margins)]).sum())
     if n_gaps:
         warnings.warn(
-            f"{case.id}: {n_gaps} voxels outside the region, in the part of the image that networks see, are NaN or "
+            f"{lesion.id}: {n_gaps} voxels outside the region, in the part of the image that networks see, are NaN or "
             "infinite. They are replaced by the lowest intensity (inf by the highest), and features depend on that. "
             "Repair the image.",
             RadiodeepWarning,
             stacklevel=6,
         )
-    values = case.voxels[case.roi]
-    low, high = intensity_range if is_window(intensity_range) else (values.min(), values.max())
-    return case.replace(image=np.nan_to_num(case.voxels, nan=low, posinf=high, neginf=low))
+    values = lesion.voxels[lesion.roi]
+    low, high = intensity_range if are_limits(intensity_range) else (values.min(), values.max())
+    return lesion.replace(image=np.nan_to_num(lesion.voxels, nan=low, posinf=high, neginf=low))
 
 
 def normalize_intensities(case, scale=1.0, outlier_sd=None, over="image", ring_mm=10.0):
     """Shift and scale an image so that one part of it has mean 0 and standard deviation `scale`.
 
-    Parameters
-    ----------
-    case : Case
-    scale : float, default=1
-    outlier_sd : float, optional
-        Values further than this many standard deviations from the mean are clipped before scaling.
-    over : {"image", "percentiles", "body", "ring", "region"}, default="image"
-        The voxels from which the mean and the standard deviation are calculated.
+    The part, `over`, is one of:
 
-        - "image": all voxels. Depends on the amount of air, couch and other anatomy in the field of view.
-        - "percentiles": voxels from the 1st to the 99th percentile of the image. Robust to single bright voxels (metal,
-          bladder), but depends on the field of view.
-        - "body": voxels brighter than the background, except the brightest 0.5 %. Background is below the midpoint
-          between the means of the two classes of Otsu's threshold. Robust to the amount of air, but depends on the
-          anatomy in the field of view; an image without air has no background.
-        - "ring": voxels outside the region and within `ring_mm` of it. Independent of the field of view.
-        - "region": voxels of the region, which then loses its own brightness and contrast. Independent of everything
-          outside the region.
-    ring_mm : float, default=10
-        Measured between the centres of voxels. In an image of one slice the ring lies in the slice.
+    - "image": all voxels. Depends on the amount of air, couch and other anatomy in the field of view.
+    - "percentiles": voxels from the 1st to the 99th percentile of the image. Robust to single bright voxels (metal,
+      bladder), but depends on the field of view.
+    - "body": voxels brighter than the background, except the brightest 0.5 %. Background is below the midpoint
+      between the means of the two classes of Otsu's threshold. Robust to the amount of air, but depends on the anatomy
+      in the field of view; an image without air has no background.
+    - "ring": voxels outside the region with centres within `ring_mm` of it; in an image of one slice, of that slice.
+      Independent of the field of view, except that a ring cut by the border of the image causes a warning.
+    - "region": voxels of the region, which then loses its own brightness and contrast. Independent of everything
+      outside the region.
 
-    Returns
-    -------
-    Case
-        In memory, float64. If the part is constant, the image is only shifted.
-
-    Raises
-    ------
-    RoiTooSmallError
-        If the part has fewer than two voxels.
-
-    Warns
-    -----
-    RadiodeepWarning
-        If the image ends within the ring, so that intensities depend on how the image was cropped.
-
-    Notes
-    -----
-    The standard deviation is that of a sample (divided by n - 1), as in pyradiomics and ITK, which take all voxels.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.imaging.intensity import normalize_intensities
-    >>> case = make_phantom_cohort(1, random_state=0)[0]
-    >>> normalized = normalize_intensities(case, scale=100, over="region")
-    >>> float(normalized.voxels[case.roi].std(ddof=1).round(9))
-    100.0
+    With `outlier_sd`, values further than this many standard deviations from the mean are clipped before scaling. The
+    standard deviation is that of a sample (divided by n - 1), as in pyradiomics and ITK, which take all voxels. If the
+    part is constant, the image is only shifted. Raise `RoiTooSmallError` if the part has fewer than two voxels.
     """
-    loaded = case.in_memory()
-    image = loaded.voxels.astype(np.float64)
+    lesion = case.in_memory()
+    image = lesion.voxels.astype(np.float64)
     part = image
     if over != "image":
-        part = _PARTS[over](loaded, image, ring_mm)
+        part = _PARTS[over](lesion, image, ring_mm)
         part = part[np.isfinite(part)]
     if part.size < 2 and over != "image":
         raise RoiTooSmallError(
@@ -214,15 +135,16 @@ def normalize_intensities(case, scale=1.0, outlier_sd=None, over="image", ring_m
     image = (image - part.mean()) / (deviation if deviation > 0 else 1.0)
     if outlier_sd is not None:
         image = np.clip(image, -outlier_sd, outlier_sd)
-    return loaded.replace(image=image * scale)
+    return lesion.replace(image=image * scale)
 
 
-def _inside_percentiles(case, image, ring_mm):
+# Each of these functions returns the intensities of one part of a lesion's image, given in double precision.
+def _inside_percentiles(lesion, image, ring_mm):
     low, high = np.nanpercentile(image, [1, 99])
     return image[(image >= low) & (image <= high)]
 
 
-def _body(case, image, ring_mm):
+def _body(lesion, image, ring_mm):
     values = image[np.isfinite(image)]
     clipped = np.clip(values, *np.percentile(values, [0.5, 99.5]))
     is_bright = clipped > threshold_otsu(clipped)  # which may lie within the noise of air, so the midpoint is used
@@ -232,29 +154,28 @@ def _body(case, image, ring_mm):
     return body[body <= np.percentile(body, 99.5)]
 
 
-def _ring(case, image, ring_mm):
-    spacing_mm = np.array(case.spacing_mm)
+def _ring(lesion, image, ring_mm):
+    spacing_mm = np.array(lesion.spacing_mm)
     margins = [int(step) for step in np.floor(ring_mm / spacing_mm)]
-    box = bounding_box(case.roi)
+    box = bounding_box(lesion.roi)
     for side, margin, size, step in zip(box, margins, image.shape, spacing_mm, strict=True):
         voxels_left = min(side.start, size - side.stop)
         if size > 1 and voxels_left < margin:
             warnings.warn(
-                f"{case.id}: the image ends {voxels_left * step:.4g} mm from the region, within the ring of "
+                f"{lesion.id}: the image ends {voxels_left * step:.4g} mm from the region, within the ring of "
                 f"{ring_mm:g} mm that normalises it, so its features depend on how it was cropped. Use a smaller "
                 "ring_mm, or a larger image.",
                 RadiodeepWarning,
                 stacklevel=7,
             )
             break
-    near = bounding_box(case.roi, margins)
-    roi = case.roi[near]
-    distance = ndimage.distance_transform_edt(~roi, sampling=spacing_mm)
+    near = bounding_box(lesion.roi, margins)
+    distance = ndimage.distance_transform_edt(~lesion.roi[near], sampling=spacing_mm)
     return image[near][(distance > 0) & (distance <= ring_mm)]
 
 
-def _region(case, image, ring_mm):
-    return image[case.roi]
+def _region(lesion, image, ring_mm):
+    return image[lesion.roi]
 
 
 _PARTS = {"percentiles": _inside_percentiles, "body": _body, "ring": _ring, "region": _region}
@@ -262,34 +183,11 @@ NORMALIZATION_PARTS = ("image", *_PARTS)
 
 
 def resegment(image, roi, limits, mode="absolute"):
-    """Restrict a region to voxels whose intensities lie within limits.
+    """Return the voxels of a region whose intensities lie within limits, both included, as a bool array.
 
-    Parameters
-    ----------
-    image : ndarray of shape (z, y, x)
-    roi : bool ndarray of the same shape
-    limits : sequence of one or two floats
-        The lower limit and, if given, the upper limit; both are part of the range.
-    mode : {"absolute", "relative", "sigma"}, default="absolute"
-        "absolute": limits in the unit of the image. "relative": as fractions of the region's maximum. "sigma": in
-        standard deviations from the region's mean.
-
-    Returns
-    -------
-    bool ndarray of the same shape
-
-    Raises
-    ------
-    RoiTooSmallError
-        If fewer than two voxels remain.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.imaging.intensity import resegment
-    >>> image = np.array([[[-900, 10, 40, 2000]]])
-    >>> resegment(image, image > -5000, [-50, 400]).tolist()
-    [[[False, True, True, False]]]
+    `limits` are the lower limit and, optionally, the upper one: in the unit of the image ("absolute"), as fractions of
+    the region's maximum ("relative"), or in standard deviations from the region's mean ("sigma"). Raise
+    `RoiTooSmallError` if fewer than two voxels remain.
     """
     values = image[roi]
     low, *high = sorted(limits)

@@ -1,4 +1,4 @@
-"""Case and settings -> array: the squares or the cube of a lesion that a network sees.
+"""Case and settings -> array: the squares or the cube of a lesion that a network is shown.
 
 Deep features and networks that are trained here take their input from `NetworkView` alone, so that a setting means the
 same to both, and a setting that a network cannot use is refused by both.
@@ -15,13 +15,7 @@ from radiodeep.checks import is_count, is_non_negative, is_positive, require, re
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.imaging.crop import WINDOWS, crop_to_roi, resize_planes
 from radiodeep.imaging.cube import cube_about, lesion_cube, resize_cube, share_in_cube
-from radiodeep.imaging.intensity import (
-    fill_gaps,
-    is_intensity_range,
-    is_window,
-    scale_to_unit,
-    window_intensities,
-)
+from radiodeep.imaging.intensity import are_limits, fill_gaps, is_intensity_range, scale_linearly, scale_to_unit
 from radiodeep.imaging.planes import SLICES, lesion_planes, share_shown
 
 VIEW_SETTINGS = ("window", "size", "slice", "intensity_range", "slice_axis", "pixel_mm")  # that all estimators have
@@ -40,35 +34,16 @@ _UNUSED_BY_CUBES = {"slice": "largest", "slice_axis": None, "pixel_mm": None, "m
 class NetworkView:
     """What a network is shown of a lesion, the same in training and in use.
 
-    Parameters
-    ----------
-    network_side : int
-        Side of the network's squares or cubes in pixels.
-    dimensions : {2, 3}, default=2
-        2 for squares, 3 for a cube.
-    spacing_mm : float, optional
-        Voxel spacing of the network's cubes. Cubes with a spacing keep the intensities of the image (for example HU),
-        clipped to an `intensity_range` of (low, high), and their `size`, since resizing would change the spacing.
-        Cubes without one are those of `lesion_cube`, scaled to 0..1 and resized to the side of the network.
-    is_sequence : bool, default=False
-        Whether the network reads all slices of a lesion in order.
-    window, size, slice, intensity_range, slice_axis, pixel_mm, margin, n_boxes
-        As in `lesion_planes`. `size` is by default the side of the network. Cubes have a `window`, a `size` and an
-        `intensity_range` only.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.imaging.network_view import NetworkView
-    >>> view, case = NetworkView(64, window="crop", size=16), make_phantom_cohort(1, random_state=0)[0]
-    >>> round(view.share_shown(case), 2)
-    0.76
+    The settings from `window` on are those of `lesion_planes`. Cubes have a `window`, a `size` and an `intensity_range`
+    only. Cubes with a spacing keep the intensities of the image (for example HU), clipped to an `intensity_range` of
+    (low, high), and their `size`, since resizing would change the spacing. Cubes without one are those of
+    `lesion_cube`, scaled to 0..1 and resized to the side of the network.
     """
 
-    network_side: int
-    dimensions: int = 2
-    spacing_mm: float | None = None
-    is_sequence: bool = False
+    network_side: int  # of squares or cubes, in pixels
+    dimensions: int = 2  # 2 for squares, 3 for a cube
+    spacing_mm: float | None = None  # of the voxels of the network's cubes
+    is_sequence: bool = False  # whether the network reads all slices of a lesion in order
     window: str = "exact"
     size: int | None = None
     slice: str = "largest"
@@ -82,37 +57,18 @@ class NetworkView:
     def for_network(cls, owner, network, specification, settings, auto=None):
         """Check the settings of an estimator and return the view of its network.
 
-        Parameters
-        ----------
-        owner : estimator
-            Named in messages.
-        network : str
-            Name of the network.
-        specification : NetworkInput
-            Or another object with its `size`, `channels`, `dimensions`, `spacing_mm` and `sequence`.
-        settings : dict
-            Values of some of the last eight parameters of `NetworkView`.
-        auto : dict, optional
-            The values that "auto" stands for, of the settings that may be "auto".
-
-        Returns
-        -------
-        NetworkView
-
-        Raises
-        ------
-        InputError
-            If a setting is out of range, or if the network cannot use it.
+        `owner` and `network` are named in messages; `specification` is the `NetworkInput` of the network. `settings`
+        are values of the view's settings by name, and `auto` what "auto" stands for, of those that may be "auto" (an
+        automatic margin is 0 for crops). Raise `InputError` for a setting that is out of range, or that the network
+        cannot use.
         """
         auto = auto or {}
-        is_auto = {
-            name: name in auto and isinstance(value, str) and value == "auto" for name, value in settings.items()
-        }
+        automatic = {name: auto[name] for name in auto if isinstance(settings[name], str) and settings[name] == "auto"}
         for name, value in settings.items():
-            if not is_auto[name]:
+            if name not in automatic:
                 _check_range(owner, name, value, name in auto)
-        values = {name: auto[name] if is_auto[name] else value for name, value in settings.items()}
-        if values["window"] == "crop" and is_auto.get("margin"):
+        values = settings | automatic
+        if values["window"] == "crop" and "margin" in automatic:
             values["margin"] = 0.0
         view = cls(
             specification.size, specification.dimensions, specification.spacing_mm, specification.sequence, **values
@@ -136,19 +92,16 @@ class NetworkView:
         return self.spacing_mm is not None
 
     def images(self, case):
-        """Return what the network sees of a case.
+        """Return what the network is shown of a case, as float32.
 
-        Returns
-        -------
-        float32 ndarray
-            Of shape (n_windows * n_slices, n_planes, network_side, network_side), all slices of the first window first;
-            for cubes of shape (1, 1, side, side, side).
+        The shape is (n_windows * n_slices, n_planes, network_side, network_side), all slices of the first window first;
+        that of cubes (1, 1, side, side, side), with the side of the network unless they have a spacing.
         """
         if self.dimensions == 3:
             return self._cube(case)[np.newaxis, np.newaxis]
         planes = lesion_planes(
             case,
-            self._slice,
+            self._slices_shown,
             self.window,
             self.side,
             self.intensity_range,
@@ -160,18 +113,10 @@ class NetworkView:
         return np.stack([resize_planes(image, self.network_side) for image in planes])
 
     def images_of_array(self, planes):
-        """Return what the network sees of an image that is given as an array, and shown whole.
+        """Return what the network is shown of a float32 array (n_planes, height, width), which is the whole image.
 
-        Parameters
-        ----------
-        planes : float32 ndarray of shape (n_planes, height, width)
-            In the range 0..1 already if `intensity_range` is None. In a sequence, slices that are all NaN are padding
-            and left out.
-
-        Returns
-        -------
-        float32 ndarray
-            Of the shapes that `images` returns.
+        The shape is that of `images`. Without an `intensity_range`, intensities are taken to be in 0..1 already. In a
+        sequence, slices that are all NaN are padding and left out.
         """
         planes = self._scaled(planes)
         if self.dimensions == 3:
@@ -182,12 +127,12 @@ class NetworkView:
         return resize_planes(planes, self.network_side)[np.newaxis]
 
     def share_shown(self, case):
-        """Return the share of the region that the network sees, of the slices that it sees; 1 for the exact window."""
+        """Return the share of the region within the window, in the slices that are shown; 1 for the exact window."""
         if self.window == "exact":
             return 1.0
         if self.dimensions == 3:
             return share_in_cube(case, self.side, self.spacing_mm)
-        return share_shown(case, self._slice, self.side, slice_axis=self.slice_axis, pixel_mm=self.pixel_mm)
+        return share_shown(case, self._slices_shown, self.side, slice_axis=self.slice_axis, pixel_mm=self.pixel_mm)
 
     def acquisition_needs(self):
         """Return what images must have in common for a network to see the same of them, as for `mixtures`."""
@@ -204,21 +149,21 @@ class NetworkView:
         return needs
 
     @property
-    def _slice(self):
+    def _slices_shown(self):
         return "all" if self.is_sequence else self.slice
 
     def _cube(self, case):
         if not self.keeps_intensities:
             return resize_cube(lesion_cube(case, self.window, self.side, self.intensity_range), self.network_side)
-        whole = fill_gaps(case.in_memory(), self.intensity_range)
+        lesion = fill_gaps(case.lesion(), self.intensity_range)
         if self.window == "crop":
-            cube = cube_about(whole, self.side, self.spacing_mm)
+            cube = cube_about(lesion, self.side, self.spacing_mm)
         else:
-            cube = resize_cube(crop_to_roi(whole).voxels, self.side)
+            cube = resize_cube(crop_to_roi(lesion).voxels, self.side)
         return self._scaled(cube)
 
     def _scaled(self, image):
-        """Return intensities as the network sees them; NaN stays NaN."""
+        """Return intensities on the scale that the network is shown; NaN stays NaN."""
         limits = self.intensity_range
         if limits is None:
             return image
@@ -226,7 +171,7 @@ class NetworkView:
             return np.clip(image, *limits)
         if isinstance(limits, str):
             return np.where(np.isnan(image), np.nan, scale_to_unit(image)).astype(np.float32)
-        return window_intensities(image, *limits)
+        return scale_linearly(image, *limits)
 
     def _check_use(self, network, n_channels):
         """Raise InputError for a setting that the network would ignore, or that leaves it without an image."""
@@ -260,16 +205,18 @@ class NetworkView:
 
 
 def _check_range(owner, name, value, may_be_auto):
+    """Raise InputError, in the name of the owner, for a setting that no network could use."""
     if name in _OPTIONS:
         require_option(value, ("auto", *_OPTIONS[name]) if may_be_auto else _OPTIONS[name], owner, name)
     else:
         is_allowed, allowed = _RULES[name]
-        require(is_allowed(value), owner, name, f"'auto', {allowed}" if may_be_auto else allowed, value)
+        prefix = "" if not may_be_auto else "'auto', " if " or " in allowed else "'auto' or "
+        require(is_allowed(value), owner, name, prefix + allowed, value)
 
 
 def warn_of_constant_image(case_id, intensity_range):
     """Warn that everything a network sees of a case has the same intensity."""
-    limits = f", and that intensity_range={intensity_range!r} fits the image" if is_window(intensity_range) else ""
+    limits = f", and that intensity_range={intensity_range!r} fits the image" if are_limits(intensity_range) else ""
     warnings.warn(
         f"{case_id}: everything the network sees has the same intensity, so its features say nothing about the lesion. "
         "Check that image and mask are not swapped or empty and that the region has more than one "

@@ -7,7 +7,7 @@ import numpy as np
 from radiodeep.cases.slice_plane import across, slice_axis_of
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.crop import bounding_box, cut_square, first_pixels, warp_to_square
-from radiodeep.imaging.intensity import fill_gaps, scale_to_range
+from radiodeep.imaging.intensity import fill_gaps, scale_intensities
 from radiodeep.imaging.sampling import box_mm, centred_region, sample_planes, warn_of_cut_region
 
 SLICES = ("largest", "all", "three-orthogonal", "2.5d")
@@ -69,76 +69,51 @@ def lesion_planes(
     Raises
     ------
     InputError
-        If the image has one slice and orthogonal slices are asked for, if a pixel is larger than the image, or for
-        any problem of the image.
+        If the image has one slice and orthogonal slices are asked for, or if a pixel is larger than the image.
 
     Warns
     -----
     RadiodeepWarning
         If the crop window shows less than 95 % of the region.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.imaging.planes import SLICES, lesion_planes
-    >>> case = make_phantom_cohort(1, random_state=0)[0]
-    >>> [lesion_planes(case, slice, size=32).shape for slice in SLICES]
-    [(1, 1, 32, 32), (14, 1, 32, 32), (3, 1, 32, 32), (1, 3, 32, 32)]
-    >>> lesion_planes(case, window="crop", size=32, pixel_mm=1.5, n_boxes=5).shape
-    (5, 1, 32, 32)
     """
-    loaded = case.in_memory()
-    loaded = fill_gaps(loaded, intensity_range, _visible_margins(loaded, window, size, pixel_mm, margin))
-    stacks, pixel_mm = _stacks(loaded, slice, slice_axis, window, pixel_mm)
+    lesion = case.lesion()
+    lesion = fill_gaps(lesion, intensity_range, _visible_margins(lesion, window, size, pixel_mm, margin))
+    stacks, pixel_mm = _stacks(lesion, slice, slice_axis, window, pixel_mm)
     cuts = [_windows_of_stack(stack, window, size, pixel_mm, margin, n_boxes) for stack in stacks]
     if window == "crop":
         warn_of_cut_region(case.id, min(cut.share for cut in cuts), "'size' or 'pixel_mm'")
     planes = np.concatenate([cut.planes for cut in cuts], axis=1)  # (n_boxes, n_slices, size, size)
     regions = np.concatenate([cut.regions for cut in cuts], axis=1)
-    scaled = scale_to_range(planes, intensity_range, regions)
+    scaled = scale_intensities(planes, intensity_range, regions)
     return scaled if slice == "2.5d" else scaled.reshape(-1, 1, size, size)
 
 
 def share_shown(case, slice="largest", size=64, *, slice_axis=None, pixel_mm=None):
-    """Return the share of the region that the crop window of `lesion_planes` shows, in the slices that it shows.
+    """Return the share of the region in the crop window of `lesion_planes`, in the slices that are shown.
 
-    Parameters
-    ----------
-    case : Case
-    slice, size, slice_axis, pixel_mm
-        As in `lesion_planes`.
-
-    Returns
-    -------
-    float
-        The smallest of three orthogonal slices.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.imaging.planes import share_shown
-    >>> case = make_phantom_cohort(1, random_state=0)[0]
-    >>> share_shown(case, size=64), round(share_shown(case, size=12), 2)
-    (1.0, 0.44)
+    Of three orthogonal slices it is the smallest share.
     """
-    stacks, pixel_mm = _stacks(case.in_memory(), slice, slice_axis, "crop", pixel_mm)
+    stacks, pixel_mm = _stacks(case.lesion(), slice, slice_axis, "crop", pixel_mm)
     return min(_region_of_crop(stack, size, _square_pixel(stack.spacing_mm, pixel_mm))[1] for stack in stacks)
 
 
-def _visible_margins(case, window, size, pixel_mm, margin):
+def _visible_margins(lesion, window, size, pixel_mm, margin):
     """Return how many voxels beyond the box of the region a window shows, along each axis."""
-    sides = [span.stop - span.start for span in bounding_box(case.roi)]
+    sides = [span.stop - span.start for span in bounding_box(lesion.roi)]
     if window == "exact":
         return [int(np.ceil(margin * side)) for side in sides]
-    extents = [size * (pixel_mm or step) / step for step in case.spacing_mm]
+    extents = [size * (pixel_mm or step) / step for step in lesion.spacing_mm]
     return [max(0, int(np.ceil((extent - side) / 2))) for extent, side in zip(extents, sides, strict=True)]
 
 
 class _Stack(NamedTuple):
-    """Slices that lie under one window."""
+    """Slices that lie under one window.
+
+    "2.5d" shows the neighbours of a slice with the mask of that slice, so that only its region counts.
+    """
 
     voxels: np.ndarray  # (n_slices, y, x)
-    roi: np.ndarray
+    roi: np.ndarray  # bool, same shape
     spacing_mm: tuple  # along y and x
 
 
@@ -150,28 +125,30 @@ class _Cut(NamedTuple):
     share: float  # of the region in the first window
 
 
-def _stacks(case, slice, slice_axis, window, pixel_mm):
+def _stacks(lesion, slice, slice_axis, window, pixel_mm):
     """Return the stacks of slices to show, and the side of the pixels to cut them from."""
-    _, roi, spacing_mm = case.read()
+    _, roi, spacing_mm = lesion.read()
     field_mm = max(n * step for n, step in zip(roi.shape, spacing_mm, strict=True))
     if pixel_mm is not None and pixel_mm > field_mm:
-        raise InputError(f"{case.id}: pixel_mm={pixel_mm:g} is more than the whole image, which is {field_mm:.4g} mm.")
+        raise InputError(
+            f"{lesion.id}: pixel_mm={pixel_mm:g} is more than the whole image, which is {field_mm:.4g} mm."
+        )
     if slice != "three-orthogonal":
-        return [_stack(case, slice_axis_of(case, slice_axis), _SELECTIONS[slice])], pixel_mm
+        return [_stack(lesion, slice_axis_of(lesion, slice_axis), _SELECTIONS[slice])], pixel_mm
     if 1 in roi.shape:
-        raise InputError(f"{case.id}: an image of one slice has no orthogonal slices. Use slice='largest'.")
+        raise InputError(f"{lesion.id}: an image of one slice has no orthogonal slices. Use slice='largest'.")
     if pixel_mm is None and window == "crop":
         pixel_mm = min(spacing_mm[1:])
-    return [_stack(case, axis, _largest) for axis in range(3)], pixel_mm
+    return [_stack(lesion, axis, _largest) for axis in range(3)], pixel_mm
 
 
-def _stack(case, axis, select):
-    voxels, roi, spacing_mm = across(case, axis).read()
+def _stack(lesion, axis, select):
+    voxels, roi, spacing_mm = across(lesion, axis).read()
     images, regions = select(roi.sum(axis=(1, 2)))
     return _Stack(voxels[images], roi[regions], spacing_mm[1:])
 
 
-# Each selection returns the slices to show, and the slices whose region counts, from the areas of all slices.
+# Each selection returns the indices of the slices to show, and of those whose masks go with them, from all areas.
 def _largest(areas):
     index = [int(np.argmax(areas))]
     return index, index
@@ -191,7 +168,10 @@ _SELECTIONS = {"largest": _largest, "all": _all, "2.5d": _largest_between_neighb
 
 
 def _windows_of_stack(stack, window, size, pixel_mm, margin, n_boxes):
-    """Cut the windows of a stack, without interpolation if the pixels of the image can be shown as they are."""
+    """Cut the windows of a stack, without interpolation if the pixels of the image can be shown as they are.
+
+    The window lies about `region`, a mask (y, x): that of all slices together, or its largest part.
+    """
     voxels, roi, spacing_mm = stack
     region = roi.any(axis=0)
     share = 1.0
@@ -203,15 +183,16 @@ def _windows_of_stack(stack, window, size, pixel_mm, margin, n_boxes):
             return _Cut(planes[np.newaxis], regions[np.newaxis], share)
     elif n_boxes == 1 and margin == 0:  # cropped first, so that nothing outside the box is interpolated into it
         _, rows, columns = bounding_box(roi)
-        voxels, roi, region = voxels[:, rows, columns], roi[:, rows, columns], region[rows, columns]
+        stack = _Stack(voxels[:, rows, columns], roi[:, rows, columns], spacing_mm)
+        region = region[rows, columns]
         if pixel_mm is None:
-            planes, regions = warp_to_square(voxels, roi, size)
+            planes, regions = warp_to_square(stack.voxels, stack.roi, size)
             return _Cut(planes[np.newaxis], regions[np.newaxis], share)
-    planes, regions = _sampled_windows(voxels, roi, region, spacing_mm, window, size, pixel_mm, margin, n_boxes)
+    planes, regions = _sampled_windows(stack, region, window, size, pixel_mm, margin, n_boxes)
     return _Cut(planes, regions, share)
 
 
-def _sampled_windows(voxels, roi, region, spacing_mm, window, size, pixel_mm, margin, n_boxes):
+def _sampled_windows(stack, region, window, size, pixel_mm, margin, n_boxes):
     """Sample the windows of a stack between its pixels.
 
     A window is `size` places per axis, `step` apart, about the centre of the box of the region. For "crop" the step is
@@ -219,6 +200,7 @@ def _sampled_windows(voxels, roi, region, spacing_mm, window, size, pixel_mm, ma
     step and shift the centre. The mask is averaged as the image is, and its share of a pixel, at least one half,
     decides what belongs to the region; half of the largest share, if the region is smaller than a pixel.
     """
+    voxels, roi, spacing_mm = stack
     ends = box_mm(region, spacing_mm, pixel_mm or 0.0)
     if window == "crop":
         steps = [pixel_mm or min(spacing_mm)] * 2

@@ -46,7 +46,7 @@ def resample(
         New voxels kept around the box of the region, within the image.
     anti_alias : bool, default=False
         Along axes where the new voxels are larger than the old ones, smooth the image before interpolation as larger
-        voxels would have done, see `low_pass`; and clip the result to the lowest and highest intensity of the box and
+        voxels would have done, and clip the result to the lowest and highest intensity of the box and
         what is kept around it, which splines overshoot. Otherwise, noise and detail finer than the new voxels stay in
         the image (as in pyradiomics).
     grid : {"corner", "region"}, default="corner"
@@ -70,13 +70,6 @@ def resample(
     References
     ----------
     pyradiomics `imageoperations.resampleImage`.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.imaging.resample import resample
-    >>> resample(make_phantom_cohort(1, random_state=0)[0], 2.0).spacing_mm
-    (2.0, 2.0, 2.0)
     """
     require_option(interpolator, INTERPOLATORS, "resample", "interpolator")
     require_option(grid, GRIDS, "resample", "grid")
@@ -123,38 +116,18 @@ def _new_spacing(spacing_mm, old):
     return np.where(values > 0, values, old)
 
 
-def low_pass(voxels, old_mm, new_mm):
-    """Smooth an image as voxels of a new size would have, along the axes where that is larger.
-
-    The intensity of a voxel is about the mean over its box, whose variance is width² / 12 along each axis. So a
-    Gaussian of the variance (new² - old²) / 12 is applied. It passes 66 % at the highest frequency that the new voxels
-    can show; a box passes 64 %.
-
-    Parameters
-    ----------
-    voxels : ndarray of shape (z, y, x)
-    old_mm, new_mm : sequence of three floats
-        Voxel sizes in (z, y, x) order.
-
-    Returns
-    -------
-    float64 ndarray of the same shape
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> noise = np.random.default_rng(0).normal(0, 100, (1, 400, 400))
-    >>> low_pass(noise, (1, 0.25, 0.25), (1, 1, 1)).std().round()  # the mean of 4 x 4 pixels has a quarter
-    np.float64(25.0)
-    """
-    return _smoothed(voxels, _blur_in_voxels(np.asarray(old_mm, float), np.asarray(new_mm, float)))
-
-
 def _blur_in_voxels(old, new):
+    """Return the standard deviations, in old voxels, of the Gaussian that smooths as voxels of a new size would have.
+
+    The intensity of a voxel is about the mean over its box, whose variance is width² / 12 along each axis. So along the
+    axes that grow, the Gaussian has the variance (new² - old²) / 12. It passes 66 % at the highest frequency that the
+    new voxels can show; a box passes 64 %.
+    """
     return np.sqrt(np.maximum(new**2 - old**2, 0) / 12) / old
 
 
 def _smoothed(voxels, blur):
+    """Return an image in double precision, smoothed along each axis by a Gaussian of `blur` voxels."""
     voxels = voxels.astype(np.float64)
     for axis in np.flatnonzero(blur):
         voxels = ndimage.gaussian_filter1d(voxels, blur[axis], axis, mode="nearest", truncate=_BLUR_REACH)
@@ -162,25 +135,13 @@ def _smoothed(voxels, blur):
 
 
 class _Grid(NamedTuple):
-    """New voxels in (z, y, x) order.
+    """New voxels; arrays are in (z, y, x) order."""
 
-    Attributes
-    ----------
-    anchor : int ndarray or None
-        The old voxel that is the origin of coordinates; None for the first one of the image.
-    origin : ndarray
-        Centre of the first new voxel in mm from that of the anchor.
-    size : ndarray
-        Number of new voxels.
-    old, new : ndarray
-        Voxel sizes in mm.
-    """
-
-    anchor: np.ndarray | None
-    origin: np.ndarray
-    size: np.ndarray
-    old: np.ndarray
-    new: np.ndarray
+    anchor: np.ndarray | None  # the old voxel that is the origin of coordinates; None for the first of the image
+    origin: np.ndarray  # centre of the first new voxel in mm from that of the anchor
+    size: np.ndarray  # number of new voxels
+    old: np.ndarray  # size of the old voxels in mm
+    new: np.ndarray  # size of the new voxels in mm
 
 
 def _corner_grid(first, stop, shape, old, new, pad_distance):

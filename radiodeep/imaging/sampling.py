@@ -24,32 +24,14 @@ def sampling_weights(n_pixels, step_mm, places_mm, pixel_mm):
     of a pixel of `pixel_mm`: sd² = (pixel_mm² - step_mm²) / 12. Details finer than such pixels do not alias, and white
     noise decreases as on a scanner that has them.
 
-    Parameters
-    ----------
-    n_pixels : int
-    step_mm : float
-    places_mm : ndarray of shape (n_places,)
-    pixel_mm : float
-
-    Returns
-    -------
-    index : int ndarray of shape (n_used,)
-        Pixels at the border may be repeated.
-    weights : float64 ndarray of shape (n_places, n_used)
-        ``weights @ values[index]`` are the values; the sum of every row is 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.imaging.sampling import sampling_weights
-    >>> index, weights = sampling_weights(4, step_mm=1.0, places_mm=np.array([1.0, 1.75]), pixel_mm=1.0)
-    >>> (weights @ np.array([0.0, 4.0, 8.0, 12.0])[index]).tolist()
-    [2.0, 5.0]
+    The pixels are returned as indices (n_used,), in which those at a border may be repeated, and the weights as float64
+    (n_places, n_used): ``weights @ values[index]`` are the values. The sum of every row is 1.
     """
     places = np.clip(places_mm / step_mm - 0.5, 0, n_pixels - 1)
     below = np.floor(places).astype(int)
     centres = np.arange(below.min(), below.max() + 2)
-    rows, columns = np.arange(len(places)), below - centres[0]
+    rows = np.arange(len(places))
+    columns = below - centres[0]
     weights = np.zeros((len(places), len(centres)))
     weights[rows, columns] = 1 - (places - below)
     weights[rows, columns + 1] = places - below
@@ -63,17 +45,9 @@ def sampling_weights(n_pixels, step_mm, places_mm, pixel_mm):
 
 
 def sample_planes(stacks, spacing_mm, places_mm, pixel_mm):
-    """Sample stacks of slices on one grid, given by places along y and along x.
+    """Sample stacks of slices (n, y, x) on one grid, as a list of float64 ndarray (n, n_places, n_places).
 
-    Parameters
-    ----------
-    stacks : sequence of ndarray of shape (n, y, x)
-    spacing_mm, places_mm, pixel_mm : pairs for y and x
-        As for `sampling_weights`.
-
-    Returns
-    -------
-    list of float64 ndarray of shape (n, n_places, n_places)
+    `spacing_mm`, `places_mm` and `pixel_mm` are pairs for y and x of what `sampling_weights` takes.
     """
     (rows, along_y), (columns, along_x) = (
         sampling_weights(*axis) for axis in zip(stacks[0].shape[1:], spacing_mm, places_mm, pixel_mm, strict=True)
@@ -83,32 +57,12 @@ def sample_planes(stacks, spacing_mm, places_mm, pixel_mm):
 
 
 def box_mm(mask, spacing_mm, pixel_mm):
-    """Return the bounding box of a region in mm, to a fraction of a pixel.
+    """Return the bounding box of a region in mm, to a fraction of a pixel: (first, last) along y and x.
 
-    The mask is smoothed to the resolution of pixels of `pixel_mm`, as `sampling_weights` smooths images. Along each
-    axis the box ends where the largest value of the smoothed mask crosses one half (half of its maximum, if that is
-    less than one). So the box depends little on the pixels that the lesion was outlined on. If pixels of `pixel_mm`
-    are not larger than those of the mask, it is the bounding box of the mask.
-
-    Parameters
-    ----------
-    mask : bool ndarray of shape (y, x)
-        Not empty.
-    spacing_mm : pair of floats
-    pixel_mm : float
-
-    Returns
-    -------
-    list of (first, last) along y and x, in mm from the edge of the image
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.imaging.sampling import box_mm
-    >>> mask = np.zeros((9, 9), bool)
-    >>> mask[2:5, 3:7] = True
-    >>> box_mm(mask, spacing_mm=(0.5, 0.5), pixel_mm=0.5)
-    [(1.0, 2.5), (1.5, 3.5)]
+    The mask (y, x), which is not empty, is smoothed to the resolution of pixels of `pixel_mm`, as `sampling_weights`
+    smooths images. Along each axis the box ends where the largest value of the smoothed mask crosses one half (half of
+    its maximum, if that is less than one). So the box depends little on the pixels that the lesion was outlined on. If
+    pixels of `pixel_mm` are not larger than those of the mask, it is the bounding box of the mask.
     """
     smoothing = [_smoothing(step, pixel_mm) for step in spacing_mm]
     _, *box = bounding_box(mask[np.newaxis])
@@ -124,7 +78,8 @@ def box_mm(mask, spacing_mm, pixel_mm):
     for axis, (span, margin, step) in enumerate(zip(box, reach, spacing_mm, strict=True)):
         profile = share.max(axis=1 - axis)
         inside = np.flatnonzero(profile >= half)
-        first, last = inside[0], inside[-1]
+        first = inside[0]
+        last = inside[-1]
         before = first - (profile[first] - half) / (profile[first] - profile[first - 1])
         behind = last + (profile[last] - half) / (profile[last] - profile[last + 1])
         ends.append(tuple(float((place + 0.5 + span.start - margin) * step) for place in (before, behind)))
@@ -132,22 +87,9 @@ def box_mm(mask, spacing_mm, pixel_mm):
 
 
 def share_within(counts, spacing_mm, ends_mm):
-    """Return the share of a region that lies between two ends along each axis.
+    """Return the share of a region that lies between two ends, (first, last) in mm from the edge, along each axis.
 
-    Parameters
-    ----------
-    counts : ndarray
-        Amount of the region in each pixel or voxel.
-    spacing_mm : sequence of floats, one per axis
-    ends_mm : sequence of (first, last), one per axis
-        In mm from the edge of the image.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.imaging.sampling import share_within
-    >>> share_within(np.ones((4, 4)), (1.0, 1.0), [(0, 4), (1.5, 10)])
-    0.625
+    `counts` is the amount of the region in each pixel or voxel.
     """
     held = counts.astype(np.float64)
     total = held.sum()
@@ -158,23 +100,13 @@ def share_within(counts, spacing_mm, ends_mm):
 
 
 def centred_region(counts, spacing_mm, ends_about):
-    """Return the region that a window of fixed size is centred on, and the share of the whole region that it shows.
+    """Return the region, a mask, that a window of fixed size is centred on, and the share of the whole that it shows.
 
     That is the whole region, unless a window about it shows less than half of it and a window about its largest
     connected part shows more.
 
-    Parameters
-    ----------
-    counts : ndarray
-        Amount of the region in each pixel or voxel.
-    spacing_mm : sequence of floats, one per axis
-    ends_about : function
-        Mask -> the ends of the window about it, as in `share_within`.
-
-    Returns
-    -------
-    mask : bool ndarray of the same shape
-    share : float
+    `counts` is the amount of the region in each pixel or voxel; `ends_about` returns the ends of the window about a
+    mask, as in `share_within`.
     """
     region = counts > 0
     share = share_within(counts, spacing_mm, ends_about(region))

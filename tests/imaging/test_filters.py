@@ -155,7 +155,11 @@ def test_a_box_far_from_everything_else_does_not_change_with_what_is_there():
         ("Square", {"sigma": [1.0]}, "has no setting 'sigma'. It has: scale_by"),
         ("Original", {"sigma": [1.0]}, "has no setting 'sigma'. It has: none"),
         ("LoG", {"sigma": [1.0], "in_plane": 1}, "'in_plane' parameter of the image type LoG must be True or False"),
-        ("Square", {"scale_by": 0}, "'scale_by' parameter of .* Square must be 'image', 'region' or a number > 0. Got 0"),
+        (
+            "Square",
+            {"scale_by": 0},
+            "'scale_by' parameter of .* Square must be 'image', 'region' or a number > 0. Got 0",
+        ),
         ("Logarithm", {"scale_by": "body"}, "'image', 'region' or a number > 0. Got 'body'"),
         ("Exponential", {"scale_by": 1.0}, "'image', 'region' or a number > 1. Got 1.0"),
         ("LBP2D", {"lbp2DMethod": "nri"}, "must be one of default, ror"),

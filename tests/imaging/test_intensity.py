@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from radiodeep import Case
-from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
+from radiodeep.exceptions import RadiodeepWarning, RoiTooSmallError
 from radiodeep.imaging.intensity import (
     fill_gaps,
     is_intensity_range,
     normalize_intensities,
     resegment,
-    scale_to_range,
+    scale_intensities,
+    scale_linearly,
     scale_to_unit,
-    window_intensities,
 )
 
 
@@ -29,10 +29,8 @@ def head():
     return Case(image, mask, "head", spacing_mm=(2, 1, 1))
 
 
-def test_an_intensity_window_clips():
-    np.testing.assert_allclose(window_intensities(np.array([-10, 0, 5, 20]), 0, 10), [0, 0, 0.5, 1])
-    with pytest.raises(InputError, match="must have high > low. Got low=1 and high=1 instead"):
-        window_intensities(np.zeros(3), 1, 1)
+def test_intensities_beyond_the_limits_are_clipped():
+    np.testing.assert_allclose(scale_linearly(np.array([-10, 0, 5, 20]), 0, 10), [0, 0, 0.5, 1])
 
 
 @pytest.mark.parametrize(
@@ -62,15 +60,15 @@ def test_scaling_to_the_unit_range_handles_constants_and_what_is_not_finite():
 def test_the_default_range_reaches_from_percentile_to_percentile_and_takes_the_region_in():
     image = np.append(np.linspace(0, 100, 1001), 5000.0)
     low, high = np.percentile(image, [1, 99])
-    np.testing.assert_allclose(scale_to_range(image), ((image - low) / (high - low)).clip(0, 1), atol=1e-6)
+    np.testing.assert_allclose(scale_intensities(image), ((image - low) / (high - low)).clip(0, 1), atol=1e-6)
     region = image >= 5000
-    assert scale_to_range(image, region=region)[-2] == pytest.approx((100 - low) / (5000 - low), rel=1e-5)
+    assert scale_intensities(image, region=region)[-2] == pytest.approx((100 - low) / (5000 - low), rel=1e-5)
 
 
 def test_a_range_of_percentiles_that_is_empty_falls_back_on_the_extremes():
     image = np.zeros(1000)
     image[0] = 8
-    assert scale_to_range(image).tolist()[:2] == [1, 0]
+    assert scale_intensities(image).tolist()[:2] == [1, 0]
 
 
 def test_gaps_outside_the_region_are_filled_and_warned_of_where_they_are_seen():

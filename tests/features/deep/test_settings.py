@@ -32,8 +32,8 @@ def test_what_suits_the_packaged_network_is_taken_by_default():
     [
         ({"pixel_mm": 0}, "'pixel_mm' parameter of DeepFeatureExtractor must be 'auto', None or a float > 0. Got 0"),
         ({"pixel_mm": "fine"}, "'pixel_mm' parameter of .* Got 'fine'"),
-        ({"margin": -1}, "'margin' parameter of DeepFeatureExtractor must be 'auto', a float >= 0. Got -1"),
-        ({"n_boxes": 0}, "'n_boxes' parameter of DeepFeatureExtractor must be 'auto', an int >= 1. Got 0"),
+        ({"margin": -1}, "'margin' parameter of DeepFeatureExtractor must be 'auto' or a float >= 0. Got -1"),
+        ({"n_boxes": 0}, "'n_boxes' parameter of DeepFeatureExtractor must be 'auto' or an int >= 1. Got 0"),
         ({"slice_axis": "z"}, "'slice_axis' parameter of .* must be None or one of axial, coronal, sagittal. Got 'z'"),
         ({"intensity_range": "maxmin"}, r"must be None, 'minmax' or \(low, high\) with low < high. Got 'maxmin'"),
         ({"window": "crop", "margin": 0.1}, "window='crop' has a fixed size, so margin=0.1 has no meaning"),
