@@ -3,6 +3,8 @@
 import re
 import shutil
 
+import pytest
+
 import radiodeep as rd
 
 
@@ -39,6 +41,19 @@ def test_the_part_for_those_who_come_from_pyradiomics_runs(repository, capsys):
     assert [len(table.columns) for table in names["tables"].values()] == [107] * 3
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:FineTuning. features moved")  # as the example says
+def test_the_part_on_networks_runs(repository, capsys):
+    text = (repository / "README.md").read_text()
+    code = re.search(r"## Networks\n\n```python\n(.*?)```", text, re.DOTALL)[1]
+    names = {}
+    exec(code, names)
+    printed = capsys.readouterr().out
+    assert "correlates with original_" in printed
+    assert len(re.findall(r"^AUC \d\.\d\d", printed, re.MULTILINE)) == 2
+    assert names["tuned"].fine_tune.n_iterations == 10
+
+
 def test_every_command_of_the_readme_exists(repository):
     from radiodeep.cli.application import app
 
@@ -49,7 +64,7 @@ def test_every_command_of_the_readme_exists(repository):
 
 def test_the_part_on_evidence_runs_and_says_what_it_promises(repository, capsys):
     text = (repository / "README.md").read_text()
-    code = re.search(r"## Evidence that does not fool you\n\n```python\n(.*?)```", text, re.DOTALL)[1]
+    code = re.search(r"## Evidence\n\n```python\n(.*?)```", text, re.DOTALL)[1]
     names = {}
     exec(code, names)
     wrong, right = re.findall(r"^AUC (\d\.\d\d)", capsys.readouterr().out, re.MULTILINE)[:2]
