@@ -1,4 +1,4 @@
-"""Estimator, cases or table, labels in; out-of-fold predictions with a measure and its interval out.
+"""Estimator, cases or table, and labels -> out-of-fold predictions with a measure and its interval.
 
 Extractors that learn nothing run once for all folds; every step that learns is fitted in each fold to the training
 cases of that fold alone. Results that are known to mislead do not come alone: repeated folds are reported with
@@ -127,22 +127,10 @@ def cross_validated_auc(
     radiodeep.exceptions.SingleClassError: All 12 cases have the label 1. ...
     """
     name = type(estimator).__name__
-    results = cross_validate_models(
-        {name: estimator},
-        X,
-        y,
-        cv,
-        groups,
-        n_jobs,
-        n_repeats=n_repeats,
-        size=size,
-        random_state=random_state,
-        confidence_level=confidence_level,
-        positive=positive,
-        on_error=on_error,
-        cache_dir=cache_dir,
+    design = StudyDesign(
+        cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
     )
-    return results[name]
+    return cross_validate_tables([({name: estimator}, X)], y, design)[name]
 
 
 def cross_validate_models(
@@ -194,13 +182,9 @@ def cross_validate_models(
 
 
 def cross_validate_tables(parts, y, design):
-    """Study models over several tables of the same cases, as `cross_validate_models` does over one.
+    """Study models over several tables of the same cases: `parts` are (models, X) as of `cross_validate_models`.
 
-    Parameters
-    ----------
-    parts : list of (models, X)
-    y : array-like of shape (n_cases,)
-    design : StudyDesign
+    Called by functions that users call, so that the warnings name the user's line.
     """
     design.check()
     for models, _ in parts:
@@ -224,19 +208,19 @@ def cross_validate_tables(parts, y, design):
         study = replace(study, sizes=known_sizes(studies, kept))
     remarks = _remarks(shared, kept, study.ids, endpoint)
     for remark in remarks:
-        warnings.warn(remark, RadiodeepWarning, stacklevel=4)
+        warnings.warn(remark, RadiodeepWarning, stacklevel=3)
     subjects = _subjects(parts, shared, kept, endpoint, plans[0], design.n_jobs)
     try:
         outcomes = _run(subjects, plans, study, endpoint, design.n_jobs)
     except StudyError:
         raise
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         _explain(error, shared[0], studies[0].rows, kept, study.ids)
         raise
     excluded = {all_ids[row]: errors[row] for row in sorted(errors)}
     results = _results(subjects, outcomes, plans, Evidence(study, endpoint, design.confidence_level, excluded, remarks))
     for result in results.values():
-        warn_of_size(result)
+        warn_of_size(result, stacklevel=4)
     return results
 
 
@@ -370,7 +354,7 @@ def _with_companion(by_plan):
 def _explain(error, part, rows, kept, ids):
     """Raise a StudyError that names the missing values or texts, if the estimator failed because of them."""
     message = str(error)
-    if "Expected 2D array" in message and not part.tables:
+    if ("Expected 2D array" in message or "not 'Case'" in message) and not part.tables:
         raise StudyError(
             "The model takes a table, not cases. Put an extractor first in its pipeline, or study the table that "
             "extract_table makes."

@@ -1,14 +1,12 @@
-"""A model and cases in; the fitted model out, with extraction in parallel and cached."""
+"""A model and cases -> the model fitted to them, with extraction in parallel and cached."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.folds.estimator_tree import rebuilt
 from radiodeep.study.folds.inner_folds import keep_groups_together
 from radiodeep.study.folds.shared_extraction import (
-    COLUMN_STEP,
-    CaseLookup,
+    OverRowNumbers,
     SharedExtraction,
     SharedExtractionOfCases,
     as_row_indices,
@@ -69,12 +67,11 @@ def _over_cases(part, rows):
     """Return what takes the place of a part over row numbers in a fitted model, or None for other parts."""
     if type(part) in (SharedExtraction, SharedExtractionOfCases):
         return part.over_cases(rows)
-    if type(part) is Pipeline and type(part.steps[0][1]) is CaseLookup:
-        return rebuilt(part.steps[1][1], lambda inside: _over_cases(inside, rows))
-    if type(part) is Pipeline and part.steps[0][0] == COLUMN_STEP:
-        kind = type(part.steps[1][1]).__name__
-        raise StudyError(
-            f"A {kind} accepts tables only, so it cannot be trained to score cases. Put the extractor before it in a "
-            "pipeline."
-        )
-    return None
+    if type(part) is not OverRowNumbers:
+        return None
+    if part.reads_cases:
+        return rebuilt(part.estimator, lambda inside: _over_cases(inside, rows))
+    raise StudyError(
+        f"A {type(part.estimator).__name__} accepts tables only, so it cannot be trained to score cases. Put the "
+        "extractor before it in a pipeline."
+    )

@@ -38,7 +38,7 @@ def test_a_model_of_any_composition_scores_cases_as_one_fitted_without_sharing(m
     assert excluded == {}
     np.testing.assert_array_equal(fitted.predict_proba(COHORT[:5]), plain.predict_proba(list(COHORT[:5])))
     assert "Shared" not in str(vars(fitted))
-    assert "CaseLookup" not in str(vars(fitted))
+    assert "OverRowNumbers" not in str(vars(fitted))
 
 
 def test_a_bag_takes_tables_only_and_is_refused():

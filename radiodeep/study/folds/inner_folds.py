@@ -1,4 +1,4 @@
-"""A model and the groups of its training rows in; the same model with inner folds that keep groups together out."""
+"""A model and the groups of its training rows -> the model with inner folds that keep groups together."""
 
 import warnings
 
@@ -7,26 +7,16 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 
 from radiodeep.checks import is_count
 from radiodeep.study.folds.estimator_tree import is_estimator, is_sampler, kind_of, offers
+from radiodeep.study.folds.shared_extraction import OverRowNumbers
 
 
 def keep_groups_together(model, strata, groups):
     """Replace the inner folds of a model, such as those of a grid search, by folds that keep groups together.
 
-    Only the outermost `cv` parameters are replaced: estimators inside a search, inside a pipeline with a sampler or
-    inside an ensemble of resamples are fitted to other rows. Splitters other than those of k folds are kept.
-
-    Parameters
-    ----------
-    model : estimator
-        Is changed.
-    strata : ndarray of shape (n_cases,) or None
-        Classes of the training rows by which folds are stratified.
-    groups : ndarray of shape (n_cases,)
-
-    Returns
-    -------
-    dict
-        The `cv` parameters that were replaced, for `set_params` after fitting.
+    The model itself is changed; returned are the `cv` parameters that it had, for `set_params` after fitting. Only the
+    outermost `cv` parameters are replaced: estimators inside a search, inside a pipeline with a sampler or inside an
+    ensemble of resamples are fitted to other rows. `strata` (n_cases,) are the classes of the training rows by which
+    folds are stratified, or None.
     """
     originals = {}
     parameters = model.get_params()
@@ -46,6 +36,8 @@ def keep_groups_together(model, strata, groups):
 
 def _changes_rows(estimator):
     """Return whether estimators inside an estimator are fitted to other rows than it."""
+    if type(estimator) is OverRowNumbers:
+        return _changes_rows(estimator.estimator)
     kind = kind_of(estimator)
     return kind in ("bag", "resampling") or (kind == "chain" and any(is_sampler(step) for _, step in estimator.steps))
 
@@ -56,7 +48,7 @@ def _grouped_folds(cv, strata, groups):
     if type(cv) in (KFold, StratifiedKFold):
         shuffling = {"shuffle": cv.shuffle, "random_state": cv.random_state}
         cv = cv.n_splits
-    if offers(cv, "split"):
+    if offers(cv, "split"):  # any other splitter: its folds are computed here, where the groups are known
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The groups parameter is ignored")
             return list(cv.split(table, strata, groups))

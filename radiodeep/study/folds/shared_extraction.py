@@ -1,7 +1,7 @@
-"""Models over cases in, the same models over row numbers out: each extraction that learns nothing runs once.
+"""Models over cases -> the same models over row numbers, so that each extraction that learns nothing runs once.
 
-The first steps of a model that learn nothing (`requires_fit` is False in their scikit-learn tags) are replaced by a
-look-up in a table that was computed once; first steps that learn are given the cases. What an estimator passes to the
+The first steps of a model that learn nothing (`requires_fit` is False in their scikit-learn tags) are replaced by
+look-ups in a table that was computed once; first steps that learn are given the cases. What an estimator passes to the
 estimators inside it is known from `estimator_tree`:
 
 =================  ==================================================================================
@@ -13,6 +13,9 @@ columns            of a DataFrame with a column of cases: extractors of that col
 wrapper            extractors inside look cases up, since the wrapper itself may need cases
 others             ``CaseLookup`` turns row numbers into cases, and the estimator follows unchanged
 =================  ==================================================================================
+
+Whatever takes the place of an estimator has the parameters of that estimator, so that the parameter paths of a grid
+search stay valid.
 """
 
 from dataclasses import dataclass
@@ -27,26 +30,14 @@ from sklearn.utils import _safe_indexing, get_tags
 from radiodeep.rows import extract_rows, rows_by_case
 from radiodeep.study.folds.estimator_tree import children, descendants, kind_of, offers, with_input_children
 
-COLUMN_STEP = "row_numbers_as_column"
 _TAKE_ARRAYS = ("sklearn", "imblearn", "radiodeep")  # packages whose estimators need no names of columns
 
 
 def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=None):
-    """Return models that are given row numbers in place of cases, and those numbers.
+    """Return `SharedRows`: models (by name) that are given row numbers in place of cases, and those numbers.
 
-    Parameters
-    ----------
-    models : dict from name to estimator
-    rows : CaseRows, FrameRows or ArrayRows
-    n_jobs : int, optional
-    on_error : {"raise", "exclude"}, default="raise"
-        "exclude" leaves cases that cannot be read or measured out of the row numbers.
-    cache_dir : path-like, optional
-        Keeps the extracted rows.
-
-    Returns
-    -------
-    SharedRows
+    `rows` are `CaseRows`, `FrameRows` or `ArrayRows`. With ``on_error="exclude"``, cases that cannot be read or
+    measured are left out of the row numbers. `cache_dir` keeps the extracted rows.
     """
     if not rows.are_cases:
         return _over_table(models, rows, n_jobs, cache_dir)
@@ -54,7 +45,7 @@ def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=Non
     shared = {name: _over_row_numbers(model, tables) for name, model in models.items()}
     inside = [part for model in shared.values() for part in descendants(model)]
     tables.fill({part.key(): part.extractor for part in inside if type(part) is SharedExtraction}, n_jobs)
-    if on_error == "exclude" and any(type(part) is CaseLookup for part in inside):
+    if on_error == "exclude" and any(type(part) is OverRowNumbers and part.reads_cases for part in inside):
         tables.read_all(n_jobs)
     tables.on_error = "raise"  # for settings that a search tries later: no case can be left out any more
     numbers = np.array([row for row in range(len(rows)) if row not in tables.errors], dtype=int)
@@ -89,19 +80,7 @@ class SharedRows:
 
 
 class ExtractedTables:
-    """The tables of all extractors of a study, by the settings of the extractors, and the errors of cases.
-
-    Parameters
-    ----------
-    cases : list
-    cache_dir : path-like, optional
-    on_error : {"raise", "exclude"}, default="raise"
-
-    Attributes
-    ----------
-    errors : dict from position to str
-        Why cases could not be read or measured.
-    """
+    """The tables of all extractors of a study by the keys of the extractors, and the errors of cases by position."""
 
     def __init__(self, cases, cache_dir=None, on_error="raise"):
         self.cases = cases
@@ -152,24 +131,25 @@ class ExtractedTables:
         return list(self._tables.values())
 
 
-class SharedTable(TransformerMixin, BaseEstimator):
-    """Row numbers in, rows of a table out.
+class RowLookup(TransformerMixin, BaseEstimator):
+    """Base class of transformers of row numbers that learn nothing and never change."""
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_cases, n_features)
-    names : sequence of str
-    """
+    def __sklearn_clone__(self):
+        return self
+
+    def fit(self, rows, y=None):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+class SharedTable(RowLookup):
+    """Row numbers -> rows of a table `values` (n_cases, n_features) whose columns have `names`."""
 
     def __init__(self, values, names):
         self.values = values
         self.names = names
-
-    def __sklearn_clone__(self):
-        return self  # it never changes
-
-    def fit(self, rows, y=None):
-        return self
 
     def transform(self, rows):
         return self.all_rows()[self.positions(rows)]
@@ -189,20 +169,12 @@ class SharedTable(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features=None):
         return np.asarray(self.names, dtype=object)
 
-    def __sklearn_is_fitted__(self):
-        return True
-
 
 class SharedExtraction(SharedTable):
-    """A stateless extractor over row numbers; its parameters are those of the extractor.
+    """A stateless extractor of cases over row numbers, with the parameters of the extractor.
 
-    Clones share the tables, so that a grid search over the extractor's parameters computes each setting once per
-    process.
-
-    Parameters
-    ----------
-    extractor : transformer of cases
-    tables : ExtractedTables
+    Clones share the `ExtractedTables`, so that a grid search over the extractor's parameters computes each setting once
+    per process.
     """
 
     def __init__(self, extractor, tables, key=None):
@@ -260,17 +232,11 @@ class SharedExtractionOfCases(SharedExtraction):
         return np.array([row_of_case[id(case)] for case in cases], dtype=int)
 
 
-class CaseLookup(TransformerMixin, BaseEstimator):
-    """Row numbers in, the cases themselves out: what a first step that learns needs."""
+class CaseLookup(RowLookup):
+    """Row numbers -> the cases themselves, which a first step that learns needs."""
 
     def __init__(self, cases):
         self.cases = cases
-
-    def __sklearn_clone__(self):
-        return CaseLookup(self.cases)
-
-    def fit(self, rows, y=None):
-        return self
 
     def transform(self, rows):
         return [self.cases[row] for row in np.ravel(rows)]
@@ -278,8 +244,37 @@ class CaseLookup(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features=None):
         return np.array(["case"], dtype=object)
 
-    def __sklearn_is_fitted__(self):
-        return True
+
+class OverRowNumbers(Pipeline):
+    """An estimator over row numbers, which `head` turns into its input; with the parameters of the estimator."""
+
+    _parameter_constraints = {}  # noqa: RUF012  scikit-learn would check the estimator's parameters as a Pipeline's
+
+    def __init__(self, head, estimator):
+        super().__init__([("head_over_row_numbers", head), ("estimator_over_row_numbers", estimator)])
+
+    def __sklearn_clone__(self):
+        return OverRowNumbers(clone(self.steps[0][1]), clone(self.estimator))
+
+    def __getitem__(self, position):
+        return Pipeline(self.steps)[position]  # a slice is no longer one estimator behind a head
+
+    @property
+    def estimator(self):
+        """The estimator behind the head."""
+        return self.steps[1][1]
+
+    @property
+    def reads_cases(self):
+        """Whether the estimator is given cases; otherwise it is given row numbers as a column."""
+        return type(self.steps[0][1]) is CaseLookup
+
+    def get_params(self, deep=True):
+        return self.estimator.get_params(deep=deep)
+
+    def set_params(self, **params):
+        self.estimator.set_params(**params)
+        return self
 
 
 def _over_row_numbers(estimator, tables):
@@ -289,12 +284,12 @@ def _over_row_numbers(estimator, tables):
         return with_input_children(estimator, lambda child: _over_row_numbers(child, tables))
     if kind == "bag" and children(estimator):
         bag = with_input_children(estimator, lambda child: _over_row_numbers(child, tables))
-        return Pipeline([(COLUMN_STEP, FunctionTransformer(_as_column)), ("estimator", bag)])
+        return OverRowNumbers(FunctionTransformer(_as_column), bag)
     if _is_extractor(estimator):
         return SharedExtraction(clone(estimator), tables)
     if kind == "wrapper":
         estimator = _over_known_cases(estimator, tables)
-    return Pipeline([("cases", CaseLookup(tables.cases)), ("estimator", estimator)])
+    return OverRowNumbers(CaseLookup(tables.cases), estimator)
 
 
 def _over_known_cases(estimator, tables):
@@ -315,18 +310,20 @@ def _as_column(rows):
 
 
 def _over_table(models, rows, n_jobs, cache_dir):
-    numbers = rows.numbers()
-    if numbers is None:
+    """Return `SharedRows` of a table: over row numbers if every model takes plain arrays, else over the table."""
+    table = rows.numbers()
+    if table is None:
         return SharedRows(models, rows.data, {}, [])
-    values, names = numbers
     columns = set(rows.column_names())
     if rows.is_numeric and all(_takes_arrays(model, columns) for model in models.values()):
-        table = SharedTable(values, np.asarray(names, dtype=str))
-        over_rows = {name: _after(table, model) for name, model in models.items()}
-        return SharedRows(over_rows, np.arange(len(rows)), {}, [numbers])
-    tables = {name: ExtractedTables(cases, cache_dir) for name, cases in rows.columns_of_cases().items()}
-    models = {name: _over_columns_of_cases(model, tables, n_jobs) for name, model in models.items()}
-    return SharedRows(models, rows.data, {}, [numbers])
+        values, names = table
+        shared = SharedTable(values, np.asarray(names, dtype=str))
+        over_rows = {name: _after(shared, model) for name, model in models.items()}
+        return SharedRows(over_rows, np.arange(len(rows)), {}, [table])
+    extracted = {name: ExtractedTables(cases, cache_dir) for name, cases in rows.columns_of_cases().items()}
+    if extracted:
+        models = {name: _over_columns_of_cases(model, extracted, n_jobs) for name, model in models.items()}
+    return SharedRows(models, rows.data, {}, [table])
 
 
 def _after(table, model):
@@ -337,9 +334,7 @@ def _after(table, model):
 
 
 def _over_columns_of_cases(estimator, tables, n_jobs):
-    """Return a model over a DataFrame whose extractors of a column of cases look the cases up."""
-    if not tables:
-        return estimator
+    """Return a model over a DataFrame whose extractors look the cases of a column up in the tables of that column."""
 
     def shared(child, columns):
         names = [columns] if np.ndim(columns) == 0 else list(columns)

@@ -75,6 +75,24 @@ class OwnWrapper(ClassifierMixin, BaseEstimator):
         return self.inner_.predict(X)
 
 
+class Learner(OwnWrapper):
+    """A classifier of cases by their mean intensity, with a parameter."""
+
+    def __init__(self, C=1.0):
+        self.C = C
+
+    def fit(self, X, y):
+        self.inner_ = LogisticRegression(C=self.C).fit([[case.voxels.mean()] for case in X], y)
+        self.classes_ = self.inner_.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.inner_.predict_proba([[case.voxels.mean()] for case in X])
+
+    def predict(self, X):
+        return self.inner_.predict([[case.voxels.mean()] for case in X])
+
+
 def pipeline():
     return make_pipeline(MeanIntensity(), StandardScaler(), LogisticRegression())
 
@@ -154,11 +172,37 @@ def test_settings_that_a_search_tries_are_measured_once_each():
     assert MeanIntensity.measured == 3 * len(COHORT)
 
 
-def test_a_composite_without_extractor_is_refused_for_cases():
+@pytest.mark.parametrize(
+    ("search", "parameter"),
+    [
+        (Learner(), "C"),
+        (OwnWrapper(Learner()), "inner__C"),
+        (BaggingClassifier(Learner(), 2, bootstrap=False), "estimator__C"),
+    ],
+    ids=["learner of cases", "wrapper", "bag"],
+)
+def test_a_search_sets_the_parameters_of_models_that_are_given_the_cases(search, parameter):
+    search = GridSearchCV(search, {parameter: [1e-12]}, cv=2)
+    predictions = cross_validated_auc(search, COHORT, LABELS, cv=3, n_repeats=1).predictions
+    assert predictions.groupby("fold")["probability"].std().max() < 1e-3  # so strong a penalty predicts the prior
+
+
+@pytest.mark.filterwarnings("ignore:Some fits failed")
+@pytest.mark.parametrize(
+    "model",
+    [
+        CalibratedClassifierCV(GaussianNB()),
+        CalibratedClassifierCV(),
+        BaggingClassifier(GaussianNB()),
+        BaggingClassifier(),
+        RandomForestClassifier(),
+        GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9]}),
+    ],
+    ids=repr,
+)
+def test_a_model_without_extractor_is_refused_for_cases(model):
     with pytest.raises(StudyError, match="The model takes a table, not cases"):
-        cross_validated_auc(CalibratedClassifierCV(GaussianNB()), COHORT, LABELS, cv=3)
-    with pytest.raises(StudyError, match="The model takes a table, not cases"):
-        cross_validated_auc(BaggingClassifier(GaussianNB()), COHORT, LABELS, cv=3)
+        cross_validated_auc(model, COHORT, LABELS, cv=3)
 
 
 def test_extractors_that_differ_in_a_long_array_are_told_apart():
@@ -196,18 +240,6 @@ def test_numbers_become_arrays_unless_a_model_asks_for_names():
 
 
 def test_cases_that_cannot_be_read_are_left_out_for_models_that_learn_from_images():
-    class Learner(OwnWrapper):
-        def fit(self, X, y):
-            self.inner_ = LogisticRegression().fit([[case.voxels.mean()] for case in X], y)
-            self.classes_ = self.inner_.classes_
-            return self
-
-        def predict_proba(self, X):
-            return self.inner_.predict_proba([[case.voxels.mean()] for case in X])
-
-        def predict(self, X):
-            return self.inner_.predict([[case.voxels.mean()] for case in X])
-
     cases = [*COHORT, COHORT[0].replace(image="nowhere.nii.gz", mask="nowhere.nii.gz", id="gone")]
     result = cross_validated_auc(Learner(), cases, [*LABELS, 0], cv=3, n_repeats=1, on_error="exclude", size=None)
     assert list(result.excluded) == ["gone"]
