@@ -1,4 +1,4 @@
-"""In: an image and a box. Out: the derived images of pyradiomics inside the box.
+"""Image and box -> the derived images of pyradiomics inside the box.
 
 Every filter has the values that it has over the whole image, at the cost of the box and the reach of the filter.
 """
@@ -21,12 +21,14 @@ from radiodeep.imaging.wavelets import subband_letters, wavelet_subbands
 # pywt.dwt_max_level of 1024 voxels for the shortest filter; every level widens what is filtered by a filter's length.
 _MOST_LEVELS = 10
 _SMALLEST, _LARGEST = 1e-30, 1e30
-_LARGEST_POWER = 165.0  # of e; the exponential of an image is at most its largest intensity, 1e70
+_LARGEST_POWER = 165.0  # of e: 1e71, just above the largest intensity, which by default no exponential exceeds
 _LBP_METHODS = ("default", "ror", "uniform", "var")
 
 
 def filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None, roi=None, slice_axis=0):
-    """Calculate the derived images of one image type inside a box.
+    """Yield (name, derived image inside the box) for each derived image of one image type.
+
+    Names are pyradiomics': "original", "wavelet-LLH", "log-sigma-1-0-mm-3D", ...
 
     Parameters
     ----------
@@ -55,24 +57,10 @@ def filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None
         Filters of single slices ("LBP2D", and those with "in_plane") use the slices across this axis, or across
         `flat_axis` if that is given.
 
-    Yields
-    ------
-    name : str
-        "original", "wavelet-LLH", "log-sigma-1-0-mm-3D", ...
-    derived : ndarray of the box's shape
-
     Raises
     ------
     InputError
         If a setting is wrong, or the image too small for the filter or 0 everywhere.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> image = np.arange(-30.0, 30.0).reshape(3, 4, 5)
-    >>> box = (slice(0, 1), slice(0, 1), slice(0, 3))
-    >>> [(name, derived.round(2).tolist()) for name, derived in filtered_images(image, box, (1, 1, 1), "Square", {})]
-    [('square', [[[30.0, 28.03, 26.13]]])]
     """
     check_filter_settings(image_type, settings)
     slice_axis = slice_axis if flat_axis is None else flat_axis
@@ -97,7 +85,7 @@ class _View:
 
 
 def filter_names(image_type, settings, flat_axis=None):
-    """Names of the derived images that `filtered_images` yields, in its order.
+    """Return the names of the derived images that `filtered_images` yields, in its order.
 
     Examples
     --------
@@ -111,11 +99,12 @@ def filter_names(image_type, settings, flat_axis=None):
     check_filter_settings(image_type, settings)
     if image_type == "Wavelet":
         return _wavelet_names(settings, flat_axis)
-    plane = settings.get("in_plane", False)
+    is_in_plane = settings.get("in_plane", False)
     if image_type == "LoG":
-        return [_log_name(sigma, 2 if plane else 3) for sigma in settings["sigma"]]
+        lengths = [str(sigma).replace(".", "-") for sigma in settings["sigma"]]
+        return [f"log-sigma-{length}-mm-{2 if is_in_plane else 3}D" for length in lengths]
     if image_type == "Gradient":
-        return ["gradient-2D" if plane else "gradient"]
+        return ["gradient-2D" if is_in_plane else "gradient"]
     if image_type == "LBP3D":
         return [f"lbp-3D-m{level + 1}" for level in range(settings.get("lbp3DLevels", 2))] + ["lbp-3D-k"]
     return ["lbp-2D" if image_type == "LBP2D" else image_type.lower()]
@@ -138,16 +127,12 @@ def check_filter_settings(image_type, settings):
 
 def _wavelet_names(settings, flat_axis):
     letters = subband_letters(2 if flat_axis is not None else 3)
-    last = settings.get("level", 1)
-    levels = ["" if level == 1 else str(level) for level in range(1, last + 1)]
+    levels = ["" if level == 1 else str(level) for level in range(1, settings.get("level", 1) + 1)]
     names = [f"wavelet{level}-{letter}" for level in levels for letter in letters[1:]]
     return [*names, f"wavelet{levels[-1]}-{letters[0]}"]
 
 
-def _log_name(sigma, n_dimensions):
-    return f"log-sigma-{str(sigma).replace('.', '-')}-mm-{n_dimensions}D"
-
-
+# Each of the filters below yields (name, derived image in the box) from a `_View` and the settings.
 def _original(view, settings):
     yield "original", view.values
 
@@ -155,8 +140,9 @@ def _original(view, settings):
 def _wavelet(view, settings):
     axes = [axis for axis in (2, 1, 0) if axis != view.flat_axis]
     wavelet = pywt.Wavelet(settings.get("wavelet", "coif1"))
-    levels, skipped = settings.get("level", 1), settings.get("start_level", 0)
-    subbands = wavelet_subbands(view.image, view.box, wavelet, axes, levels, skipped)
+    n_levels = settings.get("level", 1)
+    n_skipped = settings.get("start_level", 0)
+    subbands = wavelet_subbands(view.image, view.box, wavelet, axes, n_levels, n_skipped)
     yield from zip(_wavelet_names(settings, view.flat_axis), subbands, strict=True)
 
 
@@ -221,7 +207,7 @@ def _exponential(view, settings):
             f"With scale_by={scale:g} the exponential of the region's largest intensity is e to the power of "
             f"{largest:.4g}, which double precision may not hold. Give the image type Exponential a larger scale_by."
         )
-    with np.errstate(over="ignore"):  # beside the region
+    with np.errstate(over="ignore"):  # outside the region
         yield "exponential", np.exp(powers)
 
 
@@ -251,17 +237,18 @@ def _gradient_magnitude(array, spacing_mm, use_spacing):
 
 def _binary_patterns(view, settings):
     axis = view.slice_axis
-    sides = list(view.box)
-    sides[0], sides[axis] = view.box[axis], view.box[0]
-    across, in_plane = sides[0], tuple(sides[1:])
-    planes = np.swapaxes(view.image, 0, axis)[across]  # swapped as in pyradiomics, since some patterns depend on it
+    box = list(view.box)  # with the axis of slices and the first one swapped as in pyradiomics, which patterns feel
+    box[0], box[axis] = view.box[axis], view.box[0]
+    planes = np.swapaxes(view.image, 0, axis)[box[0]]
+    in_plane = tuple(box[1:])
     # Rounded coordinates decide ties, so that whole planes are needed.
     derived = np.empty((len(planes), *(side.stop - side.start for side in in_plane)), view.image.dtype)
-    samples, radius = settings.get("lbp2DSamples", 8), settings.get("lbp2DRadius", 1)
+    n_samples = settings.get("lbp2DSamples", 8)
+    radius = settings.get("lbp2DRadius", 1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Applying `local_binary_pattern` to floating-point", UserWarning)
         for target, plane in zip(derived, planes, strict=True):
-            pattern = local_binary_pattern(plane, samples, radius, settings.get("lbp2DMethod", "uniform"))
+            pattern = local_binary_pattern(plane, n_samples, radius, settings.get("lbp2DMethod", "uniform"))
             target[...] = pattern[in_plane]
     yield "lbp-2D", np.ascontiguousarray(np.swapaxes(derived, 0, axis))
 
@@ -284,15 +271,17 @@ def _count(low, high=None):
     return partial(is_count, least=low, most=high), allowed
 
 
-def _scale_of(value, low):
-    if isinstance(value, str):
-        return value in ("image", "region")
-    return is_positive(value) and value > low
+def _scale_above(low):
+    """Return the rule of a "scale_by" whose numbers are larger than `low`, as in `FILTER_SETTINGS`."""
+
+    def is_scale(value):
+        return value in ("image", "region") if isinstance(value, str) else is_positive(value) and value > low
+
+    return is_scale, f"'image', 'region' or a number > {low}"
 
 
 _FLAG = (is_flag, "True or False")
-_SCALE = (lambda value: _scale_of(value, 0), "'image', 'region' or a number > 0")
-_SCALE_OF_EXPONENTIAL = (lambda value: _scale_of(value, 1), "'image', 'region' or a number > 1")
+_SCALE = _scale_above(0)
 
 # Image type -> {setting: (whether a value is allowed, what is allowed)}; pyradiomics' names, "in_plane" and "scale_by".
 FILTER_SETTINGS: dict[str, dict[str, tuple[Callable, str]]] = {
@@ -312,7 +301,7 @@ FILTER_SETTINGS: dict[str, dict[str, tuple[Callable, str]]] = {
     "Square": {"scale_by": _SCALE},
     "SquareRoot": {"scale_by": _SCALE},
     "Logarithm": {"scale_by": _SCALE},
-    "Exponential": {"scale_by": _SCALE_OF_EXPONENTIAL},
+    "Exponential": {"scale_by": _scale_above(1)},
     "Gradient": {"gradientUseSpacing": _FLAG, "in_plane": _FLAG},
     "LBP2D": {
         "lbp2DRadius": (is_positive, "a length > 0 in voxels"),

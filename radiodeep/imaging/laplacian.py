@@ -1,4 +1,4 @@
-"""In: an image and a box. Out: the Laplacian of Gaussian inside the box, with the values of ITK's recursive filter.
+"""Image and box -> the Laplacian of Gaussian inside the box, with the values of ITK's recursive filter.
 
 Along one axis the recursive filter, which repeats the outermost voxel beyond the borders, is linear: a matrix. A box
 needs only the rows of its voxels, and these are 0 beyond the reach of the filter. So the image is multiplied by a
@@ -23,71 +23,57 @@ _DAMPINGS = (-1.3932, -1.3732)
 
 
 def laplacians_of_gaussian(image, box, spacing_mm, sigmas_mm, flat_axis=None):
-    """Yield sigma² times the Laplacian of the image smoothed by each of several Gaussians.
+    """Yield sigma² times the Laplacian of the image smoothed by each of several Gaussians, inside a box, as float32.
 
-    Parameters
-    ----------
-    image : ndarray of shape (z, y, x)
-    box : tuple of three slices
-    spacing_mm : float64 ndarray of shape (3,)
-    sigmas_mm : sequence of float
-    flat_axis : {None, 0, 1, 2}, default=None
-        Filter each slice across this axis in two dimensions.
-
-    Yields
-    ------
-    float32 ndarray of the box's shape
-        ITK rounds to single precision between its passes, so that its values differ by about 2e-7 of the largest.
-
-    Raises
-    ------
-    RoiTooSmallError
-        If the image has fewer than four voxels along an axis that is filtered, or not more than sigma covers.
+    With a `flat_axis`, each slice across this axis is filtered in two dimensions. ITK rounds to single precision
+    between its passes, so that its values differ by about 2e-7 of the largest. Raise `RoiTooSmallError` if the image
+    has fewer than four voxels along an axis that is filtered, or not more than sigma covers.
 
     References
     ----------
     Farnebäck G, Westin CF. Improving Deriche-style recursive Gaussian filters. Journal of Mathematical
     Imaging and Vision 26:293-299, 2006. ITK `LaplacianRecursiveGaussianImageFilter`.
     """
-    if flat_axis is not None:
-        image, box = np.moveaxis(image, flat_axis, 0), _to_front(box, flat_axis)
-        spacing_mm = np.array(_to_front(spacing_mm, flat_axis))
     in_plane = flat_axis is not None
+    if in_plane:
+        image = np.moveaxis(image, flat_axis, 0)
+        box = _to_front(box, flat_axis)
+        spacing_mm = np.array(_to_front(spacing_mm, flat_axis))
     # A constant has no Laplacian, except by the part of the response that is cut off; subtracting it removes that.
     level = float(image[box].mean())
-    scratch = {}  # allocated once, for the widest Gaussian: fresh memory takes as long as the computation
-    for widest in (True, False):
-        for sigma_mm in [max(sigmas_mm)] if widest else sigmas_mm:
-            sigmas = sigma_mm / spacing_mm
-            near = _neighbourhood(image.shape, box, sigmas, sigma_mm, in_plane)
-            sizes = [side.stop - side.start for side in near]
-            inner = [side.stop - side.start for side in box]
-            shapes = {
-                "data": sizes,
-                "smooth_z": [inner[0], *sizes[1:]],
-                "curve_z": [inner[0], *sizes[1:]],
-                "smooth_zy": [*inner[:2], sizes[2]],
-                "curve_zy": [*inner[:2], sizes[2]],
-                "other_zy": [*inner[:2], sizes[2]],
-                "smooth": inner,
-                "curve": inner,
-            }
-            if widest:
-                scratch = {name: np.empty(np.prod(shape)) for name, shape in shapes.items()}
-                continue
-            arrays = {name: scratch[name][: np.prod(shape)].reshape(shape) for name, shape in shapes.items()}
-            np.subtract(image[near], level, out=arrays["data"], dtype=np.float64)
-            laplacian = _laplacian(arrays, box, near, sigmas, image.shape, in_plane)
-            yield np.moveaxis(laplacian, 0, flat_axis) if in_plane else laplacian
+    # Allocated once, for the widest Gaussian: fresh memory takes as long as the computation.
+    widest = _neighbourhood(image.shape, box, spacing_mm, max(sigmas_mm), in_plane)
+    scratch = {name: np.empty(np.prod(shape)) for name, shape in _shapes(box, widest).items()}
+    for sigma_mm in sigmas_mm:
+        near = _neighbourhood(image.shape, box, spacing_mm, sigma_mm, in_plane)
+        arrays = {name: scratch[name][: np.prod(shape)].reshape(shape) for name, shape in _shapes(box, near).items()}
+        np.subtract(image[near], level, out=arrays["data"], dtype=np.float64)
+        laplacian = _laplacian(arrays, box, near, sigma_mm / spacing_mm, image.shape, in_plane)
+        yield np.moveaxis(laplacian, 0, flat_axis) if in_plane else laplacian
+
+
+def _shapes(box, near):
+    """Return the shapes of the arrays of `_laplacian`: the data, and its products with matrices along z, y and x."""
+    z, y, x = (side.stop - side.start for side in box)
+    data = tuple(side.stop - side.start for side in near)
+    after_z = (z, *data[1:])
+    after_zy = (z, y, data[2])
+    return {
+        "data": data,
+        **dict.fromkeys(("smooth_z", "curve_z"), after_z),
+        **dict.fromkeys(("smooth_zy", "curve_zy", "other_zy"), after_zy),
+        **dict.fromkeys(("smooth", "curve"), (z, y, x)),
+    }
 
 
 def _to_front(triple, axis):
+    """Return three values in the order of the axes after `numpy.moveaxis(array, axis, 0)`."""
     return (triple[axis], *triple[:axis], *triple[axis + 1 :])
 
 
-def _neighbourhood(shape, box, sigmas, sigma_mm, in_plane):
+def _neighbourhood(shape, box, spacing_mm, sigma_mm, in_plane):
     """Return the box widened by the reach of the filter; raise an error if the image is too small."""
-    sigmas = np.where([in_plane, False, False], 0.0, sigmas)
+    sigmas = np.where([in_plane, False, False], 0.0, sigma_mm / spacing_mm)
     needed = np.maximum([1 if in_plane else 4, 4, 4], np.ceil(sigmas) + 1)
     if (shape < needed).any():
         first = 1 if in_plane else 0

@@ -1,4 +1,4 @@
-"""In: a lesion. Out: the lesion after a small change of outline, position or noise, which robust features tolerate."""
+"""Lesion -> the lesion after a small change of outline, position or noise, which robust features tolerate."""
 
 import numpy as np
 from scipy import ndimage
@@ -109,37 +109,15 @@ def perturb(case, kind, amount, margin_mm=20.0, random_state=0):
 
 
 def outline_distance(roi, spacing_mm):
-    """Return the distance of each voxel centre from the outline of a region, with sub-voxel precision.
+    """Return the distance in mm of each voxel centre from the outline of a region: negative inside, positive outside.
 
-    Parameters
-    ----------
-    roi : bool ndarray of shape (z, y, x)
-        With voxels inside and outside.
-    spacing_mm : sequence of three floats
-
-    Returns
-    -------
-    float64 ndarray of the same shape
-        In mm; negative inside the region, positive outside.
-
-    Notes ----- A mask is a staircase, and each voxel centre is at least half a voxel away from it. The outline that was
-    drawn passed somewhere between the centres inside and outside; where, is estimated from the neighbourhood. The
-    signed distance to the nearest voxel of the other side is smoothed over one voxel, divided by its slope (which
-    stairs and anisotropic voxels change), and shifted so that the number of voxels inside stays the same. Where this
-    would move a centre to the other side, which contradicts the mask, the outline is put just short of that centre. For
-    balls of 6 to 30 mm the root mean square error within 2 mm of the surface is at most 0.12 voxels.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.imaging.perturbation import outline_distance
-    >>> z, y, x = np.indices((9, 14, 14)) * np.reshape([5, 3, 3], (3, 1, 1, 1))  # mm
-    >>> true_mm = np.sqrt((z - 20) ** 2 + (y - 21) ** 2 + (x - 20) ** 2) - 12  # a ball
-    >>> roi = true_mm <= 0
-    >>> [round(float((outline_distance(roi, (5, 3, 3)) <= mm).sum() / roi.sum()), 2) for mm in (-1, 0, 1)]
-    [0.77, 1.0, 1.27]
-    >>> [round(float((1 + mm / 12) ** 3), 2) for mm in (-1, 0, 1)]
-    [0.77, 1.0, 1.27]
+    `roi` (z, y, x) has voxels inside and outside. A mask is a staircase, and each voxel centre is at least half a voxel
+    away from it. The outline that was drawn passed somewhere between the centres inside and outside; where, is
+    estimated from the neighbourhood. The signed distance to the nearest voxel of the other side is smoothed over one
+    voxel, divided by its slope (which stairs and anisotropic voxels change), and shifted so that the number of voxels
+    inside stays the same. Where this would move a centre to the other side, which contradicts the mask, the outline is
+    put just short of that centre. For balls of 6 to 30 mm the root mean square error within 2 mm of the surface is at
+    most 0.12 voxels.
     """
     is_flat = [size == 1 for size in roi.shape]
     steps = [step for step, flat in zip(spacing_mm, is_flat, strict=True) if not flat]
@@ -191,6 +169,7 @@ def _pasted(array, box, values):
 
 
 def _moved_outline(roi, spacing_mm, outwards_mm):
+    """Return the region whose outline is `outwards_mm` further out, or in if that is negative."""
     box = _box_within(roi, spacing_mm, max(outwards_mm, 0), n_voxels=3)
     return _pasted(roi, box, outline_distance(roi[box], spacing_mm) <= outwards_mm)
 
@@ -288,6 +267,7 @@ def _finite(voxels, roi, box):
 
 
 def _of_type(image, dtype):
+    """Return an image in double precision as another type; for integers rounded, and clipped to their range."""
     if dtype.kind not in "iu":
         return image.astype(dtype)
     limits = np.iinfo(dtype)

@@ -1,4 +1,4 @@
-"""In: a lesion. Out: the lesion with another voxel size, interpolated by SimpleITK near the region only."""
+"""Lesion -> the lesion with another voxel size, interpolated by SimpleITK near the region only."""
 
 from typing import NamedTuple
 

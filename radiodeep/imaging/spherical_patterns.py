@@ -1,4 +1,4 @@
-"""In: an image and a region. Out: local binary patterns on spheres about the voxels of the region."""
+"""Image and region -> local binary patterns on spheres about the voxels of the region."""
 
 import numpy as np
 from scipy import ndimage
@@ -14,11 +14,12 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
     The pattern is 1 where the interpolated intensity on the sphere is not below that of the voxel, else 0. Its
     projections on the spherical harmonics of one degree have a norm that is the same for the turned pattern.
 
+    The images are 0 outside the region. Voxels that are not finite are replaced by the nearest finite one, so that
+    interpolation cannot carry NaN from outside into the region.
+
     Parameters
     ----------
     image : ndarray of shape (z, y, x)
-        Converted to double precision. Voxels that are not finite are replaced by the nearest finite one, so that
-        interpolation cannot carry NaN from outside into the region.
     box : tuple of three slices
     roi : bool ndarray of the box's shape
     n_levels : int, default=2
@@ -31,8 +32,7 @@ def spherical_patterns(image, box, roi, n_levels=2, radius=1.0, subdivision=1):
     Returns
     -------
     list of n_levels + 1 float64 ndarray of the box's shape
-        The norm for each degree, and the excess kurtosis of the intensities on the sphere (0 if they are all
-        equal); 0 outside the region.
+        The norm for each degree, and the excess kurtosis of the intensities on the sphere (0 if all are equal).
 
     References
     ----------
@@ -86,13 +86,7 @@ def _excess_kurtosis(samples):
 
 
 def icosphere(subdivision, radius=1.0):
-    """Return the corners of an icosahedron with divided triangles on a sphere about 0: float64 (n_points, 3).
-
-    Examples
-    --------
-    >>> len(icosphere(0)), len(icosphere(1)), len(icosphere(2))
-    (12, 42, 162)
-    """
+    """Return the corners of an icosahedron with divided triangles on a sphere about 0: float64 (n_points, 3)."""
     golden = (1 + np.sqrt(5)) / 2
     corners = np.array([(0, a, b * golden) for a in (-1, 1) for b in (-1, 1)])
     points = np.concatenate([np.roll(corners, shift, axis=1) for shift in range(3)])
@@ -123,6 +117,7 @@ def icosphere(subdivision, radius=1.0):
 
 
 def _at_distance(points, radius):
+    """Return points moved to a distance from 0."""
     # Rounding decides whether a point on the border of the image is inside, so this is computed as in pyradiomics.
     length = np.sqrt(np.dot(points**2, [1, 1, 1]))[:, None]
     return points + points / length * (radius - length)

@@ -1,4 +1,4 @@
-"""In: an image and a box. Out: the sub-bands of its stationary wavelet transform inside the box."""
+"""Image and box -> the sub-bands of its stationary wavelet transform inside the box."""
 
 from functools import lru_cache
 from itertools import product
@@ -11,32 +11,15 @@ from radiodeep.cases.memory import check_image_size
 
 
 def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
-    """Split an image into low and high frequencies along each axis, without decimation.
+    """Split an image into low and high frequencies along each axis, without decimation; return its sub-bands in a box.
+
+    They are the details of each level, "LLH" to "HHH", and last the approximation "LLL" of the last level: float32 for
+    a float32 image, float64 for all others. `axes` are filtered in the order of the letters of a name. The details of
+    the first `skipped_levels` are left out.
 
     The image is padded to even sizes and continued periodically, so that a box at one border depends on the opposite
-    one. Every level filters the approximation of the level before, with the same filter.
-
-    Parameters
-    ----------
-    image : ndarray of shape (z, y, x)
-    box : tuple of three slices
-    wavelet : pywt.Wavelet
-    axes : sequence of int
-        Axes to filter, in the order of the letters of a name.
-    levels : int, default=1
-    skipped_levels : int, default=0
-        Levels before the first whose details are returned.
-
-    Returns
-    -------
-    list of ndarray of the box's shape
-        The details of each level, "LLH" to "HHH", and last the approximation "LLL" of the last level. Float32 for
-        a float32 image, float64 for all others.
-
-    Raises
-    ------
-    ImageTooLargeError
-        The neighbourhood that all levels together depend on needs more memory than allowed.
+    one. Every level filters the approximation of the level before, with the same filter. Raise `ImageTooLargeError` if
+    the neighbourhood that all levels together depend on needs more memory than allowed.
 
     References
     ----------
@@ -84,17 +67,12 @@ def wavelet_subbands(image, box, wavelet, axes, levels=1, skipped_levels=0):
 
 
 def subband_letters(n_axes):
-    """Return the names of the sub-bands, the approximation first.
-
-    Examples
-    --------
-    >>> subband_letters(2)
-    ['LL', 'LH', 'HL', 'HH']
-    """
+    """Return the names of the sub-bands, the approximation first: for two axes "LL", "LH", "HL", "HH"."""
     return ["".join(letters) for letters in product("LH", repeat=n_axes)]
 
 
 def _is_run(index):
+    """Return whether indices are consecutive, so that they can be a slice."""
     return index[-1] - index[0] == index.size - 1 and bool((np.diff(index) == 1).all())
 
 
