@@ -30,7 +30,7 @@ class Feature:
     family : str
         pyradiomics' feature class: "glcm".
     ibsi_id : str or None
-        Id of the same definition in the IBSI reference manual; None where IBSI has none.
+        Id of the same definition in the IBSI reference manual; None if IBSI does not define it.
     function : callable
         Calculates the whole family at once, as float64 (n_features,): from (region, levels, **settings) in the
         families of `REGION_FAMILIES`, from (neighbourhoods, **settings) in the others.
@@ -44,13 +44,9 @@ class Feature:
 
 @dataclass(frozen=True)
 class FamilyGroup:
-    """Families that one function measures together, which is faster; used if all of them are asked for.
+    """Families that one function measures together, which is faster if all of them are chosen.
 
-    Attributes
-    ----------
-    families : tuple of str
-    function : callable
-        (neighbourhoods, **settings) -> dict from family to float64 (n_features,).
+    The function returns a dict from family to float64 (n_features,) from (neighbourhoods, **settings).
     """
 
     families: tuple[str, ...]
@@ -237,24 +233,8 @@ FUNCTION_OF = {feature.family: feature.function for feature in FEATURES}
 
 
 def feature_names(families=DEFAULT_FAMILIES):
-    """Names of the features of some families, as "glcm_Contrast", in the order of the catalogue.
+    """Return the names of the features of some families, as "glcm_Contrast", in the order of the catalogue.
 
-    Parameters
-    ----------
-    families : sequence of str, default=all but "shape2D"
-        Names of `FAMILIES`, in any order.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    InputError
-        If a family is not in the catalogue.
-
-    Examples
-    --------
     >>> len(feature_names()), feature_names(["glcm", "firstorder"])[0]
     (107, 'firstorder_10Percentile')
     """

@@ -1,7 +1,7 @@
 """Definitions in which programs for handcrafted features differ; `PYRADIOMICS` holds those of pyradiomics.
 
-A `Convention` goes in where a definition is used: bins in `gray_levels`, kurtosis in `first_order`; extractors pass
-the grid and the rounding on to resampling, and name columns by it.
+`gray_levels` and `first_order` read bins and kurtosis from a `Convention`; extractors read how to resample, how to
+round, and how to name columns.
 """
 
 from collections.abc import Callable
@@ -12,23 +12,23 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Convention:
-    """Whose definitions the features have.
+    """The definitions of one program.
 
     Attributes
     ----------
     name : str
     first_edge : callable
-        From (minimum, bin_width) to the lower edge of the first bin, in the precision of the minimum.
+        (minimum, bin_width) -> lower edge of the first bin, in the precision of the minimum.
     n_bins : callable
-        From (minimum, maximum, bin_width) to the number of bins.
+        (minimum, maximum, bin_width) -> number of bins.
     kurtosis_of_normal : float
-        The Kurtosis of a normal distribution: 3, or 0 where Kurtosis is the excess.
+        The Kurtosis of a normal distribution: 3, or 0 if Kurtosis is the excess.
     resample_grid : str
         Where the voxels of resampled images lie, see `radiodeep.imaging.resample.resample`.
     to_integers : callable
-        Makes whole numbers of the interpolated intensities of integer images.
+        Rounds the interpolated intensities of integer images.
     column_name : callable
-        From (image, family, name) to the name of a column.
+        (image, family, name) -> name of a column.
     """
 
     name: str

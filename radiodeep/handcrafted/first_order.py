@@ -12,48 +12,22 @@ _SMALLEST = 1e-70  # of intensities and their range: below, the square of their 
 
 
 def first_order_features(region, levels, *, voxel_array_shift=0, convention=PYRADIOMICS):
-    """Statistics of the intensities of a region, in the order of the catalogue.
+    """Statistics of the intensities of a region: float64 (18,), in the order of the catalogue.
 
-    Entropy and Uniformity are those of the grey levels, all others of the intensities themselves.
-    Kurtosis is that of the convention; pyradiomics' is 3 for a normal distribution. A flat region has
-    there Skewness and Kurtosis 0. Energy, TotalEnergy and RootMeanSquared are those of intensity + `voxel_array_shift`.
-
-    Parameters
-    ----------
-    region : Region
-    levels : GrayLevels
-    voxel_array_shift : float, default=0
-        Added to the intensities for the three features above; IBSI's definitions hold for 0.
-    convention : Convention, default=PYRADIOMICS
-
-    Returns
-    -------
-    ndarray of float64 (18,)
-        In the image's units, their square (Energy, Variance), square x mm³ (TotalEnergy), bits
-        (Entropy), or without unit.
+    Entropy and Uniformity are those of the grey levels, all others those of the intensities. Energy, TotalEnergy and
+    RootMeanSquared add `voxel_array_shift` to the intensities first; IBSI's definitions hold for 0. The convention
+    defines Kurtosis. In a flat region Skewness is 0, and pyradiomics' Kurtosis too.
 
     Raises
     ------
     RoiTooSmallError
-        If the region has two voxels: none need lie between its 10th and its 90th percentile.
+        The region has two voxels: none need lie between its 10th and its 90th percentile.
     InputError
-        If `voxel_array_shift` is not a finite number, or the intensities are so large, or so small, that their
-        powers are beyond double precision.
+        The shift is not a finite number, or powers of the intensities are beyond double precision.
 
     References
     ----------
     pyradiomics `firstorder`; IBSI families UHIW (statistics) and ZVCW (histogram).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.handcrafted.gray_levels import discretise
-    >>> from radiodeep.handcrafted.region import crop_region
-    >>> image = np.array([[[1, 2, 3, 6]]])
-    >>> region = crop_region(image, image > 0, (1, 1, 1))
-    >>> values = first_order_features(region, discretise(region))
-    >>> float(values[8]), float(values[9])  # Mean, Median
-    (3.0, 2.5)
     """
     require(is_finite(voxel_array_shift), "region_features", "voxel_array_shift", "a finite float", voxel_array_shift)
     if region.values.size < 3:

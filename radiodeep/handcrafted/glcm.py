@@ -8,48 +8,24 @@ from radiodeep.handcrafted.neighbours import step_lengths
 
 
 def glcm_features(neighbourhoods, *, symmetrical=True, weighting_norm=None):
-    """Texture from pairs of grey levels of neighbouring voxels, in the order of the catalogue.
+    """Texture from pairs of grey levels of neighbouring voxels: float64 (24,), in the order of the catalogue.
 
-    Every feature is calculated in each direction that holds a pair, and averaged over these directions. With a
-    weighting norm the tables are weighted by exp(-|step|²), |step| in mm, and added up to one table.
+    Every feature is calculated in each direction that holds a pair, and averaged over these directions. `symmetrical`
+    tables count each pair in both orders. With a weighting norm (of `WEIGHTING_NORMS`) the tables are weighted by
+    exp(-|step|²), |step| in mm, and added up to one table; "no_weighting" adds them up without weights.
 
     Where the definitions are undefined: in a direction with one grey level Correlation is 1; Imc1 and Imc2 are 0 there
     and wherever the grey levels of a pair are independent up to rounding; MCC is 1 if the whole region has one grey
     level.
 
-    Parameters
-    ----------
-    neighbourhoods : Neighbourhoods
-        Its distances are those of the pairs: 13 directions for (1,), 49 for (2,).
-    symmetrical : bool, default=True
-        Count each pair in both orders.
-    weighting_norm : {None, "infinity", "euclidean", "manhattan", "no_weighting"}, default=None
-        Length of a step for the weights; "no_weighting" adds up the tables without weights.
-
-    Returns
-    -------
-    ndarray of float64 (24,)
-
     Raises
     ------
     RoiTooSmallError
-        If no two voxels of the region are neighbours at these distances.
+        No two voxels of the region are neighbours at the distances of the neighbourhoods.
 
     References
     ----------
     pyradiomics `glcm`; IBSI family LFYI, aggregation ITBB (3-D, averaged).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.handcrafted.gray_levels import discretise
-    >>> from radiodeep.handcrafted.neighbours import Neighbourhoods
-    >>> from radiodeep.handcrafted.region import crop_region
-    >>> image = np.array([[[1, 1, 2, 2]]])
-    >>> region = crop_region(image, image > 0, (1, 1, 1))
-    >>> values = glcm_features(Neighbourhoods(region, discretise(region, bin_width=1)))
-    >>> round(float(values[4]), 4)  # Contrast: one of three pairs differs by 1
-    0.3333
     """
     region = neighbourhoods.region
     levels = neighbourhoods.levels

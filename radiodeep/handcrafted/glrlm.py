@@ -4,70 +4,32 @@ import numpy as np
 
 from radiodeep.exceptions import RoiTooSmallError
 from radiodeep.handcrafted.kernels.neighbours import count_runs
-from radiodeep.handcrafted.kernels.size_tables import DESCRIPTIONS, describe_directions
+from radiodeep.handcrafted.kernels.size_tables import describe_directions, order_of
 from radiodeep.handcrafted.neighbours import step_lengths
 
-GLRLM_ORDER = [
-    DESCRIPTIONS.index(name)
-    for name in (
-        "gray non-uniformity",
-        "gray non-uniformity normalised",
-        "gray variance",
-        "high gray",
-        "large",
-        "large high gray",
-        "large low gray",
-        "low gray",
-        "entropy",
-        "size non-uniformity",
-        "size non-uniformity normalised",
-        "percentage",
-        "size variance",
-        "small",
-        "small high gray",
-        "small low gray",
-    )
-]
+GLRLM_ORDER = order_of(
+    "gray non-uniformity, gray non-uniformity normalised, gray variance, high gray, large, large high gray, "
+    "large low gray, low gray, entropy, size non-uniformity, size non-uniformity normalised, percentage, "
+    "size variance, small, small high gray, small low gray"
+)
 
 
 def glrlm_features(neighbourhoods, *, weighting_norm=None):
-    """Texture from runs of voxels of one grey level, in the order of the catalogue.
+    """Texture from runs of voxels of one grey level: float64 (16,), in the order of the catalogue.
 
     Every feature is calculated in each direction in which some line through the region holds two of its voxels, and
-    averaged over these directions. With a weighting norm the tables are weighted by the length of the step in mm and
-    added up to one table.
-
-    Parameters
-    ----------
-    neighbourhoods : Neighbourhoods
-    weighting_norm : {None, "infinity", "euclidean", "manhattan", "no_weighting"}, default=None
-        Length of a step; "no_weighting" adds up the tables without weights.
-
-    Returns
-    -------
-    ndarray of float64 (16,)
+    averaged over these directions. With a weighting norm (of `WEIGHTING_NORMS`) the tables are weighted by the length
+    of the step in mm and added up to one table; "no_weighting" adds them up without weights.
 
     Raises
     ------
     RoiTooSmallError
-        If no line along any direction holds two voxels of the region.
+        No line along any direction holds two voxels of the region.
 
     References
     ----------
     pyradiomics `glrlm`; IBSI family TP0I, aggregation ITBB (3-D, averaged). Galloway MM. Texture
     analysis using gray level run lengths. Computer Graphics and Image Processing 4:172-179, 1975.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.handcrafted.gray_levels import discretise
-    >>> from radiodeep.handcrafted.neighbours import Neighbourhoods
-    >>> from radiodeep.handcrafted.region import crop_region
-    >>> image = np.array([[[1, 1, 1, 2]]])
-    >>> region = crop_region(image, image > 0, (1, 1, 1))
-    >>> values = glrlm_features(Neighbourhoods(region, discretise(region, bin_width=1)))
-    >>> float(values[4]), float(values[11])  # LongRunEmphasis, RunPercentage: runs of 3 and of 1
-    (5.0, 0.5)
     """
     region = neighbourhoods.region
     runs = run_tables(neighbourhoods)
@@ -85,13 +47,10 @@ def glrlm_features(neighbourhoods, *, weighting_norm=None):
 
 
 def run_tables(neighbourhoods):
-    """Count the runs of each grey level by their length.
+    """Count the runs of each grey level by their length: float64 (n_directions, n_present, longest).
 
-    Returns
-    -------
-    ndarray of float64 (n_directions, n_present, longest)
-        Runs of level `levels.values[i]` and of length j + 1. All zero for a direction in which no line holds two
-        voxels of the region.
+    Entry [k, i, j] counts the runs of level `levels.values[i]` and of j + 1 voxels in direction k. All entries of a
+    direction in which no line holds two voxels of the region are 0.
     """
     region = neighbourhoods.region
     levels = neighbourhoods.levels

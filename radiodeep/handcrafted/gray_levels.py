@@ -14,16 +14,17 @@ _HIGHEST_CAP = 65534  # levels are kept in 16 bits
 
 @dataclass(frozen=True)
 class GrayLevels:
-    """The grey levels of one region; levels that no voxel has are left out.
+    """The grey levels of one region. Level 1 is the lowest bin; some levels may have no voxel.
 
     Attributes
     ----------
     volume : ndarray of uint8 or uint16 (z, y, x)
-        1 ... n_present inside the region, 0 outside; the grid of `Region.mask`.
+        The levels that occur, numbered 1 ... n_present without gaps; 0 outside the region. The grid is that of
+        `Region.mask`.
     gray : ndarray of uint8 or uint16 (z, y, x)
-        The grey levels themselves, with gaps where no voxel has a level; 0 outside the region.
+        The levels themselves; 0 outside the region.
     values : ndarray of int64 (n_present,)
-        The grey level of each number in `volume`; the lowest level of the scale is 1.
+        The level of each number in `volume`.
     counts : ndarray of int64 (n_present,)
         Voxels of each level.
     """
@@ -40,49 +41,24 @@ class GrayLevels:
 
 
 def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=1024, convention=PYRADIOMICS):
-    """Sort the intensities of a region into grey levels, with pyradiomics' bin edges.
+    """Sort the intensities of a region into grey levels: a `GrayLevels`.
 
-    With a bin width the edges are its multiples, whatever the region (0 is an edge, below it too),
-    and a value on an edge belongs to the bin above; level 1 is the bin of the minimum. With a bin
-    count the range of the region is divided evenly and the maximum belongs to the last bin. Edges
-    are calculated in the image's own precision.
-
-    Parameters
-    ----------
-    region : Region
-    bin_width : float, default=25.0
-        Width of a bin, in the image's units.
-    bin_count : int or None, default=None
-        Number of bins; goes before `bin_width`.
-    max_gray_levels : int, default=1024
-        More levels than this are an error, raised before any memory is taken.
-    convention : Convention, default=PYRADIOMICS
-        Which has the edges of bins of a width.
-
-    Returns
-    -------
-    GrayLevels
+    Bins of a width have edges at its multiples for all regions (0 is an edge, also for negative intensities); a value
+    on an edge belongs to the bin above; level 1 is the bin of the minimum. `bin_count`, if given, replaces the width:
+    it divides the range of the region evenly, and the maximum belongs to the last bin. Edges are calculated in the
+    image's own precision, and by the convention.
 
     Raises
     ------
     TooManyGrayLevelsError
-        If the settings give more than `max_gray_levels` levels.
+        The settings give more than `max_gray_levels` levels; raised before any memory is allocated.
     InputError
-        If a setting is not a number in its range.
+        A setting is out of range.
 
     References
     ----------
     pyradiomics `imageoperations.getBinEdges`; IBSI Q3RU (fixed bin size, whose first edge is the
     minimum instead) and K15C (fixed bin number).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.handcrafted.region import crop_region
-    >>> image = np.array([[[-1, 0, 24, 25, 120]]])
-    >>> levels = discretise(crop_region(image, image < 200, (1, 1, 1)), bin_width=25)
-    >>> levels.values, levels.counts
-    (array([1, 2, 3, 6]), array([1, 2, 1, 1]))
     """
     check_bins(bin_width, bin_count, max_gray_levels)
     edges = _bin_edges(region.values, bin_width, bin_count, max_gray_levels, convention)
@@ -107,7 +83,7 @@ def check_bins(bin_width, bin_count, max_gray_levels):
 
 
 def _bin_edges(values, bin_width, bin_count, max_gray_levels, convention):
-    """Edges of all bins, float64, increasing, the first not above the minimum."""
+    """Return the edges of all bins: float64, increasing, the first at or below the minimum."""
     minimum, maximum = values.min(), values.max()
     low, high = float(minimum), float(maximum)
     where = f"on intensities from {low:g} to {high:g}"

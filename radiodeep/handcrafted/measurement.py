@@ -125,18 +125,8 @@ def region_measurer(
 ):
     """Check settings once for many regions; they are those of `region_features`, which has the defaults.
 
-    The `Convention` decides where programs have different definitions.
-
-    Returns
-    -------
-    callable
-        From (image, mask, spacing_mm) to (values, n_levels): the features, and the number of grey levels
-        that occur in the region, 0 if only shape is asked for.
-
-    Raises
-    ------
-    InputError
-        If a setting is not allowed.
+    Returns a function (image, mask, spacing_mm) -> (values, n_levels): the features by the definitions of the
+    convention, and the number of grey levels that occur in the region, 0 if only shape is asked for.
     """
     chosen = in_catalogue_order(families)
     check_neighbour_settings(distances, weighting_norm)

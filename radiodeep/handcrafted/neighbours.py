@@ -1,4 +1,4 @@
-"""In: a region and its grey levels. Out: the steps to neighbouring voxels, and what the texture families share."""
+"""In: a region and its grey levels. Out: the steps to neighbouring voxels, and the tables that families share."""
 
 from functools import cached_property, lru_cache
 from itertools import product
@@ -20,17 +20,11 @@ _CHUNK = 4096  # voxels compared at a time
 
 @lru_cache(maxsize=32)
 def directions(distances, flat_axis=None):
-    """Steps (z, y, x) to one of each pair of opposite neighbours: int64 (n_directions, 3), read-only.
+    """Return steps (z, y, x) to one of each pair of opposite neighbours: int64 (n_directions, 3), read-only.
 
-    Parameters
-    ----------
-    distances : tuple of int
-        In voxels, as the largest of |dz|, |dy|, |dx|.
-    flat_axis : {None, 0, 1, 2}, default=None
-        No step goes along this axis: the region is taken slice by slice.
+    Distances are in voxels, as the largest of |dz|, |dy|, |dx|. No step goes along the `flat_axis`, so that texture is
+    computed within slices.
 
-    Examples
-    --------
     >>> len(directions((1,))), len(directions((2,))), len(directions((1,), flat_axis=0))
     (13, 49, 4)
     """
@@ -43,7 +37,7 @@ def directions(distances, flat_axis=None):
 
 
 def step_lengths(steps, spacing_mm, norm):
-    """Lengths of steps in mm by a norm of `WEIGHTING_NORMS`, 1 for "no_weighting": float64 (n_steps,)."""
+    """Return the lengths of steps in mm by a norm of `WEIGHTING_NORMS`, 1 for "no_weighting": float64 (n_steps,)."""
     lengths = np.abs(steps * spacing_mm)  # (n_steps, zyx)
     if norm == "no_weighting":
         return np.ones(len(steps))
@@ -78,10 +72,10 @@ class DirectionTables(NamedTuple):
 
 
 class Neighbourhoods:
-    """What the texture families count about the neighbours of each voxel, calculated when it is first asked for.
+    """Tables about the neighbours of each voxel, each of them computed on first use because several families read it.
 
-    Several families read the same tables: GLCM and GLRLM the pairs of direct neighbours, GLRLM and GLSZM the links
-    between direct neighbours of one grey level, GLDM and NGTDM the comparison of each voxel with all its neighbours.
+    GLCM and GLRLM read the pairs of direct neighbours, GLRLM and GLSZM the links between direct neighbours of one grey
+    level, GLDM and NGTDM the comparison of each voxel with all its neighbours.
 
     Parameters
     ----------
@@ -90,20 +84,9 @@ class Neighbourhoods:
     levels : GrayLevels
     distances : sequence of int from 1 to 20, default=(1,)
         Distances of the neighbours in GLCM, GLDM and NGTDM in voxels, as the largest of |dz|, |dy|, |dx|: 26
-        neighbours, or 13 directions, for 1. GLRLM and GLSZM always take direct neighbours.
+        neighbours, or 13 directions, for 1. GLRLM and GLSZM always use direct neighbours.
     alpha : int, default=0
         Largest difference of grey levels that counts as dependent in the GLDM.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.handcrafted.gray_levels import discretise
-    >>> from radiodeep.handcrafted.region import crop_region
-    >>> image = np.array([[[1, 1, 1, 2]]])
-    >>> region = crop_region(image, image > 0, (1, 1, 1))
-    >>> neighbourhoods = Neighbourhoods(region, discretise(region, bin_width=1))
-    >>> neighbourhoods.dependence[:, :3].tolist()  # by grey level: voxels with 0, 1 and 2 neighbours of it
-    [[0.0, 2.0, 1.0], [1.0, 0.0, 0.0]]
     """
 
     def __init__(self, region, levels, distances=(1,), alpha=0):
@@ -191,22 +174,12 @@ class Neighbourhoods:
 
 @lru_cache(maxsize=8)
 def group_representatives(flat_axis=None):
-    """For every pattern of preceding neighbours, one of each group of neighbours that touch one another.
+    """Return one neighbour of each group that touches, for every pattern of neighbours: uint16 (2 ** n_directions,).
 
     A pattern has bit k set if the voxel has the grey level of its preceding neighbour k. Neighbours in the pattern
     that touch one another belong to one zone already, so the search for zones needs to look at only one of them. The
-    groups are found for all patterns at once: the lowest bit that is left starts a group, the group grows by the
-    neighbours of its members until it stays the same, and is taken out of the pattern.
-
-    Returns
-    -------
-    ndarray of uint16 (2 ** n_directions,), read-only
-
-    Examples
-    --------
-    >>> table = group_representatives(flat_axis=0)  # bits: (0, 1, 1), (0, 1, 0), (0, 1, -1), (0, 0, 1)
-    >>> bin(table[0b0111]), bin(table[0b0101])  # a row, connected; its two ends without the middle, not
-    ('0b1', '0b101')
+    groups of all patterns are computed at once: the lowest remaining bit starts a group, the group grows by the
+    neighbours of its members until it stays the same, and is removed from the pattern.
     """
     steps = directions((1,), flat_axis)
     n = len(steps)

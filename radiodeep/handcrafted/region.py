@@ -17,7 +17,7 @@ from radiodeep.handcrafted.kernels.region import find_box, pad_and_list
 
 @dataclass(frozen=True)
 class Region:
-    """A region of interest, the input of all families of features.
+    """A region of interest, from which all families are computed.
 
     Attributes
     ----------
@@ -26,13 +26,13 @@ class Region:
     mask : ndarray of bool (z, y, x)
         The region in its bounding box, with `margin` voxels of False around it.
     positions : ndarray of int64 (n_voxels,)
-        Places of the voxels in the flattened `mask`.
+        Indices of the voxels in the flattened `mask`.
     spacing_mm : ndarray of float64 (3,)
         Voxel size, (z, y, x).
     margin : int
         Width of the border.
     flat_axis : int or None
-        The axis that texture does not look along, so that every slice stands for itself; None in 3-D.
+        The axis across the slices if texture is computed within slices; None in 3-D.
     """
 
     values: np.ndarray
@@ -44,46 +44,21 @@ class Region:
 
 
 def crop_region(image, mask, spacing_mm, *, margin=1, flat_axis=None):
-    """Check an image and its mask, and cut out the region; memory grows with the region only.
+    """Check an image and its mask, and return the `Region`; memory grows with the region only.
 
-    Parameters
-    ----------
-    image : array (z, y, x)
-        Intensities, integer, real or boolean.
-    mask : array of bool or integer (z, y, x)
-        The region is where it is not 0.
-    spacing_mm : sequence of 3 floats
-        Voxel size, (z, y, x).
-    margin : int, default=1
-        Width of the empty border: the farthest step that a family takes from a voxel.
-    flat_axis : {None, 0, 1, 2}, default=None
-        Texture is taken slice by slice across this axis (pyradiomics' force2D).
-
-    Returns
-    -------
-    Region
+    `margin` is the width of the empty border: the longest step to a neighbour in voxels. With a `flat_axis` (0, 1 or 2)
+    no neighbour lies along this axis (pyradiomics' force2D). The image may be NaN or infinite outside the mask.
 
     Raises
     ------
     GeometryMismatchError
-        If image and mask differ in shape.
+        Image and mask differ in shape.
     EmptyMaskError, RoiTooSmallError
-        If the mask holds no voxel, or one only.
+        The mask holds no voxel, or only one.
     NonFiniteIntensityError
-        If the image is NaN or infinite inside the mask; outside it may be.
+        The image is NaN or infinite inside the mask.
     InputError
-        If an array is not 3-D or not real, the spacing is not three lengths > 0, or `flat_axis` is no axis.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> image = np.arange(60).reshape(3, 4, 5)
-    >>> region = crop_region(image, (image > 20) & (image < 23), (3.0, 1.0, 1.0))
-    >>> region.values, region.mask.shape
-    (array([21, 22]), (3, 3, 4))
-    >>> crop_region(image, image > 99, (3.0, 1.0, 1.0))
-    Traceback (most recent call last):
-    radiodeep.exceptions.EmptyMaskError: The mask holds no voxel. Expected at least 2 that are not 0.
+        An array is not 3-D or does not hold real numbers, the spacing is not three lengths > 0, or the axis is wrong.
     """
     image, mask = _checked_arrays(image, mask)
     spacing_mm = _checked_spacing(spacing_mm)
@@ -139,19 +114,7 @@ def _checked_spacing(spacing_mm):
 
 
 def bounding_box(mask):
-    """Slices (z, y, x) around the voxels of a boolean mask that are set.
-
-    Raises
-    ------
-    EmptyMaskError
-        If there is none.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> bounding_box(np.arange(60).reshape(3, 4, 5) == 37)
-    (slice(1, 2, None), slice(3, 4, None), slice(2, 3, None))
-    """
+    """Return the slices (z, y, x) around the voxels of a boolean mask that are set, of which there must be one."""
     ends = find_box(np.ascontiguousarray(mask).view(np.uint8)).tolist()
     if ends[0][1] < 0:
         raise EmptyMaskError("The mask holds no voxel. Expected at least 2 that are not 0.")

@@ -1,4 +1,4 @@
-"""Region in; the fourteen shape features of its surface mesh and of its voxels out."""
+"""In: a region. Out: the 14 shape features of its surface mesh and of its voxels."""
 
 import math
 
@@ -16,39 +16,19 @@ from radiodeep.handcrafted.marching_cubes import AREA_VECTOR, CROSSES, TRIPLE
 
 
 def shape_features(region, levels=None):
-    """Size and shape of a region, in the order of the catalogue.
+    """Size and shape of a region: float64 (14,), in the order of the catalogue.
 
-    Area, volume and diameters are those of the marching-cubes mesh whose vertices lie halfway
-    between a voxel inside and its neighbour outside. The axes are four standard deviations of the
-    voxels' centres along their principal directions, so a region of one slice has a least axis of 0.
-    Where voxels touch along an edge only, area and volume depend a little on how the image is turned:
-    the table of marching cubes does not treat such cells alike.
-    The diameters Slice, Column and Row are the largest between vertices of one z, one y and one x.
+    Area, volume and diameters are those of the marching-cubes mesh, whose vertices lie halfway between a voxel inside
+    and its neighbour outside. The axes are four standard deviations of the voxel centres along their principal
+    directions, so a region of one slice has a least axis of 0. The diameters Slice, Column and Row are the largest
+    between vertices of one z, one y and one x. Where voxels share only an edge, area and volume depend slightly on the
+    orientation of the image, because the table of marching cubes is not symmetric for such cells. `levels` is ignored.
 
-    Parameters
-    ----------
-    region : Region
-    levels : GrayLevels or None
-        Not used: shape does not depend on intensities. Here for the sake of one signature.
-
-    Returns
-    -------
-    ndarray of float64 (14,)
-        In mm, mm² (SurfaceArea), mm³ (volumes), 1/mm (SurfaceVolumeRatio), or without unit.
+    Units are mm, mm² (SurfaceArea), mm³ (volumes) and 1/mm (SurfaceVolumeRatio); ratios have none.
 
     References
     ----------
     pyradiomics `shape`; IBSI family HCUG.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.handcrafted.region import crop_region
-    >>> image = np.zeros((1, 2, 2))
-    >>> region = crop_region(image, image == 0, (1, 1, 1))
-    >>> values = shape_features(region)
-    >>> float(values[13]), float(values[8])  # VoxelVolume, MeshVolume in mm³
-    (4.0, 2.1666666666666665)
     """
     mask = region.mask.view(np.uint8)
     spacing = region.spacing_mm
@@ -77,14 +57,14 @@ def shape_features(region, levels=None):
 
 
 def covariance(sums):
-    """Covariance of the voxels' places, in voxels: float64 (3, 3), from what `moments` returns."""
+    """Return the covariance of the voxel indices, float64 (3, 3), from the sums that `moments` returns."""
     n, z, y, x, zz, yy, xx, zy, zx, yx = sums.tolist()  # whole numbers of any size: no rounding yet
     first, second = (z, y, x), ((zz, zy, zx), (zy, yy, yx), (zx, yx, xx))
     return np.array([[(n * second[a][b] - first[a] * first[b]) / n**2 for b in range(3)] for a in range(3)])
 
 
 def principal_variances(covariance, spacing_mm):
-    """Variances along the principal directions, increasing, in mm²."""
+    """Return the variances along the principal directions in mm², increasing."""
     variances = symmetric_eigenvalues(covariance * spacing_mm[:, None] * spacing_mm)
     # A flat region has a variance of 0, which rounding may leave a little above or below.
     variances[variances < 1e-14 * variances[-1]] = 0.0

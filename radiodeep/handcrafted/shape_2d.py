@@ -1,4 +1,4 @@
-"""Region of one slice in; the nine shape features of its outline and of its pixels out."""
+"""In: a region of one slice. Out: the 9 shape features of its outline and of its pixels."""
 
 import math
 
@@ -15,44 +15,21 @@ _LEVEL = np.array([code in (0b0011, 0b1100) for code in range(16)])
 
 
 def shape_2d_features(region, levels=None):
-    """Size and shape of a region of one slice, in the order of the catalogue.
+    """Size and shape of a region of one slice across its `flat_axis`: float64 (9,), in the order of the catalogue.
 
-    Area, perimeter and diameter are those of the marching-squares outline whose corners lie halfway
-    between a pixel inside and its neighbour outside; pixels that touch at a corner only are apart.
+    Area, perimeter and diameter are those of the marching-squares outline, whose corners lie halfway between a pixel
+    inside and its neighbour outside; pixels that share only a corner are separate. `levels` is ignored.
 
-    Parameters
-    ----------
-    region : Region
-        One voxel thick along its `flat_axis`.
-    levels : GrayLevels or None
-        Not used: shape does not depend on intensities. Here for the sake of one signature.
-
-    Returns
-    -------
-    ndarray of float64 (9,)
-        In mm, mm² (surfaces), 1/mm (PerimeterSurfaceRatio), or without unit.
+    Units are mm, mm² (surfaces) and 1/mm (PerimeterSurfaceRatio); ratios have none.
 
     Raises
     ------
     InputError
-        If the region has no `flat_axis` or several slices across it.
+        The region has no `flat_axis`, or several slices across it.
 
     References
     ----------
     pyradiomics `shape2D`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.handcrafted.region import crop_region
-    >>> image = np.zeros((1, 2, 2))
-    >>> region = crop_region(image, image == 0, (1, 1, 1), flat_axis=0)
-    >>> values = shape_2d_features(region)
-    >>> float(values[3]), float(values[7])  # MeshSurface, PixelSurface in mm²: the corners are cut
-    (3.5, 4.0)
-    >>> shape_2d_features(crop_region(np.zeros((2, 2, 2)), np.ones((2, 2, 2), bool), (1, 1, 1), flat_axis=0))
-    Traceback (most recent call last):
-    radiodeep.exceptions.InputError: The region has 2 slices across axis 0. ...
     """
     axis, margin = region.flat_axis, region.margin
     if axis is None:

@@ -14,20 +14,10 @@ _MOST_LEVELS = 64  # with more, laying out and splitting the tables with care pa
 
 
 def texture_features(neighbourhoods, *, symmetrical=True, weighting_norm=None):
-    """Features of GLCM, GLRLM, GLSZM, GLDM and NGTDM, with the values of the function of each family.
+    """Features of GLCM, GLRLM, GLSZM, GLDM and NGTDM, a dict by family: the values of the function of each family.
 
-    Small regions spend more time between the families than in them; the usual settings (direct neighbours, no weights,
-    at most 64 grey levels) therefore go through one compiled function.
-
-    Parameters
-    ----------
-    neighbourhoods : Neighbourhoods
-    symmetrical, weighting_norm
-        As in `glcm_features` and `glrlm_features`.
-
-    Returns
-    -------
-    dict from family to ndarray of float64 (n_features,)
+    In small regions the steps between the families take longer than the families themselves; the usual settings (direct
+    neighbours, no weights, at most 64 grey levels) therefore use one compiled function.
     """
     is_usual = neighbourhoods.has_direct_neighbours_only and weighting_norm is None
     if is_usual and neighbourhoods.levels.highest <= _MOST_LEVELS:

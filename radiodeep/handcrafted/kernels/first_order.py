@@ -21,7 +21,7 @@ def _percentile(ordered, fraction):
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
 def _central_moments(values, mean):
-    """Mean absolute deviation and the second, third and fourth moments about the mean."""
+    """Return the mean absolute deviation and the second, third and fourth moments about the mean."""
     absolute = second = third = fourth = 0.0
     for i in range(values.size):
         difference = values[i] - mean
@@ -61,18 +61,10 @@ def _entropy_and_uniformity(counts):
 
 @njit(cache=True, nogil=True)
 def first_order(ordered, counts, shift, voxel_volume_mm3):
-    """All first-order features, in the order of the catalogue.
+    """Return all first-order features, float64 (18,), in the order of the catalogue.
 
-    Parameters
-    ----------
-    ordered : float64 (n_voxels,), increasing
-    counts : int64 (n_levels,), voxels per grey level
-    shift : float64, added to the intensities for the energies and the root mean square
-    voxel_volume_mm3 : float64
-
-    Returns
-    -------
-    float64 (18,)
+    `ordered` are the intensities, float64 (n_voxels,), increasing; `counts` the voxels per grey level, int64
+    (n_levels,); `shift` is added to the intensities for the energies and the root mean square.
     """
     n = ordered.size
     mean, energy = _mean_and_energy(ordered, shift)

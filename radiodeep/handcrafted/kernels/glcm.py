@@ -16,8 +16,8 @@ def count_pairs(volume, positions, offsets, n, tables):
     positions : int64 (n_voxels,), places of the region
     offsets : int64 (n_directions,), steps in the flattened volume
     n : int, n_present + 1
-    tables : uint32 (n_directions, n * n or more), zeros; place here * n + there counts the pairs, row
-        and column 0 gather those that leave the region
+    tables : uint32 (n_directions, n * n or more), zeros; entry a * n + b counts the pairs of levels a and b, and those
+        with a or b of 0 leave the region
     """
     flat, apart = tables.reshape(-1), tables.shape[1]
     for i in range(positions.size):
@@ -37,7 +37,7 @@ def _dot(a, b):
 
 @njit(cache=True, nogil=True)
 def _normalise(table, symmetrical, p, px, py):
-    """Fill the joint and the marginal probabilities; False if the direction holds no pair."""
+    """Fill the joint and the marginal probabilities; return False if the direction holds no pair."""
     n = p.shape[0]
     total = 0.0
     for i in range(n):
@@ -178,21 +178,15 @@ def _tridiagonalise(a, diagonal, below):
 
 @njit(cache=True, nogil=True)
 def _second_moduli(diagonal, below, n_matrices):
-    """Return the second largest |eigenvalue| of tridiagonal matrices that have none above 1.
+    """Return the second largest |eigenvalue| of tridiagonal matrices that have none above 1: float64 (n_matrices,).
 
     Bisection on Sturm counts: the signs of the pivots of T - x I tell how many eigenvalues are above x, those of T + x
     I how many are below -x. x is below the second largest modulus as long as both counts together are at least 2. All
     matrices are bisected in step, so that their divisions overlap in the processor; a full decomposition of each matrix
     would take several times as long.
 
-    Parameters
-    ----------
-    diagonal, below : float64 (n, n_matrices), (n - 1, n_matrices); zeros fill up smaller matrices
-    n_matrices : int, how many of them are used
-
-    Returns
-    -------
-    float64 (n_matrices,)
+    `diagonal` and `below` are float64 (n, n_matrices or more) and (n - 1, n_matrices or more); zeros fill up smaller
+    matrices.
     """
     n = diagonal.shape[0]
     low, high = np.zeros(n_matrices), np.empty(n_matrices)
@@ -223,7 +217,7 @@ def _second_moduli(diagonal, below, n_matrices):
 
 @njit(cache=True, nogil=True)
 def _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below):
-    """Fill a tridiagonal matrix with the eigenvalues that MCC needs; return its size, 0 if it has one row only.
+    """Fill a tridiagonal matrix with the eigenvalues that MCC needs; return its size, 0 if there is only one level.
 
     MCC is the root of the second eigenvalue of Q = (p / px) (p / py)^T, which are the squared singular values of
     M = p / sqrt(px py). A symmetric p gives a symmetric M, whose singular values are its |eigenvalues|; otherwise M M^T
@@ -254,19 +248,15 @@ def _tridiagonal_of_correlation(p, px, py, symmetrical, diagonal, below):
 
 @njit(cache=True, nogil=True)
 def add_directions(tables, gray_values, n_gray, symmetrical, sums):
-    """Add the 24 features of each direction that holds pairs to `sums`.
+    """Add the 24 features of each direction that holds pairs to `sums`; return the number of these directions.
 
     Parameters
     ----------
     tables : float64 (n_directions, n_present + 1, n_present + 1), row and column 0 are ignored
     gray_values : int64 (n_present,), the grey level of each row
     n_gray : int, the highest grey level
-    symmetrical : bool, count each pair in both directions
+    symmetrical : bool, count each pair in both orders
     sums : float64 (24,), in the order of the catalogue
-
-    Returns
-    -------
-    int, the directions that hold pairs
     """
     n = gray_values.size
     p, px, py = np.empty((n, n)), np.empty(n), np.empty(n)

@@ -6,18 +6,10 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def assign_levels(values, edges, positions, volume):
-    """Assign to each voxel the number of edges at or below its intensity.
+    """Assign to each voxel the number of edges at or below its intensity; return the voxels of each level.
 
-    Parameters
-    ----------
-    values : float64 (n_voxels,)
-    edges : float64 (n_edges,), increasing, the first not above any value
-    positions : int64 (n_voxels,), places in the flattened volume
-    volume : uint8 or uint16 (n_places,), zeros; filled with levels, counted from 1, inside the region
-
-    Returns
-    -------
-    counts : int64 (n_edges + 1,), voxels of each level
+    `edges` are increasing, the first not above any of the `values`, both float64. The levels, counted from 1, are
+    written into the flattened `volume` (uint8 or uint16) at `positions`; the counts are int64 (n_edges + 1,).
     """
     n_edges = edges.size
     per_bin = (n_edges - 1) / (edges[n_edges - 1] - edges[0])

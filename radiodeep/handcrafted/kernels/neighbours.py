@@ -119,7 +119,7 @@ def _root(parents, zone):
 
 @njit(cache=True, nogil=True)
 def find_zones(volume, links, positions, offsets, representatives):
-    """Find the connected zones of equal grey level.
+    """Return the levels (0 ... n_present - 1) and the sizes of the connected zones of equal level: int64 (n_zones,).
 
     A union-find over one pass: a voxel joins the zone of a linked preceding neighbour, and merges the zones of several.
     Linked neighbours that touch one another are in one zone already, so only one representative of each such group is
@@ -131,11 +131,6 @@ def find_zones(volume, links, positions, offsets, representatives):
     positions : int64 (n_voxels,), increasing
     offsets : int64 (n_directions,)
     representatives : uint16 (2 ** n_directions,), from `group_representatives`
-
-    Returns
-    -------
-    levels : int64 (n_zones,), 0 ... n_present - 1
-    sizes : int64 (n_zones,), in voxels
     """
     zones = np.empty(volume.size, np.int32)
     parents = np.empty(positions.size, np.int32)

@@ -6,15 +6,9 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def find_box(mask):
-    """First and last index of the voxels that are set, along z, y and x.
+    """Return the first and last index of the voxels that are set in a uint8 mask, along z, y and x: int64 (3, 2).
 
-    Parameters
-    ----------
-    mask : uint8 (z, y, x)
-
-    Returns
-    -------
-    int64 (3, 2), first > last where no voxel is set
+    The first is greater than the last if no voxel is set.
     """
     nz, ny, nx = mask.shape
     marked = np.empty((nz, ny), np.uint8)
@@ -43,17 +37,9 @@ def find_box(mask):
 
 @njit(cache=True, nogil=True)
 def pad_and_list(mask, margin):
-    """Put a border of zeros around a mask, and list the places of its voxels.
+    """Put a border of zeros around a uint8 mask of 0 and 1, and list the places of its voxels.
 
-    Parameters
-    ----------
-    mask : uint8 (z, y, x), 0 or 1
-    margin : int
-
-    Returns
-    -------
-    padded : bool (z + 2 margin, y + 2 margin, x + 2 margin)
-    positions : int64 (n_voxels,), places in the flattened `padded`
+    Returns the padded mask, bool, and int64 (n_voxels,), places in the flattened padded mask.
     """
     nz, ny, nx = mask.shape
     padded = np.zeros((nz + 2 * margin, ny + 2 * margin, nx + 2 * margin), np.bool_)

@@ -14,7 +14,7 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def row_ends(mask):
-    """First and last voxel of every row along x: int32 (z, y) each; nx and -1 where the row is empty."""
+    """Return the first and last voxel of every row along x: int32 (z, y) each; nx and -1 if the row is empty."""
     nz, ny, nx = mask.shape
     first, last = np.empty((nz, ny), np.int32), np.empty((nz, ny), np.int32)
     for z in range(nz):
@@ -36,7 +36,7 @@ def row_ends(mask):
 
 @njit(cache=True, nogil=True)
 def column_ends(mask):
-    """First and last voxel of every column along y: int32 (x, z) each; ny and -1 where it is empty."""
+    """Return the first and last voxel of every column along y: int32 (x, z) each; ny and -1 if it is empty."""
     nz, ny, nx = mask.shape
     first, last = np.empty((nx, nz), np.int32), np.empty((nx, nz), np.int32)
     nearest, farthest = np.empty(nx, np.int32), np.empty(nx, np.int32)
@@ -156,16 +156,9 @@ def _note_change(first, last, i, j, k, m, low, high):
 def line_ends(first, last):
     """Return the outermost mesh vertices on every line, as far as the hull may go through them.
 
-    Vertices lie halfway between a voxel inside and its neighbour outside; in half voxels they have
-    one odd coordinate.
-
-    Parameters
-    ----------
-    first, last : int32 (a, b), ends of parallel lines of voxels; the outermost lines are empty
-
-    Returns
-    -------
-    low, high : int32 (2a - 1, 2b - 1), low > high where the line holds no such vertex
+    Vertices lie halfway between a voxel inside and its neighbour outside; in half voxels they have one odd coordinate.
+    `first` and `last` are int32 (a, b), the ends of parallel lines of voxels, of which the outermost are empty. Returns
+    low and high, int32 (2a - 1, 2b - 1), low > high if a line holds no such vertex.
     """
     na, nb = first.shape
     low = np.ones((2 * na - 1, 2 * nb - 1), np.int32)
@@ -184,12 +177,7 @@ def line_ends(first, last):
 
 @njit(cache=True, nogil=True)
 def symmetric_eigenvalues(matrix):
-    """Return the eigenvalues of a small symmetric matrix, increasing, by Jacobi rotations.
-
-    Parameters
-    ----------
-    matrix : float64 (n, n)
-    """
+    """Return the eigenvalues of a small symmetric float64 matrix, increasing, by Jacobi rotations."""
     n = matrix.shape[0]
     a = np.empty((n, n))
     for i in range(n):
@@ -283,17 +271,11 @@ def _farthest(points, n, radius, best):
 
 @njit(cache=True, nogil=True)
 def plane_hulls(low, high, line_mm, along_mm):
-    """Return the convex hull of the mesh vertices in every plane, and the largest diameter of any plane.
+    """Return the convex hull of the mesh vertices in every plane, and the largest diameter of any plane in mm.
 
-    Parameters
-    ----------
-    low, high : int32 (n_planes, n_lines), ends of the lines of each plane, in half voxels
-    line_mm, along_mm : float, voxel size across the lines and along them
-
-    Returns
-    -------
-    diameter_mm : float64
-    low_on_hull, high_on_hull : uint8 (n_planes, n_lines), 1 where that end is a corner of the hull
+    `low` and `high` are int32 (n_planes, n_lines), the ends of the lines of each plane in half voxels; `line_mm` and
+    `along_mm` the voxel size across the lines and along them. Returns (diameter_mm, low_on_hull, high_on_hull), the
+    last two uint8 (n_planes, n_lines), 1 if that end is a corner of the hull.
     """
     n_planes, n_lines = low.shape
     low_on_hull = np.zeros(low.shape, np.uint8)
@@ -335,19 +317,11 @@ def _transposed(table):
 
 @njit(cache=True, nogil=True)
 def diameters(first, last, first_y, last_y, spacing_mm):
-    """Return the largest distances between mesh vertices: in the planes of constant z, y and x, and in space.
+    """Return the largest distances in mm between mesh vertices in the planes of constant z, y and x, and in space.
 
     A corner of the hull in space is a corner in all three planes through it, so only such vertices are compared.
-
-    Parameters
-    ----------
-    first, last : int32 (z, y), from `row_ends` of a mask with a border of zeros
-    first_y, last_y : int32 (x, z), from `column_ends`
-    spacing_mm : float64 (3,), (z, y, x)
-
-    Returns
-    -------
-    float64 (4,) in mm
+    `first` and `last` are from `row_ends` of a mask with a border of zeros, `first_y` and `last_y` from `column_ends`;
+    the spacing is (z, y, x).
     """
     sz, sy, sx = spacing_mm
     low, high = line_ends(first, last)  # of x, on lines (z, y)

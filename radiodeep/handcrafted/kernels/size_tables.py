@@ -31,6 +31,11 @@ DESCRIPTIONS = (
 )
 
 
+def order_of(names):
+    """Return the places in `DESCRIPTIONS` of several names, one text with commas between them."""
+    return [DESCRIPTIONS.index(name) for name in names.split(", ")]
+
+
 @njit(cache=True, nogil=True)
 def _variance(weights, values, n):
     mean = 0.0
@@ -44,17 +49,13 @@ def _variance(weights, values, n):
 
 @njit(cache=True, nogil=True)
 def describe_sizes(table, gray, sizes):
-    """Return the numbers of `DESCRIPTIONS` for a table of counts.
+    """Return the numbers of `DESCRIPTIONS` for a table of counts, float64 (16,); NaN if the table is empty.
 
     Parameters
     ----------
     table : float64 (n_present, n_sizes)
     gray : float64 (n_present,), the grey level of each row
     sizes : float64 (n_sizes,), the size of each column; 0 for a column of zeros
-
-    Returns
-    -------
-    float64 (16,); NaN if the table is empty
     """
     n_gray, n_sizes = table.shape
     by_gray, by_size = np.zeros(n_gray), np.zeros(n_sizes)
@@ -109,13 +110,7 @@ def describe_sizes(table, gray, sizes):
 
 @njit(cache=True, nogil=True)
 def describe_directions(tables, gray, sizes):
-    """Return the mean of `describe_sizes` over the directions whose table is not empty.
-
-    Parameters
-    ----------
-    tables : float64 (n_directions, n_present, n_sizes)
-    gray, sizes : as in `describe_sizes`
-    """
+    """Return the mean of `describe_sizes` over the directions, the first axis of `tables`, whose table is not empty."""
     total, n = np.zeros(16), 0
     for k in range(tables.shape[0]):
         values = describe_sizes(tables[k], gray, sizes)
@@ -130,17 +125,9 @@ def describe_directions(tables, gray, sizes):
 
 @njit(cache=True, nogil=True)
 def tabulate_zones(levels, sizes, n_present):
-    """Count zones in a table that has columns only for the sizes that occur.
+    """Count zones, given by their levels and sizes, in a table that has columns only for the sizes that occur.
 
-    Parameters
-    ----------
-    levels, sizes : int64 (n_zones,)
-    n_present : int, grey levels
-
-    Returns
-    -------
-    table : float64 (n_present, n_sizes)
-    sizes : float64 (n_sizes,), increasing
+    Returns the table, float64 (n_present, n_sizes), and the sizes of its columns, float64 (n_sizes,), increasing.
     """
     largest = 0
     for size in sizes:
@@ -165,11 +152,7 @@ def tabulate_zones(levels, sizes, n_present):
 def describe_tones(counts, differences, gray):
     """Return the 5 features of the neighbouring grey tone difference matrix, in the order of the catalogue.
 
-    Parameters
-    ----------
-    counts : float64 (n_present,), voxels of each grey level
-    differences : float64 (n_present,), their sums of differences
-    gray : float64 (n_present,), grey levels
+    All arguments are float64 (n_present,): the voxels of each grey level, their sums of differences, and the levels.
     """
     n_gray = counts.size
     n = total = 0.0
