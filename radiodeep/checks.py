@@ -78,6 +78,11 @@ def require_n_jobs(n_jobs, owner, error=InputError):
     require(is_allowed, owner, "n_jobs", "None or an int other than 0", n_jobs, error=error)
 
 
+def require_probability(value, owner, parameter, error=InputError):
+    """Raise an error unless a value is a number > 0 and < 1, as a confidence level must be."""
+    require(is_fraction(value) and bool(value > 0), owner, parameter, "a float between 0 and 1", value, error=error)
+
+
 def in_words(options):
     """Return "one of a, b", or "None or one of a, b" if None is among the options."""
     names = ", ".join(str(option) for option in options if option is not None)
@@ -143,11 +148,6 @@ def is_non_negative(value):
 def is_fraction(value):
     """Return whether a value is a number >= 0 and < 1."""
     return is_number(value) and bool(0 <= value < 1)
-
-
-def is_probability(value):
-    """Return whether a value is a number > 0 and < 1, as a confidence level must be."""
-    return is_fraction(value) and bool(value > 0)
 
 
 def is_sequence(value):

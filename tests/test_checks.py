@@ -15,11 +15,11 @@ from radiodeep.checks import (
     is_number,
     is_option,
     is_positive,
-    is_probability,
     is_sequence,
     require,
     require_n_jobs,
     require_option,
+    require_probability,
 )
 from radiodeep.exceptions import InputError, StudyError
 
@@ -131,7 +131,6 @@ def test_did_you_mean_names_as_many_options_as_are_asked_for():
         (is_positive, [1, 1e-9], [0, -1, math.inf, math.nan, True]),
         (is_non_negative, [0, 2.5], [-1e-9, math.inf, math.nan, False]),
         (is_fraction, [0, 0.5], [1, -0.1, math.nan, False]),
-        (is_probability, [0.5, 0.999], [0, 1, 1.5, math.nan, True]),
         (is_sequence, [[1], (1, 2), np.ones(2)], [[], (), "text", {1}, None, 3, np.array(3)]),
     ],
 )
@@ -142,3 +141,11 @@ def test_a_predicate_holds_for_what_it_is_named_after(predicate, allowed, refuse
 
 def test_a_count_has_bounds_that_belong_to_it():
     assert [is_count(value, least=2, most=4) for value in range(1, 6)] == [False, True, True, True, False]
+
+
+def test_a_confidence_level_is_between_0_and_1():
+    for level in (0.5, 0.999):
+        require_probability(level, "an interval", "confidence_level")
+    for level in (0, 1, 1.5, math.nan, True):
+        with pytest.raises(InputError, match="'confidence_level' parameter of an interval must be a float between 0"):
+            require_probability(level, "an interval", "confidence_level")

@@ -1,4 +1,4 @@
-"""Results in, one self-contained HTML file out."""
+"""Results -> one self-contained HTML file."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ from radiodeep import __version__
 from radiodeep.exceptions import InputError, StudyError
 from radiodeep.files import replacing
 from radiodeep.report.figures import calibration_figure, interval_figure, roc_figure, score_figure, selection_figure
-from radiodeep.study.result import StudyResult
+from radiodeep.study.result import require_results
 from radiodeep.study.size import SIZE_BASELINE, size_warning
 from radiodeep.study.statistics.calibration import calibration
 
@@ -70,7 +70,6 @@ def _contents(results):
         "method": _method(results),
         "remarks": dict.fromkeys(remark for result in results for remark in result.remarks),
         "excluded": {name: reason for result in results for name, reason in result.excluded.items()},
-        "against": _against_size,
         "cv": first.cv,
         "level": f"{first.confidence_interval.level:.0%}",
         "has_accuracy": first.accuracy is not None,
@@ -102,20 +101,13 @@ def _method(results):
     return f"{fitting}. The table was taken as given: whether its features were selected before is not known."
 
 
-def _against_size(result):
-    difference = result.compared_with_size.against_size.difference
-    return f"{difference:+.3f}, p = {result.p_against_size:.2g}"
-
-
 def _checked_results(results):
     """Return the results as a list; raise StudyError unless they belong into one report."""
     listed = list(results.values()) if isinstance(results, dict) else results
     listed = list(listed) if isinstance(listed, Iterable) else [listed]
     if not listed:
         raise StudyError("There is no result to report. Run cross_validated_auc first.")
-    wrong = [type(result).__name__ for result in listed if not isinstance(result, StudyResult)]
-    if wrong:
-        raise StudyError(f"A report takes results of cross_validated_auc or holdout_auc. Got {wrong[0]} instead.")
+    require_results(*listed)
     if any(set(result.predictions.index) != set(listed[0].predictions.index) for result in listed):
         raise StudyError("The results are of different cases. Write one report for each set of cases.")
     if len({result.cv for result in listed}) > 1:
@@ -139,9 +131,32 @@ def _section(result):
         "sentences": list(_sentences(result)),
         "pictures": [_picture(figure, text) for text, figure in figures.items() if figure is not None],
         "ids": result.predictions.index.tolist(),
-        "columns": result.endpoint.listed(result),
+        "columns": _columns(result),
         "settings": json.dumps(result.settings, indent=2),
     }
+
+
+def _columns(result):
+    """Return the columns of the table of predictions: headings, texts, and in which rows to highlight them.
+
+    Columns with missing values are left out, as is the fraction of correct predictions if each case was tested once.
+    """
+    endpoint = result.endpoint
+    columns = []
+    for name, values in result.predictions.items():
+        if name == "fold" or values.isna().any() or (name == "correct" and result.score_table.shape[1] == 1):
+            continue
+        is_number = name not in (*endpoint.outcome_columns, "prediction")
+        digits = "{:.2f}" if name == "correct" else "{:.3f}"
+        columns.append(
+            {
+                "heading": f"Probability of {result.positive}" if name == "probability" else name.capitalize(),
+                "texts": values.map(digits.format if is_number else str).tolist(),
+                "is_number": is_number,
+                "is_wrong": (values != result.predictions["label"]).tolist() if name == "prediction" else [],
+            }
+        )
+    return columns
 
 
 def _sentences(result):
@@ -168,16 +183,12 @@ def _sentences(result):
             f"Stability of the selected features: {result.stability}. Folds share most of their cases, so features "
             "selected from noise are stable as well; compare with the value for shuffled labels."
         )
-    if _has_probabilities(result):
+    if "calibration" in result.endpoint.offers and not result.predictions["probability"].isna().any():
         prevalence = result.endpoint.is_positive.mean()
         yield (
             f"{calibration(result)} (ideal are slope 1 and intercept 0; always predicting the prevalence has a Brier "
             f"score of {prevalence * (1 - prevalence):.3f})."
         )
-
-
-def _has_probabilities(result):
-    return "calibration" in result.endpoint.offers and not result.predictions["probability"].isna().any()
 
 
 def _capitalized(sentence):

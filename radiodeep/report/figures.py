@@ -1,4 +1,4 @@
-"""Results in, matplotlib figures out; all numbers come from the results."""
+"""Results -> matplotlib figures; all numbers come from the results."""
 
 import numpy as np
 
@@ -11,15 +11,8 @@ _COLOURS = ("#0b5fa5", "#c8553d", "#3b7a57", "#7b4f9d", "#b8860b", "#4d4d4d")
 def roc_figure(results):
     """Draw the ROC curves of results, best first, each with its AUC in the legend.
 
-    Parameters
-    ----------
-    results : sequence of StudyResult
-        For repeated folds the curve is the vertical average over the repeats, whose area is the AUC. For pairs it is
-        the curve of the fraction of pairs that each case wins, and the legend gives its area.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    For repeated folds the curve is the vertical average over the repeats, whose area is the AUC. For pairs it is the
+    curve of the fraction of pairs that each case wins, and the legend gives its area.
     """
     figure, axes = _figure(5.2, 4.8)
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=1, zorder=0)
@@ -128,15 +121,7 @@ def selection_counts(result):
 def deep_feature_figure(explanation, n_features=8):
     """Draw the cases with the highest and lowest values of a deep feature, where it looks, and its correlations.
 
-    Parameters
-    ----------
-    explanation : DeepFeatureExplanation
-    n_features : int, default=8
-        Number of handcrafted features shown.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    Handcrafted features are those of the `n_features` strongest correlations of a DeepFeatureExplanation.
     """
     ends = {"highest": explanation.highest, "lowest": explanation.lowest}
     n_columns = max(map(len, ends.values()))

@@ -1,4 +1,4 @@
-"""Outcomes of folds in, one result out."""
+"""Outcomes of folds -> one result."""
 
 from dataclasses import replace
 
@@ -14,19 +14,10 @@ from radiodeep.study.statistics.stability import selection_stability
 
 
 class Evidence:
-    """Turns the outcomes of folds into results.
+    """What the results of a study share; turns the outcomes of folds into them.
 
-    Parameters
-    ----------
-    study : StudyInput
-        Of the cases that were kept; its sizes, if known, are compared with the scores.
-    endpoint : Endpoint
-        Of the same cases.
-    confidence_level : float
-    excluded : dict from id to str
-        Cases that were left out, with the reason.
-    remarks : tuple of str
-        Suspicions about the features.
+    StudyInput and Endpoint are those of the cases that were kept. `excluded` maps the others to the reason, and the
+    remarks are suspicions about the features.
     """
 
     def __init__(self, study, endpoint, confidence_level, excluded=None, remarks=()):
@@ -37,17 +28,7 @@ class Evidence:
         self.remarks = remarks
 
     def result(self, name, outcomes, plan, settings):
-        """Return the StudyResult of a model.
-
-        Parameters
-        ----------
-        name : str
-        outcomes : list of FoldOutcome
-            One per fold of the plan.
-        plan : Plan
-        settings : dict
-            Of the model.
-        """
+        """Return the StudyResult of a model from a FoldOutcome for each fold of the plan."""
         out_of_fold = collect(name, outcomes, plan, self.study.ids)
         measured = self.endpoint.measured(out_of_fold, self.confidence_level)
         columns = {**self.endpoint.columns(), "fold": out_of_fold.last_fold(), **measured.columns}

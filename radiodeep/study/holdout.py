@@ -1,4 +1,4 @@
-"""Two cohorts in, a model of the first tested on the second out; what is in both is refused or pointed out."""
+"""Two cohorts -> a model of the first tested on the second; patients that are in both are refused."""
 
 import warnings
 from dataclasses import replace
@@ -86,7 +86,7 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, size="auto", con
     measured = None if train_rows.are_cases else train_rows.data  # cases would be measured once more
     outcome = fold_outcome(fitted, test_rows.data, endpoint, measured)
     if test.sizes is None and size is not None:
-        test = replace(test, sizes=known_sizes([test], np.arange(len(test.ids))))
+        test = replace(test, sizes=known_sizes([test], np.arange(len(test.ids)), stacklevel=3))
     plan = Plan("holdout", "pooled", [(np.arange(len(train.ids)), np.arange(len(test.ids)))], [0])
     evidence = Evidence(test, endpoint, confidence_level, remarks=remarks)
     result = evidence.result(type(estimator).__name__, [outcome], plan, describe(estimator))

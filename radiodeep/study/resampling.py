@@ -1,11 +1,11 @@
-"""Estimator, cases, labels in; the measure under shuffled labels and in resamples of the patients out."""
+"""Estimator, cases and labels -> the measure under shuffled labels and in resamples of the patients."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 from joblib import delayed
 
-from radiodeep.checks import is_count, is_probability, require
+from radiodeep.checks import is_count, require, require_probability
 from radiodeep.exceptions import StudyError
 from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
@@ -15,6 +15,7 @@ from radiodeep.study.folds.fitting import fit_folds, out_of_fold
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.splits import check_folds, plan_of
 from radiodeep.study.inputs import checked_groups, rows_of, study_input
+from radiodeep.study.result import require_results
 from radiodeep.study.statistics.auc import ConfidenceInterval
 
 
@@ -322,6 +323,7 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
         The model is treated as fixed, as by DeLong's interval.
     """
     _check_settings(bootstrap_interval, n_resamples, confidence_level)
+    require_results(result)
     if result.scores is None:
         raise StudyError("Pairs of leave-pair-out cannot be resampled by patient. Take repeated folds, e.g. cv=10.")
     endpoint = result.endpoint
@@ -339,14 +341,7 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
 
 def _check_settings(function, n_resamples, confidence_level):
     require(is_count(n_resamples, 1), function, "n_resamples", "an int >= 1", n_resamples, error=StudyError)
-    require(
-        is_probability(confidence_level),
-        function,
-        "confidence_level",
-        "a float between 0 and 1",
-        confidence_level,
-        error=StudyError,
-    )
+    require_probability(confidence_level, function, "confidence_level", StudyError)
 
 
 def _as_numbers(groups, n_cases):

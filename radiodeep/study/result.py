@@ -1,4 +1,4 @@
-"""What a study found out about one model: predictions of unseen cases, a measure with its interval, and context."""
+"""The result of a study of one model: predictions of unseen cases, a measure with its interval, and context."""
 
 from dataclasses import dataclass, field, replace
 from functools import wraps
@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from radiodeep.exceptions import StudyError
 from radiodeep.study.endpoints.registry import endpoint_of_predictions
 from radiodeep.study.statistics.auc import ConfidenceInterval
 from radiodeep.study.statistics.stability import SelectionStability
@@ -17,6 +18,15 @@ _OLD_NAMES = {"beside": "companion", "size_alone": "size_baseline"}
 def named_cases(ids):
     """Return the ids that are text, as a set; row numbers are the same in any two tables."""
     return {name for name in ids if isinstance(name, str)}
+
+
+def require_results(*results):
+    """Raise StudyError for what is not a StudyResult, such as a dict of several."""
+    for result in results:
+        if not isinstance(result, StudyResult):
+            raise StudyError(
+                f"Expected a StudyResult, as of cross_validated_auc or holdout_auc. Got {type(result).__name__}."
+            )
 
 
 def _accept_old_names(result_class):
@@ -102,8 +112,6 @@ class StudyResult:
         Cases that could not be read or measured and were left out, with the reason.
     remarks : tuple of str
         Suspicions about the features, such as a copy of the label.
-    beside, size_alone : StudyResult or None
-        Old names of `companion` and `size_baseline`.
     """
 
     name: str
@@ -242,7 +250,8 @@ class StudyResult:
             bias = f"{self.cv} {endpoint.leave_one_out_bias}; " if endpoint.leave_one_out_bias else ""
             lines.append(f"{bias}{self.companion.cv}: {self.companion.sentence}")
         lines += [self.size_sentence, self.equal_size_sentence, self.selection_sentence]
-        lines += endpoint.printed_lines()
+        if endpoint.positive is not None:
+            lines.append(f"positive class: {endpoint.positive}")
         if self.excluded:
             lines.append(f"left out: {', '.join(map(str, self.excluded))}")
         return "\n  ".join(line for line in lines if line is not None)

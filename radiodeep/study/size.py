@@ -1,4 +1,4 @@
-"""The sizes of the regions in; what size alone predicts, and how much of a model's score is size, out."""
+"""Sizes of the regions -> what size alone predicts, and how much of the score of a model may be size."""
 
 import warnings
 from dataclasses import replace
@@ -9,6 +9,7 @@ from scipy.stats import rankdata
 
 from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.study.folds.fitting import FoldOutcome
+from radiodeep.study.result import require_results
 from radiodeep.study.statistics.comparison import compare_auc
 
 SIZE_BASELINE = "size alone"
@@ -17,16 +18,8 @@ _CHANCE = 2.58  # standard deviations; chance exceeds them in 1 % of studies
 _FEATURE_LIKE_SIZE = 0.9
 
 
-def known_sizes(studies, kept):
-    """Return the sizes of the kept regions, from the first study that has them in its cases or columns, or None.
-
-    Parameters
-    ----------
-    studies : list of StudyInput
-        Of the same cases.
-    kept : int ndarray of shape (n_kept,)
-        Positions.
-    """
+def known_sizes(studies, kept, stacklevel=4):
+    """Return the sizes of the cases at the positions `kept`, from the first StudyInput that has them all, or None."""
     for study in studies:
         sizes = study.rows.take(kept).region_sizes()
         n_unusable = int((~(np.isfinite(sizes) & (sizes > 0))).sum())
@@ -37,7 +30,7 @@ def known_sizes(studies, kept):
                 f"{n_unusable} of {len(sizes)} sizes are missing or not above 0, so the models are not compared with "
                 "size alone. Give sizes of all cases as 'size', or size=None.",
                 RadiodeepWarning,
-                stacklevel=5,
+                stacklevel=stacklevel,
             )
     return None
 
@@ -61,22 +54,9 @@ def with_size_baseline(result, baseline):
 
 
 def score_and_size(endpoint, scores, sizes, pairs=None):
-    """Return how closely the scores of a model follow the size, and the measure among pairs of equal size.
+    """Return `score_size_correlation`, `equal_size_auc` and `n_equal_size_pairs` of a StudyResult as a dict.
 
-    Parameters
-    ----------
-    endpoint : Endpoint
-    scores : ndarray of shape (n_repeats, n_cases)
-        Of each repeat of the folds; the means over the repeats are returned.
-    sizes : ndarray of shape (n_cases,)
-        Greater than 0.
-    pairs : ndarray, optional
-        Of the result under leave-pair-out.
-
-    Returns
-    -------
-    dict
-        `score_size_correlation`, `equal_size_auc` and `n_equal_size_pairs`, as in `StudyResult`.
+    Scores are (n_repeats, n_cases), sizes (n_cases,) and > 0; `pairs` are those of the result under leave-pair-out.
     """
     correlation = np.mean([_rank_correlation(score, sizes) for score in scores])
     value, n_pairs = endpoint.at_equal_size(scores, sizes, pairs)
@@ -119,6 +99,7 @@ def size_table(results):
     >>> rd.size_table(results)[["auc", "equal_size_auc"]].round(2).loc["texture"].tolist()
     [0.83, 0.89]
     """
+    require_results(*results.values())
     tested = {name: result.compared_with_size for name, result in results.items()}
     baselines = [result.size_baseline for result in tested.values() if result.size_baseline is not None]
     if baselines:
@@ -148,7 +129,7 @@ def size_warning(result):
     than 14 cases need a higher correlation, one that chance exceeds in 1 % of studies.
     """
     sentences = [_warning_of_score(result), _warning_of_features(result)]
-    return " ".join(sentence for sentence in sentences if sentence) or None
+    return " ".join(filter(None, sentences)) or None
 
 
 def _warning_of_score(result):
@@ -194,7 +175,7 @@ def _warning_of_features(result):
     )
 
 
-def warn_of_size(result, stacklevel=5):
+def warn_of_size(result, stacklevel):
     """Warn if the score or the selected features of a result follow the size of the region."""
     text = size_warning(result)
     if text is not None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from radiodeep import (
     RadiomicsExtractor,
@@ -19,6 +20,7 @@ from radiodeep import (
     write_report,
 )
 from radiodeep.exceptions import InputError, OutputError, RadiodeepWarning, StudyError
+from radiodeep.report.document import _columns
 from radiodeep.report.figures import selection_figure
 
 
@@ -170,8 +172,23 @@ def test_a_report_goes_to_html_and_holds_results(tmp_path):
     result = cross_validated_auc(GaussianNB(), X, y, cv=5)
     with pytest.raises(InputError, match=r"A report is written as \.html\. Got .*for a PDF print the page"):
         write_report(result, tmp_path / "report.pdf")
-    with pytest.raises(StudyError, match="A report takes results of cross_validated_auc or holdout_auc. Got NoneType"):
+    with pytest.raises(
+        StudyError, match="Expected a StudyResult, as of cross_validated_auc or holdout_auc. Got NoneType"
+    ):
         write_report(None, tmp_path / "report.html")
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(OutputError, match="it is a folder"):
         write_report(result, tmp_path / "folder.html")
+
+
+def test_the_report_lists_wrong_predictions_and_the_fraction_of_correct_ones():
+    X, y = table(20)
+    result = cross_validated_auc(GaussianNB(), X, y, cv=4, n_repeats=3)
+    columns = {column["heading"]: column for column in _columns(result)}
+    assert list(columns) == ["Label", "Score", "Probability of 1", "Prediction", "Correct"]
+    wrong = result.predictions["label"] != result.predictions["prediction"]
+    assert columns["Prediction"]["is_wrong"] == wrong.tolist()
+    assert columns["Correct"]["texts"][0] == f"{result.predictions['correct'].iloc[0]:.2f}"
+    assert [column["is_number"] for column in columns.values()] == [False, True, True, False, True]
+    single = cross_validated_auc(SVC(), X, y, cv=4, n_repeats=1)
+    assert [column["heading"] for column in _columns(single)] == ["Label", "Score", "Prediction"]

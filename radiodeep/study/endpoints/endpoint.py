@@ -4,13 +4,9 @@ An endpoint is what a study predicts: today one of two classes. It validates the
 stratify folds by them, how to score the test rows of a fitted model, how to measure the out-of-fold scores, and how to
 word the result. The rest of `study`, `report` and the command line only asks the endpoint.
 
-To add one:
-
-1. Write a subclass of `Endpoint` in a file of its own in this folder and implement the abstract methods.
-2. Add it to `ENDPOINTS` in `registry.py`.
-
-What it does not implement is refused with a StudyError (pairs, comparisons of accuracy, calibration) or left out of the
-report (figures, notes).
+To add an endpoint, write a subclass of `Endpoint` in a new file of this folder, implement the abstract methods, and add
+the class to `ENDPOINTS` in `registry.py`. Analyses that it does not list in `offers` are refused with a StudyError or
+left out of the report.
 """
 
 from abc import ABC, abstractmethod
@@ -24,35 +20,19 @@ from radiodeep.study.statistics.auc import ConfidenceInterval
 
 
 class Prediction(NamedTuple):
-    """What a fitted model predicts for its test rows.
+    """What a model predicts for rows, each an ndarray of shape (n_rows,)."""
 
-    Attributes
-    ----------
-    score : float ndarray of shape (n_rows,)
-        Ranks the cases; finite.
-    probability : float ndarray of shape (n_rows,)
-        NaN if the model gives none.
-    prediction : ndarray of shape (n_rows,)
-        Predicted outcomes.
-    """
-
-    score: np.ndarray
-    probability: np.ndarray
-    prediction: np.ndarray
+    score: np.ndarray  # ranks the cases; finite
+    probability: np.ndarray  # NaN if the model gives none
+    prediction: np.ndarray  # predicted outcomes
 
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
     """The predictions of all folds: an entry each time a case is tested, in the order of the folds.
 
-    Attributes
-    ----------
-    kind : {"pooled", "repeated", "pairs"}
-        As in `Plan`: scores are pooled over the folds, measured in each repeat, or compared in pairs. Of pairs, entries
-        2 i and 2 i + 1 are the pair i.
-    n_cases, n_repeats : int
-    case, fold, repeat : int ndarray of shape (n_entries,)
-    score, probability, prediction : ndarray of shape (n_entries,)
+    The kind is that of the `Plan`: scores are "pooled" over the folds, measured in each repeat ("repeated"), or
+    compared in "pairs": entries 2 i and 2 i + 1 are those of the pair i. Arrays have the shape (n_entries,).
     """
 
     kind: str
@@ -84,50 +64,17 @@ class OutOfFold:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """The measure of a study, with its uncertainty.
-
-    Attributes
-    ----------
-    value, variance : float
-    confidence_interval : ConfidenceInterval
-    estimate, interval_method : str
-        How the value and the interval were computed, for the report.
-    columns : dict from name to ndarray of shape (n_cases,)
-        The columns of `StudyResult.predictions` after those of the outcome and `fold`; one of them is `score`.
-    accuracy : float or None
-    accuracy_interval : ConfidenceInterval or None
-    pairs : ndarray or None
-        Outcomes of the pairs under leave-pair-out.
-    """
+    """The measure of a study, with its uncertainty."""
 
     value: float
     variance: float
     confidence_interval: ConfidenceInterval
-    estimate: str
+    estimate: str  # how the value was computed, for the report
     interval_method: str
-    columns: dict
+    columns: dict  # of StudyResult.predictions, after those of the outcome and `fold`; one of them is `score`
     accuracy: float | None = None
     accuracy_interval: ConfidenceInterval | None = None
-    pairs: np.ndarray | None = None
-
-
-class Column(NamedTuple):
-    """A column of the report's table of predictions.
-
-    Attributes
-    ----------
-    heading : str
-    texts : list of str
-    is_number : bool
-        Whether it is aligned to the right.
-    is_wrong : sequence of bool or None
-        The cells to highlight.
-    """
-
-    heading: str
-    texts: list
-    is_number: bool = False
-    is_wrong: np.ndarray | None = None
+    pairs: np.ndarray | None = None  # outcomes of the pairs under leave-pair-out
 
 
 class Endpoint(ABC):
@@ -156,18 +103,24 @@ class Endpoint(ABC):
         What is wrong with the measure under leave-one-out, e.g. "is biased low"; "" for nothing.
     offers : frozenset of str
         What else can be computed and drawn of such a result: "accuracy", "sensitivity", "calibration", "roc", "scores".
-    positive : object
-        The outcome that high scores stand for, or None.
+    as_numbers : ndarray of shape (n_cases,)
+        Outcomes as floats, to find features that are copies of the outcome.
+    high_score : str
+        What a high score stands for, in a word or two.
+    strata : ndarray of shape (n_cases,) or None
+        Classes by which folds and resamples are stratified.
     """
 
     measure: str
     chance: float
     test: str
     outcome_columns: tuple
+    high_score: str
     pairs_of_cases = "comparable pairs"
     leave_one_out_bias = ""
     offers = frozenset()
     positive = None
+    strata = None
 
     @abstractmethod
     def __init__(self, y, positive=None):
@@ -197,29 +150,18 @@ class Endpoint(ABC):
         """Return the endpoint of some of the cases."""
         return self.with_outcomes(self.y[positions])
 
-    @property
-    @abstractmethod
-    def as_numbers(self):
-        """Outcomes as floats (n_cases,), to find features that are copies of the outcome."""
-
-    def check_same_outcomes(self, other):
-        """Raise StudyError if the endpoint of another cohort has other possible outcomes."""
+    def check_same_outcomes(self, training):
+        """Raise StudyError if the endpoint of the training cohort has other possible outcomes."""
         return
 
     # Folds
 
-    @property
-    def strata(self):
-        """Classes (n_cases,) by which folds and resamples are stratified, or None."""
-        return None
-
     def pairs(self):
-        """Return the pairs (lower, higher) of positions that leave-pair-out tests."""
-        raise StudyError(f"Leave-pair-out needs two classes. Take repeated folds for the {self.measure}, e.g. cv=10.")
+        """Return the pairs (lower, higher) of positions that leave-pair-out tests.
 
-    def reordered_pairs(self, pairs, positions):
-        """Return the pairs of a result for its cases in another order."""
-        raise NotImplementedError
+        An endpoint with pairs also implements `covariance_of_pairs` and `reordered_pairs`; see `TwoClasses`.
+        """
+        raise StudyError(f"Leave-pair-out needs two classes. Take repeated folds for the {self.measure}, e.g. cv=10.")
 
     @abstractmethod
     def check_training(self, train, fold):
@@ -239,10 +181,6 @@ class Endpoint(ABC):
     def covariance(self, scores):
         """Return the measures (n_models,) of scores (n_models, n_cases) and their covariance (n_models, n_models)."""
 
-    def covariance_of_pairs(self, pairs):
-        """Return measures and covariance of the pairs of several models, stacked along the first axis."""
-        raise NotImplementedError
-
     def value(self, scores):
         """Return the measure of scores (n_cases,)."""
         return float(self.covariance(np.asarray(scores, dtype=float)[np.newaxis])[0][0])
@@ -251,12 +189,7 @@ class Endpoint(ABC):
     def at_equal_size(self, scores, sizes, pairs=None):
         """Return the measure among pairs of cases of equal size, or None if they are too few, and their number.
 
-        Parameters
-        ----------
-        scores : ndarray of shape (n_repeats, n_cases)
-        sizes : ndarray of shape (n_cases,)
-        pairs : ndarray, optional
-            The pairs of the result, which take the place of the scores.
+        Scores are (n_repeats, n_cases), sizes (n_cases,). The pairs of a result, if given, replace the scores.
         """
 
     @abstractmethod
@@ -268,11 +201,6 @@ class Endpoint(ABC):
 
     # Words
 
-    @property
-    @abstractmethod
-    def high_score(self):
-        """What a high score stands for, in a word or two."""
-
     def title(self):
         """Return the measure and what it is about, e.g. "AUC of label 1"."""
         return self.measure
@@ -281,14 +209,6 @@ class Endpoint(ABC):
     def composition(self):
         """Return how many cases have which outcome, e.g. "20 of label 0, 20 of label 1"."""
 
-    @abstractmethod
-    def subject(self):
-        """Return the sentence on what the measure and the scores are about."""
-
-    def printed_lines(self):
-        """Return what the printed result says of the endpoint, e.g. ["positive class: 1"]."""
-        return []
-
     def baseline(self):
         """Return a sentence on what a model without information reaches, or "" for none."""
         return ""
@@ -296,18 +216,6 @@ class Endpoint(ABC):
     def companion_note(self, cv, companion_cv):
         """Return the report's note on results of `cv` next to those of repeated folds, or "" for none."""
         return ""
-
-    def size_note(self, size_baseline):
-        """Return the report's note on the model of size alone, which has the name `size_baseline`."""
-        return ""
-
-    def equal_size_note(self, n_pairs):
-        """Return the report's note on the measure among pairs of equal size."""
-        return ""
-
-    @abstractmethod
-    def listed(self, result):
-        """Return the columns of the report's table of predictions as a list of Column."""
 
     def require(self, analysis):
         """Raise StudyError unless an analysis is among those that the endpoint offers."""

@@ -1,4 +1,4 @@
-"""Outcomes of the cases in, their endpoint out."""
+"""Outcomes of the cases -> their endpoint."""
 
 import numpy as np
 
@@ -12,19 +12,8 @@ ENDPOINTS = (TwoClasses,)
 def endpoint_for(y, n_cases, positive=None):
     """Return the endpoint of the outcomes of a study.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_cases,)
-    n_cases : int
-    positive : optional
-        The positive class; the one that sorts last if not given.
-
-    Raises
-    ------
-    StudyError
-        There is not one outcome per case, outcomes are missing, or they are of no kind that can be studied.
-    SingleClassError
-        All cases have the same outcome.
+    Raises StudyError or SingleClassError unless there is one outcome per case that can be studied; `positive` is the
+    positive class, by default the one that sorts last.
     """
     y = np.asarray(y)
     if y.ndim != 1 or len(y) != n_cases:
@@ -33,15 +22,7 @@ def endpoint_for(y, n_cases, positive=None):
 
 
 def endpoint_of_predictions(predictions, positive=None):
-    """Return the endpoint of a result.
-
-    Parameters
-    ----------
-    predictions : DataFrame of shape (n_cases, n_columns)
-        `StudyResult.predictions`.
-    positive : optional
-        `StudyResult.positive`.
-    """
+    """Return the endpoint of the `predictions` of a StudyResult, and of its `positive` class."""
     for kind in ENDPOINTS:
         if set(kind.outcome_columns) <= set(predictions.columns):
             y = kind.outcomes_of(predictions)

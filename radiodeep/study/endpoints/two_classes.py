@@ -1,18 +1,17 @@
-"""Outcomes of two classes: measured by the area under the ROC curve, with DeLong's variance."""
+"""Labels of two classes, measured by the area under the ROC curve, with DeLong's variance."""
 
 import numpy as np
-import pandas as pd
 from scipy.stats import rankdata
 
-from radiodeep.checks import invalid
 from radiodeep.exceptions import SingleClassError, StudyError
-from radiodeep.study.endpoints.endpoint import Column, Endpoint, Measurement, Prediction
+from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
 from radiodeep.study.folds.estimator_tree import final_step
 from radiodeep.study.statistics.auc import (
     accuracy_interval,
     auc_of_pairs,
     auc_of_repeats,
     auc_with_confidence,
+    checked_labels,
     covariance_of_pairs,
     delong_covariance,
 )
@@ -22,25 +21,8 @@ from radiodeep.study.statistics.equal_size import auc_at_equal_size, auc_of_pair
 class TwoClasses(Endpoint):
     """One of two classes per case; scores are higher for the positive class.
 
-    Parameters
-    ----------
-    y : ndarray of shape (n_cases,)
-        Labels.
-    positive : optional
-        The positive class; the one that sorts last if not given.
-
-    Attributes
-    ----------
-    classes : ndarray of shape (2,)
-        The negative and the positive class.
-    is_positive : bool ndarray of shape (n_cases,)
-
-    Raises
-    ------
-    StudyError
-        Labels are missing, of several types or of more than two classes, or `positive` is none of them.
-    SingleClassError
-        All labels are the same.
+    Besides the attributes of an `Endpoint` it has the `classes`, the negative and the positive one, and `is_positive`,
+    a bool ndarray of shape (n_cases,).
     """
 
     measure = "AUC"
@@ -52,12 +34,12 @@ class TwoClasses(Endpoint):
     offers = frozenset({"accuracy", "sensitivity", "calibration", "roc", "scores"})
 
     def __init__(self, y, positive=None):
-        self.y, self.classes = _checked_labels(y, positive)
+        self.y, self.classes = checked_labels(y, positive)
         self.is_positive = self.y == self.classes[1]
-
-    @property
-    def positive(self):
-        return self.classes[1:].tolist()[0]
+        self.positive = self.classes[1:].tolist()[0]  # of Python, not numpy
+        self.high_score = str(self.positive)
+        self.strata = self.y
+        self.as_numbers = self.is_positive.astype(float)
 
     @classmethod
     def recognises(cls, y):
@@ -70,17 +52,9 @@ class TwoClasses(Endpoint):
     def columns(self):
         return {"label": self.y}
 
-    @property
-    def as_numbers(self):
-        return self.is_positive.astype(float)
-
-    @property
-    def strata(self):
-        return self.y
-
-    def check_same_outcomes(self, other):
-        if list(self.classes) != list(other.classes):
-            raise StudyError(f"The training labels are {list(other.classes)}, the test labels {list(self.classes)}.")
+    def check_same_outcomes(self, training):
+        if list(self.classes) != list(training.classes):
+            raise StudyError(f"The training labels are {list(training.classes)}, the test labels {list(self.classes)}.")
 
     def pairs(self):
         negative, positive = np.flatnonzero(~self.is_positive), np.flatnonzero(self.is_positive)
@@ -198,10 +172,6 @@ class TwoClasses(Endpoint):
         prediction = self.classes[is_above_median.astype(int)]
         return Prediction(score, np.full(len(values), np.nan), prediction), ascending
 
-    @property
-    def high_score(self):
-        return str(self.classes[1])
-
     def title(self):
         return f"AUC of label {self.positive}"
 
@@ -209,12 +179,6 @@ class TwoClasses(Endpoint):
         return ", ".join(
             f"{n} of label {label}" for label, n in zip(*np.unique(self.y, return_counts=True), strict=True)
         )
-
-    def subject(self):
-        return f"AUC, scores and probabilities refer to class {self.positive}."
-
-    def printed_lines(self):
-        return [f"positive class: {self.positive}"]
 
     def baseline(self):
         majority = max(self.is_positive.mean(), (~self.is_positive).mean())
@@ -231,67 +195,8 @@ class TwoClasses(Endpoint):
             "signal is spread over many features or patients have several cases."
         )
 
-    def size_note(self, size_baseline):
-        return (
-            f'"{size_baseline}" uses the volume (or area) of the region as the score. Whether larger or smaller '
-            f"regions indicate class {self.positive} is taken from all cases, which makes it look slightly better than "
-            "it is. A model that does not do better gives no evidence that texture or shape add to a measurement of "
-            "size."
-        )
-
-    def equal_size_note(self, n_pairs):
-        return (
-            '"AUC at equal size" counts only pairs of a positive and a negative case whose sizes differ by at most '
-            f"10 %: {n_pairs:,} here, and at least 30 are needed. It is what remains of the AUC without the help of "
-            "size. It has no interval, because each case is in many pairs. If the rank correlation of score and size "
-            "is near 1 or -1, the score may merely restate the size, whatever its features: networks and texture also "
-            "measure size."
-        )
-
-    def listed(self, result):
-        predictions = result.predictions
-        columns = [
-            Column("Label", predictions["label"].astype(str).tolist()),
-            Column("Score", predictions["score"].map("{:.3f}".format).tolist(), True),
-        ]
-        if not predictions["probability"].isna().any():
-            texts = predictions["probability"].map("{:.3f}".format).tolist()
-            columns.append(Column(f"Probability of {result.positive}", texts, True))
-        is_wrong = (predictions["label"] != predictions["prediction"]).to_numpy()
-        columns.append(Column("Prediction", predictions["prediction"].astype(str).tolist(), is_wrong=is_wrong))
-        if result.scores is not None and result.scores.shape[1] > 1:
-            columns.append(Column("Correct", predictions["correct"].map("{:.2f}".format).tolist(), True))
-        return columns
-
 
 def _call(model, method, rows):
     """Return what a method of a model gives for rows, or None if it has no such method."""
     function = getattr(model, method, None)
     return None if function is None else function(rows)
-
-
-def _checked_labels(y, positive):
-    """Return the labels and their two classes, the negative one first."""
-    y = np.asarray(y)
-    if pd.isna(y).any() or (y.dtype.kind == "f" and np.isinf(y).any()):
-        n_missing = int(pd.isna(y).sum()) or int(np.isinf(y).sum())
-        raise StudyError(f"{n_missing} of {len(y)} labels are missing. Leave those cases out.")
-    try:
-        classes = np.unique(y)
-    except TypeError as error:
-        raise StudyError("The labels are of several types, such as text and numbers. Make them all of one.") from error
-    if y.dtype == object:  # scikit-learn refuses arrays of objects, even of numbers or texts
-        y = np.array(y.tolist())
-        classes = np.unique(y)
-    if len(classes) == 1:
-        raise SingleClassError(f"All {len(y)} cases have the label {classes[0]}. An AUC needs two classes.")
-    if len(classes) > 2:
-        raise StudyError(
-            f"An AUC is defined for two classes. Got {len(classes)}: {', '.join(map(str, classes[:6]))}. "
-            "Study one class against the others, e.g. y == 'large'."
-        )
-    if positive is None:
-        return y, classes
-    if not (classes == positive).any():
-        raise invalid("an AUC", "positive", f"one of the labels {classes.tolist()}", positive, error=StudyError)
-    return y, classes if classes[1] == positive else classes[::-1]

@@ -1,4 +1,4 @@
-"""A model and folds in; its predictions of the test cases of each fold, and the features it selected, out."""
+"""A model and folds -> its predictions for the test cases of each fold, and the features that it selected."""
 
 import re
 import threading
@@ -44,16 +44,9 @@ class Selection:
 
 @dataclass(frozen=True)
 class FoldOutcome:
-    """What came of one fold.
+    """The prediction of one fold (what the endpoint's `score` returned for the test cases) and its selection.
 
-    Attributes
-    ----------
-    predicted : Prediction
-        What the endpoint's `score` returned for the test cases.
-    selection : Selection or None
-        None for a model without selector.
-    warnings : tuple of str
-        What radiodeep warned of while the model was fitted.
+    `selection` is None for a model without selector; `warnings` are the texts of radiodeep's warnings of the fit.
     """
 
     predicted: object
@@ -62,29 +55,24 @@ class FoldOutcome:
 
 
 def fit_folds(model, rows, endpoint, folds, *, groups=None, selectors=None, sizes=None, first=0):
-    """Fit a model in each fold, and return the outcome of each.
+    """Fit a model in each fold, and return a list of `FoldOutcome`.
 
     Parameters
     ----------
-    model : estimator
-        Over `rows`, as `as_row_indices` returns it.
-    rows : array-like of n_cases rows
+    model, rows
+        As `as_row_indices` returns them.
     endpoint : Endpoint
         Of all rows.
     folds : list of (train, test), int ndarrays of positions
     groups : ndarray of shape (n_cases,), optional
         Kept together by the folds of searches inside the model.
     selectors : list of dict, optional
-        For each fold, selectors of the model that are fitted to its training cases already, by their paths.
+        What `selectors_of_folds` returned for these folds.
     sizes : ndarray of shape (n_cases,), optional
         Of the regions.
     first : int or None, default=0
         Number of the first fold in its plan. None if only predictions are needed: then no selected feature is measured
         and warnings are shown at once. Otherwise warnings of radiodeep are kept for `warn_of_folds`.
-
-    Returns
-    -------
-    list of FoldOutcome
     """
     outcomes = []
     with threadpool_limits(1, user_api="blas"):  # threads of BLAS wait for each other with matrices of this size
@@ -113,10 +101,10 @@ def fit_folds(model, rows, endpoint, folds, *, groups=None, selectors=None, size
 
 
 def fold_outcome(fitted, rows, endpoint, train_rows=None, train_sizes=None, warnings=()):
-    """Return what a fitted model predicts for its test rows, and what it selected.
+    """Return the `FoldOutcome` of a fitted model for its test rows.
 
-    With training rows, it is measured how much the selected features are correlated there; with their sizes, also how
-    much each is correlated with the size.
+    With training rows, the selection includes the effective number of features; with the training sizes as well, their
+    size correlations.
     """
     return FoldOutcome(endpoint.score(fitted, rows), _selection(fitted, train_rows, train_sizes), warnings)
 
@@ -139,7 +127,7 @@ def warn_of_folds(outcomes):
     for kind, text in first_text.items():
         # The number of folds is unknown: Python itself may have left out a text that it has shown before.
         others = " Other folds of this study warn of the same." if len(folds_of_kind[kind]) > 1 else ""
-        warnings.warn(f"{text}{others}", RadiodeepWarning, stacklevel=6)
+        warnings.warn(f"{text}{others}", RadiodeepWarning, stacklevel=5)
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""Predictions -> numbers: AUC, calibration, comparison, agreement and stability."""
+"""Predictions -> statistics: AUC, calibration, comparison, agreement and stability."""

@@ -1,11 +1,11 @@
-"""Measurements of the same cases by several raters in, their intraclass correlation out."""
+"""Measurements of the same cases by several raters -> their intraclass correlation."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import f
 
-from radiodeep.checks import is_probability, require, require_option
+from radiodeep.checks import require_option, require_probability
 from radiodeep.exceptions import InputError
 from radiodeep.study.statistics.auc import ConfidenceInterval
 
@@ -66,13 +66,7 @@ def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
     ICC 0.99 (95% CI 0.94 to 1.00), n=5 cases, 2 raters
     """
     require_option(kind, AGREEMENTS, intraclass_correlation, "kind")
-    require(
-        is_probability(confidence_level),
-        intraclass_correlation,
-        "confidence_level",
-        "a float between 0 and 1",
-        confidence_level,
-    )
+    require_probability(confidence_level, intraclass_correlation, "confidence_level")
     values = _checked_raters(raters)
     n, k = values.shape
     # Mean squares of the two-way analysis of variance: cases are rows, raters are columns.

@@ -1,4 +1,4 @@
-"""Labels and scores in, AUC with DeLong's variance and a confidence interval out."""
+"""Labels and scores -> AUC with DeLong's variance and a confidence interval."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import binomtest, norm, rankdata
 from sklearn.metrics import roc_curve
 
-from radiodeep.checks import invalid, is_probability, require
+from radiodeep.checks import invalid, require_probability
 from radiodeep.exceptions import SingleClassError, StudyError
 
 TRAINING_SPREAD = 3.0  # weight of the variance between repeats; see auc_of_repeats
@@ -89,33 +89,24 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None):
     >>> auc_with_confidence([1, 1], [0.2, 0.3])
     Traceback (most recent call last):
     ...
-    radiodeep.exceptions.SingleClassError: All 2 labels are 1. An AUC needs two classes.
+    radiodeep.exceptions.SingleClassError: All 2 cases have the label 1. An AUC needs two classes.
     """
     are_series = all(isinstance(values, pd.Series) for values in (y_true, y_score))
     if are_series and not y_true.index.equals(y_score.index):
         if not (y_true.index.is_unique and set(y_true.index) == set(y_score.index)):
             raise StudyError("Labels and scores name different cases. Give both the same index, or pass arrays.")
         y_score = y_score.loc[y_true.index]
-    is_positive = positive_labels(y_true, positive)
+    labels, classes = checked_labels(y_true, positive)
+    is_positive = labels == classes[1]
     aucs, covariance = delong_covariance(is_positive, np.asarray(y_score, dtype=float)[np.newaxis])
     return _estimate(is_positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)
 
 
-def auc_of_repeats(y_true, y_scores, confidence_level=0.95):
-    """Estimate the mean AUC of repeated cross-validation, with an interval that allows for the choice of training sets.
+def auc_of_repeats(positive, scores, confidence_level=0.95):
+    """Return the AucEstimate of repeated cross-validation, from out-of-fold scores (n_repeats, n_cases).
 
-    Parameters
-    ----------
-    y_true : array-like of shape (n,)
-    y_scores : array-like of shape (n_repeats, n)
-        Out-of-fold scores of at least two repeats.
-    confidence_level : float, default=0.95
-
-    Returns
-    -------
-    AucEstimate
-        Its variance is the mean of DeLong's over the repeats, which is due to the test cases, plus three
-        times the variance of the AUC between the repeats, which represents that due to the training sets.
+    Its AUC is the mean over the repeats. Its variance is the mean of DeLong's, which is due to the test cases, plus
+    three times the variance of the AUC between the repeats, which represents that due to the training sets.
 
     Notes
     -----
@@ -126,19 +117,8 @@ def auc_of_repeats(y_true, y_scores, confidence_level=0.95):
     nominal 95 % interval covers 0.5 in 95 to 96 % of the studies. With signal it covers the expected AUC in 87 to
     97 % of them, but in 80 to 86 % if a weak signal is spread over 1,000 columns, and in 81 to 89 % if patients
     have several cases: it is too narrow there. DeLong's interval alone covers 64 to 92 %.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.study.statistics.auc import auc_of_repeats
-    >>> rng = np.random.default_rng(0)
-    >>> y = np.repeat([0, 1], 20)
-    >>> cases = y + rng.normal(size=40)
-    >>> print(auc_of_repeats(y, cases + 0.2 * rng.normal(size=(5, 40))))
-    AUC 0.86 (95% CI 0.74-0.99), n=40
     """
-    positive = positive_labels(y_true)
-    repeats = [delong_covariance(positive, np.asarray(scores, dtype=float)[np.newaxis]) for scores in y_scores]
+    repeats = [delong_covariance(positive, score[np.newaxis]) for score in scores]
     aucs = np.concatenate([aucs for aucs, _ in repeats])
     between = float(aucs.var(ddof=1)) if len(aucs) > 1 else 0.0
     variance = float(np.mean([covariance for _, covariance in repeats])) + TRAINING_SPREAD * between
@@ -146,18 +126,10 @@ def auc_of_repeats(y_true, y_scores, confidence_level=0.95):
 
 
 def auc_of_pairs(wins, confidence_level=0.95):
-    """Estimate the AUC from pairs of cases of different classes, each scored by a model fitted without both.
+    """Return the AucEstimate of pairs of cases of different classes, each scored by a model fitted without both.
 
-    Parameters
-    ----------
-    wins : array-like of shape (n_negative, n_positive)
-        1 if the positive case has the higher score, 0.5 for a tie.
-    confidence_level : float, default=0.95
-
-    Returns
-    -------
-    AucEstimate
-        Its variance is DeLong's, from the mean of each row and column.
+    `wins` has the shape (n_negative, n_positive): 1 if the positive case has the higher score, 0.5 for a tie. The
+    variance is DeLong's, from the mean of each row and column.
 
     References
     ----------
@@ -179,14 +151,7 @@ def covariance_of_pairs(wins):
 
 def _estimate(positive, auc, variance, confidence_level):
     """Return the AucEstimate with its interval: normal, or Clopper-Pearson's at an AUC of 0 or 1."""
-    require(
-        is_probability(confidence_level),
-        "the study",
-        "confidence_level",
-        "a float between 0 and 1",
-        confidence_level,
-        error=StudyError,
-    )
+    require_probability(confidence_level, "the study", "confidence_level", StudyError)
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if auc in (0.0, 1.0):
         bound = ((1 - confidence_level) / 2) ** (1 / min(n_positive, n_negative))
@@ -199,53 +164,48 @@ def _estimate(positive, auc, variance, confidence_level):
 
 
 def accuracy_interval(n_right, n_cases, confidence_level=0.95):
-    """Return Wilson's interval of an accuracy as a ConfidenceInterval.
-
-    Examples
-    --------
-    >>> from radiodeep.study.statistics.auc import accuracy_interval
-    >>> interval = accuracy_interval(36, 40)
-    >>> round(interval.low, 3), round(interval.high, 3)
-    (0.769, 0.96)
-    """
+    """Return Wilson's interval of an accuracy as a ConfidenceInterval."""
     interval = binomtest(int(n_right), int(n_cases)).proportion_ci(confidence_level, method="wilson")
     return ConfidenceInterval(float(interval.low), float(interval.high), confidence_level)
 
 
-def positive_labels(y_true, positive=None):
-    """Return which labels are of the positive class, by default the one that sorts last.
+def checked_labels(y, positive=None):
+    """Return the labels and their two classes, the negative one first.
 
-    Raises
-    ------
-    SingleClassError
-        There is one class only.
-    StudyError
-        There are more than two, or `positive` is none of them.
+    Raises SingleClassError for a single class; StudyError for missing labels, other numbers of classes, or a `positive`
+    class that is none of them. The class that sorts last is positive by default.
     """
-    y_true = np.asarray(y_true)
-    classes = np.unique(y_true)
+    y = np.asarray(y)
+    if pd.isna(y).any() or (y.dtype.kind == "f" and np.isinf(y).any()):
+        n_missing = int(pd.isna(y).sum()) or int(np.isinf(y).sum())
+        raise StudyError(f"{n_missing} of {len(y)} labels are missing. Leave those cases out.")
+    try:
+        classes = np.unique(y)
+    except TypeError as error:
+        raise StudyError("The labels are of several types, such as text and numbers. Make them all of one.") from error
+    if y.dtype == object:  # scikit-learn refuses arrays of objects, even of numbers or texts
+        y = np.array(y.tolist())
+        classes = np.unique(y)
     if len(classes) == 1:
-        raise SingleClassError(f"All {len(y_true)} labels are {classes[0]}. An AUC needs two classes.")
+        raise SingleClassError(f"All {len(y)} cases have the label {classes[0]}. An AUC needs two classes.")
     if len(classes) != 2:
-        raise StudyError(f"An AUC is defined for two classes. Got {len(classes)}.")
-    if positive is not None and positive not in classes.tolist():
+        raise StudyError(
+            f"An AUC is defined for two classes. Got {len(classes)}: {', '.join(map(str, classes[:6]))}. "
+            "Study one class against the others, e.g. y == 'large'."
+        )
+    if positive is None:
+        return y, classes
+    if not (classes == positive).any():
         raise invalid("an AUC", "positive", f"one of the labels {classes.tolist()}", positive, error=StudyError)
-    return y_true == (classes[1] if positive is None else positive)
+    return y, classes if classes[1] == positive else classes[::-1]
 
 
 def mean_roc(positive, scores):
     """Return the ROC curve averaged vertically over repeats; the area below it is the mean of their AUCs.
 
-    Parameters
-    ----------
-    positive : bool ndarray of shape (n_cases,)
-    scores : ndarray of shape (n_repeats, n_cases)
-
-    Returns
-    -------
-    false_rate, true_rate : ndarray
-        Corners of the curve. The curves of all repeats have theirs at multiples of 1 / n_negative, where they may
-        rise vertically, so that each multiple occurs twice: before and after the rise.
+    `positive` has the shape (n_cases,), `scores` (n_repeats, n_cases). Returns false_rate and true_rate of the corners.
+    The curves of all repeats have theirs at multiples of 1 / n_negative, where they may rise vertically, so that each
+    multiple occurs twice: before and after the rise.
     """
     n_negative = int((~positive).sum())
     multiples = np.arange(n_negative + 1) / n_negative
@@ -261,18 +221,7 @@ def mean_roc(positive, scores):
 
 
 def delong_covariance(positive, scores):
-    """Return the AUCs of several score vectors on the same cases, and DeLong's covariance of them.
-
-    Parameters
-    ----------
-    positive : bool ndarray of shape (n_cases,)
-    scores : ndarray of shape (n_models, n_cases)
-
-    Returns
-    -------
-    aucs : ndarray of shape (n_models,)
-    covariance : ndarray of shape (n_models, n_models)
-    """
+    """Return the AUCs (n_models,) of scores (n_models, n_cases), and DeLong's covariance of them."""
     if scores.shape[1:] != positive.shape:
         raise StudyError(
             f"There are {len(positive)} labels and {scores.shape[-1]} scores. Expected one score per label."

@@ -1,4 +1,4 @@
-"""A result in; the calibration of its probabilities and the benefit of acting on them out.
+"""A result -> the calibration of its probabilities, its sensitivity, and the benefit of acting on its predictions.
 
 Net reclassification improvement is left out on purpose: it increases when noise is added to a model, it
 depends on arbitrary cut-offs, and the decision curve answers its question.
@@ -11,8 +11,9 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_curve
 
-from radiodeep.checks import is_probability, require
+from radiodeep.checks import require, require_probability
 from radiodeep.exceptions import StudyError
+from radiodeep.study.result import require_results
 from radiodeep.study.statistics.auc import ConfidenceInterval, accuracy_interval
 
 
@@ -166,14 +167,8 @@ def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
     >>> print(sensitivity_at_specificity(result, 0.9))
     sensitivity 0.34 (95% CI 0.22-0.50) for class 1 at specificity 0.90, threshold chosen on the same cases
     """
-    require(
-        is_probability(specificity),
-        sensitivity_at_specificity,
-        "specificity",
-        "a float between 0 and 1",
-        specificity,
-        error=StudyError,
-    )
+    require_probability(specificity, sensitivity_at_specificity, "specificity", StudyError)
+    require_results(result)
     endpoint = result.endpoint
     endpoint.require("sensitivity")
     positive = endpoint.is_positive
@@ -238,6 +233,7 @@ def decision_curve(result, thresholds=None):
 
 def _probabilities(result):
     """Return which cases are positive, and the probabilities of each repeat, (n_repeats, n_cases)."""
+    require_results(result)
     endpoint = result.endpoint
     endpoint.require("calibration")
     repeats = result.probability_table.to_numpy(dtype=float).T

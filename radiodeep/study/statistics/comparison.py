@@ -1,4 +1,4 @@
-"""Results in, tests of their differences out: of the measure, paired or not, and of accuracy; Holm's correction."""
+"""Results -> tests of their differences: of the measure, paired or not, and of accuracy; Holm's correction."""
 
 import warnings
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scipy.stats import binomtest, norm
 from scipy.stats import t as student_t
 
 from radiodeep.exceptions import RadiodeepWarning, StudyError
-from radiodeep.study.result import named_cases
+from radiodeep.study.result import named_cases, require_results
 from radiodeep.study.statistics.auc import TRAINING_SPREAD
 
 
@@ -125,11 +125,12 @@ def compare_auc_unpaired(result_a, result_b):
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837, with Welch's degrees of freedom as in R's
     pROC.
     """
+    require_results(result_a, result_b)
     names_a = named_cases(result_a.predictions.index)
     names_b = named_cases(result_b.predictions.index)
-    both = names_a & names_b
-    if both:
-        raise StudyError(f"{len(both)} cases are in both results, e.g. {min(both)!r}. Use compare_auc for those.")
+    common = names_a & names_b
+    if common:
+        raise StudyError(f"{len(common)} cases are in both results, e.g. {min(common)!r}. Use compare_auc for those.")
     variances = np.array([result_a.variance, result_b.variance])
     n_cases = np.array([len(result_a.predictions), len(result_b.predictions)])
     with np.errstate(invalid="ignore"):  # 0 / 0 without variance
@@ -180,6 +181,7 @@ def compare_all(results, against=None):
         raise StudyError(f"Expected a dict from names to results. Got {type(results).__name__}.")
     if len(results) < 2 or (against is not None and against not in results):
         raise StudyError(f"Expected two results or more, and 'against' to be one of {list(results)}. Got {against!r}.")
+    require_results(*results.values())
     pairs = combinations(results, 2) if against is None else [(name, against) for name in results if name != against]
     if all(result.companion is not None for result in results.values()):
         results = {name: result.companion for name, result in results.items()}
@@ -203,14 +205,7 @@ def compare_all(results, against=None):
 
 
 def holm(p_values):
-    """Return p values corrected for their number by Holm's method, in their order.
-
-    Examples
-    --------
-    >>> from radiodeep.study.statistics.comparison import holm
-    >>> [round(float(p), 6) for p in holm([0.01, 0.04, 0.03])]
-    [0.03, 0.06, 0.06]
-    """
+    """Return p values corrected for their number by Holm's method, in their order."""
     p_values = np.asarray(p_values, dtype=float)
     corrected = np.full(len(p_values), np.nan)
     order = np.argsort(p_values, kind="stable")[: int(np.isfinite(p_values).sum())]  # NaN sorts last
@@ -241,8 +236,8 @@ def compare_accuracy(result_a, result_b):
     ----------
     McNemar, Note on the Sampling Error of the Difference Between Correlated Proportions, Psychometrika 12 (1947) 153.
     """
-    result_a.endpoint.require("accuracy")
     result_b = _paired(result_a, result_b)
+    result_a.endpoint.require("accuracy")
     if len(result_a.folds) > 1:
         warnings.warn(
             "McNemar's test takes both models as given. Of out-of-fold predictions it calls equal models different "
@@ -264,6 +259,7 @@ def compare_accuracy(result_a, result_b):
 
 def _paired(result_a, result_b):
     """Return the second result in the order of the first; StudyError unless both have the same cases and labels."""
+    require_results(result_a, result_b)
     a, b = result_a.predictions, result_b.predictions
     if not a.index.equals(b.index):
         if not a.index.is_unique or set(a.index) != set(b.index):

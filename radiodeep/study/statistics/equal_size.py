@@ -1,4 +1,4 @@
-"""Scores and sizes in, the AUC among pairs of cases of equal size out."""
+"""Scores and sizes -> the AUC among pairs of cases of equal size."""
 
 import numpy as np
 
@@ -11,31 +11,9 @@ _FEWEST_PAIRS = 30
 def auc_at_equal_size(positive, scores, sizes):
     """Return the AUC among pairs of a positive and a negative case whose sizes differ by at most 10 %.
 
-    Parameters
-    ----------
-    positive : bool ndarray of shape (n_cases,)
-    scores : ndarray of shape (n_repeats, n_cases)
-        Higher for positive cases; ties count one half.
-    sizes : ndarray of shape (n_cases,)
-        Greater than 0. Two sizes are equal if the larger is at most 1.1 times the smaller.
-
-    Returns
-    -------
-    auc : float or None
-        The mean over the repeats; None for fewer than 30 pairs.
-    n_pairs : int
-        The same in every repeat. There is no interval, since a case is in many pairs and a patient may have several
-        cases.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.study.statistics.equal_size import auc_at_equal_size
-    >>> rng = np.random.default_rng(0)
-    >>> positive, sizes = np.repeat([False, True], 100), np.exp(rng.normal(size=200)) * np.repeat([1, 3], 100)
-    >>> auc_of_size, n_pairs = auc_at_equal_size(positive, sizes[np.newaxis], sizes)
-    >>> round(auc_of_size, 1), n_pairs
-    (0.5, 386)
+    Returned are the mean over the repeats of scores (n_repeats, n_cases), or None for fewer than 30 pairs, and the
+    number of pairs. Ties count one half. There is no interval, since a case is in many pairs and a patient may have
+    several cases.
     """
     first, last, order = _windows(positive, sizes)
     n_pairs = int((last - first).sum())

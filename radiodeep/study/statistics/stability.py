@@ -1,4 +1,4 @@
-"""Features that each fold selected in, agreement between the folds out."""
+"""Features that each fold selected -> agreement between the folds."""
 
 from dataclasses import dataclass
 from itertools import combinations

@@ -29,12 +29,10 @@ class Minimal(Endpoint):
     def columns(self):
         return {"number": self.y}
 
-    as_numbers = high_score = None
-
     def check_training(self, train, fold):
         pass
 
-    score = measured = at_equal_size = marker = composition = subject = listed = check_training
+    score = measured = at_equal_size = marker = composition = check_training
 
     def covariance(self, scores):
         return scores @ self.y, np.zeros((len(scores), len(scores)))
@@ -51,14 +49,8 @@ def test_what_an_endpoint_does_not_offer_is_refused():
 def test_words_and_strata_are_optional():
     endpoint = Minimal(np.arange(3.0))
     assert endpoint.strata is None
-    assert endpoint.printed_lines() == []
-    notes = [
-        endpoint.baseline(),
-        endpoint.companion_note("a", "b"),
-        endpoint.size_note("c"),
-        endpoint.equal_size_note(3),
-    ]
-    assert notes == [""] * 4
+    assert endpoint.baseline() == endpoint.companion_note("a", "b") == ""
+    assert endpoint.title() == "slope"
     endpoint.check_same_outcomes(endpoint)
 
 

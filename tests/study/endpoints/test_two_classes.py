@@ -147,15 +147,3 @@ def test_pairs_are_won_tied_or_lost():
     assert (measured.value, measured.estimate) == (0.625, "mean over pairs")
     np.testing.assert_array_equal(measured.columns["score"], [0.25, 0.5, 0.5, 0.75])
     np.testing.assert_array_equal(endpoint.reordered_pairs(measured.pairs, [2, 1, 0, 3]), [[0, 1], [1, 0.5]])
-
-
-def test_the_report_lists_wrong_predictions_and_the_fraction_of_correct_ones():
-    X, y = table(20)
-    result = cross_validated_auc(GaussianNB(), X, y, cv=4, n_repeats=3)
-    columns = {column.heading: column for column in TwoClasses(y).listed(result)}
-    assert list(columns) == ["Label", "Score", "Probability of 1", "Prediction", "Correct"]
-    wrong = result.predictions["label"] != result.predictions["prediction"]
-    assert columns["Prediction"].is_wrong.tolist() == wrong.tolist()
-    assert columns["Correct"].texts[0] == f"{result.predictions['correct'].iloc[0]:.2f}"
-    single = cross_validated_auc(SVC(), X, y, cv=4, n_repeats=1)
-    assert [column.heading for column in TwoClasses(y).listed(single)] == ["Label", "Score", "Prediction"]

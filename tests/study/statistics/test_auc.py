@@ -68,8 +68,9 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
 @pytest.mark.parametrize(
     ("y", "score", "error", "message"),
     [
-        ([1, 1], [0.1, 0.2], SingleClassError, "All 2 labels are 1"),
-        ([0, 1, 2], [0, 1, 2], StudyError, "Got 3"),
+        ([1, 1], [0.1, 0.2], SingleClassError, "All 2 cases have the label 1"),
+        ([0, 1, 2], [0, 1, 2], StudyError, "Got 3: 0, 1, 2. Study one class"),
+        ([0, np.nan, 0], [0, 1, 2], StudyError, "1 of 3 labels are missing"),
         ([0, 1], [0.1], StudyError, "2 labels and 1 scores"),
         ([0, 1], [np.nan, 1], StudyError, "1 scores are NaN"),
     ],
@@ -98,20 +99,20 @@ def test_the_variance_of_unequal_classes_is_delongs():
 def test_repeats_that_agree_have_delongs_interval_and_others_a_wider_one():
     X, y = signal()
     rng = np.random.default_rng(1)
-    same = auc_of_repeats(y, [X[:, 0]] * 4)
+    same = auc_of_repeats(y == 1, [X[:, 0]] * 4)
     np.testing.assert_allclose(same.variance, auc_with_confidence(y, X[:, 0]).variance)
-    assert auc_of_repeats(y, X[:, 0] + rng.normal(size=(4, 40))).variance > same.variance
+    assert auc_of_repeats(y == 1, X[:, 0] + rng.normal(size=(4, 40))).variance > same.variance
 
 
 def test_the_variance_of_repeats_by_hand():
     X, y = signal()
     rng = np.random.default_rng(1)
     scores = X[:, 0] + rng.normal(size=(4, 40))
-    estimates = [auc_with_confidence(y, one) for one in scores]
+    estimates = [auc_with_confidence(y, score) for score in scores]
     aucs = [estimate.auc for estimate in estimates]
     by_hand = np.mean([estimate.variance for estimate in estimates]) + 3 * np.var(aucs, ddof=1)
-    np.testing.assert_allclose(auc_of_repeats(y, scores).variance, by_hand)
-    assert np.isfinite(auc_of_repeats(y, scores[:1]).variance)
+    np.testing.assert_allclose(auc_of_repeats(y == 1, scores).variance, by_hand)
+    assert np.isfinite(auc_of_repeats(y == 1, scores[:1]).variance)
 
 
 def test_wilsons_interval_is_that_of_his_formula():
