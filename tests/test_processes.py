@@ -2,11 +2,14 @@
 
 import os
 import sys
+import threading
 
+import joblib
 import pytest
 from joblib import delayed
+from threadpoolctl import threadpool_info
 
-from radiodeep.processes import START_S, WARM_UP_S, Trial, processes_pay, results_of
+from radiodeep.processes import START_S, WARM_UP_S, Trial, processes_pay, results_of, threads_of_a_worker
 
 try:
     import cloudpickle
@@ -85,6 +88,63 @@ def test_no_more_processes_than_items_are_counted(sixteen_cores):
     assert trial.is_open
     trial.decide(n_left=2)
     assert not trial.is_open
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"backend": "threading"}, {"backend": "multiprocessing"}, {"backend": "loky", "inner_max_num_threads": 1}],
+)
+def test_a_backend_chosen_for_joblib_gets_all_tasks(sixteen_cores, settings):
+    with joblib.parallel_config(**settings):
+        assert not Trial(-1).is_open
+
+
+def test_a_call_in_a_thread_leaves_the_threads_of_others_alone(sixteen_cores):
+    is_open = []
+    thread = threading.Thread(target=lambda: is_open.append(Trial(-1).is_open))
+    thread.start()
+    thread.join()
+    assert is_open == [False]
+
+
+def numbers_of_threads(task=None):
+    import torch
+
+    return {library["num_threads"] for library in threadpool_info()} | {torch.get_num_threads()}
+
+
+@pytest.fixture
+def four_cores(monkeypatch):
+    monkeypatch.setattr("radiodeep.processes.cpu_count", lambda: 4)
+    monkeypatch.setattr("radiodeep.processes.effective_n_jobs", lambda n_jobs: 2)
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def test_tasks_timed_here_compute_with_the_threads_of_a_worker(four_cores):
+    torch = pytest.importorskip("torch")
+    before = [library["num_threads"] for library in threadpool_info()], torch.get_num_threads()
+    with Trial(-1).timed():
+        assert numbers_of_threads() == {2}
+    with pytest.raises(ZeroDivisionError, match="by zero"), Trial(-1).timed():
+        1 / 0  # noqa: B018
+    assert ([library["num_threads"] for library in threadpool_info()], torch.get_num_threads()) == before
+
+
+def test_threads_that_the_user_chose_hold_for_tasks_timed_here(four_cores, monkeypatch):
+    pytest.importorskip("torch")
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(variable, "3")
+    with threads_of_a_worker(4):
+        assert numbers_of_threads() == {3}
+
+
+@pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has no workers")
+def test_a_task_has_as_many_threads_here_as_in_a_worker():
+    pytest.importorskip("torch")
+    [elsewhere, _] = results_of([delayed(numbers_of_threads)(number) for number in range(2)], joblib.cpu_count(), 2)
+    with threads_of_a_worker(joblib.cpu_count()):
+        assert numbers_of_threads() == elsewhere
 
 
 def test_short_work_stays_in_this_process_and_in_order(sixteen_cores):

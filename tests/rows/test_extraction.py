@@ -10,6 +10,7 @@ import time
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.pipeline import FeatureUnion
@@ -97,6 +98,21 @@ def test_networks_give_the_same_rows_with_and_without_cache(tmp_path, n_jobs):
     expected = rows_of(deep, list(COHORT))
     np.testing.assert_array_equal(rows_of(deep, list(COHORT), tmp_path, n_jobs=n_jobs), expected)
     np.testing.assert_array_equal(rows_of(deep, list(COHORT), tmp_path, n_jobs=n_jobs), expected)
+
+
+@pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has no workers")
+@pytest.mark.parametrize(
+    "extractor", [RadiomicsExtractor(bin_width=25), pytest.param(DeepFeatureExtractor(), marks=pytest.mark.slow)]
+)
+def test_rows_are_the_same_wherever_they_are_computed(monkeypatch, extractor):
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(variable, raising=False)
+    cohort = make_phantom_cohort(12, random_state=0)
+    monkeypatch.setattr("radiodeep.processes.processes_pay", lambda *_: False)
+    stayed = rows_of(extractor, cohort, n_jobs=-1)
+    monkeypatch.setattr("radiodeep.processes.processes_pay", lambda *_: True)
+    assert np.array_equal(rows_of(extractor, cohort, n_jobs=-1), stayed)
+    assert np.array_equal(rows_of(extractor, cohort, n_jobs=joblib.cpu_count()), stayed)
 
 
 @pytest.mark.parametrize("name", ["image.mhd", "image.nhdr"])
