@@ -1,4 +1,4 @@
-"""An estimator goes in; its settings, and the features that it selected, come out."""
+"""An estimator -> its settings, and the features that it selected."""
 
 from functools import singledispatch
 
@@ -17,27 +17,16 @@ def describe(estimator):
 
 
 def selected_features(fitted):
-    """Return what the selectors of a fitted model kept.
+    """Return what the selectors of a fitted model kept, as (names, values_of, n_candidates).
 
-    Parameters
-    ----------
-    fitted : estimator
-
-    Returns
-    -------
-    names : list of str
-    values_of : callable
-        From rows to the values of those features.
-    n_candidates : int
-        The number of features that they were selected from.
-
-    Or None for a model without selector, or with a step that does not name its features.
+    ``values_of(rows)`` returns the values of the selected features; `n_candidates` is the number of features that they
+    were selected from. None for a model without selector, or with a step that does not name its features.
     """
     return _selected(best_of(fitted), None, lambda rows: rows)
 
 
 def _selected(fitted, names, values_of):
-    """Return the selection of a pipeline whose input has `names` and is made of rows by `values_of`."""
+    """Return the selection of a pipeline whose input has `names`, and for rows the values ``values_of(rows)``."""
     if kind_of(fitted) != "chain":
         return None
     selecting = [place for place in range(len(fitted) - 1) if _n_candidates(fitted[place])]
@@ -49,7 +38,7 @@ def _selected(fitted, names, values_of):
 
     try:
         names = names if before is None else before.get_feature_names_out(names)
-    except (AttributeError, ValueError, TypeError, NotImplementedError):  # a step of the user's own without names
+    except (AttributeError, ValueError, TypeError, NotImplementedError):  # a user's own step without names
         names = None
     if not selecting:
         return _selected(best_of(fitted[-1]), names, values)
@@ -82,7 +71,7 @@ def _n_candidates(fitted):
 
 @singledispatch
 def _plain(value):
-    """Return a value as json can write it: text for what it has no notation for."""
+    """Return a value as json can write it: text for other objects."""
     return repr(value)
 
 

@@ -1,4 +1,4 @@
-"""The parameters of a study in, checked; the plans of its folds out."""
+"""The parameters of a study -> their checks, and the plans of its folds."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from radiodeep.study.folds.splits import check_folds, companion_plan, plan_of
 
 @dataclass(frozen=True, eq=False)
 class StudyDesign:
-    """The parameters of `cross_validated_auc` other than the model, the cases and their labels."""
+    """The parameters of `cross_validated_auc` other than the model, the cases and their labels, unchecked."""
 
     cv: object
     groups: object
@@ -23,12 +23,12 @@ class StudyDesign:
     cache_dir: object
 
     def check(self):
-        """Raise StudyError for settings out of range that nothing else checks."""
+        """Raise StudyError for `on_error` and `n_jobs` out of range; the others are checked where they are used."""
         require_option(self.on_error, ("raise", "exclude"), "a study", "on_error", StudyError)
         require_n_jobs(self.n_jobs, "a study", StudyError)
 
     def plans(self, study, endpoint):
-        """Return the Plan that was asked for, and that of its companion if it leaves one case or group out."""
+        """Return the `Plan` of `cv`, followed by its companion if it leaves one case or group out."""
         plans = [plan_of(self.cv, endpoint, study.groups, self.n_repeats, self.random_state)]
         if plans[0].leaves_one_out or plans[0].name == "leave-one-group-out":
             companion = companion_plan(endpoint, study.groups, self.n_repeats, self.random_state)

@@ -1,4 +1,4 @@
-"""Tables, selectors and classifiers in; a result for each combination out, on the same folds."""
+"""Tables, selectors and classifiers -> a result for each combination, on the same folds."""
 
 import numpy as np
 import pandas as pd
@@ -36,8 +36,8 @@ def cross_validate_grid(
     Parameters
     ----------
     tables : dict from name to extractor, DataFrame, or list of names of others
-        Extractors are given the cases `X`; DataFrames have the same rows. A list joins tables, each with a selector
-        of its own.
+        Extractors are given the cases `X`; DataFrames have the same rows. A list joins tables, each with its own
+        selector.
     selectors : dict from name to selector, or None for all features
         Features are standardised before selection.
     classifiers : dict from name to classifier

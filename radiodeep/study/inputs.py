@@ -1,8 +1,8 @@
-"""What a user passes to a study as X goes in; checked rows, ids and patients come out.
+"""The X that a user passes to a study -> checked rows, ids and patients.
 
-This is the door: whether X holds cases, a DataFrame or an array is asked in `rows_of`, and nowhere else in `study`.
-Outcomes, groups and sizes given as a pandas Series are matched with the rows by name, so that two tables in different
-order cannot be mixed up silently.
+`rows_of` decides whether X holds cases, a DataFrame or an array, and nothing else in `study` does. Outcomes, groups and
+sizes given as a pandas Series are matched with the rows by name, so that two tables in different order cannot be mixed
+up silently.
 """
 
 from dataclasses import dataclass, replace
@@ -29,6 +29,9 @@ class ArrayRows:
         Ids of cases, the index of a DataFrame, or the positions in an array.
     patients : list or None
         The patient of each row; None if unknown.
+    are_cases : bool
+    text_columns : sequence of str
+        Columns that hold neither numbers nor bools.
     """
 
     are_cases = False
@@ -48,19 +51,15 @@ class ArrayRows:
         return self.numbers() is not None
 
     def take(self, positions):
-        """Return some of the rows; those of an array are numbered anew."""
+        """Return the rows at these positions; those of an array are numbered from 0 again."""
         return type(self)(self.data[positions])
 
     def aligned(self, values, name):
-        """Return a Series in the order of the rows, and other values as they are.
+        """Return a Series in the order of the rows, and other values (and all for rows without names) as they are.
 
-        The rows of an array have no names, so values are taken in their order.
-
-        Raises
-        ------
-        StudyError
-            The Series names other cases than the rows; the message gives the first that differs. Or one is numbered
-            from 0 and the other has these numbers in another order, so that they may be names or positions.
+        `name` is the parameter's, for the message. A StudyError is raised if the Series names other cases than the
+        rows; or if one is numbered from 0 and the other has these numbers in another order, so that they may be names
+        or positions.
         """
         return values
 
@@ -73,7 +72,7 @@ class ArrayRows:
         return values, [f"x{column}" for column in range(values.shape[1])]
 
     def failed(self):
-        """Return, by position, why rows hold no number at all: the errors that `extract_table` recorded."""
+        """Return why rows are all NaN, by position: the errors that `extract_table` recorded."""
         return {}
 
     def region_sizes(self):
@@ -81,7 +80,7 @@ class ArrayRows:
         return np.full(len(self), np.nan)
 
     def with_columns_of(self, other):
-        """Return the rows with their columns in the order of another table."""
+        """Return the rows with their columns in the order of another table; raise StudyError if they differ."""
         return self
 
     def column_names(self):
@@ -94,7 +93,7 @@ class ArrayRows:
 
 
 class FrameRows(ArrayRows):
-    """The rows of a DataFrame. A table of `extract_table` knows patients and errors by case id, in its attrs."""
+    """The rows of a DataFrame. `extract_table` stores patients and errors by case id in the attrs of its table."""
 
     def __init__(self, data):
         self.data = data
@@ -109,7 +108,6 @@ class FrameRows(ArrayRows):
 
     @property
     def text_columns(self):
-        """Names of the columns that hold neither numbers nor bools."""
         return [str(name) for name in self.data.select_dtypes(exclude=["number", "bool"]).columns]
 
     def take(self, positions):
@@ -136,14 +134,14 @@ class FrameRows(ArrayRows):
     def with_columns_of(self, other):
         if not other.column_names():
             return self
-        mine, others = self.data.columns, other.data.columns
-        missing, added = list(others.difference(mine)), list(mine.difference(others))
+        columns, expected = self.data.columns, other.data.columns
+        missing, added = list(expected.difference(columns)), list(columns.difference(expected))
         if missing or added:
             wrong = f"no column {missing[0]!r}" if missing else f"the column {added[0]!r}, which is new"
             raise StudyError(
                 f"The tables have different columns: the test table has {wrong}. Give both the same columns."
             )
-        return self if mine.equals(others) else FrameRows(self.data[list(others)])
+        return self if columns.equals(expected) else FrameRows(self.data[list(expected)])
 
     def column_names(self):
         return [str(name) for name in self.data.columns]
@@ -151,19 +149,20 @@ class FrameRows(ArrayRows):
     def columns_of_cases(self):
         names = [name for name, dtype in self.data.dtypes.items() if dtype == "object"]
         columns = {name: list(self.data[name]) for name in names}
-        return {name: cells for name, cells in columns.items() if _facts(cells)[1] is not None}
+        return {name: cells for name, cells in columns.items() if _are_cases(cells)}
 
 
 class CaseRows(ArrayRows):
-    """A list of cases; or of other things that the user's own transformers take, which have no names."""
+    """A list of cases, or of other objects for the user's own transformers; those are named by their positions."""
 
     are_cases = True
     is_numeric = False
 
     def __init__(self, data):
         self.data = data
-        names, self.patients = _facts(data)
-        self.names = list(range(len(data))) if names is None else names
+        ids = _attributes(data, "id")
+        self.names = list(range(len(data))) if ids is None else ids
+        self.patients = None if ids is None else _attributes(data, "patient") or None
 
     def take(self, positions):
         return CaseRows([self.data[position] for position in positions])
@@ -180,18 +179,9 @@ class CaseRows(ArrayRows):
 
 @dataclass(frozen=True, eq=False)
 class StudyInput:
-    """The rows of a study and what is known of each, except the outcome.
+    """The rows of a study with the ids, patients, groups and region sizes (None if unknown) of each, but no outcome.
 
-    Attributes
-    ----------
-    rows : CaseRows, FrameRows or ArrayRows
-    ids : list
-    patients : list or None
-        None if unknown.
-    groups : ndarray of str of shape (n_rows,) or None
-        What must stay on one side of a fold: as given, or the patients if one of them has several cases.
-    sizes : ndarray of shape (n_rows,) or None
-        Of the regions.
+    Rows of one group stay on one side of a fold; groups are those given, or the patients if one has several cases.
     """
 
     rows: ArrayRows
@@ -222,16 +212,8 @@ class StudyInput:
 def study_input(X, groups=None, size=None, *, need_patients=True):
     """Check X, groups and sizes, and return them as a `StudyInput`.
 
-    Parameters
-    ----------
-    X : Cohort, sequence of Case, object array or one-column DataFrame of Case, DataFrame or ndarray of numbers
-        Or what `rows_of` returned for it.
-    groups : array-like of shape (n_cases,), optional
-        A Series is matched with the rows of X by its index.
-    size : array-like of shape (n_cases,), "auto" or None, default=None
-        Sizes of the regions; the input has none for "auto" and None.
-    need_patients : bool, default=True
-        Whether a table is refused that does not know its patients but whose rows are named like cases of few patients.
+    `X` is as in `rows_of`. A Series of `groups` or `size` is matched with its rows by the index; "auto" and None are no
+    sizes. With `need_patients`, a table without patients whose rows are named like cases of few patients is refused.
 
     Raises
     ------
@@ -254,30 +236,25 @@ def study_input(X, groups=None, size=None, *, need_patients=True):
 
 @singledispatch
 def rows_of(X):
-    """Return X as `CaseRows`, `FrameRows` or `ArrayRows`.
+    """Return X as `CaseRows`, `FrameRows` or `ArrayRows`; rows that this function returned are returned as they are.
 
-    Parameters
-    ----------
-    X : Cohort, sequence of Case, object array or one-column DataFrame of Case, DataFrame or ndarray of numbers
-        Or what this function returned.
-
-    Raises
-    ------
-    StudyError
-        X is a sparse or one-dimensional table, or two of its columns have the same name.
+    X is a Cohort, a sequence, object array or one-column DataFrame of cases, or a DataFrame or ndarray of numbers. A
+    sparse or one-dimensional table, or one with two columns of the same name, raises StudyError.
     """
     try:
         shape = X.shape
     except AttributeError:
         return CaseRows(list(X))
     array = np.asarray(X)
-    if array.shape != shape:  # numpy does not open a sparse matrix
-        raise _no_table(X)
-    cases = _cases_in(array)
+    is_dense = array.shape == shape  # numpy does not open a sparse matrix
+    cases = _cases_in(array) if is_dense else None
     if cases is not None:
         return cases
-    if array.ndim != 2:
-        raise _no_table(X)
+    if not is_dense or array.ndim != 2:
+        raise StudyError(
+            f"Expected a dense table of cases x features. Got {type(X).__name__} of shape {shape}; take "
+            "X.reshape(-1, 1) or frame[[name]] of one feature, X.toarray() of a sparse matrix."
+        )
     return ArrayRows(array)
 
 
@@ -315,14 +292,7 @@ def checked_groups(groups, n_cases):
 def _cases_in(array):
     """Return the cases in a vector or column of objects as `CaseRows`, or None if it holds something else."""
     is_column = array.dtype == object and array.shape[1:] in ((), (1,))
-    return CaseRows(list(array.ravel())) if is_column and _facts(array.ravel())[1] is not None else None
-
-
-def _no_table(X):
-    return StudyError(
-        f"Expected a dense table of cases x features. Got {type(X).__name__} of shape {X.shape}; take "
-        "X.reshape(-1, 1) or frame[[name]] of one feature, X.toarray() of a sparse matrix."
-    )
+    return CaseRows(list(array.ravel())) if is_column and _are_cases(array.ravel()) else None
 
 
 def _checked_sizes(size, rows):
@@ -336,16 +306,17 @@ def _checked_sizes(size, rows):
     return sizes
 
 
-def _facts(cases):
-    """Return ids and patients of a list of cases, each None if something in the list has none."""
+def _attributes(cases, name):
+    """Return one attribute of all cases as a list, or None if some of them lack it."""
     try:
-        ids = [case.id for case in cases]
+        return [getattr(case, name) for case in cases]
     except AttributeError:
-        return None, None
-    try:
-        return ids, [case.patient for case in cases] or None
-    except AttributeError:
-        return ids, None
+        return None
+
+
+def _are_cases(values):
+    """Return whether values are cases: whether each has an id and a patient, and there is one."""
+    return _attributes(values, "id") is not None and bool(_attributes(values, "patient"))
 
 
 def _aligned(values, ids, name):
@@ -374,6 +345,7 @@ def _aligned(values, ids, name):
 
 
 def _refuse_forgotten_patients(ids):
+    """Raise LeakageError if the table names no patients, but cases of the same ids had the same patient before."""
     patients = remembered_patients(ids)
     if patients is not None and len(set(patients)) < len(patients):
         repeated = next(patient for patient in patients if patients.count(patient) > 1)

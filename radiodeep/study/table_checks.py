@@ -1,4 +1,4 @@
-"""Numbers of a table go in; what makes a study of them wrong, or too good to be true, comes out.
+"""The numbers of a table -> errors and sentences about values that make its study wrong or too good to be true.
 
 Each message names the first case and feature concerned.
 """
@@ -41,15 +41,9 @@ def missing_values(values, names, ids):
 
 
 def suspicions(values, names, ids, outcome):
-    """Return sentences about what makes the results of a table too good: equal rows, and copies of the outcome.
+    """Return sentences about equal rows and about features that are copies of the outcome.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_cases, n_features)
-    names : sequence of n_features names
-    ids : list
-    outcome : ndarray of shape (n_cases,)
-        The outcome as numbers, e.g. whether a case is of the positive class.
+    `values` are (n_cases, n_features); `outcome` (n_cases,) are numbers, e.g. whether a case is of the positive class.
     """
     sentences = []
     equal_rows = _equal_rows(values)
@@ -72,7 +66,7 @@ def suspicions(values, names, ids, outcome):
 
 
 def rows_in_both(train, test):
-    """Return pairs of positions, in training and test rows, of equal rows; none unless both hold numbers alone."""
+    """Return (training position, test position) of equal rows; none unless both tables hold only numbers."""
     if not (train.is_numeric and test.is_numeric):
         return []
     pairs = _equal_rows(np.vstack([train.numbers()[0], test.numbers()[0]]))
@@ -93,7 +87,7 @@ def _equal_rows(values):
 
 
 def _copies_of_outcome(values, outcome):
-    """Return the columns that are as strongly correlated with the outcome as only a copy of it is."""
+    """Return the positions of the columns that correlate with the outcome as strongly as only a copy of it does."""
     if len(outcome) < _FEWEST_FOR_COPIES or not values.shape[1]:
         return []
     centred_outcome = outcome - outcome.mean()

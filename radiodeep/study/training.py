@@ -17,34 +17,8 @@ from radiodeep.study.inputs import rows_of
 def fit_over_cases(model, X, y, n_jobs=None, cache_dir=None, on_error="raise"):
     """Fit a model to cases, with extraction in parallel and cached.
 
-    Parameters
-    ----------
-    model : classifier or pipeline of scikit-learn
-    X : Cohort or sequence of Case
-    y : array-like of shape (n_cases,)
-    n_jobs : int, optional
-    cache_dir : path-like, optional
-    on_error : {"raise", "exclude"}, default="raise"
-        "exclude" trains without the cases that cannot be read or measured.
-
-    Returns
-    -------
-    model : estimator
-        Fitted, and over cases like the one given.
-    excluded : dict from case id to str
-        Why cases were left out.
-
-    Examples
-    --------
-    >>> import radiodeep as rd
-    >>> from radiodeep.study.training import fit_over_cases
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from sklearn.pipeline import make_pipeline
-    >>> cohort = rd.make_phantom_cohort(8, random_state=0)
-    >>> model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), GaussianNB())
-    >>> fitted, excluded = fit_over_cases(model, cohort, cohort.labels)
-    >>> fitted.predict_proba(cohort[:3]).shape, excluded
-    ((3, 2), {})
+    Returns the fitted model, which is over cases like the one given, and the `excluded` cases as a dict from case id to
+    the reason: with ``on_error="exclude"``, the cases that cannot be read or measured.
     """
     rows = rows_of(X)
     shared = as_row_indices({"model": model}, rows, n_jobs, on_error=on_error, cache_dir=cache_dir)

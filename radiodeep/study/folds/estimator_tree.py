@@ -1,9 +1,9 @@
-"""An estimator goes in; the estimators inside it, or a copy with others in their places, come out.
+"""An estimator -> the estimators inside it, or a copy with others in their places.
 
 This is the one place that knows how scikit-learn composes estimators: `COMPOSITES` lists the classes, and whatever a
 study asks of the inside of a model goes through the functions here. An estimator that is not listed but has estimators
-among its parameters (an ensemble of networks, a meta-estimator of the user's own) is a "wrapper": nothing is assumed
-about what it passes to them.
+among its parameters (an ensemble of networks, a user's own meta-estimator) is a "wrapper": nothing is assumed about
+what it passes to them.
 """
 
 import copy
@@ -63,17 +63,7 @@ COMPOSITES = {
 
 
 def kind_of(estimator):
-    """Return the kind of a composite, "wrapper" or "single".
-
-    Examples
-    --------
-    >>> from radiodeep.study.folds.estimator_tree import kind_of
-    >>> from sklearn.model_selection import GridSearchCV
-    >>> from sklearn.multiclass import OneVsRestClassifier
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> kind_of(GridSearchCV(GaussianNB(), {})), kind_of(OneVsRestClassifier(GaussianNB())), kind_of(GaussianNB())
-    ('ensemble', 'wrapper', 'single')
-    """
+    """Return the kind of a composite, "wrapper" or "single"."""
     composite = _composite_of(estimator)
     if composite is not None:
         return composite.kind
@@ -86,15 +76,7 @@ def is_estimator(value):
 
 
 def offers(value, method):
-    """Return whether something has a method: the protocol by which steps say what they can do.
-
-    Examples
-    --------
-    >>> from radiodeep import ReliefF
-    >>> from radiodeep.study.folds.estimator_tree import offers
-    >>> offers(ReliefF(), "fit_without_each"), offers(ReliefF(), "fit_resample")
-    (True, False)
-    """
+    """Return whether a value has a method: the protocol by which steps show what they can do."""
     return hasattr(value, method)
 
 
@@ -119,18 +101,9 @@ def descendants(estimator):
 
 
 def with_input_children(estimator, replace):
-    """Return a clone in which `replace` has been applied to each child that is given rows of the estimator's own input.
+    """Return a clone in which ``replace(child)`` stands for each child that is given rows of the estimator's own input.
 
-    Parameters
-    ----------
-    estimator : estimator
-    replace : callable
-        From a child, and of a `ColumnTransformer` also the columns it is given, to the estimator in its place.
-
-    Returns
-    -------
-    estimator
-        Unfitted.
+    For the children of a `ColumnTransformer` it is ``replace(child, columns)``.
     """
     composite = _composite_of(estimator) or Composite("wrapper")
     parameters = estimator.get_params(deep=False)
@@ -150,16 +123,8 @@ def with_input_children(estimator, replace):
 def rebuilt(fitted, replace):
     """Return a fitted estimator with others in the places of some inside it, at any depth.
 
-    Parameters
-    ----------
-    fitted : estimator
-    replace : callable
-        From an estimator to the one in its place, or None to look inside it.
-
-    Returns
-    -------
-    estimator
-        A shallow copy wherever something inside was replaced; the same objects elsewhere.
+    ``replace(estimator)`` returns the one in its place, or None to look inside it. The result is a shallow copy
+    wherever something inside was replaced, and holds the same objects elsewhere.
     """
     replaced = replace(fitted)
     if replaced is not None:
@@ -185,16 +150,6 @@ def final_step(fitted, rows):
     """Return the last step of a fitted model, and the rows as the steps before transform them.
 
     Searches and pipelines are opened; samplers are skipped, as they are in predictions.
-
-    Examples
-    --------
-    >>> from radiodeep.study.folds.estimator_tree import final_step
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import MinMaxScaler
-    >>> model = make_pipeline(MinMaxScaler(), GaussianNB()).fit([[0.0], [2.0], [4.0]], [0, 0, 1])
-    >>> final_step(model, [[1.0]])
-    (GaussianNB(), array([[0.25]]))
     """
     fitted = best_of(fitted)
     if kind_of(fitted) != "chain":

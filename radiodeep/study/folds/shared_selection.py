@@ -1,16 +1,16 @@
-"""A model and all rows in; its selectors, fitted to the training cases of every leave-one-out fold together, out.
+"""A model and all rows -> its selectors, fitted to the training cases of all leave-one-out folds together.
 
 Selectors that offer `fit_without_each` can share their work (see `radiodeep.selection.ranking`). That holds as long as
 they are given the rows as they are, or shifted and scaled by a scaler: nothing before them may learn anything else.
 """
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from radiodeep.study.folds.estimator_tree import is_estimator, kind_of, offers
-from radiodeep.study.folds.shared_extraction import SharedExtraction, SharedTable
+from radiodeep.study.folds.shared_extraction import RowLookup, SharedExtraction, SharedTable
 
 # Scalers that shift and scale each column by itself, and do nothing else with these settings.
 _RESCALES = {
@@ -20,21 +20,10 @@ _RESCALES = {
 
 
 def selectors_without_each(model, rows, y, n_jobs, known):
-    """Return, for each selector of a model that can share its work, one fitted without each of the rows.
+    """Return, for each selector of a model that can share its work, those fitted without each of the rows.
 
-    Parameters
-    ----------
-    model : estimator
-    rows : table or int ndarray, as `as_row_indices` returns them
-    y : ndarray of shape (n_cases,)
-    n_jobs : int or None
-    known : dict
-        Scores that were computed for other models already; is added to.
-
-    Returns
-    -------
-    dict from parameter path of the selector to list of n_cases fitted selectors
-        None where a fold has to be fitted by itself.
+    The result is a dict from the selector's parameter path to a list of n_cases fitted selectors, None where a fold has
+    to be fitted separately. `known` holds the scores that were computed for other models already, and is added to.
     """
     fitted = {}
     for path, selector, table, rescaled in _selectors(model, "", None, False):
@@ -56,20 +45,10 @@ def selectors_of_folds(selectors, plan, folds):
 
 
 def with_fitted_selectors(model, selectors):
-    """Return a clone of a model with fitted selectors in the places of its own.
+    """Return a clone of a model in which the selectors (by parameter path) are fitted already.
 
-    A selector moves before the scalers, which then are given few columns and do to each what they did before. Where
-    the shared table comes right before it, it reads only the selected columns from there.
-
-    Parameters
-    ----------
-    model : estimator
-    selectors : dict from parameter path to fitted selector
-
-    Returns
-    -------
-    estimator
-        Unfitted except for the selectors.
+    A selector moves before the scalers, which then are given few columns and rescale each as before. Where the shared
+    table comes right before it, it reads only the selected columns from there.
     """
     model = clone(model)
     for path, selector in selectors.items():
@@ -86,28 +65,16 @@ def with_fitted_selectors(model, selectors):
     return model
 
 
-class SelectedColumns(TransformerMixin, BaseEstimator):
-    """Row numbers in, the columns of a shared table that a fitted selector keeps out.
-
-    Parameters
-    ----------
-    table : SharedTable
-    selector : fitted selector
-    """
+class SelectedColumns(RowLookup):
+    """Row numbers -> the columns of a `SharedTable` that a fitted selector keeps."""
 
     def __init__(self, table, selector):
         self.table = table
         self.selector = selector
 
-    def __sklearn_clone__(self):
-        return self  # it never changes
-
     @property
     def n_features_in_(self):
         return self.selector.n_features_in_
-
-    def fit(self, rows, y=None):
-        return self
 
     def transform(self, rows):
         return self.table.all_rows()[np.ix_(self.table.positions(rows), self.selector.get_support(indices=True))]
@@ -118,12 +85,12 @@ class SelectedColumns(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features=None):
         return self.table.get_feature_names_out()[self.selector.get_support()]
 
-    def __sklearn_is_fitted__(self):
-        return True
-
 
 def _selectors(estimator, prefix, table, rescaled):
-    """Yield path, selector, shared table before it and whether a scaler stands between, of selectors that can share."""
+    """Yield (path, selector, shared table before it or None, whether a scaler is between) of selectors that can share.
+
+    Only steps that rescale may come before such a selector.
+    """
     if kind_of(estimator) == "union":
         for name, part in estimator.transformer_list:
             if is_estimator(part):

@@ -1,4 +1,4 @@
-"""An endpoint and the name of a scheme in; folds out, checked so that no model is tested on what it has seen."""
+"""An endpoint and a scheme -> folds, checked so that no model is tested on cases that it was fitted to."""
 
 import warnings
 from dataclasses import dataclass
@@ -46,17 +46,10 @@ class Plan:
 
 
 def plan_of(cv, endpoint, groups, n_repeats, random_state):
-    """Return the Plan of a scheme.
+    """Return the Plan of a scheme: "leave-one-out", "leave-pair-out", a number of folds or a splitter.
 
-    Parameters
-    ----------
-    cv : "leave-one-out", "leave-pair-out", int or splitter
-    endpoint : Endpoint
-        Of all cases; folds are stratified by its `strata`.
-    groups : ndarray of shape (n_cases,) or None
-    n_repeats : int
-        Used if `cv` is an int.
-    random_state : int
+    Folds are stratified by the `strata` of the endpoint. `groups` are (n_cases,) or None; `n_repeats` and
+    `random_state` apply to a number of folds.
 
     Raises
     ------
@@ -87,7 +80,7 @@ def companion_plan(endpoint, groups, n_repeats, random_state):
 
 
 def check_folds(plan, endpoint, ids, groups, patients=None):
-    """Raise an error if nothing can be learned from a training part, or a case, group or patient is on both sides."""
+    """Raise an error if a training part cannot be learned from, or a case, group or patient is on both sides."""
     for number, (train, test) in enumerate(plan.folds):
         in_both = np.intersect1d(train, test)
         if len(in_both):
