@@ -98,11 +98,11 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, size="auto", con
 
 def _refuse_common_patients(train, test):
     """Raise LeakageError if a patient, or a row name where the patients are unknown, is in both cohorts."""
-    both = sorted(_patients(train, test) & _patients(test, train))
-    if both:
+    common = sorted(_patients(train, test) & _patients(test, train))
+    if common:
         raise LeakageError(
-            f"{len(both)} patient{'s are' if len(both) > 1 else ' is'} in both cohorts: "
-            f"{', '.join(repr(patient) for patient in both[:5])}. Leave them out of one cohort."
+            f"{len(common)} patient{'s are' if len(common) > 1 else ' is'} in both cohorts: "
+            f"{', '.join(repr(patient) for patient in common[:5])}. Leave them out of one cohort."
         )
 
 

@@ -134,11 +134,11 @@ def test_names_that_look_like_formulas_and_any_collection_of_results(results, tm
     y = np.arange(20) % 2
     X = pd.DataFrame(rng.normal(size=(20, 3)) + y[:, None], columns=["a $\\foo$", "$", "b"])
     model = make_pipeline(ReliefF(2), GaussianNB())
-    found = cross_validate_models({"$\\alpha$ $": model, "b": GaussianNB()}, X, y, cv=4)
-    assert write_report(found.values(), tmp_path / "a.html").is_file()
+    results_of_two = cross_validate_models({"$\\alpha$ $": model, "b": GaussianNB()}, X, y, cv=4)
+    assert write_report(results_of_two.values(), tmp_path / "a.html").is_file()
     other = cross_validate_models({"b": GaussianNB()}, X, y, cv=5)
     with pytest.raises(StudyError, match="of different splits"):
-        write_report([found["b"], other["b"]], tmp_path / "b.html")
+        write_report([results_of_two["b"], other["b"]], tmp_path / "b.html")
 
 
 def table(n_cases=40, n_features=5, effect=0.7, seed=0):

@@ -10,6 +10,7 @@ import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -29,9 +30,11 @@ from radiodeep import (
     DeepFeatureExtractor,
     RadiomicsExtractor,
     ReliefF,
+    cross_validate_grid,
     cross_validate_models,
     cross_validated_auc,
     extract_table,
+    holdout_auc,
     make_phantom_cohort,
 )
 from radiodeep.cases.cohort import as_cases
@@ -152,8 +155,8 @@ def test_the_settings_can_be_written_as_json():
 
 def test_processes_do_not_change_the_numbers():
     model = model_with(best_of(RadiomicsExtractor(families=["shape"])))
-    one, two = (cross_validated_auc(model, COHORT, COHORT.labels, cv=4, n_jobs=n_jobs) for n_jobs in (None, 2))
-    pd.testing.assert_frame_equal(one.predictions, two.predictions)
+    serial, parallel = (cross_validated_auc(model, COHORT, COHORT.labels, cv=4, n_jobs=n_jobs) for n_jobs in (None, 2))
+    pd.testing.assert_frame_equal(serial.predictions, parallel.predictions)
 
 
 def test_selection_inside_the_folds_finds_nothing_in_noise():
@@ -189,10 +192,10 @@ def test_cases_of_a_patient_stay_together_or_the_split_is_refused():
     for X in (cohort, list(cohort), extract_table(RadiomicsExtractor(families=["shape"]), cohort)):
         of_table = isinstance(X, pd.DataFrame)
         for cv, n_folds in (("leave-one-out", 4), (2, 2), (GroupKFold(4), 4)):
-            one = GaussianNB() if of_table else model
-            result = cross_validated_auc(one, X, cohort.labels, cv=cv, n_repeats=1)
+            studied = GaussianNB() if of_table else model
+            result = cross_validated_auc(studied, X, cohort.labels, cv=cv, n_repeats=1)
             assert len(result.folds) == n_folds
-            given = cross_validated_auc(one, X, cohort.labels, cv=cv, groups=cohort.patients, n_repeats=1)
+            given = cross_validated_auc(studied, X, cohort.labels, cv=cv, groups=cohort.patients, n_repeats=1)
             pd.testing.assert_frame_equal(given.predictions, result.predictions)
 
 
@@ -237,10 +240,29 @@ def test_a_study_warns_once_of_what_every_fold_warns_of(n_jobs):
     X, y = make_classification(31, random_state=0)
     with pytest.warns(RadiodeepWarning, match="Mine|is odd") as caught:
         cross_validated_auc(Worried(), X, y, cv=3, n_repeats=1, n_jobs=n_jobs)
-    texts = [str(one.message) for one in caught]
+    texts = [str(warning.message) for warning in caught]
     assert [text[:14] for text in texts] == ["Mine: Spacings", "Mine: the loss", "case-0: is odd", "case-1: is odd"]
     assert all(text.endswith("Other folds of this study warn of the same.") for text in texts[:2])
-    assert {one.filename for one in caught} == {__file__}
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        lambda X, y, size: cross_validated_auc(LogisticRegression(), X, y, cv=3, n_repeats=1, size=size),
+        lambda X, y, size: cross_validate_models({"a": LogisticRegression()}, X, y, cv=3, n_repeats=1, size=size),
+        lambda X, y, size: cross_validate_grid(
+            {"t": X}, {"all": None}, {"a": LogisticRegression()}, y, cv=3, n_repeats=1, size=size
+        ),
+        lambda X, y, size: holdout_auc(LogisticRegression(), X[:15], y[:15], X[15:], y[15:], size=size[15:]),
+    ],
+)
+def test_warnings_name_the_line_of_the_user_whichever_function_is_called(study):
+    y = np.arange(30) % 2
+    size = np.arange(1, 31) + 10 * y
+    with pytest.warns(RadiodeepWarning, match="The score of .* the size of the region") as caught:
+        study(pd.DataFrame({"diameter": np.log(size)}), y, size)
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_warnings_of_a_fold_that_fails_are_shown():

@@ -104,11 +104,11 @@ def test_how_much_alike_the_folds_selected_is_told():
 def test_processes_and_the_way_of_the_table_do_not_change_a_study():
     X, y = table(30, 60)
     model = make_pipeline(StandardScaler(), ReliefF(5), GaussianNB())
-    one, two = (cross_validated_auc(model, X, y, n_jobs=n_jobs) for n_jobs in (None, 2))
+    serial, parallel = (cross_validated_auc(model, X, y, n_jobs=n_jobs) for n_jobs in (None, 2))
     array = cross_validated_auc(model, X.to_numpy(), y)
-    pd.testing.assert_frame_equal(one.predictions, two.predictions)
-    np.testing.assert_array_equal(one.scores, array.scores)
-    np.testing.assert_array_equal(one.beside.scores, two.beside.scores)
+    pd.testing.assert_frame_equal(serial.predictions, parallel.predictions)
+    np.testing.assert_array_equal(serial.scores, array.scores)
+    np.testing.assert_array_equal(serial.beside.scores, parallel.beside.scores)
 
 
 def test_of_repeats_and_pairs_one_row_stands_for_each_case():

@@ -47,12 +47,12 @@ def size_twin(n_cases=80, seed=0):
 def all_pairs(positive, score, sizes):
     """Return the AUC among pairs of equal size and their number, by looking at every pair."""
     wins, n_pairs = 0.0, 0
-    for one in np.flatnonzero(positive):
+    for case in np.flatnonzero(positive):
         for other in np.flatnonzero(~positive):
-            smaller, larger = sorted((sizes[one], sizes[other]))
+            smaller, larger = sorted((sizes[case], sizes[other]))
             if larger <= 1.1 * smaller or np.isclose(larger, 1.1 * smaller, rtol=1e-12):
                 n_pairs += 1
-                wins += (score[one] > score[other]) + 0.5 * (score[one] == score[other])
+                wins += (score[case] > score[other]) + 0.5 * (score[case] == score[other])
     return wins / n_pairs, n_pairs
 
 
@@ -119,8 +119,8 @@ def test_a_holdout_stands_beside_the_size_of_the_test_cases():
     assert "size alone: AUC" in str(given)
     named = X.assign(original_shape_MeshVolume=sizes)
     with pytest.warns(RadiodeepWarning, match="goes up with the size"):
-        found = holdout_auc(GaussianNB(), named.iloc[train], y[train], named.iloc[test], y[test])
-    assert found.size_baseline.auc == given.size_baseline.auc
+        measured = holdout_auc(GaussianNB(), named.iloc[train], y[train], named.iloc[test], y[test])
+    assert measured.size_baseline.auc == given.size_baseline.auc
     unknown = holdout_auc(GaussianNB(), X.iloc[train], y[train], X.iloc[test], y[test])
     assert unknown.size_baseline is None
     cohort = make_phantom_cohort(24, random_state=3)

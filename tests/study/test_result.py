@@ -8,7 +8,20 @@ import pandas as pd
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from radiodeep import StudyResult, cross_validated_auc
+from radiodeep import (
+    StudyResult,
+    bootstrap_interval,
+    calibration,
+    compare_accuracy,
+    compare_all,
+    compare_auc,
+    compare_auc_unpaired,
+    cross_validated_auc,
+    decision_curve,
+    sensitivity_at_specificity,
+    size_table,
+)
+from radiodeep.exceptions import StudyError
 
 
 def table(n_cases=40, n_features=5, effect=0.7, seed=0):
@@ -52,6 +65,25 @@ def test_results_pickled_by_earlier_versions_are_read():
     old.__setstate__(old_state)
     assert old.companion is result.companion
     assert str(old) == str(result) == str(pickle.loads(pickle.dumps(result)))
+    as_text = pickle.dumps(result, protocol=0).replace(b"radiodeep.study.statistics.", b"radiodeep.study.")
+    assert b"radiodeep.study.auc" in as_text
+    assert b"radiodeep.study.comparison" in as_text
+    assert str(pickle.loads(as_text)) == str(result)
+
+
+def test_what_is_not_a_result_is_refused():
+    X, y = table()
+    result = cross_validated_auc(GaussianNB(), X, y, cv=4, n_repeats=1)
+    for function in (calibration, decision_curve, sensitivity_at_specificity, bootstrap_interval):
+        with pytest.raises(StudyError, match="Expected a StudyResult, as of cross_validated_auc .* Got dict"):
+            function({"naive Bayes": result})
+    for function in (compare_auc, compare_auc_unpaired, compare_accuracy):
+        for pair in ((result, result.predictions), (result.predictions, result)):
+            with pytest.raises(StudyError, match="Expected a StudyResult.* Got DataFrame"):
+                function(*pair)
+    for function in (compare_all, size_table):
+        with pytest.raises(StudyError, match="Expected a StudyResult.* Got DataFrame"):
+            function({"naive Bayes": result, "other": result.predictions})
 
 
 def test_the_print_is_the_sentence_and_what_must_be_read_with_it():

@@ -35,12 +35,12 @@ def table(n_cases=40, n_features=30, effect=1.0, seed=0):
 def all_pairs(positive, score, sizes):
     """Return the AUC among pairs of equal size and their number, by looking at every pair."""
     wins, n_pairs = 0.0, 0
-    for one in np.flatnonzero(positive):
+    for case in np.flatnonzero(positive):
         for other in np.flatnonzero(~positive):
-            smaller, larger = sorted((sizes[one], sizes[other]))
+            smaller, larger = sorted((sizes[case], sizes[other]))
             if larger <= 1.1 * smaller or np.isclose(larger, 1.1 * smaller, rtol=1e-12):
                 n_pairs += 1
-                wins += (score[one] > score[other]) + 0.5 * (score[one] == score[other])
+                wins += (score[case] > score[other]) + 0.5 * (score[case] == score[other])
     return wins / n_pairs, n_pairs
 
 
@@ -188,8 +188,8 @@ def test_size_comes_from_a_column_or_from_the_user_or_not_at_all():
     assert cross_validated_auc(GaussianNB(), X, y, cv=5).size_baseline is None
     volume = np.exp(np.random.default_rng(0).normal(size=40) + y)
     given = cross_validated_auc(GaussianNB(), X, y, cv=5, size=volume)
-    found = cross_validated_auc(GaussianNB(), X.assign(original_shape_MeshVolume=volume), y, cv=5)
-    assert given.size_baseline.auc == found.size_baseline.auc
+    measured = cross_validated_auc(GaussianNB(), X.assign(original_shape_MeshVolume=volume), y, cv=5)
+    assert given.size_baseline.auc == measured.size_baseline.auc
     assert cross_validated_auc(GaussianNB(), X, y, cv=5, size=None).size_baseline is None
     for size, message in (
         (volume[:3], "a number > 0 for each of the 40"),

@@ -60,8 +60,8 @@ def test_a_model_without_probabilities_cannot_be_calibrated():
 
 def test_sensitivity_at_specificity_by_hand(result_of):
     result = result_of([0] * 10 + [1] * 5, [*range(10), 3.5, 8.5, 9.5, 10, 11])
-    found = sensitivity_at_specificity(result, 0.9)
-    assert (found.sensitivity, found.specificity, found.threshold) == (0.8, 0.9, 8.5)
+    measured = sensitivity_at_specificity(result, 0.9)
+    assert (measured.sensitivity, measured.specificity, measured.threshold) == (0.8, 0.9, 8.5)
     assert sensitivity_at_specificity(result, 0.95).sensitivity == 0.6
     with pytest.raises(StudyError, match="between 0 and 1. Got 1.5 instead"):
         sensitivity_at_specificity(result, 1.5)
@@ -80,9 +80,9 @@ def test_sensitivity_and_decisions_are_about_the_positive_class():
     labels = np.where(y == 1, "malignant", "normal")
     first = cross_validated_auc(LogisticRegression(), X, labels, cv=5, n_repeats=1, positive="malignant")
     as_numbers = cross_validated_auc(LogisticRegression(), X, y, cv=5, n_repeats=1)
-    found, expected = sensitivity_at_specificity(first), sensitivity_at_specificity(as_numbers)
-    np.testing.assert_allclose([found.sensitivity, found.threshold], [expected.sensitivity, expected.threshold])
-    assert "for class malignant at specificity" in str(found)
+    measured, expected = sensitivity_at_specificity(first), sensitivity_at_specificity(as_numbers)
+    np.testing.assert_allclose([measured.sensitivity, measured.threshold], [expected.sensitivity, expected.threshold])
+    assert "for class malignant at specificity" in str(measured)
     np.testing.assert_allclose(decision_curve(first), decision_curve(as_numbers), atol=1e-9)
     np.testing.assert_allclose(calibration(first).slope, calibration(as_numbers).slope, rtol=1e-4)
     with pytest.raises(
@@ -98,16 +98,20 @@ def test_all_measures_of_repeats_are_means_over_the_repeats():
     X, y = table(60, effect=0.5)
     result = cross_validated_auc(GaussianNB(), X, y, cv=5, n_repeats=4)
     single = [cross_validated_auc(GaussianNB(), X, y, cv=5, n_repeats=1, random_state=seed) for seed in range(4)]
-    np.testing.assert_allclose(result.auc, np.mean([one.auc for one in single]))
-    np.testing.assert_allclose(result.accuracy, np.mean([one.accuracy for one in single]))
+    np.testing.assert_allclose(result.auc, np.mean([study.auc for study in single]))
+    np.testing.assert_allclose(result.accuracy, np.mean([study.accuracy for study in single]))
     np.testing.assert_allclose(result.predictions["correct"].mean(), result.accuracy)
-    together, apart = calibration(result), [calibration(one) for one in single]
-    np.testing.assert_allclose(together.slope, np.mean([one.slope for one in apart]))
-    np.testing.assert_allclose(together.brier, np.mean([brier_score_loss(y, one.probabilities[0]) for one in single]))
-    np.testing.assert_allclose(together.curve["observed"], np.mean([one.curve["observed"] for one in apart], axis=0))
-    found = sensitivity_at_specificity(result, 0.8)
+    together, apart = calibration(result), [calibration(study) for study in single]
+    np.testing.assert_allclose(together.slope, np.mean([study.slope for study in apart]))
     np.testing.assert_allclose(
-        found.sensitivity, np.mean([sensitivity_at_specificity(one, 0.8).sensitivity for one in single])
+        together.brier, np.mean([brier_score_loss(y, study.probabilities[0]) for study in single])
     )
-    assert np.isnan(found.threshold)
-    np.testing.assert_allclose(decision_curve(result), np.mean([decision_curve(one) for one in single], axis=0))
+    np.testing.assert_allclose(
+        together.curve["observed"], np.mean([study.curve["observed"] for study in apart], axis=0)
+    )
+    measured = sensitivity_at_specificity(result, 0.8)
+    np.testing.assert_allclose(
+        measured.sensitivity, np.mean([sensitivity_at_specificity(study, 0.8).sensitivity for study in single])
+    )
+    assert np.isnan(measured.threshold)
+    np.testing.assert_allclose(decision_curve(result), np.mean([decision_curve(study) for study in single], axis=0))

@@ -10,12 +10,12 @@ from radiodeep.study.statistics.equal_size import auc_at_equal_size
 def all_pairs(positive, score, sizes):
     """Return the AUC among pairs of equal size and their number, by looking at every pair."""
     wins, n_pairs = 0.0, 0
-    for one in np.flatnonzero(positive):
+    for case in np.flatnonzero(positive):
         for other in np.flatnonzero(~positive):
-            smaller, larger = sorted((sizes[one], sizes[other]))
+            smaller, larger = sorted((sizes[case], sizes[other]))
             if larger <= 1.1 * smaller or np.isclose(larger, 1.1 * smaller, rtol=1e-12):
                 n_pairs += 1
-                wins += (score[one] > score[other]) + 0.5 * (score[one] == score[other])
+                wins += (score[case] > score[other]) + 0.5 * (score[case] == score[other])
     return wins / n_pairs, n_pairs
 
 
@@ -32,7 +32,7 @@ def test_pairs_of_equal_size_are_those_that_a_look_at_every_pair_finds(kind):
         sizes = np.full(120, 7.0)
     slowly = [all_pairs(positive, score, sizes) for score in scores]
     auc, n_pairs = auc_at_equal_size(positive, scores, sizes)
-    np.testing.assert_allclose(auc, np.mean([one for one, _ in slowly]), rtol=1e-12)
+    np.testing.assert_allclose(auc, np.mean([slow_auc for slow_auc, _ in slowly]), rtol=1e-12)
     assert n_pairs == slowly[0][1]
     if kind == "one size":
         np.testing.assert_allclose(auc, np.mean([roc_auc_score(positive, score) for score in scores]))
