@@ -1,5 +1,7 @@
 """Cases or arrays, and tables of numbers -> the images and targets that networks of `models` are trained on."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import torch
@@ -16,23 +18,7 @@ _WITHOUT_CASES |= {"pixel_mm": (None,)}  # values of settings that arrays leave 
 
 
 def checked_view(estimator, architecture):
-    """Check the settings by which an estimator shows cases to its network, and return its `NetworkView`.
-
-    Parameters
-    ----------
-    estimator : NetworkEstimator
-        Its `window` "auto" is "crop" for cubes with a spacing of their own, and "exact" for all other networks.
-    architecture : str
-
-    Returns
-    -------
-    NetworkView
-
-    Raises
-    ------
-    InputError
-        If a setting is out of range, or if the network cannot use it.
-    """
+    """Return the `NetworkView` of an estimator's settings, or raise InputError if its network cannot use them."""
     specification = input_specification(architecture)
     settings = {name: getattr(estimator, name) for name in VIEW_SETTINGS}
     auto = {"window": "crop" if specification.own_units else "exact"}
@@ -41,7 +27,7 @@ def checked_view(estimator, architecture):
 
 def check_settings_of_arrays(estimator, X):
     """Raise InputError if images are given as arrays, which are shown whole, and settings say how cases are cut."""
-    if not _is_array_of_images(X):
+    if not is_array_of_images(X):
         return
     for name, unset in _WITHOUT_CASES.items():
         value = getattr(estimator, name)
@@ -75,31 +61,29 @@ def state_with_used_settings(state):
     return state | used
 
 
-def network_images(X, specification, view):
-    """Return the images of cases, or of an array, with the shape and channels that a network takes.
+class ImagesOfCases(NamedTuple):
+    """Images as a network takes them, and the cases that they belong to.
 
-    Parameters
+    Attributes
     ----------
-    X : Cohort, sequence of Case, or array
-        As in `CNNClassifier.fit`.
-    specification : NetworkInput
-    view : NetworkView
-
-    Returns
-    -------
     images : float32 tensor of shape (n_images, channels, size, size)
         In the range 0..1, or in the unit of the image if the network has `own_units`; not normalized. For cubes
         (n, channels, size, size, size); for sequences (n, longest, channels, size, size), padded with slices of NaN.
     counts : list of int
         Number of images of each case.
     ids, patients : list or ndarray
-
-    Raises
-    ------
-    InputError
-        If there are no cases, an array has another shape or values that are not finite, or for any problem of an image.
+        Of each case; 0, 1, ... for the images of an array.
     """
-    if _is_array_of_images(X):
+
+    images: torch.Tensor
+    counts: list
+    ids: list | np.ndarray
+    patients: np.ndarray
+
+
+def network_images(X, specification, view):
+    """Return the `ImagesOfCases` of X as in `CNNClassifier.fit`, for a network with this `NetworkInput`."""
+    if is_array_of_images(X):
         planes = _planes_of_arrays(X, specification)
         if view.intensity_range is None and not specification.own_units and X.dtype.kind != "f" and X.max() > 1:
             raise InputError(
@@ -116,16 +100,16 @@ def network_images(X, specification, view):
     if not blocks:
         raise InputError("There are no cases. Give at least one.")
     counts = [len(block) for block in blocks]
-    joined = np.concatenate(blocks).astype(np.float32)
-    images = specification.on_channels(joined)
+    images = specification.on_channels(np.concatenate(blocks).astype(np.float32))
     if specification.sequence:
         slices = pad_sequence(first_plane(images).split(counts), batch_first=True, padding_value=np.nan)
         images = slices.expand(-1, -1, images.shape[1], -1, -1)
         counts = [1] * len(counts)
-    return images, counts, ids, patients
+    return ImagesOfCases(images, counts, ids, patients)
 
 
-def _is_array_of_images(X):
+def is_array_of_images(X):
+    """Return whether X is an array of images rather than cases."""
     return isinstance(X, np.ndarray) and X.dtype != object
 
 
@@ -153,21 +137,10 @@ def _planes_of_arrays(X, specification):
 
 
 def auxiliary_targets(table, ids):
-    """Return a table of numbers by case id as targets with mean 0 and standard deviation 1; NaN if unknown.
+    """Return a DataFrame of numbers by case id as targets (n_cases, n_columns) with mean 0 and standard deviation 1.
 
-    Parameters
-    ----------
-    table : DataFrame
-    ids : list, or ndarray of 0, 1, ... for the images of an array
-
-    Returns
-    -------
-    float32 tensor of shape (n_cases, n_columns)
-
-    Raises
-    ------
-    InputError
-        If a case has no row or several, or if the rows cannot be assigned to the images of an array.
+    Unknown numbers are NaN. `ids` of the images of an array are 0, 1, ... Raise InputError if a case has no row or
+    several, or if the rows cannot be assigned to the images of an array.
     """
     if not isinstance(table, pd.DataFrame) or not table.index.is_unique or not set(ids) <= set(table.index):
         raise InputError("The 'auxiliary' parameter must be a DataFrame with a row for every case id of fit, one each.")
@@ -185,21 +158,10 @@ def auxiliary_targets(table, ids):
 
 
 def validation_cases(strata, groups, fraction, seed):
-    """Choose the cases that are held out to select the best epoch; patients are not split.
+    """Choose the cases that are held out to select the best epoch, a bool tensor (n_cases,); patients are not split.
 
-    Parameters
-    ----------
-    strata : array of shape (n_cases,)
-        Class of each case.
-    groups : array of shape (n_cases,)
-        Patient of each case.
-    fraction : float
-        Share of the patients of each class that is held out; at least one is kept for training.
-    seed : int
-
-    Returns
-    -------
-    bool tensor of shape (n_cases,)
+    `strata` are the classes of the cases and `groups` their patients. `fraction` of the patients of each class is held
+    out; at least one is kept for training.
     """
     rng = np.random.default_rng(seed)
     is_held_out = np.zeros(len(strata), dtype=bool)

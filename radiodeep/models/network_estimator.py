@@ -18,6 +18,7 @@ from radiodeep.models.examples import (
     auxiliary_targets,
     check_settings_of_arrays,
     checked_view,
+    is_array_of_images,
     network_images,
     state_with_used_settings,
     validation_cases,
@@ -36,7 +37,7 @@ from radiodeep.networks.training.fitting import (
 )
 from radiodeep.networks.training.losses import with_auxiliary
 from radiodeep.networks.training.plan import Training
-from radiodeep.networks.weights.loading import classifier_names, input_with, load_weights
+from radiodeep.networks.weights.loading import classifier_prefixes, input_with, load_weights
 
 SCORING_VIEWS = {None: None, "dihedral": dihedral_views, "study": study_views}
 
@@ -94,25 +95,15 @@ class NetworkEstimator(GroupedSettings):
         return self._view().acquisition_needs()
 
     def _fit(self, X, targets, strata, groups, n_outputs, loss, weights=None):
-        """Train `n_seeds` networks.
+        """Train `n_seeds` networks on `X` and `groups` of `CNNClassifier.fit`.
 
-        Parameters
-        ----------
-        X, groups
-            As in `CNNClassifier.fit`.
-        targets : array or tensor of shape (n_cases, ...)
-        strata : int array of shape (n_cases,)
-            Class of each case, by which the held-out cases are stratified.
-        n_outputs : int
-            Number of outputs for the targets. Auxiliary targets have further outputs.
-        loss : callable
-            As in `fit_network`.
-        weights : float array of shape (n_cases,), optional
-            Weight of each case in the loss.
+        `targets` (n_cases, ...) have `n_outputs` outputs of the network and the `loss` of `fit_network`; auxiliary
+        targets have further outputs. `strata` are the classes of the cases, by which the held-out cases are stratified,
+        and `weights` their weights in the loss.
         """
         self._check_settings()
         check_settings_of_arrays(self, X)
-        images, counts, ids, patients = self._images(X)
+        images, counts, ids, patients = self._images_of(X)
         groups = _checked_groups(groups, patients, len(targets), len(counts))
         targets = torch.as_tensor(targets)
         self.n_networks_outputs_ = n_outputs
@@ -142,7 +133,7 @@ class NetworkEstimator(GroupedSettings):
         )
         self.n_features_in_ = 1
         vars(self).pop("training_range_", None)  # of an earlier fit
-        if ids is not patients:  # cases, not arrays
+        if not is_array_of_images(X):
             facts = [case_facts(case) for case in as_cases(X)]
             warn_of_mixed_acquisition(dict(zip(ids, facts, strict=True)), self.acquisition_needs(), type(self).__name__)
             self.training_range_ = training_range(facts)
@@ -161,7 +152,7 @@ class NetworkEstimator(GroupedSettings):
         self.normalization_ = np.array([specification.mean, specification.std])
         parameter_groups = None
         if self.n_layers is not None:
-            trained = last_layers(network, classifier_names(network), self.n_layers)
+            trained = last_layers(network, classifier_prefixes(network), self.n_layers)
             parameter_groups = [{"params": trained, "factor": 1.0}]
         checkpoint = None
         if self.checkpoint_dir is not None:
@@ -186,7 +177,7 @@ class NetworkEstimator(GroupedSettings):
         return fitted.history
 
     def _network(self):
-        """Return a new network."""
+        """Return a network with weights drawn from the random state of torch."""
         return build_network(
             self.architecture,
             input_specification(self.architecture).channels,
@@ -197,7 +188,7 @@ class NetworkEstimator(GroupedSettings):
     def _outputs(self, X):
         """Return the predictions of each network, float64 of shape (n_networks, n_cases, n_outputs)."""
         check_is_fitted(self, "networks_")
-        images, counts, *_ = self._images(X)
+        images, counts, *_ = self._images_of(X)
         device = chosen_device(self.device)
         is_bfloat16 = chosen_precision(self.precision, device) == "bfloat16"
         views = SCORING_VIEWS[self.scoring_views]
@@ -229,7 +220,7 @@ class NetworkEstimator(GroupedSettings):
             return specification
         return specification.with_normalization(self.normalization_)
 
-    def _images(self, X):
+    def _images_of(self, X):
         return network_images(X, input_specification(self.architecture), self._view())
 
     def _view(self):

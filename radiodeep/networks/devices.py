@@ -11,21 +11,9 @@ PRECISIONS = ("float32", "bfloat16", "auto")
 
 
 def chosen_device(device):
-    """Return the torch device with a given name.
+    """Return the torch device of a name; "auto" is a GPU if torch finds one, else the processor.
 
-    Parameters
-    ----------
-    device : str or torch.device
-        "auto" is a GPU if torch finds one, else the processor.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    InputError
-        If torch does not know the name or cannot use such a device here.
+    Raise InputError if torch does not know the name or cannot use such a device here.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -41,23 +29,7 @@ def chosen_device(device):
 
 
 def chosen_precision(precision, device="cpu"):
-    """Return the precision to compute in on a device.
-
-    Parameters
-    ----------
-    precision : {"float32", "bfloat16", "auto"}
-        "auto" is "bfloat16" if the device has instructions for it, else "float32".
-    device : str or torch.device, default="cpu"
-
-    Returns
-    -------
-    {"float32", "bfloat16"}
-
-    Raises
-    ------
-    InputError
-        If the precision is unknown.
-    """
+    """Return "float32" or "bfloat16"; "auto" is "bfloat16" if the device has instructions for it."""
     require_option(precision, PRECISIONS, "chosen_precision", "precision")
     if precision != "auto":
         return precision

@@ -35,28 +35,12 @@ _TYPES = {torch.float32, torch.float64}
 
 
 class PooledConv2d(nn.Conv2d):
-    """A convolution without padding and the max pooling after it.
+    """A convolution without padding and the max pooling after it; weights and values are those of torch's two layers.
 
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size : int
-    pool : int
-        Size and stride of the pooling. Incomplete windows at the far edges are dropped, as in `torch.nn.MaxPool2d`.
-
-    Notes
-    -----
-    (n, in_channels, height, width) -> (n, out_channels, (height - kernel_size + 1) // pool, ...). Weights and
-    values are those of `Conv2d` followed by `MaxPool2d`. Under autocast the convolution is computed in bfloat16, the
-    rest in float32. Sparse gradients are used on a CPU; on other devices, within `torch.func` and when traced, the
-    layers of torch are used.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.modules import PooledConv2d
-    >>> PooledConv2d(3, 64, 5, pool=3)(torch.rand(2, 3, 100, 100)).shape
-    torch.Size([2, 64, 32, 32])
+    (n, in_channels, height, width) -> (n, out_channels, (height - kernel_size + 1) // pool, ...); windows that are
+    incomplete at the far edges are dropped. Under autocast the convolution is computed in bfloat16, the rest in
+    float32. Gradients are sparse on a CPU; on other devices, within `torch.func` and when traced, the layers of torch
+    are used.
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, pool):
@@ -254,7 +238,10 @@ def _add_scaled(_, target, at, source, firsts, factors):
 
 @njit(cache=True, nogil=True)
 def _add_to_weight(gradient, chosen, pool, steps, values, kernel_shape, sums):
-    """Add gradient x chosen patch of the flat images to the sums (n_out, *kernel_shape), four pixels at a time."""
+    """Add gradient x chosen patch of the flat images to the sums (n_out, *kernel_shape), four pixels at a time.
+
+    Here and below `steps` lead from a value of the flat images to the next image, row and pixel.
+    """
     n_images, height, width, n_out = gradient.shape
     offsets, blocks = _offsets(pool, steps), _blocks(kernel_shape, steps)
     gradients, places = gradient.reshape(-1), chosen.reshape(-1)
@@ -264,9 +251,11 @@ def _add_to_weight(gradient, chosen, pool, steps, values, kernel_shape, sums):
             for x in range(0, width, 4):
                 corner = index * steps[0] + y * pool * steps[1] + x * pool * steps[2]
                 second, third, fourth = min(1, width - 1 - x), min(2, width - 1 - x), min(3, width - 1 - x)
+                # Where the gradients of four pixels begin; beyond the edge the last one repeats, with a factor of 0.
                 a = ((index * height + y) * width + x) * n_out
                 b, c, d = a + second * n_out, a + third * n_out, a + fourth * n_out
-                at, step = 0, pool * steps[2]
+                at = 0
+                step = pool * steps[2]
                 for channel in range(n_out):
                     starts = (
                         corner + offsets[places[a + channel]],
@@ -276,7 +265,7 @@ def _add_to_weight(gradient, chosen, pool, steps, values, kernel_shape, sums):
                     )
                     factors = (
                         gradients[a + channel],
-                        gradients[b + channel] if second == 1 else zero,  # beyond the edge
+                        gradients[b + channel] if second == 1 else zero,
                         gradients[c + channel] if third == 2 else zero,
                         gradients[d + channel] if fourth == 3 else zero,
                     )

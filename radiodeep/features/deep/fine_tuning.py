@@ -15,7 +15,7 @@ from radiodeep.networks.training.examples import Examples
 from radiodeep.networks.training.fitting import fit_network, last_layers, warn_of_flat_loss
 from radiodeep.networks.training.losses import class_weights, classification_loss, numbered_classes
 from radiodeep.networks.training.plan import OPTIMIZERS, Rates, Training
-from radiodeep.networks.weights.loading import classifier_names, load_weights
+from radiodeep.networks.weights.loading import classifier_prefixes, load_weights
 
 _N_COMPARED = 32  # images whose features are compared before and after
 _LEAST_CHANGE = 0.01  # of a feature, in standard deviations between those images
@@ -147,49 +147,20 @@ class FineTuning(BaseEstimator):
 
 
 def tuned_state(plan, name, weights, seed, images, labels, device, precision, counts=None, normalize=None):
-    """Fine-tune a network and return its weights without the classifier.
+    """Fine-tune the network `name` and return its weights without the classifier, ndarrays by name.
 
-    Parameters
-    ----------
-    plan : FineTuning
-    name : str
-        Name of the network.
-    weights, seed
-        As in `load_weights`.
-    images : float32 tensor of shape (n_images, channels, height, width)
-        In the range 0..1, or on the scale of the network if there is no `normalize`.
-    labels : sequence of n_cases class labels
-    device, precision : str
-    counts : list of n_cases int, optional
-        Number of images of each case, in the order of `images`; by default 1. All cases have the same weight.
-    normalize : callable, optional
-        As in `fit_network`.
-
-    Returns
-    -------
-    dict of str to ndarray
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two classes, or labels are missing.
-    WeightsError
-        As `load_weights`.
-    TrainingError
-        If the loss is not finite.
-
-    Warns
-    -----
-    RadiodeepWarning
-        If the training loss rose or did not fall by 1 %, or if the features changed by less than 1 % of their standard
-        deviation. Training for one iteration is not judged.
+    `weights` and `seed` are those of `load_weights`. `images` (n_images, channels, height, width) are in the range
+    0..1, or on the scale of the network if there is no `normalize`. There is a label per case, and `counts` is the
+    number of images of each case, by default 1; all cases have the same weight. Warn if the training loss rose or did
+    not fall by 1 %, or if the features changed by less than 1 % of their standard deviation; training for one iteration
+    is not judged.
     """
     plan.check()
     classes, numbers = numbered_classes(labels)
     if len(classes) < 2:
         raise InputError(f"Fine-tuning needs cases of two classes or more. Got {len(classes)}: {classes.tolist()}.")
     network = _network_with_new_head(plan, name, weights, seed, images.shape[1], len(classes))
-    head = classifier_names(network)
+    head = classifier_prefixes(network)
     weights_of_classes = class_weights(classes, numbers, "balanced" if plan.balanced else None)
     examples = _examples(images, numbers, counts, weights_of_classes)
     compared = images[torch.linspace(0, len(images) - 1, min(len(images), _N_COMPARED)).long()]
@@ -222,7 +193,7 @@ def _network_with_new_head(plan, name, weights, seed, n_channels, n_classes):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         network = build_network(name, in_channels=n_channels, n_classes=n_classes)
-    head = classifier_names(network)
+    head = classifier_prefixes(network)
     drawn = {key: value.clone() for key, value in network.state_dict().items() if key.startswith(head)}
     load_weights(network, weights, name, seed=seed)
     network.load_state_dict(drawn, strict=False)  # a classifier that came with the weights knows other classes
@@ -231,10 +202,10 @@ def _network_with_new_head(plan, name, weights, seed, n_channels, n_classes):
 
 def _parameter_groups(network, head, n_layers, head_factor):
     """Return the groups of `fit_network`: the last layers, and the head with a learning rate of its own."""
-    of_head = last_layers(network, head, 0)
-    head_ids = {id(weights) for weights in of_head}
+    head_weights = last_layers(network, head, 0)
+    head_ids = {id(weights) for weights in head_weights}
     body = [weights for weights in last_layers(network, head, n_layers) if id(weights) not in head_ids]
-    groups = [{"params": body, "factor": 1.0}, {"params": of_head, "factor": head_factor}]
+    groups = [{"params": body, "factor": 1.0}, {"params": head_weights, "factor": head_factor}]
     return [group for group in groups if group["params"]]
 
 

@@ -11,19 +11,8 @@ SMALLEST = 8
 class Arch3d(nn.Module):
     """Three convolutions of 3 x 3 x 3, each pooled by two; then mean and maximum of each map. 69,793 weights.
 
-    Pooling by mean and maximum accepts cubes of any size and keeps the network from learning where in the cube a
-    lesion lies.
-
-    Parameters
-    ----------
-    in_channels : int, default=1
-    n_outputs : int, default=1
-        0 omits the last layer.
-
-    Notes
-    -----
-    (n, in_channels, depth, height, width), made for 32 x 32 x 32 -> (n, n_outputs); `forward_features` returns
-    (n, 128).
+    (n, in_channels, depth, height, width) -> (n, n_outputs), made for 32 x 32 x 32. Pooling by mean and maximum accepts
+    cubes of any size and keeps the network from learning where in the cube a lesion lies.
     """
 
     classifier_name = "head"

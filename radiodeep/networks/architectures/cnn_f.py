@@ -1,4 +1,7 @@
-"""Colour images of 224 x 224 pixels -> 4096 features or class scores: the networks of Chatfield et al."""
+"""Colour images of 224 x 224 pixels -> 4096 features or class scores: CNN-F, CNN-M and CNN-S.
+
+K. Chatfield, K. Simonyan, A. Vedaldi, A. Zisserman, Return of the Devil in the Details, BMVC 2014, table 1.
+"""
 
 from torch import fx, nn
 
@@ -29,9 +32,9 @@ class _ChatfieldNetwork(nn.Module):
         super().__init__()
         first, second, last = widths
 
-        def normalization(used=True):
+        def normalization(is_used=True):
             # torch divides alpha by the number of channels (5) and MatConvNet does not, hence 5 x 1e-4.
-            return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0) if used else nn.Identity()
+            return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0) if is_used else nn.Identity()
 
         # MatConvNet pads the end of a map that pooling windows do not tile, as ceil_mode does.
         pool1, pool2, pool5 = (nn.MaxPool2d(size, stride, ceil_mode=True) for size, stride in pools)
@@ -60,27 +63,7 @@ class _ChatfieldNetwork(nn.Module):
 
 
 class CnnF(_ChatfieldNetwork):
-    """CNN-F (VGG-F, "fast"): 60,834,536 weights for 1000 classes.
-
-    Parameters
-    ----------
-    in_channels : int, default=3
-    n_classes : int, default=1000
-        0 omits `fc8`.
-
-    Notes
-    -----
-    (n, in_channels, 224, 224) -> (n, n_classes), through maps of 54, 27, 27, 13, 13 and 6 pixels.
-
-    Raises
-    ------
-    InputError
-        If the images are not 224 x 224, which `fc6` needs.
-
-    References
-    ----------
-    K. Chatfield, K. Simonyan, A. Vedaldi, A. Zisserman, Return of the Devil in the Details, BMVC 2014, table 1.
-    """
+    """CNN-F (VGG-F, "fast"): 60,834,536 weights for 1000 classes; maps of 54, 27, 27, 13, 13 and 6 pixels."""
 
     name = "cnn_f"
 

@@ -7,19 +7,9 @@ from torch import nn
 class Mini(nn.Module):
     """Residual network of about 900,000 weights that mixes average-pooled maps of three depths.
 
-    It accepts other sizes than 64 x 64, since all layers before the pooling are convolutions.
-
-    Parameters
-    ----------
-    in_channels : int, default=1
-    n_outputs : int, default=40
-        0 omits the last layer.
-
-    Notes
-    -----
-    (n, in_channels, 64, 64) -> (n, n_outputs); `forward_features` returns (n, 128). One dense layer takes the means of
-    64 maps of 16 x 16, 128 maps of 8 x 8 and 192 maps of 4 x 4 pixels, so that features carry fine texture as well as
-    the outline. The means themselves are the layer "means", shape (n, 384).
+    (n, in_channels, 64, 64), or another size -> (n, n_outputs); `forward_features` returns (n, 128). One dense layer
+    takes the means of 64 maps of 16 x 16, 128 maps of 8 x 8 and 192 maps of 4 x 4 pixels, so that features carry fine
+    texture as well as the outline. The means themselves are the layer "means", shape (n, 384).
     """
 
     WIDTHS = (32, 64, 128, 192)

@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from radiodeep.checks import did_you_mean, invalid, is_count
+from radiodeep.checks import did_you_mean, is_count, require
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.arch3d import Arch3d
 from radiodeep.networks.architectures.cnn_f import CnnF, CnnM, CnnS
@@ -61,21 +61,9 @@ class NetworkInput:
     last_activation: str | None = None
 
     def on_channels(self, planes):
-        """Repeat grey images for each channel of the network; intensities stay as they are.
+        """Return images (n, channels, ...) of planes (n, 1 or channels, ...), an ndarray; intensities stay as they are.
 
-        Parameters
-        ----------
-        planes : float32 ndarray of shape (n, 1, height, width) or (n, channels, height, width)
-            A single plane is expanded to all channels without a copy. Cubes have shape (n, 1, z, y, x).
-
-        Returns
-        -------
-        tensor of shape (n, channels, height, width)
-
-        Raises
-        ------
-        InputError
-            If the number of planes is neither 1 nor the number of channels.
+        A single grey plane is expanded to all channels without a copy.
         """
         images = torch.from_numpy(planes)
         if images.ndim != self.dimensions + 2 or images.shape[1] not in (1, self.channels):
@@ -83,22 +71,10 @@ class NetworkInput:
         return images.expand(-1, self.channels, *images.shape[2:])
 
     def normalize(self, images):
-        """Apply the normalization that the network was trained with.
+        """Apply the normalization that the network was trained with to images of shape (n, channels, ...).
 
-        Parameters
-        ----------
-        images : float tensor of shape (n, channels, height, width), (n, channels, z, y, x) or, for networks of
-            slice sequences, (n, length, channels, height, width)
-            Scaled to 0..1, or in their own units if the network has a `spacing_mm`.
-
-        Returns
-        -------
-        tensor of the same shape
-
-        Raises
-        ------
-        InputError
-            If the number of channels or dimensions differs.
+        Sequences have the shape (n, length, channels, height, width). Images are scaled to 0..1, or in the unit of the
+        scanner if the network has `own_units`. Raise InputError for another number of channels or dimensions.
         """
         if self.sequence and images.ndim == 5:
             return self.normalize(images.flatten(0, 1)).unflatten(0, images.shape[:2])
@@ -136,12 +112,13 @@ _STUDY_INPUT = NetworkInput(100, 3, (0.0,) * 3, (1.0,) * 3, fixed_size=True)
 _SLICES_INPUT = replace(_STUDY_INPUT, sequence=True)
 _DIGIT_INPUT = NetworkInput(28, 1, (0.0,), (1.0,), fixed_size=True)
 # CNN-F, CNN-M and CNN-S were trained on intensities 0..255 minus the mean colour, without division.
-_CHATFIELD_INPUT = NetworkInput(224, 3, (122.80 / 255, 114.89 / 255, 101.57 / 255), (1 / 255,) * 3, "fc7", True)
+_CHATFIELD_MEAN = (122.80 / 255, 114.89 / 255, 101.57 / 255)
+_CHATFIELD_INPUT = NetworkInput(224, 3, _CHATFIELD_MEAN, (1 / 255,) * 3, layer="fc7", fixed_size=True)
 # MedicalNet was trained on resized, standardized whole volumes; this size and spacing are our choice for lesions.
 _MEDICALNET_INPUT = NetworkInput(64, 1, (0.0,), (1.0,), dimensions=3, spacing_mm=1.0, standardize=True)
 _FCIB_INPUT = NetworkInput(50, 1, (-1024.0,), (3072.0,), dimensions=3, spacing_mm=1.0, lowest=-1024.0)
 _FCIB = {"bottleneck": True, "width": 128, "shortcut_bias": True, "dilated": False}
-_OWN = {
+_ARCHITECTURES = {  # name: (class or function of (in_channels, n_outputs), NetworkInput)
     "radiodeep-mini": (Mini, NetworkInput(64, 1, (0.0,), (1.0,), last_activation="mixture.2")),
     "cnn_f": (CnnF, _CHATFIELD_INPUT),
     "cnn_m": (CnnM, _CHATFIELD_INPUT),
@@ -164,7 +141,7 @@ _OWN = {
     "medicalnet_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), bottleneck=True), _MEDICALNET_INPUT),
     "fcib_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), **_FCIB), _FCIB_INPUT),
 }
-_SINGLE_LOGIT = tuple(name for name in _OWN if name.startswith("arch"))
+_SINGLE_LOGIT = tuple(name for name in _ARCHITECTURES if name.startswith("arch"))
 
 
 def build_network(name, in_channels=3, n_classes=2, image_size=None, *, single_logit_for_binary=True):
@@ -230,18 +207,18 @@ def build_network(name, in_channels=3, n_classes=2, image_size=None, *, single_l
     Traceback (most recent call last):
     radiodeep.exceptions.InputError: Unknown network 'resnet17'. ...
     """
-    for parameter, value, least in (("in_channels", in_channels, 1), ("n_classes", n_classes, 0)):
-        if not is_count(value, least):
-            raise invalid("build_network", parameter, f"an int >= {least}", value)
-    if name in _OWN:
+    require(is_count(in_channels, 1), "build_network", "in_channels", "an int >= 1", in_channels)
+    require(is_count(n_classes, 0), "build_network", "n_classes", "an int >= 0", n_classes)
+    if name in _ARCHITECTURES:
+        make_network, _ = _ARCHITECTURES[name]
         n_outputs = 1 if single_logit_for_binary and n_classes == 2 and name in _SINGLE_LOGIT else n_classes
-        return _OWN[name][0](in_channels, n_outputs)
+        return make_network(in_channels, n_outputs)
     specification = input_specification(name)
     resized = {}
     if specification.fixed_size and image_size not in (None, specification.size):
         resized = {"img_size": image_size}
     try:
-        return _timm_with(name).create_model(name, num_classes=n_classes, in_chans=in_channels, **resized)
+        return _import_timm_for(name).create_model(name, num_classes=n_classes, in_chans=in_channels, **resized)
     except (TypeError, ValueError, AssertionError) as error:
         if not resized:
             raise
@@ -252,35 +229,10 @@ def build_network(name, in_channels=3, n_classes=2, image_size=None, *, single_l
 
 
 def input_specification(name):
-    """Return the input that the network of this name expects.
-
-    Parameters
-    ----------
-    name : str
-        As in `build_network`.
-
-    Returns
-    -------
-    NetworkInput
-
-    Raises
-    ------
-    InputError
-        If no network has this name.
-
-    Examples
-    --------
-    >>> from radiodeep.networks.architectures.registry import input_specification
-    >>> specification = input_specification("cnn_f")
-    >>> specification.size, specification.layer
-    (224, 'fc7')
-    >>> specification = input_specification("fcib_resnet50")
-    >>> specification.dimensions, specification.size, specification.spacing_mm
-    (3, 50, 1.0)
-    """
-    if name in _OWN:
-        return _OWN[name][1]
-    settings = _timm_with(name).get_pretrained_cfg(name)
+    """Return the `NetworkInput` that the network of this name expects; raise InputError if there is no such network."""
+    if name in _ARCHITECTURES:
+        return _ARCHITECTURES[name][1]
+    settings = _import_timm_for(name).get_pretrained_cfg(name)
     if settings is None:  # no published weights
         return NetworkInput(224, 3, (0.5,) * 3, (0.5,) * 3)
     channels, size = settings.input_size[0], settings.input_size[-1]
@@ -301,11 +253,11 @@ def first_channels(network):
 
 def is_own(name):
     """Return whether the network is defined in this package rather than in timm."""
-    return name in _OWN
+    return name in _ARCHITECTURES
 
 
-def _timm_with(name):
-    """Return the timm module, imported late since that is slow, or raise if it does not know the model."""
+def _import_timm_for(name):
+    """Return the package timm, imported late since that is slow, or raise InputError if it does not know the model."""
     import timm
 
     # `is_model` ignores the tag, which may be unknown.
@@ -313,5 +265,5 @@ def _timm_with(name):
     tags = timm.list_pretrained(f"{name.partition('.')[0]}.*") if known and "." in name else [name]
     if known and name in tags:
         return timm
-    hint = did_you_mean(str(name), [*_OWN, *timm.list_models(), *(tags if known else [])], n=4)
-    raise InputError(f"Unknown network {name!r}. Expected {', '.join(_OWN)}, or a timm model.{hint}")
+    hint = did_you_mean(str(name), [*_ARCHITECTURES, *timm.list_models(), *(tags if known else [])], n=4)
+    raise InputError(f"Unknown network {name!r}. Expected {', '.join(_ARCHITECTURES)}, or a timm model.{hint}")

@@ -14,25 +14,11 @@ N_UNITS = 8  # of recurrent readers, as in the LSTM of the studies
 
 
 def as_sequences(features_of, images):
-    """Compute the features of each slice and return them as padded sequences.
+    """Return the features of each slice as sequences (n, longest, n_features), and their lengths (n,).
 
-    Parameters
-    ----------
-    features_of : callable
-        (n_slices, channels, height, width) -> (n_slices, n_features).
-    images : tensor of shape (n, length, channels, height, width) or (n, channels, height, width)
-        Slices containing NaN are padding. Without the second axis each image is a lesion of one slice.
-
-    Returns
-    -------
-    sequence : tensor of shape (n, longest, n_features)
-        Padded with zeros at the end.
-    lengths : int64 tensor of shape (n,)
-
-    Raises
-    ------
-    InputError
-        If a lesion has no slice without NaN.
+    `images` have the shape (n, length, channels, height, width), in which slices containing NaN are padding, or
+    (n, channels, height, width) for lesions of one slice. `features_of` maps (n_slices, channels, height, width) to
+    (n_slices, n_features). Sequences are padded with zeros at the end.
     """
     if images.ndim == 4:
         images = images.unsqueeze(1)
@@ -73,11 +59,8 @@ class Recurrent(nn.Module):
 class Attention(nn.Module):
     """Weighted mean of the slices; weights depend on their content, not on their position.
 
-    (n, longest, n_features) and lengths (n,) -> (n, n_features).
-
-    References
-    ----------
-    M. Ilse, J. Tomczak, M. Welling, Attention-based deep multiple instance learning, ICML 2018, equation 8.
+    (n, longest, n_features) and lengths (n,) -> (n, n_features). M. Ilse, J. Tomczak, M. Welling, Attention-based deep
+    multiple instance learning, ICML 2018, equation 8.
     """
 
     def __init__(self, n_features, n_hidden=32):
@@ -125,17 +108,8 @@ class _WithReader:
 
 
 class Arch1Slices(_WithReader, Arch1):
-    """Architecture 1 on each slice, whose 8 values are combined by "lstm", "gru" or "attention".
+    """Architecture 1 on each slice, whose 8 values are combined by the `reader`: "lstm", "gru" or "attention".
 
-    Parameters
-    ----------
-    in_channels : int, default=3
-    n_outputs : int, default=1
-        0 omits the last layer.
-    reader : {"lstm", "gru", "attention"}, default="attention"
-
-    Notes
-    -----
     (n, length, in_channels, 100, 100) -> (n, n_outputs); slices of NaN are padding.
     """
 
@@ -145,10 +119,7 @@ class Arch3Slices(_WithReader, Arch3):
 
 
 class Arch2Slices(Arch2):
-    """Architecture 2, whose LSTM runs over the slices: same weights, and the same output for one slice.
-
-    Parameters and shapes are those of `Arch1Slices`, except that there is no `reader`.
-    """
+    """Architecture 2, whose LSTM runs over the slices: same weights, and the same output for one slice."""
 
     def values_of_slices(self, images):
         """Return the values of each slice, (n, longest, 128), and the number of slices per lesion, (n,)."""

@@ -1,6 +1,7 @@
 """Images of 100 x 100 pixels -> one logit: the three networks that the nodule studies trained from scratch.
 
-They have as many weights as the studies report: 841,681, 845,033 and 39,553 for three channels and one output.
+They have as many weights as the studies report: 841,681, 845,033 and 39,553 for three channels and one output. With
+0 outputs the last layer is omitted. The studies added 0.01 x the sum of squares of `penalized_weights()` to the loss.
 """
 
 import torch
@@ -36,19 +37,7 @@ def _check_size(images, name):
 
 
 class Arch1(nn.Module):
-    """Architecture 1: two convolutions and dense layers of 128 and 8 units.
-
-    Parameters
-    ----------
-    in_channels : int, default=3
-    n_outputs : int, default=1
-        0 omits the last layer.
-
-    Notes
-    -----
-    (n, in_channels, 100, 100) -> (n, n_outputs); `forward_features` returns (n, 8). The study added
-    0.01 x the sum of squares of `penalized_weights()` to the loss.
-    """
+    """Architecture 1: two convolutions and dense layers of 128 and 8 units; `forward_features` returns (n, 8)."""
 
     classifier_name = "head"
     n_features = 8
@@ -84,8 +73,7 @@ class Arch1(nn.Module):
 class Arch2(Arch1):
     """Architecture 2: architecture 1 with an LSTM of 8 units instead of the second dense layer.
 
-    The image is a sequence of length one, so that the LSTM acts as a gated dense layer. Parameters and shapes are
-    those of `Arch1`.
+    The image is a sequence of length one, so that the LSTM acts as a gated dense layer.
     """
 
     def _second_layer(self):
@@ -100,9 +88,6 @@ class OneBiasLSTM(nn.Module):
     """LSTM with one bias per gate, as in Keras, and rectifiers instead of both hyperbolic tangents.
 
     The LSTM of torch has two biases per gate, which would lead to 845,065 weights instead of the study's 845,033.
-
-    Notes
-    -----
     (n, length, n_inputs), or (n, n_inputs) for a sequence of length one -> (n, n_units): the last output, or the one
     at the end of each sequence if `lengths` of shape (n,) are given. The bias of the forget gate starts at 1.
     """
@@ -144,15 +129,7 @@ class OneBiasLSTM(nn.Module):
 class Arch3(nn.Module):
     """Architecture 3: the image pooled by ten is concatenated to the maps of two convolutions; no hidden dense layer.
 
-    Parameters
-    ----------
-    in_channels : int, default=3
-    n_outputs : int, default=1
-        0 omits the last layer.
-
-    Notes
-    -----
-    (n, in_channels, 100, 100) -> (n, n_outputs); `forward_features` returns (n, 1024).
+    `forward_features` returns (n, 1024).
     """
 
     classifier_name = "head"

@@ -1,4 +1,7 @@
-"""Images of 28 x 28 pixels -> ten logits: two networks that teach convolutions on handwritten digits."""
+"""Images of 28 x 28 pixels -> ten logits: two networks that teach convolutions on handwritten digits.
+
+With 0 outputs the last layer is omitted.
+"""
 
 from torch import nn
 
@@ -28,16 +31,6 @@ class Mnist(_DigitNetwork):
     """One convolution and a dense layer of 100 units: 289,630 weights for one channel and ten outputs.
 
     The published count of 289,520 omits the 110 biases of the two dense layers.
-
-    Parameters
-    ----------
-    in_channels : int, default=1
-    n_outputs : int, default=10
-        0 omits the last layer.
-
-    Notes
-    -----
-    (n, in_channels, 28, 28) -> (n, n_outputs); `forward_features` returns (n, 100).
     """
 
     name = "mnist"
@@ -55,18 +48,7 @@ class Mnist(_DigitNetwork):
 
 
 class MnistContest(_DigitNetwork):
-    """Two size-preserving convolutions and a dense layer of 1024: 3,274,634 weights for one channel and ten outputs.
-
-    Parameters
-    ----------
-    in_channels : int, default=1
-    n_outputs : int, default=10
-        0 omits the last layer.
-
-    Notes
-    -----
-    (n, in_channels, 28, 28) -> (n, n_outputs); `forward_features` returns (n, 1024).
-    """
+    """Two size-preserving convolutions and a dense layer of 1024: 3,274,634 weights for one channel and ten outputs."""
 
     name = "mnist-contest"
 

@@ -1,17 +1,19 @@
-"""Cubes -> features: three-dimensional residual networks with the layer names of their published weights."""
+"""Cubes -> features: three-dimensional residual networks with the layer names of their published weights.
+
+S. Chen, K. Ma, Y. Zheng, Med3D: Transfer learning for 3D medical image analysis, arXiv:1904.00625 (2019).
+"""
 
 from torch import nn
 from torch.nn import functional
 
 
 class VolumetricResNet(nn.Module):
-    """Three-dimensional residual network.
+    """Three-dimensional residual network for cubes of any size.
+
+    (n, in_channels, z, y, x) -> (n, n_classes), or (n, 8 x width) features (4 times as many with bottleneck blocks).
 
     Parameters
     ----------
-    in_channels : int, default=1
-    n_classes : int, default=0
-        0 omits the classifier `fc`.
     blocks : four ints, default=(1, 1, 1, 1)
         Residual blocks in each of the four stages.
     bottleneck : bool, default=False
@@ -20,31 +22,9 @@ class VolumetricResNet(nn.Module):
         Number of maps in the first stage; doubles with each stage.
     shortcut : {"A", "B"}, default="B"
         How the input of a block takes the shape of its output: "A" subsamples and appends maps of zeros, "B" is a
-        learned convolution.
-    shortcut_bias : bool, default=False
-        Whether the convolutions of "B" have a bias.
+        learned convolution, with a bias if `shortcut_bias`.
     dilated : bool, default=True
         Whether stages 3 and 4 keep the size of stage 2 and use dilations of 2 and 4; otherwise each halves the size.
-
-    Notes
-    -----
-    (n, in_channels, z, y, x) -> (n, n_classes), or (n, 8 x width) features (4 times as many with bottleneck blocks).
-    Cubes may have any size.
-
-    References
-    ----------
-    S. Chen, K. Ma, Y. Zheng, Med3D: Transfer learning for 3D medical image analysis, arXiv:1904.00625 (2019).
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.inference.activations import forward_features
-    >>> from radiodeep.networks.architectures.volumetric import VolumetricResNet
-    >>> network = VolumetricResNet(width=16)
-    >>> forward_features(network, torch.zeros(2, 1, 32, 32, 32)).shape
-    torch.Size([2, 128])
-    >>> forward_features(network, torch.zeros(2, 1, 32, 32, 32), layer="layer2.0.bn1", pool="max").shape
-    torch.Size([2, 32])
     """
 
     classifier_name = "fc"
@@ -65,11 +45,11 @@ class VolumetricResNet(nn.Module):
         self.bn1, self.relu, self.maxpool = nn.BatchNorm3d(width), nn.ReLU(), nn.MaxPool3d(3, 2, padding=1)
         block, inner = (_Bottleneck, width) if bottleneck else (_Basic, width)
         steps = ((1, 1), (2, 1), (1, 2), (1, 4)) if dilated else ((1, 1), (2, 1), (2, 1), (2, 1))  # stride, dilation
-        for stage, (count, (stride, dilation)) in enumerate(zip(blocks, steps, strict=True)):
+        for stage, (n_blocks, (stride, dilation)) in enumerate(zip(blocks, steps, strict=True)):
             outer = width * 2**stage
             layers = [block(inner, outer, stride, dilation, shortcut, shortcut_bias)]
             inner = outer * block.expansion
-            layers += [block(inner, outer, 1, dilation, shortcut, shortcut_bias) for _ in range(count - 1)]
+            layers += [block(inner, outer, 1, dilation, shortcut, shortcut_bias) for _ in range(n_blocks - 1)]
             self.add_module(f"layer{stage + 1}", nn.Sequential(*layers))
         self.fc = nn.Linear(inner, n_classes) if n_classes else nn.Identity()
 

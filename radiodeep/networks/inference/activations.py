@@ -14,8 +14,8 @@ from radiodeep.networks.architectures.registry import first_convolution
 POOLS = ("avg", "max", "flatten")
 # Activation functions; the modules of torch call these, too.
 _ACTIVATION_FUNCTIONS = {
-    getattr(home, name)
-    for home, names in (
+    getattr(namespace, name)
+    for namespace, names in (
         (
             functional,
             ("relu", "relu6", "leaky_relu", "gelu", "silu", "elu", "celu", "selu", "mish", "prelu", "hardswish"),
@@ -29,9 +29,9 @@ _ACTIVATION_FUNCTIONS = {
 
 
 def forward_features(network, images, layer=None, activation="post", pool="avg", batch_size=32):
-    """Return the features of each image, without changing the network.
+    """Return the features of each image, float32 of shape (n, n_features) on the processor.
 
-    Features are computed in evaluation mode and without gradients, whatever the mode of the network.
+    They are computed in evaluation mode and without gradients, whatever the mode of the network, which is not changed.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     images : float tensor of shape (n, channels, height, width), or (n, channels, z, y, x) for a network for cubes
         Normalized as the network expects (`NetworkInput.normalize`).
     layer : str, optional
-        Name of a module, one of `layer_names(network)`. By default the pooled features before the classifier.
+        Name of a module. By default the pooled features before the classifier.
     activation : {"post", "pre"}, default="post"
         "post": values after the activation function that directly follows the layer, or the output of the layer if
         none follows. "pre": values before that function, even if it works in place.
@@ -49,29 +49,11 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     batch_size : int, default=32
         Number of images computed at once; features do not depend on it.
 
-    Returns
-    -------
-    float32 tensor of shape (n, n_features), on the processor
-
     Raises
     ------
     InputError
         If images have another shape than the network takes, there is no such layer (the message lists similar names),
         no activation function follows a layer of which the values before it are asked for, or an option is unknown.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.inference.activations import forward_features
-    >>> from radiodeep.networks.architectures.registry import build_network
-    >>> network = build_network("resnet10t", n_classes=0)
-    >>> forward_features(network, torch.zeros(2, 3, 64, 64)).shape
-    torch.Size([2, 512])
-    >>> forward_features(network, torch.zeros(2, 3, 64, 64), layer="layer2").shape
-    torch.Size([2, 128])
-    >>> forward_features(network, torch.zeros(2, 3, 64, 64), layer="layer7")
-    Traceback (most recent call last):
-    radiodeep.exceptions.InputError: The network has no layer 'layer7'. Did you mean ...
     """
     _check_options(network, images, layer, activation, pool, batch_size)
     weights = next(network.parameters(), images)
@@ -79,40 +61,20 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     with _evaluation(network), torch.inference_mode():
         for batch in images.split(batch_size):
             batch = batch.to(device=weights.device, dtype=weights.dtype)
-            rows.append(_rows(network, batch, layer, activation, pool).float().cpu())
+            rows.append(_pooled_values(network, batch, layer, activation, pool).float().cpu())
     return torch.cat(rows)
 
 
 def feature_gradients(network, images, number, layer=None, activation="post", pool="avg"):
-    """Return the gradient of one feature of each image with respect to its pixels.
+    """Return the gradient of feature `number` of each image with respect to its pixels, of the shape of `images`.
 
-    Parameters
-    ----------
-    network, images, layer, activation, pool
-        As in `forward_features`, but not a network from `optimize_for_inference`, which has no gradients.
-    number : int
-        Index of the feature.
-
-    Returns
-    -------
-    float32 tensor of the shape of `images`, on the processor
-
-    References
-    ----------
+    The other arguments are those of `forward_features`, but a network from `optimize_for_inference` has no gradients.
     K. Simonyan, A. Vedaldi, A. Zisserman, Deep inside convolutional networks, arXiv:1312.6034 (2013), section 3.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.inference.activations import feature_gradients
-    >>> from radiodeep.networks.architectures.registry import build_network
-    >>> feature_gradients(build_network("resnet10t", n_classes=0), torch.rand(2, 3, 64, 64), number=5).shape
-    torch.Size([2, 3, 64, 64])
     """
     _check_options(network, images, layer, activation, pool, 1)
     with _evaluation(network), torch.enable_grad():
         images = images.detach().clone().requires_grad_(True)
-        values = _rows(network, images, layer, activation, pool)[:, number]
+        values = _pooled_values(network, images, layer, activation, pool)[:, number]
         return torch.autograd.grad(values.sum(), images)[0]
 
 
@@ -158,9 +120,9 @@ def _evaluation(network):
             module.training = True
 
 
-def _rows(network, batch, layer, activation, pool):
+def _pooled_values(network, batch, layer, activation, pool):
     values = pooled_features(network, batch) if layer is None else _values_of_layer(network, batch, layer, activation)
-    return _as_rows(values, network, pool if layer else "avg")
+    return _pool(values, network, pool)
 
 
 def pooled_features(network, batch):
@@ -173,11 +135,12 @@ def pooled_features(network, batch):
 
 
 def _input_of_last_linear(network, batch):
-    """Return the input of the last fully connected layer: the features of networks of torchvision, for example."""
-    inputs_by_name = {}
+    """Return the input of the fully connected layer that is called last, as networks of torchvision end in one."""
+    features = None
 
     def keep(module, inputs):
-        inputs_by_name["last"] = inputs[0].clone()
+        nonlocal features
+        features = inputs[0].clone()
 
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
     hooks = [module.register_forward_pre_hook(keep) for module in linear]
@@ -186,11 +149,11 @@ def _input_of_last_linear(network, batch):
     finally:
         for hook in hooks:
             hook.remove()
-    return inputs_by_name.get("last", output)
+    return output if features is None else features
 
 
 class _ActivationWatch(TorchFunctionMode):
-    """Records the values of a tensor before and after the first activation function that it is passed to.
+    """Record the values of a tensor before and after the first activation function that it is passed to.
 
     Hooks would see modules only; torch's function mode sees `functional.relu` and methods of tensors as well.
     """
@@ -204,10 +167,9 @@ class _ActivationWatch(TorchFunctionMode):
         self.watched, self.before, self.after = tensor, tensor.clone(), None
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        given = args[0] if args else None
         result = function(*args, **(kwargs or {}))
-        is_first = self.after is None and given is not None and given is self.watched
-        if is_first and function in _ACTIVATION_FUNCTIONS:
+        is_watched = bool(args) and args[0] is not None and args[0] is self.watched
+        if is_watched and self.after is None and function in _ACTIVATION_FUNCTIONS:
             self.after = result.clone()
         return result
 
@@ -218,10 +180,10 @@ def _values_of_layer(network, batch, layer, activation):
     watch = _ActivationWatch()
     is_activation = _is_activation(module)
 
-    def before(_module, inputs):
+    def watch_input(_module, inputs):
         watch.watch(inputs[0])
 
-    def after(_module, _inputs, output):
+    def watch_output(_module, _inputs, output):
         if not isinstance(output, torch.Tensor):
             raise InputError(f"Layer '{layer}' returns {type(output).__name__}, not a tensor. Name a layer inside it.")
         if is_activation:
@@ -229,8 +191,8 @@ def _values_of_layer(network, batch, layer, activation):
         else:
             watch.watch(output)
 
-    hooks = [module.register_forward_pre_hook(before)] if is_activation else []
-    hooks.append(module.register_forward_hook(after))
+    hooks = [module.register_forward_pre_hook(watch_input)] if is_activation else []
+    hooks.append(module.register_forward_hook(watch_output))
     try:
         with watch:
             network(batch)
@@ -249,11 +211,11 @@ def _values_of_layer(network, batch, layer, activation):
 
 def _is_activation(module):
     """Return whether a module is an activation function of torch or timm."""
-    home = type(module).__module__
-    return home == "torch.nn.modules.activation" or home.startswith("timm.layers.activations")
+    origin = type(module).__module__
+    return origin == "torch.nn.modules.activation" or origin.startswith("timm.layers.activations")
 
 
-def _as_rows(values, network, pool):
+def _pool(values, network, pool):
     """Pool values of shape (n, d), (n, tokens, d) or (n, channels, height, width), or channels last, to (n, d)."""
     if values.ndim == 3:
         values = values[:, getattr(network, "num_prefix_tokens", 0) :]

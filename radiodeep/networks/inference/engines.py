@@ -10,8 +10,8 @@ from radiodeep.checks import require_option
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.registry import first_channels
 from radiodeep.networks.devices import chosen_precision
-from radiodeep.networks.inference.activations import forward_features, pooled_features
-from radiodeep.networks.inference.fusion import Pooled, PooledGraph
+from radiodeep.networks.inference.activations import forward_features
+from radiodeep.networks.inference.fusion import PooledGraph, PooledNetwork
 from radiodeep.networks.inference.openvino import OpenvinoNetwork, import_openvino
 
 BACKENDS = ("torch", "openvino")
@@ -19,7 +19,7 @@ _TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 0.05}  # relative to the lar
 
 
 def optimize_for_inference(network, precision="float32", device="cpu", fold=True, backend="torch"):
-    """Return a copy of a network that is optimized for inference.
+    """Return a copy of a network that is optimized for inference, in evaluation mode and without gradients.
 
     Batch normalization is folded into the preceding convolutions, and weights are stored channels last, in bfloat16 if
     asked for. On a processor, convolutions also add shortcuts and apply activation functions while they write their
@@ -31,40 +31,22 @@ def optimize_for_inference(network, precision="float32", device="cpu", fold=True
     ----------
     network : torch.nn.Module
         With trained weights; it is not changed.
-    precision : {"float32", "bfloat16", "auto"}, default="float32"
-    device : str or torch.device, default="cpu"
+    precision, device
+        As in `chosen_precision`.
     fold : bool, default=True
         Whether layers may be folded into one graph from images to pooled features. With False all layers keep their
         names and values.
     backend : {"torch", "openvino"}, default="torch"
         "openvino" computes pooled features on the processor only, and needs the extra `speed`.
 
-    Returns
-    -------
-    torch.nn.Module
-        In evaluation mode, without gradients.
-
     Raises
     ------
     InputError
         If the backend is unknown, or if OpenVINO is not installed or cannot do what is asked for.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.inference.activations import forward_features
-    >>> from radiodeep.networks.architectures.registry import build_network
-    >>> from radiodeep.networks.inference.engines import optimize_for_inference
-    >>> network, images = build_network("resnet10t", n_classes=0), torch.rand(2, 3, 64, 64)
-    >>> plain = forward_features(network, images)
-    >>> optimized = forward_features(optimize_for_inference(network), images)
-    >>> bool((plain - optimized).abs().max() < 1e-5 * plain.abs().max())
-    True
     """
     _check_backend(backend, device, fold)
-    precision = chosen_precision(precision, device)
+    dtype = torch.bfloat16 if chosen_precision(precision, device) == "bfloat16" else torch.float32
     device = torch.device(device)
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     plain = copy.deepcopy(network).eval().requires_grad_(False)
     for name, module in list(plain.named_modules()):
         if isinstance(module, nn.LocalResponseNorm):
@@ -72,7 +54,7 @@ def optimize_for_inference(network, precision="float32", device="cpu", fold=True
             setattr(plain.get_submodule(parent), attribute, _ResponseNorm(module))
     if backend == "openvino":
         folded = _folded_graph(plain, device, torch.float32, pack=False)
-        return OpenvinoNetwork(folded.graph if folded else Pooled(plain, pooled_features), dtype, _TOLERANCES[dtype])
+        return OpenvinoNetwork(folded.graph if folded else PooledNetwork(plain), dtype, _TOLERANCES[dtype])
     pack = device.type == "cpu" and torch.backends.mkldnn.is_available()
     folded = _folded_graph(plain, device, dtype, pack) if fold else None
     return folded or _to_channels_last(plain, device, dtype)
@@ -116,7 +98,7 @@ def _folded_graph(network, device, dtype, pack):
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     try:
         expected, images = _features_of_noise(network)
-        graph = PooledGraph(copy.deepcopy(network, shared), pooled_features, pack)
+        graph = PooledGraph(copy.deepcopy(network, shared), pack)
         graph = _to_channels_last(graph, device, dtype)
         error = (forward_features(graph, images) - expected).abs().max() / expected.abs().max()
     except Exception:  # tracing runs the code of any network, which may raise anything

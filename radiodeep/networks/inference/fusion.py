@@ -20,6 +20,8 @@ from torch import fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from radiodeep.networks.inference.activations import pooled_features
+
 _PIXELS_AT_ONCE = 8 * 224 * 224  # maps of larger batches do not stay in the caches
 _ADDITIONS = (operator.add, operator.iadd, torch.add)
 _ACTIVATIONS = {
@@ -31,44 +33,31 @@ _ACTIVATIONS = {
 }
 
 
-class Pooled(nn.Module):
-    """A network from images to pooled features, unchanged."""
+class PooledNetwork(nn.Module):
+    """A network that returns its pooled features; its layers are unchanged."""
 
-    def __init__(self, network, pooled_features):
+    def __init__(self, network):
         super().__init__()
-        self.network, self.pooled_features = network, pooled_features
+        self.network = network
 
     def forward(self, images):
-        return self.pooled_features(self.network, images)
+        return pooled_features(self.network, images)
 
     forward_features = forward
 
 
 class PooledGraph(nn.Module):
-    """A network from images to pooled features, as a graph with folded layers.
+    """A network that returns its pooled features, as a graph with folded layers.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In evaluation mode. Its modules are changed, so pass a copy.
-    pooled_features : function of (network, images)
-    pack : bool
-        Whether oneDNN computes the convolutions, with weights in its own order. For processors only.
-
-    Raises
-    ------
-    Exception
-        Of any type, if the control flow of the network depends on the image.
-
-    Notes
-    -----
-    (n, channels, height, width) -> (n, n_features), in batches of a few images whose maps stay in the caches.
+    The given network is in evaluation mode, and its modules are changed, so pass a copy. With `pack`, for processors
+    only, oneDNN computes the convolutions, with weights in an order that suits it. Images pass a few at a time, so that
+    their maps stay in the caches. Tracing raises an error of any type if the control flow depends on the image.
     """
 
-    def __init__(self, network, pooled_features, pack):
+    def __init__(self, network, pack):
         super().__init__()
-        self.graph = _traced(network, pooled_features)
-        _fold_normalisations(self.graph)
+        self.graph = _trace(network)
+        _fold_normalizations(self.graph)
         if pack:
             _pack_convolutions(self.graph)
         self.graph.delete_all_unused_submodules()
@@ -86,11 +75,8 @@ class PooledGraph(nn.Module):
 class PackedConvolution(nn.Conv2d):
     """A convolution with weights in the order that oneDNN prefers for the size of its input.
 
-    Parameters
-    ----------
-    convolution : torch.nn.Conv2d
-    activation : {"relu", "swish"}, optional
-        Applied to the output, after another map of the same shape has been added if `forward` is given one.
+    The `activation`, "relu", "swish" or None, is applied to the output, after another map of the same shape has been
+    added if `forward` is given one.
     """
 
     def __init__(self, convolution, activation):
@@ -98,7 +84,7 @@ class PackedConvolution(nn.Conv2d):
         self.__dict__.update({name: value for name, value in vars(convolution).items() if name not in self.__dict__})
         self.weight, self.bias = convolution.weight, convolution.bias
         self.activation = activation
-        self._packed = (None, None)  # the input that weights are packed for, and these
+        self._packed = (None, None)  # shape and type that weights are packed for, packed weights
 
     def __getstate__(self):
         return self.__dict__ | {"_packed": (None, None)}  # packed for this processor
@@ -132,10 +118,10 @@ class _Tracer(fx.Tracer):
             return self.create_proxy("call_module", self.path_of_module(module), args, kwargs)
 
 
-def _traced(network, pooled_features):
-    root, tracer = Pooled(network, pooled_features), _Tracer()
-    graph = tracer.trace(root)
-    if not hasattr(network, "forward_features"):  # its features are found by a hook, which tracing does not see
+def _trace(network):
+    root = PooledNetwork(network)
+    graph = _Tracer().trace(root)
+    if not hasattr(network, "forward_features"):  # its features are read by a hook, which tracing does not see
         linear = [node for node in graph.nodes if _module_of(root, node, nn.Linear)]
         if linear:
             graph.output_node().args = (linear[-1].args[0],)
@@ -153,7 +139,7 @@ def _module_of(graph_module, node, *kinds):
     return module if type(module) in kinds and n_calls == 1 else None
 
 
-def _fold_normalisations(network):
+def _fold_normalizations(network):
     """Fold each batch normalization into the convolution before it, if nothing else uses the convolution."""
     for node in list(network.graph.nodes):
         if node.op != "call_module":
@@ -180,7 +166,7 @@ def _fold_normalisations(network):
 
 def _pack_convolutions(network):
     """Pack each convolution together with the shortcut that is added to it and the activation that follows."""
-    place = {node: number for number, node in enumerate(network.graph.nodes)}
+    position = {node: number for number, node in enumerate(network.graph.nodes)}
     for node in list(network.graph.nodes):
         convolution = _module_of(network, node, nn.Conv2d)
         if convolution is None or convolution.padding_mode != "zeros" or isinstance(convolution.padding, str):
@@ -189,7 +175,7 @@ def _pack_convolutions(network):
         shortcut = None
         addition = _only_user(last)
         summand = _other_summand(addition, last)
-        if summand is not None and place[summand] < place[node]:
+        if summand is not None and position[summand] < position[node]:
             shortcut = summand
             last = _skip_identities(network, addition)
         follower = _only_user(last)
@@ -208,7 +194,7 @@ def _pack_convolutions(network):
 
 
 def _other_summand(addition, summand):
-    """Return the node that an addition adds to a given one; None if it is no plain addition of two maps."""
+    """Return the node that an addition adds to a given one; None if it does not just add two maps."""
     if addition is None or addition.target not in _ADDITIONS or addition.kwargs or summand not in addition.args:
         return None
     if addition.target is operator.iadd and _only_user(addition.args[0]) is None:  # the changed map is used elsewhere

@@ -12,13 +12,7 @@ _TELEMETRY = "openvino_telemetry"
 
 
 def import_openvino():
-    """Return the module `openvino`, prevented from reporting its import over the network.
-
-    Raises
-    ------
-    InputError
-        If it is not installed.
-    """
+    """Return the module `openvino`, prevented from reporting its import over the network."""
     telemetry = sys.modules.get(_TELEMETRY)
     if "openvino" not in sys.modules:
         sys.modules[_TELEMETRY] = None  # as if it were not installed, which OpenVINO tolerates
@@ -36,28 +30,12 @@ def import_openvino():
 
 
 class OpenvinoNetwork(nn.Module):
-    """A network computed by OpenVINO, with as many threads as torch may use.
+    """A network computed by OpenVINO, with as many threads as torch may use: images -> (n, n_features) in float32.
 
-    It is compiled for the first images of a size, which takes 1 to 4 seconds, and then compared with torch on noise of
-    that size.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        From images to pooled features, in evaluation mode and float32.
-    dtype : torch.float32 or torch.bfloat16
-        Precision of the computation; input and output are float32.
-    tolerance : float
-        Largest allowed difference from the features of torch, relative to the largest feature.
-
-    Raises
-    ------
-    InputError
-        In `forward`, if the network cannot be compiled or then gives other features.
-
-    Notes
-    -----
-    (n, channels, height, width) -> (n, n_features).
+    The given network is in evaluation mode and float32; `dtype` is the precision of the computation. It is compiled for
+    the first images of a size, which takes 1 to 4 seconds, and then compared with torch on noise of that size.
+    `forward` raises InputError if the network cannot be compiled, or if its features differ from those of torch by more
+    than `tolerance` of the largest.
     """
 
     N_AT_ONCE = 8

@@ -13,7 +13,7 @@ from radiodeep.checks import is_count, require
 from radiodeep.networks.synthetic.outlines import SIZE, between, make_outlines
 from radiodeep.networks.synthetic.scanner import DESCRIPTORS, describe, scan
 
-_HIDDEN = (
+_PARAMETERS = (
     "extent",
     "elongation",
     "elongation_cos",
@@ -41,7 +41,7 @@ _HIDDEN = (
     "height",
     "width",
 )
-TARGETS = _HIDDEN + DESCRIPTORS
+TARGETS = _PARAMETERS + DESCRIPTORS
 
 
 def make_lesions(n_images, generator):
@@ -54,13 +54,8 @@ def make_lesions(n_images, generator):
     - a fifth show tissue around the lesion, with a vessel or a wall that touches it;
     - the others show a dark lesion in layered, speckled tissue, with a shadow or an enhancement below it.
 
-    A simulated scanner then samples the scene with 4 to 64 pixels per side, blur and noise.
-
-    Parameters
-    ----------
-    n_images : int
-    generator : torch.Generator
-        The same state leads to the same images.
+    A simulated scanner then samples the scene with 4 to 64 pixels per side, blur and noise. The same state of the
+    `torch.Generator` leads to the same images.
 
     Returns
     -------
@@ -69,61 +64,31 @@ def make_lesions(n_images, generator):
     targets : float32 tensor of shape (n_images, len(TARGETS))
         The values of `TARGETS`: first the parameters that generated the image, then descriptors of the scanner's
         image. Each has its own scale.
-
-    Raises
-    ------
-    InputError
-        If `n_images` is not an int > 0.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.synthetic.procedural import TARGETS, make_lesions
-    >>> images, targets = make_lesions(8, torch.Generator().manual_seed(0))
-    >>> images.shape, targets.shape == (8, len(TARGETS))
-    (torch.Size([8, 1, 64, 64]), True)
     """
     require(is_count(n_images, 1), "make_lesions", "n_images", "an int > 0", n_images)
     kind = torch.rand(n_images, generator=generator)
     is_cut, is_layered = kind < 0.5, kind > 0.7
     is_exact = is_cut & (torch.rand(n_images, generator=generator) < 0.85)
-    numbers = {name: torch.rand(n_images, generator=generator) * 2 - 1 for name in _HIDDEN}
+    parameters = {name: torch.rand(n_images, generator=generator) * 2 - 1 for name in _PARAMETERS}
 
-    depth, mask_depth, heights, widths = make_outlines(numbers, is_exact, is_cut, is_layered, generator)
-    softness = torch.exp(between(numbers["edge_softness"], math.log(0.02), math.log(0.4), 2))
+    depth, mask_depth, heights, widths = make_outlines(parameters, is_exact, is_cut, is_layered, generator)
+    softness = torch.exp(between(parameters["edge_softness"], math.log(0.02), math.log(0.4), 2))
     inside = torch.sigmoid(depth / softness)
-    scene = _scene(numbers, depth, inside, is_layered, generator)
-    seen, mask = scan(scene, mask_depth, heights, widths, numbers, is_cut, generator)
-    images = _with_random_range(_enlarged(seen, heights, widths), is_cut, generator)
+    scene = _scene(parameters, depth, inside, is_layered, generator)
+    scanned, mask = scan(scene, mask_depth, heights, widths, parameters, is_cut, generator)
+    images = _with_random_range(_enlarged(scanned, heights, widths), is_cut, generator)
 
-    numbers["height"], numbers["width"] = heights.log(), widths.log()
-    numbers["background"] = torch.where(is_cut, -1.0, numbers["background"])
-    described = describe(seen, mask, heights, widths)
-    hidden = torch.stack([numbers[name] for name in _HIDDEN], dim=1)
-    return images, torch.cat([hidden, described], dim=1)
+    parameters["height"], parameters["width"] = heights.log(), widths.log()
+    parameters["background"] = torch.where(is_cut, -1.0, parameters["background"])
+    drawn = torch.stack([parameters[name] for name in _PARAMETERS], dim=1)
+    return images, torch.cat([drawn, describe(scanned, mask, heights, widths)], dim=1)
 
 
 def scaled_batches(batch_size, generator):
-    """Yield batches of new lesions endlessly; none comes twice, so that none can be memorised.
+    """Yield (images, targets) of new lesions endlessly; none comes twice, so that none can be memorised.
 
-    Parameters
-    ----------
-    batch_size : int
-    generator : torch.Generator
-
-    Yields
-    ------
-    images : float32 tensor of shape (batch_size, 1, 64, 64)
-    targets : float32 tensor of shape (batch_size, len(TARGETS))
-        Standardized by mean and deviation of 2,000 lesions and clipped to -3..3, so that all weigh the same.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.synthetic.procedural import scaled_batches
-    >>> images, targets = next(scaled_batches(16, torch.Generator().manual_seed(0)))
-    >>> images.shape, targets.abs().max() <= 3
-    (torch.Size([16, 1, 64, 64]), tensor(True))
+    They are those of `make_lesions`, with targets standardized by mean and deviation of 2,000 lesions and clipped to
+    -3..3, so that all weigh the same.
     """
     _, targets = make_lesions(2000, generator)
     mean, deviation = targets.mean(dim=0), targets.std(dim=0)
@@ -135,59 +100,62 @@ def scaled_batches(batch_size, generator):
             yield images, ((targets - mean) / deviation).clamp(-3, 3)
 
 
-def _scene(numbers, depth, inside, is_layered, generator):
-    """Return lesion (intensity about 1) and surroundings before sampling by the scanner, shape (n, 64, 64)."""
-    numbers["anisotropy_cos"] = torch.where(
-        is_layered, 0.5 * numbers["anisotropy_cos"] + 0.5, numbers["anisotropy_cos"]
+def _scene(parameters, depth, inside, is_layered, generator):
+    """Return lesion (intensity about 1) and surroundings before sampling by the scanner, shape (n, 64, 64).
+
+    Here and below, `parameters` in -1..1 that depend on others are replaced by their effect, as the targets should be.
+    """
+    parameters["anisotropy_cos"] = torch.where(
+        is_layered, 0.5 * parameters["anisotropy_cos"] + 0.5, parameters["anisotropy_cos"]
     )
-    texture = _textures(numbers, is_layered, generator)
-    skewness = numbers["texture_skewness"].view(-1, 1, 1) * 0.8 + 1e-3
+    texture = _textures(parameters, is_layered, generator)
+    skewness = parameters["texture_skewness"].view(-1, 1, 1) * 0.8 + 1e-3
     skewed = torch.expm1(skewness * texture.clamp(-4, 4)) / skewness
     skewed = skewed / skewed.std(dim=(1, 2), keepdim=True)
-    contrast = torch.exp(between(numbers["texture_contrast"], math.log(0.01), math.log(0.4), 2))
-    inner = 1 + contrast * skewed + _inner_structure(numbers, depth, generator)
+    contrast = torch.exp(between(parameters["texture_contrast"], math.log(0.01), math.log(0.4), 2))
+    inner = 1 + contrast * skewed + _inner_structure(parameters, depth, generator)
 
     layered = is_layered.view(-1, 1, 1)
-    level = torch.where(layered, 1.0, between(numbers["background"], 0.0, 0.8, 2))
+    level = torch.where(layered, 1.0, between(parameters["background"], 0.0, 0.8, 2))
     around = level + contrast * torch.where(layered, _layers(len(depth), generator), texture.roll(1, 0))
-    around = around + _neighbours(numbers, is_layered, depth, generator)
+    around = around + _neighbours(parameters, is_layered, depth, generator)
 
-    darkness = torch.where(is_layered, numbers["lesion_level"], 1.0)
-    numbers["lesion_level"] = darkness
+    darkness = torch.where(is_layered, parameters["lesion_level"], 1.0)
+    parameters["lesion_level"] = darkness
     inner = inner * torch.where(layered, between(darkness, 0.05, 1.2, 2), 1.0)
     scene = inside * inner + (1 - inside) * around
-    lit = _below(inside) * torch.where(layered, between(numbers["shadow"], -1.8, 1.0, 2), 0.0)
-    numbers["shadow"] = torch.where(is_layered, numbers["shadow"], 0.3) * inside.mean(dim=(1, 2)).sqrt()
+    lit = _below(inside) * torch.where(layered, between(parameters["shadow"], -1.8, 1.0, 2), 0.0)
+    parameters["shadow"] = torch.where(is_layered, parameters["shadow"], 0.3) * inside.mean(dim=(1, 2)).sqrt()
     speckle = torch.where(layered, 1.5 * contrast * texture.clamp(-3, 2), 0.0)
     return scene.clamp(min=0) * torch.exp(lit + speckle)
 
 
-def _inner_structure(numbers, depth, generator):
-    """Return the intensity added by core, rim and pit, shape (n, 64, 64); targets become their strengths."""
+def _inner_structure(parameters, depth, generator):
+    """Return the intensity added by core, rim and pit, shape (n, 64, 64)."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, SIZE), torch.linspace(-1, 1, SIZE), indexing="ij")
     places = (torch.rand(2, len(depth), 1, 1, generator=generator) - 0.5) * 1.1
     radius = 0.1 + 0.35 * torch.rand(len(depth), 1, 1, generator=generator)
     spot = torch.exp(-(((torch.hypot(x - places[0], y - places[1]) / radius) ** 2) ** 2))
     # Half of the lesions have no pit; in the others it stands for a cavity or a calcification.
-    numbers["pit"] = torch.where(numbers["pit"].abs() > 0.5, (numbers["pit"] * 1.6).clamp(-1, 1.6), 0.0)
+    parameters["pit"] = torch.where(parameters["pit"].abs() > 0.5, (parameters["pit"] * 1.6).clamp(-1, 1.6), 0.0)
     width = (0.3 + 0.5 * torch.rand(len(depth), 1, 1, generator=generator)) ** 2
-    core = numbers["core"].view(-1, 1, 1) * torch.exp(-((1 - depth).clamp(min=0) ** 2) / width)
-    rim = numbers["rim"].view(-1, 1, 1) * torch.exp(-(((depth - 0.15) / 0.12) ** 2))
-    return 0.5 * core + 0.3 * rim + numbers["pit"].view(-1, 1, 1) * 0.8 * spot
+    core = parameters["core"].view(-1, 1, 1) * torch.exp(-((1 - depth).clamp(min=0) ** 2) / width)
+    rim = parameters["rim"].view(-1, 1, 1) * torch.exp(-(((depth - 0.15) / 0.12) ** 2))
+    return 0.5 * core + 0.3 * rim + parameters["pit"].view(-1, 1, 1) * 0.8 * spot
 
 
-def _neighbours(numbers, is_layered, depth, generator):
+def _neighbours(parameters, is_layered, depth, generator):
     """Return the intensity added by a vessel and a wall near the lesion, shape (n, 64, 64)."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, SIZE), torch.linspace(-1, 1, SIZE), indexing="ij")
     angle, offset, width, angle_wall = torch.rand(4, len(depth), 1, 1, generator=generator)
     for name in ("vessel", "wall"):
-        numbers[name] = torch.where(is_layered, 0.0, numbers[name].clamp(min=0))
+        parameters[name] = torch.where(is_layered, 0.0, parameters[name].clamp(min=0))
     angle, angle_wall = angle * math.pi, angle_wall * 2 * math.pi
     across = x * torch.cos(angle) + y * torch.sin(angle) - (offset - 0.5)
     vessel = torch.exp(-((across / (0.05 + 0.2 * width)) ** 2))
     along = x * torch.cos(angle_wall) + y * torch.sin(angle_wall)
     wall = torch.sigmoid((along - 0.75) * 15)
-    return 0.9 * numbers["vessel"].view(-1, 1, 1) * vessel + numbers["wall"].view(-1, 1, 1) * wall
+    return 0.9 * parameters["vessel"].view(-1, 1, 1) * vessel + parameters["wall"].view(-1, 1, 1) * wall
 
 
 def _layers(n_images, generator):
@@ -201,14 +169,14 @@ def _below(inside):
     return (inside.cumsum(dim=1) / 20).clamp(max=1) * (1 - inside)
 
 
-def _textures(numbers, is_layered, generator):
+def _textures(parameters, is_layered, generator):
     """Return noise of unit variance with a power-law spectrum, shape (n, 64, 64).
 
     The targets `anisotropy_cos` and `anisotropy_sin` become strength times cosine and sine of twice the angle.
     """
-    strength = (numbers["anisotropy_cos"] + 1) / 2
-    double_angle = torch.where(is_layered, 0.0, numbers["anisotropy_sin"] * math.pi)
-    numbers["anisotropy_cos"], numbers["anisotropy_sin"] = (
+    strength = (parameters["anisotropy_cos"] + 1) / 2
+    double_angle = torch.where(is_layered, 0.0, parameters["anisotropy_sin"] * math.pi)
+    parameters["anisotropy_cos"], parameters["anisotropy_sin"] = (
         strength * torch.cos(double_angle),
         strength * torch.sin(double_angle),
     )
@@ -217,8 +185,8 @@ def _textures(numbers, is_layered, generator):
     along, across = frequency_x * cosine + frequency_y * sine, frequency_y * cosine - frequency_x * sine
     stretch = (1 + 1.5 * strength).view(-1, 1, 1)
     frequency = torch.hypot(along * stretch, across / stretch.sqrt())
-    length = torch.exp(between(numbers["correlation_length"], math.log(1.0), math.log(12.0), 2))
-    slope = between(numbers["spectral_slope"], 1.5, 5.0, 2)
+    length = torch.exp(between(parameters["correlation_length"], math.log(1.0), math.log(12.0), 2))
+    slope = between(parameters["spectral_slope"], 1.5, 5.0, 2)
     amplitude = (1 + (2 * math.pi * frequency * length) ** 2) ** (-slope / 4)
     white = torch.fft.rfft2(torch.randn(len(strength), SIZE, SIZE, generator=generator))
     texture = torch.fft.irfft2(white * amplitude, s=(SIZE, SIZE))
@@ -226,7 +194,7 @@ def _textures(numbers, is_layered, generator):
     return texture / texture.std(dim=(1, 2), keepdim=True)
 
 
-def _enlarged(seen, heights, widths):
+def _enlarged(scanned, heights, widths):
     """Enlarge the top left heights x widths pixels of images to 64 x 64 by linear interpolation."""
 
     def interpolation(sizes):
@@ -235,7 +203,7 @@ def _enlarged(seen, heights, widths):
         place = torch.minimum(((target + 0.5) * sizes / SIZE - 0.5).clamp(min=0), sizes - 1)
         return (1 - (place - torch.arange(SIZE)).abs()).clamp(min=0)
 
-    return (interpolation(heights) @ seen @ interpolation(widths).mT).unsqueeze(1)
+    return (interpolation(heights) @ scanned @ interpolation(widths).mT).unsqueeze(1)
 
 
 def _with_random_range(images, is_cut, generator):

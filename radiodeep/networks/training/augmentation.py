@@ -14,23 +14,14 @@ OUTSIDE = ("reflection", "border", "zeros")
 
 @dataclass(frozen=True)
 class Views:
-    """Views of an image: flipped left to right or not, then rotated counter-clockwise.
+    """Views of an image: flipped left to right or not, then rotated counter-clockwise (first row on top).
 
-    Parameters
-    ----------
-    angles : tuple of float
-        Degrees, counter-clockwise with the first row of the image on top.
-    flipped : tuple of bool
-    weights : tuple of float
-        Weight of each view.
+    `angles` in degrees, `flipped` and `weights` have an entry per view.
     """
 
     angles: tuple
     flipped: tuple
     weights: tuple
-
-    def __len__(self):
-        return len(self.angles)
 
 
 def study_views():
@@ -39,93 +30,21 @@ def study_views():
     Rotations by 0, 15, ..., 345 degrees x {unflipped, flipped left to right, flipped upside down} are 72 views. A flip
     upside down is a flip left to right with a half turn, so there are 24 unflipped views (weight 1) and 24 flipped
     ones that occur twice (weight 2). The weighted mean over the 48 is the mean over the 72, at two thirds of the cost.
-
-    Returns
-    -------
-    Views
-
-    Examples
-    --------
-    >>> from radiodeep.networks.training.augmentation import study_views
-    >>> views = study_views()
-    >>> len(views), sum(views.weights)
-    (48, 72.0)
     """
     angles = tuple(float(angle) for angle in range(0, 360, 15))
     return Views(angles * 2, (False,) * 24 + (True,) * 24, (1.0,) * 24 + (2.0,) * 24)
 
 
 def dihedral_views():
-    """Return the 8 views by right angles and a flip, which need no interpolation.
-
-    Returns
-    -------
-    Views
-    """
+    """Return the 8 views by right angles and a flip, which need no interpolation."""
     return Views((0.0, 90.0, 180.0, 270.0) * 2, (False,) * 4 + (True,) * 4, (1.0,) * 8)
-
-
-def apply_views(images, views, outside="reflection"):
-    """Return all views of each image, sampled in one batch.
-
-    Parameters
-    ----------
-    images : torch.Tensor
-        Shape (n, channels, height, width).
-    views : Views
-    outside : {"reflection", "border", "zeros"}, default="reflection"
-        What a rotated image shows beyond the edges: its mirror image, its edge pixels repeated, or 0. All three show 0
-        beyond an image whose background is 0.
-
-    Returns
-    -------
-    torch.Tensor
-        Shape (n, n_views, channels, height, width). Right angles move pixels exactly; other angles are interpolated
-        bilinearly.
-
-    Raises
-    ------
-    InputError
-        If `outside` is unknown or `images` is not a batch of images.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.training.augmentation import apply_views, study_views
-    >>> apply_views(torch.rand(2, 1, 32, 32), study_views()).shape
-    torch.Size([2, 48, 1, 32, 32])
-    """
-    n_images = _count_images(images, outside)
-    as_channels = images.flatten(0, 1).expand(len(views), -1, -1, -1)  # sampling positions are found once per view
-    angles, flipped = torch.tensor(views.angles, dtype=torch.float64), torch.tensor(views.flipped)
-    return _move(as_channels, angles, flipped, outside).unflatten(1, (n_images, -1)).transpose(0, 1)
 
 
 def average_over_views(predict, images, views, outside="reflection"):
     """Return the weighted mean of predictions for all views of the images.
 
-    Parameters
-    ----------
-    predict : callable
-        Images (n, channels, height, width) -> tensor with a row per image, e.g. probabilities.
-    images : torch.Tensor
-        Shape (n, channels, height, width).
-    views : Views
-    outside : {"reflection", "border", "zeros"}, default="reflection"
-
-    Returns
-    -------
-    torch.Tensor
-        As `predict` returns it.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.training.augmentation import average_over_views, dihedral_views
-    >>> image = torch.rand(5, 1, 32, 32)
-    >>> top = average_over_views(lambda images: images[:, 0, :16].mean((1, 2)), image, dihedral_views())
-    >>> torch.allclose(top, image.mean((1, 2, 3)))
-    True
+    `predict` maps images (n, channels, height, width) to a tensor with a row per image, e.g. probabilities. Right
+    angles move pixels exactly; other angles are interpolated bilinearly.
     """
     n_images = _count_images(images, outside)
     total = 0.0
@@ -163,7 +82,8 @@ class Augmentation:
     shift : float, default=0.0
         Move by up to this fraction of the height and of the width.
     outside : {"reflection", "border", "zeros"}, default="reflection"
-        What is shown beyond the edges, as in `apply_views`.
+        What a rotated image shows beyond the edges: its mirror image, its edge pixels repeated, or 0. All three show 0
+        beyond an image whose background is 0.
 
     Raises
     ------
@@ -198,19 +118,9 @@ class Augmentation:
     outside: str = "reflection"
 
     def apply(self, images, generator):
-        """Return changed copies of the images.
+        """Return changed copies of images, a floating point tensor of shape (n, channels, height, width) on any device.
 
-        Parameters
-        ----------
-        images : torch.Tensor
-            Floating point, shape (n, channels, height, width), on any device.
-        generator : torch.Generator
-            Determines the changes; a generator of the CPU gives the same changes on every device.
-
-        Returns
-        -------
-        torch.Tensor
-            Same shape, type and device.
+        A generator of the CPU gives the same changes on every device.
         """
         self._check_parameters()
         n_images = _count_images(images, self.outside)
@@ -256,20 +166,6 @@ class OwnRangeAugmentation:
 
     Each image is mapped from its smallest and largest intensity to 0..1, augmented and mapped back, so that the
     parameters of `Augmentation` mean the same as for other images.
-
-    Parameters
-    ----------
-    augmentation : object
-        With ``apply(images, generator) -> images``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.training.augmentation import Augmentation, OwnRangeAugmentation
-    >>> image = torch.tensor([[-1000.0, 0.0], [40.0, 400.0]]).view(1, 1, 2, 2)
-    >>> unchanged = OwnRangeAugmentation(Augmentation(rotation=None, flips=False, intensity=1e-9))
-    >>> unchanged.apply(image, torch.Generator().manual_seed(0)).flatten().round().tolist()
-    [-1000.0, 0.0, 40.0, 400.0]
     """
 
     augmentation: object
@@ -312,8 +208,8 @@ def _smooth_field(n_images, size, generator):
         side = torch.exp(-0.5 * ((torch.arange(length)[:, None] - points) / spread) ** 2)
         sides.append((side / side.norm(dim=1, keepdim=True)).to(generator.device))
     rows, columns = sides
-    noise = (n_images, 2, rows.shape[1], columns.shape[1])
-    draws = torch.randn(noise, generator=generator, device=generator.device)
+    shape = (n_images, 2, rows.shape[1], columns.shape[1])
+    draws = torch.randn(shape, generator=generator, device=generator.device)
     return (rows @ draws @ columns.T).permute(0, 2, 3, 1)
 
 
@@ -333,19 +229,14 @@ def _move(images, angles, flipped, outside, zoom=None, shift=None, bend=None):
         for flip in (False, True):
             chosen = torch.nonzero(exact & (angles % 360 == 90 * turns) & (flipped == flip))[:, 0].to(images.device)
             if len(chosen):
-                part = _pick(images, chosen)
+                part = images[chosen]
                 moved[chosen] = torch.rot90(part.flip(-1) if flip else part, turns, (-2, -1))
     rest = torch.nonzero(~exact)[:, 0]
     if len(rest):
         grid = _grid(images.shape[-2:], angles[rest], flipped[rest], zoom, shift, bend).to(images)
         kept = rest.to(images.device)
-        moved[kept] = functional.grid_sample(_pick(images, kept), grid, padding_mode=outside, align_corners=False)
+        moved[kept] = functional.grid_sample(images[kept], grid, padding_mode=outside, align_corners=False)
     return moved
-
-
-def _pick(images, chosen):
-    """Index images, without a copy if all of them are the same in memory."""
-    return images[:1].expand(len(chosen), -1, -1, -1) if images.stride(0) == 0 else images[chosen]
 
 
 def _grid(size, angles, flipped, zoom, shift, bend):

@@ -13,37 +13,13 @@ from radiodeep.files import replacing
 
 
 class Checkpoint:
-    """A safetensors file that is replaced as a whole: if the program is killed, the former file or the new one remains.
-
-    Parameters
-    ----------
-    path : path-like
-        Its folder is created if there is none.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile, torch
-    >>> from radiodeep.networks.training.checkpoints import Checkpoint
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Checkpoint(pathlib.Path(folder) / "last.safetensors")
-    ...     nothing = file.read()
-    ...     file.write({"weight": torch.ones(2)}, {"epoch": 3})
-    ...     tensors, facts = file.read()
-    >>> nothing, tensors["weight"].tolist(), facts
-    (None, [1.0, 1.0], {'epoch': 3})
-    """
+    """A safetensors file that is replaced as a whole, so that a killed program leaves the former or the new one."""
 
     def __init__(self, path):
         self.path = Path(path)
 
     def write(self, tensors, facts):
-        """Write a dict of tensors, and a dict of facts that can be written as JSON.
-
-        Raises
-        ------
-        OutputError
-            If the disk is full or the folder cannot be written.
-        """
+        """Write a dict of tensors and a dict of facts that can be written as JSON, or raise OutputError."""
         plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         metadata = {"facts": json.dumps(facts), "checksum": _checksum(plain)}
         with replacing(self.path) as part:
@@ -55,10 +31,7 @@ class Checkpoint:
     def read(self):
         """Return (tensors, facts), or None if there is no file.
 
-        Raises
-        ------
-        InputError
-            If the file is not a checkpoint or is damaged, or its tensors contain NaN or infinite values.
+        Raise InputError if the file is not a checkpoint or is damaged, or its tensors contain NaN or infinite values.
         """
         if not self.path.is_file():
             return None
@@ -85,12 +58,7 @@ class Checkpoint:
 class TrainingState:
     """Everything that a training needs to continue: weights, optimizer, random state, history, best epoch, snapshots.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-    optimizer : torch.optim.Optimizer
-    seed : int
-        Determines the order of the examples and their augmentation.
+    The seed determines the order of the examples and their augmentation.
     """
 
     def __init__(self, network, optimizer, seed):
@@ -113,12 +81,12 @@ class TrainingState:
         if "validation_loss" in record:
             earlier = [past["validation_loss"] for past in self.history[:-1] if "validation_loss" in past]
             if all(record["validation_loss"] < loss for loss in earlier):
-                self.best = _copied(self.network)
+                self.best = _copy_weights(self.network)
         if keep:
-            self.snapshots.append(_copied(self.network))
+            self.snapshots.append(_copy_weights(self.network))
 
-    def save(self, file):
-        """Write the state to a `Checkpoint`."""
+    def save(self, file, fingerprint):
+        """Write the state to a `Checkpoint`; `fingerprint` is a text that identifies the training."""
         steps = self.optimizer.state_dict()
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
@@ -127,17 +95,16 @@ class TrainingState:
         for number, values in steps["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
         tensors |= {"random.dropout": torch.get_rng_state(), "random.order": self.generator.get_state()}
-        facts = {"training": self.training, "history": self.history, "n_snapshots": len(self.snapshots)}
+        facts = {"training": fingerprint, "history": self.history, "n_snapshots": len(self.snapshots)}
         file.write(tensors, facts)
 
-    def load(self, file, training):
-        """Continue from a `Checkpoint`, if its file exists; `training` is the fingerprint that it must have."""
-        self.training = training
+    def load(self, file, fingerprint):
+        """Continue from a `Checkpoint` with this fingerprint, if its file exists."""
         content = file.read()
         if content is None:
             return
         tensors, facts = content
-        if facts.get("training") != training:
+        if facts.get("training") != fingerprint:
             raise InputError(
                 f"The checkpoint '{file.path}' is of another training: other images, settings or network. "
                 "Delete it, or give another path."
@@ -151,23 +118,23 @@ class TrainingState:
             ) from error
 
     def _restore(self, tensors, facts):
-        self.network.load_state_dict(_under(tensors, "network."))
+        self.network.load_state_dict(_with_prefix(tensors, "network."))
         steps = self.optimizer.state_dict()
         numbers = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
-        steps["state"] = {int(number): _under(tensors, f"optimizer.{number}.") for number in numbers}
+        steps["state"] = {int(number): _with_prefix(tensors, f"optimizer.{number}.") for number in numbers}
         self.optimizer.load_state_dict(steps)
         torch.set_rng_state(tensors["random.dropout"])
         self.generator.set_state(tensors["random.order"])
         self.history = facts["history"]
-        self.best = _under(tensors, "best.")
-        self.snapshots = [_under(tensors, f"snapshot{number}.") for number in range(facts["n_snapshots"])]
+        self.best = _with_prefix(tensors, "best.")
+        self.snapshots = [_with_prefix(tensors, f"snapshot{number}.") for number in range(facts["n_snapshots"])]
 
 
-def _copied(network):
+def _copy_weights(network):
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
-def _under(tensors, prefix):
+def _with_prefix(tensors, prefix):
     """Return the tensors whose names begin with a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 

@@ -56,10 +56,7 @@ class Examples:
 class ExampleStream:
     """Examples that are made during the training: every epoch takes the next batch and shows it once.
 
-    Parameters
-    ----------
-    batches : iterable of (images, targets)
-        Tensors of shapes (n, channels, height, width) and (n, ...), at least one pair per epoch.
+    `batches` is an iterable of (images, targets), tensors of shapes (n, channels, height, width) and (n, ...).
     """
 
     def __init__(self, batches, device="cpu"):

@@ -20,12 +20,8 @@ from radiodeep.progress import with_progress
 class Fitted:
     """What a training leaves besides the network.
 
-    Attributes
-    ----------
-    history : list of dict
-        For each epoch `epoch` (from 1), `learning_rate`, `loss` and, with validation examples, `validation_loss`.
-    snapshots : list of dict from str to tensor
-        The state of the network after each epoch in `Rates.snapshots`.
+    `history` has for each epoch `epoch` (from 1), `learning_rate`, `loss` and, with validation examples,
+    `validation_loss`; `snapshots` has the state of the network after each epoch in `Rates.snapshots`.
     """
 
     history: list
@@ -33,25 +29,10 @@ class Fitted:
 
 
 def warn_of_flat_loss(histories, name, advice):
-    """Warn if the loss of a training rose, or fell by less than 1 %, from its first epoch to its last.
+    """Warn if the loss of a training rose, or fell by less than 1 %, from first to last epoch; return whether it did.
 
-    Parameters
-    ----------
-    histories : list of lists of dict
-        As in `Fitted`. Trainings of one epoch are not judged.
-    name : str
-        The estimator that was fitted.
-    advice : str
-        What to try if the loss did not fall; if it rose, the advice is a lower learning rate.
-
-    Returns
-    -------
-    bool
-        Whether a warning was given.
-
-    Warns
-    -----
-    RadiodeepWarning
+    `histories` are those of `Fitted`, `name` is the estimator, and `advice` what to try if the loss did not fall.
+    Trainings of one epoch are not judged.
     """
     ends = [(history[0]["loss"], history[-1]["loss"]) for history in histories if len(history) > 1]
     rose = [(first, last) for first, last in ends if last > 1.01 * first]
@@ -71,26 +52,16 @@ def warn_of_flat_loss(histories, name, advice):
 
 
 def last_layers(network, head, n_layers):
-    """Return the weights of the classifier and of the last layers before it.
+    """Return the weights of the classifier and of the last `n_layers` layers before it; None stands for all layers.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-    head : tuple of str
-        `classifier_names(network)`.
-    n_layers : int or None
-        Number of layers with weights besides the classifier; None for all.
-
-    Returns
-    -------
-    list of parameters
+    `head` is what `classifier_prefixes` returns. A layer is a module that holds weights itself.
     """
     if n_layers is None:
         return list(network.parameters())
     layers = [(f"{name}.", list(module.parameters(recurse=False))) for name, module in network.named_modules()]
-    of_head = [weights for name, held in layers if name.startswith(head) for weights in held]
-    before = [held for name, held in layers if held and not name.startswith(head)]
-    return of_head + [weights for held in before[max(0, len(before) - n_layers) :] for weights in held]
+    head_weights = [weights for name, parameters in layers if name.startswith(head) for weights in parameters]
+    before = [parameters for name, parameters in layers if parameters and not name.startswith(head)]
+    return head_weights + [weights for parameters in before[max(0, len(before) - n_layers) :] for weights in parameters]
 
 
 def to_channels_last(network, device):
@@ -118,7 +89,7 @@ def fit_network(
     checkpoint=None,
     description="Training",
 ):
-    """Fit a network to examples.
+    """Fit a network to examples, and return its history and snapshots, `Fitted`.
 
     Parameters
     ----------
@@ -144,18 +115,10 @@ def fit_network(
         The network is left as it was after the epoch with the lowest loss on these.
     seed : int, default=0
         Determines the order of the examples, their augmentation and dropout.
-    device : str, default="cpu"
-        As in `chosen_device`.
     checkpoint : path-like, optional
         File written after every epoch, from which a killed training is resumed, with the same result as without a
         break; a finished training is not repeated. "{training}" in its name is replaced by a hash of everything that
         the result depends on, so that the folds of a study can share a folder.
-    description : str
-        Text of the progress bar.
-
-    Returns
-    -------
-    Fitted
 
     Raises
     ------
@@ -163,19 +126,6 @@ def fit_network(
         If there is nothing to train on, a setting is out of range, or the checkpoint belongs to another training.
     TrainingError
         If the loss is not finite.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.architectures.registry import build_network
-    >>> from radiodeep.networks.training.examples import Examples
-    >>> from radiodeep.networks.training.fitting import fit_network
-    >>> from radiodeep.networks.training.losses import classification_loss
-    >>> from radiodeep.networks.training.plan import Training
-    >>> examples = Examples(torch.rand(8, 3, 100, 100), torch.arange(8) % 2)
-    >>> fitted = fit_network(build_network("arch3"), examples, classification_loss, Training(epochs=2, n_views=1))
-    >>> [epoch["learning_rate"] for epoch in fitted.history]
-    [0.001, 0.001]
     """
     rates = training.rates() if rates is None else rates
     _check(training, rates, validation)
@@ -210,7 +160,7 @@ def fit_network(
                     record["validation_loss"] = steps.validate(validation)
                 state.add(record, keep=epoch + 1 in rates.snapshots)
                 if file is not None:
-                    state.save(file)
+                    state.save(file, fingerprint)
     if state.best:
         network.load_state_dict(state.best)
     network.eval().to("cpu")
@@ -269,7 +219,7 @@ class _Steps:
         total = 0.0
         total_weight = 0.0
         for images, targets, weights in examples.epoch(self.training, self.state.generator):
-            images = self._prepared(images)
+            images = self._augment_and_normalize(images)
             self.state.optimizer.zero_grad(set_to_none=True)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bfloat16):
                 outputs = network(_to_channels_last(images))
@@ -296,8 +246,7 @@ class _Steps:
         losses = self.loss(outputs, examples.targets)
         return float((losses * examples.weights).sum() / examples.weights.sum())
 
-    def _prepared(self, images):
-        """Augment images and bring them to the scale of the network."""
+    def _augment_and_normalize(self, images):
         if self.training.augmentation is not None:
             channels = images.flatten(1, -3)
             images = self.training.augmentation.apply(channels, self.state.generator).reshape(images.shape)

@@ -11,24 +11,7 @@ from radiodeep.exceptions import InputError
 def numbered_classes(labels):
     """Return the sorted classes, and the number of the class of each label, int64 of shape (n,).
 
-    Parameters
-    ----------
-    labels : sequence of n class labels
-
-    Raises
-    ------
-    InputError
-        If labels are missing, of several types or not one per case.
-
-    Examples
-    --------
-    >>> from radiodeep.networks.training.losses import numbered_classes
-    >>> classes, numbers = numbered_classes(["small", "large", "small"])
-    >>> classes.tolist(), numbers.tolist()
-    (['large', 'small'], [1, 0, 1])
-    >>> numbered_classes([0, 1, None])
-    Traceback (most recent call last):
-    radiodeep.exceptions.InputError: 1 of 3 labels are missing. Leave those cases out.
+    Raise InputError if labels are missing, of several types or not one per case.
     """
     labels = np.asarray(labels)
     if labels.ndim != 1:
@@ -45,28 +28,8 @@ def numbered_classes(labels):
 def class_weights(classes, numbers, class_weight):
     """Return the weight in the loss of a case of each class, float64 of shape (n_classes,).
 
-    Parameters
-    ----------
-    classes, numbers
-        From `numbered_classes`.
-    class_weight : None, "balanced" or dict
-        None gives all cases the same weight, "balanced" all classes the same total weight; a dict holds the weight of a
-        case by class.
-
-    Raises
-    ------
-    InputError
-        If the dict lacks a class or has an unknown one.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.networks.training.losses import class_weights, numbered_classes
-    >>> class_weights(*numbered_classes(["small", "small", "small", "large"]), "balanced").round(3).tolist()
-    [2.0, 0.667]
-    >>> class_weights(*numbered_classes([0, 1, 1]), {0: 5})
-    Traceback (most recent call last):
-    radiodeep.exceptions.InputError: The class_weight must hold a weight for each of the classes [0, 1]. Got {0: 5}.
+    `classes` and `numbers` are those of `numbered_classes`. `class_weight` None gives all cases the same weight,
+    "balanced" all classes the same total weight; a dict holds the weight of a case by class, of exactly these classes.
     """
     if class_weight is None:
         return np.ones(len(classes))
@@ -80,14 +43,9 @@ def class_weights(classes, numbers, class_weight):
 
 
 def classification_loss(outputs, targets):
-    """Return the cross-entropy of each example, shape (n,).
+    """Return the cross-entropy of each example, shape (n,), of logits (n, n_classes) and class numbers (n,).
 
-    Parameters
-    ----------
-    outputs : float tensor of shape (n, 1) or (n, n_classes)
-        Logits; for two classes there may be only that of the second.
-    targets : int64 tensor of shape (n,)
-        Class numbers.
+    For two classes there may be only the logit of the second.
     """
     if outputs.shape[1] == 1:
         return functional.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype), reduction="none")
@@ -100,35 +58,11 @@ def regression_loss(outputs, targets):
 
 
 def with_auxiliary(loss, n_outputs, weight):
-    """Return a loss for a network that predicts auxiliary numbers besides its targets.
+    """Return a loss for a network that predicts auxiliary numbers besides the targets of another loss.
 
-    Parameters
-    ----------
-    loss : callable
-        Loss of the first outputs, such as `classification_loss`.
-    n_outputs : int
-        Number of those outputs.
-    weight : float
-        Weight of the mean squared error of the other outputs.
-
-    Returns
-    -------
-    callable
-        Takes outputs (n, n_outputs + k) and float targets (n, m + k). The last k columns of both are the auxiliary
-        numbers; targets are NaN where unknown.
-
-    References
-    ----------
-    R. Caruana, Multitask learning, Machine Learning 28 (1997) 41.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from radiodeep.networks.training.losses import classification_loss, with_auxiliary
-    >>> loss = with_auxiliary(classification_loss, n_outputs=2, weight=0.5)
-    >>> outputs = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
-    >>> loss(outputs, torch.tensor([[1.0, 3.0], [1.0, float("nan")]])).tolist()  # log 2 + 0.5 x 2 x 2, and log 2
-    [2.693147..., 0.693147...]
+    It takes outputs (n, n_outputs + k) and float targets (n, m + k). The last k columns of both are the auxiliary
+    numbers, NaN in targets where unknown; their mean squared error counts `weight` times. R. Caruana, Multitask
+    learning, Machine Learning 28 (1997) 41.
     """
 
     def total_loss(outputs, targets):

@@ -18,16 +18,9 @@ STUDY_AUGMENTATION = Augmentation()
 
 
 class Rates(NamedTuple):
-    """What changes from epoch to epoch.
+    """What changes from epoch to epoch: a learning rate for each, and a momentum (of Adam, its first beta) or None.
 
-    Attributes
-    ----------
-    learning_rates : sequence of float
-        One per epoch.
-    momenta : sequence of float, optional
-        One per epoch, for Adam its first beta. By default the optimizer keeps its own.
-    snapshots : sequence of int
-        Epochs, counted from 1, after which a copy of the network is kept.
+    After the epochs `snapshots`, counted from 1, a copy of the network is kept.
     """
 
     learning_rates: list
@@ -157,29 +150,9 @@ class Training(BaseEstimator):
 
 
 def cyclic_learning_rates(peak, n_epochs, n_cycles):
-    """Return learning rates that fall from `peak` along half a cosine in each of several cycles.
+    """Return rates that fall from `peak` along half a cosine in each cycle, and the last epoch of each, counted from 1.
 
-    Parameters
-    ----------
-    peak : float
-    n_epochs, n_cycles : int
-
-    Returns
-    -------
-    learning_rates : list of float
-        One per epoch.
-    ends : list of int
-        The last epoch of each cycle, counted from 1.
-
-    References
-    ----------
     G. Huang et al., Snapshot ensembles: train 1, get M for free, ICLR 2017, equation 2.
-
-    Examples
-    --------
-    >>> from radiodeep.networks.training.plan import cyclic_learning_rates
-    >>> cyclic_learning_rates(0.1, 6, 2)
-    ([0.1, 0.075, 0.025, 0.1, 0.075, 0.025], [3, 6])
     """
     if not 1 <= n_cycles <= n_epochs:
         raise InputError(f"There must be 1 to {n_epochs} cycles, no more than epochs. Got {n_cycles!r} instead.")

@@ -5,6 +5,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors
@@ -17,33 +18,27 @@ from radiodeep.files import WEIGHTS_SUFFIXES
 
 MEAN_COLOUR = "normalization.averageImage"
 GEOMETRY = ("stride", "pad", "pool")
-_NESTS = ("state_dict", "trunk_state_dict", "model_state_dict", "model", "network")
+_KEYS_OF_STATE = ("state_dict", "trunk_state_dict", "model_state_dict", "model", "network")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "backbone.", "trunk.")
 
 
+class StoredWeights(NamedTuple):
+    """Tensors by name, the form of their source ("safetensors", "pytorch", "matconvnet", ...), and its sha256.
+
+    A MatConvNet file also holds the mean colour (three values in 0..255) under `MEAN_COLOUR`, and for example the
+    strides of a layer under `conv1.stride` (`GEOMETRY`).
+    """
+
+    state: dict
+    form: str
+    sha256: str
+
+
 def read_weights_file(path):
-    """Read a `.safetensors`, `.pth`/`.pt`/`.bin`/`.torch` or MatConvNet `.mat` file.
+    """Return the `StoredWeights` of a `.safetensors`, `.pth`/`.pt`/`.bin`/`.torch` or MatConvNet `.mat` file.
 
-    Parameters
-    ----------
-    path : str or path-like
-
-    Returns
-    -------
-    state : dict of str to tensor
-        Without the wrappers of training programs (`module.` before each key, a `state_dict` inside a checkpoint).
-        For a MatConvNet file also the mean colour (three values in 0..255) under `MEAN_COLOUR`, and for example the
-        strides of a layer under `conv1.stride` (`GEOMETRY`).
-    form : str
-        "safetensors", "pytorch" or "matconvnet".
-    sha256 : str
-        Hash of the file.
-
-    Raises
-    ------
-    WeightsError
-        If the file is missing, has an unknown suffix, is damaged, holds no tensors, or holds Python objects that could
-        only be loaded by running code from the file.
+    Raise WeightsError if the file is missing, has an unknown suffix, is damaged, holds no tensors, or holds Python
+    objects that could only be loaded by running code from the file.
     """
     path = Path(path)
     if path.suffix.lower() not in WEIGHTS_SUFFIXES:
@@ -54,31 +49,17 @@ def read_weights_file(path):
     read, form = readers.get(path.suffix.lower(), (_read_pytorch, "pytorch"))
     state = unwrap_state(read(path), f"file '{path}'")
     with path.open("rb") as stream:
-        return state, form, hashlib.file_digest(stream, "sha256").hexdigest()
+        return StoredWeights(state, form, hashlib.file_digest(stream, "sha256").hexdigest())
 
 
 def unwrap_state(state, origin):
-    """Return the tensors of a checkpoint without the wrappers of training programs.
+    """Return the tensors of a checkpoint by name, without the wrappers of training programs.
 
-    Parameters
-    ----------
-    state : mapping
-        A state dict, or a checkpoint with one under `state_dict`, `trunk_state_dict`, `model_state_dict`, `model` or
-        `network`.
-    origin : str
-        Description of the source for messages.
-
-    Returns
-    -------
-    dict of str to tensor
-
-    Raises
-    ------
-    WeightsError
-        If it holds no tensors, or some contain NaN or infinity, are not dense, or have no name.
+    `state` is a state dict, or a checkpoint with one under one of `_KEYS_OF_STATE`; `origin` describes it in messages.
+    Raise WeightsError if it holds no tensors, or some contain NaN or infinity, are not dense, or have no name.
     """
     while isinstance(state, Mapping):
-        nest = next((name for name in _NESTS if isinstance(state.get(name), Mapping)), None)
+        nest = next((name for name in _KEYS_OF_STATE if isinstance(state.get(name), Mapping)), None)
         if nest is None:
             break
         state = state[nest]
@@ -86,7 +67,7 @@ def unwrap_state(state, origin):
         kind = f"keys {', '.join(map(repr, list(state)[:4]))}" if isinstance(state, Mapping) else type(state).__name__
         raise WeightsError(
             f"The {origin} contains no weights. Expected a mapping of names to tensors, possibly under "
-            f"{', '.join(_NESTS)}. Got {kind} instead."
+            f"{', '.join(_KEYS_OF_STATE)}. Got {kind} instead."
         )
     tensors = {name: value.detach() for name, value in state.items() if isinstance(value, torch.Tensor)}
     unusual = [f"{name!r:.60}" for name, value in tensors.items() if not isinstance(name, str) or not _is_plain(value)]
@@ -100,9 +81,14 @@ def unwrap_state(state, origin):
         raise WeightsError(
             f"The {origin} contains NaN or infinite weights: {', '.join(broken[:4])}. Download it again."
         )
-    while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in tensors)), None):
+    while prefix := _common_prefix(tensors):
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return tensors
+
+
+def _common_prefix(names):
+    """Return the prefix of a training program that all names have, or None."""
+    return next((prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in names)), None)
 
 
 def _is_plain(tensor):

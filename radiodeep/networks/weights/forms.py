@@ -14,7 +14,7 @@ _VGG_COLOUR = (123.68, 116.779, 103.939)  # mean of ImageNet, for VGG files that
 # Modules of torchvision networks by their number in an nn.Sequential; "" for modules without weights.
 _INCEPTION = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "")
 _INCEPTION += tuple(f"Mixed_{part}" for part in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e"))
-_ROWS = {
+_SEQUENCES = {
     "resnet": ("conv1", "bn1", "", "", "layer1", "layer2", "layer3", "layer4"),
     "densenet": ("features",),
     "inception_v3": _INCEPTION,
@@ -42,49 +42,34 @@ _TORCHVISION = {
 }
 
 
-def renamed_for(network, name, state, form, expected):
-    """Translate published weights to the names and shapes that a network expects.
+def renamed_for(network, name, stored, expected):
+    """Translate `StoredWeights` to the names and shapes that the network of a name expects, a dict of shape by name.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-    name : str
-        Name of the network.
-    state : dict of str to tensor
-    form : str
-        Form of the file, "matconvnet" or any other.
-    expected : dict of str to tuple of int
-        Names and shapes that the network needs.
-
-    Returns
-    -------
-    state : dict of str to tensor
-        Unchanged if no known form fits.
-    origin : str or None
-        The program whose names were translated.
-    normalization : (mean, std) or None
-        Normalization of images in 0..1 that the file or form defines.
+    Return the weights by name, unchanged if no known form fits; the program whose names were translated, or None; and
+    the (mean, std) of images in 0..1 that file or form define, or None.
     """
-    if form == "matconvnet":
-        state, normalization = _of_matconvnet(network, name, state)
-        return _shaped(state, expected), "matconvnet", normalization
+    state = stored.state
+    if stored.form == "matconvnet":
+        state, normalization = _rename_matconvnet(network, name, state)
+        return _reshape(state, expected), "matconvnet", normalization
+    n_fitting = _count_fitting(state, expected)
     for origin, rename, normalization in (
-        ("radimagenet", _of_radimagenet, _HALVES),
-        ("open_clip", _of_open_clip, None if "siglip" in name or "mci" in name else _CLIP),
-        ("torchvision", _of_torchvision, None),
+        ("radimagenet", _rename_radimagenet, _HALVES),
+        ("open_clip", _rename_open_clip, None if "siglip" in name or "mci" in name else _CLIP),
+        ("torchvision", _rename_torchvision, None),
     ):
-        renamed = _shaped(rename(name, state), expected)
-        if _fitting(renamed, expected) > _fitting(state, expected):
+        renamed = _reshape(rename(name, state), expected)
+        if _count_fitting(renamed, expected) > n_fitting:
             return renamed, origin, normalization
-    renamed = _by_timm(network, state)
-    return (renamed, "timm", None) if _fitting(renamed, expected) > _fitting(state, expected) else (state, None, None)
+    renamed = _rename_by_timm(network, state)
+    return (renamed, "timm", None) if _count_fitting(renamed, expected) > n_fitting else (state, None, None)
 
 
-def _fitting(state, expected):
+def _count_fitting(state, expected):
     return sum(key in state and tuple(state[key].shape) == shape for key, shape in expected.items())
 
 
-def _shaped(state, expected):
+def _reshape(state, expected):
     """Reshape dense layers to filters of the size of their input, and scales to one axis per image axis."""
     shaped = {}
     for key, value in state.items():
@@ -95,27 +80,27 @@ def _shaped(state, expected):
     return shaped
 
 
-def _of_radimagenet(name, state):
+def _rename_radimagenet(name, state):
     """Translate names of the authors' PyTorch files: torchvision's modules in a sequence, `backbone.N.`."""
-    row = next((row for family, row in _ROWS.items() if name.startswith(family)), ())
-    if row is _INCEPTION:  # the auxiliary classifier may stand before the last three modules
-        auxiliary = any(re.match(r"(backbone\.)?15\.conv0\.", key) for key in state)
-        row = (*row, *(("AuxLogits",) if auxiliary else ()), "Mixed_7a", "Mixed_7b", "Mixed_7c")
-    places = {str(number): part for number, part in enumerate(row) if part}
+    modules = next((modules for family, modules in _SEQUENCES.items() if name.startswith(family)), ())
+    if modules is _INCEPTION:  # the auxiliary classifier may stand before the last three modules
+        has_auxiliary = any(re.match(r"(backbone\.)?15\.conv0\.", key) for key in state)
+        modules = (*modules, *(("AuxLogits",) if has_auxiliary else ()), "Mixed_7a", "Mixed_7b", "Mixed_7c")
+    module_of_number = {str(number): module for number, module in enumerate(modules) if module}
     renamed = {}
     for key, value in state.items():
         number, _, rest = key.removeprefix("backbone.").partition(".")
-        renamed[f"{places[number]}.{rest}" if number in places else key] = value
+        renamed[f"{module_of_number[number]}.{rest}" if number in module_of_number else key] = value
     return renamed
 
 
-def _of_open_clip(name, state):
+def _rename_open_clip(name, state):
     """Return the timm network under `visual.trunk.` of an image-text model such as BiomedCLIP."""
     trunk = "visual.trunk."
     return {key.removeprefix(trunk): value for key, value in state.items() if key.startswith(trunk)}
 
 
-def _of_torchvision(name, state):
+def _rename_torchvision(name, state):
     rules = next((rules for family, rules in _TORCHVISION.items() if name.startswith(family)), ())
     renamed = {}
     for key, value in state.items():
@@ -125,7 +110,7 @@ def _of_torchvision(name, state):
     return renamed
 
 
-def _of_matconvnet(network, name, state):
+def _rename_matconvnet(network, name, state):
     """Translate MatConvNet names (`conv1_1` to `fc8` for VGG); all were trained on intensities 0..255, undivided."""
     colour = state.get(MEAN_COLOUR)
     timm_names = {}
@@ -176,7 +161,7 @@ def _check_geometry(module, key, values):
         )
 
 
-def _by_timm(network, state):
+def _rename_by_timm(network, state):
     """Let timm translate names, but not load the weights, since it would ignore missing ones."""
     rename = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     if rename is None:

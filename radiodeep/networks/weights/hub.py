@@ -11,22 +11,10 @@ _TIMEOUT_S = 1.5
 
 
 def find_hub_weights(name):
-    """Return the path of a model's weights, from the local cache of the Hugging Face hub or from the hub.
+    """Return the path of a timm model's weights, from the local cache of the Hugging Face hub or from the hub.
 
-    Parameters
-    ----------
-    name : str
-        Name of a timm model, with or without a tag.
-
-    Returns
-    -------
-    path : str
-
-    Raises
-    ------
-    WeightsError
-        If there are no published weights of this model, or they are not in the cache and the hub cannot be reached
-        (decided within two seconds).
+    Raise WeightsError if no weights of this model are published, or if they are not in the cache and the hub cannot be
+    reached, which is decided within two seconds.
     """
     import huggingface_hub.constants
     import huggingface_hub.errors

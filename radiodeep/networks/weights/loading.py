@@ -22,13 +22,13 @@ from radiodeep.networks.architectures.registry import (
     input_specification,
     is_own,
 )
-from radiodeep.networks.weights.files import hash_of_state, read_weights_file, unwrap_state
+from radiodeep.networks.weights.files import StoredWeights, hash_of_state, read_weights_file, unwrap_state
 from radiodeep.networks.weights.forms import renamed_for
 from radiodeep.networks.weights.hub import find_hub_weights
 
 _PACKAGED = {"radiodeep-mini": "radiodeep_mini.safetensors"}
 _SHARE_NEEDED = 0.95
-_KERAS = (
+_KERAS_HINT = (
     " A bias in convolutions before a normalization points to a network converted from Keras, as some copies of "
     "RadImageNet are. Use the authors' PyTorch file (its names begin with 'backbone.')."
 )
@@ -67,43 +67,9 @@ class WeightsRecord:
 
 
 def input_with(name, record):
-    """Return the input that a network expects once it has certain weights.
-
-    Parameters
-    ----------
-    name : str
-        Name of the network.
-    record : WeightsRecord
-        What `load_weights` returned.
-
-    Returns
-    -------
-    NetworkInput
-        Like `input_specification(name)`, with the normalization that belongs to the weights.
-
-    Examples
-    --------
-    >>> from radiodeep.networks.architectures.registry import build_network
-    >>> from radiodeep.networks.weights.loading import input_with, load_weights
-    >>> network = build_network("resnet18", n_classes=0)
-    >>> parts = dict(enumerate(("conv1", "bn1", "", "", "layer1", "layer2", "layer3", "layer4")))
-    >>> radimagenet = {
-    ...     f"backbone.{number}.{key.partition('.')[2]}": weights
-    ...     for number, part in parts.items()
-    ...     for key, weights in network.state_dict().items()
-    ...     if part and key.startswith(f"{part}.")
-    ... }
-    >>> record = load_weights(network, radimagenet, "resnet18")
-    >>> record.origin, input_with("resnet18", record).mean
-    ('radimagenet', (0.5, 0.5, 0.5))
-    """
+    """Return the `NetworkInput` of a network with the normalization that belongs to its weights, a `WeightsRecord`."""
     specification = input_specification(name)
     return specification if record.mean is None else replace(specification, mean=record.mean, std=record.std)
-
-
-def has_packaged_weights(name):
-    """Return whether trained weights of this network come with the package."""
-    return name in _PACKAGED
 
 
 def load_weights(network, source, name, seed=None):
@@ -179,40 +145,40 @@ def load_weights(network, source, name, seed=None):
     radiodeep.exceptions.WeightsError: There are no packaged weights of 'cnn_f'. ...
     """
     if isinstance(source, str) and source == "random":
-        return _draw(network, name, seed)
+        return _draw_weights(network, name, seed)
     if seed is not None:
         raise WeightsError(f'A seed is only valid with weights="random". Got seed={seed!r} with {source!r} instead.')
-    state, form, digest = _read(source, name)
-    state, origin, normalization = renamed_for(network, name, state, form, _expected(network))
-    n_matched, n_expected = _check(network, state, name, form)
+    stored = _read(source, name)
+    state, origin, normalization = renamed_for(network, name, stored, _expected_shapes(network))
+    n_matched, n_expected = _require_match(network, state, name, stored.form)
     shapes = {key: value.shape for key, value in network.state_dict().items()}
-    present = {key for key, shape in shapes.items() if key in state and state[key].shape == shape}
-    classifier = {key for key in shapes if key.startswith(classifier_names(network))}
-    has_classifier = bool(classifier) and classifier <= present
-    chosen = present if has_classifier else present - classifier
+    fitting = {key for key, shape in shapes.items() if key in state and state[key].shape == shape}
+    classifier = {key for key in shapes if key.startswith(classifier_prefixes(network))}
+    has_classifier = bool(classifier) and classifier <= fitting
+    chosen = fitting if has_classifier else fitting - classifier
     network.load_state_dict({key: state[key] for key in chosen}, strict=False)
     # timm itself describes the normalization of weights on the hub.
-    mean, std = (None, None) if normalization is None or form == "pretrained" else normalization
-    return WeightsRecord(form, digest, n_matched, n_expected, has_classifier, origin=origin, mean=mean, std=std)
+    mean, std = (None, None) if normalization is None or stored.form == "pretrained" else normalization
+    return WeightsRecord(
+        stored.form, stored.sha256, n_matched, n_expected, has_classifier, origin=origin, mean=mean, std=std
+    )
 
 
 def _read(source, name):
-    """Return (state, form, sha256) of any source but "random"."""
+    """Return the `StoredWeights` of any source but "random"."""
     if source is None or (isinstance(source, str) and source == "packaged"):
         if name not in _PACKAGED:
             raise WeightsError(f"There are no packaged weights of '{name}'. {_choices(name)}")
         resource = importlib.resources.files("radiodeep.networks.weights").joinpath(_PACKAGED[name])
         with importlib.resources.as_file(resource) as path:
-            state, _, digest = read_weights_file(path)
-        return state, "packaged", digest
+            return read_weights_file(path)._replace(form="packaged")
     if isinstance(source, str) and source == "pretrained":
         if is_own(name):
             raise WeightsError(f"'{name}' is not a timm model, so there are no published weights. {_choices(name)}")
-        state, _, digest = read_weights_file(find_hub_weights(name))
-        return state, "pretrained", digest
+        return read_weights_file(find_hub_weights(name))._replace(form="pretrained")
     if isinstance(source, Mapping):
         state = unwrap_state(source, "state dict")
-        return state, "state dict", hash_of_state(state)
+        return StoredWeights(state, "state dict", hash_of_state(state))
     if not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() not in WEIGHTS_SUFFIXES:
         raise WeightsError(f"Cannot load weights from {str(source)!r:.200} ({type(source).__name__}). {_choices(name)}")
     return read_weights_file(source)
@@ -225,8 +191,8 @@ def _choices(name):
     return f"Use {', or '.join(choices)}."
 
 
-def classifier_names(network):
-    """Return the name prefixes of the modules that map features to classes."""
+def classifier_prefixes(network):
+    """Return how the names of the weights begin that map features to classes, such as ("fc.",)."""
     names = getattr(network, "classifier_name", None) or getattr(network, "pretrained_cfg", {}).get("classifier")
     if not names:
         linear = [name for name, module in network.named_modules() if isinstance(module, torch.nn.Linear)]
@@ -235,9 +201,9 @@ def classifier_names(network):
     return tuple(f"{name}." for name in names)
 
 
-def _expected(network):
+def _expected_shapes(network):
     """Return name -> shape of the weights that a source must hold: all but classifier and batch counters."""
-    prefixes = classifier_names(network)
+    prefixes = classifier_prefixes(network)
     return {
         key: tuple(value.shape)
         for key, value in network.state_dict().items()
@@ -245,9 +211,9 @@ def _expected(network):
     }
 
 
-def _check(network, state, name, form):
+def _require_match(network, state, name, form):
     """Return the numbers of matched and expected keys; raise if the weights do not belong to the network."""
-    expected = _expected(network)
+    expected = _expected_shapes(network)
     misshapen = [
         f"{key} (expected {shape}, got {tuple(state[key].shape)})"
         for key, shape in expected.items()
@@ -255,26 +221,26 @@ def _check(network, state, name, form):
     ]
     missing = [key for key in expected if key not in state]
     n_matched = len(expected) - len(misshapen) - len(missing)
-    origin = f"{form} weights do not belong to '{name}'"
+    problem = f"The {form} weights do not belong to '{name}'"
     filters = {key for key, weights in network.named_parameters() if weights.ndim > 1}
     if misshapen or filters.intersection(missing) or n_matched < _SHARE_NEEDED * len(expected):
-        present = network.state_dict().keys()
-        foreign = [key for key in state if key not in present]
+        known_keys = network.state_dict().keys()
+        foreign = [key for key in state if key not in known_keys]
         raise WeightsError(
-            f"The {origin}: {n_matched} of its {len(expected)} weights match. At least 95 % must match, and all "
+            f"{problem}: {n_matched} of its {len(expected)} weights match. At least 95 % must match, and all "
             "filters and matrices."
             + _listing("Wrong shape", misshapen)
             + _listing("Missing", missing)
             + _listing("In the source but not in the network", foreign)
             + _channel_hint(network, state)
         )
-    _check_values(network, state, expected, origin)
+    _check_values(network, state, expected, problem)
     unexpected = _unexpected(network, state)
     if unexpected:
         are_biases = all(key.endswith(".bias") for key in unexpected)
         raise WeightsError(
-            f"The {origin}: it has no place for {len(unexpected)} of them, so its features would differ from those of "
-            "the network that was trained." + _listing("Unexpected", unexpected) + (_KERAS if are_biases else "")
+            f"{problem}: it has no place for {len(unexpected)} of them, so its features would differ from those of "
+            "the network that was trained." + _listing("Unexpected", unexpected) + (_KERAS_HINT if are_biases else "")
         )
     if missing:
         warnings.warn(
@@ -286,26 +252,26 @@ def _check(network, state, name, form):
     return n_matched, len(expected)
 
 
-def _check_values(network, state, expected, origin):
+def _check_values(network, state, expected, problem):
     """Raise unless floating-point weights are floating-point in the source and some filters are not zero."""
     real = [key for key, value in network.state_dict().items() if key in expected and value.is_floating_point()]
     other = [f"{key} ({state[key].dtype})" for key in real if key in state and not state[key].is_floating_point()]
     if other:
         raise WeightsError(
-            f"The {origin}: weights must be floating-point numbers (float16, bfloat16, float32 or float64)."
+            f"{problem}: weights must be floating-point numbers (float16, bfloat16, float32 or float64)."
             + _listing("Other types", other)
         )
     filters = [key for key, weights in network.named_parameters() if weights.ndim > 1 and key in expected]
     if filters and not any(state[key].any() for key in filters if key in state):
-        raise WeightsError(f"The {origin}: all filters and matrices are zero. Use trained weights.")
+        raise WeightsError(f"{problem}: all filters and matrices are zero. Use trained weights.")
 
 
 def _unexpected(network, state):
     """Return the weights whose names begin with a module of the network that has no such weight."""
     parts = {name for name, _ in network.named_children()}
-    parts -= {name.partition(".")[0] for name in classifier_names(network)}
-    present = network.state_dict().keys()
-    foreign = (key for key in state if key not in present and key.endswith((".weight", ".bias")))
+    parts -= {name.partition(".")[0] for name in classifier_prefixes(network)}
+    known_keys = network.state_dict().keys()
+    foreign = (key for key in state if key not in known_keys and key.endswith((".weight", ".bias")))
     return [key for key in foreign if key.partition(".")[0] in parts]
 
 
@@ -326,7 +292,7 @@ def _channel_hint(network, state):
     return f" These weights are for images of {n_channels} channels: build_network(..., in_channels={n_channels})."
 
 
-def _draw(network, name, seed):
+def _draw_weights(network, name, seed):
     """Initialize all weights as a new network of this name would be, from a seed."""
     if not is_count(seed, 0):
         raise WeightsError(f'weights="random" needs a seed, an int >= 0, to be reproducible. Got {seed!r} instead.')
@@ -335,11 +301,11 @@ def _draw(network, name, seed):
         side = getattr(getattr(network, "patch_embed", None), "img_size", None)  # of a transformer
         side = side[0] if isinstance(side, tuple) else side
         reference = build_network(name, first_channels(network) or 3, 0, image_size=side).state_dict()
-        expected = _expected(network)
+        expected = _expected_shapes(network)
         if any(key not in reference or tuple(reference[key].shape) != shape for key, shape in expected.items()):
             raise WeightsError(f"The network is not a '{name}', so its weights cannot be drawn. Pass its own name.")
         network.load_state_dict({key: reference[key] for key in network.state_dict() if key in expected}, strict=False)
-        for prefix in classifier_names(network):
+        for prefix in classifier_prefixes(network):
             module = dict(network.named_modules()).get(prefix.rstrip("."))
             if hasattr(module, "reset_parameters"):
                 module.reset_parameters()

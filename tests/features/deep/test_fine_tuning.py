@@ -17,7 +17,7 @@ from radiodeep.exceptions import InputError, RadiodeepWarning, TrainingError
 from radiodeep.features.deep.fine_tuning import _warn_if_unchanged, tuned_state
 from radiodeep.networks.architectures.registry import build_network, input_specification
 from radiodeep.networks.training.fitting import last_layers
-from radiodeep.networks.weights.loading import classifier_names
+from radiodeep.networks.weights.loading import classifier_prefixes
 
 COHORT = rd.make_phantom_cohort(12, random_state=4)
 STRONG = rd.FineTuning(learning_rate=0.02, head_learning_rate=0.1, n_iterations=12, step=100)
@@ -119,12 +119,12 @@ def test_a_tuned_extractor_needs_no_other_weights(tmp_path):
 )
 def test_how_much_of_the_network_learns(n_layers, expected):
     network = build_network("radiodeep-mini", in_channels=1, n_classes=2)
-    learning = last_layers(network, classifier_names(network), n_layers)
+    learning = last_layers(network, classifier_prefixes(network), n_layers)
     trained = {id(weights) for weights in learning}
     names = {name.rpartition(".")[0] for name, weights in network.named_parameters() if id(weights) in trained}
     layers = {name.rpartition(".")[0] for name, _ in network.named_parameters()}
     assert names == (layers if expected is None else expected)
-    assert len(last_layers(network, classifier_names(network), 1000)) == len(list(network.parameters()))
+    assert len(last_layers(network, classifier_prefixes(network), 1000)) == len(list(network.parameters()))
 
 
 @pytest.mark.filterwarnings("ignore:FineTuning")
@@ -249,7 +249,7 @@ def test_what_cannot_be_learned_from_is_refused():
     extractor = rd.DeepFeatureExtractor(fine_tune=rd.FineTuning())
     with pytest.raises(InputError, match="fine_tune learns from the label of each of 12 cases. Got none: call fit"):
         extractor.fit(COHORT)
-    with pytest.raises(InputError, match="has no table of its own"):
+    with pytest.raises(InputError, match="extract_table cannot train it"):
         rd.extract_table(extractor, COHORT)
     with pytest.raises(InputError, match="Got 3 labels"):
         extractor.fit(COHORT, [0, 1, 0])

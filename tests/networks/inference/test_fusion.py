@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from radiodeep.networks.inference.activations import forward_features, pooled_features
+from radiodeep.networks.inference.activations import forward_features
 from radiodeep.networks.inference.engines import optimize_for_inference
-from radiodeep.networks.inference.fusion import PackedConvolution, Pooled, PooledGraph
+from radiodeep.networks.inference.fusion import PackedConvolution, PooledGraph, PooledNetwork
 
 NEEDS_ONEDNN = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
 
@@ -20,7 +20,7 @@ def count(network, kind):
 def test_a_graph_has_the_features_of_the_network_and_no_normalisation(used, pack):
     network, images = used("resnet18")
     expected = forward_features(network, images)
-    graph = PooledGraph(network.eval(), pooled_features, pack)
+    graph = PooledGraph(network.eval(), pack)
     error = (forward_features(graph, images) - expected).abs().max()
     assert error < 1e-5 * expected.abs().max()
     assert count(graph, nn.BatchNorm2d) == 0
@@ -29,7 +29,7 @@ def test_a_graph_has_the_features_of_the_network_and_no_normalisation(used, pack
 
 def test_a_network_is_pooled_as_it_is(used):
     network, images = used("resnet18")
-    pooled = Pooled(network.eval(), pooled_features)
+    pooled = PooledNetwork(network.eval())
     assert torch.equal(forward_features(pooled, images), forward_features(network, images))
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from radiodeep.exceptions import InputError
-from radiodeep.networks.synthetic.procedural import TARGETS, make_lesions
+from radiodeep.networks.synthetic.procedural import TARGETS, make_lesions, scaled_batches
 
 
 def lesions(n_images, seed):
@@ -73,6 +73,16 @@ def test_the_targets_can_be_seen_in_the_images(many):
 def test_a_number_of_images_that_is_none_is_refused(n_images):
     with pytest.raises(InputError, match=f"'n_images' parameter of make_lesions must be an int > 0. Got {n_images!r}"):
         lesions(n_images, 0)
+
+
+def test_batches_are_new_lesions_with_targets_on_one_scale():
+    batches = scaled_batches(500, torch.Generator().manual_seed(0))
+    images, targets = next(batches)
+    assert images.shape == (500, 1, 64, 64)
+    assert targets.abs().max() == 3
+    assert targets.mean(dim=0).abs().max() < 0.3
+    assert (targets.std(dim=0) - 1).abs().max() < 0.3
+    assert not torch.equal(images, next(batches)[0])
 
 
 def test_a_single_image_can_be_made():

@@ -6,13 +6,7 @@ import torch
 from scipy import ndimage
 
 from radiodeep.exceptions import InputError
-from radiodeep.networks.training.augmentation import (
-    Augmentation,
-    apply_views,
-    average_over_views,
-    dihedral_views,
-    study_views,
-)
+from radiodeep.networks.training.augmentation import Augmentation, average_over_views, dihedral_views, study_views
 
 FLIPS = {"none": lambda image: image, "horizontal": np.fliplr, "vertical": np.flipud}
 
@@ -23,6 +17,13 @@ def images(n=3, channels=1, size=(24, 24)):
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def apply_views(batch, views, outside="reflection"):
+    """Return all views of each image, (n, n_views, channels, height, width)."""
+    seen = []
+    average_over_views(lambda view: seen.append(view) or view, batch, views, outside)
+    return torch.stack(seen, dim=1)
 
 
 def the_72(image):

@@ -12,7 +12,7 @@ import torch
 from radiodeep.exceptions import RadiodeepWarning, WeightsError
 from radiodeep.networks.architectures.registry import build_network
 from radiodeep.networks.inference.activations import forward_features
-from radiodeep.networks.weights.loading import has_packaged_weights, load_weights
+from radiodeep.networks.weights.loading import load_weights
 
 IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 WEIGHTS = importlib.resources.files("radiodeep.networks").joinpath("weights")
@@ -202,11 +202,6 @@ def test_the_packaged_file_is_small_and_the_one_of_its_card():
     assert len(content) < 2_000_000
     assert hashlib.sha256(content).hexdigest() == card["sha256"]
     assert card["licence"] == "BSD-3-Clause"
-
-
-def test_packaged_weights_exist_for_radiodeep_mini_alone():
-    assert has_packaged_weights("radiodeep-mini")
-    assert not has_packaged_weights("cnn_f")
 
 
 def test_random_weights_come_back_for_the_same_seed_and_leave_the_global_state_alone():
