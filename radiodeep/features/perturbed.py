@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.exceptions import EmptyMaskError, InputError, PerturbationError, RadiodeepWarning, RoiTooSmallError
-from radiodeep.features.stateless import StatelessExtractor
+from radiodeep.features.stateless import StatelessExtractor, with_label
 from radiodeep.features.table import extract_tables
 from radiodeep.imaging.perturbation import INTERPOLATED_KINDS, check_perturbation, perturb
 from radiodeep.rows import traits_of
@@ -211,9 +211,7 @@ class _AfterPerturbation(StatelessExtractor):
         return rows
 
     def _changed(self, case):
-        label = getattr(self.extractor, "label", None)
-        if label is not None and case.mask_label is None:
-            case = case.replace(mask_label=label)
+        case = with_label(case, getattr(self.extractor, "label", None))
         changed = perturb(case, self.kind, self.amount, self.margin_mm, self.random_state)
         return changed.replace(mask_label=1)  # the region in memory, whatever the label of the extractor
 

@@ -123,12 +123,7 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
 
     def facts_of_cases(self, cases):
         """Return the `CaseFacts` of each case, which `note_training_range` needs."""
-        label = getattr(self, "label", None)  # for masks whose case names none
-        known = [label is None or case.mask_label is not None for case in cases]
-        return [
-            case_facts(case if is_known else case.replace(mask_label=label))
-            for case, is_known in zip(cases, known, strict=True)
-        ]
+        return [case_facts(with_label(case, getattr(self, "label", None))) for case in cases]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -137,6 +132,11 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return True
+
+
+def with_label(case, label):
+    """Return a case whose region has a label in its mask, unless the case names its own or the label is None."""
+    return case if label is None or case.mask_label is not None else case.replace(mask_label=label)
 
 
 @contextmanager

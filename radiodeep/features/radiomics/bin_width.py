@@ -1,4 +1,4 @@
-"""A cohort in; a bin width that suits its regions, and the number of grey levels by bin width, out."""
+"""A cohort -> a bin width that suits its regions, and the number of grey levels by bin width."""
 
 from dataclasses import dataclass
 
@@ -104,11 +104,13 @@ def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
     cases = as_cases(cohort)
     extractor.fit(cases)
     ranges = [extractor.intensity_ranges(case) for case in with_progress(cases, "Intensities", len(cases), "cases")]
-    tables, image_types, widths = {}, {}, {}
+    tables = {}
+    image_types = {}
+    widths = {}
     for image_type in RadiomicsSettings.of(extractor).types:
         names = image_type.images
         for name in names:
-            ends = np.array([of_case[image_type.name][name] for of_case in ranges])
+            ends = np.array([ranges_of_case[image_type.name][name] for ranges_of_case in ranges])
             tables[name] = _table(ends, _candidates(ends, name, fewest, most), fewest, most)
             widths[name] = _best(tables[name], fewest, most)
         width = {name: widths[name] for name in names} if len(names) > 1 else widths[names[0]]
@@ -119,15 +121,20 @@ def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
 
 
 def _candidates(ends, image, fewest, most):
+    """Return round bin widths from a twentieth to twenty times the one that gives the aim's centre, increasing."""
     spread = ends[:, 1] - ends[:, 0]
     if not (spread > 0).any():
-        where = "" if image == "original" else f" in the image '{image}'"
-        raise InputError(f"All regions are flat{where}: no bin width gives them more than one grey level.")
-    return _round_widths(np.median(spread[spread > 0]) / np.sqrt(fewest * most))
+        place = "" if image == "original" else f" in the image '{image}'"
+        raise InputError(f"All regions are flat{place}: no bin width gives them more than one grey level.")
+    ideal = np.median(spread[spread > 0]) / np.sqrt(fewest * most)
+    power = int(np.floor(np.log10(ideal)))
+    widths = sorted(step * 10.0**exponent for exponent in range(power - 2, power + 3) for step in _STEPS)
+    return [float(f"{width:.3g}") for width in widths if ideal / 20 <= width <= ideal * 20]
 
 
 def _table(ends, widths, fewest, most):
-    """Return the number of grey levels by bin width; `ends` (n_regions, 2) are the extremes of the regions."""
+    """Return the table of `BinWidthAdvice` for one image; `ends` (n_regions, 2) are the extremes of the regions."""
+    # By a formula of its own, not by `n_bins` of the convention: rounding may differ for extremes on an edge of a bin.
     levels = np.array([np.floor(ends[:, 1] / width) - np.floor(ends[:, 0] / width) + 1 for width in widths])
     return pd.DataFrame(
         {
@@ -144,10 +151,3 @@ def _best(table, fewest, most):
     """Return the width with the most regions within the aim; among equals, the median nearest to its centre."""
     distance = np.abs(np.log(table["median"] / np.sqrt(fewest * most)))
     return float(table.assign(distance=distance).sort_values(["within", "distance"], ascending=[False, True]).index[0])
-
-
-def _round_widths(ideal):
-    """Return round bin widths from a twentieth of the ideal to twenty times it, increasing."""
-    power = int(np.floor(np.log10(ideal)))
-    widths = sorted(step * 10.0**exponent for exponent in range(power - 2, power + 3) for step in _STEPS)
-    return [float(f"{width:.3g}") for width in widths if ideal / 20 <= width <= ideal * 20]

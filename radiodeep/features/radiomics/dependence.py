@@ -1,42 +1,31 @@
-"""`RadiomicsSettings` in; what the features depend on besides the lesion out."""
+"""`RadiomicsSettings` -> what the features depend on besides the lesion: voxel size, field of view, unit of the image."""
 
 import numpy as np
 
 from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES
 from radiodeep.imaging.filters import SCALED_IMAGE_TYPES
 
-_WITHOUT_UNIT = ("Kurtosis", "Skewness")  # of first order; entropy and uniformity are those of grey levels
-_OF_GREY_LEVELS = ("Entropy", "Uniformity")
-_OF_THE_FIELD = ("image", "percentiles", "body")
+_PURE_NUMBERS = ("Kurtosis", "Skewness")  # of first order: they have no unit
+_OF_GREY_LEVELS = ("Entropy", "Uniformity")  # of first order, but computed from the histogram of grey levels
+_NORMALIZED_BY_FIELD = ("image", "percentiles", "body")
 
 
 def acquisition_needs(settings):
-    """Return what images must have in common for the features of an extractor to be comparable.
-
-    Returns
-    -------
-    set of str
-        "spacing", or "spacing_z" (or y, x; "stored_z" for axes as they are stored) along axes that are not resampled
-        if some are; "plane" if slices are those of the plane of acquisition; "field" if normalisation or an image type
-        looks at the whole image; "orientation" if axes are taken as they are stored; "intensity" if grey levels of
-        texture, "intensity_range" if regions and "intensity_function" if derived images are bound to the unit of the
-        images.
-    """
+    """Return what images must have in common for their features to be comparable, in the terms of `mixtures`."""
     needs = set()
     steps = np.broadcast_to(0 if settings.resample_mm is None else settings.resample_mm, 3)
     as_stored = [letter for letter, step in zip("zyx", steps, strict=True) if step == 0]
     if len(as_stored) == 3:
         needs.add("spacing")
     else:
-        needs |= {f"{'stored' if settings.axes == 'stored' else 'spacing'}_{letter}" for letter in as_stored}
+        needs |= {f"spacing{'_stored' if settings.axes == 'stored' else ''}_{letter}" for letter in as_stored}
     if settings.force_2d_dimension is None and _looks_at_slices(settings):
         needs.add("plane")
     if looks_at_whole_image(settings):
         needs.add("field")
     if settings.axes == "stored":
         needs.add("orientation")
-    bound = [causes for column, causes in _unit_bound(settings) if column.family != "firstorder"]
-    return needs.union(*bound)
+    return needs.union(*(causes for column, causes in _unit_bound(settings) if column.family != "firstorder"))
 
 
 def _looks_at_slices(settings):
@@ -46,12 +35,12 @@ def _looks_at_slices(settings):
 
 def looks_at_whole_image(settings):
     """Return whether some features change with the field of view, however far it reaches beyond the lesion."""
-    is_scaled = [
+    is_scaled_by_image = [
         image_type.filters.get("scale_by", "image") == "image"
         for image_type in settings.types
         if image_type.name in SCALED_IMAGE_TYPES
     ]
-    return any(is_scaled) or bool(settings.normalize and settings.normalize_over in _OF_THE_FIELD)
+    return any(is_scaled_by_image) or bool(settings.normalize and settings.normalize_over in _NORMALIZED_BY_FIELD)
 
 
 def unit_bound_features(settings):
@@ -60,31 +49,27 @@ def unit_bound_features(settings):
 
 
 def _unit_bound(settings):
-    """Return pairs of column and causes, which are needs of intensity, for the columns that are bound to the unit."""
+    """Return pairs (column, needs of intensity) of the columns that depend on the unit of the image."""
     if settings.normalize:
         return []
     is_absolute = settings.resegment_range is not None and settings.resegment_mode == "absolute"
-    bound = []
-    for column in settings.columns:
-        causes = {"intensity_range"} if is_absolute else set()
-        if column.family not in SHAPE_FAMILIES:
-            causes |= _causes(column, settings.bin_count)
-        if causes:
-            bound.append((column, causes))
-    return bound
+    causes_of_region = {"intensity_range"} if is_absolute else set()
+    pairs = [(column, causes_of_region | _causes(column, settings.bin_count)) for column in settings.columns]
+    return [(column, causes) for column, causes in pairs if causes]
 
 
 def _causes(column, bin_count):
-    """Return why a feature of a derived image is bound to the unit of the image, if it is."""
+    """Return why the values of a column depend on the unit of the image, whatever the region."""
     image_type = column.image_type
+    if column.family in SHAPE_FAMILIES:
+        return set()
     # Binary patterns compare voxels only.
     if image_type.name in ("LBP2D", "LBP3D") and image_type.filters.get("lbp2DMethod") != "var":
         return set()
-    is_of_levels = column.family != "firstorder" or column.name in _OF_GREY_LEVELS
-    if is_of_levels:
+    if column.family != "firstorder" or column.name in _OF_GREY_LEVELS:
         is_bound = image_type.texture.get("bin_count", bin_count) is None
     else:
-        is_bound = column.name not in _WITHOUT_UNIT
+        is_bound = column.name not in _PURE_NUMBERS
     causes = {"intensity"} if is_bound else set()
     if image_type.name in ("Logarithm", "Exponential"):  # no longer proportional to the image
         causes.add("intensity_function")

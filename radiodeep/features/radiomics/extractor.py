@@ -1,7 +1,7 @@
-"""Cases in, handcrafted features out: shape, first order and texture under pyradiomics' names."""
+"""Cases -> handcrafted features: shape, first order and texture under pyradiomics' names."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from radiodeep.features.radiomics.preparation import first_n_dimensions
 from radiodeep.features.radiomics.pyradiomics_engine import pyradiomics_row
 from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
 from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state
-from radiodeep.features.stateless import StatelessExtractor
+from radiodeep.features.stateless import StatelessExtractor, with_label
 from radiodeep.handcrafted.measurement import region_features
 from radiodeep.progress import announced_if_slow
 
@@ -286,7 +286,7 @@ class RadiomicsExtractor(StatelessExtractor):
         vars(self).pop("n_dimensions_", None)
         RadiomicsSettings.of(self)
         if self.families is None:
-            n_dimensions = first_n_dimensions(as_cases(cases), self._with_label)
+            n_dimensions = first_n_dimensions(as_cases(cases), self.label)
             if n_dimensions is not None:
                 self.n_dimensions_ = n_dimensions
         return self
@@ -305,15 +305,14 @@ class RadiomicsExtractor(StatelessExtractor):
         settings = RadiomicsSettings.of(self)
         cases = as_cases(cases)
         if self.families is None and settings.n_dimensions is None:
-            settings = replace(settings, n_dimensions=first_n_dimensions(cases, self._with_label))
+            settings = replace(settings, n_dimensions=first_n_dimensions(cases, self.label))
         if self.engine == "radiodeep":
             _load_kernels()
-        measurement = Measurement(settings)
+        measure = partial(pyradiomics_row, settings) if self.engine == "pyradiomics" else Measurement(settings).row_of
         rows = np.empty((len(cases), len(settings.columns)))
         for row, case in zip(rows, cases, strict=True):
-            case = self._with_label(case)
             with naming(case):
-                row[:] = pyradiomics_row(case, settings) if self.engine == "pyradiomics" else measurement.row_of(case)
+                row[:] = measure(with_label(case, self.label))
         return rows
 
     def get_feature_names_out(self, input_features=None):
@@ -334,15 +333,11 @@ class RadiomicsExtractor(StatelessExtractor):
         return RadiomicsSettings.of(self).chosen_families
 
     def intensity_ranges(self, case):
-        """Return the lowest and highest intensities of a case's region before binning, as a dict of dicts of pairs.
-
-        Under the image types, and in them under the names of the images.
-        """
+        """Return the (lowest, highest) intensity of a case's region before binning, by image type and, in it, by image."""
         with naming(case):
-            return intensity_ranges(self._with_label(case), RadiomicsSettings.of(self))
+            return intensity_ranges(with_label(case, self.label), RadiomicsSettings.of(self))
 
     def acquisition_needs(self):
-        """Return what images must share to be comparable: of "spacing", "field", "orientation" and "intensity"."""
         return acquisition_needs(RadiomicsSettings.of(self))
 
     def unit_bound_features(self):
@@ -363,13 +358,10 @@ class RadiomicsExtractor(StatelessExtractor):
         """
         return unit_bound_features(RadiomicsSettings.of(self))
 
-    def _with_label(self, case):
-        return case.replace(mask_label=self.label) if self.label is not None and case.mask_label is None else case
-
 
 @cache
 def _load_kernels():
-    """Load the compiled loops; the first time on a machine they are compiled, which a terminal is told."""
+    """Load the compiled loops; tell a terminal if they must be compiled, the first time on a machine."""
     image = np.arange(60.0).reshape(3, 4, 5)
     message = "Compiling the loops of the handcrafted features, once on this machine; it takes about 20 seconds."
     with announced_if_slow(message):

@@ -1,7 +1,6 @@
-"""A case and `RadiomicsSettings` in; the row of its features out."""
+"""A case and `RadiomicsSettings` -> the row of its features."""
 
 import warnings
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,76 +11,53 @@ from radiodeep.handcrafted.measurement import region_measurer
 
 
 class Measurement:
-    """Features of cases with the same settings; what does not depend on the case is prepared once.
-
-    Parameters
-    ----------
-    settings : RadiomicsSettings
-    """
+    """Features of cases with the same `RadiomicsSettings`; what does not depend on the case is prepared once."""
 
     def __init__(self, settings):
         self.settings = settings
-        self._plans = {}
+        self._measurers = {}  # by the axis across the slices
 
     def row_of(self, case):
-        """Return the features of a case, float64 of shape (n_features,).
-
-        Raises
-        ------
-        InputError
-            The case cannot be used; the message may lack its id.
-        """
+        """Return the features of a case, float64 of shape (n_features,); messages of errors may lack its id."""
         prepared = prepare(case, self.settings)
         check_region_size(prepared, self.settings)
-        parts, levels = self._measured(prepared, self._plan_across(prepared.slice_axis))
-        self._warn_of_few_levels(case, prepared, levels)
+        if prepared.slice_axis not in self._measurers:
+            self._measurers[prepared.slice_axis] = _Measurers(self.settings, prepared.slice_axis)
+        parts, n_levels = self._measured(prepared, self._measurers[prepared.slice_axis])
+        for sentence in _sentences_on_few_levels(prepared, n_levels, self.settings.bin_count):
+            way_out = "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32."
+            warnings.warn(f"{case.id}: {sentence}. {way_out}", RadiodeepWarning, stacklevel=7)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _plan_across(self, slice_axis):
-        if slice_axis not in self._plans:
-            self._plans[slice_axis] = _Plan(self.settings, slice_axis)
-        return self._plans[slice_axis]
-
-    def _measured(self, prepared, plan):
+    def _measured(self, prepared, measurers):
         """Return the parts of the row in order, and the number of grey levels by image."""
-        box, spacing_mm = prepared.box, prepared.spacing_mm
-        roi, levels, parts = prepared.roi[box], {}, []
-        # One crop serves shape and the first image.
-        is_joint = plan.joint is not None and prepared.shape_roi is prepared.roi
-        if plan.shape is not None and not is_joint:
-            parts.append(plan.shape(prepared.voxels[box], prepared.shape_roi[box], spacing_mm)[0])
-        for image_type, measurers in plan.image_types:
+        box = prepared.box
+        parts = []
+        n_levels = {}
+        is_joint = measurers.joint is not None and prepared.shape_roi is prepared.roi
+        if measurers.shape is not None and not is_joint:
+            values, _ = measurers.shape(prepared.voxels[box], prepared.shape_roi[box], prepared.spacing_mm)
+            parts.append(values)
+        by_image = measurers.joint if is_joint else measurers.by_image
+        for image_type in self.settings.types if by_image else ():
             for name, image in derived_images(prepared, image_type, self.settings.force_2d):
-                measure = plan.joint if is_joint and not levels else measurers[name]
                 try:
-                    values, levels[name] = measure(image, roi, spacing_mm)
+                    values, n_levels[name] = by_image[name](image, prepared.roi[box], prepared.spacing_mm)
                 except InputError as error:
                     if name == "original":
                         raise
                     raise type(error)(f"in the derived image '{name}': {error}") from error
                 parts.append(values)
-        return parts, levels
-
-    def _warn_of_few_levels(self, case, prepared, levels):
-        flat_images = [name for name, n_levels in levels.items() if n_levels == 1]
-        if levels.get("original") == 2 and self.settings.bin_count is None:
-            _warn_of_two_levels(case, prepared)
-        if flat_images:
-            _warn_of_flat_region(case, prepared, flat_images)
+        return parts, n_levels
 
 
-class _Plan:
-    """Functions that measure regions, for one axis across the slices.
+class _Measurers:
+    """Functions (image, mask, spacing_mm) -> (values, number of grey levels), for one axis across the slices.
 
-    Every measurer checks its settings when it is made, so it is made once for all cases.
-
-    Attributes
-    ----------
-    shape : callable or None
-        Measures the families of shape.
-    joint : callable or None
-        Measures shape and texture of the first image, if that is the original, from one crop of the region.
-    image_types : list of (ImageType, dict from image name to callable)
+    `shape` measures the shape families, or is None; `by_image` is a dict from the names of images to functions for all
+    other families. `joint` is a dict like `by_image`, of which the function for the original image measures shape too:
+    it saves a second crop of the region. It is None unless the original image comes first, which puts shape in front.
+    Functions check their settings when they are made, so they are made once for all cases.
     """
 
     def __init__(self, settings, slice_axis):
@@ -89,51 +65,39 @@ class _Plan:
         others = [family for family in settings.chosen_families if family not in SHAPE_FAMILIES]
         plane = slice_axis if settings.force_2d else None
         plane_of_shape = slice_axis if "shape2D" in shape else plane
-        self._settings = settings
-        self.shape = self._measurer(shape, plane_of_shape) if shape else None
-        self.image_types = []
-        if others:
-            self.image_types = [
-                (image_type, self._by_image(others, plane, image_type)) for image_type in settings.types
-            ]
-        self.joint = None
         first = settings.types[0]
+        self.shape = _measurer(settings, shape, plane_of_shape) if shape else None
+        self.by_image = {}
+        self.joint = None
+        if others:
+            self.by_image = {
+                name: _measurer(settings, others, plane, image_type, name)
+                for image_type in settings.types
+                for name in image_type.images
+            }
         if shape and others and first.name == "Original" and plane_of_shape == plane:
-            self.joint = self._measurer(settings.chosen_families, plane, first, "original")
-
-    def _by_image(self, families, plane, image_type):
-        """Return a measurer by image name, the same for all images of a type unless their bin widths differ."""
-        if image_type.has_widths_by_image:
-            return {name: self._measurer(families, plane, image_type, name) for name in image_type.images}
-        return dict.fromkeys(image_type.images, self._measurer(families, plane, image_type))
-
-    def _measurer(self, families, flat_axis, image_type=None, image=None):
-        texture = self._settings.texture_settings(image_type, image)
-        measure = region_measurer(
-            families=families, flat_axis=flat_axis, convention=self._settings.definitions, **texture
-        )
-        if not isinstance(self._settings.families, Mapping):
-            return measure
-        chosen = set(self._settings.names)
-        return _selected(measure, [name in chosen for name in feature_names(families)])
+            measure_all = _measurer(settings, settings.chosen_families, plane, first, "original")
+            self.joint = {**self.by_image, "original": measure_all}
 
 
-def _selected(measure, is_kept):
-    def measure_selected(image, mask, spacing_mm):
+def _measurer(settings, families, flat_axis, image_type=None, image=None):
+    """Return a function that measures the chosen features of some families in one image."""
+    texture = settings.texture_settings(image_type, image)
+    measure = region_measurer(families=families, flat_axis=flat_axis, convention=settings.definitions, **texture)
+    chosen = set(settings.names)
+    is_chosen = [name in chosen for name in feature_names(families)]
+    if all(is_chosen):
+        return measure
+
+    def measure_chosen(image, mask, spacing_mm):
         values, n_levels = measure(image, mask, spacing_mm)
-        return values[is_kept], n_levels
+        return values[is_chosen], n_levels
 
-    return measure_selected
+    return measure_chosen
 
 
 def intensity_ranges(case, settings):
-    """Return the lowest and the highest intensity of a region in all images whose texture is measured.
-
-    Returns
-    -------
-    dict from image type to dict from image name to (lowest, highest)
-        After all that is done before binning, in the order of the columns.
-    """
+    """Return the (lowest, highest) intensity of a region before binning, by image type and, in it, by image."""
     prepared = prepare(case, settings)
     roi = prepared.roi[prepared.box]
     ranges = {}
@@ -143,25 +107,23 @@ def intensity_ranges(case, settings):
     return ranges
 
 
-def _warn_of_flat_region(case, prepared, images):
-    if images[0] == "original":
-        others = f"; so do the images {', '.join(images[1:])}" if images[1:] else ""
-        sentence = f"all intensities ({_extremes(prepared)}) fall into one grey level{others}"
-    else:
-        sentence = f"all intensities of the images {', '.join(images)} fall into one grey level"
-    _warn(f"{case.id}: {sentence}, so that texture says nothing.")
-
-
-def _warn_of_two_levels(case, prepared):
-    extremes = _extremes(prepared)
-    _warn(f"{case.id}: all intensities ({extremes}) fall into two grey levels, so that texture says little.")
-
-
-def _extremes(prepared):
+def _sentences_on_few_levels(prepared, n_levels, bin_count):
+    """Return what to warn of if the original region falls into two grey levels, or that of any image into one."""
+    flat = [name for name, n_levels_of_image in n_levels.items() if n_levels_of_image == 1]
+    is_of_two_levels = n_levels.get("original") == 2 and bin_count is None
+    if not flat and not is_of_two_levels:
+        return []
     values = prepared.voxels[prepared.box][prepared.roi[prepared.box]]
-    return f"{float(values.min()):.4g} to {float(values.max()):.4g}"
-
-
-def _warn(sentence):
-    way_out = "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32."
-    warnings.warn(f"{sentence} {way_out}", RadiodeepWarning, stacklevel=9)
+    intensities = f"all intensities ({float(values.min()):.4g} to {float(values.max()):.4g})"
+    if flat[:1] == ["original"]:
+        derived = f"; so do the images {', '.join(flat[1:])}" if flat[1:] else ""
+        return [f"{intensities} fall into one grey level{derived}, so that texture says nothing"]
+    sentences = []
+    if is_of_two_levels:
+        sentences.append(f"{intensities} fall into two grey levels, so that texture says little")
+    if flat:
+        images = ", ".join(flat)
+        sentences.append(
+            f"all intensities of the images {images} fall into one grey level, so that texture says nothing"
+        )
+    return sentences

@@ -1,4 +1,4 @@
-"""A case in; its voxels as filters may see them, its regions and the axis across its slices out."""
+"""A case and `RadiomicsSettings` -> voxels as filters may see them, regions, and the axis across the slices."""
 
 import warnings
 from pathlib import Path
@@ -10,29 +10,21 @@ import numpy as np
 from radiodeep.cases.slice_plane import acquisition_axis
 from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.radiomics.settings import default_families
+from radiodeep.features.stateless import with_label
 from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES
 from radiodeep.imaging.crop import bounding_box
 from radiodeep.imaging.filters import filtered_images
 from radiodeep.imaging.intensity import normalize_intensities, resegment
 from radiodeep.imaging.resample import resample
 
-_DIMENSIONS = WeakKeyDictionary()  # a Case never changes, and extractors are fitted to the same cases many times
+_ACQUISITIONS = WeakKeyDictionary()  # a Case never changes, and extractors are fitted to the same cases many times
 
 
 class PreparedCase(NamedTuple):
-    """What is measured of a case.
+    """What is measured of a case; arrays are (z, y, x).
 
-    Attributes
-    ----------
-    voxels : ndarray of shape (z, y, x)
-        As far as filters may see.
-    shape_roi, roi : bool ndarray of the same shape
-        The regions of shape and of all else.
-    box : tuple of three slices
-        The bounding box of `roi`.
-    spacing_mm : tuple of three floats
-    slice_axis : {0, 1, 2}
-        The axis across the slices.
+    `shape_roi` is the region of shape and `roi` that of all else. `box`, three slices, is the bounding box of `roi`: it
+    cuts the region of shape too, as in pyradiomics. `slice_axis` is the axis across the slices.
     """
 
     voxels: np.ndarray
@@ -44,16 +36,13 @@ class PreparedCase(NamedTuple):
 
 
 def prepare(case, settings):
-    """Normalise, resample, crop and resegment a case as the settings ask; return a `PreparedCase`.
-
-    Raises an InputError if the case cannot be used, or its image has not the dimensions of the default families.
-    """
-    lesion = ordered_lesion(case, settings)
-    slice_axis = checked_slice_axis(case, lesion, settings)
+    """Normalise, resample, crop and resegment a case as the settings ask; return a `PreparedCase`."""
+    lesion, slice_axis = ordered_lesion(case, settings)
     voxels, roi, spacing_mm = _normalized_and_resampled(lesion, settings).read()
     if settings.pre_crop and settings.resample_mm is None:
         around = bounding_box(roi, [settings.pad_distance] * 3)
-        voxels, roi = voxels[around], roi[around]
+        voxels = voxels[around]
+        roi = roi[around]
     kept = roi
     if settings.resegment_range is not None:
         kept = resegment(voxels, roi, settings.resegment_range, settings.resegment_mode)
@@ -62,30 +51,22 @@ def prepare(case, settings):
 
 
 def ordered_lesion(case, settings):
-    """Return the lesion of a case in the order of axes that the settings ask for."""
-    lesion = case.lesion()
-    return lesion.in_stored_order() if settings.axes == "stored" else lesion
+    """Return the lesion of a case with its axes in the order that is asked for, and the axis across its slices.
 
-
-def checked_slice_axis(case, lesion, settings):
-    """Return the axis across the slices of a lesion whose image has the dimensions of the default families."""
-    if settings.families is None and settings.n_dimensions is not None:
-        _check_dimensions(case.acquisition().n_dimensions, settings.n_dimensions)
+    Raises an InputError if default families are chosen and the image has not the dimensions that they are for.
+    """
+    lesion = case.lesion().in_stored_order() if settings.axes == "stored" else case.lesion()
+    expected = settings.n_dimensions if settings.families is None else None
+    if expected is not None and case.acquisition().n_dimensions != expected:
+        without_shape = [family for family in DEFAULT_FAMILIES if family != "shape"]
+        raise InputError(
+            f"the image has {case.acquisition().n_dimensions} dimensions, but the first of the cases, which decided for the family "
+            f"'{default_families(expected)[0]}', has {expected}. Split the cohort, or name the families, for both "
+            f"those without shape: families={without_shape}."
+        )
     if settings.force_2d_dimension is not None:
-        return settings.force_2d_dimension
-    return acquisition_axis(lesion.voxels.shape, lesion.spacing_mm)
-
-
-def _check_dimensions(n_dimensions, expected):
-    """Raise an InputError for a 2-D image where the families are those for 3-D images, or the reverse."""
-    if n_dimensions == expected:
-        return
-    without_shape = [family for family in DEFAULT_FAMILIES if family != "shape"]
-    raise InputError(
-        f"the image has {n_dimensions} dimensions, but the first of the cases, which decided for the family "
-        f"'{default_families(expected)[0]}', has {expected}. Split the cohort, or name the families, for both those "
-        f"without shape: families={without_shape}."
-    )
+        return lesion, settings.force_2d_dimension
+    return lesion, acquisition_axis(lesion.voxels.shape, lesion.spacing_mm)
 
 
 def _normalized_and_resampled(lesion, settings):
@@ -121,9 +102,9 @@ def derived_images(prepared, image_type, force_2d):
         prepared.spacing_mm,
         image_type.name,
         image_type.filters,
-        prepared.slice_axis if force_2d else None,
-        prepared.roi[prepared.box],
-        prepared.slice_axis,
+        flat_axis=prepared.slice_axis if force_2d else None,
+        roi=prepared.roi[prepared.box],
+        slice_axis=prepared.slice_axis,
     )
 
 
@@ -137,37 +118,29 @@ def check_region_size(prepared, settings):
             f"{settings.minimum_roi_dimensions} axes; outline more of the lesion or lower minimum_roi_dimensions."
         )
     least = settings.minimum_roi_size
-    n_voxels = 0 if least is None else np.count_nonzero(prepared.roi[prepared.box])
-    if least is not None and n_voxels <= least:
+    if least is not None and np.count_nonzero(prepared.roi) <= least:
         raise RoiTooSmallError(
-            f"The region has {n_voxels} voxels. Expected more than minimum_roi_size={least}; "
+            f"The region has {np.count_nonzero(prepared.roi)} voxels. Expected more than minimum_roi_size={least}; "
             "outline more of the lesion or lower that parameter."
         )
 
 
-def first_n_dimensions(cases, with_label):
+def first_n_dimensions(cases, label):
     """Return 2 or 3 for the first case that can be read, or None; warn if it is 2.
 
-    A case that cannot be read is left out: `prepare` reports it, whatever the error is. `with_label` returns a case
-    with the label of its region.
+    `label` is that of the region in masks whose case names none. A case that cannot be read is skipped: `prepare`
+    raises its error, whatever it is.
     """
     for case in cases:
         try:
-            n_dimensions, spacing_mm = _dimensions_and_spacing(case, with_label(case))
+            if case not in _ACQUISITIONS:
+                _ACQUISITIONS[case] = with_label(case, label).acquisition()
         except Exception:
             continue
-        if n_dimensions == 2:
-            _warn_of_flat_images(case, spacing_mm)
-        return n_dimensions
+        if _ACQUISITIONS[case].n_dimensions == 2:
+            _warn_of_flat_images(case, _ACQUISITIONS[case].spacing_mm)
+        return _ACQUISITIONS[case].n_dimensions
     return None
-
-
-def _dimensions_and_spacing(case, labelled):
-    """Return 2 for an image of one slice, else 3, and the spacing; a case is read once for it."""
-    if case not in _DIMENSIONS:
-        voxels, _, spacing_mm = labelled.read()
-        _DIMENSIONS[case] = 2 if voxels.shape[0] == 1 else 3, spacing_mm
-    return _DIMENSIONS[case]
 
 
 def _warn_of_flat_images(case, spacing_mm):

@@ -1,4 +1,4 @@
-"""A case and `RadiomicsSettings` in, the row that pyradiomics itself calculates out; for cross-checking."""
+"""A case and `RadiomicsSettings` -> the row that pyradiomics itself calculates, for cross-checking."""
 
 import logging
 from collections.abc import Mapping
@@ -6,33 +6,31 @@ from collections.abc import Mapping
 import numpy as np
 
 from radiodeep.exceptions import InputError
-from radiodeep.features.radiomics.preparation import checked_slice_axis, ordered_lesion
+from radiodeep.features.radiomics.preparation import ordered_lesion
 from radiodeep.features.radiomics.settings import SETTINGS
 
-# Settings of filters that pyradiomics does not have, with what it does.
-_FILTERS_ONLY = {"in_plane": False, "scale_by": "image"}
-# Settings without effect unless another one is given.
-_NEEDED_BY = {"normalize_over": "normalize", "anti_alias": "resample_mm", "resample_grid": "resample_mm"}
+# The fixed values in pyradiomics of settings of filters that it does not have.
+_FILTER_VALUES = {"in_plane": False, "scale_by": "image"}
+# Parameters that pyradiomics does not have, with the parameter without which they have no effect.
+_EFFECTIVE_WITH = {"normalize_over": "normalize", "anti_alias": "resample_mm", "resample_grid": "resample_mm"}
 
 
-def pyradiomics_row(case, settings):
-    """Run pyradiomics on one case; return its row, float64 of shape (n_features,).
+def pyradiomics_row(settings, case):
+    """Run pyradiomics on a case; return its row, float64 of shape (n_features,).
 
-    Raises an InputError if pyradiomics is not installed, does not have a setting, refuses the case, or leaves a feature
-    out.
+    Raises an InputError if pyradiomics is not installed, lacks a setting or a feature, or refuses the case.
     """
     import SimpleITK as sitk  # late: radiodeep's own engine needs none of its 100 MB
 
     _check_supported(settings)
     featureextractor, logger = _pyradiomics()
-    lesion = ordered_lesion(case, settings)
-    slice_axis = checked_slice_axis(case, lesion, settings)
+    lesion, slice_axis = ordered_lesion(case, settings)
     image = sitk.GetImageFromArray(lesion.voxels)
     mask = sitk.GetImageFromArray(lesion.roi.astype(np.uint8))
     for volume in (image, mask):
         volume.SetSpacing([float(step) for step in lesion.spacing_mm[::-1]])
     level = logger.level
-    logger.setLevel(logging.ERROR)  # it warns of every choice that the settings make on purpose
+    logger.setLevel(logging.ERROR)  # pyradiomics warns of many choices that the settings make on purpose
     try:
         values = _calculator(featureextractor, settings, slice_axis).execute(image, mask)
     except (ValueError, RuntimeError) as error:
@@ -59,26 +57,27 @@ def _pyradiomics():
 
 def _check_supported(settings):
     """Raise an InputError for settings that pyradiomics does not have."""
-    for name, needed in _NEEDED_BY.items():
+    for name, needed in _EFFECTIVE_WITH.items():
         if getattr(settings, needed):
-            _check_value(name, getattr(settings, name), SETTINGS[name].only)
+            _check_value(name, getattr(settings, name), SETTINGS[name].pyradiomics_value)
     for image_type in settings.types:
-        for name, only in _FILTERS_ONLY.items():
-            _check_value(name, image_type.filters.get(name, only), only)
+        for name, fixed in _FILTER_VALUES.items():
+            _check_value(name, image_type.filters.get(name, fixed), fixed)
         if image_type.has_widths_by_image:
             raise InputError("pyradiomics has one bin_width for each image type. Use engine='radiodeep', or a number.")
 
 
-def _check_value(name, value, only):
-    if value != only:
-        raise InputError(f"pyradiomics has no {name}={value!r}. Use engine='radiodeep', or {name}={only!r}.")
+def _check_value(name, value, fixed):
+    if value != fixed:
+        raise InputError(f"pyradiomics has no {name}={value!r}. Use engine='radiodeep', or {name}={fixed!r}.")
 
 
 def _calculator(featureextractor, settings, slice_axis):
+    """Return pyradiomics' own extractor with the same image types and features."""
     calculator = featureextractor.RadiomicsFeatureExtractor(**_translated(settings, slice_axis))
     calculator.disableAllImageTypes()
     for image_type in settings.types:
-        filters = {name: value for name, value in image_type.filters.items() if name not in _FILTERS_ONLY}
+        filters = {name: value for name, value in image_type.filters.items() if name not in _FILTER_VALUES}
         texture = {SETTINGS[name].key or name: value for name, value in image_type.texture.items()}
         calculator.enableImageTypeByName(image_type.name, customArgs={**filters, **texture})
     calculator.disableAllFeatures()
@@ -89,12 +88,14 @@ def _calculator(featureextractor, settings, slice_axis):
 
 
 def _translated(settings, slice_axis):
-    """Return the keyword arguments of pyradiomics' extractor; None, which is its default for all, is left out."""
-    values = {setting.key: (setting, getattr(settings, name)) for name, setting in SETTINGS.items() if setting.key}
-    translated = {key: setting.write(value) for key, (setting, value) in values.items() if value is not None}
+    """Return the keyword arguments of pyradiomics' extractor, without those that are None, its default for them."""
+    translated = {"additionalInfo": False}
+    for name, setting in SETTINGS.items():
+        value = getattr(settings, name)
+        if setting.key and value is not None:
+            translated[setting.key] = setting.write(value)
     translated["force2Ddimension"] = slice_axis
+    translated["label"] = 1  # of the mask that is handed over
     if "shape2D" in settings.chosen_families:
         translated["force2D"] = True  # pyradiomics asks for it; on one slice texture is the same
-    translated["label"] = 1  # of the mask that is handed over
-    translated["additionalInfo"] = False
     return translated

@@ -1,4 +1,4 @@
-"""A parameter file of pyradiomics in, parameters of `RadiomicsExtractor` out."""
+"""A parameter file of pyradiomics -> parameters of `RadiomicsExtractor`."""
 
 from pathlib import Path
 
@@ -15,7 +15,11 @@ _DEFAULTS = {"axes": "stored", "force_2d_dimension": 0, "normalize_scale": 1.0} 
 _PARAMETERS = {setting.key: (name, setting) for name, setting in SETTINGS.items() if setting.key}
 _WITHOUT_EFFECT = ("additionalInfo", "geometryTolerance")  # no diagnostics; grids are compared to 1/1000 of a voxel
 _UNSUPPORTED = ("correctMask", "label_channel")
-_NOT_OF_PYRADIOMICS = ("in_plane", "scale_by")
+_NOT_OF_PYRADIOMICS = ("in_plane", "scale_by")  # settings of filters; the others have pyradiomics' names
+_FILTER_SETTINGS = {
+    image_type: [name for name in names if name not in _NOT_OF_PYRADIOMICS]
+    for image_type, names in FILTER_SETTINGS.items()
+}
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -31,10 +35,9 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def read_parameters(path):
-    """Read a parameter file strictly: an unknown key or a value of the wrong kind is an error.
+    """Return the arguments of `RadiomicsExtractor` that a file gives, and those with another default in pyradiomics.
 
-    Returns the arguments of `RadiomicsExtractor` that the YAML or JSON file gives, and those whose default is another
-    in pyradiomics. The message of an InputError names the file and the key.
+    An unknown key or a value of the wrong kind is an InputError, which names the file and the key.
     """
     path = Path(path)
     if not path.is_file():
@@ -53,12 +56,11 @@ def _read(content):
         raise InputError(f"it holds {type(content).__name__}. Expected the sections {', '.join(_SECTIONS)}.")
     for section, value in content.items():
         _check_known(section, (*_SECTIONS, "voxelSetting"), "the section ", _SECTIONS)
-        if value is not None and not isinstance(value, dict):
-            raise InputError(f"the section '{section}' holds {value!r}. Expected keys with values.")
+        _check_kind(value, dict, f"the section '{section}'", "keys with values")
     if content.get("voxelSetting"):
         raise InputError("'voxelSetting' asks for feature maps, which are not supported. Take this section out.")
     settings = content.get("setting") or {}
-    of_filters = [name for image_type in IMAGE_TYPES for name in _filter_settings(image_type)]
+    of_filters = [name for names in _FILTER_SETTINGS.values() for name in names]
     parameters = {**_DEFAULTS, **_read_settings(settings, "setting", of_filters)}
     if settings.get("interpolator", True) is None:  # pyradiomics then resamples nothing
         parameters.pop("resample_mm", None)
@@ -70,58 +72,63 @@ def _read(content):
     return parameters
 
 
-def _check_known(name, known, what, expected=None):
-    """Raise an InputError for a name that is not one of those known."""
+def _check_kind(value, kind, subject, expected):
+    if value is not None and not isinstance(value, kind):
+        raise InputError(f"{subject} holds {value!r}. Expected {expected}.")
+
+
+def _check_known(name, known, subject, expected=None):
+    """Raise an InputError unless a name is known; the message lists the expected names, by default all known ones."""
     if name not in known:
         listed = f"Expected {', '.join(expected)}" if expected else f"Known are {', '.join(known)}"
-        raise InputError(f"{what}'{name}' is unknown. {listed}.{did_you_mean(name, known)}")
+        raise InputError(f"{subject}'{name}' is unknown. {listed}.{did_you_mean(name, known)}")
 
 
-def _filter_settings(image_type):
-    """Return pyradiomics' names of the settings of a filter, which are ours."""
-    return [name for name in FILTER_SETTINGS[image_type] if name not in _NOT_OF_PYRADIOMICS]
-
-
-def _read_settings(settings, where, of_filters):
+def _read_settings(settings, place, of_filters):
+    """Return parameters from keys and values; settings of filters are left to `_read_image_types`."""
     parameters = {}
     for key, value in settings.items():
         if key in of_filters or key in _WITHOUT_EFFECT or (key in _UNSUPPORTED and not value):
             continue
         if key in _UNSUPPORTED:
-            raise InputError(f"{where}: '{key}' is not supported. Correct the masks first, and take it out.")
-        _check_known(key, _PARAMETERS, f"{where}: the key ")
-        if value is not None:  # pyradiomics' way to say that something is off
+            raise InputError(f"{place}: '{key}' is not supported. Correct the masks first, and take it out.")
+        _check_known(key, _PARAMETERS, f"{place}: the key ")
+        if value is not None:  # null switches something off, as the default does
             parameter, setting = _PARAMETERS[key]
-            parameters[parameter] = _read_value(setting, value, f"{where}: '{key}'")
+            parameters[parameter] = _read_value(setting, value, f"{place}: '{key}'")
     return parameters
 
 
-def _read_value(setting, value, what):
-    allowed, hint = setting.allowed, did_you_mean(value, setting.options)
+def _read_value(setting, value, subject):
+    allowed = setting.allowed
+    hint = did_you_mean(value, setting.options)
     try:
         converted = setting.read(value)
         if setting.allows(converted):
             return converted
     except ValueError as error:
-        allowed, hint = str(error), ""
+        allowed = str(error)
+        hint = ""
     if _is_number_as_text(value):
         hint = " YAML reads 1e-3 and '1' as text: write 0.001, or leave the quotation marks out."
-    raise InputError(f"{what} must be {allowed}. Got {value!r} instead.{hint}")
+    raise InputError(f"{subject} must be {allowed}. Got {value!r} instead.{hint}")
 
 
 def _is_number_as_text(value):
     try:
-        return isinstance(value, str) and bool(float(value) + 1)
-    except ValueError:
+        float(value)
+    except (TypeError, ValueError):
         return False
+    return isinstance(value, str)
 
 
 def _read_image_types(image_types, settings):
     types = {}
-    for image_type, given in image_types.items():
+    for image_type, own in image_types.items():
         _check_known(image_type, IMAGE_TYPES, "imageType: ")
-        own = given or {}
-        of_filter = _filter_settings(image_type)
+        _check_kind(own, dict, f"imageType {image_type}", "keys with values")
+        own = own or {}
+        of_filter = _FILTER_SETTINGS[image_type]
         texture = _read_settings(own, f"imageType {image_type}", of_filter)
         for parameter in texture:
             if parameter not in TEXTURE_SETTINGS:
@@ -138,6 +145,7 @@ def _read_families(classes):
     families = {}
     for family, names in classes.items():
         _check_known(family, FAMILIES, "featureClass: ")
+        _check_kind(names, list, f"featureClass {family}", "a list of names")
         known = [name.split("_", 1)[1] for name in feature_names([family])]
         for name in names or []:
             _check_known(name, known, f"featureClass {family}: ")

@@ -1,7 +1,7 @@
-"""The parameters of `RadiomicsExtractor` in; checked settings and the names of its features out.
+"""Parameters of `RadiomicsExtractor` -> checked settings and the names of the features.
 
-`RadiomicsSettings` is the one table of these parameters: what each may be, how errors say it, and what pyradiomics
-calls it. The check of the constructor, the plan of measurement, parameter files and the engine of pyradiomics read it.
+`RadiomicsSettings` is the only table of these parameters: what each may be, how errors say it, and what pyradiomics
+calls it. The constructor's checks, measurement, parameter files and the engine of pyradiomics read it.
 """
 
 import json
@@ -36,8 +36,6 @@ from radiodeep.rows import canonical
 
 _OWNER = "RadiomicsExtractor"
 _UNKNOWN = object()
-AXES = ("anatomical", "stored")
-ENGINES = ("radiodeep", "pyradiomics")
 
 
 def _as_tuple(value):
@@ -50,27 +48,14 @@ def _as_plain(value):
 
 @dataclass(frozen=True)
 class Setting:
-    """A row of the table: one parameter.
+    """The rules of one parameter.
 
-    Attributes
-    ----------
-    allows : callable
-        Whether a value may be given.
-    allowed : str
-        The same in words, for errors.
-    options : sequence of str
-        The values that a misspelt one is compared with.
-    of_texture : bool
-        Whether an image type may have a value of its own, which `region_measurer` is given.
-    key : str or None
-        Name of the setting in parameter files of pyradiomics, and for its extractor.
-    read, write : callable
-        From the value in a parameter file to that of the parameter, and back. For a value of the wrong kind `read`
-        returns something that `allows` refuses, or raises a ValueError that says in words what it must be.
-    only : object
-        The only value that pyradiomics has of a setting without a `key`.
-    before : object
-        What extractors did that were saved before the parameter existed.
+    `allows` tells whether a value is allowed, `allowed` says the same in words for errors, and a misspelt value is
+    compared with the `options`. If `of_texture`, an image type may have its own value. `key` is the name of the setting
+    in pyradiomics, and `read` and `write` convert from and to its value there; for a value of the wrong kind `read`
+    returns one that `allows` refuses, or raises a ValueError that says what the value must be. A setting without a key
+    has the fixed `pyradiomics_value` there. Extractors that were saved before the parameter existed have the
+    `value_before`.
     """
 
     allows: Callable
@@ -80,33 +65,33 @@ class Setting:
     key: str | None = None
     read: Callable = _as_tuple
     write: Callable = _as_plain
-    only: object = _UNKNOWN
-    before: object = _UNKNOWN
+    pyradiomics_value: object = _UNKNOWN
+    value_before: object = _UNKNOWN
 
-    def check(self, name, value):
-        """Raise an InputError unless a value of the parameter of this name is allowed."""
+    def check(self, owner, name, value):
+        """Raise an InputError unless a value of the owner's parameter of this name is allowed."""
         if not self.allows(value):
-            raise invalid(_OWNER, name, self.allowed, value, did_you_mean(value, self.options))
+            raise invalid(owner, name, self.allowed, value, did_you_mean(value, self.options))
 
 
-def _row(allows, allowed, *, optional=False, **more):
+def _parameter(allows, allowed, *, optional=False, **more):
     """Return the field of a parameter; `optional` ones may be None."""
     if optional:
-        return field(metadata={"setting": Setting(partial(_is_none_or, allows), f"None or {allowed}", **more)})
+        allows, allowed = partial(_is_none_or, allows), f"None or {allowed}"
     return field(metadata={"setting": Setting(allows, allowed, **more)})
 
 
 def _option(options, **more):
-    return _row(partial(is_option, options=options), in_words(options), options=tuple(options), **more)
+    return _parameter(partial(is_option, options=options), in_words(options), options=tuple(options), **more)
 
 
 def _count(least, most=None, **more):
     allowed = f"an int >= {least}" if most is None else f"an int from {least} to {most}"
-    return _row(partial(is_count, least=least, most=most), allowed, **more)
+    return _parameter(partial(is_count, least=least, most=most), allowed, **more)
 
 
-_flag = partial(_row, is_flag, "True or False")
-_positive = partial(_row, is_positive, "a float > 0")
+_flag = partial(_parameter, is_flag, "True or False")
+_positive = partial(_parameter, is_positive, "a float > 0")
 
 
 def _is_none_or(allows, value):
@@ -158,41 +143,38 @@ def _from_sitk(value):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RadiomicsSettings:
-    """The parameters of a `RadiomicsExtractor`, checked, and what follows from them alone.
+    """The parameters of a `RadiomicsExtractor`, which explains them, and what follows from them alone.
 
-    The parameters have the names that the extractor gives them; its docstring explains them. `n_dimensions` is that of
-    the images for which default families are chosen, None where that is open.
-
-    Raises
-    ------
-    InputError
-        If a parameter is out of range.
+    `n_dimensions` is that of the images for which default families are chosen, None as long as no case was read.
+    Raises an InputError for a parameter out of range.
     """
 
-    bin_width: float | None = _row(
+    bin_width: float | None = _parameter(
         partial(_is_none_or, is_positive), "a float > 0", key="binWidth", read=_as_float, of_texture=True
     )
     bin_count: int | None = _count(1, optional=True, key="binCount", of_texture=True)
     families: Collection | None = field()
     image_types: Collection | None = field()
     force_2d: bool = _flag(key="force2D")
-    force_2d_dimension: int | None = _row(
+    force_2d_dimension: int | None = _parameter(
         partial(is_option, options=(None, 0, 1, 2)), "None, 0, 1 or 2 (z, y, x)", key="force2Ddimension"
     )
-    distances: tuple = _row(
+    distances: tuple = _parameter(
         _are_distances, "a sequence of ints from 1 to 20, e.g. (1,)", key="distances", of_texture=True
     )
     symmetrical_glcm: bool = _flag(key="symmetricalGLCM", of_texture=True)
     weighting_norm: str | None = _option((None, *WEIGHTING_NORMS), key="weightingNorm", of_texture=True)
     gldm_alpha: int = _count(0, key="gldm_a", of_texture=True)
-    voxel_array_shift: float = _row(is_finite, "a finite float", key="voxelArrayShift", read=_as_float, of_texture=True)
+    voxel_array_shift: float = _parameter(
+        is_finite, "a finite float", key="voxelArrayShift", read=_as_float, of_texture=True
+    )
     max_gray_levels: int = _count(1, 65534, of_texture=True)
     normalize: bool = _flag(key="normalize")
-    normalize_over: str = _option(NORMALIZATION_PARTS, only="image", before="image")
-    ring_mm: float = _positive(before=10.0)
+    normalize_over: str = _option(NORMALIZATION_PARTS, pyradiomics_value="image", value_before="image")
+    ring_mm: float = _positive(value_before=10.0)
     normalize_scale: float = _positive(key="normalizeScale", read=_as_float)
     remove_outliers: float | None = _positive(optional=True, key="removeOutliers", read=_as_float)
-    resample_mm: float | tuple | None = _row(
+    resample_mm: float | tuple | None = _parameter(
         partial(_is_none_or, _is_spacing),
         "None, a float >= 0, or three (z, y, x)",
         key="resampledPixelSpacing",
@@ -200,20 +182,22 @@ class RadiomicsSettings:
         write=_to_xyz,
     )
     interpolator: str = _option(INTERPOLATORS, key="interpolator", read=_from_sitk, write=INTERPOLATORS.get)
-    anti_alias: bool = _flag(only=False, before=False)
-    resample_grid: str = _option(GRIDS, only=PYRADIOMICS.resample_grid, before="corner")
+    anti_alias: bool = _flag(pyradiomics_value=False, value_before=False)
+    resample_grid: str = _option(GRIDS, pyradiomics_value=PYRADIOMICS.resample_grid, value_before="corner")
     pre_crop: bool = _flag(key="preCrop")
     pad_distance: int = _count(0, key="padDistance")
-    resegment_range: tuple | None = _row(
+    resegment_range: tuple | None = _parameter(
         _are_limits, "a sequence of one or two floats", optional=True, key="resegmentRange", read=_as_float
     )
     resegment_mode: str = _option(RESEGMENT_MODES, key="resegmentMode")
     resegment_shape: bool = _flag(key="resegmentShape")
     label: int | None = _count(1, optional=True, key="label")
-    minimum_roi_dimensions: int = _row(partial(is_count, least=1, most=3), "1, 2 or 3", key="minimumROIDimensions")
+    minimum_roi_dimensions: int = _parameter(
+        partial(is_count, least=1, most=3), "1, 2 or 3", key="minimumROIDimensions"
+    )
     minimum_roi_size: int | None = _count(1, optional=True, key="minimumROISize")
-    axes: str = _option(AXES, before="stored")
-    engine: str = _option(ENGINES)
+    axes: str = _option(("anatomical", "stored"), value_before="stored")
+    engine: str = _option(("radiodeep", "pyradiomics"))
     n_dimensions: int | None = None
     definitions = PYRADIOMICS  # the only convention so far
 
@@ -225,11 +209,11 @@ class RadiomicsSettings:
 
     def __post_init__(self):
         for name, setting in SETTINGS.items():
-            setting.check(name, getattr(self, name))
-        require(self.bin_width is not None or self.bin_count is not None, _OWNER, "bin_width", "a float > 0", None)
+            setting.check(_OWNER, name, getattr(self, name))
+        _require_bins(_OWNER, self.bin_width, self.bin_count)
         _check_families(self.families)
         for image_type in self.types:
-            image_type.check()
+            image_type.check(self)
 
     @cached_property
     def chosen_families(self):
@@ -239,35 +223,37 @@ class RadiomicsSettings:
     @cached_property
     def names(self):
         """The names of the chosen features, e.g. "glcm_Contrast", in the order of the catalogue."""
-        names = feature_names(self.chosen_families)
+        return [f"{family}_{name}" for family, name in self._chosen]
+
+    @cached_property
+    def _chosen(self):
+        """Pairs (family, name) of the chosen features, in the order of the catalogue."""
+        pairs = [tuple(name.split("_", 1)) for name in feature_names(self.chosen_families)]
         if not isinstance(self.families, Mapping):
-            return names
-        whole = tuple(f"{family}_" for family, listed in self.families.items() if not listed)
-        single = _single_features(self.families)
-        return [name for name in names if name in single or name.startswith(whole)]
+            return pairs
+        return [(family, name) for family, name in pairs if name in (self.families[family] or [name])]
 
     @cached_property
     def types(self):
         """The image types with their settings, a list of `ImageType`."""
+        # Names of images tell two dimensions from three, but not which axis is left out: any axis serves.
         return _read_image_types(self.image_types, 0 if self.force_2d else None)
 
     @cached_property
     def columns(self):
         """The columns of the table, a list of `Column`: shape, then all else by image."""
-        pairs = [name.split("_", 1) for name in self.names]
         name_of = self.definitions.column_name
-        shape = [Column(name_of("original", *pair), *pair, None) for pair in pairs if pair[0] in SHAPE_FAMILIES]
-        return shape + [
-            Column(name_of(image, *pair), *pair, image_type)
-            for image_type in self.types
-            for image in image_type.images
-            for pair in pairs
-            if pair[0] not in SHAPE_FAMILIES
-        ]
+        shape = [pair for pair in self._chosen if pair[0] in SHAPE_FAMILIES]
+        others = [pair for pair in self._chosen if pair[0] not in SHAPE_FAMILIES]
+        columns = [Column(name_of("original", *pair), *pair, None) for pair in shape]
+        for image_type in self.types:
+            for image in image_type.images:
+                columns += [Column(name_of(image, *pair), *pair, image_type) for pair in others]
+        return columns
 
     def texture_settings(self, image_type=None, image=None):
-        """Return the keyword arguments of `region_measurer` for an image of an image type."""
-        own = {} if image_type is None else image_type.own_texture(image)
+        """Return the keyword arguments of `region_measurer` for an image of an image type, or for shape."""
+        own = {} if image_type is None else image_type.texture_of(image)
         values = {name: own.get(name, getattr(self, name)) for name in TEXTURE_SETTINGS}
         if values["bin_width"] is None:
             values["bin_width"] = 25.0  # without effect: there is a bin_count
@@ -279,17 +265,10 @@ TEXTURE_SETTINGS = tuple(name for name, setting in SETTINGS.items() if setting.o
 
 
 class ImageType(NamedTuple):
-    """An image type and its settings.
+    """An image type with the settings of its filter and its own settings of texture.
 
-    Attributes
-    ----------
-    name : str
-    filters : dict
-        Settings of the filter.
-    texture : dict
-        Settings of texture that this image type has for itself; `bin_width` perhaps a dict by image.
-    images : list of str
-        Names of the images that it makes, e.g. "wavelet-LLH".
+    `images` are the names of the images that it makes, e.g. "wavelet-LLH". The `bin_width` among `texture` may be a
+    dict from these names to widths.
     """
 
     name: str
@@ -301,22 +280,22 @@ class ImageType(NamedTuple):
     def has_widths_by_image(self):
         return isinstance(self.texture.get("bin_width"), Mapping)
 
-    def check(self):
+    def check(self, settings):
         """Raise an InputError for a setting of texture out of range, or widths that are not those of all images."""
         owner = f"the image type {self.name}"
         for name, value in self.texture.items():
-            setting = SETTINGS[name]
-            if value is None or (name == "bin_width" and self.has_widths_by_image):
-                continue
-            require(setting.allows(value), owner, name, setting.allowed, value, did_you_mean(value, setting.options))
+            if not (name == "bin_width" and self.has_widths_by_image):
+                SETTINGS[name].check(owner, name, value)
         if self.has_widths_by_image:
             widths = self.texture["bin_width"]
             allowed = f"a float > 0, or a dict from all names of its images to floats > 0: {', '.join(self.images)}"
             fulfilled = set(widths) == set(self.images) and all(map(is_positive, widths.values()))
             require(fulfilled, owner, "bin_width", allowed, widths, did_you_mean(widths, self.images))
+        bins = [self.texture.get(name, getattr(settings, name)) for name in ("bin_width", "bin_count")]
+        _require_bins(owner, *bins)
 
-    def own_texture(self, image):
-        """Return the settings of texture that one of the images has for itself."""
+    def texture_of(self, image):
+        """Return the settings of texture that an image has for itself."""
         if not self.has_widths_by_image:
             return self.texture
         return {**self.texture, "bin_width": self.texture["bin_width"][image]}
@@ -338,12 +317,16 @@ def default_families(n_dimensions):
 
 def complete_saved_state(state):
     """Return the state of an extractor with the parameters that it was saved without, so that it computes as it did."""
-    before = {name: setting.before for name, setting in SETTINGS.items() if setting.before is not _UNKNOWN}
-    missing = {name: value for name, value in before.items() if name not in state}
+    old = {name: setting.value_before for name, setting in SETTINGS.items() if setting.value_before is not _UNKNOWN}
+    missing = {name: value for name, value in old.items() if name not in state}
     if missing and "training_settings_" in state:
         trained = {**canonical(missing), **json.loads(state["training_settings_"])}
         missing["training_settings_"] = json.dumps(trained, sort_keys=True)
     return {**state, **missing}
+
+
+def _require_bins(owner, bin_width, bin_count):
+    require(bin_width is not None or bin_count is not None, owner, "bin_width", "a float > 0", None)
 
 
 def _check_families(families):
@@ -354,8 +337,11 @@ def _check_families(families):
     if not is_listed or len(families) == 0 or not all(is_option(family, FAMILIES) for family in families):
         allowed = f"None, a sequence of {', '.join(FAMILIES)}, or a dict from them to lists of names"
         raise invalid(_OWNER, "families", allowed, families, _lists_meant(families, FAMILIES))
+    if not isinstance(families, Mapping):
+        return
     known = feature_names(families)
-    unknown = sorted(_single_features(families) - set(known))
+    single = {f"{family}_{name}" for family, names in families.items() for name in names or []}
+    unknown = sorted(single - set(known))
     if unknown:
         raise InputError(
             f"The 'families' parameter of {_OWNER} names features that do not exist: {', '.join(unknown)}. "
@@ -364,29 +350,23 @@ def _check_families(families):
 
 
 def _lists_meant(value, options):
-    """Return what `did_you_mean` does; a name that stands where a list should is put into one."""
+    """Return the hint of `did_you_mean`, with a name in brackets if it was given in place of a list."""
     hint = did_you_mean(value, options)
     return hint.replace(" mean ", " mean [").replace("?", "]?") if isinstance(value, str) else hint
-
-
-def _single_features(families):
-    """Return the features that `families` names one by one, e.g. {"glcm_Contrast"}."""
-    if not isinstance(families, Mapping):
-        return set()
-    return {f"{family}_{name}" for family, names in families.items() for name in names or []}
 
 
 def _read_image_types(image_types, flat_axis):
     """Return the list of `ImageType` that the parameter 'image_types' asks for."""
     if image_types is None:
         image_types = ("Original",)
-    listed = dict.fromkeys(image_types) if isinstance(image_types, list | tuple) else image_types
-    if not isinstance(listed, Mapping) or not listed or not all(name in IMAGE_TYPES for name in listed):
+    settings_by_name = dict.fromkeys(image_types) if isinstance(image_types, list | tuple) else image_types
+    is_mapping = isinstance(settings_by_name, Mapping) and len(settings_by_name) > 0
+    if not is_mapping or not all(name in IMAGE_TYPES for name in settings_by_name):
         allowed = f"None, or a sequence or dict of {', '.join(IMAGE_TYPES)}"
         raise invalid(_OWNER, "image_types", allowed, image_types, _lists_meant(image_types, IMAGE_TYPES))
     types = []
-    for name, given in listed.items():
-        texture = {key: value for key, value in (given or {}).items() if key in TEXTURE_SETTINGS}
-        filters = {key: value for key, value in (given or {}).items() if key not in TEXTURE_SETTINGS}
+    for name, settings in settings_by_name.items():
+        texture = {key: value for key, value in (settings or {}).items() if key in TEXTURE_SETTINGS}
+        filters = {key: value for key, value in (settings or {}).items() if key not in TEXTURE_SETTINGS}
         types.append(ImageType(name, filters, texture, filter_names(name, filters, flat_axis)))
     return types

@@ -97,7 +97,10 @@ def test_unit_bound_features_are_those_that_change_with_the_unit(lesion, setting
         ({"bin_count": 16, "resample_mm": [1.0]}, set()),
         ({"bin_count": 16, "resample_mm": 0}, {"spacing"}),
         ({"bin_count": 16, "resample_mm": (0, 1, 1)}, {"spacing_z"}),
-        ({"bin_count": 16, "resample_mm": (0, 1, 0), "axes": "stored"}, {"stored_z", "stored_x", "orientation"}),
+        (
+            {"bin_count": 16, "resample_mm": (0, 1, 0), "axes": "stored"},
+            {"spacing_stored_z", "spacing_stored_x", "orientation"},
+        ),
         ({"bin_count": 16, "force_2d": True}, {"spacing", "plane"}),
         ({"bin_count": 16, "force_2d": True, "force_2d_dimension": 0}, {"spacing"}),
         ({"families": ["shape2D"]}, {"spacing", "plane"}),

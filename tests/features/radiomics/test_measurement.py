@@ -20,6 +20,30 @@ def test_one_grey_level_is_a_warning_with_the_way_out():
         RadiomicsExtractor(bin_count=32).transform([flat])
 
 
+def test_few_grey_levels_are_warned_of_where_the_user_calls():
+    image = np.where(COHORT[0].roi, COHORT[0].image % 40, 0) + 10.0
+    with pytest.warns(
+        RadiodeepWarning, match=r"^phantom-000: all intensities \(1.* to .*\) .* two grey levels"
+    ) as caught:
+        RadiomicsExtractor(bin_width=25).transform([COHORT[0].replace(image=image)])
+    assert [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RadiomicsExtractor(bin_count=2).transform([COHORT[0].replace(image=image)])
+
+
+def test_derived_images_of_one_grey_level_are_listed():
+    flat = COHORT[0].replace(image=COHORT[0].image / 1000 + 12)
+    types = ["Original", "Square", "Gradient"]
+    with pytest.warns(RadiodeepWarning, match="fall into one grey level; so do the images square, gradient, so that"):
+        RadiomicsExtractor(image_types=types).transform([flat])
+    types = {"Original": {"bin_count": 8}, "Square": {}, "Gradient": {}}
+    with pytest.warns(
+        RadiodeepWarning, match="all intensities of the images square, gradient fall into one grey level"
+    ):
+        RadiomicsExtractor(image_types=types).transform([flat])
+
+
 def test_an_error_in_a_derived_image_names_it():
     image = np.random.default_rng(0).normal(0, 50, (12, 20, 20))
     image[0] = np.nan  # outside the region, but within reach of the filter

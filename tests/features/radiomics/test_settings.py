@@ -76,6 +76,15 @@ def test_every_parameter_refuses_what_it_cannot_be(name):
             {"image_types": {"Original": {"distances": [30]}}},
             "'distances' parameter of the image type Original",
         ),
+        (
+            {"image_types": {"Original": {"bin_width": None}}},
+            "'bin_width' parameter of the image type Original .* None",
+        ),
+        (
+            {"bin_width": None, "bin_count": 8, "image_types": {"Square": {"bin_count": None}}},
+            "'bin_width' parameter of the image type Square must be a float > 0. Got None",
+        ),
+        ({"image_types": {"Original": {"distances": None}}}, "'distances' parameter of the image type Original"),
         ({"axes": "lps"}, "'axes' parameter of RadiomicsExtractor must be one of anatomical, stored. Got 'lps'"),
         ({"normalize_over": "lung"}, "'normalize_over' parameter .* one of image, percentiles, body, ring, region"),
         ({"ring_mm": 0}, "'ring_mm' parameter .* must be a float > 0"),
@@ -101,6 +110,13 @@ def test_a_bin_width_may_be_none_where_bins_are_counted():
     assert settings.texture_settings()["bin_count"] == 8
 
 
+def test_an_image_type_may_have_a_width_where_the_others_count_bins():
+    types = {"Original": {}, "Square": {"bin_count": None, "bin_width": 3.0}}
+    settings = RadiomicsSettings.of(RadiomicsExtractor(bin_width=None, bin_count=8, image_types=types))
+    texture = settings.texture_settings(settings.types[1], "square")
+    assert (texture["bin_count"], texture["bin_width"]) == (None, 3.0)
+
+
 def test_every_setting_of_pyradiomics_is_read_as_it_is_written():
     keyed = {name: setting for name, setting in SETTINGS.items() if setting.key}
     assert set(keyed) == set(OTHERS)
@@ -114,7 +130,7 @@ def test_an_image_type_takes_its_own_settings_and_else_those_of_the_extractor():
     settings = RadiomicsSettings.of(RadiomicsExtractor(image_types=types, distances=(2,)))
     original, square = settings.types
     assert settings.texture_settings(original, "original")["bin_width"] == 4.0
-    of_square = settings.texture_settings(square)
+    of_square = settings.texture_settings(square, "square")
     assert (of_square["bin_width"], of_square["gldm_alpha"], of_square["distances"]) == (25.0, 3, (2,))
     assert square.filters == {"scale_by": "region"}
 
