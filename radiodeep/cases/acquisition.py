@@ -89,14 +89,9 @@ class Acquisition:
 class Mixture(NamedTuple):
     """A property of the acquisition that differs within a cohort.
 
-    Attributes
-    ----------
-    need : str
-        "spacing", "pixels", "field", "orientation", "plane" or one that begins with "intensity".
-    sentence : str
-        What differs, with two cases and their values.
-    ids : list of str
-        The cases that differ from the others: those with the smallest and largest value, or those unlike most.
+    `need` is what features depend on, in the words of `mixtures`. `sentence` says what differs, with two cases and
+    their values. `ids` are the cases that differ from the others: those with the smallest and largest value, or those
+    unlike most.
     """
 
     need: str
@@ -105,32 +100,22 @@ class Mixture(NamedTuple):
 
 
 def mixtures(acquisitions, needs):
-    """Return what differs within a cohort, among what features depend on.
+    """Return a `Mixture` for each property that differs within a cohort, among those that features depend on.
 
     Parameters
     ----------
     acquisitions : dict from case id to Acquisition
     needs : set of str
-        What features depend on: "spacing" along all axes, "spacing_z" (or y, x) along one, "stored_z" along one in the
-        order of the file, or "spacing_across" the slices; "pixels" of the slices of each image, or "pixels_z" (or y, x)
-        of those along an axis; "field", "orientation" and "plane"; and "intensity", "intensity_range" and
+        What features depend on: "spacing" along all axes, "spacing_z" (or y, x) along one, "spacing_stored_z" along one
+        in the order of the file, or "spacing_across" the slices; "pixels" of the slices of each image, or "pixels_z"
+        (or y, x) of those along an axis; "field", "orientation" and "plane"; and "intensity", "intensity_range" and
         "intensity_function", which differ in the reason why intensities matter.
 
-    Returns
-    -------
-    list of Mixture
-        Spacings and fields of view (the extents of the images) count as different if they differ along any axis by
-        more than a tenth; the thickness and the plane of an image of one slice are not compared. Intensities count as
-        different if no image has a known unit and their 99th percentiles differ by more than a factor of 3.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.cases.acquisition import Acquisition, mixtures
-    >>> image = np.zeros((40, 256, 256), np.int16)
-    >>> thin, thick = (Acquisition.of(image, (step, 1.0, 1.0), "LPS") for step in (1.0, 5.0))
-    >>> mixtures({"a": thin, "b": thick}, {"spacing"})[0].sentence
-    'Spacing differs by more than a tenth: along z from 1 mm (a) to 5 mm (b)'
+    Notes
+    -----
+    Spacings and fields of view (the extents of the images) count as different if they differ along any axis by more
+    than a tenth; the thickness and the plane of an image of one slice are not compared. Intensities count as different
+    if no image has a known unit and their 99th percentiles differ by more than a factor of 3.
     """
     mixed = []
     if "orientation" in needs:
@@ -148,33 +133,7 @@ def mixtures(acquisitions, needs):
 
 
 def warn_of_mixed_acquisition(acquisitions, needs, name):
-    """Warn of what differs within a cohort, among what the features of an extractor depend on.
-
-    Parameters
-    ----------
-    acquisitions : dict from case id to Acquisition
-    needs : set of str
-        As for `mixtures`.
-    name : str
-        Of the extractor; the message begins with it.
-
-    Warns
-    -----
-    RadiodeepWarning
-        Once for each difference; the message names two cases and their values.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> import numpy as np
-    >>> from radiodeep.cases.acquisition import Acquisition, warn_of_mixed_acquisition
-    >>> image = np.zeros((9, 9, 9))
-    >>> acquisitions = {name: Acquisition.of(image, (1.0, 1.0, 1.0), name) for name in ("LPS", "RAS")}
-    >>> with warnings.catch_warnings(record=True, action="always") as caught:
-    ...     warn_of_mixed_acquisition(acquisitions, {"spacing", "orientation"}, "Mine")
-    >>> print(caught[0].message)
-    Mine: Files are stored in different orders: LPS in 1 case (LPS), RAS in 1 case (RAS). It measures along ...
-    """
+    """Issue a RadiodeepWarning, which begins with the name of the extractor, for each of the `mixtures` of a cohort."""
     for mixture in mixtures(acquisitions, needs):
         text = f"{name}: {mixture.sentence}. {_CONSEQUENCES[mixture.need]}"
         warnings.warn(text, RadiodeepWarning, stacklevel=3)
@@ -201,7 +160,7 @@ def _mixed_lengths(acquisitions, needs, need, field, name):
         lengths = {
             case_id: getattr(each, field)[axis]
             for case_id, each in acquisitions.items()
-            if getattr(each, field) and (axis > 0 or each.n_dimensions == 3) and _matters(each, axis, needs, need)
+            if getattr(each, field) and (axis > 0 or each.n_dimensions == 3) and needs & _needs_along(each, axis, need)
         }
         if not lengths:
             continue
@@ -217,20 +176,16 @@ def _mixed_lengths(acquisitions, needs, need, field, name):
     return [Mixture(need, f"{name} by more than a tenth: {listed}", list(dict.fromkeys(ids)))]
 
 
-def _matters(acquisition, axis, needs, need):
-    """Return whether features depend on the length of an image along an axis."""
+def _needs_along(acquisition, axis, need):
+    """Return the needs that concern an axis of an image, as {"spacing", "spacing_z", "spacing_stored_x"}."""
     letter = "zyx"[axis]
-    if f"{need}_{letter}" in needs:
-        return True
-    if need == "pixels":
-        return "pixels" in needs and axis != acquisition.slice_axis
     ways = zip("xyz", acquisition.orientation, strict=False)
     stored_letter = next((name for name, way in ways if way in _WAYS[axis]), letter)
-    return (
-        need in needs
-        or (need == "spacing" and f"stored_{stored_letter}" in needs)
-        or (f"{need}_across" in needs and axis == acquisition.slice_axis)
-    )
+    names = {need, f"{need}_{letter}", f"{need}_stored_{stored_letter}"}
+    if axis == acquisition.slice_axis:
+        names.add(f"{need}_across")
+        names -= {"pixels"}
+    return names
 
 
 def _mixed_scales(acquisitions, need):

@@ -10,8 +10,8 @@ from radiodeep.cases.lesion import Lesion
 from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
 from radiodeep.cases.naming import naming
 from radiodeep.cases.picture import case_html
-from radiodeep.cases.readers import check_same_grid, read_volume
-from radiodeep.cases.volume import StoredAxes, Volume
+from radiodeep.cases.readers import read_volume
+from radiodeep.cases.volume import StoredAxes, Volume, check_same_grid
 from radiodeep.checks import invalid, is_count
 from radiodeep.exceptions import EmptyMaskError, GeometryMismatchError, InputError, UnsupportedImageError
 
@@ -83,24 +83,31 @@ class Case:
 
     def __init__(self, image, mask, id, spacing_mm=None, patient=None, label=None, mask_label=None):
         self._set(image, mask, id, spacing_mm, patient, label, mask_label)
-        if not isinstance(self.image, Path):
-            with naming(self):
-                _refuse_colour(self.image, self.mask)
+        if _looks_coloured(self.image, self.mask):
+            raise UnsupportedImageError(
+                f"{id}: an array of shape {self.image.shape} and type {self.image.dtype} looks like a colour image "
+                "(y, x, channels). Give one channel, or their mean: image.mean(axis=2). If it is a volume (z, y, x), "
+                "give it as int16: image.astype('int16')."
+            )
 
     def _set(self, image, mask, id, spacing_mm, patient, label, mask_label, axes=None):
         if not isinstance(id, str) or not id:
             raise invalid("Case", "id", "a non-empty str", id)
         self.__dict__["id"] = id
-        with naming(self):
+        try:
             image = _as_source(image, "image")
             mask = _as_source(mask, "mask")
-            _check_mask_label(mask_label)
+            if not (mask_label is None or mask_label == "any" or is_count(mask_label, -np.inf)):
+                raise invalid("Case", "mask_label", "an int or 'any'", mask_label)
             if spacing_mm is not None:
                 spacing_mm = _checked_spacing(spacing_mm, image)
             elif not isinstance(image, Path):
                 raise InputError(
                     "an image given as an array needs 'spacing_mm', the size of its voxels in (z, y, x) order."
                 )
+        except InputError:
+            with naming(self):  # not around the checks, which would take longer for each of 100,000 cases
+                raise
         state = {
             "image": image,
             "mask": mask,
@@ -344,21 +351,11 @@ def _as_source(value, name):
     return array
 
 
-def _check_mask_label(mask_label):
-    if not (mask_label is None or mask_label == "any" or is_count(mask_label, -np.inf)):
-        raise invalid("Case", "mask_label", "an int or 'any'", mask_label)
-
-
-def _refuse_colour(image, mask):
-    if image.ndim != 3 or image.shape[2] not in (3, 4):
-        return
-    of_plane = not isinstance(mask, Path) and mask.shape == image.shape[:2]
-    if of_plane or (image.dtype == np.uint8 and min(image.shape[:2]) >= 16):
-        raise UnsupportedImageError(
-            f"an array of shape {image.shape} and type {image.dtype} looks like a colour image (y, x, "
-            "channels). Give one channel, or their mean: image.mean(axis=2). If it is a volume (z, y, x), give it as "
-            "int16: image.astype('int16')."
-        )
+def _looks_coloured(image, mask):
+    if isinstance(image, Path) or image.ndim != 3 or image.shape[2] not in (3, 4):
+        return False
+    is_mask_of_plane = not isinstance(mask, Path) and mask.shape == image.shape[:2]
+    return is_mask_of_plane or (image.dtype == np.uint8 and min(image.shape[:2]) >= 16)
 
 
 def _checked_spacing(spacing_mm, image):

@@ -333,16 +333,9 @@ def _name(source):
 def as_cases(cases):
     """Return cases as a list.
 
-    Parameters
-    ----------
-    cases : Cohort, sequence of Case, or one column of them
-        A column is an object array of shape (n,) or (n, 1), a Series, or a DataFrame of one column: what
-        scikit-learn's tools for tables hand to the steps of a pipeline.
-
-    Raises
-    ------
-    InputError
-        For anything else; the message says what to pass.
+    They may be a Cohort, a sequence of Case, or one column of them: an object array of shape (n,) or (n, 1), a Series,
+    or a DataFrame of one column, which scikit-learn's tools for tables pass to the steps of a pipeline. Anything else
+    is an InputError.
     """
     if isinstance(cases, Case):
         raise InputError("Expected a Cohort or a list of cases. Got one Case instead; put it in a list: [case].")

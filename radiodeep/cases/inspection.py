@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ _N_DEVIATIONS = 5.0
 _MEDIAN_SHARE = 0.25  # smaller differences are no outliers, however similar the other cases are
 _RANGE_FACTOR = 4.0
 _WIDTH = 80
+_CELLS = ("<18", "<11", "<14", "<4", "<16", ">10", "<1")  # alignment and width in a printed line
 _N_LINES = 40
 _N_NAMED = 5
 _UNLIKE = {"spacing": "spacing", "orientation": "storage order", "plane": "plane of slices", "field": "field of view"}
@@ -74,7 +76,7 @@ class CohortInspection:
     def __str__(self):
         rows = self.table.to_dict("records")
         shown = rows if len(rows) <= _N_LINES else [row for row in rows if row["odd"] or row["error"]]
-        lines = [_line(["id", "size zyx", "spacing zyx mm", "axes", "intensities", "volume mm3"])]
+        lines = [_line("id", "size zyx", "spacing zyx mm", "axes", "intensities", "volume mm3", "")]
         lines += [_line_of(row) for row in shown[:_N_LINES]]
         if len(shown[:_N_LINES]) < len(rows):
             lines.append(f"({len(shown[:_N_LINES])} of {len(rows)} cases are shown; '.table' has all)")
@@ -126,57 +128,61 @@ def inspect_cohort(cohort, n_jobs=None):
     require_n_jobs(n_jobs, "inspect_cohort")
     cases = list(Cohort(as_cases(cohort)))  # with ids that differ
     rows = _all_facts(cases, n_jobs)
-    remarks = []
-    for sentence, about, short in _remarks(rows):
-        remarks.append(f"{sentence}.")
-        for row in about if short else []:
-            row["odd"] = f"{row['odd']}; {short}" if row["odd"] else short
+    remarks = list(_remarks(rows))
+    for remark in remarks:
+        for row in remark.rows:
+            row["odd"] = f"{row['odd']}; {remark.in_table}" if row["odd"] else remark.in_table
     errors = {row["id"]: row["error"] for row in rows if row["error"]}
-    return CohortInspection(_table(rows), errors, remarks)
+    return CohortInspection(_table(rows), errors, [f"{remark.sentence}." for remark in remarks])
 
 
 def _all_facts(cases, n_jobs):
     """Return the facts of each case; if a process is killed, the rest is read in one process per case."""
     facts_of = {}
-    tasks = (delayed(_facts)(position, case) for position, case in enumerate(cases))
+    tasks = (delayed(_facts)(case) for case in cases)
     try:
         with closing(Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)) as finished:
-            for position, facts in with_progress(finished, "Checking", len(cases), "cases"):
-                facts_of[position] = facts
+            for facts in with_progress(finished, "Checking", len(cases), "cases"):
+                facts_of[facts["id"]] = facts
     except TerminatedWorkerError:
-        for position, case in enumerate(cases):
-            if position not in facts_of:
-                facts_of[position] = _facts_apart(position, case)
-    return [facts_of[position] for position in range(len(cases))]
+        for case in cases:
+            if case.id not in facts_of:
+                facts_of[case.id] = _facts_apart(case)
+    return [facts_of[case.id] for case in cases]
 
 
-def _facts_apart(position, case):
+def _facts_apart(case):
     try:
-        return Parallel(n_jobs=2, backend="loky")([delayed(_facts)(position, case)])[0][1]
+        return Parallel(n_jobs=2, backend="loky")([delayed(_facts)(case)])[0]
     except TerminatedWorkerError:
         error = f"WorkerKilledError: {case.id}: its process was killed, most often because memory ran out."
         return _blank_facts(case) | {"error": error}
 
 
-def _facts(position, case):
+def _facts(case):
     facts = _blank_facts(case)
     try:
-        return position, facts | _measured(case)
+        return facts | _measured(case)
     except Exception as error:  # of any kind, so that the other cases go on
         text = f"{type(error).__name__}: {message_with_id(error, case.id)}"
         is_swapped = isinstance(error, InputError) and _look_swapped(case)
-        return position, facts | {"error": text, "flags": {"swapped": is_swapped}}
+        return facts | {"error": text, "flags": {"swapped": is_swapped}}
 
 
 def _look_swapped(case):
     """Return whether image and mask of a case that cannot be used seem to be swapped."""
     try:
-        image, mask = (
-            read_volume(source).voxels if isinstance(source, Path) else source for source in (case.image, case.mask)
-        )
+        return _is_mask_for_image(_stored_voxels(case.image), _stored_voxels(case.mask))
     except Exception:  # the first error is reported instead
         return False
+
+
+def _is_mask_for_image(image, mask):
     return _has_many_values(mask) and not _has_many_values(image)
+
+
+def _stored_voxels(source):
+    return read_volume(source).voxels if isinstance(source, Path) else source
 
 
 def _blank_facts(case):
@@ -187,75 +193,72 @@ def _measured(case):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RadiodeepWarning)
         voxels, roi, spacing_mm = case.read()
-    placed, mask = _placed(case)
     box = find_objects(roi.view(np.uint8))[0]
     values = voxels[box][roi[box]]
-    extent = tuple(side.stop - side.start for side in box)
-    touches = any(
-        size > 1 and (side.start == 0 or side.stop == size) for side, size in zip(box, voxels.shape, strict=True)
-    )
-    share = values.size / voxels.size
-    axes = sum(size > 1 for size in extent)
-    n_components = int(label(roi[box], np.ones((3, 3, 3)))[1])
-    lowest, highest, is_finite = _finite_range(voxels)
-    flags = {
-        "not_finite": not is_finite,
-        "swapped": mask is not None and _has_many_values(mask) and not _has_many_values(voxels),
-        "same_file": case.image is case.mask or (isinstance(case.image, Path) and case.image == case.mask),
-        "constant": values.size > 1 and values.min() == values.max(),
-        "one_voxel": values.size == 1,
-        "line": axes == 1,
-        "one_slice": axes == 2 and voxels.shape[0] > 1,
-        "components": n_components > 1,
-        "border": touches and share < _WHOLE_IMAGE,
-        "whole": share >= _WHOLE_IMAGE,
-        "no_position": placed is not None and not placed.has_position,
-        "shifted": any("lying on one grid" in str(warning.message) for warning in caught),
-        "no_spacing": placed is not None and not placed.has_spacing and spacing_mm == (1.0, 1.0, 1.0),
-    }
-    return {
+    finite = _finite_voxels(voxels)
+    sides = zip(box, voxels.shape, strict=True)
+    facts = {
         "size": voxels.shape,
         "spacing_mm": spacing_mm,
-        "orientation": placed.orientation if placed is not None and placed.has_spacing else "",
-        "lowest": lowest,
-        "highest": highest,
+        "orientation": "",
+        "lowest": float(finite.min()),
+        "highest": float(finite.max()),
         "region_median": float(np.median(values)),
         "volume_mm3": float(values.size * np.prod(spacing_mm)),
         "n_voxels": int(values.size),
-        "region_size": extent,
-        "n_components": n_components,
-        "touches_border": touches,
-        "flags": flags,
+        "region_size": tuple(side.stop - side.start for side in box),
+        "n_components": int(label(roi[box], np.ones((3, 3, 3)))[1]),
+        "touches_border": any(size > 1 and (side.start == 0 or side.stop == size) for side, size in sides),
         "acquisition": case.acquisition(),
         "image_hash": _image_hash(voxels),
         "region_hash": hashlib.blake2b(np.packbits(roi).tobytes(), digest_size=16).hexdigest(),
     }
+    facts["flags"] = _flags_of_region(facts, voxels.size) | {
+        "not_finite": finite is not voxels,
+        "swapped": case.mask_label is not None and _is_mask_for_image(voxels, _stored_voxels(case.mask)),
+        "same_file": case.image is case.mask or (isinstance(case.image, Path) and case.image == case.mask),
+        "constant": values.size > 1 and values.min() == values.max(),
+        "shifted": any("lying on one grid" in str(warning.message) for warning in caught),
+    }
+    if isinstance(case.image, Path):
+        grid = _grid_on_disk(case)
+        facts["orientation"] = grid.orientation if grid.has_spacing else ""
+        facts["flags"]["no_position"] = not grid.has_position
+        facts["flags"]["no_spacing"] = not grid.has_spacing and spacing_mm == (1.0, 1.0, 1.0)
+    return facts
 
 
-def _placed(case):
-    """Return a volume on the grid of a case, None if it is in memory; and the mask if one of its labels is chosen.
+def _flags_of_region(facts, n_voxels):
+    n_axes = sum(size > 1 for size in facts["region_size"])
+    is_whole = facts["n_voxels"] / n_voxels >= _WHOLE_IMAGE
+    return {
+        "one_voxel": facts["n_voxels"] == 1,
+        "line": n_axes == 1,
+        "one_slice": n_axes == 2 and facts["size"][0] > 1,
+        "components": facts["n_components"] > 1,
+        "border": facts["touches_border"] and not is_whole,
+        "whole": is_whole,
+    }
 
-    The mask is read again for the grid, since it is smaller than the image.
-    """
-    placed = read_volume(case.mask) if isinstance(case.mask, Path) else None
-    mask = case.mask if placed is None else placed.voxels
-    if isinstance(case.image, Path) and (placed is None or not placed.has_spacing):
-        placed = read_volume(case.image)
-    return placed if isinstance(case.image, Path) else None, None if case.mask_label is None else mask
+
+def _grid_on_disk(case):
+    """Return a `Volume` on the grid of a case on disk: its mask if that has a spacing, since it is read faster."""
+    if isinstance(case.mask, Path):
+        mask = read_volume(case.mask)
+        if mask.has_spacing:
+            return mask
+    return read_volume(case.image)
+
+
+def _finite_voxels(voxels):
+    """Return the finite intensities, or the image itself if all are finite."""
+    is_finite = math.isfinite(voxels.min()) and math.isfinite(voxels.max())
+    return voxels if is_finite else voxels[np.isfinite(voxels)]
 
 
 def _has_many_values(voxels):
     sample = voxels.reshape(-1)[:: max(1, voxels.size // 10_000)]
     return np.unique(sample).size > _FEW_VALUES or np.unique(voxels).size > _FEW_VALUES
-
-
-def _finite_range(voxels):
-    """Return the lowest and the highest finite intensity, and whether all are finite."""
-    lowest, highest = float(voxels.min()), float(voxels.max())  # NaN if a voxel is
-    if math.isfinite(lowest) and math.isfinite(highest):
-        return lowest, highest, True
-    finite = voxels[np.isfinite(voxels)]
-    return float(finite.min()), float(finite.max()), False
 
 
 def _image_hash(voxels):
@@ -266,12 +269,24 @@ def _image_hash(voxels):
     return digest.hexdigest()
 
 
+class _Remark(NamedTuple):
+    """What is odd about a cohort, the rows of the cases concerned, and what the table says of each of them."""
+
+    sentence: str
+    rows: tuple | list = ()
+    in_table: str = ""
+
+
+def _remark_on(rows, text):
+    return _Remark(f"{_cases(len(rows))}: {text}{_named(rows)}", rows, text)
+
+
 def _remarks(rows):
-    """Yield (sentence, rows that it concerns, their remark in the table or "")."""
-    for flag, sentence in _PER_CASE.items():
-        about = [row for row in rows if row["flags"].get(flag)]
-        if about:
-            yield f"{_cases(len(about))}: {sentence}{_named(about)}", about, sentence
+    """Yield each `_Remark` on a cohort."""
+    for flag, text in _PER_CASE.items():
+        flagged = [row for row in rows if row["flags"].get(flag)]
+        if flagged:
+            yield _remark_on(flagged, text)
     rows = [row for row in rows if not row["error"]]
     yield from _remarks_on_grids(rows)
     yield from _remarks_on_intensities(rows)
@@ -280,23 +295,23 @@ def _remarks(rows):
     if set(counts) != {"no label"} and rows:
         listed = ", ".join(f"{name} in {_cases(count)}" for name, count in sorted(counts.items()))
         is_unnamed = all(row["patient"] == row["id"] for row in rows)
-        alone = ". No patients are named: every case counts as a patient of its own" if is_unnamed else ""
-        yield f"Labels: {listed}{alone}", [], ""
+        unnamed = ". No patients are named: every case counts as a patient of its own" if is_unnamed else ""
+        yield _Remark(f"Labels: {listed}{unnamed}")
     several = [count for count in Counter(row["patient"] for row in rows).values() if count > 1]
     if several:
         patients = "1 patient has" if len(several) == 1 else f"{len(several)} patients have"
-        yield f"{patients} several cases (up to {max(several)}); keep them together in cross-validation", [], ""
+        yield _Remark(f"{patients} several cases (up to {max(several)}); keep them together in cross-validation")
 
 
 def _remarks_on_grids(rows):
     dimensions = Counter(row["acquisition"].n_dimensions for row in rows).most_common()
     if len(dimensions) > 1:
-        about = [row for row in rows if row["acquisition"].n_dimensions != dimensions[0][0]]
+        unlike = [row for row in rows if row["acquisition"].n_dimensions != dimensions[0][0]]
         listed = ", ".join(f"{number}-D in {_cases(count)}" for number, count in dimensions)
-        yield f"2-D and 3-D images are mixed ({listed}){_named(about)}", about, "2-D or 3-D unlike most"
+        yield _Remark(f"2-D and 3-D images are mixed ({listed}){_named(unlike)}", unlike, "2-D or 3-D unlike most")
     for mixture in mixtures({row["id"]: row["acquisition"] for row in rows}, set(_UNLIKE)):
-        about = [row for row in rows if row["id"] in mixture.ids]
-        yield mixture.sentence, about, f"{_UNLIKE[mixture.need]} unlike others"
+        unlike = [row for row in rows if row["id"] in mixture.ids]
+        yield _Remark(mixture.sentence, unlike, f"{_UNLIKE[mixture.need]} unlike others")
 
 
 def _remarks_on_intensities(rows):
@@ -304,15 +319,15 @@ def _remarks_on_intensities(rows):
         return
     medians = np.array([row["region_median"] for row in rows])
     ranges = np.array([row["highest"] - row["lowest"] for row in rows])
-    for values, least, sentence in (
+    for values, least, text in (
         (medians, _MEDIAN_SHARE * np.median(ranges), "region much brighter or darker than the others"),
         (np.log(np.maximum(ranges, 1e-300)), math.log(_RANGE_FACTOR), "range of intensities unlike the others"),
     ):
         distances = np.abs(values - np.median(values))
         limit = max(_N_DEVIATIONS * 1.4826 * np.median(distances), least)
-        about = [row for row, distance in zip(rows, distances, strict=True) if distance > limit]
-        if about:
-            yield f"{_cases(len(about))}: {sentence}{_named(about)}", about, sentence
+        outliers = [row for row, distance in zip(rows, distances, strict=True) if distance > limit]
+        if outliers:
+            yield _remark_on(outliers, text)
 
 
 def _remarks_on_repeats(rows):
@@ -323,19 +338,14 @@ def _remarks_on_repeats(rows):
         regions = Counter(row["region_hash"] for row in same)
         twice = [row for row in same if regions[row["region_hash"]] > 1]
         if twice:
-            yield (
-                f"The same image and region under several ids{_named(twice)}",
-                twice,
-                "same image and region as another",
-            )
+            sentence = f"The same image and region under several ids{_named(twice)}"
+            yield _Remark(sentence, twice, "same image and region as another")
         elif len({row["patient"] for row in same}) > 1:
-            yield f"The same image in several patients{_named(same)}", same, "same image as another patient"
+            yield _Remark(f"The same image in several patients{_named(same)}", same, "same image as another patient")
 
 
 def _named(rows):
     ids = [row["id"] for row in rows]
-    if not ids:
-        return ""
     more = f" and {len(ids) - _N_NAMED} more" if len(ids) > _N_NAMED else ""
     return f": {', '.join(ids[:_N_NAMED])}{more}"
 
@@ -356,24 +366,18 @@ def _line_of(row):
     if row["error"]:
         return _shortened(f"{_shortened(row['id'], 18):<18} {row['error']}", _WIDTH)
     return _line(
-        [
-            row["id"],
-            "x".join(map(str, row["size"])),
-            "x".join(f"{step:.3g}" for step in row["spacing_mm"]),
-            row["orientation"] or "-",
-            f"{row['lowest']:.5g} to {row['highest']:.5g}",
-            f"{row['volume_mm3']:.0f}" if row["volume_mm3"] >= 10 else f"{row['volume_mm3']:.2g}",
-            "*" if row["odd"] else "",
-        ]
+        row["id"],
+        "x".join(map(str, row["size"])),
+        "x".join(f"{step:.3g}" for step in row["spacing_mm"]),
+        row["orientation"] or "-",
+        f"{row['lowest']:.5g} to {row['highest']:.5g}",
+        f"{row['volume_mm3']:.0f}" if row["volume_mm3"] >= 10 else f"{row['volume_mm3']:.2g}",
+        "*" if row["odd"] else "",
     )
 
 
-def _line(cells):
-    widths = (18, 11, 14, 4, 16, 10, 1)
-    texts = [_shortened(cell, width) for cell, width in zip(cells, widths, strict=False)]
-    texts = [
-        f"{text:>{width}}" if width == 10 else f"{text:<{width}}" for text, width in zip(texts, widths, strict=False)
-    ]
+def _line(*cells):
+    texts = [f"{_shortened(cell, int(form[1:])):{form}}" for cell, form in zip(cells, _CELLS, strict=True)]
     return " ".join(texts).rstrip()
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.streams import GZIP, PADDING, check_padding, decoded
-from radiodeep.exceptions import FileUnreadableError, TruncatedFileError, UnsupportedImageError
+from radiodeep.cases.streams import GZIP, PADDING, check_padding, decoded, too_short
+from radiodeep.exceptions import FileUnreadableError, UnsupportedImageError
 
 _LONGEST_HEADER = 2**24
 _MOST_FILES = 100_000
@@ -28,16 +28,9 @@ _NRRD_ENCODINGS = {
 class Layout:
     """Where the voxels of an image lie.
 
-    Attributes
-    ----------
-    files : list of pathlib.Path
-        In the order of their data; each holds an equal share.
-    start : int
-        Where the voxels begin in each file; -1 if they end with the file.
-    encoding : {"raw", "gzip", "zlib", "text"}
-    byte_order : {"<", ">"}
-    skipped_lines, skipped_bytes : int
-        Before the voxels: lines of the file, and bytes after decoding.
+    Each file, in the order of their data, holds an equal share, which begins at byte `start`, or ends with the file if
+    `start` is -1. `encoding` is "raw", "gzip", "zlib" or "text", `byte_order` "<" or ">". Before the voxels come
+    `skipped_lines` of the file, and `skipped_bytes` after decoding.
     """
 
     files: list[Path]
@@ -49,15 +42,10 @@ class Layout:
 
 
 def read_layout(path):
-    """Read the header of a NRRD or MetaImage file and check the data files that it names.
+    """Read the header of a NRRD or MetaImage file, and check the data files that it names, as a `Layout`.
 
-    Raises
-    ------
-    FileUnreadableError
-        The header cannot be read, or names a file that does not exist, is no regular file, or lies outside the
-        header's folder.
-    UnsupportedImageError
-        An encoding that is not supported.
+    Raises FileUnreadableError for a header that cannot be read, and for a data file that does not exist, is not a
+    regular file, or lies outside the header's folder; UnsupportedImageError for an encoding that is not supported.
     """
     with path.open("rb") as file:
         layout = (_nrrd_layout if file.read(4) == b"NRRD" else _meta_layout)(file, path)
@@ -68,26 +56,10 @@ def read_layout(path):
 
 
 def read_voxels(layout, shape, dtype, name):
-    """Read the voxels of a layout, raw or compressed.
+    """Read the voxels of a layout, raw or compressed, as an array (z, y, x) in native byte order.
 
-    Parameters
-    ----------
-    layout : Layout
-    shape : tuple of int
-        (z, y, x).
-    dtype : numpy.dtype
-    name : str
-        Of the header's file, for messages.
-
-    Returns
-    -------
-    ndarray of that shape
-        In native byte order.
-
-    Raises
-    ------
-    TruncatedFileError
-        There are fewer or more bytes than voxels, or a checksum is wrong.
+    Raises TruncatedFileError if there are fewer or more bytes than voxels, or a checksum is wrong; `name` is that of
+    the header's file, for messages.
     """
     n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     share, left = divmod(n_bytes, len(layout.files))
@@ -121,10 +93,7 @@ def _read_into(target, path, layout):
             target[:] = np.frombuffer(data, np.uint8)[skipped:]
             n_read = target.size
     if n_read < target.size:
-        raise TruncatedFileError(
-            f"'{path.name}' holds fewer voxels than its header says: {n_read} bytes, expected {target.size}. "
-            "Copy or export it again."
-        )
+        raise too_short(path.name, n_read, target.size)
 
 
 def _nrrd_layout(file, path):

@@ -35,17 +35,6 @@ class Lesion:
         Name of the case.
     axes : StoredAxes
         How the file stores the axes of the arrays.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> lesion = make_phantom_cohort(1, random_state=0)[0].lesion()
-    >>> lesion.voxels.shape, lesion.replace(image=lesion.voxels[:12], mask=lesion.roi[:12]).voxels.shape
-    ((24, 44, 44), (12, 44, 44))
-    >>> lesion.replace(image=lesion.voxels[:2], mask=lesion.roi[:2])
-    Traceback (most recent call last):
-    ...
-    radiodeep.exceptions.EmptyMaskError: phantom-000: the mask outlines no voxel. ...
     """
 
     voxels: np.ndarray
@@ -56,20 +45,10 @@ class Lesion:
 
     @classmethod
     def checked(cls, voxels, mask, spacing_mm, id, axes, mask_label=None):
-        """Return the lesion of an image and a mask as read; messages of errors lack the id.
+        """Return the lesion of an image and a mask as read; `mask_label` as in `Case`.
 
-        Parameters
-        ----------
-        voxels, mask : ndarray of shape (z, y, x)
-        spacing_mm : tuple of three floats
-        id : str
-        axes : StoredAxes
-        mask_label : int or "any", optional
-            The value of the region in a mask of several labels.
-
-        Raises
-        ------
-        UnsupportedImageError, EmptyMaskError, AmbiguousMaskError, LabelNotFoundError, NonFiniteIntensityError
+        Raises UnsupportedImageError, EmptyMaskError, AmbiguousMaskError, LabelNotFoundError or NonFiniteIntensityError;
+        their messages lack the id, which `naming` adds.
         """
         if voxels.dtype.kind not in "biuf":
             raise UnsupportedImageError(f"the image holds {voxels.dtype} values. Expected numbers.")
@@ -80,19 +59,8 @@ class Lesion:
     def replace(self, *, image=None, mask=None, spacing_mm=None, axes=None):
         """Return a lesion with other arrays of one shape; only what they can have changed is checked again.
 
-        Parameters
-        ----------
-        image : ndarray of shape (z, y, x), optional
-        mask : bool ndarray of shape (z, y, x), optional
-        spacing_mm : tuple of three floats, optional
-        axes : StoredAxes, optional
-
-        Raises
-        ------
-        EmptyMaskError
-            The new mask has no voxel.
-        NonFiniteIntensityError
-            The image is NaN or infinite inside the region.
+        Raises EmptyMaskError for a new mask without a voxel, and NonFiniteIntensityError for an image that is NaN or
+        infinite inside the region.
         """
         changes = {"voxels": image, "roi": mask, "spacing_mm": spacing_mm, "axes": axes}
         lesion = replaced(self, **{name: value for name, value in changes.items() if value is not None})

@@ -32,16 +32,9 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 class Manifest:
     """The rows of a manifest.
 
-    Attributes
-    ----------
-    frame : DataFrame
-        The known columns as stripped text, "" where a cell is blank; the other columns as given.
-    row_names : list
-        The line of each row in the file, or its name in the DataFrame.
-    unit : {"line", "row"}
-        What the row names are.
-    hint : str
-        Added to errors about missing columns, e.g. that the separator is uncertain.
+    `frame` has the known columns as stripped text, "" if a cell is blank, and the other columns as given. `row_names`
+    are the lines of the rows in the file, or their names in the DataFrame, and `unit` is "line" or "row". The `hint`,
+    e.g. that the separator is uncertain, is added to errors about missing columns.
     """
 
     frame: pd.DataFrame

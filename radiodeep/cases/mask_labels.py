@@ -13,11 +13,9 @@ NO_VOXEL = "the mask outlines no voxel. Draw the region or leave the case out."
 
 
 def region_of(mask, mask_label=None):
-    """Return the region of interest as a bool array of the shape of the mask.
+    """Return the region of interest as a bool array of the shape of the mask; `mask_label` as in `Case`.
 
-    Raises
-    ------
-    EmptyMaskError, AmbiguousMaskError, LabelNotFoundError, UnsupportedImageError
+    Raises EmptyMaskError, AmbiguousMaskError, LabelNotFoundError or UnsupportedImageError.
     """
     if mask.dtype == bool and mask_label in (None, 1):
         labels = {1: int(mask.sum())} if mask.any() else {}

@@ -10,34 +10,11 @@ _VARIABLE = "RADIODEEP_MAX_IMAGE_GIB"
 
 
 def check_image_size(shape, what, way_out, copies=1):
-    """Raise `ImageTooLargeError` for an image that needs more memory than allowed, before it is allocated.
+    """Raise `ImageTooLargeError` for images of a shape (z, y, x) that need more memory than allowed, before allocation.
 
-    Every voxel counts 8 bytes, since computations are in double precision. The limit is 8 GiB (1024 x 1024 x 1024
-    voxels), or the value of the environment variable RADIODEEP_MAX_IMAGE_GIB.
-
-    Parameters
-    ----------
-    shape : sequence of numbers
-        Voxels along each axis, (z, y, x).
-    what : str
-        Beginning of the message: "'scan.nii.gz'", "The image resampled to 0.01 mm".
-    way_out : str
-        End of the message: what to change.
-    copies : int, default=1
-        Number of arrays of this shape in memory at once.
-
-    Raises
-    ------
-    ImageTooLargeError
-        The image needs more than the limit.
-
-    Examples
-    --------
-    >>> from radiodeep.cases.memory import check_image_size
-    >>> check_image_size((2000, 2000, 2000), "The image at 0.1 mm", "Use larger voxels.")
-    Traceback (most recent call last):
-    ...
-    radiodeep.exceptions.ImageTooLargeError: The image at 0.1 mm has 2000x2000x2000 voxels (x, y, z), 59.6 GiB ...
+    Every voxel of each of the `copies` counts 8 bytes, since computations are in double precision. The limit is 8 GiB
+    (1024 x 1024 x 1024 voxels), or the value of the environment variable RADIODEEP_MAX_IMAGE_GIB. The message begins
+    with `what`, e.g. "'scan.nii.gz'" or "The image resampled to 0.01 mm", and ends with the `way_out`.
     """
     limit = _limit_gib()
     sizes = [float(size) for size in shape]

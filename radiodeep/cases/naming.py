@@ -4,30 +4,9 @@ from radiodeep.exceptions import InputError
 
 
 class naming:
-    """A context in which the messages of input errors begin with the id of a case.
+    """A context in which the messages of input errors begin with the id of a case, or of another object with an `id`.
 
     Contexts may be nested: an id that the message begins with is not repeated.
-
-    Parameters
-    ----------
-    case : object with an `id`
-
-    Raises
-    ------
-    InputError
-        Of the same type, with the id.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> from radiodeep.cases.naming import naming
-    >>> from radiodeep.exceptions import EmptyMaskError
-    >>> case = SimpleNamespace(id="nodule-7")
-    >>> with naming(case), naming(case):
-    ...     raise EmptyMaskError("the mask outlines no voxel.")
-    Traceback (most recent call last):
-    ...
-    radiodeep.exceptions.EmptyMaskError: nodule-7: the mask outlines no voxel.
     """
 
     def __init__(self, case):

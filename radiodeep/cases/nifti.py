@@ -26,12 +26,7 @@ def is_nifti(head):
 
 
 def read_nifti(path):
-    """Read a scalar 2-D or 3-D NIfTI file, .nii or .nii.gz, as a `Volume`.
-
-    Raises
-    ------
-    FileUnreadableError, TruncatedFileError, UnsupportedImageError, ImageTooLargeError
-    """
+    """Read a scalar 2-D or 3-D NIfTI file, .nii or .nii.gz, as a `Volume`; errors as in `read_volume`."""
     name = path.name
     with path.open("rb") as file:
         packed = file.read(2) == GZIP

@@ -16,28 +16,14 @@ _OUTLINE = (255, 64, 64)
 def case_html(case):
     """Return HTML with the slice that has most of the region, outlined, and the properties of the case.
 
-    Slices are those of the plane of acquisition; coronal and sagittal ones have the head at the top. For a case that
-    cannot be read, the error is shown.
-
-    Parameters
-    ----------
-    case : Case
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.cases.picture import case_html
-    >>> "44 x 44 x 24" in case_html(make_phantom_cohort(1, random_state=0)[0])
-    True
+    Slices are those of the plane of acquisition; coronal and sagittal ones have the head at the top. If the case cannot
+    be read, the error is shown instead.
     """
     facts = {"id": case.id, "label": case.label}
     picture = ""
     try:
-        voxels, roi, spacing_mm = case.read()
+        lesion = case.lesion()
+        voxels, roi, spacing_mm = lesion.read()
         axis = acquisition_axis(voxels.shape, spacing_mm)
         slices, outlines = np.moveaxis(voxels, axis, 0), np.moveaxis(roi, axis, 0)
         shown = int(np.argmax(outlines.sum(axis=(1, 2))))
@@ -45,10 +31,9 @@ def case_html(case):
         facts["size (x, y, z)"] = " x ".join(str(size) for size in voxels.shape[::-1])
         facts["spacing (x, y, z)"] = " x ".join(f"{step:.4g}" for step in spacing_mm[::-1]) + " mm"
         in_plane = np.delete(spacing_mm, axis)
-        flat = len(slices) == 1
-        size = roi.sum() * np.prod(in_plane if flat else spacing_mm)
-        facts["region"] = f"{int(roi.sum())} voxels, {size:.4g} {'mm²' if flat else 'mm³'}"
-        plane = "" if flat else f" ({list(SLICE_AXES)[axis]})"
+        is_slice = len(slices) == 1
+        facts["region"] = f"{int(roi.sum())} voxels, {lesion.roi_size_mm:.4g} {'mm²' if is_slice else 'mm³'}"
+        plane = "" if is_slice else f" ({list(SLICE_AXES)[axis]})"
         facts["slice shown"] = f"{shown + 1} of {len(slices)}{plane}"
         data = base64.b64encode(outlined_slice(slices[shown][rows], outlines[shown][rows], in_plane)).decode()
         picture = f'<img alt="slice with outline" src="data:image/png;base64,{data}">'
@@ -63,19 +48,9 @@ def case_html(case):
 
 
 def outlined_slice(image, roi, spacing_mm):
-    """Draw a slice in grey with the outline of its region, in physical proportions, as a PNG.
+    """Return a PNG of a slice (y, x) in grey with the outline of its region, in physical proportions.
 
-    Parameters
-    ----------
-    image : ndarray of shape (y, x)
-        Shown from the 1st to the 99th percentile of its finite values.
-    roi : bool ndarray of shape (y, x)
-    spacing_mm : sequence of two floats
-        (y, x).
-
-    Returns
-    -------
-    bytes
+    The grey scale runs from the 1st to the 99th percentile of the finite values; the spacing is (y, x).
     """
     from PIL import Image  # late: nothing else here draws
 

@@ -14,10 +14,8 @@ from radiodeep.cases.layouts import read_layout, read_voxels
 from radiodeep.cases.memory import check_image_size
 from radiodeep.cases.nifti import is_nifti, read_nifti, require_3d
 from radiodeep.cases.streams import GZIP
-from radiodeep.cases.volume import Volume, check_geometry, check_same_grid
+from radiodeep.cases.volume import Volume, check_geometry
 from radiodeep.exceptions import FileUnreadableError, TruncatedFileError, UnsupportedImageError
-
-__all__ = ["Volume", "check_same_grid", "read_volume"]
 
 FORMATS = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd) or PNG (.png)"
 _PNG, _NRRD = b"\x89PNG", b"NRRD"
@@ -33,37 +31,11 @@ _DICOM_REGIONS = (b"1.2.840.10008.5.1.4.1.1.481.3", b"1.2.840.10008.5.1.4.1.1.66
 
 
 def read_volume(path):
-    """Read a scalar 2-D or 3-D image, whose format is recognised by its content.
+    """Read a scalar 2-D or 3-D image as a `Volume`; its format is recognised by its content.
 
-    Parameters
-    ----------
-    path : path-like
-        NIfTI (.nii, .nii.gz), NRRD, MetaImage or PNG.
-
-    Returns
-    -------
-    Volume
-        2-D images come as one slice, shape (1, y, x).
-
-    Raises
-    ------
-    FileUnreadableError
-        The file is missing, empty, or of another format.
-    TruncatedFileError
-        The voxels are cut short or fail their checksum.
-    UnsupportedImageError
-        DICOM, colour, 4-D, or axes that are not at right angles.
-    ImageTooLargeError
-        The voxels need more than 8 GiB in double precision, or than the environment variable
-        RADIODEEP_MAX_IMAGE_GIB allows.
-
-    Examples
-    --------
-    >>> from radiodeep.cases.readers import read_volume
-    >>> read_volume("missing.nii.gz")
-    Traceback (most recent call last):
-    ...
-    radiodeep.exceptions.FileUnreadableError: 'missing.nii.gz' does not exist. Check the path ...
+    2-D images become one slice, shape (1, y, x). Raises FileUnreadableError for a file that is missing, empty or of
+    another format, TruncatedFileError for voxels that are cut short or fail their checksum, UnsupportedImageError for
+    DICOM, colour, 4-D or sheared images, and ImageTooLargeError.
     """
     path = Path(path)
     head = _first_bytes(path)

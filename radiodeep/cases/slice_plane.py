@@ -1,4 +1,4 @@
-"""In: a case. Out: the axis along which its slices are stacked, and the lesion with that axis in front."""
+"""In: a case or a lesion. Out: the axis across its slices, and the lesion with that axis in front."""
 
 import numpy as np
 
@@ -10,23 +10,12 @@ _EQUAL = 1.05  # the largest ratio of two spacings that count as equal
 
 
 def acquisition_axis(shape, spacing_mm):
-    """Return the axis across which an image was acquired in slices.
+    """Return the axis across which an image was acquired in slices, from its shape and spacing.
 
-    Parameters
-    ----------
-    shape : tuple of three ints
-    spacing_mm : sequence of three floats
-        Both in the order of the array's axes.
+    The axis of one voxel in an image of one slice. Otherwise, with spacings that differ by at most 5 % taken as equal:
+    the axis across the only plane with square pixels, since scanners make those within slices, thin or thick; axis 0
+    (axial) if all spacings are equal; the axis of the largest spacing if no two are.
 
-    Returns
-    -------
-    int
-        The axis of one voxel in an image of one slice. Otherwise, with spacings that differ by at most 5 % taken as
-        equal: the axis across the only plane with square pixels, since scanners make those within slices, thin or
-        thick; axis 0 (axial) if all spacings are equal; the axis of the largest spacing if no two are.
-
-    Examples
-    --------
     >>> from radiodeep.cases.slice_plane import acquisition_axis
     >>> acquisition_axis((24, 256, 256), (5.0, 0.7, 0.7)), acquisition_axis((256, 256, 24), (1.0, 1.0, 4.0))
     (0, 2)
@@ -48,30 +37,10 @@ def _are_equal(first_mm, second_mm):
 
 
 def slice_axis_of(case, slice_axis=None):
-    """Return the axis of a case across which slices are cut.
+    """Return the axis across which the slices of a case or lesion are cut.
 
-    Parameters
-    ----------
-    case : Case or Lesion
-    slice_axis : {"axial", "coronal", "sagittal"}, optional
-        The plane of acquisition by default, and always in an image of one slice.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    InputError
-        For another `slice_axis`.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.cases.slice_plane import slice_axis_of
-    >>> case = make_phantom_cohort(1, random_state=0)[0]
-    >>> slice_axis_of(case), slice_axis_of(case, "sagittal")
-    (0, 2)
+    `slice_axis` is "axial", "coronal" or "sagittal", or None for the plane of acquisition, which an image of one slice
+    always keeps.
     """
     require_option(slice_axis, (None, *SLICE_AXES), "slice_axis_of", "slice_axis")
     lesion = case.lesion()
@@ -80,25 +49,9 @@ def slice_axis_of(case, slice_axis=None):
 
 
 def across(case, axis):
-    """Return a lesion with the axis across its slices in front.
+    """Return the lesion of a case with the axis across its slices in front.
 
-    Parameters
-    ----------
-    case : Case or Lesion
-    axis : {0, 1, 2}
-        The other two axes keep their order: the rows of coronal and sagittal slices are z.
-
-    Returns
-    -------
-    Lesion
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.cases.slice_plane import across
-    >>> case = make_phantom_cohort(1, random_state=0)[0]
-    >>> case.voxels.shape, across(case, 2).voxels.shape, across(case, 2).spacing_mm
-    ((24, 44, 44), (44, 24, 44), (1.0, 1.5, 1.0))
+    The other two axes keep their order: the rows of coronal and sagittal slices are z.
     """
     lesion = case.lesion()
     return lesion if axis == 0 else lesion.transposed(_ORDERS[axis])

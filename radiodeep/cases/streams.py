@@ -18,37 +18,10 @@ _WINDOW_BITS = {"gzip": 31, "zlib": 15}
 
 
 def decoded(data, encoding, n_bytes, name):
-    """Decode a compressed stream of known length.
+    """Decode a compressed stream ("gzip" or "zlib") of `n_bytes` by its header, with verified checksums.
 
-    Parameters
-    ----------
-    data : bytes
-    encoding : {"gzip", "zlib"}
-    n_bytes : int
-        Length that the header announces. Decoding stops soon after it, however long the stream is.
-    name : str
-        Of the file, for messages.
-
-    Returns
-    -------
-    bytes
-        `n_bytes` of them.
-
-    Raises
-    ------
-    TruncatedFileError
-        The stream is cut short, fails its checksum, or holds more than `n_bytes` and a few zeros.
-
-    Examples
-    --------
-    >>> import gzip
-    >>> from radiodeep.cases.streams import decoded
-    >>> decoded(gzip.compress(b"voxels"), "gzip", 6, "a.nrrd")
-    b'voxels'
-    >>> decoded(gzip.compress(b"voxels" * 9), "gzip", 6, "a.nrrd")
-    Traceback (most recent call last):
-    ...
-    radiodeep.exceptions.TruncatedFileError: 'a.nrrd' holds more data than its header announces (6 bytes), ...
+    Decoding stops soon after `n_bytes`, however long the stream is. Raises TruncatedFileError, which names the file, if
+    the stream is cut short, fails its checksum, or holds more than `n_bytes` and a few zeros.
     """
     limit = n_bytes + PADDING + 1
     try:
@@ -57,12 +30,9 @@ def decoded(data, encoding, n_bytes, name):
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
                 result, rest = file.read(limit), b""
     except _ERRORS as error:
-        raise damaged(name, error) from error
+        raise _damaged(name, error) from error
     if len(result) < n_bytes:
-        raise TruncatedFileError(
-            f"'{name}' holds fewer voxels than its header says: {len(result)} bytes, expected {n_bytes}. "
-            "Copy or export it again."
-        )
+        raise too_short(name, len(result), n_bytes)
     check_padding(result[n_bytes:], n_bytes, name)
     check_padding(rest, n_bytes, name)
     return result[:n_bytes]  # no copy if there is no padding
@@ -74,7 +44,7 @@ def beginning(data, n_bytes, name):
         # By zlib, which stops there; isal would decode all of its input first.
         return zlib.decompressobj(_WINDOW_BITS["gzip"]).decompress(data[: 64 * n_bytes], n_bytes)
     except _ERRORS as error:
-        raise damaged(name, error) from error
+        raise _damaged(name, error) from error
 
 
 def check_padding(tail, n_bytes, name):
@@ -86,18 +56,21 @@ def check_padding(tail, n_bytes, name):
         )
 
 
-def damaged(name, error):
-    """Return the error for a stream that cannot be decoded."""
+def too_short(name, n_read, n_bytes):
+    """Return the error for a file with fewer bytes of voxels than its header announces."""
+    return TruncatedFileError(
+        f"'{name}' holds fewer voxels than its header says: {n_read} bytes, expected {n_bytes}. "
+        "Copy or export it again."
+    )
+
+
+def _damaged(name, error):
     return TruncatedFileError(f"'{name}' is cut short or damaged ({error}). Copy or export it again.")
-
-
-def _decoder(encoding):
-    return (isal_zlib or zlib).decompressobj(wbits=_WINDOW_BITS[encoding])
 
 
 def _decode(data, encoding, limit):
     """Return at most `limit` decoded bytes, and the bytes after the stream."""
-    decoder = _decoder(encoding)
+    decoder = (isal_zlib or zlib).decompressobj(wbits=_WINDOW_BITS[encoding])
     result = decoder.decompress(data, limit)
     if len(result) < limit and not decoder.eof:
         raise EOFError("the compressed data end too early")

@@ -1,4 +1,4 @@
-"""In: cases and their features. Out: the range that a model was trained on, and what of a new case is outside of it."""
+"""In: cases and their features. Out: the range that a model was trained on, and what is outside of it in a new case."""
 
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -24,15 +24,7 @@ _FACTS = WeakKeyDictionary()  # by case: a Case never changes, and the extractor
 
 @dataclass(frozen=True)
 class CaseFacts(Acquisition):
-    """What a model notes about the cases that it was trained on.
-
-    Attributes
-    ----------
-    intensities : tuple of three floats
-        1st, 50th and 99th percentile of the region.
-    n_dimensions, spacing_mm, orientation, field_mm, scale, slice_axis
-        See `Acquisition`.
-    """
+    """The acquisition of a case, and the 1st, 50th and 99th percentile of the intensities of its region."""
 
     intensities: tuple = ()
 
@@ -50,29 +42,12 @@ def case_facts(case):
 
 
 def training_range(facts, rows=None):
-    """Return the range of the cases that a model is trained on.
+    """Return the range of the cases that a model is trained on, from their `CaseFacts` and, optionally, their features.
 
-    Parameters
-    ----------
-    facts : sequence of CaseFacts
-    rows : array of shape (n_cases, n_features), optional
-        Their features.
-
-    Returns
-    -------
-    dict
-        `n_cases`, `n_dimensions` (list of 2, 3 or both), and arrays with the lowest values in the first
-        row and the highest in the second: `spacing_mm`, `intensities` (columns are the 1st, 50th and 99th
-        percentile of the region), `spread` (99th less 1st percentile), `field_mm` if known of all cases and, with
-        rows, `features`. `orientations` and `planes` are the lists of the orders in which files were stored and of
-        the planes of acquisition.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.cases.training_range import case_facts, training_range
-    >>> training_range([case_facts(case) for case in make_phantom_cohort(3, random_state=0)])["spacing_mm"].tolist()
-    [[1.5, 1.0, 1.0], [1.5, 1.0, 1.0]]
+    The dict has `n_cases`, `n_dimensions` (list of 2, 3 or both), and arrays with the lowest values in the first row
+    and the highest in the second: `spacing_mm`, `intensities` (columns are the percentiles of `CaseFacts`), `spread`
+    (99th less 1st percentile), `field_mm` if known of all cases and, with rows, `features`. `orientations` and `planes`
+    are the lists of the orders in which files were stored and of the planes of acquisition.
     """
     trained = {
         "n_cases": len(facts),
@@ -96,16 +71,9 @@ def noted_parts(model):
 
 
 def merged_range(ranges):
-    """Return the range of all cases of several ranges; with that of the features if all have as many.
+    """Return the range of all cases of several results of `training_range`.
 
-    Parameters
-    ----------
-    ranges : non-empty list of dict
-        From `training_range`.
-
-    Returns
-    -------
-    dict
+    The range of features is kept if all of them have the same number of features.
     """
     merged = {
         "n_cases": max(each["n_cases"] for each in ranges),
@@ -125,23 +93,13 @@ def merged_range(ranges):
 
 
 def acquisition_outside(facts, trained, needs=frozenset()):
-    """Return remarks on what of the acquisition of a case is outside the range of training.
+    """Return a remark for each property of the `CaseFacts` of a case that is outside the range of training.
 
-    Parameters
-    ----------
-    facts : CaseFacts
-    trained : dict
-        From `training_range`. Entries that older models lack are not compared.
-    needs : set of str
-        What the features depend on. "orientation", "plane" and "field" (of view) are compared only if named.
-
-    Returns
-    -------
-    list of str
-        Empty if all of these hold. Along each axis, the spacing is within a factor of 1.5 of the range of training, or
-        1.1 if all training cases had the same; so is the field of view. No percentile of the region's intensities is
-        beyond the range of training by more than half the span from the lowest 1st to the highest 99th percentile of
-        training. The spread between the 1st and 99th percentile is within a factor of 2.5 of the range of training.
+    Properties that older models did not record are not compared; orientation, plane and field of view only if features
+    depend on them, by `needs` as in `mixtures`. Along each axis, the spacing must be within a factor of 1.5 of the
+    range of training, or 1.1 if all training cases had the same; so must the field of view. No percentile of the
+    intensities may be beyond the range of training by more than half the span from the lowest 1st to the highest 99th
+    percentile of training, and the spread between the two must be within a factor of 2.5 of the range of training.
     """
     remarks = _lengths_outside(facts, facts.spacing_mm, trained["spacing_mm"], "spacing")
     if "field" in needs and facts.field_mm and "field_mm" in trained:
@@ -176,22 +134,11 @@ def _lengths_outside(facts, lengths, ends, name):
 
 
 def features_outside(row, names, trained):
-    """Return a remark if features of a case are outside the range of training.
+    """Return a remark if the features of a case, an array (n_features,), are outside the range of training, else [].
 
-    Parameters
-    ----------
-    row : array of shape (n_features,)
-    names : sequence of str
-    trained : dict
-        `n_cases` and `features`, as in `training_range`.
-
-    Returns
-    -------
-    list of str
-        Empty unless more than 5 % of the features are beyond their range by more than 2 + 10 / n_cases times its
-        width, or one of them by more than 100 times. The range of few cases is widened more, since new cases of the
-        same kind are often beyond it. Features that are constant in training do not count: no model can have learned
-        from them.
+    They are if more than 5 % of the features are beyond their range by more than 2 + 10 / n_cases times its width, or
+    one of them by more than 100 times. The range of few cases is widened more, since new cases of the same kind are
+    often beyond it. Features that are constant in training do not count: no model can have learned from them.
     """
     low, high = trained["features"]
     width = high - low

@@ -24,7 +24,7 @@ class StoredAxes:
     Attributes
     ----------
     order : tuple of three ints
-        For each axis of the case's arrays, the axis of the file's array (z, y, x) that it was.
+        For each axis of the case's arrays, the matching axis of the file's array (z, y, x).
     flipped : tuple of three bools
         For each axis of the case's arrays, whether it runs against the file's.
     orientation : str
@@ -58,7 +58,7 @@ class StoredAxes:
         return np.ascontiguousarray(np.flip(array.transpose(self.order), np.flatnonzero(self.flipped)))
 
     def to_stored(self, array):
-        """Return an array in the order of the case, e.g. a map of a feature, in that of the file (z, y, x)."""
+        """Return an array in the order of the case, e.g. a map of a feature, in the order of the file (z, y, x)."""
         if self.is_anatomical:
             return array
         return np.ascontiguousarray(np.flip(array, np.flatnonzero(self.flipped)).transpose(np.argsort(self.order)))
@@ -104,32 +104,16 @@ class Volume:
 
     @property
     def orientation(self):
-        """Where the x, y and z index axes point to, by the nearest patient axes.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from radiodeep.cases.volume import Volume
-        >>> Volume(np.zeros((2, 2, 2)), (1.0, 1.0, 1.0), np.zeros(3), np.diag([1, -1, 1])).orientation
-        'LAS'
-        """
+        """The patient axes nearest to the x, y and z index axes, as "LPS"."""
         return _letters(_nearest_axes(self.direction))
 
     def stored_axes(self, reference=None):
-        """Return the `StoredAxes` that bring the volume to anatomical order, or to the order of another volume.
+        """Return the `StoredAxes` that bring the volume to anatomical order, or to the order of a reference volume.
 
         In anatomical order the indices along (z, y, x) increase towards Superior, Posterior and Left. Axes are permuted
         and flipped, never resampled: an oblique image is brought to the nearest order, by nibabel's `io_orientation`.
         In an image of one slice the slice axis stays in front. A volume without spacing (PNG) stays as it is.
-
-        Parameters
-        ----------
-        reference : Volume, optional
-            Its order is used, so that two volumes on one grid are turned alike even if they lie between two orders.
-
-        Returns
-        -------
-        StoredAxes
+        A reference turns two volumes on one grid alike even if they lie between two orders.
         """
         if not self.has_spacing:
             return StoredAxes()
@@ -148,36 +132,8 @@ class Volume:
         slice_axis = sizes.index(1)
         return axes.permuted([slice_axis, *(axis for axis in range(3) if axis != slice_axis)])
 
-    def anatomical(self):
-        """Return the volume in anatomical order, see `stored_axes`; itself if it is in that order.
-
-        Returns
-        -------
-        Volume
-            With contiguous voxels; spacing, origin and direction are turned as well.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from radiodeep.cases.volume import Volume
-        >>> stored = Volume(np.arange(3).reshape(1, 1, 3), (3.0, 2.0, 1.0), np.zeros(3), np.diag([-1, -1, 1]))
-        >>> turned = stored.anatomical()
-        >>> turned.voxels.tolist(), turned.orientation, turned.origin_mm.tolist()
-        ([[[2, 1, 0]]], 'LPS', [-2.0, 0.0, 0.0])
-        """
-        return self.turned(self.stored_axes())
-
     def turned(self, axes):
-        """Return the volume with other axes; itself if they are its own.
-
-        Parameters
-        ----------
-        axes : StoredAxes
-
-        Returns
-        -------
-        Volume
-        """
+        """Return the volume with the axes of `StoredAxes`, its voxels contiguous; itself if they are its own."""
         if axes.is_anatomical:
             return self
         columns = [2 - axis for axis in axes.order[::-1]]  # of the direction, for the new x, y and z
@@ -215,15 +171,7 @@ def _letters(nearest):
 def check_geometry(name, spacing_mm, direction, field):
     """Raise `UnsupportedImageError` for implausible voxel sizes, or axes that are not at right angles.
 
-    Parameters
-    ----------
-    name : str
-        Of the file.
-    spacing_mm : sequence of three floats
-    direction : ndarray of shape (3, 3)
-        Columns are the unit vectors of the axes.
-    field : str
-        Where the header keeps the voxel size.
+    The columns of `direction` are the unit vectors of the axes; `field` names where the header keeps the voxel size.
     """
     if not all(_SMALLEST_MM <= step <= _LARGEST_MM for step in spacing_mm):
         raise UnsupportedImageError(
@@ -238,12 +186,7 @@ def check_same_grid(image, mask, case_id):
     """Raise `GeometryMismatchError` unless no corner of two volumes is more than 1/20 of a voxel apart.
 
     The voxel's smallest side counts. The tolerance allows for rounding in headers (a spacing of 0.7 and of 0.7001 mm),
-    which leaves the voxels of the region the same.
-
-    Warns
-    -----
-    RadiodeepWarning
-        A corner is more than 1/100 of a voxel apart.
+    which leaves the voxels of the region the same. A RadiodeepWarning is issued from 1/100 of a voxel on.
     """
     if image.voxels.shape != mask.voxels.shape:
         raise GeometryMismatchError(

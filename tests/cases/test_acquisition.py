@@ -101,8 +101,8 @@ def test_slices_in_different_planes_are_one_warning():
         ({"spacing_y", "pixels_x"}, "yx"),
         ({"spacing_across"}, "z"),
         ({"pixels"}, "yx"),
-        ({"stored_z"}, "y"),  # x of the file runs up, y to the left and z to the back
-        ({"stored_x"}, "z"),
+        ({"spacing_stored_z"}, "y"),  # x of the file runs up, y to the left and z to the back
+        ({"spacing_stored_x"}, "z"),
     ],
 )
 def test_spacing_is_compared_along_the_axes_that_matter(needs, axes):

@@ -10,7 +10,8 @@ import SimpleITK as sitk
 from PIL import Image
 
 from radiodeep.cases import streams
-from radiodeep.cases.readers import check_same_grid, read_volume
+from radiodeep.cases.readers import read_volume
+from radiodeep.cases.volume import check_same_grid
 from radiodeep.exceptions import (
     FileUnreadableError,
     GeometryMismatchError,
