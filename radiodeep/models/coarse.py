@@ -69,16 +69,19 @@ class CoarseFromFine(ClassifierMixin, BaseEstimator):
             Fine classes, or coarse ones if `fine` is given.
         """
         fine = np.asarray(y) if self.fine is None else self._fine_of(X)
-        unknown = sorted({str(name) for name in fine} - {str(name) for name in self.tree})
+        unknown = sorted(str(name) for name in set(fine.tolist()) - set(self.tree))
         if unknown:
             raise InputError(f"The 'tree' names no coarse class for {', '.join(unknown)}. Add them to it.")
         coarse = np.array([self.tree[name] for name in fine.tolist()])
-        if self.fine is not None and not np.array_equal(coarse.astype(str), np.asarray(y).astype(str)):
-            where = int(np.flatnonzero(coarse.astype(str) != np.asarray(y).astype(str))[0])
-            raise InputError(
-                f"Label {where} is {np.asarray(y)[where]!r}, but its fine class {fine[where]!r} belongs to "
-                f"{coarse[where]!r} in the 'tree'. Correct one of them."
-            )
+        if self.fine is not None:
+            y = np.asarray(y)
+            contradictions = np.flatnonzero(coarse.astype(str) != y.astype(str))
+            if contradictions.size:
+                first = contradictions[0]
+                raise InputError(
+                    f"Label {first} is {y[first]!r}, but its fine class {fine[first]!r} belongs to {coarse[first]!r} "
+                    "in the 'tree'. Correct one of them."
+                )
         self.estimator_ = clone(self.estimator).fit(X, fine)
         self.classes_ = np.unique(coarse)
         return self
@@ -92,12 +95,13 @@ class CoarseFromFine(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """Return the most probable coarse class of each case."""
-        chosen = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[chosen]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _fine_of(self, X):
         """Return the fine class of each row or case."""
         fine = pd.Series(self.fine)
+        if not fine.index.is_unique:
+            raise InputError("The 'fine' parameter must hold one class per case. Some case ids occur twice.")
         ids = X.index if hasattr(X, "index") and hasattr(X, "columns") else [getattr(case, "id", None) for case in X]
         missing = [str(case_id) for case_id in ids if case_id not in fine.index]
         if missing:

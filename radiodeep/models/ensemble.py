@@ -15,31 +15,11 @@ COMBINATIONS = ("mean", "median", "vote")
 
 
 def combine_probabilities(probabilities, combine="mean"):
-    """Combine the probabilities of the members of an ensemble.
+    """Return the combined probabilities (n_cases, n_classes) of members (n_members, n_cases, n_classes).
 
-    Parameters
-    ----------
-    probabilities : array of shape (n_members, n_cases, n_classes)
-    combine : {"mean", "median", "vote"}, default="mean"
-        "vote" is the share of the members with a class as the most probable one. Medians are scaled to add up to 1; if
-        all are 0, as for three members that are each certain of another class, the mean is taken. With an odd number
-        of members and two classes, median and vote always choose the same class.
-
-    Returns
-    -------
-    float64 ndarray of shape (n_cases, n_classes)
-
-    Raises
-    ------
-    InputError
-        If `combine` is unknown or the array has another shape.
-
-    Examples
-    --------
-    >>> from radiodeep.models.ensemble import combine_probabilities
-    >>> probabilities = [[[0.9, 0.1]], [[0.4, 0.6]], [[0.4, 0.6]]]
-    >>> [combine_probabilities(probabilities, name)[0].round(2).tolist() for name in ("mean", "median", "vote")]
-    [[0.57, 0.43], [0.4, 0.6], [0.33, 0.67]]
+    "vote" is the share of the members with a class as the most probable one. Medians are scaled to add up to 1; if all
+    are 0, as for three members that are each certain of another class, the mean is taken. With an odd number of members
+    and two classes, median and vote always choose the same class.
     """
     require_option(combine, COMBINATIONS, "CNNEnsemble", "combine")
     probabilities = np.asarray(probabilities, dtype=np.float64)
@@ -125,8 +105,7 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
             takes_groups = isinstance(member, CNNClassifier | CNNEnsemble) and groups is not None
             member.fit(X, y, **{"groups": groups} if takes_groups else {})
             self.members_.append(member)
-            n_networks = len(member.networks_) if isinstance(member, CNNClassifier) else 1
-            self.member_names_ += [name] if n_networks == 1 else [f"{name}-{number}" for number in range(n_networks)]
+            self.member_names_ += _names_of_rows(name, member)
         self.classes_ = self.members_[0].classes_
         return self
 
@@ -197,3 +176,11 @@ class CNNEnsemble(ClassifierMixin, BaseEstimator):
         if not named:
             raise InputError("An ensemble needs members. Give names of architectures, or classifiers.")
         return named
+
+
+def _names_of_rows(name, member):
+    """Return a name for each row of a fitted member in `predict_members`."""
+    if isinstance(member, CNNEnsemble):
+        return [f"{name}-{row}" for row in member.member_names_]
+    n_rows = len(member.networks_) if isinstance(member, CNNClassifier) else 1
+    return [name] if n_rows == 1 else [f"{name}-{number}" for number in range(n_rows)]

@@ -103,7 +103,7 @@ class NetworkEstimator(GroupedSettings):
         """
         self._check_settings()
         check_settings_of_arrays(self, X)
-        images, counts, ids, patients = self._images_of(X)
+        images, counts, ids, patients = self._images(X)
         groups = _checked_groups(groups, patients, len(targets), len(counts))
         targets = torch.as_tensor(targets)
         self.n_networks_outputs_ = n_outputs
@@ -188,7 +188,7 @@ class NetworkEstimator(GroupedSettings):
     def _outputs(self, X):
         """Return the predictions of each network, float64 of shape (n_networks, n_cases, n_outputs)."""
         check_is_fitted(self, "networks_")
-        images, counts, *_ = self._images_of(X)
+        images, counts, *_ = self._images(X)
         device = chosen_device(self.device)
         is_bfloat16 = chosen_precision(self.precision, device) == "bfloat16"
         views = SCORING_VIEWS[self.scoring_views]
@@ -220,7 +220,7 @@ class NetworkEstimator(GroupedSettings):
             return specification
         return specification.with_normalization(self.normalization_)
 
-    def _images_of(self, X):
+    def _images(self, X):
         return network_images(X, input_specification(self.architecture), self._view())
 
     def _view(self):

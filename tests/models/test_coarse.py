@@ -54,6 +54,10 @@ def test_a_tree_that_does_not_fit_is_refused():
     X, fine = table()
     with pytest.raises(InputError, match="names no coarse class for b"):
         rd.CoarseFromFine(GaussianNB(), {"a1": 0, "a2": 0}).fit(X, fine)
+    with pytest.raises(InputError, match="names no coarse class for 1, 2"):
+        rd.CoarseFromFine(GaussianNB(), {"1": 0, "2": 1}).fit(X, np.repeat([1, 2], 30))
+    with pytest.raises(InputError, match="must hold one class per case. Some case ids occur twice"):
+        rd.CoarseFromFine(GaussianNB(), TREE, fine=pd.concat([fine, fine[:1]])).fit(X, fine.map(TREE))
     wrong = fine.map(TREE).to_numpy(copy=True)
     wrong[3] = 1
     with pytest.raises(InputError, match="Label 3 is .*1.*, but its fine class 'a1' belongs to"):

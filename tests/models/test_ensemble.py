@@ -80,6 +80,8 @@ def test_members_are_averaged_as_risks_and_vote_by_their_choices():
     flat = make_pipeline(FunctionTransformer(_flattened), GaussianNB())
     ensemble = rd.CNNEnsemble([template, rd.CNNEnsemble([template]), flat]).fit(images, labels)
     np.testing.assert_allclose(ensemble.decision_weights(), [[0.625, 2.5]] * 6 + [[1, 1]])
+    names = [f"{name}-{number}" for name in ("CNNClassifier-0", "CNNEnsemble-1-CNNClassifier-0") for number in range(3)]
+    assert ensemble.member_names_ == [*names, "Pipeline-2"]
     members = ensemble.predict_members(images)
     np.testing.assert_allclose(members[:3], ensemble.members_[0].predict_members(images))
     np.testing.assert_allclose(ensemble.predict_proba(images), members.mean(axis=0))
