@@ -100,13 +100,7 @@ def explain_deep_feature(extractor, table, name, cohort, n_cases=4):
     (['spearman', 'p', 'n'], 4)
     """
     cases = {case.id: case for case in as_cases(cohort)}
-    if not isinstance(table, pd.DataFrame) or not set(cases) <= set(table.index) or not table.index.is_unique:
-        missing = ", ".join(sorted(set(cases) - set(getattr(table, "index", ())))[:4])
-        raise InputError(
-            "The 'table' must be a DataFrame with one row for every case. Got "
-            f"{f'none for {missing}' if missing else 'several for some'}; "
-            "make it with extract_table(RadiomicsExtractor(), cohort)."
-        )
+    _check_table(table, cases)
     require(is_count(n_cases, 1), "explain_deep_feature", "n_cases", "an int >= 1", n_cases)
     names = extractor.get_feature_names_out().tolist()
     if name not in names:
@@ -118,19 +112,38 @@ def explain_deep_feature(extractor, table, name, cohort, n_cases=4):
     return DeepFeatureExplanation(name, values, _correlations(values, table.loc[values.index]), highest, lowest)
 
 
+def _check_table(table, case_ids):
+    """Raise InputError unless a table is a DataFrame with exactly one row for each case."""
+    received = f"a {type(table).__name__}"
+    if isinstance(table, pd.DataFrame):
+        missing = [case_id for case_id in case_ids if case_id not in table.index]
+        repeated = table.index[table.index.duplicated()].unique()
+        if not missing and repeated.empty:
+            return
+        listed = ", ".join(map(str, (missing or repeated)[:4]))
+        received = f"no row for {listed}" if missing else f"several rows for {listed}"
+    raise InputError(
+        f"The 'table' must be a DataFrame with one row for every case. Got {received}; make it with "
+        "extract_table(RadiomicsExtractor(), cohort)."
+    )
+
+
 def _correlations(values, table):
+    """Return the DataFrame of `DeepFeatureExplanation`; constant features and those of two cases are left out."""
     rows = {}
     for column in table.columns[[dtype.kind in "fiub" for dtype in table.dtypes]]:
         other = table[column].to_numpy(dtype=float)
         is_known = np.isfinite(other) & np.isfinite(values.to_numpy())
-        if is_known.sum() > 2 and np.ptp(other[is_known]) > 0 and np.ptp(values.to_numpy()[is_known]) > 0:
-            spearman, p = spearmanr(values.to_numpy()[is_known], other[is_known])
+        pair = values.to_numpy()[is_known], other[is_known]
+        if is_known.sum() > 2 and np.ptp(pair, axis=1).all():
+            spearman, p = spearmanr(*pair)
             rows[column] = (spearman, p, int(is_known.sum()))
     correlations = pd.DataFrame.from_dict(rows, orient="index", columns=["spearman", "p", "n"])
     return correlations.sort_values("spearman", key=lambda spearman: -spearman.abs(), kind="stable")
 
 
 def _image_and_map(extractor, case, name):
+    """Return an entry of `DeepFeatureExplanation.highest` for a case."""
     images, maps = extractor.saliency([case], name)[0]
     index = int(maps.sum(axis=(1, 2)).argmax())  # of the slice with the largest gradient
     smoothed = gaussian_filter(maps[index], maps.shape[-1] * _SMOOTHING)

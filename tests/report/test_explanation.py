@@ -72,13 +72,21 @@ def test_what_cannot_be_explained_is_refused(table):
     deep = rd.DeepFeatureExtractor()
     with pytest.raises(InputError, match="There is no feature 'glcm'. They are called radiodeep-mini_pool_0000 to"):
         rd.explain_deep_feature(deep, table, "glcm", COHORT)
-    with pytest.raises(InputError, match="one row for every case. Got none for phantom-007, phantom-008, phantom-009"):
+    with pytest.raises(
+        InputError, match="one row for every case. Got no row for phantom-007, phantom-008, phantom-009"
+    ):
         rd.explain_deep_feature(deep, table[:7], NAME, COHORT)
     with pytest.raises(InputError, match="'n_cases' parameter of explain_deep_feature must be an int >= 1"):
         rd.explain_deep_feature(deep, table, NAME, COHORT, n_cases=0)
 
 
+@pytest.mark.parametrize("convert", [np.asarray, lambda table: table.to_numpy().tolist()])
+def test_a_table_without_case_ids_is_refused(table, convert):
+    with pytest.raises(InputError, match="must be a DataFrame with one row for every case. Got a (ndarray|list);"):
+        rd.explain_deep_feature(rd.DeepFeatureExtractor(), convert(table), NAME, COHORT)
+
+
 def test_a_table_with_two_rows_for_a_case_is_refused(table):
     twice = pd.concat([table, table])
-    with pytest.raises(InputError, match="one row for every case. Got several for some"):
+    with pytest.raises(InputError, match="one row for every case. Got several rows for phantom-000, phantom-001, "):
         rd.explain_deep_feature(rd.DeepFeatureExtractor(), twice, NAME, COHORT)

@@ -1,4 +1,4 @@
-"""Cases -> deep features: the activations of a pretrained network that is shown their lesions."""
+"""Cases -> deep features, the activations of a pretrained network that is shown their lesions."""
 
 from dataclasses import replace
 from functools import partial
@@ -189,11 +189,11 @@ class DeepFeatureExtractor(StatelessExtractor):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.requires_fit = tags.target_tags.required = self._schedule() is not None
+        tags.requires_fit = tags.target_tags.required = self._plan() is not None
         return tags
 
     def __sklearn_is_fitted__(self):
-        return self._schedule() is None or hasattr(self, "tuned_weights_")
+        return self._plan() is None or hasattr(self, "tuned_weights_")
 
     def fit(self, cases, y=None):
         """Check the settings and load the network; with `fine_tune`, train it.
@@ -205,7 +205,7 @@ class DeepFeatureExtractor(StatelessExtractor):
             Only used with `fine_tune`.
         """
         view = checked_view(self)
-        if self._schedule() is not None:
+        if self._plan() is not None:
             self._learn(replace(view, n_boxes=1), cases, y)
         self.weights_sha256_ = self._inference_network().sha256
         return self
@@ -222,27 +222,25 @@ class DeepFeatureExtractor(StatelessExtractor):
         float64 ndarray of shape (n_cases, n_features)
         """
         view = checked_view(self)
-        listed = as_cases(cases)
+        cases = as_cases(cases)
         loaded = self._inference_network()
         if getattr(self, "weights_sha256_", loaded.sha256) != loaded.sha256:
             raise WeightsError(
                 f"The weights of '{self.network}' have changed since the model was fitted: their sha256 was "
                 f"{self.weights_sha256_[:12]} and is {loaded.sha256[:12]}. Use the file that it was fitted with."
             )
-        if not listed:
+        if not cases:
             return np.empty((0, len(self.get_feature_names_out())))
         reader = self._reader()
         rows = []
         pending = []
-        for case, images in zip(listed, read_ahead(view.images, listed), strict=True):
+        for case, images in zip(cases, read_ahead(view.images, cases), strict=True):
             if images.min() == images.max():
                 warn_of_constant_image(case.id, self.intensity_range)
             pending.append(images)
-            if sum(map(len, pending)) >= n_at_once(images):
+            if sum(map(len, pending)) >= n_at_once(images) or len(rows) + len(pending) == len(cases):
                 rows += reader.rows(loaded, pending, view.n_windows)
                 pending = []
-        if pending:
-            rows += reader.rows(loaded, pending, view.n_windows)
         return np.stack(rows).astype(np.float64)
 
     def get_feature_names_out(self, input_features=None):
@@ -281,7 +279,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         if name not in names:
             raise InputError(f"There is no feature {name!r}. They are called {names[0]} to {names[-1]}.")
         is_rectified = computed_features(self).is_rectified
-        loaded = self._specified(trainable_network(self.network, *self._weights(), is_rectified))
+        loaded = self._as_tuned(trainable_network(self.network, *self._weights(), is_rectified))
         reader = self._reader()
         pairs = []
         for case in as_cases(cases):
@@ -320,20 +318,20 @@ class DeepFeatureExtractor(StatelessExtractor):
         values = {name: value for name, value in values.items() if name not in ("device", "n_threads")}
         return {"extractor": type(self).__name__, **values, "weights_sha256": self._current_network().sha256}
 
-    def _schedule(self):
-        """Return the `FineTuning` to learn by; None for an extractor that learns nothing."""
+    def _plan(self):
+        """Return the `FineTuning` of an extractor that learns, else None."""
         return self.fine_tune
 
     def _weights(self):
-        """Return weights and seed of the network: those that it was tuned to, or the pretrained ones."""
-        if self._schedule() is None:
+        """Return weights and seed: those that the network was tuned to, or those that the extractor is given."""
+        if self._plan() is None:
             return self.weights, self.seed
         check_is_fitted(self)
         return {name: torch.from_numpy(np.array(value)) for name, value in self.tuned_weights_.items()}, None
 
-    def _specified(self, loaded):
-        """Return a loaded network that normalizes images as its weights expect; tuned ones do not tell."""
-        if self._schedule() is None:
+    def _as_tuned(self, loaded):
+        """Return a loaded network that normalizes images as in training, which tuned weights do not record."""
+        if self._plan() is None:
             return loaded
         return loaded._replace(specification=loaded.specification.with_normalization(self.normalization_))
 
@@ -342,12 +340,12 @@ class DeepFeatureExtractor(StatelessExtractor):
 
         A tuned network stays with the extractor, outside of its pickles and clones, until settings change.
         """
-        if self._schedule() is None:
+        if self._plan() is None:
             return self._pretrained_network()
         check_is_fitted(self)
-        key = computed_features(self).is_rectified, self._engine()
+        key = self.network, computed_features(self).is_rectified, self._engine()
         if getattr(self, "_loaded_tuned", (None, None))[0] != key:
-            self._loaded_tuned = key, self._specified(inference_network(self.network, *self._weights(), *key))
+            self._loaded_tuned = key, self._as_tuned(inference_network(self.network, *self._weights(), *key[1:]))
         return self._loaded_tuned[1]
 
     def _current_network(self):
@@ -355,10 +353,12 @@ class DeepFeatureExtractor(StatelessExtractor):
         return self._inference_network() if self.__sklearn_is_fitted__() else self._pretrained_network()
 
     def _pretrained_network(self):
+        """Return the network with the weights that the extractor is given."""
         is_rectified = computed_features(self).is_rectified
         return inference_network(self.network, self.weights, self.seed, is_rectified, self._engine())
 
     def _engine(self):
+        """Return the `Engine` of the settings; only pooled features can be computed by folded convolutions."""
         device = chosen_device("cpu" if (self.backend, self.device) == ("openvino", "auto") else self.device)
         is_pooled = computed_features(self).layer is None
         return Engine(chosen_precision(self.precision, device), str(device), is_pooled, self.backend)
@@ -368,20 +368,20 @@ class DeepFeatureExtractor(StatelessExtractor):
 
     def _learn(self, view, cases, y):
         """Train the network on cases and labels, and keep its weights."""
-        listed = as_cases(cases)
-        if y is None or len(y) != len(listed) or not listed:
+        cases = as_cases(cases)
+        if y is None or len(y) != len(cases) or not cases:
             raise InputError(
-                f"fine_tune learns from the label of each of {len(listed)} cases. Got "
+                f"fine_tune learns from the label of each of {len(cases)} cases. Got "
                 f"{'none' if y is None else f'{len(y)} labels'}: call fit(cases, labels), or make the extractor the "
-                "first step of a pipeline, which a study then trains in every fold. It has no table of its own."
+                "first step of a pipeline, which a study trains in every fold. extract_table cannot train it."
             )
         numbered_classes(y)  # raises before images are read
         specification = trainable_network(self.network, self.weights, self.seed).specification
         self.normalization_ = np.array([specification.mean, specification.std])
-        images = list(read_ahead(view.images, listed))
+        images = list(read_ahead(view.images, cases))
         with torch_threads(self.n_threads):
             self.tuned_weights_ = tuned_state(
-                self._schedule(),
+                self._plan(),
                 self.network,
                 self.weights,
                 self.seed,

@@ -12,7 +12,7 @@ class FineTunedFeatureExtractor(DeepFeatureExtractor):
     Parameters
     ----------
     network, weights, ..., fine_tune, ...
-        All parameters of `DeepFeatureExtractor`. `fine_tune` is the schedule; None is ``FineTuning()``.
+        All parameters of `DeepFeatureExtractor`. `fine_tune` is the plan of training; None is ``FineTuning()``.
 
     Attributes
     ----------
@@ -36,5 +36,5 @@ class FineTunedFeatureExtractor(DeepFeatureExtractor):
     (8, 128)
     """
 
-    def _schedule(self):
+    def _plan(self):
         return FineTuning() if self.fine_tune is None else self.fine_tune

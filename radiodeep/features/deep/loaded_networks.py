@@ -34,18 +34,9 @@ class Engine(NamedTuple):
 
 
 def trainable_network(name, weights, seed, rectified=True):
-    """Return a network as it was built, through which gradients can flow.
+    """Return the `LoadedNetwork` of a name, weights and a seed as in `DeepFeatureExtractor`; gradients flow through it.
 
-    Parameters
-    ----------
-    name, weights, seed
-        As in `DeepFeatureExtractor`.
-    rectified : bool, default=True
-        False removes the `last_activation` of the `NetworkInput`, so that pooled features end before it.
-
-    Returns
-    -------
-    LoadedNetwork
+    Unless `rectified`, it lacks the `last_activation` of its `NetworkInput`, so that pooled features end before it.
     """
     with torch.random.fork_rng(devices=[]):  # building draws weights
         network = build_network(name, in_channels=input_specification(name).channels, n_classes=0)
@@ -56,14 +47,10 @@ def trainable_network(name, weights, seed, rectified=True):
 
 
 def inference_network(name, weights, seed, rectified, engine):
-    """Return the same network optimized for inference by an `Engine`.
+    """Return the same `LoadedNetwork`, optimized for inference by an `Engine`.
 
     The last two networks loaded from files or by name are kept in memory, as a worker process or the clones of a grid
     search ask for the same one many times. A file that has changed is read again.
-
-    Returns
-    -------
-    LoadedNetwork
     """
     if isinstance(weights, str | PathLike | None):
         path = None if weights is None else fspath(weights)

@@ -1,4 +1,4 @@
-"""Images and a loaded network -> features, or their gradients."""
+"""Images and a loaded network -> deep features, or their gradients."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,7 @@ N_IMAGES_AT_ONCE, N_CUBES_AT_ONCE = 32, 2
 
 @dataclass(frozen=True)
 class FeatureReader:
-    """How features are read from a network.
-
-    Parameters
-    ----------
-    features : ComputedFeatures
-    pool, channel, slice_pool, n_threads
-        As in `DeepFeatureExtractor`.
-    """
+    """How features are read from a network; the other settings are those of `DeepFeatureExtractor`."""
 
     features: ComputedFeatures
     pool: str
@@ -30,18 +23,9 @@ class FeatureReader:
     n_threads: int | None
 
     def rows(self, loaded, images_of_cases, n_windows):
-        """Return the features of each case: the mean over its windows, pooled over its slices.
+        """Return the features of each case, float32 (n_features,): means over its windows, pooled over its slices.
 
-        Parameters
-        ----------
-        loaded : LoadedNetwork
-        images_of_cases : list of ndarray
-            As `NetworkView.images` returns them.
-        n_windows : int
-
-        Returns
-        -------
-        list of float32 ndarray of shape (n_features,)
+        `images_of_cases` are arrays as `NetworkView.images` returns them.
         """
         values = self.values(loaded, np.concatenate(images_of_cases))
         ends = np.cumsum([len(images) for images in images_of_cases])
@@ -51,18 +35,7 @@ class FeatureReader:
         return [SLICE_POOLS[self.slice_pool](rows, axis=0) for rows in values_of_slices]
 
     def values(self, loaded, images):
-        """Return the features of images.
-
-        Parameters
-        ----------
-        loaded : LoadedNetwork
-        images : float32 ndarray of shape (n_images, n_planes, size, size) or (n_images, 1, size, size, size)
-            As `NetworkView.images` returns them.
-
-        Returns
-        -------
-        float32 ndarray of shape (n_images, n_features)
-        """
+        """Return the features of images as `NetworkView.images` returns them: float32 (n_images, n_features)."""
         with torch_threads(self.n_threads):
             return forward_features(
                 loaded.network,
@@ -98,6 +71,7 @@ class FeatureReader:
         return normalized * self._used_channels(specification).to(normalized.device)
 
     def _network_input(self, images, specification):
+        """Return a tensor of images as a network takes them, on its channels and scale."""
         return self.normalized(specification, specification.on_channels(images))
 
     def _used_channels(self, specification):

@@ -1,4 +1,4 @@
-"""Settings of `DeepFeatureExtractor` -> what its network sees and which features are read; saved settings completed."""
+"""Settings of `DeepFeatureExtractor` -> what its network is shown and which features are read."""
 
 import json
 from typing import NamedTuple
@@ -32,40 +32,18 @@ _OPTIONS = {
 
 
 def resolve_auto(network, name, value):
-    """Return the value of a setting, or what "auto" stands for.
-
-    Parameters
-    ----------
-    network : str
-    name : {"pixel_mm", "margin", "n_boxes", "activation"}
-    value : "auto" or a value of that setting
-
-    Returns
-    -------
-    float, int, str or None
-
-    Examples
-    --------
-    >>> from radiodeep.features.deep.settings import resolve_auto
-    >>> resolve_auto("radiodeep-mini", "margin", "auto"), resolve_auto("resnet18", "margin", "auto")
-    (0.25, 0.0)
-    """
+    """Return the value of a setting of `_AUTO`, or for "auto" what that stands for with a network."""
     is_auto = isinstance(value, str) and value == "auto"
     return _AUTO_OF.get(network, _AUTO)[name] if is_auto else value
 
 
 def checked_view(extractor):
-    """Check the settings of an extractor and return the `NetworkView` of its network.
-
-    Raises
-    ------
-    InputError
-        If a setting is out of range, or if the network cannot use it.
-    """
+    """Return the `NetworkView` of an extractor's network; raise InputError for settings that it cannot use."""
     network = extractor.network
     for name, options in _OPTIONS.items():
         require_option(getattr(extractor, name), options, extractor, name)
-    n_threads, fine_tune = extractor.n_threads, extractor.fine_tune
+    n_threads = extractor.n_threads
+    fine_tune = extractor.fine_tune
     require(n_threads is None or is_count(n_threads, 1), extractor, "n_threads", "an int >= 1 or None")
     require(fine_tune is None or isinstance(fine_tune, FineTuning), extractor, "fine_tune", "None or a FineTuning")
     specification = input_specification(network)
@@ -87,15 +65,11 @@ def checked_view(extractor):
 
 
 class ComputedFeatures(NamedTuple):
-    """Which values of a network are the features.
+    """Which values of a network are the features."""
 
-    `layer` is None for the pooled features. `is_rectified` is False if the network has to be built without its last
-    activation function, because the values before it are asked for.
-    """
-
-    layer: str | None
-    activation: str
-    is_rectified: bool
+    layer: str | None  # None for the pooled features
+    activation: str  # "post" or "pre"
+    is_rectified: bool  # False if the network has to be built without its last activation, to read values before it
 
 
 def computed_features(extractor):
@@ -125,7 +99,7 @@ def resolved_settings(extractor):
 
 
 def complete_state(state):
-    """Return the state of a saved extractor with the values of settings that it computed by.
+    """Return the state of a saved extractor with the settings that it lacks, at the values that it was computed by.
 
     Early versions had axial slices, the pixels of the image and the bounding box of the region, and scaled intensities
     from their minimum to their maximum; fine-tuning had one learning rate for all layers. Later ones ignored

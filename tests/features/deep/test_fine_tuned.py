@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
 import radiodeep as rd
+from radiodeep.exceptions import WeightsError
 
 COHORT = rd.make_phantom_cohort(6, random_state=4)
 PLAN = rd.FineTuning(learning_rate=0.02, head_learning_rate=0.1, n_iterations=4)
@@ -52,6 +53,13 @@ def test_its_network_is_loaded_once_and_is_not_part_of_copies(tuned, copied):
     assert not hasattr(same, "_loaded_tuned")
     assert not hasattr(clone(tuned), "_loaded_tuned")
     np.testing.assert_array_equal(same.transform(COHORT[:2]), expected)
+
+
+def test_its_weights_are_not_computed_with_after_the_network_has_changed(tuned):
+    other = copy.deepcopy(tuned)
+    other.transform(COHORT[:1])
+    with pytest.raises(WeightsError, match="weights do not belong to 'resnet10t'"):
+        other.set_params(network="resnet10t").transform(COHORT[:1])
 
 
 def test_it_is_saved_with_its_weights_and_needs_no_file(tuned, tmp_path):
