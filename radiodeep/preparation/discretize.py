@@ -1,25 +1,25 @@
-"""A numeric table and classes in, bins out: the supervised MDL discretisation of Fayyad and Irani."""
+"""A numeric table and classes -> bins: the supervised MDL discretisation of Fayyad and Irani."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from radiodeep.checks import require
+from radiodeep.checks import require_option
 from radiodeep.preparation.kernels.cut_points import mdl_cut_points, plogp_of_counts, row_orders
 from radiodeep.preparation.tables import checked_table
 
 
-class MDLDiscretizer(TransformerMixin, BaseEstimator):
-    """Cut each feature where that tells the classes apart by more than the cut costs to describe.
+class MDLDiscretizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Cut each feature where a cut separates the classes by more than the cut costs to describe.
 
-    Weka's supervised `Discretize`.
+    This is Weka's supervised `Discretize`.
 
     Parameters
     ----------
     candidates : {"distinct", "cases"}, default="distinct"
-        What a cut costs grows with the number of places where it could be: between distinct values
+        The cost of a cut grows with the number of places where it could be: between distinct values
         (Weka's better encoding, from which it computes symmetrical uncertainty), or between cases
-        (Weka's own default, as its naive Bayes -D has it).
+        (Weka's default, also in its naive Bayes -D).
 
     Attributes
     ----------
@@ -48,15 +48,13 @@ class MDLDiscretizer(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y):
         """Find the cut points; NaN is left out."""
-        require(self.candidates in ("distinct", "cases"), self, "candidates", "'distinct' or 'cases'")
-        X, labels, classes = checked_table(self, X, y)
+        require_option(self.candidates, ("distinct", "cases"), self, "candidates")
+        X, labels, n_classes = checked_table(self, X, y)
         logs = plogp_of_counts(len(labels))
-        order, n_known = row_orders(X)
+        is_distinct = self.candidates == "distinct"
         self.cut_points_ = [
-            mdl_cut_points(
-                column, labels, order[number], n_known[number], len(classes), logs, self.candidates == "distinct"
-            )
-            for number, column in enumerate(np.ascontiguousarray(X.T))
+            mdl_cut_points(column, labels, order, n_known, n_classes, logs, is_distinct)
+            for column, order, n_known in zip(np.ascontiguousarray(X.T), *row_orders(X), strict=True)
         ]
         return self
 
@@ -69,14 +67,6 @@ class MDLDiscretizer(TransformerMixin, BaseEstimator):
             bins[:, column] = np.searchsorted(cuts, X[:, column], side="left")
         bins[np.isnan(X)] = np.nan
         return bins
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the names that came in."""
-        check_is_fitted(self)
-        named = getattr(self, "feature_names_in_", None)
-        if input_features is None:
-            input_features = [f"x{number}" for number in range(self.n_features_in_)] if named is None else named
-        return np.asarray(input_features, dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,35 +1,36 @@
-"""A table of several scanners or sites in; the table without their shifts and stretches out (ComBat)."""
+"""A table of several scanners or sites -> the table without their shifts and scales (ComBat)."""
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from radiodeep.checks import is_count, require
+from radiodeep.checks import invalid, is_count, require
 from radiodeep.exceptions import InputError
+from radiodeep.preparation.tables import check_names_cases
 
 
-class BatchHarmonizer(TransformerMixin, BaseEstimator):
-    """Take out of each feature what depends on the scanner or site: its shift and its stretch (ComBat).
+class BatchHarmonizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Remove from each feature the shift and scale of the scanner or site (ComBat).
 
-    The shifts and stretches of all features of a batch are pooled by empirical Bayes, so that small
-    batches are moved with care. They are learned from the training cases alone and applied to new ones
-    of the same batches.
+    The shifts and scales of all features of a batch are shrunk towards their means by empirical Bayes, so
+    that those of small batches are not overestimated. They are learned from the training cases and applied
+    to new cases of the same batches.
 
     Parameters
     ----------
     batches : Series, dict or mapping
         From the name of a case (the table's index) to its batch: scanner, site or protocol.
     reference : batch, optional
-        Batch to which the others are brought; all together if not given.
+        Batch to which the others are adjusted; the mean of all batches if not given.
     n_iterations : int, default=100
-        At most, of the empirical Bayes estimate; it ends earlier when it stands still.
+        Maximum of the iterations of the empirical Bayes estimate; it ends earlier if it converges.
 
     Attributes
     ----------
     batches_ : ndarray
     shifts_, stretches_ : ndarray of shape (n_batches, n_features)
-        In units of the pooled standard deviation, and of its square.
+        Shifts in units of the pooled standard deviation, and variances in units of its square.
     mean_, standard_deviation_ : ndarray of shape (n_features,)
     n_features_in_ : int
     feature_names_in_ : ndarray of str
@@ -37,13 +38,13 @@ class BatchHarmonizer(TransformerMixin, BaseEstimator):
     Raises
     ------
     InputError
-        The table is no DataFrame, a case has no batch, a batch has one training case only, or a case to
-        transform is of a batch that was not in the training cases.
+        The table is not a DataFrame, a case has no batch, a batch has a single training case, or a case to
+        transform is of a batch that has no training case.
 
     Notes
     -----
-    The label is not looked at: where sites differ in how many cases of each class they have, ComBat
-    takes part of the signal away, and giving it the label would let the test labels leak.
+    The labels are not used: where the proportion of the classes differs between sites, ComBat removes
+    part of the signal, but using the labels would leak those of the test cases.
 
     References
     ----------
@@ -67,7 +68,7 @@ class BatchHarmonizer(TransformerMixin, BaseEstimator):
     True
     """
 
-    needs_names = True  # a study hands it the DataFrame, not an array
+    needs_names = True  # a study passes the DataFrame, not an array
 
     def __init__(self, batches, reference=None, n_iterations=100):
         self.batches = batches
@@ -75,7 +76,7 @@ class BatchHarmonizer(TransformerMixin, BaseEstimator):
         self.n_iterations = n_iterations
 
     def fit(self, X, y=None):
-        """Learn the shift and stretch of each batch.
+        """Learn the shift and scale of each batch.
 
         Parameters
         ----------
@@ -89,12 +90,12 @@ class BatchHarmonizer(TransformerMixin, BaseEstimator):
         self.batches_, member, counts = np.unique(batches, return_inverse=True, return_counts=True)
         if counts.min() < 2:
             raise InputError(
-                f"Batch {self.batches_[counts.argmin()]} has one training case only, which says nothing of its "
-                "stretch. Join it to a batch like it, or leave it out."
+                f"Batch {self.batches_[counts.argmin()]} has one training case only, from which its scale cannot be "
+                "estimated. Join it to a similar batch, or leave it out."
             )
         known = list(self.batches_)
         if self.reference is not None and self.reference not in known:
-            raise InputError(f"The 'reference' {self.reference!r} is no batch of the training cases: {known}.")
+            raise invalid(self, "reference", f"a batch of the training cases: {known}", self.reference)
         means = np.array([values[member == batch].mean(axis=0) for batch in range(len(known))])
         if self.reference is None:
             self.mean_ = (counts / len(values)) @ means
@@ -114,7 +115,7 @@ class BatchHarmonizer(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Return the table without the shifts and stretches, a DataFrame of the same names."""
+        """Return the table without the shifts and scales, a DataFrame with the same index and columns."""
         check_is_fitted(self)
         batches = self._batches_of(X)
         values = validate_data(self, X, dtype=np.float64, reset=False)
@@ -123,24 +124,15 @@ class BatchHarmonizer(TransformerMixin, BaseEstimator):
         if unknown:
             raise InputError(
                 f"Batch {unknown[0]!r} was not among the training cases ({', '.join(map(str, self.batches_))}), so its "
-                "shift is not known. Fit with cases of it, or leave such cases out."
+                "shift is unknown. Fit with cases of this batch, or leave its cases out."
             )
         member = np.array([known.index(batch) for batch in batches])
         standard = (values - self.mean_) / self.standard_deviation_
         even = (standard - self.shifts_[member]) / np.sqrt(self.stretches_[member])
         return pd.DataFrame(even * self.standard_deviation_ + self.mean_, index=X.index, columns=X.columns)
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names that came in."""
-        check_is_fitted(self)
-        return np.asarray(self.feature_names_in_, dtype=object)
-
     def _batches_of(self, X):
-        if not isinstance(X, pd.DataFrame):
-            raise InputError(
-                "BatchHarmonizer needs a DataFrame whose index names the cases, and must come before steps that make "
-                f"arrays. Got {type(X).__name__} instead; extract_table makes such a table."
-            )
+        check_names_cases(self, X)
         batches = pd.Series(self.batches)
         without = [case for case in X.index if case not in batches.index]
         if without:
@@ -149,25 +141,31 @@ class BatchHarmonizer(TransformerMixin, BaseEstimator):
 
 
 def _pooled(standard, varies, n_iterations):
-    """Return shift and stretch (p,) of one batch (n, p), each drawn to the mean of all features."""
-    shift, stretch = standard.mean(axis=0), standard.var(axis=0, ddof=1)
+    """Return the shift and variance (p,) of one batch (n, p), shrunk towards the mean over all features.
+
+    Johnson et al.: the shifts of all features are drawn from a normal distribution and the variances from an inverse
+    gamma distribution, whose parameters are the moments of the estimates per feature. The posterior means of shift and
+    variance depend on each other, so they are computed in turn until neither changes by more than 1e-4. Features that
+    do not vary (`varies` is False) keep the shift 0 and the variance 1.
+    """
+    shift, variance = standard.mean(axis=0), standard.var(axis=0, ddof=1)
     if varies.sum() < 2:
-        return shift, np.where(stretch > 0, stretch, 1.0)
-    centre, spread = shift[varies].mean(), shift[varies].var(ddof=1)
-    mean, variance = stretch[varies].mean(), stretch[varies].var(ddof=1)
-    if spread <= 0 or variance <= 0:
-        return shift, np.where(stretch > 0, stretch, 1.0)
+        return shift, np.where(variance > 0, variance, 1.0)
+    prior_shift, prior_spread = shift[varies].mean(), shift[varies].var(ddof=1)
+    mean, spread = variance[varies].mean(), variance[varies].var(ddof=1)
+    if prior_spread <= 0 or spread <= 0:
+        return shift, np.where(variance > 0, variance, 1.0)
     # The inverse gamma distribution of those moments.
-    shape, scale = (2 * variance + mean**2) / variance, (mean * variance + mean**3) / variance
+    shape, scale = (2 * spread + mean**2) / spread, (mean * spread + mean**3) / spread
     n = len(standard)
-    new_shift, new_stretch = shift, stretch
+    new_shift, new_variance = shift, variance
     for _ in range(n_iterations):
-        last_shift, last_stretch = new_shift, new_stretch
-        new_shift = (n * spread * shift + last_stretch * centre) / (n * spread + last_stretch)
+        last_shift, last_variance = new_shift, new_variance
+        new_shift = (n * prior_spread * shift + last_variance * prior_shift) / (n * prior_spread + last_variance)
         squares = ((standard - new_shift) ** 2).sum(axis=0)
-        new_stretch = (0.5 * squares + scale) / (n / 2 + shape - 1)
-        moved = np.abs(new_shift - last_shift) / np.maximum(np.abs(last_shift), 1e-12)
-        stretched = np.abs(new_stretch - last_stretch) / last_stretch.clip(1e-12)
-        if max(moved[varies].max(), stretched[varies].max()) < 1e-4:
+        new_variance = (0.5 * squares + scale) / (n / 2 + shape - 1)
+        shift_change = np.abs(new_shift - last_shift) / np.maximum(np.abs(last_shift), 1e-12)
+        variance_change = np.abs(new_variance - last_variance) / last_variance.clip(1e-12)
+        if max(shift_change[varies].max(), variance_change[varies].max()) < 1e-4:
             break
-    return np.where(varies, new_shift, 0.0), np.where(varies, new_stretch, 1.0)
+    return np.where(varies, new_shift, 0.0), np.where(varies, new_variance, 1.0)

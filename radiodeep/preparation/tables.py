@@ -1,19 +1,20 @@
-"""X and y as `fit` gets them in; a validated table, class numbers and the mask of nominal columns out."""
+"""X and y of `fit` -> a validated table, class numbers and the mask of nominal columns."""
 
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import validate_data
 
-from radiodeep.checks import is_count
+from radiodeep.checks import invalid, is_count, is_flag
 from radiodeep.exceptions import InputError, SingleClassError
 
 
 def checked_table(estimator, X, y, way_out="cut it into classes first, e.g. y > np.median(y)"):
-    """Return the table as float64 (n_cases, n_features), class numbers (n_cases,) and the classes.
+    """Return the table as float64 (n_cases, n_features), class numbers (n_cases,) and the number of classes.
 
-    NaN stands for a missing value. Sets `n_features_in_` and `feature_names_in_` of the estimator.
-    `way_out` says what to do about a continuous target.
+    NaN is a missing value. Sets `n_features_in_` and `feature_names_in_` of the estimator. `way_out` is the advice for
+    a continuous target.
     """
     X, y = validate_data(estimator, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
     name = type(estimator).__name__
@@ -29,7 +30,7 @@ def checked_table(estimator, X, y, way_out="cut it into classes first, e.g. y > 
             f"{name} must be fitted to cases of at least two classes. Got one class, {classes[0]}, in all "
             f"{len(y)} training cases; use folds that keep both classes in the training part."
         )
-    return X, y, classes
+    return X, y, len(classes)
 
 
 def checked_numeric_table(estimator, X, y):
@@ -45,8 +46,17 @@ def checked_numeric_table(estimator, X, y):
     return X, np.asarray(y, dtype=np.float64)
 
 
+def check_names_cases(estimator, X):
+    """Raise InputError unless a table is a DataFrame, whose index names the cases."""
+    if not isinstance(X, pd.DataFrame):
+        raise InputError(
+            f"{type(estimator).__name__} needs a DataFrame whose index names the cases, and must come before steps "
+            f"that make arrays. Got {type(X).__name__} instead; extract_table makes such a table."
+        )
+
+
 def _refuse_empty_rows(X, name):
-    suspects = np.flatnonzero(np.isnan(X[:, 0]))  # one column tells for nearly all rows
+    suspects = np.flatnonzero(np.isnan(X[:, 0]))  # nearly all rows are ruled out by one column
     empty = suspects[np.isnan(X[suspects]).all(axis=1)]
     if len(empty):
         raise InputError(
@@ -63,16 +73,12 @@ def nominal_mask(estimator, nominal_features):
         return mask
     names = list(getattr(estimator, "feature_names_in_", []))
     wanted = [nominal_features] if isinstance(nominal_features, str | Integral) else list(nominal_features)
-    if wanted and all(isinstance(item, bool | np.bool_) for item in wanted) and len(wanted) == n_features:
+    if len(wanted) == n_features and all(is_flag(item) for item in wanted):
         return np.array(wanted, dtype=bool)
     for item in wanted:
-        if isinstance(item, str) and item in names:
-            mask[names.index(item)] = True
-        elif is_count(item, 0) and item < n_features:
-            mask[item] = True
-        else:
-            raise InputError(
-                f"The 'nominal_features' parameter of {type(estimator).__name__} must hold names of columns, "
-                f"positions from 0 to {n_features - 1}, or one bool per column. Got {item!r} instead."
-            )
+        is_name = isinstance(item, str) and item in names
+        if not is_name and not is_count(item, 0, n_features - 1):
+            allowed = f"names of columns, positions from 0 to {n_features - 1}, or a bool for each column"
+            raise invalid(estimator, "nominal_features", allowed, item)
+        mask[names.index(item) if is_name else item] = True
     return mask

@@ -1,4 +1,4 @@
-"""Values of the selected features go in; as how many uncorrelated features they count comes out."""
+"""Values of the selected features -> the number of uncorrelated features that they are worth."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ _CONSTANT = 1e-12  # relative to the largest value: a smaller spread is rounding
 
 
 def effective_number_of_features(values):
-    """Return as how many uncorrelated features a set of correlated ones counts.
+    """Return the number of uncorrelated features that a set of correlated features is worth.
 
-    Ten selected features that go up and down together measure one thing. The number is the participation
+    Ten selected features that rise and fall together measure one thing. The number is the participation
     ratio of the eigenvalues of the correlation matrix, (sum of eigenvalues)^2 / sum of squared eigenvalues:
-    1 for copies of one feature, the number of features for uncorrelated ones. Features that are uncorrelated
-    with each other still correlate by chance in few cases, so n cases give at most n - 1.
+    1 for copies of one feature, the number of features for uncorrelated ones. Uncorrelated features still
+    correlate by chance in few cases, so n cases give at most n - 1.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def effective_number_of_features(values):
     Returns
     -------
     float
-        Constant columns count as no feature; 0.0 if there are no others.
+        Constant columns are not counted; 0.0 if there are no others.
 
     References
     ----------
@@ -38,14 +38,11 @@ def effective_number_of_features(values):
     """
     values = np.array(values, dtype=np.float64)
     missing = np.isnan(values)
-    has_gaps = missing.any()
-    if has_gaps:
-        values[missing] = 0.0
+    values[missing] = 0.0
     largest = np.abs(values).max(axis=0, initial=0.0)
     values /= np.where(largest > 0, largest, 1.0)  # squares of 1e200 overflow
     values -= values.sum(axis=0) / np.maximum((~missing).sum(axis=0), 1)
-    if has_gaps:
-        values[missing] = 0.0
+    values[missing] = 0.0
     norms = np.sqrt(np.einsum("ij,ij->j", values, values))
     varies = norms > _CONSTANT * np.sqrt(max(len(values), 1))
     n_features = int(varies.sum())
@@ -54,6 +51,6 @@ def effective_number_of_features(values):
     standardised = values if varies.all() else np.compress(varies, values, axis=1)
     standardised /= norms[varies]
     # The eigenvalues of a correlation matrix sum to the number of features, their squares to its squared entries.
-    # Correlations of cases have the same eigenvalues besides zeros, so the smaller of the two matrices is made.
+    # The matrix of products between cases has the same eigenvalues except for zeros, so the smaller one is computed.
     smaller = standardised.T if n_features <= len(values) else standardised
     return float(n_features**2 / ((smaller @ smaller.T) ** 2).sum())

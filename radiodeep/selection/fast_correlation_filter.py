@@ -1,4 +1,4 @@
-"""Table and classes in, a few features out, none of which repeats a better one (FCBF)."""
+"""Table and classes -> a few features, none of which repeats a better one (FCBF)."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class FastCorrelationFilter(SymmetricUncertainty):
         The kept column that a dropped one repeats; -1 for all others.
     n_features_above_threshold_ : int
     effective_n_features_ : float
-        As how many uncorrelated features the selected ones count (`effective_number_of_features`).
+        The number of uncorrelated features that the selected ones are worth (`effective_number_of_features`).
     n_features_in_ : int
     feature_names_in_ : ndarray of str, for tables with names
 
@@ -78,27 +78,12 @@ class FastCorrelationFilter(SymmetricUncertainty):
             n_jobs=n_jobs,
         )
 
-    def fit(self, X, y):
-        """Score the features and drop those that repeat a better one.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_cases, n_features)
-            NaN for missing values.
-        y : array-like of shape (n_cases,)
-            Classes.
-        """
-        X, labels, n_classes = self._validated(X, y)
-        self._keep_best(self._scores(X, labels, n_classes))
-        self.warn_if_none_passed()
+    def _deselect(self, X, labels, n_classes):
+        """Drop the features that repeat a better one."""
         above = self.scores_ > (-np.inf if self.threshold is None else self.threshold)
         self.redundant_with_ = np.full(X.shape[1], -1)
-        if above.any():  # else the best feature is kept, with a warning
-            self._drop_redundant(X, labels, n_classes, above)
-        self._count_effective(X)
-        return self
-
-    def _drop_redundant(self, X, labels, n_classes, above):
+        if not above.any():  # the best feature is kept, with a warning
+            return
         order = np.argsort(self.ranking_)
         candidates = order[above[order]]
         bins = self._bins(X[:, candidates], labels, n_classes, nominal_mask(self, self.nominal_features)[candidates])
@@ -109,7 +94,7 @@ class FastCorrelationFilter(SymmetricUncertainty):
         self.redundant_with_[candidates] = np.where(repeats >= 0, candidates[repeats], -1)
 
     def _bins(self, X, labels, n_classes, nominal):
-        """Return the bins of each column (n_features, n_cases); a missing value is -1, or a bin of its own."""
+        """Return the bins of each column (n_features, n_cases); missing values are -1, or a separate bin."""
         logs = plogp_of_counts(len(labels))
         order, n_known = row_orders(X)
         bins = np.empty(X.T.shape, dtype=np.int64)

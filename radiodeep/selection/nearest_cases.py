@@ -1,4 +1,4 @@
-"""A table goes in; features scaled to 0..1, the nearest cases of each case and weights of the classes come out."""
+"""A table -> features scaled to 0..1, the nearest cases of each case, and weights of the classes."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,10 @@ class ScaledTable:
 
 
 def scaled_table(estimator, X, nominal, smallest_range=SMALLEST_RANGE):
-    """Scale numeric columns to 0..1 over their known values; a column whose range is too small becomes 0."""
+    """Return the `ScaledTable` of X: numeric columns scaled to 0..1 over their known values, or 0 if nearly constant.
+
+    `nominal` (n_features,) is the mask of the columns of categories, which are not scaled.
+    """
     X = np.ascontiguousarray(X)
     low, high, missing = kernels.column_ranges(X)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -60,24 +63,11 @@ def scaled_table(estimator, X, nominal, smallest_range=SMALLEST_RANGE):
 
 
 def nearest_cases(table, labels, n_classes, n_neighbors, chosen=None, n_jobs=None):
-    """Return the buffers of the nearest cases of each class.
+    """Return the nearest cases of each class for all cases, or only for the `chosen` ones.
 
-    Parameters
-    ----------
-    table : ScaledTable
-    labels : int ndarray of shape (n_cases,)
-    n_classes, n_neighbors : int
-    chosen : int ndarray of shape (n_rows,), optional
-        Cases whose neighbours are searched; None for all.
-    n_jobs : int, optional
-
-    Returns
-    -------
-    distances, cases : ndarray of shape (n_rows, n_classes, n_neighbors)
-    counts : int ndarray of shape (n_rows, n_classes)
-        How many neighbours were found.
-    limits : ndarray of shape (n_rows, n_classes)
-        Distance of the farthest neighbour in a full buffer, else infinite.
+    The result is a tuple of buffers, `near` in the kernels: `distances` and `cases` (n_rows, n_classes, n_neighbors);
+    `counts` (n_rows, n_classes), the number of neighbours of each class; and `limits` (n_rows, n_classes), the distance
+    of the farthest neighbour in a full buffer, else infinite.
     """
     n_cases, n_features = table.values.shape
     n_rows = n_cases if chosen is None else len(chosen)
@@ -107,15 +97,10 @@ def empty_buffers(n_rows, n_classes, n_neighbors):
 
 
 def measured_strips(packed, table, n_threads=1):
-    """Yield the distances of all pairs of cases, a strip of blocks of 32 cases at a time.
+    """Yield the distances of all pairs of cases as (first, last, strip), for the blocks of 32 cases first..last - 1.
 
-    Yields
-    ------
-    first, last : int
-        The blocks that the strip measures against themselves and all later blocks.
-    strip : ndarray of shape (last - first, n_blocks, 32, 32)
-        ``strip[a, b, i, j]`` is the distance between case i of block ``first + a`` and case j of block b, for b >=
-        ``first + a``. The array is used again for the next strip.
+    ``strip[a, b, i, j]`` is the distance between case i of block ``first + a`` and case j of block b, for b >=
+    ``first + a``. The array is used again for the next strip.
     """
     n_blocks = len(packed)
     at_once = min(n_blocks, max(1, _STRIP_BYTES // (n_blocks * 8 * kernels.LANES**2)))
@@ -129,9 +114,9 @@ def measured_strips(packed, table, n_threads=1):
 
 
 def class_weights(class_counts):
-    """Return the weight of a neighbour by own and other class, (n_classes, n_classes).
+    """Return the weight of a neighbour by the classes of case and neighbour, (n_classes, n_classes).
 
-    Hits weigh -1. A miss of class b for a case of class a weighs ``P(b) / (1 - P(a))``, which is 1 for two classes.
+    Hits have weight -1. A miss of class b for a case of class a has weight ``P(b) / (1 - P(a))``, 1 for two classes.
     """
     n_classes = len(class_counts)
     prior = class_counts / class_counts.sum()

@@ -1,4 +1,4 @@
-"""A score per feature goes in; ranks and the mask of the selected features come out."""
+"""A score per feature -> ranks and the mask of the selected features."""
 
 import copy
 import warnings
@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from radiodeep.checks import is_count, is_number, require
+from radiodeep.checks import is_count, is_number, is_positive, require, require_n_jobs, require_option
 from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.progress import announced_if_slow
 from radiodeep.selection.effective_number import effective_number_of_features
@@ -21,10 +21,33 @@ _RANKING_PARAMETERS = ("n_features_to_select", "threshold", "tie_order", "n_jobs
 class RankedSelector(SelectorMixin, BaseEstimator):
     """Base class of selectors that score each feature and keep the best.
 
-    A subclass stores `n_features_to_select`, `threshold`, `tie_order` and `n_jobs` in `__init__`. Its `fit` calls
-    `_check_ranking`, `_keep_best(scores)`, `warn_if_none_passed` and `_count_effective(X)`, in this order. A subclass
-    whose leave-one-out scores can be computed together overrides `scores_without_each`.
+    A subclass stores `n_features_to_select`, `threshold`, `tie_order` and `n_jobs` in `__init__`, and implements
+
+    - `_validated(X, y)`: check the settings; return the table, the labels as numbers and the number of classes;
+    - `_scores(X, labels, n_classes)`: return the scores (n_features,);
+    - `_compiled_loops`: the compiled functions that `_scores` calls;
+    - optionally `_deselect(X, labels, n_classes)`, which removes features from `support_` after the ranking, and
+      `_can_share` with `_scores_of_folds`, if the scores of all leave-one-out folds can be computed together.
     """
+
+    def fit(self, X, y):
+        """Score the features and keep the best.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_cases, n_features)
+            NaN for missing values.
+        y : array-like of shape (n_cases,)
+            Classes; for ReliefF numbers with ``target="numeric"``.
+        """
+        X, labels, n_classes = self._validated(X, y)
+        with self._announced_if_compiling():
+            scores = self._scores(X, labels, n_classes)
+        self._keep_best(scores)
+        self.warn_if_none_passed()
+        self._deselect(X, labels, n_classes)
+        self.effective_n_features_ = effective_number_of_features(X[:, self.support_])
+        return self
 
     def ranking_settings(self):
         """Return a text that is equal for selectors of equal scores, whatever number of features they keep."""
@@ -45,9 +68,16 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_cases, n_features) or None
-            A row of NaN for a fold that has to be fitted by itself; None if all have to.
+            A row of NaN for a fold that has to be fitted separately: the case left out is the only one of its class, or
+            rounding would decide between neighbours. None if all have to: for `FastCorrelationFilter`; for `ReliefF`
+            with `n_samples`, `weight_by_distance`, a numeric target or more than 4,000 cases; and if rescaling could
+            make different values of a column equal.
         """
-        return None
+        selector = clone(self)
+        if not selector._can_share(len(X)):
+            return None
+        X, labels, n_classes = selector._validated(X, y)
+        return selector._scores_of_folds(X, labels, n_classes, rescaled)
 
     def fit_without_each(self, X, y, *, rescaled=False, scores=None):
         """Fit a copy of the selector without each of the cases, as the folds of leave-one-out do.
@@ -64,7 +94,7 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         Returns
         -------
         list of n_cases fitted selectors
-            None where a fold has to be fitted by itself: the case left out is the only one of its class, or scores
+            None where a fold has to be fitted separately: the case left out is the only one of its class, or scores
             or distances are so close that rounding would decide. No selector warns; `warn_if_none_passed` does.
         """
         if scores is None:
@@ -85,7 +115,7 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         return fitted
 
     def warn_if_none_passed(self, stacklevel=3):
-        """Warn that no score passed the threshold, so that the best feature is kept without any evidence."""
+        """Warn if no score passed the threshold, so that the best feature is kept without any evidence."""
         check_is_fitted(self)
         if self.n_features_above_threshold_:
             return
@@ -104,21 +134,25 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
+    def _can_share(self, n_cases):
+        """Return whether `_scores_of_folds` can compute the scores without each of this number of cases."""
+        return False
+
+    def _deselect(self, X, labels, n_classes):
+        """Remove selected features that should not be kept in spite of their rank: none."""
+
     def _is_decided(self, scores):
         """Return whether scores certainly keep the same features as those of `fit`, which differ in the last digits."""
         return not np.isnan(scores).any()
 
     def _check_ranking(self):
         wanted = self.n_features_to_select
-        is_fraction = is_number(wanted) and not is_count(wanted, 0) and 0 < wanted <= 1
-        require(
-            wanted is None or is_count(wanted, 1) or (is_fraction and not isinstance(wanted, int)),
-            self,
-            "n_features_to_select",
-            "an int >= 1, a float in (0, 1] or None",
-        )
+        is_share = is_positive(wanted) and wanted <= 1
+        is_allowed = wanted is None or is_count(wanted, 1) or is_share
+        require(is_allowed, self, "n_features_to_select", "an int >= 1, a float in (0, 1] or None")
         require(self.threshold is None or is_number(self.threshold), self, "threshold", "a float or None")
-        require(self.tie_order in ("left", "weka"), self, "tie_order", "'left' or 'weka'")
+        require_option(self.tie_order, ("left", "weka"), self, "tie_order")
+        require_n_jobs(self.n_jobs, self)
 
     def _keep_best(self, scores):
         order = weka_order(scores)[::-1] if self.tie_order == "weka" else _descending_order(scores)
@@ -133,15 +167,9 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         self.n_features_above_threshold_ = int(above.sum())
         self.support_ = support
 
-    def _count_effective(self, X):
-        self.effective_n_features_ = effective_number_of_features(X[:, self.support_])
-
-    def _announced_if_compiling(self, loop):
-        """Return a context that explains at a terminal why the first fit on a machine takes seconds.
-
-        `loop` is one of the compiled functions that the fit calls: it has no signature before its first call.
-        """
-        if loop.signatures:
+    def _announced_if_compiling(self):
+        """Return a context that explains at a terminal why the first fit on a machine takes seconds."""
+        if all(loop.signatures for loop in self._compiled_loops):  # there is none before the first call
             return nullcontext()
         return announced_if_slow("Compiling the loops of the selectors, once on this machine; some 10 seconds in all.")
 
@@ -167,7 +195,7 @@ def _descending_order(scores):
 
 
 def weka_order(values):
-    """Return the positions of values in ascending order, equal ones where Weka's sort leaves them.
+    """Return the positions of values in ascending order, equal ones in the order of Weka's sort.
 
     Weka's ranker is a quicksort with the median of the first, middle and last value as pivot, which is not stable.
     It is needed only to reproduce which of several tied features Weka selects.

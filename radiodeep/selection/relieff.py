@@ -1,11 +1,10 @@
-"""Table and target in, a score per feature out: ReliefF, which sees interactions that univariate scores miss."""
+"""Table and target -> a score per feature: ReliefF, which sees interactions that univariate scores miss."""
 
 import itertools
 
 import numpy as np
-from sklearn.base import clone
 
-from radiodeep.checks import is_count, is_number, require
+from radiodeep.checks import is_count, is_number, require, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.preparation.tables import checked_numeric_table, checked_table, nominal_mask
 from radiodeep.selection.kernels import relief as kernels
@@ -38,8 +37,8 @@ class ReliefF(RankedSelector):
     sigma : int, default=2
         Used with `weight_by_distance`.
     n_samples : int, optional
-        Score with this number of cases only, drawn with replacement, each compared with all cases: for tables of
-        10,000 cases and more. None, or a number not below that of the cases, uses every case once.
+        Number of cases that are drawn with replacement, each to be compared with all cases, for tables of 10,000 cases
+        and more. None, or a number not below that of the cases, uses every case once.
     random_state : int, default=1
         Seed of the drawn cases; the same seed draws the same cases as in Weka.
     nominal_features : sequence of positions, names or bools, optional
@@ -58,15 +57,15 @@ class ReliefF(RankedSelector):
         1 is the best.
     n_features_above_threshold_ : int
     effective_n_features_ : float
-        As how many uncorrelated features the selected ones count (`effective_number_of_features`).
+        The number of uncorrelated features that the selected ones are worth (`effective_number_of_features`).
     n_features_in_ : int
     feature_names_in_ : ndarray of str, for tables with names
 
     Raises
     ------
     InputError
-        For a setting out of range, a continuous target while `target` is "classes", or a numeric one that
-        no neighbours differ in.
+        A setting is out of range, the target is continuous while `target` is "classes", or a numeric target is equal
+        in all neighbours.
     SingleClassError
         The training cases are of one class.
 
@@ -99,6 +98,8 @@ class ReliefF(RankedSelector):
     radiodeep.exceptions.InputError: The 'n_neighbors' parameter of ReliefF must be an int >= 1. Got 0 instead.
     """
 
+    _compiled_loops = (kernels.scale,)
+
     def __init__(
         self,
         n_features_to_select=10,
@@ -126,64 +127,19 @@ class ReliefF(RankedSelector):
         self.tie_order = tie_order
         self.n_jobs = n_jobs
 
-    def fit(self, X, y):
-        """Score the features.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_cases, n_features)
-            NaN for missing values.
-        y : array-like of shape (n_cases,)
-            Classes, or numbers with ``target="numeric"``.
-        """
-        X, y, n_classes = self._validated(X, y)
-        with self._announced_if_compiling(kernels.scale):
-            scores = self._scores(X, y, n_classes)
-        self._keep_best(scores)
-        self.warn_if_none_passed()
-        self._count_effective(X)
-        return self
-
     @property
     def uses_random_state(self):
         """Whether the scores depend on `random_state`: only if cases are drawn."""
         return self.n_samples is not None
 
-    def scores_without_each(self, X, y, *, rescaled=False):
-        """Return the scores that `fit` would give without each of the cases.
+    def _can_share(self, n_cases):
+        is_sampled = self.n_samples is not None and self.n_samples < n_cases - 1
+        is_plain = self.target == "classes" and not self.weight_by_distance and not is_sampled
+        return is_plain and n_cases <= MOST_CASES and type(self) is ReliefF  # a subclass may score in another way
 
-        Parameters
-        ----------
-        X : array-like of shape (n_cases, n_features)
-        y : array-like of shape (n_cases,)
-        rescaled : bool, default=False
-            Whether a scaler that is fitted in each fold shifts and scales the columns first.
-
-        Returns
-        -------
-        ndarray of shape (n_cases, n_features) or None
-            None with `n_samples`, `weight_by_distance`, a numeric target, or more than 4,000 cases. A row of NaN for a
-            fold in which rounding would decide between neighbours.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from radiodeep import ReliefF
-        >>> rng = np.random.default_rng(0)
-        >>> X, y = rng.normal(size=(30, 4)), np.arange(30) % 2
-        >>> scores = ReliefF().scores_without_each(X, y)
-        >>> bool(np.allclose(scores[7], ReliefF().fit(np.delete(X, 7, 0), np.delete(y, 7)).scores_))
-        True
-        """
-        is_sampled = self.n_samples is not None and self.n_samples < len(X) - 1
-        if is_sampled or self.target != "classes" or self.weight_by_distance or len(X) > MOST_CASES:
-            return None
-        if type(self) is not ReliefF:  # a subclass may score in another way
-            return None
-        selector = clone(self)
-        X, labels, n_classes = selector._validated(X, y)
-        nominal = nominal_mask(selector, self.nominal_features)
-        return relieff_scores_without_each(selector, X, labels, n_classes, nominal, rescaled)
+    def _scores_of_folds(self, X, labels, n_classes, rescaled):
+        nominal = nominal_mask(self, self.nominal_features)
+        return relieff_scores_without_each(self, X, labels, n_classes, nominal, rescaled)
 
     def _is_decided(self, scores):
         """Return whether no two scores, or a score and the threshold, are so close that rounding would decide.
@@ -206,16 +162,13 @@ class ReliefF(RankedSelector):
         self._check_ranking()
         require(is_count(self.n_neighbors, 1), self, "n_neighbors", "an int >= 1")
         require(is_number(self.sigma) and self.sigma > 0, self, "sigma", "a number > 0")
-        require(self.target in ("classes", "numeric"), self, "target", "'classes' or 'numeric'")
+        require_option(self.target, ("classes", "numeric"), self, "target")
         require(self.n_samples is None or is_count(self.n_samples, 1), self, "n_samples", "an int >= 1 or None")
         require(is_count(self.random_state, 0), self, "random_state", "an int >= 0")
         if self.target == "numeric":
             X, y = checked_numeric_table(self, X, y)
             return X, (y - y.min()) / (y.max() - y.min()), 0
-        X, labels, classes = checked_table(
-            self, X, y, "cut it into classes first, e.g. y > np.median(y), or set target='numeric'"
-        )
-        return X, labels, len(classes)
+        return checked_table(self, X, y, "cut it into classes first, e.g. y > np.median(y), or set target='numeric'")
 
     def _scores(self, X, y, n_classes):
         table = scaled_table(self, X, nominal_mask(self, self.nominal_features))

@@ -1,4 +1,4 @@
-"""A table goes in; the ReliefF scores that it has without each of its cases come out, without a fit for each.
+"""A table -> its ReliefF scores without each of the cases, computed together instead of by a fit for each.
 
 The idea. A ReliefF score is a sum over all cases and their neighbours, and most of it is the same whichever case is
 left out. Let ``S[a, b]`` be the sum, over the cases of class a, of the mean difference to their nearest neighbours of
@@ -9,13 +9,13 @@ class b, one number per feature. A score is then
 Leaving out case i changes S in three ways only:
 
 1. the part of case i itself is subtracted;
-2. each list of neighbours that held i, or whose order turns around, exchanges a neighbour for the next;
-3. features of which i is the only minimum or maximum have another range. All differences of such a feature grow by
+2. each list of neighbours that held i, or whose order changes, exchanges a neighbour for the next;
+3. features of which i is the only minimum or maximum have a smaller range. All differences of such a feature grow by
    the same factor, ``span before / span after``, and so do the distances.
 
 So S and the matrix of distances are computed once, and every fold corrects a copy of them. A corrected distance
 carries a rounding error; where two neighbours lie closer together than its bound, the fold is reported as undecided
-(NaN) and has to be fitted by itself.
+(NaN) and has to be fitted separately.
 """
 
 from dataclasses import dataclass
@@ -41,23 +41,10 @@ _MOST_MAGNIFIED = 1e9  # largest magnitude of values in units of their range at 
 
 
 def relieff_scores_without_each(selector, X, labels, n_classes, nominal, rescaled=False):
-    """Return the scores without each case, or None if they cannot be computed together.
+    """Return the scores without each case (n_cases, n_features), or None if they cannot be computed together.
 
-    Parameters
-    ----------
-    selector : ReliefF
-        Its `n_neighbors` and `n_jobs` are used.
-    X : float64 ndarray of shape (n_cases, n_features)
-    labels : int ndarray of shape (n_cases,)
-    n_classes : int
-    nominal : bool ndarray of shape (n_features,)
-    rescaled : bool, default=False
-        Whether a scaler fitted in each fold shifts and scales the columns first.
-
-    Returns
-    -------
-    ndarray of shape (n_cases, n_features) or None
-        A row of NaN stands for a fold that needs a fit of its own.
+    A row of NaN is a fold that has to be fitted separately. `selector` is the `ReliefF` whose `n_neighbors` and
+    `n_jobs` are used; `rescaled` is whether a scaler that is fitted in each fold shifts and scales the columns first.
     """
     by_class = np.argsort(labels, kind="stable")
     X, labels = np.ascontiguousarray(X[by_class]), labels[by_class]
@@ -90,20 +77,10 @@ def relieff_scores_without_each(selector, X, labels, n_classes, nominal, rescale
 
 @dataclass(frozen=True)
 class _AllCases:
-    """What ReliefF computes of all cases, sorted by class, from which every fold differs a little.
+    """What ReliefF computes of all cases, sorted by class; every fold differs little from it.
 
-    Attributes
-    ----------
-    table : ScaledTable
-    labels : int ndarray of shape (n_cases,)
-    n_classes : int
-    bounds : int ndarray of shape (n_classes + 1,)
-        Where each class begins.
-    distances : ndarray of shape (n_cases, n_cases)
-    near : tuple of ndarrays
-        Buffers of `nearest_cases`.
-    sums : ndarray of shape (n_classes, n_classes, n_features)
-        S of the module's docstring.
+    `bounds` (n_classes + 1,) are the first cases of the classes, `near` the buffers of `nearest_cases`, and `sums`
+    (n_classes, n_classes, n_features) is S of the module's docstring.
     """
 
     table: ScaledTable
@@ -121,7 +98,6 @@ def _all_cases(table, labels, n_classes, n_neighbors, n_threads):
     distances = np.empty((n_cases, n_cases))
     for first, last, strip in measured_strips(relief_kernels.pack(table.values), table, n_threads):
         kernels.unfold_strip(strip, first, last, distances)
-    # One neighbour more or less changes only the sums, so all n - 1 others may be asked for.
     near = empty_buffers(n_cases, n_classes, min(n_neighbors, n_cases - 1))
     kernels.find_neighbours(distances, bounds, near)
     sums = np.zeros((n_classes, n_classes, n_features))
@@ -159,15 +135,11 @@ def _scores_without(left_out, all_cases, changes, error):
 
 @dataclass(frozen=True)
 class _RangeChanges:
-    """Features whose range is another without a case.
+    """Features (`columns`) whose range changes without a case.
 
-    Attributes
-    ----------
-    columns : int ndarray of shape (n_changed,)
-    old, new : ndarray of shape (n_changed, n_cases)
-        Their values scaled by the range of all cases, and of the fold.
-    growth : ndarray of shape (n_changed,)
-        ``span before / span after - 1``, by which differences grow; -1 for features to be compared value by value.
+    `old` and `new` (n_changed, n_cases) are their values scaled by the range of all cases and by that of the fold;
+    `growth` (n_changed,) is ``span before / span after - 1``, by which differences grow, or -1 for features to be
+    compared value by value.
     """
 
     columns: np.ndarray
@@ -179,10 +151,8 @@ class _RangeChanges:
 class _FoldRanges:
     """The ranges of all features without each case.
 
-    Attributes
-    ----------
-    undecided : set of int
-        Cases without which a feature has no known value, or a category less: those folds are fitted by themselves.
+    `undecided` is the set of cases without which a feature has no known value, or lacks a category: those folds have to
+    be fitted separately.
     """
 
     def __init__(self, X, table, nominal, smallest_range):
@@ -202,6 +172,7 @@ class _FoldRanges:
             self.undecided |= {int(case) for case in first[(counts == 1) & ~np.isnan(values)]}
 
     def changes_without(self, case):
+        """Return the `_RangeChanges` of the fold without a case."""
         columns = np.array(self.columns[case], dtype=np.int64)
         low = np.where(self.lowest_case[columns] == case, self.low[1, columns], self.low[0, columns])
         high = np.where(self.highest_case[columns] == case, self.high[1, columns], self.high[0, columns])
@@ -218,10 +189,10 @@ class _FoldRanges:
 
 
 def _distance_error(table, distances, magnified):
-    """Return a bound of the rounding error of the comparison of two distances that are summed in different orders.
+    """Return a bound of the rounding error in comparing two distances that are summed in different orders.
 
     Each of the n_features differences is rounded, and the running sum after each: about 4 n_features roundings of the
-    largest distance, and 8 of the scaled values, larger if those were `magnified` by a scaler before.
+    largest distance, and 8 of the scaled values, which are larger if a scaler `magnified` them before.
     """
     n_features = len(table.span)
     error = 4 * n_features * distances.max() + 8 * (n_features + magnified)
@@ -239,7 +210,7 @@ def _magnification(X):
 
 
 def _may_be_constant_after_scaling(X):
-    """Return whether a column varies so little, in all cases or without one, that a scaler may call it constant."""
+    """Return whether a column varies so little, in all cases or in a fold, that a scaler may treat it as constant."""
     low, _, high, _ = kernels.extremes(X)
     with np.errstate(invalid="ignore"):
         ranges = np.stack([high[0] - low[0], high[0] - low[1], high[1] - low[0]])

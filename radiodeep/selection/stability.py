@@ -1,4 +1,4 @@
-"""A table and the same features after small changes of the cases in; the features that stayed the same out."""
+"""A table and the same features of perturbed cases -> the features that perturbations hardly change."""
 
 import warnings
 
@@ -10,15 +10,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from radiodeep.checks import is_number, require
 from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.preparation.tables import check_names_cases
 from radiodeep.selection.effective_number import effective_number_of_features
 
 
 class StabilitySelector(SelectorMixin, BaseEstimator):
-    """Keep the features that small changes of outline, place and noise hardly change.
+    """Keep the features that small changes of outline, position and noise hardly change.
 
-    How much of a feature's variance is between cases, and not between the versions of one case, is its
-    intraclass correlation; features below a limit are dropped. Only the versions of the training cases
-    are looked at, so that in a pipeline nothing of a test case is learned.
+    The intraclass correlation of a feature is the fraction of its variance that is between cases, not
+    between the versions of one case; features below a limit are dropped. Only the versions of the training
+    cases are used, so that in a pipeline nothing is learned from a test case.
 
     Parameters
     ----------
@@ -28,31 +29,31 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
         the same "reference", if the index has that level. Without it, all versions of a case are
         compared with each other and with its row of the table.
     limit : float, default=0.75
-        Keep features whose intraclass correlation is at least this: 0.75 is called good, 0.9 excellent.
+        Keep features with at least this intraclass correlation: 0.75 is called good, 0.9 excellent.
 
     Attributes
     ----------
     intraclass_correlations_ : ndarray of shape (n_features,)
-        The lowest of `correlations_by_reference_`; NaN counts as not stable.
+        The lowest of `correlations_by_reference_`; features with NaN are not stable.
     correlations_by_reference_ : dict from str to ndarray of shape (n_features,)
         ICC(1,1) of the versions that have the same reference: "original" for changed outlines and noise,
         "translate 0.25" for moved images, as `extract_perturbed` calls them.
     effective_n_features_ : float
-        As how many uncorrelated features the stable ones count (`effective_number_of_features`).
+        The number of uncorrelated features that the stable ones are worth (`effective_number_of_features`).
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
     Raises
     ------
     InputError
-        The table is no DataFrame, a feature is missing in `perturbed`, or no training case has versions.
+        The table is not a DataFrame, a feature is missing in `perturbed`, or no training case has versions.
 
     Notes
     -----
     Interpolation smooths an image, which changes texture in one direction. A moved image compared with the original
-    would therefore show how sensitive a feature is to smoothing, not to where the lesion lies on the grid of voxels.
+    would therefore show how sensitive a feature is to smoothing, not to the position of the lesion on the voxel grid.
 
-    If no feature reaches the limit, the most stable one alone is kept with a `RadiodeepWarning`.
+    If no feature reaches the limit, only the most stable feature is kept, with a `RadiodeepWarning`.
 
     References
     ----------
@@ -75,7 +76,7 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
     radiodeep.exceptions.InputError: StabilitySelector needs a DataFrame whose index names the cases, ...
     """
 
-    needs_names = True  # a study hands it the DataFrame, not an array
+    needs_names = True  # a study passes the DataFrame, not an array
 
     def __init__(self, perturbed, limit=0.75):
         self.perturbed = perturbed
@@ -92,11 +93,7 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
         """
         require(is_number(self.limit) and self.limit <= 1, self, "limit", "a number <= 1")
         require(isinstance(self.perturbed, pd.DataFrame), self, "perturbed", "a DataFrame")
-        if not isinstance(X, pd.DataFrame):
-            raise InputError(
-                "StabilitySelector needs a DataFrame whose index names the cases, and must come before steps that "
-                f"make arrays. Got {type(X).__name__} instead; extract_table makes such a table."
-            )
+        check_names_cases(self, X)
         validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
         absent = [name for name in X.columns if name not in self.perturbed.columns]
         if absent:
@@ -132,22 +129,22 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
             )
         versions, ids = versions.loc[is_known, columns], ids[is_known]
         if "reference" not in versions.index.names:
-            own = X.loc[X.index.isin(ids)]
-            values = np.vstack([own.to_numpy(float), versions.to_numpy(float)])
-            return {"table": intraclass_correlations(values, np.concatenate([own.index, ids]))}
+            unperturbed = X.loc[X.index.isin(ids)]
+            values = np.vstack([unperturbed.to_numpy(float), versions.to_numpy(float)])
+            return {"table": intraclass_correlations(values, np.concatenate([unperturbed.index, ids]))}
         references = versions.index.get_level_values("reference")
-        found = {}
+        values = versions.to_numpy(float)
+        correlations = {}
         for reference in dict.fromkeys(references):
-            of_group = references == reference
-            if ids[of_group].has_duplicates:  # a reference alone is compared with nothing
-                found[str(reference)] = intraclass_correlations(
-                    versions.to_numpy(float)[of_group], np.asarray(ids[of_group])
-                )
-        if not found:
+            is_of_group = references == reference
+            if ids[is_of_group].has_duplicates:  # a reference without versions cannot be compared
+                correlations[str(reference)] = intraclass_correlations(values[is_of_group], ids[is_of_group])
+        if not correlations:
             raise InputError(
-                "The perturbed table has no version beside its references. Give extract_perturbed some perturbations."
+                "The perturbed table has only references and no other versions. Pass perturbations to "
+                "extract_perturbed."
             )
-        return found
+        return correlations
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -160,27 +157,13 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
 
 
 def intraclass_correlations(values, cases):
-    """Return ICC(1,1) of each column.
+    """Return ICC(1,1) of each column of values (n_measurements, n_features), of which NaN is left out.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_measurements, n_features)
-        NaN is left out.
-    cases : array-like of shape (n_measurements,)
-        The case that was measured.
+    `cases` (n_measurements,) are the cases that were measured. NaN is returned where no case was measured twice, or all
+    values are equal. With the mean squares between and within cases, and k measurements of each case (averaged as for
+    unequal numbers),
 
-    Returns
-    -------
-    ndarray of shape (n_features,)
-        NaN where no case was measured twice, or all values are the same.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from radiodeep.selection.stability import intraclass_correlations
-    >>> ratings = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7.0]])
-    >>> round(float(intraclass_correlations(ratings.reshape(-1, 1), np.repeat(np.arange(6), 4))[0]), 2)
-    0.17
+        ICC(1,1) = (between - within) / (between + (k - 1) * within)
     """
     _, member = np.unique(np.asarray(cases, dtype=str), return_inverse=True)
     known = ~np.isnan(values)

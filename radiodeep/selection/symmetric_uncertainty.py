@@ -1,11 +1,10 @@
-"""Table and classes in, a score per feature out: the information that the feature shares with the class."""
+"""Table and classes -> a score per feature: the information that the feature shares with the class."""
 
 import itertools
 
 import numpy as np
-from sklearn.base import clone
 
-from radiodeep.checks import require
+from radiodeep.checks import require_option
 from radiodeep.preparation.kernels.cut_points import plogp_of_counts, row_orders
 from radiodeep.preparation.tables import checked_table, nominal_mask
 from radiodeep.selection.kernels.uncertainty import score_columns, uncertainty_without
@@ -14,7 +13,7 @@ from radiodeep.selection.threads import in_threads, n_threads_for
 
 
 class SymmetricUncertainty(RankedSelector):
-    """Keep the features that, taken one at a time, share most information with the class.
+    """Keep the features that, each taken alone, share most information with the class.
 
     SU = 2 (H(class) - H(class | feature)) / (H(class) + H(feature)) after supervised MDL
     discretisation, as Weka's SymmetricalUncertAttributeEval computes it.
@@ -43,7 +42,7 @@ class SymmetricUncertainty(RankedSelector):
         1 is the best.
     n_features_above_threshold_ : int
     effective_n_features_ : float
-        As how many uncorrelated features the selected ones count (`effective_number_of_features`).
+        The number of uncorrelated features that the selected ones are worth (`effective_number_of_features`).
     n_features_in_ : int
     feature_names_in_ : ndarray of str, for tables with names
 
@@ -71,6 +70,8 @@ class SymmetricUncertainty(RankedSelector):
     radiodeep.exceptions.InputError: The 'missing' parameter of SymmetricUncertainty must be ...
     """
 
+    _compiled_loops = (score_columns,)
+
     def __init__(
         self,
         n_features_to_select=10,
@@ -88,57 +89,21 @@ class SymmetricUncertainty(RankedSelector):
         self.tie_order = tie_order
         self.n_jobs = n_jobs
 
-    def fit(self, X, y):
-        """Score the features.
+    def _can_share(self, n_cases):
+        return type(self) is SymmetricUncertainty  # a subclass may select in another way
 
-        Parameters
-        ----------
-        X : array-like of shape (n_cases, n_features)
-            NaN for missing values.
-        y : array-like of shape (n_cases,)
-            Classes.
-        """
-        X, labels, n_classes = self._validated(X, y)
-        with self._announced_if_compiling(score_columns):
-            scores = self._scores(X, labels, n_classes)
-        self._keep_best(scores)
-        self.warn_if_none_passed()
-        self._count_effective(X)
-        return self
-
-    def scores_without_each(self, X, y, *, rescaled=False):
-        """Return the scores that `fit` would give without each of the cases, equal to the last digit.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_cases, n_features)
-        y : array-like of shape (n_cases,)
-        rescaled : bool, default=False
-            Whether a scaler that is fitted in each fold shifts and scales the columns first.
-
-        Returns
-        -------
-        ndarray of shape (n_cases, n_features) or None
-            None if rescaling could make different values of a column equal. A row of NaN without the only case of a
-            class.
-        """
-        if type(self) is not SymmetricUncertainty:  # a subclass may select in another way
-            return None
-        selector = clone(self)
-        X, labels, n_classes = selector._validated(X, y)
+    def _scores_of_folds(self, X, labels, n_classes, rescaled):
         if rescaled and _has_nearly_equal_values(X):
             return None
         scores = np.zeros(X.shape)
-        selector._for_columns(uncertainty_without, X, labels, n_classes, scores, 250)
+        self._for_columns(uncertainty_without, X, labels, n_classes, scores, 250)
         scores[np.bincount(labels)[labels] == 1] = np.nan  # that fold lacks a class
         return scores
 
     def _validated(self, X, y):
-        """Return table, class numbers and the number of classes."""
         self._check_ranking()
-        require(self.missing in ("distribute", "separate"), self, "missing", "'distribute' or 'separate'")
-        X, labels, classes = checked_table(self, X, y)
-        return X, labels, len(classes)
+        require_option(self.missing, ("distribute", "separate"), self, "missing")
+        return checked_table(self, X, y)
 
     def _scores(self, X, labels, n_classes):
         scores = np.zeros(X.shape[1])
@@ -146,7 +111,10 @@ class SymmetricUncertainty(RankedSelector):
         return scores
 
     def _for_columns(self, loop, X, labels, n_classes, scores, steps_per_value):
-        """Call a compiled loop over parts of the columns, in threads; it writes into the last axis of `scores`."""
+        """Call a compiled loop over parts of the columns, in threads; it writes into the last axis of `scores`.
+
+        `steps_per_value` is the cost of one value, from which the number of threads follows.
+        """
         nominal = nominal_mask(self, self.nominal_features)
         is_separate = self.missing == "separate"
         logs = plogp_of_counts(len(labels))

@@ -1,4 +1,4 @@
-"""Calls that release the interpreter lock go in; their results come out, computed by threads where that pays."""
+"""Calls of compiled functions, which release the interpreter lock -> their results, by threads where that pays."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +8,7 @@ _WORTH_A_THREAD = 2e8  # elementary steps; starting a thread costs more than few
 
 
 def n_threads_for(n_jobs, n_steps):
-    """Return how many threads to use for that many elementary steps: at most `n_jobs`, and one for little work."""
+    """Return the number of threads for a number of elementary steps: at most `n_jobs`, and 1 for little work."""
     return max(1, min(effective_n_jobs(n_jobs), int(n_steps / _WORTH_A_THREAD)))
 
 

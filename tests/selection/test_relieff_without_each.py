@@ -91,21 +91,30 @@ def test_settings_that_cannot_share_say_so():
     assert ReliefF(target="numeric").scores_without_each(X, X[:, 0]) is None
 
 
-def test_scores_that_leave_the_choice_open_do_not_decide():
-    selector = ReliefF(n_features_to_select=2)
-    assert selector._is_decided(np.array([0.3, 0.1, 0.2]))
-    assert not selector._is_decided(np.array([0.3, 0.1, 0.1 + 1e-13]))
-    assert not selector._is_decided(np.array([np.nan, 0.1, 0.2]))
-    assert not ReliefF(2, threshold=0.1)._is_decided(np.array([0.3, 0.1 + 1e-13, 0.0]))
-    assert SymmetricUncertainty(2)._is_decided(np.array([0.3, 0.1, 0.1]))
+@pytest.mark.parametrize(
+    ("selector", "scores", "is_decided"),
+    [
+        (ReliefF(2), [0.3, 0.1, 0.2], True),
+        (ReliefF(2), [0.3, 0.1, 0.1 + 1e-13], False),
+        (ReliefF(2), [np.nan, 0.1, 0.2], False),
+        (ReliefF(2, threshold=0.1), [0.3, 0.1 + 1e-13, 0.0], False),
+        (ReliefF(2, threshold=0.5), [0.1, 0.05, 0.0], True),  # only the best feature is kept
+        (ReliefF(2, threshold=0.5), [0.1, 0.1 - 1e-13, 0.0], False),
+        (SymmetricUncertainty(2), [0.3, 0.1, 0.1], True),  # its scores are exact
+    ],
+)
+def test_folds_in_which_rounding_could_change_the_selection_are_left_to_a_fit(selector, scores, is_decided):
+    X, y = np.random.default_rng(0).normal(size=(4, 3)), np.array([0, 1, 0, 1])
+    fitted = selector.fit_without_each(X, y, scores=np.tile(scores, (4, 1)))
+    assert [selector is not None for selector in fitted] == [is_decided] * 4
 
 
 def test_threads_do_not_change_the_scores(monkeypatch):
     monkeypatch.setattr("radiodeep.selection.threads._WORTH_A_THREAD", 100)
     X, y = table(1, missing=True)
     for selector in (ReliefF(), SymmetricUncertainty()):
-        one, three = (clone(selector).set_params(n_jobs=n).scores_without_each(X, y) for n in (1, 3))
-        np.testing.assert_array_equal(one, three)
+        serial, threaded = (clone(selector).set_params(n_jobs=n).scores_without_each(X, y) for n in (1, 3))
+        np.testing.assert_array_equal(serial, threaded)
 
 
 def test_columns_that_a_scaler_may_take_for_constant_are_not_shared():
@@ -147,8 +156,3 @@ def test_the_only_case_of_a_category_beside_missing_ones_is_left_to_its_own_fit(
     together = selector.scores_without_each(X, y)
     assert np.isnan(together[4]).all()
     np.testing.assert_allclose(together[5], separately(selector, X, y, 5), rtol=0, atol=1e-13)
-
-
-def test_the_best_of_nothing_is_kept_by_a_fit_where_two_are_alike():
-    assert not ReliefF(2, threshold=0.5)._is_decided(np.array([0.1, 0.1 - 1e-13, 0.0]))
-    assert ReliefF(2, threshold=0.5)._is_decided(np.array([0.1, 0.05, 0.0]))

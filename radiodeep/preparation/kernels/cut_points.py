@@ -1,7 +1,7 @@
-"""Values of a feature and classes in, cut points out: the loops of Fayyad and Irani's discretisation.
+"""Values of a feature and classes -> cut points: the loops of Fayyad and Irani's discretisation. Compiled.
 
-A cut is accepted where the information gained about the classes pays for the description of the cut (minimum
-description length, MDL). Counts are looked up in a table of n ln(n), since logarithms would take most of the time.
+A cut is accepted if the information that it gains about the classes exceeds the length of its description (minimum
+description length, MDL). n ln(n) of counts is looked up in a table, since logarithms would take most of the time.
 """
 
 import numpy as np
@@ -10,12 +10,12 @@ from radiodeep.compiled import compiled
 
 
 def row_orders(X):
-    """Return the rows of X (n, p) in ascending order for each column (p, n), and how many are not NaN (p,)."""
+    """Return the rows of X (n, p) in ascending order for each column (p, n), and the number that is not NaN (p,)."""
     return np.argsort(X.T, axis=1), (~np.isnan(X)).sum(axis=0)  # NaN comes last
 
 
 def plogp_of_counts(largest):
-    """Return n ln(n) for all counts n up to the largest; most of the time here would go to logarithms."""
+    """Return n ln(n) of the counts 0..largest."""
     counts = np.arange(largest + 1, dtype=np.float64)
     return counts * np.log(np.maximum(counts, 1.0))
 
@@ -46,7 +46,11 @@ def _conditional_entropy(left, right, logs):
 
 @compiled
 def _best_cut(values, labels, first, last, n_classes, logs, count_distinct):
-    """Return the row after which to cut rows first..last, or -1, by the MDL criterion."""
+    """Return the row after which to cut the rows first..last - 1 by the MDL criterion, or -1 for no cut.
+
+    With n rows, K classes and entropy H before the cut, and K1, H1, K2, H2 on its sides, the entropy must fall by more
+    than (log2(n_candidates) + log2(3^K - 2) - (K H - K1 H1 - K2 H2)) / n.
+    """
     whole, left, right = np.zeros(n_classes, np.int64), np.zeros(n_classes, np.int64), np.zeros(n_classes, np.int64)
     for row in range(first, last):
         whole[labels[row]] += 1
@@ -84,9 +88,9 @@ def _best_cut(values, labels, first, last, n_classes, logs, count_distinct):
 def mdl_cut_points(values, labels, order, n_known, n_classes, logs, count_distinct):
     """Return the cut points of one feature, ascending.
 
-    values and labels are (n,), NaN for missing and 0-based classes; order (n,) sorts the values, of
-    which the first `n_known` are no NaN. The price of a cut grows with the number of its candidates: the
-    boundaries between distinct values, or all those between cases.
+    values and labels are (n,), NaN for missing and 0-based classes; order (n,) sorts the values, of which the first
+    `n_known` are not NaN. The cost of a cut grows with the number of its candidates: the boundaries between distinct
+    values with `count_distinct`, or else all those between cases.
     """
     ordered, classes = np.empty(n_known), np.empty(n_known, np.int64)
     for place in range(n_known):
@@ -121,7 +125,7 @@ def mdl_cut_points(values, labels, order, n_known, n_classes, logs, count_distin
 
 @compiled
 def bin_of(value, cuts):
-    """Return the number of the bin of a value among ascending cuts; one on a cut belongs to the bin below."""
+    """Return the number of the bin of a value among ascending cuts; a value equal to a cut is in the bin below."""
     low, high = 0, len(cuts)
     while low < high:
         middle = (low + high) // 2

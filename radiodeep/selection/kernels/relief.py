@@ -1,11 +1,11 @@
-"""Normalised tables go in; nearest neighbours per class and sums of differences come out. Compiled.
+"""Scaled tables -> nearest neighbours per class and sums of differences. Compiled.
 
-Everything is exact float64 without reordering: the distance of a pair is summed over the features from
-left to right, as in the definition, since ties between distances decide who is a neighbour. Speed comes
-from other pairs: the lanes of a vector instruction are different pairs of rows.
+All sums are exact float64 without reordering: the distance of a pair is summed over the features from left to right,
+as in the definition, since ties between distances decide who is a neighbour. The vector instructions gain their speed
+from computing several pairs of rows at once instead.
 
-A table is packed in blocks of 32 rows, (n_blocks, n_features, 32). Features are told apart by runs of
-columns of one kind, (n_runs, 3): start, stop, kind.
+A table is packed in blocks of 32 rows, (n_blocks, n_features, 32). Adjacent columns of one kind form a run; `runs` is
+(n_runs, 3): start, stop, kind. `near` are the buffers of `nearest_cases`.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ def aligned(shape):
 
 @compiled
 def column_ranges(X):
-    """Return the least and the largest known value of each column of X (n, p), and whether one is NaN."""
+    """Return the smallest and the largest known value of each column of X (n, p), and whether it has NaN."""
     n_rows, n_features = X.shape
     low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
     missing = np.zeros(n_features, np.bool_)
@@ -55,7 +55,7 @@ def scale(X, low, span, table):
 
 @compiled
 def fill_blocks(table, packed, first, last):
-    """Set blocks `first` to `last` of packed (n_blocks, p, 32) to the rows of table (n, p), filled up with zeros."""
+    """Set blocks `first` to `last` of packed (n_blocks, p, 32) to the rows of table (n, p), padded with zeros."""
     n_features = table.shape[1]
     for block in range(first, last):
         rows = table[block * LANES : (block + 1) * LANES]
@@ -68,7 +68,7 @@ def fill_blocks(table, packed, first, last):
 
 
 def pack(table):
-    """Return rows (n, p) as blocks (ceil(n / 32), p, 32); the last block is filled up with zeros."""
+    """Return rows (n, p) as blocks (ceil(n / 32), p, 32); the last block is padded with zeros."""
     n_rows, n_features = table.shape
     packed = aligned((-(-n_rows // LANES), n_features, LANES))
     fill_blocks(table, packed, 0, len(packed))
@@ -77,7 +77,7 @@ def pack(table):
 
 @compiled
 def feature_difference(a, b, kind, missing_nominal):
-    """Return the difference of one feature between two rows."""
+    """Return the difference (0..1) of a feature between two rows; a missing value differs as much as it can."""
     if kind == NOMINAL:
         if np.isnan(a) or np.isnan(b):
             return missing_nominal
@@ -125,7 +125,7 @@ def measure_tile(left, right, upper, n_rows, n_columns, runs, missing_nominal, t
 def measure_strip(packed, n_cases, first_left, last_left, part, n_parts, runs, missing_nominal, strip):
     """Set strip (n_lefts, n_blocks, 32, 32) to the distances of some blocks to themselves and all later ones.
 
-    Part `part` of `n_parts` takes every n-th block on the right, so that threads share a strip.
+    Thread `part` of `n_parts` computes every n-th block on the right.
     """
     for right in range(first_left + part, packed.shape[0], n_parts):
         n_columns = min(LANES, n_cases - right * LANES)
@@ -137,7 +137,7 @@ def measure_strip(packed, n_cases, first_left, last_left, part, n_parts, runs, m
 
 @compiled
 def measure_rows(left, packed, runs, missing_nominal, strip):
-    """Set strip (n_blocks, 32, 32) to the distances of a block of any rows to all blocks."""
+    """Set strip (n_blocks, 32, 32) to the distances of a block `left` of any rows to all blocks."""
     for right in range(packed.shape[0]):
         measure_tile(left, packed[right], False, LANES, LANES, runs, missing_nominal, strip[right])
 
@@ -146,8 +146,8 @@ def measure_rows(left, packed, runs, missing_nominal, strip):
 def offer(distance, case, distances, cases, counts, limits):
     """Offer a case to the buffer (k,) of a row's nearest cases of one class; counts and limits are (1,).
 
-    A full buffer gives up its first slot of the largest distance, and only to a smaller distance. Its
-    limit is that distance, and infinite until it is full.
+    A full buffer replaces its first slot of the largest distance, and only by a smaller distance. Its limit is the
+    largest distance, and infinite until the buffer is full.
     """
     size = len(distances)
     slot = counts[0]
@@ -194,9 +194,9 @@ def _offer_all(values, first_case, row_case, labels, row, near):
 
 @compiled
 def search_strip(strip, first_left, last_left, part, n_parts, labels, near):
-    """Offer the distances of a strip to both rows of each pair, to every row in the order of the cases.
+    """Offer the distances of a strip to both rows of each pair, to each row in the order of the cases.
 
-    Part `part` of `n_parts` takes every n-th block of receiving rows.
+    Thread `part` of `n_parts` fills the buffers of every n-th block of rows.
     """
     n_cases = len(labels)
     n_blocks = strip.shape[1]
@@ -231,20 +231,23 @@ def search_rows(strip, first_row, row_cases, labels, near):
 
 
 @compiled
-def sum_differences(table, case, neighbours, n_found, influence, weighted, runs, missing_nominal, first, last, total):
-    """Set `total` to the sum of the differences of a case to its neighbours, for the features `first` to `last`."""
+def sum_differences(table, case, neighbours, count, influence, weighted, runs, missing_nominal, first, last, total):
+    """Set `total` to the sum of the differences of a case to its neighbours, for the features `first` to `last`.
+
+    With `weighted`, the difference to neighbour q counts influence[q] times.
+    """
     flat, n_features = table.reshape(-1), table.shape[1]
-    begins = np.empty(n_found, np.int64)
-    for q in range(n_found):
+    begins = np.empty(count, np.int64)
+    for q in range(count):
         begins[q] = neighbours[q] * n_features
     total[: last - first] = 0.0
     for run in range(runs.shape[0]):
         start, stop, kind = max(first, runs[run, 0]), min(last, runs[run, 1]), runs[run, 2]
         if kind == PLAIN and not weighted:
             while start + LANES <= stop:
-                sum_plain(flat, case * n_features, begins, n_found, start, total, start - first)
+                sum_plain(flat, case * n_features, begins, count, start, total, start - first)
                 start += LANES
-        for q in range(n_found if start < stop else 0):
+        for q in range(count if start < stop else 0):
             a, b, sums = table[case, start:stop], table[neighbours[q], start:stop], total[start - first : stop - first]
             share = influence[q] if weighted else 1.0
             if kind == PLAIN:
@@ -259,12 +262,12 @@ def sum_differences(table, case, neighbours, n_found, influence, weighted, runs,
 def add_neighbours(
     table, row_cases, labels, near, influence, weighted, class_weight, runs, missing_nominal, first, last, scores
 ):
-    """Add to `scores` what the neighbours of all rows say about the features `first` to `last`.
+    """Add the differences of all rows to their neighbours to `scores`, for the features `first` to `last`.
 
-    influence[rank] weighs the neighbours of one class, class_weight[own, other] the classes (-1 for
-    the own). Features do not meet each other here, so they may be shared out among threads. The scores
-    grow neighbour by neighbour, hits first, each difference divided by their number before it is added:
-    that order of rounding is Weka's, and decides which of two nearly equal features comes first.
+    influence[rank] weights the neighbours of one class, class_weight[own, other] the classes (-1 for the own class).
+    Features do not depend on each other here, so threads can share them. The scores grow neighbour by neighbour, hits
+    first, and each difference is divided by the number of neighbours before it is added: that order of rounding is
+    Weka's, and decides which of two nearly equal features comes first.
     """
     _, cases, counts, _ = near
     flat, n_features = table.reshape(-1), table.shape[1]
@@ -277,18 +280,18 @@ def add_neighbours(
             own = labels[case]
             for turn in range(counts.shape[1]):
                 group = own if turn == 0 else turn - 1 if turn <= own else turn
-                n_found = counts[row, group]
+                count = counts[row, group]
                 all_influence = 0.0
-                for q in range(n_found):
+                for q in range(count):
                     all_influence += influence[q]
                     begins[q] = cases[row, group, q] * n_features
                 weight = class_weight[own, group]
                 for run in range(runs.shape[0]):
                     f, end, kind = max(start, runs[run, 0]), min(stop, runs[run, 1]), runs[run, 2]
                     while kind == PLAIN and not weighted and f + LANES <= end:
-                        add_shares(flat, case * n_features, begins, n_found, float(n_found), weight, f, scores)
+                        add_shares(flat, case * n_features, begins, count, float(count), weight, f, scores)
                         f += LANES
-                    for q in range(n_found if f < end else 0):
+                    for q in range(count if f < end else 0):
                         other, share = cases[row, group, q], influence[q]
                         a, b, sums = table[case, f:end], table[other, f:end], scores[f:end]
                         if kind == PLAIN:
@@ -306,25 +309,23 @@ def add_numeric_neighbours(
 ):
     """Add the differences between all rows and their neighbours for a numeric target.
 
-    Sets, for the features `first` to `last`, the sums of the differences alone and of their products
-    with the difference in the target. Returns the sum of the differences in the target.
+    For the features `first` to `last`, `of_feature` grows by the differences and `of_both` by their products with the
+    differences of the target. Returned is the sum of the differences of the target.
     """
     _, cases, counts, _ = near
     total, joint, of_target = np.empty(last - first), np.empty(influence.shape[0]), 0.0
     share = np.empty(influence.shape[0])
     for row in range(len(row_cases)):
-        case, n_found = row_cases[row], counts[row, 0]
+        case, count = row_cases[row], counts[row, 0]
         all_influence = 0.0
-        for q in range(n_found):
+        for q in range(count):
             all_influence += influence[q]
-        for q in range(n_found):
+        for q in range(count):
             share[q] = influence[q] / all_influence
             joint[q] = share[q] * abs(target[case] - target[cases[row, 0, q]])
             of_target += joint[q]
         for shares, sums in ((share, of_feature), (joint, of_both)):
-            sum_differences(
-                table, case, cases[row, 0], n_found, shares, True, runs, missing_nominal, first, last, total
-            )
+            sum_differences(table, case, cases[row, 0], count, shares, True, runs, missing_nominal, first, last, total)
             for f in range(first, last):
                 sums[f] += total[f - first]
     return of_target

@@ -1,11 +1,7 @@
-"""Distances and neighbours of all cases go in; those of a fold without one case, and its sums, come out. Compiled.
+"""Distances and neighbours of all cases -> those of a fold without one case, and its sums of differences. Compiled.
 
-ReliefF: leaving out a case changes the ranges of the few features of which it is the only least or
-largest, the lists of neighbours that held it or that those ranges turn around, and nothing else. So the
-sums of all cases are kept, and only what changes is subtracted and added. The distances of a fold are
-those of all cases plus a correction, known to within an error; where that does not decide who is a
-neighbour, the fold is left to a fit of its own. Cases are sorted by class, so that those of one class
-lie side by side.
+The idea is in `radiodeep.selection.relieff_without_each`. Cases are sorted by class, so that the cases of a class are
+adjacent. `near` are the buffers of `nearest_cases`, p is the number of features and C the number of classes.
 """
 
 import numpy as np
@@ -24,9 +20,10 @@ from radiodeep.selection.kernels.relief import (
 
 @compiled
 def extremes(X):
-    """Return the two least values of each column of X (n, p) as (2, p) and the case of the least; so of the largest.
+    """Return low (2, p), lowest (p,), high (2, p) and highest (p,) of X (n, p).
 
-    Of a value that occurs twice both are the same.
+    `low` are the smallest and the second smallest value of each column, equal if the smallest occurs twice, and
+    `lowest` the case of the smallest; `high` and `highest` are the same for the largest values.
     """
     n_cases, n_features = X.shape
     low, high = np.full((2, n_features), np.inf), np.full((2, n_features), -np.inf)
@@ -78,32 +75,33 @@ def find_neighbours(distances, bounds, near):
 
 @compiled
 def sums_by_class(table, labels, near, sums, runs, missing_nominal):
-    """Add the mean differences to the neighbours to `sums`, by own and other class (C, C, p)."""
+    """Add the mean differences of all cases to their neighbours to `sums` (C, C, p), by class of case and neighbour."""
     _, cases, counts, _ = near
     n_features = table.shape[1]
     total = np.empty(n_features)
     for row in range(len(table)):
         for group in range(sums.shape[1]):
-            mine = sums[labels[row], group]
-            _add_mean(table, row, cases[row, group], counts[row, group], 1.0, runs, missing_nominal, total, mine)
+            of_pair = sums[labels[row], group]
+            _add_mean(table, row, cases[row, group], counts[row, group], 1.0, runs, missing_nominal, total, of_pair)
 
 
 @compiled
-def _add_mean(table, row, neighbours, n_found, sign, runs, missing_nominal, total, sums):
+def _add_mean(table, row, neighbours, n_neighbours, sign, runs, missing_nominal, total, sums):
     """Add the mean differences of a row to its neighbours, times `sign`, to sums (p,)."""
-    if n_found == 0:
+    if n_neighbours == 0:
         return
-    sum_differences(table, row, neighbours, n_found, total, False, runs, missing_nominal, 0, len(sums), total)
-    share = sign / n_found
+    sum_differences(table, row, neighbours, n_neighbours, total, False, runs, missing_nominal, 0, len(sums), total)
+    share = sign / n_neighbours
     for f in range(len(sums)):
         sums[f] += share * total[f]
 
 
 @compiled
 def correct_distances(old, new, stretch, packed, measured):
-    """Add to measured (n, n) what the columns old (m, n) add to the distances when they become new.
+    """Add to measured (n, n) the change of the distances when the columns old (m, n) become new (m, n).
 
-    Differences of columns with ``stretch >= 0`` grow by that factor; others are compared one by one.
+    Differences of columns with ``stretch >= 0`` grow by this factor, so that the change is a distance of stretched
+    columns; others are compared value by value. `packed` is workspace for the stretched columns.
     """
     n_columns, n_cases = old.shape
     n_stretched = 0
@@ -150,10 +148,10 @@ def _n_within(values, limit):
 
 @compiled
 def neighbours_in_fold(left_out, bounds, measured, error, near, fold_cases, fold_counts, changed):
-    """Set those lists of neighbours that a fold changes, and which they are.
+    """Update the lists of neighbours that a fold changes; return whether all lists are certain.
 
-    fold_cases and fold_counts come as those of all cases, changed as False. Returns whether every list
-    is certain.
+    `fold_cases` and `fold_counts` are those of all cases before the call, and `changed` is False. A list stays the same
+    if it does not hold the left-out case and no other case is nearer than its farthest neighbour, within `error`.
     """
     _, cases, counts, _ = near
     size = cases.shape[2]
@@ -200,63 +198,64 @@ def _exchange(row, before, n_before, after, n_after, table, runs, missing_nomina
 
 @compiled
 def _holds(cases, count, case):
-    found = False
+    is_held = False
     for q in range(count):
-        found |= cases[q] == case
-    return found
+        is_held |= cases[q] == case
+    return is_held
 
 
 @compiled
 def _replace(table, row, leaving, joining, share, runs, missing_nominal, sums):
-    """Add to sums (p,) by how much a row differs more from the joining than from the leaving case."""
+    """Add to sums (p,) the difference of a row to the joining case minus that to the leaving case."""
     for run in range(runs.shape[0]):
         start, stop, kind = runs[run, 0], runs[run, 1], runs[run, 2]
-        a, b, c, mine = table[row, start:stop], table[joining, start:stop], table[leaving, start:stop], sums[start:stop]
+        a, b, c = table[row, start:stop], table[joining, start:stop], table[leaving, start:stop]
+        of_run = sums[start:stop]
         if kind == PLAIN:
-            for f in range(len(mine)):
-                mine[f] += share * (abs(a[f] - b[f]) - abs(a[f] - c[f]))
+            for f in range(len(of_run)):
+                of_run[f] += share * (abs(a[f] - b[f]) - abs(a[f] - c[f]))
         else:
-            for f in range(len(mine)):
+            for f in range(len(of_run)):
                 of_joining = feature_difference(a[f], b[f], kind, missing_nominal[start + f])
-                mine[f] += share * (of_joining - feature_difference(a[f], c[f], kind, missing_nominal[start + f]))
+                of_run[f] += share * (of_joining - feature_difference(a[f], c[f], kind, missing_nominal[start + f]))
 
 
 @compiled
 def exchange_lists(left_out, table, labels, near, fold_cases, fold_counts, changed, runs, missing_nominal, sums):
-    """Take from sums (C, C, p) what the left-out case gave, and exchange the neighbours in the changed lists."""
+    """Subtract the part of the left-out case from sums (C, C, p), and exchange the neighbours in the changed lists."""
     _, cases, counts, _ = near
     n_cases, n_features = table.shape
     total = np.empty(n_features)
     for group in range(counts.shape[1]):
-        mine, n_found = sums[labels[left_out], group], counts[left_out, group]
-        _add_mean(table, left_out, cases[left_out, group], n_found, -1.0, runs, missing_nominal, total, mine)
+        of_pair, count = sums[labels[left_out], group], counts[left_out, group]
+        _add_mean(table, left_out, cases[left_out, group], count, -1.0, runs, missing_nominal, total, of_pair)
     for row in range(n_cases):
         for group in range(counts.shape[1]):
             if row != left_out and changed[row, group]:
                 before, after = cases[row, group], fold_cases[row, group]
                 n_before, n_after = counts[row, group], fold_counts[row, group]
-                mine = sums[labels[row], group]
-                _exchange(row, before, n_before, after, n_after, table, runs, missing_nominal, total, mine)
+                of_pair = sums[labels[row], group]
+                _exchange(row, before, n_before, after, n_after, table, runs, missing_nominal, total, of_pair)
 
 
 @compiled
 def sums_of_columns(left_out, new, stretch, labels, fold_cases, fold_counts, sums):
-    """Add the mean differences of columns new (n, m) to sums (C, C, m), as they are in a fold."""
+    """Add the mean differences of the columns new (n, m), by the neighbours of a fold, to sums (C, C, m)."""
     n_cases, n_columns = new.shape
     is_plain = True
     for c in range(n_columns):
         is_plain &= stretch[c] >= 0
     for row in range(n_cases):
         for group in range(fold_counts.shape[1]):
-            n_found = fold_counts[row, group]
-            if row == left_out or n_found == 0:
+            count = fold_counts[row, group]
+            if row == left_out or count == 0:
                 continue
-            a, share, mine = new[row], 1.0 / n_found, sums[labels[row], group]
-            for q in range(n_found):
+            a, share, of_pair = new[row], 1.0 / count, sums[labels[row], group]
+            for q in range(count):
                 b = new[fold_cases[row, group, q]]
                 if is_plain:
                     for c in range(n_columns):
-                        mine[c] += share * abs(a[c] - b[c])
+                        of_pair[c] += share * abs(a[c] - b[c])
                 else:
                     for c in range(n_columns):
-                        mine[c] += share * feature_difference(a[c], b[c], WITH_MISSING, 0.0)
+                        of_pair[c] += share * feature_difference(a[c], b[c], WITH_MISSING, 0.0)

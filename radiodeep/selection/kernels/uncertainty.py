@@ -1,7 +1,6 @@
-"""Columns and classes in, symmetric uncertainties out: with all cases, without each of them, and between columns.
+"""Columns and classes -> symmetric uncertainties: with all cases, without each of them, and between columns. Compiled.
 
-Columns are (n_features, n_cases). Scores without each case: for each class there are few ways in which a cut changes
-when a case of that class is left out, so one scan of a column shows in which folds it can have a cut at all.
+Columns are (n_features, n_cases); SU(a, b) = 2 (H(a) + H(b) - H(a, b)) / (H(a) + H(b)).
 """
 
 import numpy as np
@@ -12,7 +11,10 @@ from radiodeep.preparation.kernels.cut_points import bin_of, mdl_cut_points
 
 @compiled
 def score_columns(columns, labels, order, n_known, nominal, n_classes, separate, logs, scores):
-    """Set scores (p,) to the symmetric uncertainty of columns (p, n) with labels (n,)."""
+    """Set scores (p,) to the symmetric uncertainty of columns (p, n) with labels (n,).
+
+    `order` and `n_known` are of `row_orders`, `logs` of `plogp_of_counts`. With `separate`, missing values are a bin.
+    """
     for column in range(len(columns)):
         values, known = columns[column], n_known[column]
         if nominal[column]:
@@ -28,7 +30,7 @@ def score_columns(columns, labels, order, n_known, nominal, n_classes, separate,
 
 @compiled
 def cuts_of_categories(values):
-    """Return the cuts that part the categories 0, 1, 2 ... of a column."""
+    """Return the cuts between the categories 0, 1, 2 ... of a column."""
     highest = -1.0
     for value in values:
         if value > highest:
@@ -41,7 +43,7 @@ def cuts_of_categories(values):
 
 @compiled
 def counts_by_bin(values, labels, cuts, n_classes):
-    """Return how many rows of each class lie in each bin (n_cuts + 2, n_classes); the last is of missing values."""
+    """Return the number of rows by bin and class (n_cuts + 2, n_classes); the last bin is of missing values."""
     table = np.zeros((len(cuts) + 2, n_classes))
     for row in range(len(values)):
         if np.isnan(values[row]):
@@ -55,7 +57,7 @@ def counts_by_bin(values, labels, cuts, n_classes):
 def uncertainty_of_counts(table, n_known, separate):
     """Return SU of a table of counts (n_bins + 1, n_classes) whose last row is of missing values.
 
-    Those are spread over the bins in proportion to what is known there, or are a bin of their own.
+    Missing values are distributed over the bins in proportion to the known values, or are a separate bin.
     """
     n_bins, n_classes = table.shape[0] - 1, table.shape[1]
     n_used = n_bins + 1 if separate else n_bins
@@ -87,13 +89,13 @@ def uncertainty_of_counts(table, n_known, separate):
 
 @compiled
 def plogp(count):
-    """Return n ln(n) of a count or share of one; 0 for nothing."""
+    """Return n ln(n) of a count, which may be a fraction; 0 for counts below 1e-6."""
     return 0.0 if count < 1e-6 else count * np.log(count)
 
 
 @compiled
 def first_repeated(bins, scores, most):
-    """Return, for features (p, n) from best to worst, which better one each repeats, or -1; stop after `most`."""
+    """Return the better feature that each of bins (p, n), from best to worst, repeats, or -1; keep at most `most`."""
     n_features = len(bins)
     repeats = np.full(n_features, -1)
     n_kept = 0
@@ -138,19 +140,16 @@ def _pair_uncertainty(a, b):
 
 
 @compiled
-def _may_have_cut(values, labels, order, n_known, n_classes, logs, possible):
-    """Set possible (n,) to whether a cut could be worth it without each of the known cases.
+def _best_boundaries(values, labels, order, n_known, whole, logs):
+    """Return the best boundary after and before each place, without a case of each class, and the number of boundaries.
 
-    Without a case of class k, the counts at a boundary lose one of class k on the left or on the
-    right. The largest gain over the boundaries is bounded from both sides of the case, and compared
-    with the least that the criterion could ask for.
+    `place` p is the p-th case in ascending order, `whole` the number of cases by class. ``after[k, p]`` is the largest
+    sum of n ln(n) over the counts by side and class (minus those by side), over all boundaries at or after place p, if
+    a case of class k is missing on their left; ``before[k, p]`` over those before p, if it is missing on their right.
     """
-    n_boundaries = n_known - 1
-    whole = np.zeros(n_classes, np.int64)
-    for row in range(n_known):
-        whole[labels[order[row]]] += 1
-    lost_left = np.full((n_classes, n_known + 1), -np.inf)  # best boundary at or after a place
-    lost_right = np.full((n_classes, n_known + 1), -np.inf)  # best boundary before a place
+    n_classes, n_boundaries = len(whole), n_known - 1
+    after = np.full((n_classes, n_known + 1), -np.inf)
+    before = np.full((n_classes, n_known + 1), -np.inf)
     left, right = np.zeros(n_classes, np.int64), whole.copy()
     n_candidates = 0
     for row in range(n_boundaries):
@@ -165,20 +164,35 @@ def _may_have_cut(values, labels, order, n_known, n_classes, logs, possible):
             on_right += logs[right[c]]
         n_left, n_right = row + 1, n_known - row - 1
         for k in range(n_classes):
-            lost_right[k, row + 1] = lost_right[k, row]
+            before[k, row + 1] = before[k, row]
             if not valid:
                 continue
             if left[k]:
                 value = on_left - logs[left[k]] + logs[left[k] - 1] - logs[n_left - 1]
-                lost_left[k, row] = value + on_right - logs[n_right]
+                after[k, row] = value + on_right - logs[n_right]
             if right[k]:
                 value = on_right - logs[right[k]] + logs[right[k] - 1] - logs[n_right - 1]
-                lost_right[k, row + 1] = max(lost_right[k, row], value + on_left - logs[n_left])
+                before[k, row + 1] = max(before[k, row], value + on_left - logs[n_left])
     for k in range(n_classes):
-        lost_right[k, n_known] = lost_right[k, n_known - 1]
+        before[k, n_known] = before[k, n_known - 1]
         for row in range(n_boundaries - 1, -1, -1):
-            lost_left[k, row] = max(lost_left[k, row], lost_left[k, row + 1])
-    worth = np.empty(n_classes)
+            after[k, row] = max(after[k, row], after[k, row + 1])
+    return after, before, n_candidates
+
+
+@compiled
+def _may_have_cut(values, labels, order, n_known, n_classes, logs, possible):
+    """Set possible (n,) to whether a column can have a cut at all without each of the known cases.
+
+    Without a case of class k, the counts at a boundary lose one of class k on the left or on the right, so a single
+    scan finds the best boundary of every fold. It is compared with the least that the MDL criterion can require of a
+    cut: most columns have no cut in any fold, and need no further computation.
+    """
+    whole = np.zeros(n_classes, np.int64)
+    for row in range(n_known):
+        whole[labels[order[row]]] += 1
+    after, before, n_candidates = _best_boundaries(values, labels, order, n_known, whole, logs)
+    required = np.empty(n_classes)
     for k in range(n_classes):
         if whole[k] == 0:
             continue
@@ -191,16 +205,15 @@ def _may_have_cut(values, labels, order, n_known, n_classes, logs, possible):
         entropy = (logs[n_left] - of_classes) / np.log(2.0)  # in bits, of all cases together
         cost = np.log(max(n_candidates - 1, 1)) / np.log(2.0) + np.log(3.0**kinds - 2) / np.log(2.0)
         cost -= kinds * entropy / max(n_left, 1)
-        worth[k] = (cost - entropy - 1e-6) * np.log(2.0)  # what the sum of n ln(n) must reach
+        required[k] = (cost - entropy - 1e-6) * np.log(2.0)  # as a sum of n ln(n)
     for place in range(n_known):
         k = labels[order[place]]
-        best = max(lost_left[k, place], lost_right[k, place])
-        possible[order[place]] = best >= worth[k]
+        possible[order[place]] = max(after[k, place], before[k, place]) >= required[k]
 
 
 @compiled
 def uncertainty_without(columns, labels, order, n_known, nominal, n_classes, separate, logs, scores):
-    """Set scores (n, p) to the symmetric uncertainty of columns (p, n) without each of the cases."""
+    """Set scores (n, p) to the symmetric uncertainty of columns (p, n) without each case, as `score_columns`."""
     n_cases = len(labels)
     possible, shorter = np.empty(n_cases, np.bool_), np.empty(n_cases, np.int64)
     for column in range(len(columns)):

@@ -1,6 +1,6 @@
-"""Rows of numbers go in; sums of their differences come out: loops that fill the vector registers, written in LLVM.
+"""Rows of numbers -> sums of their differences: loops that use all vector registers, written in LLVM.
 
-The compiler does not find these by itself: it prefers narrower vectors, and keeps the sums in memory.
+The compiler does not generate such loops: it prefers narrower vectors, and keeps the sums in memory.
 """
 
 import llvmlite.binding
@@ -11,8 +11,8 @@ from numba.extending import intrinsic
 
 LANES = 32
 
-# A tile of registers: ROWS rows against VECTORS vectors of WIDTH rows. All of it must fit in the
-# processor's vector registers: 32 of 8 numbers with AVX-512, else 16 of 4 (or 32 of 2, which is as much).
+# A tile of registers: ROWS rows against VECTORS vectors of WIDTH rows. It must fit into the vector registers of the
+# processor: 32 of 8 numbers with AVX-512, else 16 of 4 (or 32 of 2, which is as many numbers).
 ROWS, VECTORS, WIDTH = (8, 2, 8) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (4, 2, 4)
 STEP = WIDTH * VECTORS
 
@@ -21,7 +21,7 @@ STEP = WIDTH * VECTORS
 def add_tile(typing_context, left, left_start, right, right_start, n_features, tile, tile_start):
     """Add the differences of `n_features` plain features to ROWS x STEP distances.
 
-    left, right and tile are flat; a feature is 32 numbers further on in left and right, a row in tile.
+    left, right and tile are flat; the next feature is 32 numbers further in left and right, the next row 32 in tile.
     """
     array, size = types.Array(types.float64, 1, "C"), types.int64
     signature = types.void(array, size, array, size, size, array, size)
@@ -37,11 +37,11 @@ def add_tile(typing_context, left, left_start, right, right_start, n_features, t
         with cgutils.for_range(builder, n_features) as loop:
             further = builder.mul(loop.index, ir.Constant(loop.index.type, LANES))
             of_right, of_left = builder.add(right_start, further), builder.add(left_start, further)
-            others = {lane: vectors.load(right, of_right, lane) for lane in lanes}
+            right_vectors = {lane: vectors.load(right, of_right, lane) for lane in lanes}
             for row in range(ROWS):
-                mine = vectors.repeated(left, of_left, row)
-                for lane, other in others.items():
-                    vectors.add_difference(mine, other, totals[row, lane])
+                left_vector = vectors.repeated(left, of_left, row)
+                for lane, right_vector in right_vectors.items():
+                    vectors.add_difference(left_vector, right_vector, totals[row, lane])
         for (row, lane), total in totals.items():
             vectors.store(builder.load(total), tile, tile_start, row * LANES + lane)
         return context.get_dummy_value()
@@ -53,8 +53,8 @@ def add_tile(typing_context, left, left_start, right, right_start, n_features, t
 def sum_plain(typing_context, table, row, others, n_others, feature, total, start):
     """Set total[start : start + 32] to the sum of the differences of 32 plain features to some rows.
 
-    table is flat; row, and the `n_others` numbers in others, say where in it the rows begin, and
-    feature which is the first of the 32.
+    table is flat; row, and the `n_others` numbers in others, are the places in it where the rows begin; `feature` is
+    the first of the 32.
     """
     array, places, size = types.Array(types.float64, 1, "C"), types.Array(types.int64, 1, "C"), types.int64
     signature = types.void(array, size, places, size, size, array, size)
@@ -64,12 +64,12 @@ def sum_plain(typing_context, table, row, others, n_others, feature, total, star
         table, others, total = (vectors.numbers(signature.args[i], arguments[i]) for i in (0, 2, 5))
         row, n_others, feature, start = (arguments[i] for i in (1, 3, 4, 6))
         lanes = range(0, LANES, WIDTH)
-        mine = {lane: vectors.load(table, builder.add(row, feature), lane) for lane in lanes}
+        own = {lane: vectors.load(table, builder.add(row, feature), lane) for lane in lanes}
         sums = {lane: cgutils.alloca_once_value(builder, ir.Constant(vectors.kind, None)) for lane in lanes}
         with cgutils.for_range(builder, n_others) as loop:
             other = builder.add(builder.load(builder.gep(others, [loop.index]), align=8), feature)
             for lane in lanes:
-                vectors.add_difference(mine[lane], vectors.load(table, other, lane), sums[lane])
+                vectors.add_difference(own[lane], vectors.load(table, other, lane), sums[lane])
         for lane in lanes:
             vectors.store(builder.load(sums[lane]), total, start, lane)
         return context.get_dummy_value()
@@ -81,15 +81,11 @@ def sum_plain(typing_context, table, row, others, n_others, feature, total, star
 def add_shares(typing_context, table, row, others, n_others, divisor, weight, feature, scores):
     """Add weight * (difference / divisor) to scores[feature : feature + 32] for each of some rows in turn.
 
-    table is flat; row, and the `n_others` numbers in others, say where in it the rows begin. The quotient
-    is the rounded one: a product with the reciprocal, mended by what is left of it.
+    table is flat; row, and the `n_others` numbers in others, are the places in it where the rows begin. The quotient is
+    the correctly rounded one: the product with the reciprocal, corrected by its remainder.
     """
-    array, places, size, real = (
-        types.Array(types.float64, 1, "C"),
-        types.Array(types.int64, 1, "C"),
-        types.int64,
-        types.float64,
-    )
+    array, places = types.Array(types.float64, 1, "C"), types.Array(types.int64, 1, "C")
+    size, real = types.int64, types.float64
     signature = types.void(array, size, places, size, real, real, size, array)
 
     def generate(context, builder, signature, arguments):
@@ -99,15 +95,15 @@ def add_shares(typing_context, table, row, others, n_others, divisor, weight, fe
         lanes = range(0, LANES, WIDTH)
         reciprocal = vectors.spread(builder.fdiv(ir.Constant(ir.DoubleType(), 1.0), divisor))
         minus_divisor, weight = vectors.spread(builder.fneg(divisor)), vectors.spread(weight)
-        mine = {lane: vectors.load(table, builder.add(row, feature), lane) for lane in lanes}
+        own = {lane: vectors.load(table, builder.add(row, feature), lane) for lane in lanes}
         sums = {lane: cgutils.alloca_once_value(builder, vectors.load(scores, feature, lane)) for lane in lanes}
         with cgutils.for_range(builder, n_others) as loop:
             other = builder.add(builder.load(builder.gep(others, [loop.index]), align=8), feature)
             for lane in lanes:
-                difference = vectors.difference(mine[lane], vectors.load(table, other, lane))
+                difference = vectors.difference(own[lane], vectors.load(table, other, lane))
                 quotient = builder.fmul(difference, reciprocal)
-                left = vectors.fused(quotient, minus_divisor, difference)
-                share = builder.fmul(weight, vectors.fused(left, reciprocal, quotient))
+                remainder = vectors.fused(quotient, minus_divisor, difference)
+                share = builder.fmul(weight, vectors.fused(remainder, reciprocal, quotient))
                 builder.store(builder.fadd(builder.load(sums[lane]), share), sums[lane])
         for lane in lanes:
             vectors.store(builder.load(sums[lane]), scores, feature, lane)
@@ -139,18 +135,20 @@ class _Vectors:
         return self.spread(self.builder.load(self.builder.gep(data, [index]), align=8))
 
     def spread(self, number):
-        nothing, position = ir.Constant(self.kind, ir.Undefined), ir.IntType(32)
-        once = self.builder.insert_element(nothing, number, ir.Constant(position, 0))
-        return self.builder.shuffle_vector(once, nothing, ir.Constant(ir.VectorType(position, WIDTH), None))
+        undefined, position = ir.Constant(self.kind, ir.Undefined), ir.IntType(32)
+        first_only = self.builder.insert_element(undefined, number, ir.Constant(position, 0))
+        return self.builder.shuffle_vector(first_only, undefined, ir.Constant(ir.VectorType(position, WIDTH), None))
 
-    def difference(self, one, other):
-        return self.builder.call(self.magnitude, [self.builder.fsub(one, other)])
+    def difference(self, a, b):
+        """|a - b|"""
+        return self.builder.call(self.magnitude, [self.builder.fsub(a, b)])
 
-    def fused(self, one, other, addend):
-        return self.builder.call(self.fused_multiply_add, [one, other, addend])
+    def fused(self, a, b, c):
+        """a * b + c, rounded once"""
+        return self.builder.call(self.fused_multiply_add, [a, b, c])
 
-    def add_difference(self, one, other, total):
-        self.builder.store(self.builder.fadd(self.builder.load(total), self.difference(one, other)), total)
+    def add_difference(self, a, b, total):
+        self.builder.store(self.builder.fadd(self.builder.load(total), self.difference(a, b)), total)
 
     def _function(self, name, n_arguments):
         kind = ir.FunctionType(self.kind, [self.kind] * n_arguments)
