@@ -166,9 +166,10 @@ def _sentences(result):
             yield f"{shown.sentence} ({shown.cv}, {shown.estimate}; interval: {shown.interval_method})."
     if result.accuracy_interval is not None:
         interval = result.accuracy_interval
+        caution = "" if result.cv == "holdout" else "; it treats the models as fixed and is too narrow"
         yield (
             f"Accuracy {result.accuracy:.3f} under {result.cv} ({interval.level:.0%} CI {interval.low:.3f} to "
-            f"{interval.high:.3f}, Wilson; it treats the models as fixed and is too narrow)."
+            f"{interval.high:.3f}, Wilson{caution})."
         )
     for sentence in (result.size_sentence, result.equal_size_sentence):
         if sentence is not None:

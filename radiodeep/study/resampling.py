@@ -26,13 +26,13 @@ class PermutationTest:
     Attributes
     ----------
     auc : float
-        With the true labels.
+        With the true labels; more generally the value of `measure`.
     p_value : float
         (1 + permutations with an AUC at least as large) / (1 + permutations).
     null_aucs : ndarray of shape (n_permutations,)
         With shuffled labels; under leave-one-out they lie below 0.5, where a model without information does.
-    measure : str
-        Name of the measure.
+    measure : str, default="AUC"
+        Name of the measure, as the endpoint of the study has it.
     """
 
     auc: float
@@ -163,7 +163,7 @@ class BootstrapEstimate:
     Attributes
     ----------
     auc : float
-        .632+: between the following two, the nearer to the second the more the model overfits.
+        .632+ estimate of `measure`: between the following two, the nearer to the second the more the model overfits.
     resubstitution_auc : float
         Of the training cases.
     out_of_bag_auc : float
@@ -174,8 +174,8 @@ class BootstrapEstimate:
         Of the resamples that left out cases of both classes.
     n_resamples : int
         Number of resamples drawn.
-    measure : str
-        Name of the measure.
+    measure : str, default="AUC"
+        Name of the measure, as the endpoint of the study has it.
     """
 
     auc: float

@@ -126,7 +126,7 @@ def size_warning(result):
     features: 0.78 to 0.92 for deep and texture features of lung nodules, whose classes differ in size (AUC of the
     area 0.88); at most 0.68 for those of sarcomas in PET and MR, without features that count voxels, and 0.35 for those
     of phantoms. A perfect prediction of nodules that measures no size has 0.61, since the classes differ in size. Fewer
-    than 14 cases need a higher correlation, one that chance exceeds in 1 % of studies.
+    than 15 cases need a higher correlation, one that chance exceeds in 1 % of studies.
     """
     sentences = [_warning_of_score(result), _warning_of_features(result)]
     return " ".join(filter(None, sentences)) or None

@@ -162,7 +162,10 @@ def test_what_happened_inside_the_folds_is_said_as_far_as_it_is_known(tmp_path):
     assert f"Models were fitted inside each fold. {taken}" in page(cross_validated_auc(GaussianNB(), X, y, cv=5))
     both = cross_validate_models({"chosen": chosen, "all": GaussianNB()}, X, y, cv=5)
     assert "Models were fitted inside each fold, and features selected there by chosen." in page(both)
-    assert "Models were fitted to the training cohort" in page(holdout_auc(chosen, X[:20], y[:20], X[20:], y[20:]))
+    holdout = page(holdout_auc(chosen, X[:20], y[:20], X[20:], y[20:]))
+    assert "Models were fitted to the training cohort" in holdout
+    assert "Wilson)." in holdout
+    assert "Wilson; it treats the models as fixed and is too narrow)." in page(both)
     images = cross_validated_auc(make_pipeline(SHAPE, GaussianNB()), COHORT, COHORT.labels, cv=3)
     assert "inside each fold. Features were extracted from the images." in page(images)
 
