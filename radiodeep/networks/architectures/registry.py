@@ -83,9 +83,10 @@ class NetworkInput:
             raise InputError(
                 f"Images must have shape (n, {self.channels}, {space}). Got {tuple(images.shape)} instead."
             )
-        if set(self.mean) == {0.0} and set(self.std) == {1.0} and self.lowest is None and not self.standardize:
+        is_linear = self.lowest is None and not self.standardize
+        if is_linear and set(self.mean) == {0.0} and set(self.std) == {1.0}:
             return images
-        if images.stride(1) == 0 and len(set(self.mean)) == len(set(self.std)) == 1:
+        if is_linear and images.stride(1) == 0 and len(set(self.mean)) == len(set(self.std)) == 1:
             return ((images[:, :1] - self.mean[0]) / self.std[0]).expand_as(images)  # one plane in memory
         if self.lowest is not None:
             images = images.clamp(min=self.lowest)

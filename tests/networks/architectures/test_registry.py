@@ -77,6 +77,18 @@ def test_one_plane_in_all_channels_stays_one_in_memory_where_the_channels_are_sc
     torch.testing.assert_close(other.normalize(images), expected)
 
 
+@pytest.mark.parametrize(("name", "lowest"), [("fcib_resnet50", 0), ("medicalnet_resnet10", None)])
+def test_cubes_of_a_single_plane_in_memory_are_clipped_and_standardized_as_others_are(name, lowest):
+    cubes = np.random.default_rng(0).uniform(-3000, 1000, size=(2, 4, 4, 4)).astype(np.float32)[:, np.newaxis]
+    images = input_specification(name).on_channels(cubes)
+    assert images.stride(1) == 0
+    normalized = input_specification(name).normalize(images)
+    torch.testing.assert_close(
+        normalized, input_specification(name).normalize(torch.empty(2, 1, 4, 4, 4).copy_(images))
+    )
+    assert lowest is None or normalized.min() == lowest
+
+
 def test_sequences_are_normalised_slice_by_slice():
     wanted = input_specification("arch3-gru").with_normalization(np.array([[0.5] * 3, [0.25] * 3]))
     images = torch.rand(2, 4, 3, 5, 5)
