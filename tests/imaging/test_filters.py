@@ -45,17 +45,17 @@ def test_a_scale_of_the_region_or_a_number_is_mapped_to_itself_whatever_lies_els
     largest = float(np.abs(image[box][roi]).max())
     for scale_by, scale in (("region", largest), (1500.0, 1500.0)):
         settings = {"scale_by": scale_by}
-        one, other = (
+        values, other = (
             next(filtered_images(whole, box, spacing_mm, image_type, settings, roi=roi))[1] for whole in (image, bright)
         )
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(values, other)
         if scale_by == "region":
-            assert one[roi].max() == pytest.approx(largest)
+            assert values[roi].max() == pytest.approx(largest)
         flat = np.full(image.shape, scale)
         ((_, mapped),) = filtered_images(flat, box, spacing_mm, image_type, {"scale_by": scale}, roi=roi)
         np.testing.assert_allclose(mapped, scale)
     if image_type == "Square":
-        np.testing.assert_allclose(one, image[box].astype(float) ** 2 / 1500, rtol=1e-9)
+        np.testing.assert_allclose(values, image[box].astype(float) ** 2 / 1500, rtol=1e-9)
 
 
 def test_a_scale_that_is_too_small_for_the_exponential_of_the_region_is_an_error_with_the_way_out(
@@ -113,11 +113,11 @@ def test_filters_in_the_plane_do_not_see_other_slices_and_take_a_single_one(imag
     noise = np.random.default_rng(1).normal(0, 1000, image.shape).astype(image.dtype)
     noise[5] = image[5]
     for image_type, settings in (("LoG", {"sigma": [1.0, 3.0]}), ("Gradient", {})):
-        one, other = (derived(whole, box, image_type, in_plane=True, **settings) for whole in (image, noise))
+        in_slices, other = (derived(whole, box, image_type, in_plane=True, **settings) for whole in (image, noise))
         in_space = derived(noise, box, image_type, **settings)
         single = derived(image[5:6], (slice(0, 1), *box[1:]), image_type, in_plane=True, **settings)
-        assert not set(one) & set(in_space)
-        for name, values in one.items():
+        assert not set(in_slices) & set(in_space)
+        for name, values in in_slices.items():
             np.testing.assert_array_equal(values, other[name])
             np.testing.assert_array_equal(values, single[name])
             assert not np.allclose(values, in_space[name.replace("2D", "3D") if image_type == "LoG" else "gradient"])
@@ -134,12 +134,12 @@ def test_a_box_far_from_everything_else_does_not_change_with_what_is_there():
     far[:, :, 70:] += 500
     box = (slice(8, 12), slice(40, 46), slice(4, 10))
     for image_type, settings in (("Wavelet", {}), ("LoG", {"sigma": [1.0]}), ("Gradient", {}), ("LBP2D", {})):
-        for (_, one), (_, other) in zip(
+        for (_, values), (_, other) in zip(
             filtered_images(near, box, (1, 1, 1), image_type, settings),
             filtered_images(far, box, (1, 1, 1), image_type, settings),
             strict=True,
         ):
-            np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(one).max())
+            np.testing.assert_allclose(values, other, rtol=0, atol=1e-4 * np.abs(values).max())
 
 
 @pytest.mark.parametrize(

@@ -59,12 +59,12 @@ def test_the_image_keeps_its_size_its_type_and_what_lies_beyond_the_margin(kind)
 @pytest.mark.parametrize("radius_mm", [6, 12, 25])
 def test_distances_to_the_outline_are_those_of_the_ball_it_came_from(spacing_mm, radius_mm):
     case, expected = ball(radius_mm, spacing_mm)
-    found = outline_distance(case.roi, case.spacing_mm)
-    np.testing.assert_array_equal(found < 0, case.roi)
+    distance = outline_distance(case.roi, case.spacing_mm)
+    np.testing.assert_array_equal(distance < 0, case.roi)
     near = np.abs(expected) < 2
     # A staircase of voxels alone is wrong by 0.29 voxels, the deviation of a uniform distribution, and biased.
-    assert np.sqrt(np.mean((found - expected)[near] ** 2)) < 0.13 * max(spacing_mm)
-    assert abs(np.mean((found - expected)[near])) < 0.06 * max(spacing_mm)
+    assert np.sqrt(np.mean((distance - expected)[near] ** 2)) < 0.13 * max(spacing_mm)
+    assert abs(np.mean((distance - expected)[near])) < 0.06 * max(spacing_mm)
 
 
 @pytest.mark.parametrize("spacing_mm", [(1, 1, 1), (3.3, 1, 1), (5, 3.3, 3.3)])
@@ -128,7 +128,7 @@ def test_among_voxels_at_one_distance_chance_decides_and_not_their_order():
     other = case.replace(image=np.ones(roi.shape))
     assert not np.array_equal(perturb(other, "grow", 4 / 216).roi & ~roi, added[0])
     ever = np.any(added, axis=0)  # the four middle voxels of each of the six faces, none more often than the others
-    assert [one.sum() for one in added] == [4] * 60
+    assert [region.sum() for region in added] == [4] * 60
     assert ever.sum() == 24
     for axis in range(3):
         np.testing.assert_array_equal(ever, np.flip(ever, axis))
@@ -209,7 +209,7 @@ def test_integers_are_rounded_and_never_wrap_around(kind, amount, monkeypatch):
     image = np.round(127 + 60 * white_noise().voxels).clip(0, 255)
     case = white_noise().replace(image=image.astype(np.uint8))
     monkeypatch.setattr(Case, "content_hash", lambda case: "0")  # the same noise for both types
-    whole, real = (perturb(one, kind, amount).voxels for one in (case, case.replace(image=image)))
+    whole, real = (perturb(lesion, kind, amount).voxels for lesion in (case, case.replace(image=image)))
     np.testing.assert_allclose(whole, real.clip(0, 255), atol=0.5 + 1e-9)
 
 

@@ -177,7 +177,7 @@ def test_square_pixels_of_the_image_are_not_interpolated():
     lesion, fixed = disc(1.0, 1.0), {"window": "crop", "size": 32, "intensity_range": (0, 1200)}
     seen = lesion_planes(lesion, **fixed)[0, 0] * 1200
     rows, columns = (np.flatnonzero(lesion.roi[0].any(axis=axis)) for axis in (1, 0))
-    top, left = ((found[0] + found[-1] + 1) // 2 - 16 for found in (rows, columns))
+    top, left = ((index[0] + index[-1] + 1) // 2 - 16 for index in (rows, columns))
     np.testing.assert_allclose(seen, lesion.voxels[0, top : top + 32, left : left + 32], rtol=1e-5)
     nearly = lesion.replace(spacing_mm=(1.0, 1.005))
     np.testing.assert_array_equal(lesion_planes(nearly, **fixed), lesion_planes(lesion, **fixed))
@@ -221,13 +221,13 @@ def test_the_margin_is_a_share_of_the_sides_of_the_box():
 def test_several_boxes_begin_with_that_of_the_region(window):
     lesion = make_phantom_cohort(1, random_state=0)[0]
     fixed = {"window": window, "size": 32, "intensity_range": (-100, 300), "pixel_mm": 1.0, "margin": 0.1}
-    one, several = (lesion_planes(lesion, "all", n_boxes=number, **fixed) for number in (1, 4))
-    assert len(several) == 4 * len(one)
-    np.testing.assert_array_equal(several[: len(one)], one)
+    first, several = (lesion_planes(lesion, "all", n_boxes=number, **fixed) for number in (1, 4))
+    assert len(several) == 4 * len(first)
+    np.testing.assert_array_equal(several[: len(first)], first)
     np.testing.assert_array_equal(several, lesion_planes(lesion, "all", n_boxes=4, **fixed))
-    boxes = several.reshape(4, *one.shape)
+    boxes = several.reshape(4, *first.shape)
     for number in range(1, 4):
-        assert 0.2 < np.corrcoef(boxes[number].ravel(), one.ravel())[0, 1] < 0.99
+        assert 0.2 < np.corrcoef(boxes[number].ravel(), first.ravel())[0, 1] < 0.99
 
 
 def test_one_bright_voxel_beside_the_lesion_does_not_darken_it():
@@ -236,10 +236,10 @@ def test_one_bright_voxel_beside_the_lesion_does_not_darken_it():
     image[0, 22, 25] = 30_000  # in a corner of the box
     bright = lesion.replace(image=image)
     for window in ("exact", "crop"):
-        before, after = (lesion_planes(one, window=window, size=64) for one in (lesion, bright))
+        before, after = (lesion_planes(case, window=window, size=64) for case in (lesion, bright))
         assert np.median(np.abs(after - before)) < 0.02
         before, after = (
-            lesion_planes(one, window=window, size=64, intensity_range="minmax") for one in (lesion, bright)
+            lesion_planes(case, window=window, size=64, intensity_range="minmax") for case in (lesion, bright)
         )
         assert np.median(np.abs(after - before)) > 0.05
 

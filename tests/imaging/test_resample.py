@@ -87,14 +87,14 @@ def test_a_scan_of_small_pixels_becomes_like_one_of_large_pixels(lesion):
 def test_a_grid_of_the_region_does_not_hang_on_the_crop(lesion, interpolator, anti_alias):
     settings = {"interpolator": interpolator, "anti_alias": anti_alias}
     whole, wide, tight = (
-        resample(one, (2.3, 1.5, 1.5), grid="region", **settings)
-        for one in (lesion, crop_to_roi(lesion, 64.0), crop_to_roi(lesion, 40.0))
+        resample(image, (2.3, 1.5, 1.5), grid="region", **settings)
+        for image in (lesion, crop_to_roi(lesion, 64.0), crop_to_roi(lesion, 40.0))
     )
     np.testing.assert_array_equal(wide.voxels, whole.voxels)
     np.testing.assert_allclose(tight.voxels, whole.voxels, atol=1e-4)  # splines look further than this crop goes
     np.testing.assert_array_equal(wide.roi, whole.roi)
     np.testing.assert_array_equal(tight.roi, whole.roi)
-    corners = [resample(one, (2.3, 1.5, 1.5), **settings) for one in (lesion, crop_to_roi(lesion, 40.0))]
+    corners = [resample(image, (2.3, 1.5, 1.5), **settings) for image in (lesion, crop_to_roi(lesion, 40.0))]
     assert corners[0].roi.sum() != corners[1].roi.sum()
 
 
@@ -107,7 +107,7 @@ def test_a_grid_of_the_region_is_centred_on_its_box_and_stays_inside_the_image(l
     tight = resample(crop_to_roi(lesion), spacing_mm, "linear", grid="region")
     assert all(size <= wide for size, wide in zip(tight.roi.shape, new.roi.shape, strict=True))
     assert tight.roi.sum() == new.roi.sum()
-    volumes = [one.roi.sum() * np.prod(one.spacing_mm) for one in (lesion, new)]
+    volumes = [image.roi.sum() * np.prod(image.spacing_mm) for image in (lesion, new)]
     assert volumes[1] == pytest.approx(volumes[0], rel=0.12)
 
 
@@ -165,7 +165,7 @@ def test_the_volume_survives_resampling():
     case = make_phantom_cohort(1, random_state=0)[0]
     new = resample(case, (0, 0.8, 0.8))
     assert new.spacing_mm == (1.5, 0.8, 0.8)
-    old_volume, new_volume = (one.roi.sum() * np.prod(one.spacing_mm) for one in (case, new))
+    old_volume, new_volume = (image.roi.sum() * np.prod(image.spacing_mm) for image in (case, new))
     assert abs(new_volume / old_volume - 1) < 0.03
 
 

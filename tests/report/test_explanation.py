@@ -25,20 +25,20 @@ def test_correlations_are_spearmans_of_the_cases_that_have_both(table):
     values = rd.extract_table(rd.DeepFeatureExtractor(), COHORT)[NAME]
     assert explanation.values.is_monotonic_increasing
     pd.testing.assert_series_equal(explanation.values.sort_index(), values.sort_index(), check_names=False, atol=1e-6)
-    found = explanation.correlations
-    assert found["spearman"].abs().is_monotonic_decreasing
-    assert not {"constant", "words"} & set(found.index)
+    correlations = explanation.correlations
+    assert correlations["spearman"].abs().is_monotonic_decreasing
+    assert not {"constant", "words"} & set(correlations.index)
     for column in (table.columns[0], table.columns[5]):
         both = table[column].notna().to_numpy()
         expected = spearmanr(values[both], table.loc[both, column])
-        assert found.loc[column].tolist() == pytest.approx([expected.statistic, expected.pvalue, both.sum()])
-    assert str(explanation).startswith(f"{NAME} correlates with {found.index[0]} (")
+        assert correlations.loc[column].tolist() == pytest.approx([expected.statistic, expected.pvalue, both.sum()])
+    assert str(explanation).startswith(f"{NAME} correlates with {correlations.index[0]} (")
 
 
 def test_the_ends_are_the_cases_with_the_highest_and_lowest_values(table, tmp_path):
     explanation = rd.explain_deep_feature(rd.DeepFeatureExtractor(), table, NAME, COHORT, n_cases=3)
-    assert [one[0] for one in explanation.highest] == explanation.values.index[::-1][:3].tolist()
-    assert [one[0] for one in explanation.lowest] == explanation.values.index[:3].tolist()
+    assert [entry[0] for entry in explanation.highest] == explanation.values.index[::-1][:3].tolist()
+    assert [entry[0] for entry in explanation.lowest] == explanation.values.index[:3].tolist()
     for _, image, where in explanation.highest + explanation.lowest:
         assert image.shape == where.shape == (64, 64)
         assert where.min() >= 0

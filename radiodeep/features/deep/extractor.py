@@ -314,7 +314,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         is_path = isinstance(self.weights, str | PathLike) and self.weights not in ("", "packaged")
         values = self.get_params(deep=False) | resolved_settings(self)
         values["weights"] = Path(self.weights).name if is_path else None
-        values["precision"] = chosen_precision(self.precision, chosen_device(self.device))
+        values["precision"] = self._engine().precision
         values = {name: value for name, value in values.items() if name not in ("device", "n_threads")}
         return {"extractor": type(self).__name__, **values, "weights_sha256": self._current_network().sha256}
 
@@ -377,7 +377,6 @@ class DeepFeatureExtractor(StatelessExtractor):
             )
         numbered_classes(y)  # raises before images are read
         specification = trainable_network(self.network, self.weights, self.seed).specification
-        self.normalization_ = np.array([specification.mean, specification.std])
         images = list(read_ahead(view.images, cases))
         with torch_threads(self.n_threads):
             self.tuned_weights_ = tuned_state(
@@ -392,4 +391,5 @@ class DeepFeatureExtractor(StatelessExtractor):
                 [len(images_of_case) for images_of_case in images],
                 partial(self._reader().normalized, specification),
             )
+        self.normalization_ = np.array([specification.mean, specification.std])
         self._loaded_tuned = None, None

@@ -70,9 +70,9 @@ def test_the_share_of_the_region_that_is_shown():
 
 
 def test_saliency_is_of_the_window_about_the_region():
-    several, one = (DeepFeatureExtractor(n_boxes=number, margin=0.2, **FIXED) for number in (3, 1))
-    name = one.get_feature_names_out()[0]
-    for seen, expected in zip(several.saliency(FEW[:1], name)[0], one.saliency(FEW[:1], name)[0], strict=True):
+    several, single = (DeepFeatureExtractor(n_boxes=number, margin=0.2, **FIXED) for number in (3, 1))
+    name = single.get_feature_names_out()[0]
+    for seen, expected in zip(several.saliency(FEW[:1], name)[0], single.saliency(FEW[:1], name)[0], strict=True):
         assert seen.shape == (1, 64, 64)
         np.testing.assert_allclose(seen, expected, atol=1e-6)
 
@@ -153,12 +153,12 @@ def test_half_the_bits_are_asked_for_and_said():
     cohort = make_phantom_cohort(3, random_state=0)
     plain, quick = DeepFeatureExtractor(), DeepFeatureExtractor(precision="bfloat16", device="cpu", n_threads=1)
     threads = torch.get_num_threads()
-    one, other = plain.fit_transform(cohort), quick.fit_transform(cohort)
+    full, half = plain.fit_transform(cohort), quick.fit_transform(cohort)
     assert torch.get_num_threads() == threads
-    assert other.dtype == np.float64
-    angles = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+    assert half.dtype == np.float64
+    angles = (full * half).sum(axis=1) / np.linalg.norm(full, axis=1) / np.linalg.norm(half, axis=1)
     assert angles.min() > 0.999
-    assert (one != other).any()
+    assert (full != half).any()
     assert quick.settings()["precision"] == "bfloat16"
     assert not {"device", "n_threads"} & set(quick.settings())
 
