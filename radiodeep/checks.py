@@ -1,4 +1,4 @@
-"""Settings and what they may be go in; errors in one wording come out."""
+"""A setting and what it may be -> an error, in one wording, if it is out of range."""
 
 import difflib
 from collections.abc import Collection, Hashable
@@ -14,26 +14,9 @@ _OF_OWNER = object()
 def invalid(owner, parameter, allowed, value, way_out="", error=InputError):
     """Return the error for a setting out of range, to be raised by the caller.
 
-    Parameters
-    ----------
-    owner : object
-        An estimator, a class, a function or a name: whose parameter it is.
-    parameter : str
-    allowed : str
-        What the parameter must be, e.g. "a float > 0".
-    value : object
-        What it was.
-    way_out : str, default=""
-        A further sentence on what to do, or what `did_you_mean` returns.
-    error : type, default=InputError
+    `owner` is an estimator, a class, a function or a name; `allowed` says what the parameter must be, e.g. "a float >
+    0", and `way_out` what to do: a sentence, or the result of `did_you_mean`.
 
-    Returns
-    -------
-    Exception
-
-    Examples
-    --------
-    >>> from radiodeep.checks import invalid
     >>> print(invalid("RadiomicsExtractor", "bin_width", "a float > 0", 0))
     The 'bin_width' parameter of RadiomicsExtractor must be a float > 0. Got 0 instead.
     """
@@ -45,29 +28,12 @@ def invalid(owner, parameter, allowed, value, way_out="", error=InputError):
 def require(fulfilled, owner, parameter, allowed, value=_OF_OWNER, way_out="", error=InputError):
     """Raise the error of `invalid` unless a condition is fulfilled; the value is the owner's attribute by default."""
     if not fulfilled:
-        raise invalid(
-            owner, parameter, allowed, getattr(owner, parameter) if value is _OF_OWNER else value, way_out, error
-        )
+        value = getattr(owner, parameter) if value is _OF_OWNER else value
+        raise invalid(owner, parameter, allowed, value, way_out, error)
 
 
 def require_option(value, options, owner, parameter, error=InputError):
-    """Raise an error that lists the options, with the nearest one, unless a value is one of them.
-
-    Parameters
-    ----------
-    value : object
-    options : sequence of str or None
-    owner, parameter, error
-        As in `invalid`.
-
-    Examples
-    --------
-    >>> from radiodeep.checks import require_option
-    >>> require_option("conrer", ("corner", "region"), "resample", "grid")
-    Traceback (most recent call last):
-    ...
-    radiodeep.exceptions.InputError: The 'grid' parameter of resample must be one of corner, region. Got 'conrer'...
-    """
+    """Raise an error that lists the options, with the nearest one, unless a value is one of them."""
     if not is_option(value, options):
         raise invalid(owner, parameter, in_words(options), value, did_you_mean(value, options), error)
 
@@ -92,13 +58,7 @@ def in_words(options):
 def did_you_mean(value, options, n=1):
     """Return " Did you mean 'x'?" for a misspelt option, or for each misspelt one of a collection; else "".
 
-    Parameters
-    ----------
-    value : object
-        What a parameter got; upper and lower case do not matter.
-    options : iterable of str or None
-    n : int, default=1
-        The largest number of options named for each value.
+    Upper and lower case do not matter; at most `n` options are named for each value.
     """
     by_lower_case = {option.casefold(): option for option in options if isinstance(option, str)}
     if not isinstance(value, Collection):

@@ -1,7 +1,4 @@
-"""The errors of radiodeep: each names the case, what was expected, what came, and the way out.
-
-In: nothing. Out: exception and warning classes, all below `RadiodeepError` or `RadiodeepWarning`.
-"""
+"""Exceptions and warnings: each message names the case, what was expected, what came, and the way out."""
 
 
 class RadiodeepError(Exception):

@@ -1,4 +1,4 @@
-"""Tables and paths in, files out: written completely or not at all, and without formulas in text cells."""
+"""Tables and paths -> files: written completely or not at all, and without formulas in text cells."""
 
 import os
 import re
@@ -18,35 +18,11 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 @contextmanager
 def replacing(path):
-    """Yield a temporary path in the folder of `path` that replaces `path` if the block succeeds.
+    """Yield a temporary path, of the same suffix, whose file replaces `path` if the block succeeds.
 
-    Readers see the old file or the new one, never a part: the new content is flushed to the disk before
-    it gets its name, and removed if the block fails.
-
-    Parameters
-    ----------
-    path : path-like
-        Its folder is created if it does not exist.
-
-    Yields
-    ------
-    pathlib.Path
-        A name that no other process uses, with the same suffix.
-
-    Raises
-    ------
-    OutputError
-        The disk is full, or the folder or file cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from radiodeep.files import replacing
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacing(f"{folder}/settings.json") as part:
-    ...         _ = part.write_text("{}")
-    ...     [file.name for file in Path(folder).iterdir()]
-    ['settings.json']
+    Readers see the old file or the new one, never a part: the new content is flushed to the disk before it gets its
+    name, and removed if the block fails. The folder is created if it does not exist. Raises an OutputError if the disk
+    is full, or the folder or file cannot be written.
     """
     path = Path(path)
     part = None
@@ -76,30 +52,10 @@ def replacing(path):
 
 
 def write_table(frame, path, index=True):
-    """Write a table as .csv or .parquet, completely or not at all.
+    """Write a DataFrame as .csv or .parquet, completely or not at all; `index` writes the row names as first column.
 
-    In a .csv, text cells that a spreadsheet would evaluate as a formula get an apostrophe in front, as
-    OWASP recommends; numbers are never changed.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    path : path-like
-    index : bool, default=True
-        Whether the row names are written as the first column.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import pandas as pd
-    >>> from radiodeep.files import write_table
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_table(pd.DataFrame({"id": ["=1+1", "n-7"], "volume": [-1.5, 2]}), f"{folder}/t.csv", index=False)
-    ...     print(Path(f"{folder}/t.csv").read_text())
-    id,volume
-    '=1+1,-1.5
-    n-7,2.0
-    <BLANKLINE>
+    In a .csv, text cells that a spreadsheet would evaluate as a formula get an apostrophe in front, as OWASP
+    recommends; numbers are never changed.
     """
     with replacing(path) as part:
         if part.suffix == ".parquet":

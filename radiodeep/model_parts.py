@@ -1,4 +1,4 @@
-"""A fitted model in, all objects inside it out."""
+"""A model -> all objects inside it."""
 
 from types import ModuleType
 
@@ -8,26 +8,12 @@ _ATOMS = (str, bytes, int, float, complex, type, ModuleType, type(None))
 
 
 def parts_of(model):
-    """Yield a model and every object inside it, each once.
+    """Yield a model and every object inside it (estimators, containers, arrays), each once.
 
-    Parameters
-    ----------
-    model : object
-
-    Yields
-    ------
-    object
-        Estimators, containers, arrays; what is inside a class or a module is left out.
-
-    Examples
-    --------
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> from radiodeep.model_parts import parts_of
-    >>> [part for part in parts_of(make_pipeline(StandardScaler())) if hasattr(part, "fit")]
-    [Pipeline(steps=[('standardscaler', StandardScaler())]), StandardScaler()]
+    What is inside a class or a module is left out.
     """
-    seen, waiting = set(), [model]
+    seen = set()
+    waiting = [model]
     while waiting:
         part = waiting.pop()
         if isinstance(part, _ATOMS) or id(part) in seen:

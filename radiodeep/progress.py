@@ -13,17 +13,7 @@ _SWITCH = "RADIODEEP_PROGRESS"  # 0 in the environment: neither bar nor lines
 
 
 def with_progress(items, description, total, unit=""):
-    """Yield the items and show how many are done.
-
-    Parameters
-    ----------
-    items : iterable
-    description : str
-    total : int
-        How many items will come.
-    unit : str, default=""
-        Name of the items, e.g. "cases".
-    """
+    """Yield the items, of which there are `total`, and show how many are done; `unit` names them, e.g. "cases"."""
     with counted(description, total, unit) as advance:
         for item in items:
             yield item
@@ -32,30 +22,11 @@ def with_progress(items, description, total, unit=""):
 
 @contextmanager
 def counted(description, total, unit=""):
-    """Show progress while the block runs.
+    """Show progress while the block runs; yield ``advance(count=1)``, which adds to the number of items that are done.
 
     On a terminal, a bar is drawn on standard error. If standard error is a file or a pipe, a line is written after 10
     seconds and then every 30 seconds. Nothing is shown inside another block, in worker processes, or if the
     environment has RADIODEEP_PROGRESS=0.
-
-    Parameters
-    ----------
-    description : str
-    total : int
-    unit : str, default=""
-        Name of the items, e.g. "cases".
-
-    Yields
-    ------
-    callable
-        ``advance(count=1)`` adds to the number of items that are done.
-
-    Examples
-    --------
-    >>> from radiodeep.progress import counted
-    >>> with counted("Scoring", 3, "cases") as advance:
-    ...     for case in "abc":
-    ...         advance()
     """
     if counted.is_shown or _is_switched_off():
         yield lambda count=1: None
@@ -94,7 +65,8 @@ def _bar(description, total, unit):
 
 @contextmanager
 def _lines(description, total, unit):
-    done, due = 0, time.monotonic() + _FIRST_LINE_S
+    done = 0
+    due = time.monotonic() + _FIRST_LINE_S
 
     def advance(count=1):
         nonlocal done, due

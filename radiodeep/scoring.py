@@ -1,4 +1,4 @@
-"""Model and cohort in, a row per case out, including the cases that failed."""
+"""Model and cohort -> a row per case, including the cases that failed."""
 
 import warnings
 from collections import Counter
@@ -85,7 +85,8 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     """
     check_on_error(on_error)
     cases = as_cases(cohort)
-    _check(model, cases)
+    _check_model(model)
+    _check_ids(cases)
     scorer = _Scorer(model, cache_dir)
     scored, errors = rows_by_case(scorer, cases, n_jobs=n_jobs, on_error=on_error, description="Scoring")
     classes = np.asarray(model.classes_)
@@ -102,7 +103,8 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     return pd.DataFrame(columns | {"error": [errors.get(position, "") for position in range(len(cases))]})
 
 
-def _check(model, cases):
+def _check_model(model):
+    """Raise a ModelError unless a model predicts probabilities of cases; warn if it has no record of its training."""
     if isinstance(model, str | PathLike):
         raise ModelError(f"score_cohort takes a model. Got the path '{model}': load it with load_model first.")
     if not hasattr(model, "predict_proba"):
@@ -118,12 +120,6 @@ def _check(model, cases):
             f"The model takes a table of {model.n_features_in_} features, not cases. Compute the table with "
             "extract_table(extractor, cohort) and the settings of its training, and call model.predict_proba(table)."
         )
-    ids = pd.Series([case.id for case in cases], dtype=object)
-    if ids.duplicated().any():
-        repeated = ids[ids.duplicated()].iloc[0]
-        raise InputError(
-            f"The ids of the cases must differ, or their scores could be confused. Repeated: '{repeated}'."
-        )
     if over_cases and not noted_parts(model):
         warnings.warn(
             "The model has no record of its training cases, so the new cases cannot be compared with them: the column "
@@ -131,6 +127,12 @@ def _check(model, cases):
             RadiodeepWarning,
             stacklevel=3,
         )
+
+
+def _check_ids(cases):
+    case_id, count = Counter(case.id for case in cases).most_common(1)[0] if cases else ("", 0)
+    if count > 1:
+        raise InputError(f"The ids of the cases must differ, or their scores could be confused. Repeated: '{case_id}'.")
 
 
 @dataclass
@@ -141,9 +143,6 @@ class _ComparedFeatures:
     names: np.ndarray
     columns: np.ndarray
     trained: dict
-
-    def remarks(self, row):
-        return features_outside(row[self.columns], self.names, self.trained)
 
 
 class _Scorer:
@@ -184,8 +183,8 @@ class _Scorer:
         ]
         for features in self.compared:
             rows = next((rows for extractor, rows in observed if extractor in features.extractors), [])
-            for listed, row in zip(remarks, np.asarray(rows, dtype=np.float64), strict=False):
-                listed += features.remarks(row)
+            for remarks_of_case, row in zip(remarks, np.asarray(rows, dtype=np.float64), strict=False):
+                remarks_of_case += features_outside(row[features.columns], features.names, features.trained)
         return list(zip(probabilities, predictions, map("; ".join, remarks), strict=True))
 
     def _predicted(self, cases):
@@ -221,7 +220,8 @@ class _Scorer:
 
 def _seen_once(observed, cases):
     """Return the rows of extractors that measured each case once, as `observed_rows` takes them."""
-    ids, times = [case.id for case in cases], Counter(id(extractor) for extractor, _ in observed)
+    ids = [case.id for case in cases]
+    times = Counter(id(extractor) for extractor, _ in observed)
     return [
         (extractor, dict(zip(ids, rows, strict=True)))
         for extractor, rows in observed

@@ -1,4 +1,4 @@
-"""Extractor and cohort in, a table of the features of slightly perturbed copies of each case out."""
+"""Extractor and cohort -> a table of the features of slightly perturbed copies of each case."""
 
 import warnings
 from collections import Counter

@@ -141,16 +141,9 @@ def with_label(case, label):
 
 @contextmanager
 def observed_rows(known=()):
-    """Collect the rows of every extractor that computes features in this block.
+    """Collect pairs (extractor, rows) of every extractor that computes features in this block, in the yielded list.
 
-    Parameters
-    ----------
-    known : sequence of (extractor, dict from case id to row)
-        Rows that are looked up instead of computed.
-
-    Yields
-    ------
-    list of (extractor, rows)
+    `known` is a sequence of pairs (extractor, dict from case id to row): rows that are looked up instead of computed.
     """
     observed = []
     token = _OBSERVER.set((observed, known))

@@ -1,4 +1,4 @@
-"""Extractor and cohort in, table with a row per case out: in parallel, cached, and with failures on record."""
+"""Extractor and cohort -> table with a row per case: in parallel, cached, and with failures recorded."""
 
 from collections import Counter
 

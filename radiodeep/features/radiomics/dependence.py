@@ -1,4 +1,4 @@
-"""`RadiomicsSettings` -> what the features depend on besides the lesion: voxel size, field of view, unit of the image."""
+"""`RadiomicsSettings` -> what the features depend on besides the lesion, e.g. on the voxel size."""
 
 import numpy as np
 

@@ -333,7 +333,7 @@ class RadiomicsExtractor(StatelessExtractor):
         return RadiomicsSettings.of(self).chosen_families
 
     def intensity_ranges(self, case):
-        """Return the (lowest, highest) intensity of a case's region before binning, by image type and, in it, by image."""
+        """Return (lowest, highest) intensity of a case's region before binning, by image type and, in it, by image."""
         with naming(case):
             return intensity_ranges(with_label(case, self.label), RadiomicsSettings.of(self))
 

@@ -60,9 +60,9 @@ def ordered_lesion(case, settings):
     if expected is not None and case.acquisition().n_dimensions != expected:
         without_shape = [family for family in DEFAULT_FAMILIES if family != "shape"]
         raise InputError(
-            f"the image has {case.acquisition().n_dimensions} dimensions, but the first of the cases, which decided for the family "
-            f"'{default_families(expected)[0]}', has {expected}. Split the cohort, or name the families, for both "
-            f"those without shape: families={without_shape}."
+            f"the image has {case.acquisition().n_dimensions} dimensions, but the first of the cases, which decided "
+            f"for the family '{default_families(expected)[0]}', has {expected}. Split the cohort, or name the "
+            f"families, for both those without shape: families={without_shape}."
         )
     if settings.force_2d_dimension is not None:
         return lesion, settings.force_2d_dimension
