@@ -1,6 +1,7 @@
 """State of a training -> one file that is always complete, and back."""
 
 import json
+import math
 import zlib
 from pathlib import Path
 
@@ -70,17 +71,23 @@ class TrainingState:
         self.snapshots = []
 
     @property
+    def validation_losses(self):
+        """The validation loss of each epoch; infinite if it was NaN, so that any number is lower."""
+        losses = (record["validation_loss"] for record in self.history if "validation_loss" in record)
+        return [math.inf if math.isnan(loss) else loss for loss in losses]
+
+    @property
     def epochs_since_best(self):
         """Number of epochs since that with the lowest validation loss; 0 if there has been none."""
-        losses = [record["validation_loss"] for record in self.history if "validation_loss" in record]
+        losses = self.validation_losses
         return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
     def add(self, record, keep):
         """Append the record of an epoch; copy the weights if `keep`, and if its validation loss is the lowest."""
         self.history.append(record)
         if "validation_loss" in record:
-            earlier = [past["validation_loss"] for past in self.history[:-1] if "validation_loss" in past]
-            if all(record["validation_loss"] < loss for loss in earlier):
+            *earlier, loss = self.validation_losses
+            if all(loss < past for past in earlier):
                 self.best = _copy_weights(self.network)
         if keep:
             self.snapshots.append(_copy_weights(self.network))

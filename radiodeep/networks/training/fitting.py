@@ -116,9 +116,9 @@ def fit_network(
     seed : int, default=0
         Determines the order of the examples, their augmentation and dropout.
     checkpoint : path-like, optional
-        File written after every epoch, from which a killed training is resumed, with the same result as without a
-        break; a finished training is not repeated. "{training}" in its name is replaced by a hash of everything that
-        the result depends on, so that the folds of a study can share a folder.
+        File written after every epoch, from which a killed training is resumed, on a processor with the same result as
+        without a break; a finished training is not repeated. "{training}" in its name is replaced by a hash of
+        everything that the result depends on, so that the folds of a study can share a folder.
 
     Raises
     ------

@@ -9,7 +9,7 @@ import torch
 
 from radiodeep.exceptions import InputError, OutputError
 from radiodeep.networks.architectures.registry import build_network
-from radiodeep.networks.training.checkpoints import Checkpoint
+from radiodeep.networks.training.checkpoints import Checkpoint, TrainingState
 from radiodeep.networks.training.examples import Examples
 from radiodeep.networks.training.fitting import fit_network
 from radiodeep.networks.training.losses import classification_loss
@@ -56,6 +56,18 @@ def test_a_checkpoint_without_a_checksum_is_still_read(tmp_path):
     tensors, facts = Checkpoint(tmp_path / "last.safetensors").read()
     assert torch.equal(tensors["weight"], TENSORS["weight"])
     assert facts == {"epoch": 1}
+
+
+def test_an_epoch_whose_validation_loss_is_nan_is_not_the_best_once_there_is_another():
+    network = torch.nn.Linear(1, 1)
+    state = TrainingState(network, torch.optim.SGD(network.parameters(), lr=0.1), seed=0)
+    since_best = []
+    for epoch, loss in enumerate([float("nan"), 0.5, 0.7, float("nan")]):
+        torch.nn.init.constant_(network.weight, epoch)
+        state.add({"epoch": epoch + 1, "validation_loss": loss}, keep=False)
+        since_best.append(state.epochs_since_best)
+    assert since_best == [0, 0, 1, 2]
+    assert state.best["weight"].item() == 1
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
