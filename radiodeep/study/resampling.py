@@ -247,7 +247,7 @@ def bootstrap_auc(
     AUC 0.90 (95% CI 0.79-0.97; .632+ bootstrap, 200 resamples)
     """
     _check_settings(bootstrap_auc, n_resamples, confidence_level)
-    if groups is None:
+    if groups is None and rows_of(X).are_cases:
         groups = getattr(X, "patients", None)  # of a cohort
     study = study_input(X, groups)
     endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids))

@@ -211,6 +211,14 @@ def test_unpaired_tests_and_bootstraps_of_repeats_are_of_their_auc():
         bootstrap_interval(cross_validated_auc(GaussianNB(), frame[:12], y[:12], cv="leave-pair-out"))
 
 
+def test_a_column_that_is_named_patients_is_a_feature_and_no_group():
+    X, y = signal(40, 0.5)
+    frame = pd.DataFrame(X).add_prefix("f")
+    renamed = frame.rename(columns={"f0": "patients"}).round()
+    estimate, expected = (bootstrap_auc(GaussianNB(), given, y, n_resamples=10) for given in (renamed, frame.round()))
+    np.testing.assert_array_equal(estimate.out_of_bag_aucs, expected.out_of_bag_aucs)
+
+
 def test_groups_of_an_interval_are_matched_by_name():
     X, _ = table()
     patients = pd.Series(np.arange(40) // 4, index=X.index)

@@ -95,13 +95,32 @@ class TwoClasses(Endpoint):
         return Prediction(np.asarray(score, dtype=float), probability, np.asarray(model.predict(rows)))
 
     def measured(self, out_of_fold, confidence_level):
-        estimate, pooling, interval_method, pairs = self._estimate(out_of_fold, confidence_level)
+        scores = out_of_fold.by_repeat(out_of_fold.score)
+        pairs = None
+        if out_of_fold.kind == "pairs":
+            pairs = self._wins(out_of_fold)
+            estimate = auc_of_pairs(pairs, confidence_level)
+            pooling = "mean over pairs"
+            interval_method = "DeLong, of pairs"
+            score = np.empty(len(self.y))  # the fraction of pairs won
+            score[self.is_positive] = pairs.mean(axis=0)
+            score[~self.is_positive] = 1 - pairs.mean(axis=1)
+        elif out_of_fold.kind == "repeated":
+            estimate = auc_of_repeats(self.is_positive, scores, confidence_level)
+            pooling = f"mean of {len(scores)} repeats"
+            interval_method = "DeLong + spread between repeats"
+            score = (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y)  # the mean rank
+        else:
+            estimate = auc_with_confidence(self.is_positive, scores[0], confidence_level)
+            pooling = "pooled over folds"
+            interval_method = "DeLong"
+            score = scores[0]
         n_tests = out_of_fold.sum_by_case(np.ones(len(out_of_fold.case)))
         n_positive = out_of_fold.sum_by_case(out_of_fold.prediction == self.classes[1])
         correct = out_of_fold.sum_by_case(out_of_fold.prediction == self.y[out_of_fold.case]) / n_tests
         accuracy = float(np.mean(correct))
         columns = {
-            "score": self._score_by_case(out_of_fold, pairs),
+            "score": score,
             "probability": out_of_fold.sum_by_case(out_of_fold.probability) / n_tests,
             "prediction": np.where(n_positive > n_tests / 2, self.classes[1], self.classes[0]),
             "correct": correct,
@@ -118,17 +137,6 @@ class TwoClasses(Endpoint):
             pairs=pairs,
         )
 
-    def _estimate(self, out_of_fold, level):
-        """Return the AucEstimate, how it was pooled, the method of its interval, and the pairs if there are any."""
-        if out_of_fold.kind == "pairs":
-            pairs = self._wins(out_of_fold)
-            return auc_of_pairs(pairs, level), "mean over pairs", "DeLong, of pairs", pairs
-        scores = out_of_fold.by_repeat(out_of_fold.score)
-        if out_of_fold.kind == "repeated":
-            estimate = auc_of_repeats(self.is_positive, scores, level)
-            return estimate, f"mean of {len(scores)} repeats", "DeLong + spread between repeats", None
-        return auc_with_confidence(self.is_positive, scores[0], level), "pooled over folds", "DeLong", None
-
     def _wins(self, out_of_fold):
         """Return which pairs are in the right order, (n_negative, n_positive): 1 right, 0.5 tied, 0 wrong."""
         rank = self._rank_in_class()
@@ -141,18 +149,6 @@ class TwoClasses(Endpoint):
     def _rank_in_class(self):
         """Return the position of each case among those of its class."""
         return np.where(self.is_positive, np.cumsum(self.is_positive), np.cumsum(~self.is_positive)) - 1
-
-    def _score_by_case(self, out_of_fold, pairs):
-        """Return one score per case: the fraction of pairs won, the mean rank over the repeats, or the score itself."""
-        if pairs is not None:
-            score = np.empty(len(self.y))
-            score[self.is_positive] = pairs.mean(axis=0)
-            score[~self.is_positive] = 1 - pairs.mean(axis=1)
-            return score
-        scores = out_of_fold.by_repeat(out_of_fold.score)
-        if out_of_fold.kind == "repeated":
-            return (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y)
-        return scores[0]
 
     def covariance(self, scores):
         return delong_covariance(self.is_positive, scores)
