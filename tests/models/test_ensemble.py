@@ -21,17 +21,17 @@ QUICK = rd.CNNClassifier(epochs=1, n_views=1, batch_size=8, n_threads=1)
 @pytest.mark.parametrize("n_members", [1, 3, 5, 21])
 def test_of_an_odd_number_of_members_the_median_and_the_vote_choose_the_same_class(n_members):
     second = np.random.default_rng(n_members).random((n_members, 500))
-    says = np.stack([1 - second, second], axis=2)
-    median, vote = (combine_probabilities(says, how) for how in ("median", "vote"))
+    probabilities = np.stack([1 - second, second], axis=2)
+    median, vote = (combine_probabilities(probabilities, combine) for combine in ("median", "vote"))
     np.testing.assert_array_equal(median.argmax(axis=1), vote.argmax(axis=1))
     assert len(np.unique(vote[:, 1])) <= n_members + 1  # why the vote's AUC is low
 
 
 def test_combinations_are_probabilities():
-    says = np.random.default_rng(0).dirichlet(np.ones(4), size=(5, 30))
-    for how in ("mean", "median", "vote"):
-        np.testing.assert_allclose(combine_probabilities(says, how).sum(axis=1), 1)
-    np.testing.assert_allclose(combine_probabilities(says, "mean"), says.mean(axis=0))
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(4), size=(5, 30))
+    for combine in ("mean", "median", "vote"):
+        np.testing.assert_allclose(combine_probabilities(probabilities, combine).sum(axis=1), 1)
+    np.testing.assert_allclose(combine_probabilities(probabilities, "mean"), probabilities.mean(axis=0))
 
 
 def test_architectures_and_seeds_become_members():
@@ -41,9 +41,9 @@ def test_architectures_and_seeds_become_members():
     alone = clone(QUICK).set_params(architecture="arch3", random_state=1).fit(COHORT, COHORT.labels)
     np.testing.assert_allclose(members[3], alone.predict_proba(COHORT), rtol=1e-6)
     np.testing.assert_allclose(ensemble.predict_proba(COHORT), members.mean(axis=0))
-    for how in ("median", "vote"):
-        expected = combine_probabilities(members, how)
-        np.testing.assert_allclose(ensemble.set_params(combine=how).predict_proba(COHORT), expected)
+    for combine in ("median", "vote"):
+        expected = combine_probabilities(members, combine)
+        np.testing.assert_allclose(ensemble.set_params(combine=combine).predict_proba(COHORT), expected)
 
 
 def test_snapshots_are_members_of_one_training():
@@ -130,8 +130,8 @@ def test_what_is_no_ensemble_is_refused(changes, message):
 
 
 def test_the_median_of_members_who_are_each_sure_of_another_class_is_their_mean():
-    says = np.stack([np.eye(3)[[0, 0]], np.eye(3)[[1, 0]], np.eye(3)[[2, 1]]])
-    np.testing.assert_allclose(combine_probabilities(says, "median"), [[1 / 3, 1 / 3, 1 / 3], [1, 0, 0]])
+    probabilities = np.stack([np.eye(3)[[0, 0]], np.eye(3)[[1, 0]], np.eye(3)[[2, 1]]])
+    np.testing.assert_allclose(combine_probabilities(probabilities, "median"), [[1 / 3, 1 / 3, 1 / 3], [1, 0, 0]])
 
 
 def test_groups_reach_the_networks_of_ensembles_within():

@@ -42,11 +42,11 @@ def test_leave_one_out_probabilities_are_wekas(reference_data, table, golden, mo
     golden = pd.read_csv(reference_data / "weka_golden" / "loo" / f"weka39_{golden}.csv")
     X, y = frame.iloc[:, :-1].to_numpy(float), frame.iloc[:, -1].to_numpy()
     first = golden["actual"][golden["p_class0"] > 0.5].mode()[0]
-    found = np.empty(len(y))
+    probabilities = np.empty(len(y))
     for case in range(len(y)):
         fitted = model.fit(np.delete(X, case, 0), np.delete(y, case))
-        found[case] = fitted.predict_proba(X[[case]])[0, list(fitted.classes_).index(first)]
-    np.testing.assert_allclose(found, golden["p_class0"], rtol=0, atol=1e-12)
+        probabilities[case] = fitted.predict_proba(X[[case]])[0, list(fitted.classes_).index(first)]
+    np.testing.assert_allclose(probabilities, golden["p_class0"], rtol=0, atol=1e-12)
 
 
 def test_log_odds_tell_cases_apart_whose_probability_is_one():

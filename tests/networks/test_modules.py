@@ -24,7 +24,7 @@ def values_and_gradients(network, images):
     outputs = network(images)
     torch.manual_seed(1)
     (outputs * torch.randn(outputs.shape, dtype=outputs.dtype)).sum().backward()
-    return [outputs.detach(), images.grad, *(one.grad for one in network.parameters())]
+    return [outputs.detach(), images.grad, *(weights.grad for weights in network.parameters())]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -90,11 +90,11 @@ def test_images_that_are_not_finite_do_not_look_finite():
 def test_threads_change_no_value():
     pooled, _, images = both(*SHAPES[0], dtype=torch.float32)
     images = torch.cat([images] * 4)
-    one = values_and_gradients(copy.deepcopy(pooled), images)
+    single = values_and_gradients(copy.deepcopy(pooled), images)
     torch.set_num_threads(2)
     try:
-        two = values_and_gradients(pooled, images)
+        several = values_and_gradients(pooled, images)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
-    assert all(torch.equal(a, b) for a, b in zip(one[:3], two[:3], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(single[:3], several[:3], strict=True))

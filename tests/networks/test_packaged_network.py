@@ -100,11 +100,11 @@ def test_features_tell_malignant_nodules_from_benign_ones_of_the_same_area(nodul
     ratio = area[positive][:, np.newaxis] / area[negative]
     is_near = np.maximum(ratio, 1 / ratio) <= 1.1
     rows = DeepFeatureExtractor(intensity_range=(0, 255)).fit_transform(cases)
-    found = []
+    shares = []
     for seed in range(3):
         folds = list(StratifiedGroupKFold(10, shuffle=True, random_state=seed).split(label, label, exam))
         forest = RandomForestClassifier(300, random_state=seed, n_jobs=-1)
         score = cross_val_predict(forest, rows, label, cv=folds, method="predict_proba")[:, 1]
         difference = score[positive][:, np.newaxis] - score[negative]
-        found.append(((difference > 0) + 0.5 * (difference == 0))[is_near].mean())
-    assert np.mean(found) > 0.7  # 0.68 of the plain box, 0.54 of the area itself
+        shares.append(((difference > 0) + 0.5 * (difference == 0))[is_near].mean())
+    assert np.mean(shares) > 0.7  # 0.68 of the plain box, 0.54 of the area itself

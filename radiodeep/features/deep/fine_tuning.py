@@ -201,7 +201,7 @@ def _network_with_new_head(plan, name, weights, seed, n_channels, n_classes):
 
 
 def _parameter_groups(network, head, n_layers, head_factor):
-    """Return the groups of `fit_network`: the last layers, and the head with a learning rate of its own."""
+    """Return the groups of `fit_network`: the last layers, and the head with its own learning rate."""
     head_weights = last_layers(network, head, 0)
     head_ids = {id(weights) for weights in head_weights}
     body = [weights for weights in last_layers(network, head, n_layers) if id(weights) not in head_ids]

@@ -66,11 +66,11 @@ def test_the_order_of_slices_matters_to_memories_and_not_to_attention(name):
 
 
 def test_the_memory_of_one_slice_is_architecture_2():
-    one, slices = built("arch2"), build_network("arch2-slices").eval()
-    slices.load_state_dict(one.state_dict())
+    single, slices = built("arch2"), build_network("arch2-slices").eval()
+    slices.load_state_dict(single.state_dict())
     assert count(slices) == 845_033
     images = lesions(1, 1, 1)
-    expected = network_outputs(one, images[:, 0])
+    expected = network_outputs(single, images[:, 0])
     torch.testing.assert_close(network_outputs(slices, images), expected, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(network_outputs(slices, images[:, 0]), expected, atol=1e-6, rtol=1e-6)
 
@@ -90,20 +90,20 @@ def test_recurrent_readers_end_at_the_last_slice():
 def test_attention_is_the_weighted_mean_of_the_paper():
     torch.manual_seed(0)
     layer, sequence = Attention(6, n_hidden=4), torch.randn(2, 3, 6)
-    found = layer(sequence, torch.tensor([3, 2])).detach().numpy()
+    outputs = layer(sequence, torch.tensor([3, 2])).detach().numpy()
     v, bias, w = (weights.detach().double().numpy() for weights in layer.parameters())
-    for values, length, row in zip(sequence.double().numpy(), (3, 2), found, strict=True):
+    for values, length, row in zip(sequence.double().numpy(), (3, 2), outputs, strict=True):
         powers = np.exp(np.tanh(values[:length] @ v.T + bias) @ w[0])
         np.testing.assert_allclose(row, powers @ values[:length] / powers.sum(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["arch1", "arch3"])
 def test_weights_of_the_network_for_one_slice_fit_all_but_the_reader(name):
-    one, slices = built(name), build_network(f"{name}-attention")
+    single, slices = built(name), build_network(f"{name}-attention")
     before = slices.reader.hidden.weight.clone()
-    load_weights(slices, {key: value for key, value in one.state_dict().items() if "head" not in key}, name)
+    load_weights(slices, {key: value for key, value in single.state_dict().items() if "head" not in key}, name)
     learned = slices.state_dict()
-    assert all(torch.equal(learned[key], value) for key, value in one.state_dict().items() if "head" not in key)
+    assert all(torch.equal(learned[key], value) for key, value in single.state_dict().items() if "head" not in key)
     assert torch.equal(slices.reader.hidden.weight, before)
     first = load_weights(slices, "random", f"{name}-attention", seed=3)
     assert load_weights(build_network(f"{name}-attention"), "random", f"{name}-attention", seed=3) == first
@@ -142,7 +142,7 @@ def test_all_slices_of_a_lesion_are_augmented_alike():
     missing = changed.isnan().flatten(2).all(2)
     assert missing.sum() == 1
     for image, lacks in zip(changed, missing, strict=True):
-        assert all(torch.equal(one, image[0, 0]) for one in image[~lacks].flatten(0, 1))
+        assert all(torch.equal(plane, image[0, 0]) for plane in image[~lacks].flatten(0, 1))
         assert not any(torch.equal(image[0, 0], before[0, 0]) for before in images)
 
 

@@ -86,7 +86,7 @@ def test_normalisations_are_folded_away_unless_layers_are_asked_for(used):
 def test_a_graph_with_other_features_is_not_taken(used, monkeypatch):
     network, images = used("resnet18")
     right = PackedConvolution.forward
-    monkeypatch.setattr(PackedConvolution, "forward", lambda *given: right(*given) * 1.001)
+    monkeypatch.setattr(PackedConvolution, "forward", lambda *args: right(*args) * 1.001)
     optimized = optimize_for_inference(network)
     assert type(optimized) is type(network)
     assert torch.equal(

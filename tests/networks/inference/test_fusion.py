@@ -58,7 +58,7 @@ class Awkward(nn.Module):
     def __init__(self, way):
         super().__init__()
         self.way = way
-        self.one, self.two = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(2))
+        self.first, self.second = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(2))
         self.norm, self.other = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
         self.relu, self.fc = nn.ReLU(inplace=True), nn.Linear(3, 2)
 
@@ -66,51 +66,51 @@ class Awkward(nn.Module):
         return self.fc(getattr(self, self.way)(images).mean(dim=(2, 3)))
 
     def convolution_twice(self, images):
-        return self.norm(self.one(images)) + self.other(self.one(images))
+        return self.norm(self.first(images)) + self.other(self.first(images))
 
     def values_twice(self, images):
-        values = self.one(images)
+        values = self.first(images)
         return self.norm(values) * self.other(values)
 
     def norm_twice(self, images):
-        return self.norm(self.one(images)) + self.norm(self.two(images))
+        return self.norm(self.first(images)) + self.norm(self.second(images))
 
     def rectified_in_place(self, images):
-        values = self.one(images)
+        values = self.first(images)
         self.relu(values)
-        return self.two(values)
+        return self.second(values)
 
     def input_rectified_in_place(self, images):
-        values = self.one(images) * 2
-        second = self.two(values)
+        values = self.first(images) * 2
+        second = self.second(values)
         self.relu(values)
         return self.relu(second + values)
 
     def added_in_place(self, images):
         shortcut = self.other(images)
-        values = self.norm(self.one(shortcut))
+        values = self.norm(self.first(shortcut))
         shortcut += values
         return self.relu(shortcut) + shortcut
 
     def added_and_seen(self, images):
         shortcut = self.other(images)
-        values = self.relu(self.norm(self.one(shortcut)).add(shortcut))
-        total = self.two(values) + shortcut
+        values = self.relu(self.norm(self.first(shortcut)).add(shortcut))
+        total = self.second(values) + shortcut
         return functional.relu(total) + shortcut
 
     def broadcast(self, images):
         shortcut = images.mean(dim=(2, 3), keepdim=True)
-        return self.relu(self.one(images) + shortcut)
+        return self.relu(self.first(images) + shortcut)
 
     def added_number(self, images):
-        return functional.relu(self.one(images) + 0.5)
+        return functional.relu(self.first(images) + 0.5)
 
     def scaled_addition(self, images):
-        shortcut = self.two(images)
-        return functional.relu(torch.add(self.one(images), shortcut, alpha=0.3))
+        shortcut = self.second(images)
+        return functional.relu(torch.add(self.first(images), shortcut, alpha=0.3))
 
     def looks_at_the_images(self, images):
-        return self.norm(self.one(images)) if images.mean() > 0 else self.other(self.two(images))
+        return self.norm(self.first(images)) if images.mean() > 0 else self.other(self.second(images))
 
 
 @pytest.mark.parametrize("way", [name for name in vars(Awkward) if not name.startswith("_") and name != "forward"])

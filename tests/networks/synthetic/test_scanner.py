@@ -18,7 +18,7 @@ def described(seen, mask, height, width):
 
 
 def test_a_rectangle_is_described_as_by_hand():
-    found = described(*rectangle(6, 4), 12, 10)
+    measured = described(*rectangle(6, 4), 12, 10)
     expected = {
         "area_fraction": 24 / 120,
         "area": math.log(24),
@@ -31,14 +31,14 @@ def test_a_rectangle_is_described_as_by_hand():
         "entropy": 0,
         "surroundings": 0,
     }
-    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+    assert {name: measured[name] for name in expected} == pytest.approx(expected, abs=1e-5)
 
 
 def test_two_halves_of_different_brightness_are_described_as_by_hand():
     seen, mask = rectangle(4, 6)
     seen[:, :, 4:] *= 0.5
     seen[:, 0, 0] = 0.25  # outside, and no neighbour
-    found = described(seen, mask, 8, 8)
+    measured = described(seen, mask, 8, 8)
     expected = {
         "mean": 0.75,
         "deviation": 0.25,
@@ -47,7 +47,7 @@ def test_two_halves_of_different_brightness_are_described_as_by_hand():
         "coarse_difference": math.log(12 * 0.25 / (6 + 12) + 1e-4),
         "entropy": math.log(2),
     }
-    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+    assert {name: measured[name] for name in expected} == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_scanner_of_few_pixels_keeps_a_plain_scene_and_shows_nothing_beyond_its_frame():

@@ -45,15 +45,15 @@ def test_the_72_images_of_the_studies_are_48_with_weights():
 
     views = study_views()
     ours = apply_views(image[None, None], views, "zeros")[0, :, 0].numpy()
-    found = np.abs(ours[:, None] - all_72[None]).max((2, 3)) < 1e-5
-    np.testing.assert_array_equal(found.sum(1), views.weights)
-    np.testing.assert_array_equal(found.sum(0), 1)
+    matches = np.abs(ours[:, None] - all_72[None]).max((2, 3)) < 1e-5
+    np.testing.assert_array_equal(matches.sum(1), views.weights)
+    np.testing.assert_array_equal(matches.sum(0), 1)
 
     def loss(image):
         return np.square(image[:8] - 0.3).sum()
 
-    expected = np.mean([loss(one) for one in all_72])
-    np.testing.assert_allclose(np.average([loss(one) for one in ours], weights=views.weights), expected, rtol=1e-5)
+    expected = np.mean([loss(view) for view in all_72])
+    np.testing.assert_allclose(np.average([loss(view) for view in ours], weights=views.weights), expected, rtol=1e-5)
 
 
 def test_right_angles_move_pixels_and_mix_none():
@@ -116,9 +116,9 @@ def test_flips_alone_are_four_exact_images():
     batch = images(1)
     drawn = Augmentation(rotation=None).apply(batch.expand(200, -1, -1, -1), generator())
     possible = torch.stack([batch[0], batch[0].flip(-1), batch[0].flip(-2), batch[0].flip(-1, -2)])
-    found = (drawn[:, None] == possible[None]).all(-1).all(-1).all(-1)
-    assert (found.sum(1) == 1).all()
-    assert (found.sum(0) > 30).all()
+    matches = (drawn[:, None] == possible[None]).all(-1).all(-1).all(-1)
+    assert (matches.sum(1) == 1).all()
+    assert (matches.sum(0) > 30).all()
 
 
 @pytest.mark.parametrize(
