@@ -133,7 +133,7 @@ class BatchHarmonizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _batches_of(self, X):
         check_names_cases(self, X)
-        batches = pd.Series(self.batches)
+        batches = pd.Series(self.batches).dropna()
         without = [case for case in X.index if case not in batches.index]
         if without:
             raise InputError(f"{len(without)} cases have no batch, e.g. {without[0]!r}. Name it in 'batches'.")

@@ -7,6 +7,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
+from radiodeep.checks import is_count, require
 from radiodeep.exceptions import StudyError
 from radiodeep.study.cross_validation import cross_validate_tables
 from radiodeep.study.design import StudyDesign
@@ -73,7 +74,7 @@ def cross_validate_grid(
     """
     if not (tables and selectors and classifiers):
         raise StudyError("Expected at least one table, one selector and one classifier.")
-    frames, extractors, members = _sorted_by_kind(tables)
+    frames, extractors, members = _by_kind(tables)
     _check(tables, frames, extractors, members, X)
     parts = []
     for table_name, names in members.items():
@@ -120,6 +121,7 @@ def with_seeds(models, n_seeds=5):
     >>> list(with_seeds({"forest": RandomForestClassifier(), "naive Bayes": GaussianNB()}, n_seeds=2))
     ['forest, seed 0', 'forest, seed 1', 'naive Bayes']
     """
+    require(is_count(n_seeds, 1), with_seeds, "n_seeds", "an int >= 1", n_seeds, error=StudyError)
     seeded = {}
     for name, model in models.items():
         parameters = model.get_params()
@@ -160,7 +162,7 @@ def spread_over_seeds(results):
     )
 
 
-def _sorted_by_kind(tables):
+def _by_kind(tables):
     """Return the DataFrames and the extractors by name, and for each table the names of the tables that it joins."""
     frames = {name: table for name, table in tables.items() if offers(table, "columns")}
     extractors = {name: table for name, table in tables.items() if name not in frames and offers(table, "transform")}
@@ -178,7 +180,7 @@ def _check(tables, frames, extractors, members, X):
     if rows and any(index != next(iter(rows.values())) for index in rows.values()):
         raise StudyError("The tables must have the same rows in the same order. Got different indexes.")
     for name, names in members.items():
-        is_list = type(names) in (list, tuple)
+        is_list = type(names) in (list, tuple) and len(names) > 0
         if not is_list or not all(member in frames or member in extractors for member in names):
             raise StudyError(
                 f"The table {name!r} must be an extractor, a DataFrame, or a list of names of other tables. "

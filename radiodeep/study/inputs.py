@@ -67,7 +67,7 @@ class ArrayRows:
         """Return the numeric columns as float64 (n_rows, n_features) and their names; None if there are none."""
         try:
             values = np.asarray(self.data, dtype=np.float64)
-        except ValueError:  # text among the numbers
+        except (TypeError, ValueError):  # text or cases among the numbers
             return None
         return values, [f"x{column}" for column in range(values.shape[1])]
 

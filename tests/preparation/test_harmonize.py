@@ -46,6 +46,8 @@ def test_what_cannot_be_harmonized_is_named():
         BatchHarmonizer(site).fit(frame)
     with pytest.raises(InputError, match="1 cases have no batch, e.g. 'c9'"):
         BatchHarmonizer(site.iloc[:9]).fit(frame)
+    with pytest.raises(InputError, match="1 cases have no batch, e.g. 'c3'"):
+        BatchHarmonizer(site.mask(site.index == "c3")).fit(frame)
     with pytest.raises(InputError, match="Batch 'C' was not among the training cases .A, B."):
         BatchHarmonizer(site).fit(frame.iloc[:9]).transform(frame)
     with pytest.raises(InputError, match="needs a DataFrame"):

@@ -84,6 +84,15 @@ def test_a_reference_alone_is_compared_with_nothing():
         StabilitySelector(with_references({"original": [frame], "move": [frame]})).fit(frame)
 
 
+def test_nullable_numbers_are_measured_as_plain_ones():
+    frame = table()
+    frame.iloc[3, 0] = np.nan
+    nullable = StabilitySelector(versions_of(table())).fit(frame.astype("Float64"))
+    plain = StabilitySelector(versions_of(table())).fit(frame)
+    np.testing.assert_array_equal(nullable.intraclass_correlations_, plain.intraclass_correlations_)
+    assert nullable.effective_n_features_ == plain.effective_n_features_
+
+
 def test_versions_that_are_all_missing_make_no_feature_stable():
     frame = table()
     versions = with_references({"original": [frame, frame * np.nan], "move": [frame, frame + 0.01]})

@@ -80,6 +80,7 @@ def test_what_is_no_grid_is_refused():
         ({}, None, "at least one table"),
         ({"a": RadiomicsExtractor()}, None, "Extractors need the cases, X=cohort"),
         ({**frames, "both": ["shape", "colour"]}, None, "The table 'both' must be an extractor, a DataFrame"),
+        ({**frames, "both": []}, None, "The table 'both' must be an extractor, a DataFrame"),
         ({"shape": frames["shape"], "texture": frames["texture"][::-1]}, None, "same rows in the same order"),
     ):
         with pytest.raises(StudyError, match=message):
@@ -89,6 +90,11 @@ def test_what_is_no_grid_is_refused():
         cross_validate_grid(same, {"b, c": None, "c": None}, CLASSIFIERS, y)
     with pytest.raises(StudyError, match="Expected a dict from names to results. Got list"):
         compare_all([])
+
+
+def test_a_number_of_seeds_that_would_drop_random_models_is_refused():
+    with pytest.raises(StudyError, match="'n_seeds' parameter of with_seeds must be an int >= 1. Got 0"):
+        with_seeds({"forest": RandomForestClassifier()}, n_seeds=0)
 
 
 def test_seeds_of_a_forest_spread():

@@ -32,6 +32,7 @@ from radiodeep import (
     write_report,
 )
 from radiodeep.exceptions import InputError, LeakageError, RadiodeepWarning, StudyError
+from radiodeep.study.inputs import rows_of
 from radiodeep.study.training import fit_over_cases
 
 COHORT = make_phantom_cohort(12, random_state=1)
@@ -105,6 +106,13 @@ def test_cases_in_one_column_are_studied_as_a_list():
     for X in (column, column.ravel(), pd.DataFrame(column)):
         pd.testing.assert_frame_equal(cross_validated_auc(model, X, COHORT.labels, cv=3).predictions, plain.predictions)
     assert plain.predictions.index.tolist() == COHORT.ids
+
+
+def test_two_columns_of_cases_in_an_array_reach_the_model():
+    pairs = np.empty((len(COHORT), 2), dtype=object)
+    pairs[:, 0] = pairs[:, 1] = list(COHORT)
+    rows = rows_of(pairs)
+    assert (rows.numbers(), rows.is_numeric, rows.names) == (None, False, list(range(len(COHORT))))
 
 
 def test_a_class_in_place_of_a_model_is_refused():
