@@ -38,7 +38,25 @@ class PreparedCase(NamedTuple):
 def prepare(case, settings):
     """Normalise, resample, crop and resegment a case as the settings ask; return a `PreparedCase`."""
     lesion, slice_axis = ordered_lesion(case, settings)
-    voxels, roi, spacing_mm = _normalized_and_resampled(lesion, settings).read()
+    if settings.normalize:
+        lesion = normalize_intensities(
+            lesion,
+            scale=settings.normalize_scale,
+            outlier_sd=settings.remove_outliers,
+            over=settings.normalize_over,
+            ring_mm=settings.ring_mm,
+        )
+    if settings.resample_mm is not None:
+        lesion = resample(
+            lesion,
+            settings.resample_mm,
+            settings.interpolator,
+            settings.pad_distance,
+            anti_alias=settings.anti_alias,
+            grid=settings.resample_grid,
+            to_integers=settings.definitions.to_integers,
+        )
+    voxels, roi, spacing_mm = lesion.read()
     if settings.pre_crop and settings.resample_mm is None:
         around = bounding_box(roi, [settings.pad_distance] * 3)
         voxels = voxels[around]
@@ -67,29 +85,6 @@ def ordered_lesion(case, settings):
     if settings.force_2d_dimension is not None:
         return lesion, settings.force_2d_dimension
     return lesion, acquisition_axis(lesion.voxels.shape, lesion.spacing_mm)
-
-
-def _normalized_and_resampled(lesion, settings):
-    """Return the lesion normalised and resampled, as far as the settings ask for it."""
-    if settings.normalize:
-        lesion = normalize_intensities(
-            lesion,
-            scale=settings.normalize_scale,
-            outlier_sd=settings.remove_outliers,
-            over=settings.normalize_over,
-            ring_mm=settings.ring_mm,
-        )
-    if settings.resample_mm is not None:
-        lesion = resample(
-            lesion,
-            settings.resample_mm,
-            settings.interpolator,
-            settings.pad_distance,
-            anti_alias=settings.anti_alias,
-            grid=settings.resample_grid,
-            to_integers=settings.definitions.to_integers,
-        )
-    return lesion
 
 
 def derived_images(prepared, image_type, force_2d):

@@ -1,7 +1,6 @@
 """A case and `RadiomicsSettings` -> the row that pyradiomics itself calculates, for cross-checking."""
 
 import logging
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -81,9 +80,8 @@ def _calculator(featureextractor, settings, slice_axis):
         texture = {SETTINGS[name].key or name: value for name, value in image_type.texture.items()}
         calculator.enableImageTypeByName(image_type.name, customArgs={**filters, **texture})
     calculator.disableAllFeatures()
-    single = settings.families if isinstance(settings.families, Mapping) else {}
-    for family in settings.chosen_families:
-        calculator.enabledFeatures[family] = list(single.get(family) or [])
+    for family, names in settings.names_by_family.items():
+        calculator.enabledFeatures[family] = list(names or [])
     return calculator
 
 

@@ -211,14 +211,22 @@ class RadiomicsSettings:
         for name, setting in SETTINGS.items():
             setting.check(_OWNER, name, getattr(self, name))
         _require_bins(_OWNER, self.bin_width, self.bin_count)
-        _check_families(self.families)
+        self._check_features()
         for image_type in self.types:
             image_type.check(self)
 
     @cached_property
+    def names_by_family(self):
+        """A dict from the chosen families to names of features in them, None for all."""
+        if self.families is None:
+            return dict.fromkeys(default_families(self.n_dimensions))
+        allowed = f"None, a sequence of {', '.join(FAMILIES)}, or a dict from them to lists of names"
+        return _by_name("families", self.families, Collection, FAMILIES, allowed)
+
+    @cached_property
     def chosen_families(self):
         """The names of the families that are calculated."""
-        return default_families(self.n_dimensions) if self.families is None else list(self.families)
+        return list(self.names_by_family)
 
     @cached_property
     def names(self):
@@ -229,9 +237,7 @@ class RadiomicsSettings:
     def _chosen(self):
         """Pairs (family, name) of the chosen features, in the order of the catalogue."""
         pairs = [tuple(name.split("_", 1)) for name in feature_names(self.chosen_families)]
-        if not isinstance(self.families, Mapping):
-            return pairs
-        return [(family, name) for family, name in pairs if name in (self.families[family] or [name])]
+        return [(family, name) for family, name in pairs if name in (self.names_by_family[family] or [name])]
 
     @cached_property
     def types(self):
@@ -258,6 +264,17 @@ class RadiomicsSettings:
         if values["bin_width"] is None:
             values["bin_width"] = 25.0  # without effect: there is a bin_count
         return values
+
+    def _check_features(self):
+        """Raise an InputError if 'families' names features that do not exist."""
+        known = feature_names(self.chosen_families)
+        single = {f"{family}_{name}" for family, names in self.names_by_family.items() for name in names or []}
+        unknown = sorted(single - set(known))
+        if unknown:
+            raise InputError(
+                f"The 'families' parameter of {_OWNER} names features that do not exist: {', '.join(unknown)}. "
+                f"feature_names() of radiodeep.handcrafted.catalogue lists them all.{did_you_mean(unknown, known)}"
+            )
 
 
 SETTINGS = {row.name: row.metadata["setting"] for row in fields(RadiomicsSettings) if row.metadata}
@@ -329,43 +346,24 @@ def _require_bins(owner, bin_width, bin_count):
     require(bin_width is not None or bin_count is not None, owner, "bin_width", "a float > 0", None)
 
 
-def _check_families(families):
-    """Raise an InputError unless `families` is None, some families, or a dict from them to names of features."""
-    if families is None:
-        return
-    is_listed = isinstance(families, Collection) and not isinstance(families, str)
-    if not is_listed or len(families) == 0 or not all(is_option(family, FAMILIES) for family in families):
-        allowed = f"None, a sequence of {', '.join(FAMILIES)}, or a dict from them to lists of names"
-        raise invalid(_OWNER, "families", allowed, families, _lists_meant(families, FAMILIES))
-    if not isinstance(families, Mapping):
-        return
-    known = feature_names(families)
-    single = {f"{family}_{name}" for family, names in families.items() for name in names or []}
-    unknown = sorted(single - set(known))
-    if unknown:
-        raise InputError(
-            f"The 'families' parameter of {_OWNER} names features that do not exist: {', '.join(unknown)}. "
-            f"feature_names() of radiodeep.handcrafted.catalogue lists them all.{did_you_mean(unknown, known)}"
-        )
-
-
-def _lists_meant(value, options):
-    """Return the hint of `did_you_mean`, with a name in brackets if it was given in place of a list."""
-    hint = did_you_mean(value, options)
-    return hint.replace(" mean ", " mean [").replace("?", "]?") if isinstance(value, str) else hint
+def _by_name(parameter, value, kinds, options, allowed):
+    """Return a collection of options, or a dict from them, as a dict; raise an InputError for anything else."""
+    is_listed = isinstance(value, kinds) and not isinstance(value, str)
+    if not is_listed or len(value) == 0 or not all(is_option(name, options) for name in value):
+        hint = did_you_mean(value, options)
+        if isinstance(value, str):  # a name in place of a list
+            hint = hint.replace(" mean ", " mean [").replace("?", "]?")
+        raise invalid(_OWNER, parameter, allowed, value, hint)
+    return value if isinstance(value, Mapping) else dict.fromkeys(value)
 
 
 def _read_image_types(image_types, flat_axis):
     """Return the list of `ImageType` that the parameter 'image_types' asks for."""
     if image_types is None:
         image_types = ("Original",)
-    settings_by_name = dict.fromkeys(image_types) if isinstance(image_types, list | tuple) else image_types
-    is_mapping = isinstance(settings_by_name, Mapping) and len(settings_by_name) > 0
-    if not is_mapping or not all(name in IMAGE_TYPES for name in settings_by_name):
-        allowed = f"None, or a sequence or dict of {', '.join(IMAGE_TYPES)}"
-        raise invalid(_OWNER, "image_types", allowed, image_types, _lists_meant(image_types, IMAGE_TYPES))
+    allowed = f"None, or a sequence or dict of {', '.join(IMAGE_TYPES)}"
     types = []
-    for name, settings in settings_by_name.items():
+    for name, settings in _by_name("image_types", image_types, (list, tuple, Mapping), IMAGE_TYPES, allowed).items():
         texture = {key: value for key, value in (settings or {}).items() if key in TEXTURE_SETTINGS}
         filters = {key: value for key, value in (settings or {}).items() if key not in TEXTURE_SETTINGS}
         types.append(ImageType(name, filters, texture, filter_names(name, filters, flat_axis)))
