@@ -46,21 +46,18 @@ def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=1024, 
     Bins of a width have edges at its multiples for all regions (0 is an edge, also for negative intensities); a value
     on an edge belongs to the bin above; level 1 is the bin of the minimum. `bin_count`, if given, replaces the width:
     it divides the range of the region evenly, and the maximum belongs to the last bin. Edges are calculated in the
-    image's own precision, and by the convention.
+    image's own precision, and by the convention. `check_bins` checks the settings.
 
     Raises
     ------
     TooManyGrayLevelsError
         The settings give more than `max_gray_levels` levels; raised before any memory is allocated.
-    InputError
-        A setting is out of range.
 
     References
     ----------
     pyradiomics `imageoperations.getBinEdges`; IBSI Q3RU (fixed bin size, whose first edge is the
     minimum instead) and K15C (fixed bin number).
     """
-    check_bins(bin_width, bin_count, max_gray_levels)
     edges = _bin_edges(region.values, bin_width, bin_count, max_gray_levels, convention)
     gray = np.zeros(region.mask.shape, np.uint8 if edges.size < 256 else np.uint16)
     counts = assign_levels(region.values.astype(np.float64), edges, region.positions, gray.reshape(-1))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radiodeep.checks import is_count, is_positive, require
+from radiodeep.checks import is_count, require
 from radiodeep.exceptions import (
     EmptyMaskError,
     GeometryMismatchError,
@@ -108,7 +108,7 @@ def _checked_spacing(spacing_mm):
         steps = [float(step) for step in spacing_mm]
     except (TypeError, ValueError):
         steps = []
-    are_lengths = len(steps) == 3 and all(is_positive(step) for step in steps)
+    are_lengths = len(steps) == 3 and all(0 < step < np.inf for step in steps)
     require(are_lengths, "crop_region", "spacing_mm", "three lengths > 0 in mm, (z, y, x)", spacing_mm)
     return np.array(steps)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from radiodeep.exceptions import InputError, TooManyGrayLevelsError
-from radiodeep.handcrafted.gray_levels import discretise
+from radiodeep.handcrafted.gray_levels import check_bins, discretise
 from radiodeep.handcrafted.region import crop_region
 
 
@@ -66,13 +66,13 @@ def test_levels_are_those_of_numpy_digitize_on_the_same_edges(dtype):
 @pytest.mark.parametrize("wrong", [0, -1.0, np.nan, np.inf, "25", None, True])
 def test_a_bin_width_that_is_no_length_is_an_error(wrong):
     with pytest.raises(InputError, match=r"parameter of region_features must be a float > 0. Got .* instead."):
-        levels_of([1, 2], bin_width=wrong)
+        check_bins(wrong, None, 1024)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, "8", True])
 def test_a_bin_count_that_is_no_count_is_an_error(wrong):
     with pytest.raises(InputError, match="The 'bin_count' parameter of region_features must be None or an int > 0"):
-        levels_of([1, 2], bin_count=wrong)
+        check_bins(25, wrong, 1024)
 
 
 @pytest.mark.parametrize("wrong", [0, 70000, 1.5])
@@ -80,7 +80,7 @@ def test_a_cap_outside_16_bits_is_an_error(wrong):
     with pytest.raises(
         InputError, match="'max_gray_levels' parameter of region_features must be an int from 1 to 65534"
     ):
-        levels_of([1, 2], max_gray_levels=wrong)
+        check_bins(25, None, wrong)
 
 
 def test_too_many_levels_are_refused_before_memory_is_taken_with_a_width_that_fits():
