@@ -14,10 +14,11 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from functools import lru_cache
 
 from joblib import Parallel, cpu_count, effective_n_jobs
 from joblib.parallel import BACKENDS, get_active_backend
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 START_S = 6.0  # until workers have imported what they need; longer than on most machines, so that waiting is rare
 WARM_UP_S = 30.0  # that the first task may take longer than the others: it compiles functions or loads a network
@@ -44,7 +45,7 @@ def threads_of_a_worker(n_processes):
     blas, openmp, mkl = (int(os.environ.get(f"{name}_NUM_THREADS", share)) for name in ("OPENBLAS", "OMP", "MKL"))
     torch = sys.modules.get("torch")
     own_threads = torch and torch.get_num_threads()
-    with threadpool_limits({"libmkl_rt": mkl, "blas": blas, "openmp": openmp}):
+    with _loaded_libraries(len(sys.modules)).limit(limits={"libmkl_rt": mkl, "blas": blas, "openmp": openmp}):
         try:
             if torch:
                 torch.set_num_threads(mkl)
@@ -52,6 +53,12 @@ def threads_of_a_worker(n_processes):
         finally:
             if torch:
                 torch.set_num_threads(own_threads)
+
+
+@lru_cache(maxsize=1)
+def _loaded_libraries(n_modules):
+    """Return a controller of the threads of the libraries that are loaded; finding them takes 2 ms."""
+    return ThreadpoolController()
 
 
 class Trial:
@@ -90,12 +97,17 @@ class Trial:
         self._times.append((seconds, cpu_seconds, n_items))
 
     def decide(self, n_left):
-        """Close the trial if processes pay for the items that are left."""
+        """Close the trial if workers pay for the items that are left.
+
+        Time by the clock beyond that of the cores is spent waiting for other programs, which workers would do too: on
+        a busy machine it must not start them.
+        """
         seconds, cpu_seconds, n_items = (sum(column) for column in zip(*self._times[1:] or self._times, strict=True))
         cores_in_use = cpu_seconds / seconds if seconds > 0 else 1.0
+        undisturbed_s = min(seconds, cpu_seconds)
         if len(self._times) == 1:
-            seconds = max(seconds - WARM_UP_S, 0.0)
-        if processes_pay(seconds / n_items * n_left, min(self.n_processes, max(n_left, 1)), cores_in_use):
+            undisturbed_s = max(undisturbed_s - WARM_UP_S, 0.0)
+        if processes_pay(undisturbed_s / n_items * n_left, min(self.n_processes, max(n_left, 1)), cores_in_use):
             self.is_open = False
 
 

@@ -44,9 +44,19 @@ def test_processes_do_not_pay_where_threads_keep_the_cores_busy():
     assert not processes_pay(100, n_processes=16, cores_in_use=15.5)
 
 
-def test_a_task_that_waits_for_the_disk_counts_as_one_core():
-    assert processes_pay(2 * START_S + 0.1, 2, cores_in_use=0.1) == processes_pay(2 * START_S + 0.1, 2)
+def test_less_than_a_core_in_use_counts_as_one():
+    assert processes_pay(2 * START_S + 0.1, 2, cores_in_use=0.1)
     assert not processes_pay(2 * START_S, 2, cores_in_use=0.1)
+
+
+def test_time_spent_waiting_for_other_programs_starts_no_process(sixteen_cores):
+    trial = Trial(-1)
+    trial.note(200, 20, n_items=8)
+    trial.decide(n_left=43)
+    assert trial.is_open
+    trial.note(50, 0.1, n_items=8)
+    trial.decide(n_left=35)
+    assert trial.is_open
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 4])
@@ -114,29 +124,29 @@ def numbers_of_threads(task=None):
 
 
 @pytest.fixture
-def four_cores(monkeypatch):
-    monkeypatch.setattr("radiodeep.processes.cpu_count", lambda: 4)
+def six_cores(monkeypatch):
+    monkeypatch.setattr("radiodeep.processes.cpu_count", lambda: 6)
     monkeypatch.setattr("radiodeep.processes.effective_n_jobs", lambda n_jobs: 2)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(variable, raising=False)
 
 
-def test_tasks_timed_here_compute_with_the_threads_of_a_worker(four_cores):
+def test_tasks_timed_here_compute_with_the_threads_of_a_worker(six_cores):
     torch = pytest.importorskip("torch")
     before = [library["num_threads"] for library in threadpool_info()], torch.get_num_threads()
     with Trial(-1).timed():
-        assert numbers_of_threads() == {2}
+        assert numbers_of_threads() == {3}
     with pytest.raises(ZeroDivisionError, match="by zero"), Trial(-1).timed():
         1 / 0  # noqa: B018
     assert ([library["num_threads"] for library in threadpool_info()], torch.get_num_threads()) == before
 
 
-def test_threads_that_the_user_chose_hold_for_tasks_timed_here(four_cores, monkeypatch):
+def test_threads_that_the_user_chose_hold_for_tasks_timed_here(six_cores, monkeypatch):
     pytest.importorskip("torch")
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        monkeypatch.setenv(variable, "3")
+        monkeypatch.setenv(variable, "5")
     with threads_of_a_worker(4):
-        assert numbers_of_threads() == {3}
+        assert numbers_of_threads() == {5}
 
 
 @pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has no workers")
