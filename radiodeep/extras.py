@@ -1,6 +1,7 @@
-"""Optional packages: the name of an import in, the extra of radiodeep that installs it out."""
+"""Packages that may be missing: their versions, and the extra of radiodeep that installs them."""
 
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.util import find_spec
 
 from radiodeep.exceptions import MissingExtraError
@@ -17,20 +18,20 @@ def is_installed(package):
         return False
 
 
+@lru_cache
+def version_of(distribution):
+    """Return the version of an installed distribution, or None."""
+    from importlib.metadata import PackageNotFoundError, version  # late: `import radiodeep` would take twice as long
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
 @contextmanager
 def named_extra():
-    """Turn the failed import of an optional package into a `MissingExtraError` that names the extra.
-
-    Examples
-    --------
-    >>> from radiodeep.extras import named_extra
-    >>> with named_extra():
-    ...     raise ModuleNotFoundError("No module named 'torch'", name="torch")
-    Traceback (most recent call last):
-    ...
-    radiodeep.exceptions.MissingExtraError: Networks and deep features need the package torch, which is not installed.
-    Install it with: pip install "radiodeep[deep]"
-    """
+    """Turn the failed import of an optional package into a `MissingExtraError` that names the extra."""
     try:
         yield
     except ImportError as error:

@@ -44,7 +44,8 @@ def phantoms(repository):
 def pytest_sessionfinish(session, exitstatus):
     """A skipped test fails the run where the reference data exist and CI forbids skips."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = [one for one in (reporter.stats.get("skipped", []) if reporter else []) if _OWN_SKIP in str(one.longrepr)]
+    reports = reporter.stats.get("skipped", []) if reporter else []
+    skipped = [report for report in reports if _OWN_SKIP in str(report.longrepr)]
     if skipped and os.environ.get("RADIODEEP_FORBID_SKIPS") and _reference_folder().is_dir():
         reporter.write_line(f"{len(skipped)} tests were skipped although the reference data exist", red=True)
         session.exitstatus = 1

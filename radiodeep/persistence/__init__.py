@@ -1,4 +1,4 @@
-"""Fitted model <-> file: .skops (safe to open) or .joblib (a pickle, opened by trust only)."""
+"""Fitted models in files: .skops, which is safe to open, or .joblib, a pickle for files from trusted people."""
 
 from radiodeep.persistence.containers import TRUSTED_TYPES
 from radiodeep.persistence.models import load_model, save_model

@@ -1,4 +1,4 @@
-"""A fitted model in, a canary out: synthetic cases or rows, and the model's predictions for them.
+"""A fitted model -> its canary: synthetic cases or rows, and the model's predictions for them.
 
 Predicted again elsewhere, they show whether the model still computes the same. They hold no voxel of a patient.
 """
@@ -25,18 +25,9 @@ _UNKNOWN_RANGE = {
 
 
 def canary_of(model):
-    """Return the canary of a model.
+    """Return the canary of a fitted model as facts for the metadata of a file, and arrays as .npy files by name.
 
-    Parameters
-    ----------
-    model : fitted estimator
-
-    Returns
-    -------
-    facts : dict
-        For the metadata of a file: `kind` ("cases", "rows" or None), `predictions`, and for None the `reason`.
-    arrays : dict from str to bytes
-        The cases or rows, as .npy files.
+    The facts are `kind` ("cases" or "rows") and `predictions`, or the kind None and the `reason`.
     """
     try:
         kind, arrays = _inputs(model)
@@ -47,19 +38,9 @@ def canary_of(model):
 
 
 def difference_of(model, facts, extras):
-    """Predict the canary again.
+    """Predict the canary that `canary_of` returned again; return the largest difference, or None without a canary.
 
-    Parameters
-    ----------
-    model : fitted estimator
-    facts, extras : dict
-        From `canary_of`.
-
-    Returns
-    -------
-    float or None
-        The largest difference from the earlier predictions, relative for values beyond 1; infinite if the classes
-        differ; None if there is no canary.
+    Differences are relative for values beyond 1, and infinite if the predicted classes differ.
     """
     if not isinstance(facts, dict) or facts.get("kind") is None:
         return None
@@ -83,7 +64,7 @@ def _inputs(model):
 
 
 def _lesions(trained):
-    """Return lesions of filtered noise with the mean spacing and intensities of the training cases."""
+    """Return arrays of lesions of filtered noise, with the mean spacing and intensities of the training range."""
     generator = np.random.default_rng(0)
     n_dimensions = trained["n_dimensions"][-1]
     shape = _SHAPE[-n_dimensions:]
@@ -97,8 +78,9 @@ def _lesions(trained):
         texture = gaussian_filter(generator.standard_normal(shape), 0.5 + number)
         texture *= (high - low) / 4 / texture.std()
         image = np.where(mask, middle, low) + np.clip(texture, low - middle, high - middle)
-        whole = high - low > 64 and max(abs(low), abs(high)) < 10_000
-        arrays[f"canary-image-{number}"] = np.round(image).astype(np.int16) if whole else image.astype(np.float32)
+        fits_integers = high - low > 64 and max(abs(low), abs(high)) < 10_000
+        image = np.round(image).astype(np.int16) if fits_integers else image.astype(np.float32)
+        arrays[f"canary-image-{number}"] = image
         arrays[f"canary-mask-{number}"] = mask.astype(np.uint8)
     return arrays
 
@@ -117,7 +99,7 @@ def _predictions(model, kind, arrays):
         X = [case.replace(mask_label=1) for case in X]
     predict = next(getattr(model, name) for name in ("predict_proba", "predict", "transform") if hasattr(model, name))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a warning about synthetic cases helps nobody
+        warnings.simplefilter("ignore")  # warnings about synthetic cases
         return np.asarray(predict(X))
 
 

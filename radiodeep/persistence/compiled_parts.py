@@ -1,7 +1,7 @@
-"""A fitted model from a file in, an error out if one of its arrays would crash the process.
+"""Checks that no array of a model from a file would crash the process.
 
 scikit-learn's compiled code indexes the arrays of trees and support vector machines without checking bounds. Arrays
-that come from a file are therefore checked here before the model is used.
+from a file are therefore checked here before the model is used.
 """
 
 import numpy as np
@@ -19,18 +19,9 @@ _OF_FEATURES = ("cluster_centers_", "_fit_X")  # arrays with a column per featur
 
 
 def check_compiled_parts(model, name):
-    """Raise if arrays inside a model would lead compiled code outside of its memory.
+    """Raise a ModelError if arrays inside a model would lead compiled code outside of its memory.
 
-    Parameters
-    ----------
-    model : object
-        As it came from a file; nothing in it has been used yet.
-    name : str
-        Of the file, for the message.
-
-    Raises
-    ------
-    ModelError
+    Nothing in the model has been used yet; `name` is that of its file, for the message.
     """
     for part in parts_of(model):
         problem = _problem(part)
@@ -42,7 +33,7 @@ def check_compiled_parts(model, name):
 
 
 def _problem(part):
-    """Return what is wrong with one part, or None."""
+    """Return what is wrong with a part, or None."""
     if scipy.sparse.issparse(part):
         return _sparse_problem(part)
     n_features = vars(part).get("n_features_in_") if hasattr(part, "__dict__") else None
@@ -68,7 +59,7 @@ def _tree_problem(tree, n_features):
     left, right, feature = tree.children_left, tree.children_right, tree.feature
     inner = np.flatnonzero(left != _LEAF)
     for children in (left[inner], right[inner]):
-        if (children <= inner).any() or (children >= count).any():  # children stand after their parent: no circles
+        if (children <= inner).any() or (children >= count).any():  # children come after their parent: no circles
             return "the children of nodes"
     if (feature[inner] < 0).any() or (feature[inner] >= n_features).any():
         return "the features of nodes"
@@ -76,7 +67,7 @@ def _tree_problem(tree, n_features):
 
 
 def _forest_problem(part, n_features):
-    """Check that the trees of an ensemble expect the columns that it hands to them unchecked."""
+    """Return a problem if a tree does not expect the columns that its ensemble hands to it unchecked."""
     columns = getattr(part, "estimators_features_", None)
     members = np.ravel(np.asarray(getattr(part, "estimators_", []), dtype=object)).tolist()
     for number, member in enumerate(members):
@@ -106,7 +97,7 @@ def _support_vector_problem(part, n_features):
     n_classes = len(counts) if is_classification else 2
     n_pairs = n_classes * (n_classes - 1) // 2
     shapes = {"_dual_coef_": (n_classes - 1, n_vectors), "_intercept_": (n_pairs,)}
-    if part.kernel != "precomputed":  # that has none
+    if part.kernel != "precomputed":  # which has no vectors
         shapes["support_vectors_"] = (n_vectors, n_features)
     for attribute, shape in shapes.items():
         if getattr(part, attribute).shape != shape:
@@ -123,7 +114,7 @@ def _sparse_problem(matrix):
     try:
         matrix.check_format(full_check=True)
     except AttributeError:
-        return None  # a form that compiled code of scikit-learn does not read
+        return None  # a format that scikit-learn's compiled code does not read
     except (ValueError, IndexError, TypeError):
         return "the indices"
     return None

@@ -1,4 +1,4 @@
-"""Reads and writes model files: a model, metadata and further bytes. Damage of any kind is a `ModelError`."""
+"""Model files: a model, metadata and further bytes. Damage of any kind is a `ModelError`."""
 
 import hashlib
 import io
@@ -59,16 +59,7 @@ TRUSTED_TYPES = frozenset(
 
 
 class Container(NamedTuple):
-    """The content of a model file.
-
-    Attributes
-    ----------
-    metadata : dict
-        What JSON can hold.
-    extras : dict from str to bytes
-    build : callable
-        Returns the model.
-    """
+    """Metadata (what JSON holds), further bytes by name, and `build`, which returns the model."""
 
     metadata: dict
     extras: dict
@@ -76,7 +67,7 @@ class Container(NamedTuple):
 
 
 def write_skops(model, metadata, extras, part, name):
-    """Write a model to the path `part`; name: of the file in messages."""
+    """Write a model to the path `part`; `name` is that of the file in messages."""
     try:
         skops.io.dump(model, part)
     except (TypeError, RuntimeError) as error:  # skops knows no DataFrame and no tensor
@@ -102,7 +93,7 @@ def read_skops(path):
                 f"'{path.name}' would unpack to {unpacked / 2**20:.0f} MiB, more than {_MOST_GROWTH} times its size. "
                 "It was not written by save_model. Get the file again from somebody you trust."
             )
-        metadata = _checked_metadata(json.loads(archive.read(_METADATA)))  # zipfile checks all that is read
+        metadata = _checked_metadata(json.loads(archive.read(_METADATA)))  # zipfile verifies checksums
         members = [member for member in archive.namelist() if member.startswith(_EXTRAS)]
         extras = {member.removeprefix(_EXTRAS): archive.read(member) for member in members}
 
@@ -131,7 +122,7 @@ def read_joblib(path):
         if not isinstance(content, dict) or "metadata" not in content:
             raise ModelError(f"'{path.name}' was not written by save_model.")
         metadata = _checked_metadata(content["metadata"])
-        if "model" in content:  # of an earlier version
+        if "model" in content:  # files of earlier versions
             return Container(metadata, {}, lambda: content["model"])
         if _sha256_of(content) != content["sha256"]:
             raise ValueError("the checksum is wrong")

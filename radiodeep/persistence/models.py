@@ -1,6 +1,5 @@
-"""Save a fitted model to one file, and load it."""
+"""Saves a fitted model to one file, and loads it."""
 
-import importlib.metadata
 import platform
 import re
 import warnings
@@ -12,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from radiodeep import __version__
 from radiodeep.exceptions import ModelError, ModelVersionError, RadiodeepWarning, UntrustedModelError
+from radiodeep.extras import version_of
 from radiodeep.files import replacing
 from radiodeep.persistence.canary import TOLERANCE, canary_of, difference_of
 from radiodeep.persistence.containers import named_damage, read_joblib, read_skops, write_joblib, write_skops
@@ -160,12 +160,8 @@ def _check_fitted(model):
 
 def _versions():
     versions = {"radiodeep": __version__, "scikit-learn": sklearn.__version__, "python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+    installed = {library: version_of(library) for library in _LIBRARIES}
+    return versions | {library: version for library, version in installed.items() if version is not None}
 
 
 def _changed(metadata):
@@ -203,8 +199,8 @@ def _check_canary(model, container, name, allow_other_versions):
     else:
         if difference is None:
             if any(_numbers(then)[:2] != _numbers(now)[:2] for then, now in changed.values()):
-                text = f"'{name}' was saved with {listed}, and holds no canary: it is unknown whether its predictions "
-                warnings.warn(f"{text}are the same here.", RadiodeepWarning, stacklevel=3)
+                text = f"'{name}' was saved with {listed}, and holds no canary: its predictions may differ here."
+                warnings.warn(text, RadiodeepWarning, stacklevel=3)
             return
         if difference <= TOLERANCE:
             return

@@ -1,7 +1,6 @@
-"""Where classes live that older model files know under another module or name.
+"""Module and class as an older model file names them -> module and class today.
 
-In: module and class as a file has them; out: module and class as they are now. Whoever moves or renames a class whose
-instances are saved in models adds a line to `MOVED_MODULES` or `MOVED_CLASSES`.
+Whoever moves or renames a class whose instances are saved in models adds a line to `MOVED_MODULES` or `MOVED_CLASSES`.
 """
 
 import io
@@ -36,25 +35,7 @@ MOVED_CLASSES = {}  # (module, class): (module, class)
 
 
 def present_name(module, name):
-    """Return module and name of a class today.
-
-    Parameters
-    ----------
-    module, name : str
-        As a model file has them.
-
-    Returns
-    -------
-    module, name : str
-
-    Examples
-    --------
-    >>> from radiodeep.persistence.moved import present_name
-    >>> present_name("radiodeep.classifiers.cnn", "CNNClassifier")
-    ('radiodeep.models.cnn', 'CNNClassifier')
-    >>> present_name("sklearn.svm._classes", "SVC")
-    ('sklearn.svm._classes', 'SVC')
-    """
+    """Return module and name today of a class that a model file names."""
     module = MOVED_MODULES.get(module, module)
     return MOVED_CLASSES.get((module, name), (module, name))
 
@@ -65,16 +46,9 @@ def load_joblib(file):
 
 
 def with_present_names(path):
-    """Return a .skops file, or a copy of it in memory whose schema names classes as they are today.
+    """Return the path of a .skops file, or a copy in memory with the names of today, if classes in it have moved.
 
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    path-like or BytesIO
-        `path` itself if nothing in it has moved. The copy lacks what radiodeep stores beside the model.
+    The copy lacks what radiodeep stores beside the model.
     """
     with zipfile.ZipFile(path) as archive:
         schema = json.loads(archive.read("schema.json"))
@@ -91,7 +65,7 @@ def with_present_names(path):
 
 
 def _rename(node):
-    """Rename the classes in a node of a schema and below it; return whether there were any to rename."""
+    """Rename moved classes in a node of a schema and below it; return whether there were any."""
     changed = False
     children = node if isinstance(node, list) else ()
     if isinstance(node, dict):

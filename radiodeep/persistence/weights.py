@@ -1,4 +1,4 @@
-"""Stores the weights files of a model inside the model's file, and finds them again when it is loaded."""
+"""Weights files of a model: stored inside the model's file, and restored when it is loaded."""
 
 import copy
 import hashlib
@@ -15,23 +15,8 @@ from radiodeep.model_parts import parts_of
 def without_paths(model):
     """Return a model without paths of this machine, and the weights files that it needs.
 
-    Parameters
-    ----------
-    model : estimator
-
-    Returns
-    -------
-    model : estimator
-        A copy if it held a path.
-    recorded : list of dict
-        `name` and `sha256` of each file.
-    extras : dict from str to bytes
-        Their content.
-
-    Raises
-    ------
-    WeightsError
-        A file is missing, or has changed since the model was fitted.
+    The model is a copy if it held a path. Of each file there is a dict with `name` and `sha256`, and its content under
+    "weights-<sha256>". A file that is missing or has changed since the model was fitted is a WeightsError.
     """
     if not any(_weights_path(part) or _checkpoint_dir(part) for part in parts_of(model)):
         return model, [], {}
@@ -55,25 +40,11 @@ def without_paths(model):
 
 
 def with_paths(model, recorded, extras, folder, given):
-    """Set the paths of the weights files of a model that was loaded.
+    """Set the paths of the weights files of a loaded model, in place; `recorded` and `extras` are of `without_paths`.
 
-    They are looked for in `given`, inside the model's file (from where they are unpacked to the user's cache folder,
-    under their sha256), beside the model's file, and at the path that an older version recorded.
-
-    Parameters
-    ----------
-    model : estimator
-        Changed in place.
-    recorded, extras
-        From `without_paths`.
-    folder : pathlib.Path
-        Of the model's file.
-    given : None, path-like, or dict from file name to path-like
-
-    Raises
-    ------
-    WeightsError
-        A file is not found or has another content, or the model does not need the given one.
+    Each file is looked for in `given` (a path, or a dict from file name to path), inside the model's file (from where
+    it is unpacked to the user's cache folder, under its sha256), in the `folder` of the model's file, and at the path
+    that an older version recorded. A WeightsError says that a file is missing, has another content or is not needed.
     """
     known = _checked(recorded)
     needed = [(part, _weights_path(part)) for part in parts_of(model) if _weights_path(part) and _is_needed(part)]

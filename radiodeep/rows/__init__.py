@@ -1,4 +1,4 @@
-"""A function of cases -> rows: chunks, processes, recorded failures, cache."""
+"""Rows of numbers of cases: in chunks, in processes, from a cache, with failures recorded instead of raised."""
 
 from radiodeep.rows.by_case import check_on_error, rows_by_case
 from radiodeep.rows.extraction import extract_rows

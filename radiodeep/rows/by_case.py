@@ -1,6 +1,6 @@
-"""Applies a function of cases to chunks of cases, in this process or in others, and records failures.
+"""A function and a list of cases -> an item for each case, by its position in the list, since ids may repeat.
 
-In: a function and a list of cases. Out: an item for each case, by its position in the list; ids may repeat.
+The function is applied to chunks of cases, in this process or in workers; failures of single cases can be recorded.
 """
 
 import multiprocessing
@@ -27,46 +27,15 @@ _CHUNK_S = 0.1  # time of a chunk where cases gain nothing from being computed t
 
 
 def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=""):
-    """Apply a function of a list of cases to chunks of cases, in parallel.
+    """Return the items of cases by position, and "ErrorName: message" of the cases that failed by position.
 
-    Parameters
-    ----------
-    function : callable
-        From a list of cases to a sequence with an item for each. Its attribute `at_once` is the size of a chunk, 8 by
-        default; with None, chunks are as large as a tenth of a second allows.
-    cases : sequence of Case
-    n_jobs : int, optional
-        Processes. With -1 there are as many as cores, but they are started only once they save more time than their
-        start takes (see `radiodeep.processes`). If a process is killed, the rows that are finished are kept, and each
-        case that it may have been working on is retried in a process of its own.
-    on_error : {"raise", "record"}, default="raise"
-        "record" notes any exception of a case and continues with the others.
-    description : str, default=""
-        Text of the progress bar.
+    `function` takes a list of cases and returns a sequence with an item for each. Its attribute `at_once` is the size
+    of a chunk, 8 by default; with None, chunks are as large as a tenth of a second allows.
 
-    Returns
-    -------
-    rows : dict from int to object
-        The items by the position of their cases.
-    errors : dict from int to str
-        "ErrorName: message" of the cases that failed, by position.
-
-    Raises
-    ------
-    InputError
-        If `n_jobs` or `on_error` is out of range.
-    WorkerKilledError
-        With `on_error="raise"`, if the process of a case is killed twice. Other errors of a case are raised
-        unchanged, with a note of its id if their message does not begin with it.
-
-    Examples
-    --------
-    >>> from radiodeep import make_phantom_cohort
-    >>> from radiodeep.rows import rows_by_case
-    >>> def diameters(cases):
-    ...     return [round(2 * (3 / 4 / 3.14159 * case.roi_size_mm) ** (1 / 3)) for case in cases]
-    >>> rows_by_case(diameters, make_phantom_cohort(3, random_state=0))
-    ({0: 21, 1: 24, 2: 24}, {})
+    With `n_jobs=-1` workers are started only where they pay (see `radiodeep.processes`). If a worker is killed, the
+    rows that are finished are kept, and each case that it may have been working on is retried in a pool of its own; a
+    case whose worker is killed again is a WorkerKilledError. With `on_error="raise"` the first error of a case is
+    raised unchanged, with a note of its id if its message does not begin with it; "record" notes any exception.
     """
     check_on_error(on_error)
     require_n_jobs(n_jobs, "rows_by_case")
@@ -76,9 +45,9 @@ def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=
         counted(description, len(cases), "cases") as advance,
         tempfile.TemporaryDirectory(prefix="radiodeep-", ignore_cleanup_errors=True)
         if in_pool
-        else nullcontext() as started,
+        else nullcontext() as marker_dir,
     ):
-        return _Run(function, cases, n_jobs if in_pool else 1, on_error, advance, started).all_rows()
+        return _Run(function, cases, n_jobs if in_pool else 1, on_error, advance, marker_dir).all_rows()
 
 
 def check_on_error(on_error):
@@ -89,38 +58,37 @@ def check_on_error(on_error):
 class _Run:
     """One call of `rows_by_case`.
 
-    If a process is killed, joblib ends the whole pool and does not say which tasks were running. Each process
-    therefore creates a file in the folder `started` before it begins a chunk, named by the chunk's first position,
-    and removes it afterwards. The files that are left name the suspects. Those are retried apart, one at a time; all
+    If a worker is killed, joblib ends the whole pool and does not say which tasks were running. Each worker therefore
+    creates a file in the folder `marker_dir` before it begins a chunk, named by the chunk's first position, and removes
+    it afterwards. The files that are left name the chunks in flight. Their cases are retried apart, one at a time; all
     other cases without a row go to a new pool.
     """
 
-    def __init__(self, function, cases, n_jobs, on_error, advance, started):
+    def __init__(self, function, cases, n_jobs, on_error, advance, marker_dir):
         self.function = function
         self.cases = cases
         self.n_jobs = n_jobs
         self.on_error = on_error
         self.advance = advance
-        self.started = started
+        self.marker_dir = marker_dir
         self.at_once = getattr(function, "at_once", CHUNK)
         self.seconds_per_case = None
         self.rows = {}
         self.errors = {}
 
     def all_rows(self):
-        """Return rows and errors of all cases by position."""
         pending = self._compute_here(list(range(len(self.cases))))
         suspects = []
         while pending:
             in_flight = self._compute(pending)
             suspects += in_flight
             pending = [position for position in pending if self._lacks(position) and position not in in_flight]
-        for position in suspects:
+        for position in sorted(suspects):
             self._compute_apart(position)
-        return self.rows, self.errors
+        return self.rows, dict(sorted(self.errors.items()))
 
     def _compute_here(self, pending):
-        """Compute rows in this process until other processes pay; return the positions that are left."""
+        """Compute rows in this process until workers pay; return the positions that are left."""
         trial = Trial(self.n_jobs)
         while pending and trial.is_open:
             chunk = pending[: self._chunk_size()]
@@ -132,7 +100,7 @@ class _Run:
         return pending
 
     def _compute(self, pending):
-        """Compute the rows of some cases; return the positions in flight when a process was killed."""
+        """Compute rows in a pool; return the positions that were in flight when a worker was killed."""
         chunks = {}
         tasks = (self._task(chunk, chunks) for chunk in self._chunks(pending))
         try:
@@ -140,17 +108,16 @@ class _Run:
                 for outcome in outcomes:
                     self._take(outcome)
         except TerminatedWorkerError:
-            names = [path.name for path in Path(self.started).iterdir()]
+            names = [path.name for path in Path(self.marker_dir).iterdir()]
             in_flight = [position for name in names for position in chunks[int(name)] if self._lacks(position)]
             for name in names:
-                Path(self.started, name).unlink()
-            # Without a file, the process was killed before its first case, e.g. while it loaded the function: any
-            # case may be the cause.
+                Path(self.marker_dir, name).unlink()
+            # Without a file, the worker was killed before its first case, e.g. while it loaded the function.
             return sorted(in_flight) or [position for position in pending if self._lacks(position)]
         return []
 
     def _compute_apart(self, position):
-        """Compute one row in a pool that has no other task."""
+        """Compute the row of a case in a pool that has no other task."""
         try:
             self._take(Parallel(n_jobs=2, backend="loky")([self._task([position], {})])[0])
         except TerminatedWorkerError:
@@ -180,7 +147,7 @@ class _Run:
 
     def _task(self, chunk, chunks):
         chunks[chunk[0]] = chunk
-        return delayed(_rows_and_warnings)(self.function, self._numbered(chunk), self.on_error, self.started)
+        return delayed(_rows_and_warnings)(self.function, self._numbered(chunk), self.on_error, self.marker_dir)
 
     def _numbered(self, chunk):
         return [(position, self.cases[position]) for position in chunk]
@@ -205,12 +172,12 @@ def _as_completed(tasks, n_jobs):
     yield from Parallel(n_jobs=n_jobs, return_as=return_as)(tasks)
 
 
-def _rows_and_warnings(function, numbered, on_error, started):
-    """Return the result of `_rows_of_chunk` and the texts of radiodeep's warnings, which a worker would only print."""
+def _rows_and_warnings(function, numbered, on_error, marker_dir):
+    """Return rows, errors, seconds, and the texts of radiodeep's warnings, which a worker would only print."""
     if not isinstance(multiprocessing.current_process(), LokyProcess):
-        return *_rows_of_chunk(function, numbered, on_error, started), []
+        return *_rows_of_chunk(function, numbered, on_error, marker_dir), []
     with warnings.catch_warnings(record=True) as caught:
-        outcome = _rows_of_chunk(function, numbered, on_error, started)
+        outcome = _rows_of_chunk(function, numbered, on_error, marker_dir)
     texts = []
     for warning in caught:
         if issubclass(warning.category, RadiodeepWarning):
@@ -220,9 +187,9 @@ def _rows_and_warnings(function, numbered, on_error, started):
     return *outcome, texts
 
 
-def _rows_of_chunk(function, numbered, on_error, started):
+def _rows_of_chunk(function, numbered, on_error, marker_dir):
     """Return rows and errors by position, and seconds; if a chunk fails, its cases are retried one at a time."""
-    marker = _prepare_worker(started, numbered[0][0])
+    marker = _prepare_worker(marker_dir, numbered[0][0])
     begin_s = time.perf_counter()
     positions, cases = zip(*numbered, strict=True)
     rows, errors = {}, {}
@@ -271,16 +238,16 @@ def _uninterrupted(function, cases):
         raise
 
 
-def _prepare_worker(started, position):
-    """In a process of joblib's pool, exit if the parent is gone, limit threads, and mark the chunk as begun."""
+def _prepare_worker(marker_dir, position):
+    """In a worker: exit if the parent is gone, limit ITK's threads, create the chunk's file and return its path."""
     process = multiprocessing.current_process()
-    if started is None or not isinstance(process, LokyProcess):  # None: a run within a task of another run
+    if marker_dir is None or not isinstance(process, LokyProcess):  # None: a run within a task of another run
         return None
     if os.getppid() != multiprocessing.parent_process().pid:
         os._exit(1)
     # ITK would use all cores in each process; joblib gives each its share. ITK reads the variable on first use.
     os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", os.environ.get("NUMBA_NUM_THREADS", "1"))
-    marker = Path(started, str(position))
+    marker = Path(marker_dir, str(position))
     try:
         marker.touch()
     except OSError:  # the folder is gone with the parent, or the disk is full

@@ -1,4 +1,4 @@
-"""Keeps rows of numbers on disk, with a checksum in each file and claims by which several runs share the work."""
+"""Rows of numbers on disk, with a checksum in each file and claims by which several runs share the work."""
 
 import hashlib
 import json
@@ -22,31 +22,10 @@ _tidied = {}  # folder: when this process tidied it
 
 
 class RowCache:
-    """A folder with a file for each row.
+    """A folder with a file for each row; it is created, or an OutputError says why it cannot be.
 
     A file is: 8 bytes of magic, the number of values and of bytes of text, the values as little-endian
     float64, the texts as JSON, and a digest of the key and all of these. Any other file counts as missing.
-
-    Parameters
-    ----------
-    folder : path-like
-        Created if it does not exist.
-
-    Raises
-    ------
-    OutputError
-        The folder cannot be created.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> from radiodeep.rows.cache import RowCache
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     cache = RowCache(folder)
-    ...     cache.write("a-key", np.array([1.5, np.nan]), ["flat"])
-    ...     cache.read("a-key", 2), cache.read("a-key", 3)
-    ((array([1.5, nan]), ['flat']), None)
     """
 
     def __init__(self, folder):
@@ -60,7 +39,7 @@ class RowCache:
             ) from error
 
     def read(self, key, n_values):
-        """Return the values and texts of a row, or None without an undamaged file."""
+        """Return the `n_values` values and the texts of a row, or None if its file is missing or damaged."""
         try:
             content = self._path(key).read_bytes()
         except OSError:
@@ -79,7 +58,7 @@ class RowCache:
             part.write_bytes(content + _digest(key, content))
 
     def claim(self, key):
-        """Return whether this process shall compute a row; if so, `release` it afterwards.
+        """Return whether this process is to compute a row; if so, `release` it afterwards.
 
         A claim is a file that only one process can create. A claim of a process that has died, or one older than five
         minutes, is taken over. Claims only save work: if none can be created, or two processes take over the same

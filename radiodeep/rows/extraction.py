@@ -1,4 +1,4 @@
-"""Extractors and cases in, arrays of features out: every case is read once, and its rows are cached."""
+"""Extractors and cases -> arrays of features: every case is read once, and its rows are cached."""
 
 import warnings
 
@@ -20,55 +20,19 @@ def extract_rows(
     n_features=None,
     compare=True,
 ):
-    """Compute the features of cases with several extractors, and read every case once.
+    """Return float64 arrays (n_cases, n_features) by the names of the extractors, and the errors of cases by position.
 
-    Parameters
-    ----------
-    extractors : dict from str to extractor
-        Transformers of cases that learn nothing; see `traits_of` for the attributes that they may have. Rows are
-        computed in batches of eight cases, unless none of them needs batches.
-    cases : sequence of Case
-        Or other inputs of the user's own transformers, whose rows are not cached.
-    n_jobs : int, optional
-        Processes; -1 for as many as cores, where that pays (see `rows_by_case`).
-    cache_dir : path-like, optional
-        Each row is written here as soon as it is computed, under a hash of the voxels that were read and of all
-        settings and versions. Several runs with the same folder share the work.
-    on_error : {"raise", "record"}, default="raise"
-        "record" notes any exception of a case and continues with the others.
-    description : str, optional
-        Text of the progress bar; the class of the first extractor by default.
-    n_features : sequence of int, optional
-        Number of features of each extractor, if they are fitted already; counting those of a network means running it.
-    compare : bool, default=True
-        Warn if the cases were acquired in different ways and the features of an extractor depend on that.
+    `extractors` is a dict of transformers of cases that learn nothing; see `traits_of` for the attributes that they
+    may have. Inputs of the user's own transformers may take the place of cases; their rows are not cached. The rows of
+    cases that fail are NaN with `on_error="record"`. For `n_jobs` and the errors see `rows_by_case`.
 
-    Returns
-    -------
-    values : dict from str to float64 ndarray of shape (n_cases, n_features)
-        By the names of the extractors; NaN in the rows of cases that failed.
-    errors : dict from int to str
-        "ErrorName: message" of the cases that failed, by position.
+    In the folder `cache_dir` each row is written as soon as it is computed, under a hash of the voxels that were read
+    and of all settings and versions; runs with the same folder share the work. An OutputError says that the folder
+    cannot be created, a RadiodeepWarning that rows could not be written.
 
-    Raises
-    ------
-    OutputError
-        The cache folder cannot be created.
-
-    Warns
-    -----
-    RadiodeepWarning
-        Rows could not be written to the cache folder, or the cohort mixes ways of acquisition that the features of an
-        extractor depend on.
-
-    Examples
-    --------
-    >>> import radiodeep as rd
-    >>> from radiodeep.rows import extract_rows
-    >>> cohort = rd.make_phantom_cohort(3, random_state=0)
-    >>> values, errors = extract_rows({"shape": rd.RadiomicsExtractor(families=["shape"])}, cohort)
-    >>> values["shape"].shape, errors
-    ((3, 14), {})
+    `description` is the text of the progress bar. `n_features` are the numbers of features of fitted extractors:
+    counting those of a network means running it. With `compare`, a RadiodeepWarning says that the cases were acquired
+    in different ways, if the features of an extractor depend on that.
     """
     cases = list(cases)
     description = type(next(iter(extractors.values()))).__name__ if description is None else description
@@ -94,7 +58,7 @@ def extract_rows(
 
 
 def _measured_rows(measurement, cases, options):
-    """Return rows and errors by position; wait for rows that other runs are computing only after all others."""
+    """Return rows and errors by position; rows that other runs are computing are awaited last."""
     rows, errors = rows_by_case(measurement, cases, **options)
     left = [position for position, row in rows.items() if row.values is None]
     if left:
@@ -106,7 +70,7 @@ def _measured_rows(measurement, cases, options):
 
 
 def _rows_of_other_inputs(extractors, inputs, options):
-    """Return tables and errors of inputs that are not cases, for transformers of the user's own."""
+    """Return arrays and errors of inputs that are not cases, for the user's own transformers."""
     tables = {}
     errors = {}
     for name, extractor in extractors.items():

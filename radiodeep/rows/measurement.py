@@ -1,4 +1,4 @@
-"""Cases in, rows of several extractors side by side out: read once, looked up in the cache, computed, written.
+"""Cases -> rows of several extractors side by side: read once, looked up in the cache, computed, written.
 
 Runs that share a cache folder share the work: before a run computes a row it claims it, and rows that another run has
 claimed are left until all others are done.
@@ -24,13 +24,8 @@ _POLL_S = 0.05
 class Row(NamedTuple):
     """What is known of a case after it was measured.
 
-    Attributes
-    ----------
-    values : float64 ndarray of shape (n_features,), or None if another run is computing them
-    problem : str
-        Why they could not be written to the cache.
-    acquisition : Acquisition or None
-        None if no feature depends on it.
+    `values` are the features of all extractors, or None if another run is computing them; `problem` says why they
+    could not be written to the cache; `acquisition` is None if no feature depends on it.
     """
 
     values: np.ndarray | None
@@ -41,14 +36,8 @@ class Row(NamedTuple):
 class Measurement:
     """A function of cases, for `rows_by_case`: the rows of several extractors side by side.
 
-    Parameters
-    ----------
-    extractors : list of extractor
-    sizes : list of int
-        Number of features of each.
-    cache_dir : path-like or None
-    compare : bool
-        Whether the acquisition of each case is noted, where features depend on it.
+    `sizes` are the numbers of features of the extractors. With `compare`, the acquisition of each case is noted if
+    features depend on it.
     """
 
     def __init__(self, extractors, sizes, cache_dir, compare):

@@ -1,14 +1,13 @@
-"""An extractor in, its traits out: what extraction must know of any transformer of cases, asked in one place."""
+"""An extractor -> its traits: what extraction must know of any transformer of cases, asked in one place."""
 
 import json
 import numbers
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from radiodeep import __version__
+from radiodeep.extras import version_of
 
 _DEFAULT_LIBRARIES = ("numpy", "scipy", "SimpleITK")
 
@@ -20,7 +19,7 @@ class Traits:
     Attributes
     ----------
     settings : str
-        All that the numbers depend on but the case: class, version of its features, parameters in one spelling, and
+        What the numbers depend on besides the case: class, version of its features, parameters in one spelling, and
         the versions of radiodeep and of the libraries that compute them. Part of the key of a cached row.
     labels : tuple of int or None
         Labels that it takes of masks whose case names none.
@@ -37,25 +36,10 @@ class Traits:
 
 
 def traits_of(extractor):
-    """Return the traits of an extractor.
+    """Return the traits of a transformer of cases.
 
-    Parameters
-    ----------
-    extractor : transformer of cases
-        It may have `settings()`, or else `get_params()`, and the attributes `feature_version` (to be raised when its
-        numbers change for equal settings), `libraries` (names of distributions that compute them) and
-        `needs_batches`.
-
-    Returns
-    -------
-    Traits
-
-    Examples
-    --------
-    >>> from radiodeep import RadiomicsExtractor
-    >>> from radiodeep.rows import traits_of
-    >>> traits_of(RadiomicsExtractor(bin_width=25)).settings == traits_of(RadiomicsExtractor(bin_width=25.0)).settings
-    True
+    It may have `settings()`, or else `get_params()`, and the attributes `feature_version` (to be raised when its
+    numbers change for equal settings), `libraries` (names of distributions that compute them) and `needs_batches`.
     """
     parameters = extractor.get_params() if hasattr(extractor, "get_params") else {}
     inside = [extractor, *parameters.values()]
@@ -89,7 +73,7 @@ def canonical(value):
 def _settings_text(extractor, parameters):
     settings = extractor.settings() if hasattr(extractor, "settings") else parameters
     libraries = getattr(extractor, "libraries", ()) or _DEFAULT_LIBRARIES
-    versions = {name: _version_of(name) for name in libraries}
+    versions = {name: version_of(name) for name in libraries}
     feature_version = getattr(extractor, "feature_version", 0)
     return json.dumps([__version__, versions, _kind(extractor), feature_version, canonical(settings)], sort_keys=True)
 
@@ -105,11 +89,3 @@ def _labels(parameters):
     values = [value for name, value in parameters.items() if name.split("__")[-1] == "label"]
     labels = {value for value in values if value is None or isinstance(value, numbers.Integral)}
     return tuple(sorted(labels, key=str)) or (None,)
-
-
-@lru_cache
-def _version_of(library):
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None

@@ -100,6 +100,16 @@ def test_a_killed_process_costs_the_case_that_killed_it():
     assert errors[10].startswith("WorkerKilledError: deadly: the process that computed it was killed twice")
 
 
+def test_errors_come_in_the_order_of_the_cases():
+    def slow_at_first(cases):
+        time.sleep(0.5 * (cases[0].id == "a"))
+        raise ValueError("dark")
+
+    slow_at_first.at_once = 1
+    _, errors = rows_by_case(slow_at_first, listed("a", "b", "c"), n_jobs=2, on_error="record")
+    assert list(errors) == [0, 1, 2]
+
+
 @pytest.mark.slow
 def test_a_killed_process_is_an_error_that_names_the_case():
     with pytest.raises(WorkerKilledError, match=r"^deadly: the process .* killed twice"):
@@ -228,7 +238,7 @@ def warned(cases):
 def test_warnings_reach_the_caller_from_every_process(n_jobs):
     with pytest.warns(RadiodeepWarning) as caught:
         rows_by_case(warned, listed("a", "b"), n_jobs=n_jobs)
-    assert [str(one.message) for one in caught] == ["a: flat", "b: flat"]
+    assert [str(warning.message) for warning in caught] == ["a: flat", "b: flat"]
 
 
 POOL = """

@@ -76,8 +76,8 @@ def counting(tmp_path):
     return Counting(str(tmp_path / "log"))
 
 
-def rows_of(extractor, cases, cache_dir=None, **how):
-    values, errors = extract_rows({"": extractor}, cases, cache_dir=cache_dir, **how)
+def rows_of(extractor, cases, cache_dir=None, **options):
+    values, errors = extract_rows({"": extractor}, cases, cache_dir=cache_dir, **options)
     assert not errors
     return values[""]
 

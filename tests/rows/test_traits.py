@@ -56,8 +56,8 @@ def test_packaged_weights_are_the_same_by_default_and_by_name():
 @pytest.mark.parametrize("library", ["numpy", "SimpleITK", "PyWavelets", "numba"])
 def test_other_versions_of_what_computes_are_other_settings(monkeypatch, library):
     before = settings_of()
-    version_of = traits._version_of
-    monkeypatch.setattr(traits, "_version_of", lambda name: "99.0" if name == library else version_of(name))
+    version_of = traits.version_of
+    monkeypatch.setattr(traits, "version_of", lambda name: "99.0" if name == library else version_of(name))
     assert settings_of() != before
 
 
