@@ -102,17 +102,12 @@ class Mixture(NamedTuple):
 def mixtures(acquisitions, needs):
     """Return a `Mixture` for each property that differs within a cohort, among those that features depend on.
 
-    Parameters
-    ----------
-    acquisitions : dict from case id to Acquisition
-    needs : set of str
-        What features depend on: "spacing" along all axes, "spacing_z" (or y, x) along one, "spacing_stored_z" along one
-        in the order of the file, or "spacing_across" the slices; "pixels" of the slices of each image, or "pixels_z"
-        (or y, x) of those along an axis; "field", "orientation" and "plane"; and "intensity", "intensity_range" and
-        "intensity_function", which differ in the reason why intensities matter.
+    `acquisitions` is a dict from case id to `Acquisition`. `needs` is a set of what features depend on: "spacing" along
+    all axes, "spacing_z" (or y, x) along one, "spacing_stored_z" along one in the order of the file, "spacing_across"
+    the slices; "pixels" of the slices of each image, "pixels_z" (or y, x) of those along an axis; "field",
+    "orientation" and "plane"; and "intensity", "intensity_range" and "intensity_function", which differ in the reason
+    why intensities matter.
 
-    Notes
-    -----
     Spacings and fields of view (the extents of the images) count as different if they differ along any axis by more
     than a tenth; the thickness and the plane of an image of one slice are not compared. Intensities count as different
     if no image has a known unit and their 99th percentiles differ by more than a factor of 3.

@@ -267,7 +267,7 @@ def _cohort_of(manifest, folder, name):
         listed = "\n".join(f"- {problem}" for problem in problems)
         raise ManifestError(f"{name} cannot be used:\n{listed}")
     warn_of_blank_patients(manifest)
-    frame, folder = manifest.frame, str(folder)
+    frame = manifest.frame
     blank = [""] * len(frame)
     columns = {column: frame[column].tolist() if column in frame.columns else blank for column in _COLUMNS}
     labels = parse_labels(columns["label"])
@@ -275,8 +275,8 @@ def _cohort_of(manifest, folder, name):
     cells = (columns[column] for column in ("image", "mask", "id", "patient", "mask_label"))
     cases = [
         Case(
-            _located(folder, image),
-            _located(folder, mask),
+            _located(str(folder), image),
+            _located(str(folder), mask),
             case_id,
             patient=patient or None,
             label=label,

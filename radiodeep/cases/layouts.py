@@ -97,7 +97,8 @@ def _read_into(target, path, layout):
 
 
 def _nrrd_layout(file, path):
-    fields, names = {}, None
+    fields = {}
+    names = None  # of the data files, if the header lists them
     for line in _header_lines(file, path):
         if not line.strip():
             break
@@ -127,7 +128,8 @@ def _nrrd_layout(file, path):
 
 def _meta_layout(file, path):
     file.seek(0)
-    fields, names = {}, None
+    fields = {}
+    names = None  # of the data files, if the header lists them
     for line in _header_lines(file, path):
         if names is not None:
             names.extend([line.strip()] if line.strip() else [])

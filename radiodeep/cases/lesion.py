@@ -75,9 +75,7 @@ class Lesion:
         """Return the lesion itself, as `Case.lesion` returns that of a case."""
         return self
 
-    def in_memory(self):
-        """Return the lesion itself, as `Case.in_memory` returns a case in memory."""
-        return self
+    in_memory = lesion  # of a `Case`, the case in memory
 
     def read(self):
         """Return `voxels`, `roi` and `spacing_mm`."""

@@ -142,7 +142,8 @@ def warn_of_blank_patients(manifest):
 
 
 def _problems_of_ids(manifest):
-    ids, problems = manifest.frame["id"], []
+    ids = manifest.frame["id"]
+    problems = []
     for case_id in dict.fromkeys(ids[ids.duplicated() & (ids != "")]):
         places = manifest.where(np.flatnonzero(ids == case_id))
         problems.append(f"the id '{case_id}' stands in {places}; every case needs its own")
@@ -155,7 +156,8 @@ def _problems_of_ids(manifest):
 
 
 def _problems_of_options(manifest):
-    frame, problems = manifest.frame, []
+    frame = manifest.frame
+    problems = []
     if "label" in frame.columns:
         texts = frame["label"].tolist()
         odd = [row for row, text in enumerate(texts) if _DECIMAL_COMMA.fullmatch(text)]
@@ -255,7 +257,8 @@ def _n_known(header_line, separator):
 def _split(lines, name, separator, skipped):
     """Return the rows that are not blank, header first, and the line where each begins."""
     reader = csv.reader(lines[skipped:], delimiter=separator, strict=True)
-    rows, row_lines, begin = [], [], skipped + 1
+    rows, row_lines = [], []
+    begin = skipped + 1
     try:
         for row in reader:
             if any(cell and not cell.isspace() for cell in row):

@@ -81,7 +81,8 @@ def _parsed_header(head, name):
 
 def _announced_bytes(kind, header, name):
     """Check the header; return the number of bytes of header and voxels together."""
-    n_axes, magic = int(header["dim"][0]), header["magic"].item()[:3]
+    n_axes = int(header["dim"][0])
+    magic = header["magic"].item()[:3]
     shape = tuple(header["dim"][1 : 1 + max(n_axes, 0)].tolist())
     if magic == kind.header_class.pair_magic:
         raise UnsupportedImageError(
@@ -97,7 +98,8 @@ def _announced_bytes(kind, header, name):
     if dtype.fields is not None:
         raise UnsupportedImageError(f"'{name}' is a colour image. Export one scalar channel instead.")
     check_image_size(shape[2::-1], f"'{name}'", "Crop the image or use larger voxels.")
-    offset, first = float(header["vox_offset"]), kind.header_class.single_vox_offset
+    offset = float(header["vox_offset"])
+    first = kind.header_class.single_vox_offset
     if not first <= offset < 2**31:
         raise FileUnreadableError(
             f"'{name}' has voxels that begin at byte {offset:g} (vox_offset). Expected {first} or more, after the "

@@ -89,10 +89,9 @@ class Volume:
         Position of the first voxel's centre in (x, y, z), patient LPS axes.
     direction : ndarray of shape (3, 3)
         Columns are the unit vectors of the x, y and z index axes.
-    has_spacing : bool
-        False for formats without a physical size (PNG).
-    has_position : bool
-        False if the header does not say where the image lies (NIfTI without qform and sform).
+    has_spacing, has_position : bool
+        False for formats without a physical size (PNG), and if the header does not say where the image lies (NIfTI
+        without qform and sform).
     """
 
     voxels: np.ndarray
