@@ -203,7 +203,7 @@ class Endpoint(ABC):
 
     def title(self):
         """Return the measure and what it is about, e.g. "AUC of label 1"."""
-        return self.measure
+        return self.measure if self.positive is None else f"{self.measure} of label {self.positive}"
 
     @abstractmethod
     def composition(self):

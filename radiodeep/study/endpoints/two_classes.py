@@ -168,9 +168,6 @@ class TwoClasses(Endpoint):
         prediction = self.classes[is_above_median.astype(int)]
         return Prediction(score, np.full(len(values), np.nan), prediction), ascending
 
-    def title(self):
-        return f"AUC of label {self.positive}"
-
     def composition(self):
         return ", ".join(
             f"{n} of label {label}" for label, n in zip(*np.unique(self.y, return_counts=True), strict=True)
