@@ -1,6 +1,6 @@
-"""Extractors or columns in, a model out: standardised features, the best of each kind, then a classifier.
+"""Extractors or columns -> the models that the commands offer: scaled features, the best of each kind, a classifier.
 
-The models that the commands offer by name. A study of your own writes its model with scikit-learn's `make_pipeline`.
+Other models are written with scikit-learn's `make_pipeline`.
 """
 
 from dataclasses import dataclass
@@ -16,25 +16,7 @@ SELECTORS = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """The selector and the classifier of a model.
-
-    Parameters
-    ----------
-    selector : {"relieff", "symmetric-uncertainty", "fast-correlation-filter"}, default="relieff"
-    n_features : int, default=5
-        Features kept of each kind, e.g. handcrafted and deep.
-    classifier : {"naive-bayes", "random-forest", "svm"}, default="naive-bayes"
-    seed : int, default=0
-        Of forests and support vector machines.
-
-    Examples
-    --------
-    >>> import radiodeep as rd
-    >>> from radiodeep.recipes import Recipe
-    >>> model = Recipe(n_features=3).over_cases({"shape": rd.RadiomicsExtractor(families=["shape"])})
-    >>> [type(step).__name__ for step in model[0]]
-    ['RadiomicsExtractor', 'StandardScaler', 'ReliefF']
-    """
+    """The selector of `n_features` of each kind, e.g. handcrafted and deep, and the classifier of a model."""
 
     selector: str = "relieff"
     n_features: int = 5
@@ -42,13 +24,9 @@ class Recipe:
     seed: int = 0
 
     def over_cases(self, extractors, probabilities=False):
-        """Return a model that takes cases: the best features of each extractor, then the classifier.
+        """Return a model of cases: the best features of each extractor of a dict, then the classifier.
 
-        Parameters
-        ----------
-        extractors : dict from kind to extractor
-        probabilities : bool, default=False
-            Whether a support vector machine is calibrated, which takes further fits.
+        With `probabilities` a support vector machine is calibrated, which takes further fits.
         """
         from sklearn.pipeline import make_pipeline, make_union  # late: the commands start without scikit-learn
 
@@ -57,12 +35,7 @@ class Recipe:
         return make_pipeline(head, self._classifier(probabilities))
 
     def over_columns(self, columns):
-        """Return a model that takes a table: the best features of each kind, then the classifier.
-
-        Parameters
-        ----------
-        columns : dict from kind to list of column names, or None for all columns
-        """
+        """Return a model of a table: the best of each kind of `columns`, a dict of lists, or of all with None."""
         from sklearn.compose import ColumnTransformer
         from sklearn.pipeline import make_pipeline
 

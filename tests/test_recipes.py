@@ -17,7 +17,7 @@ def extractors():
 def test_the_selector_keeps_the_features_of_each_kind(extractors, name):
     model = Recipe(selector=name, n_features=3).over_cases(extractors)
     for _, part in model[0].transformer_list:
-        assert type(part[-1]).__name__ == SELECTORS[name]
+        assert [type(step).__name__ for step in part] == ["RadiomicsExtractor", "StandardScaler", SELECTORS[name]]
         assert part[-1].n_features_to_select == 3
 
 

@@ -1,4 +1,4 @@
-"""Manifest and options in; a cohort with labels, and the reasons for leaving out the other cases, out."""
+"""Manifest and options -> a cohort with labels, and the errors of the cases that are left out."""
 
 import numpy as np
 
@@ -16,7 +16,8 @@ def read_cases(manifest, labels=MaskLabels.one):
         return cohort, {}
     if labels is MaskLabels.any:
         return rd.Cohort([case.replace(mask_label="any") for case in cohort]), {}
-    parts, errors = [], {}
+    parts = []
+    errors = {}
     for case in cohort:
         try:
             parts.extend(case.by_label())
@@ -37,14 +38,7 @@ def with_labels(cohort):
 
 
 def check_classes(labels, least):
-    """Raise an error unless the labels are a few classes with enough cases each.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_cases,)
-    least : int
-        Cases that each class must have.
-    """
+    """Raise an error unless the labels are a few classes with at least `least` cases each."""
     classes, counts = np.unique(labels, return_counts=True)
     shown = ", ".join(map(str, classes[:5])) + (" ..." if len(classes) > 5 else "")
     if len(classes) == 1:

@@ -1,4 +1,4 @@
-"""Table of features (csv, tsv or parquet) in; features, labels and patients by case out."""
+"""A table of features (csv, tsv or parquet) -> features, labels and patients by case."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ _NOT_FEATURES_OF_PYRADIOMICS = "diagnostics_"
 
 @dataclass
 class FeatureTable:
-    """Features of cases (n_cases, n_features), their labels and patients, and the cases that were left out."""
+    """Features of cases (n_cases, n_features), labels, patients, errors of other cases, and columns not used."""
 
     features: pd.DataFrame
     labels: np.ndarray
@@ -53,23 +53,11 @@ def is_feature_table(frame):
 
 
 def feature_table(frame, source, label="label", patient=None, id=None, drop=()):
-    """Take features, labels and patients from a table.
+    """Take features, labels and patients from the texts of the file `source`, as `read_text_table` returns them.
 
-    Parameters
-    ----------
-    frame : DataFrame of texts, as `read_text_table` returns it
-    source : str
-        Name of its file.
-    label, patient, id : str
-        Columns of the outcome, of the patient ("patient" where there is one unless given) and of the
-        case ("id" unless given, or a first column without a name, as pandas writes it).
-    drop : sequence of str
-        Columns that are not features.
-
-    Returns
-    -------
-    FeatureTable
-        Cases without any feature or without a label are in its `errors`.
+    `label`, `patient` and `id` are column names; by default the patient is in "patient" if there is such a column, and
+    the case in "id" or in a first column without a name, as pandas writes it. Columns to `drop` are not features. Cases
+    without any feature or without a label are in the errors of the result.
     """
     _check_columns(frame, source, {"--label": [label], "--patient": [patient], "--id": [id], "--drop": drop})
     id = id or next((name for name in ("id", "") if name in frame.columns), None)
@@ -97,8 +85,8 @@ def feature_table(frame, source, label="label", patient=None, id=None, drop=()):
 def read_text_table(path):
     """Return a csv, tsv or parquet file as texts, under the names of its columns."""
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"'{path}' {what}. Expected a manifest or a table of features as .csv, .tsv or .parquet.")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"'{path}' {problem}. Expected a manifest or a table of features as .csv, .tsv or .parquet.")
     if path.suffix.lower() == ".parquet":
         require_package("pyarrow")
         return _read_parquet(path)
@@ -127,8 +115,7 @@ def read_text_table(path):
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise InputError(f"'{path.name}' has several columns of the name '{repeated[0]}'. Rename or remove one.")
-    frame = pd.DataFrame(rows[1:], columns=header, dtype=object)
-    return frame
+    return pd.DataFrame(rows[1:], columns=header, dtype=object)
 
 
 def parsed_labels(texts):
@@ -142,7 +129,7 @@ def parsed_labels(texts):
 def _read_parquet(path):
     try:
         frame = pd.read_parquet(path)
-    except Exception as error:  # pyarrow has no error of its own for a damaged file
+    except Exception as error:  # pyarrow's errors have no base of their own
         raise InputError(f"'{path.name}' is not a parquet file that can be read: {error}") from error
     if frame.index.name is not None:
         frame = frame.reset_index()
@@ -157,9 +144,9 @@ def _text(value):
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def _check_columns(frame, source, asked):
+def _check_columns(frame, source, columns_of_options):
     columns = list(frame.columns)
-    for option, names in asked.items():
+    for option, names in columns_of_options.items():
         for name in names:
             if name is None or name in columns:
                 continue
@@ -195,8 +182,9 @@ def _patients(column, ids, source):
 
 
 def _numbers(frame, source, ids):
-    """Return the columns as numbers (n_cases, n_columns); raise for text and for columns that count the rows."""
-    values, texts = {}, {}
+    """Return the columns as numbers; raise for text and for columns that count the rows."""
+    values = {}
+    texts = {}
     for name, column in frame.items():
         values[name] = [_number(text) for text in column]
         if None in values[name]:
@@ -223,7 +211,7 @@ def _check_numbers(features, source):
                 f"--id {shlex.quote(name)}, else --drop {shlex.quote(name)}."
             )
     missing = features.isna().to_numpy()
-    missing = missing & ~missing.all(axis=1, keepdims=True)  # an empty row is that of a case that failed
+    missing = missing & ~missing.all(axis=1, keepdims=True)  # cases that failed have empty rows
     if missing.any():
         row, column = np.argwhere(missing)[0]
         raise InputError(

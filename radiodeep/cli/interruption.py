@@ -1,16 +1,11 @@
-"""Turns Ctrl-C into a KeyboardInterrupt in this process, and keeps it from worker processes."""
+"""Ctrl-C: a KeyboardInterrupt in this process, and nothing in its workers."""
 
 import signal
 import threading
 
 
 class Interruption:
-    """Raises KeyboardInterrupt on Ctrl-C and records it, because compiled code may turn it into another error.
-
-    Attributes
-    ----------
-    has_come : bool
-    """
+    """Raises KeyboardInterrupt on Ctrl-C and records it in `has_come`: compiled code may turn it into another error."""
 
     def __init__(self):
         self.has_come = False
@@ -23,16 +18,11 @@ class Interruption:
 
 
 def spare_workers(jobs):
-    """Keep Ctrl-C from worker processes that start later, each of which would print a traceback.
+    """Keep Ctrl-C from workers that start later, each of which would print a traceback.
 
     A terminal sends SIGINT to all processes of a command. This process blocks it, and its children inherit the block;
     a thread waits for the signal and passes it on to this process alone, as SIGUSR1. joblib ends the workers when the
-    KeyboardInterrupt leaves its call.
-
-    Parameters
-    ----------
-    jobs : int
-        With 1 there are no workers.
+    KeyboardInterrupt leaves its call. With `jobs=1` there are no workers.
     """
     if jobs == 1 or not hasattr(signal, "sigwait") or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return

@@ -1,4 +1,4 @@
-"""`main` runs the application and turns exceptions, warnings and Ctrl-C into sentences and exit codes."""
+"""Runs the application; exceptions, warnings and Ctrl-C become sentences and exit codes."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Options in, the extractors that the commands use out."""
+"""Options -> the extractors that the commands use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,20 +86,13 @@ def _numbers(sigma):
         raise InputError(f"--sigma takes numbers separated by commas, e.g. --sigma 1,3. Got '{sigma}'.") from None
 
 
-def feature_sets(asked):
-    """Return the feature sets that a command compares.
+def feature_sets(chosen):
+    """Return the feature sets to compute or compare: those chosen, or with None all that can be computed.
 
-    Parameters
-    ----------
-    asked : sequence of FeatureSet, or None for all that can be computed
-        Without torch those are the handcrafted features, and a note names the extra that brings the others.
-
-    Returns
-    -------
-    list of FeatureSet
+    Without torch those are the handcrafted features, and a note names the extra that installs what is missing.
     """
-    if asked is not None:
-        return list(asked)
+    if chosen is not None:
+        return list(chosen)
     if is_installed("torch"):
         return list(FeatureSet)
     say(_NOTE, err=True)

@@ -1,4 +1,4 @@
-"""Checks that outputs can be written, and lists the cases that failed."""
+"""Outputs of commands: checks that they can be written, and lists of the cases that failed."""
 
 import tempfile
 from pathlib import Path
@@ -15,18 +15,9 @@ SOME_FAILED = 2
 
 
 def check_file(path, *suffixes, option="--output", read=None):
-    """Raise an error, before hours of work, if a file cannot be written there.
+    """Raise an error, before hours of work, if a file of these suffixes cannot be written to `path`.
 
-    Parameters
-    ----------
-    path : path-like
-        Its folder is created.
-    *suffixes : str
-        Allowed ends of its name.
-    option : str
-        The option that gave it, for messages.
-    read : path-like, optional
-        The input, which must not be overwritten.
+    Its folder is created. `option` is the option that gave the path; the input `read` must not be overwritten.
     """
     path = Path(path)
     if read is not None and path.resolve() == Path(read).resolve():
@@ -64,13 +55,7 @@ def errors_file(output):
 
 
 def write_errors(errors, path):
-    """Write id, error type and message of the cases that failed; without any, remove the list of an earlier run.
-
-    Parameters
-    ----------
-    errors : dict from case id to "ErrorName: message"
-    path : path-like
-    """
+    """Write id, error type and message of the cases that failed; without any, remove the list of an earlier run."""
     if not errors:
         Path(path).unlink(missing_ok=True)
         return
@@ -84,21 +69,17 @@ def _split(message):
 
 
 def finish(errors, path=None):
-    """Name the cases that failed, and end with exit code 2 if there are any.
+    """Name the cases that failed, also in the file `path`, and end with exit code 2 if there are any.
 
-    Parameters
-    ----------
-    errors : dict from case id to "ErrorName: message"
-    path : path-like, optional
-        File that lists them, too.
+    `errors` is a dict from case id to "ErrorName: message".
     """
     if path is not None:
         write_errors(errors, path)
     if not errors:
         return
     n_errors = len(errors)
-    where = "" if path is None else f" (also in {path})"
-    say(f"{n_errors} case{'s' if n_errors > 1 else ''} could not be used{where}:", err=True)
+    listed_in = "" if path is None else f" (also in {path})"
+    say(f"{n_errors} case{'s' if n_errors > 1 else ''} could not be used{listed_in}:", err=True)
     for case_id, message in errors.items():
         named = message if str(case_id) in message else f"{case_id}: {message}"
         say(f"  {named}", err=True)

@@ -10,15 +10,7 @@ from radiodeep.cli.cohorts import read_cases, with_labels
 from radiodeep.cli.feature_table import feature_table, is_feature_table, read_text_table
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
-from radiodeep.cli.options import (
-    Classifier,
-    FeatureSet,
-    MaskLabels,
-    Selector,
-    checked_split,
-    chosen_label,
-    listed,
-)
+from radiodeep.cli.options import Classifier, FeatureSet, MaskLabels, Selector, checked_split, chosen_label, listed
 from radiodeep.cli.output import check_folder, finish
 from radiodeep.cli.settings import facts, write_settings
 from radiodeep.cli.terminal import aligned, say
@@ -145,19 +137,20 @@ def _write_tables(result, output, name):
 
 
 def overview(results):
-    """Return, as text of less than 80 columns, what must be read together: splits, size alone, and equal sizes."""
-    listed_results = list(results.values())
-    first = listed_results[0]
+    """Return text of less than 80 columns: each measure beside those of another split, size alone, equal sizes."""
+    models = list(results.values())
+    first = models[0]
     endpoint = first.endpoint
+    baselines = [] if first.size_baseline is None else [first.size_baseline]
     header = ["", *(result.cv for result in _with_companion(first)), "accuracy", "p against\nsize alone"]
     rows = []
-    for result in [*listed_results, *([first.size_baseline] if first.size_baseline is not None else [])]:
+    for result in models + baselines:
         values = [_value(shown) for shown in _with_companion(result)]
         accuracy = "" if result.accuracy is None else f"{result.accuracy:.3f}"
         p_value = "" if result.p_against_size is None else f"{result.p_against_size:.2g}"
         rows.append([result.name, *values, accuracy, p_value])
     title = f"{endpoint.title()} with its 95% interval ({endpoint.composition()})"
-    parts = [title, aligned(header, rows), _remark(first), *_with_size(results), *_selection(listed_results)]
+    parts = [title, aligned(header, rows), _remark(first), *_with_size(results), *_selection(models)]
     return "\n\n".join(parts)
 
 
@@ -187,7 +180,7 @@ def _number(value):
 
 
 def _selection(results):
-    """Return how many features were selected, and the number of uncorrelated ones that they are equivalent to."""
+    """Return sentences on the number of selected features, and the number of uncorrelated ones they are worth."""
     selecting = [result for result in results if result.selection_sentence is not None]
     lines = [f"{result.name}: {result.selection_sentence}" for result in selecting]
     return ["\n".join(lines)] if lines else []

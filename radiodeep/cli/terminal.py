@@ -1,4 +1,4 @@
-"""Text in, lines on the terminal out."""
+"""Text on the terminal."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import textwrap
 
 
 def say(text, err=False):
-    """Print a text; ignore a reader that has gone, as with ``| head -1``, so that the work continues."""
+    """Print a text; if its reader is gone, as with ``| head -1``, continue without."""
     stream = sys.stderr if err else sys.stdout
     try:
         stream.write(f"{text}\n")

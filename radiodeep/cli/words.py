@@ -1,4 +1,4 @@
-"""Messages of the Python interface in; the same messages in terms of the command line out."""
+"""Messages of the Python interface -> the same messages in terms of the command line."""
 
 import re
 
