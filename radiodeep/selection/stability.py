@@ -94,14 +94,14 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
         require(is_number(self.limit) and self.limit <= 1, self, "limit", "a number <= 1")
         require(isinstance(self.perturbed, pd.DataFrame), self, "perturbed", "a DataFrame")
         check_names_cases(self, X)
-        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
         absent = [name for name in X.columns if name not in self.perturbed.columns]
         if absent:
             raise InputError(
                 f"{len(absent)} features of the table are not in the perturbed one, e.g. {absent[0]!r}. "
                 "Make both with the same extractor."
             )
-        self.correlations_by_reference_ = self._correlations(X, values)
+        self.correlations_by_reference_ = self._correlations(X)
         self.intraclass_correlations_ = np.min(list(self.correlations_by_reference_.values()), axis=0)
         stable = self.intraclass_correlations_ >= self.limit
         if not stable.any():
@@ -114,14 +114,11 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
                 stacklevel=2,
             )
         self.support_ = stable
-        self.effective_n_features_ = effective_number_of_features(values[:, stable])
+        self.effective_n_features_ = effective_number_of_features(X.to_numpy(np.float64, na_value=np.nan)[:, stable])
         return self
 
-    def _correlations(self, X, values):
-        """Return the intraclass correlations of each group of versions with the same reference.
-
-        `values` are those of X, for versions without references.
-        """
+    def _correlations(self, X):
+        """Return the intraclass correlations of each group of versions with the same reference."""
         versions, columns = self.perturbed, list(X.columns)
         ids = versions.index.get_level_values("id" if "id" in versions.index.names else 0)
         is_known = ids.isin(X.index)
@@ -132,9 +129,9 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
             )
         versions, ids = versions.loc[is_known, columns], ids[is_known]
         if "reference" not in versions.index.names:
-            has_versions = X.index.isin(ids)
-            values = np.vstack([values[has_versions], versions.to_numpy(float)])
-            return {"table": intraclass_correlations(values, np.concatenate([X.index[has_versions], ids]))}
+            unperturbed = X.loc[X.index.isin(ids)]
+            values = np.vstack([unperturbed.to_numpy(float, na_value=np.nan), versions.to_numpy(float)])
+            return {"table": intraclass_correlations(values, np.concatenate([unperturbed.index, ids]))}
         references = versions.index.get_level_values("reference")
         values = versions.to_numpy(float)
         correlations = {}
