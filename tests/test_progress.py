@@ -55,7 +55,7 @@ def _drawn(terminal):
 
 def test_a_log_gets_a_line_when_the_work_takes_long(capsys, no_patience):
     cases = [Named()] * 20
-    rows_by_case(lambda some: [0] * len(some), cases, description="RadiomicsExtractor")
+    rows_by_case(lambda cases: [0] * len(cases), cases, description="RadiomicsExtractor")
     assert capsys.readouterr().err == "RadiomicsExtractor: 8 of 20 cases\n"
 
 

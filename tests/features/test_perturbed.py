@@ -56,9 +56,9 @@ def test_a_change_of_nothing_is_a_perfect_repeat(name):
     for version, rows in perturbed.groupby(level="perturbation"):
         np.testing.assert_array_equal(rows.to_numpy(), table.to_numpy(), err_msg=version)
     differs = table.nunique().to_numpy() > 1
-    found = StabilitySelector(perturbed.loc[:, differs]).fit(table.loc[:, differs])
-    np.testing.assert_allclose(found.intraclass_correlations_, 1, atol=1e-9)
-    assert found.get_support().all()
+    selector = StabilitySelector(perturbed.loc[:, differs]).fit(table.loc[:, differs])
+    np.testing.assert_allclose(selector.intraclass_correlations_, 1, atol=1e-9)
+    assert selector.get_support().all()
 
 
 @pytest.mark.parametrize(("kind", "amount"), [("grow", 0.15), ("translate", 0.25), ("noise", 1.0)])
@@ -105,9 +105,9 @@ def test_the_smoothing_of_the_interpolation_is_not_taken_for_a_lack_of_stability
     variance = RadiomicsExtractor(bin_width=5, families={"firstorder": ["Variance"]})
     table = extract_table(variance, cases)
     perturbed = extract_perturbed(variance, cases, [("translate", 0.75), ("rotate", 5)])
-    found = StabilitySelector(perturbed).fit(table)
-    assert list(found.correlations_by_reference_) == ["translate 0.25"]
-    assert found.intraclass_correlations_[0] > 0.8
+    selector = StabilitySelector(perturbed).fit(table)
+    assert list(selector.correlations_by_reference_) == ["translate 0.25"]
+    assert selector.intraclass_correlations_[0] > 0.8
     moved = perturbed.xs("translate 0.75", level="perturbation")
     ids = [*table.index, *moved.index.get_level_values("id")]
     assert intraclass_correlations(np.vstack([table, moved]), ids)[0] < 0.4
@@ -128,9 +128,9 @@ def test_a_version_that_changes_no_voxel_is_missing_and_never_a_repeat(tmp_path)
     assert list(table.attrs["errors"]) == ["cube, noise 1"]
     assert table.attrs["errors"]["cube, noise 1"].startswith("PerturbationError: cube: 'noise 1': no voxel")
     assert table.columns.tolist() == SHAPE.get_feature_names_out().tolist()
-    for how in ({"cache_dir": tmp_path}, {"cache_dir": tmp_path}):  # computed, read
+    for options in ({"cache_dir": tmp_path}, {"cache_dir": tmp_path}):  # computed, read
         with pytest.warns(RadiodeepWarning, match=text):
-            again = extract_perturbed(SHAPE, cases, changes, **how)
+            again = extract_perturbed(SHAPE, cases, changes, **options)
         pd.testing.assert_frame_equal(again, table)
         assert again.attrs == table.attrs
 
@@ -153,7 +153,7 @@ def test_deep_features_without_one_version_are_those_of_the_others():
     deep = DeepFeatureExtractor("radiodeep-mini")
     with pytest.warns(RadiodeepWarning) as caught:
         table = extract_perturbed(deep, [COHORT[0], flat], [("noise", 1)])
-    assert any("'noise 1' of 1" in str(one.message) for one in caught)
+    assert any("'noise 1' of 1" in str(warning.message) for warning in caught)
     noisy = table.xs("noise 1", level="perturbation")
     assert noisy.isna().all(axis=1).tolist() == [False, True]
     expected = deep.transform([perturb(COHORT[0], "noise", 1)])

@@ -165,7 +165,7 @@ def test_another_way_of_handling_errors_is_refused():
 def test_several_tables_are_those_of_each_extractor_and_read_every_case_once(tmp_path, monkeypatch):
     cohort = read_cohort(write_cohort(make_phantom_cohort(4, random_state=2), tmp_path))
     extractors = {width: RadiomicsExtractor(bin_width=width) for width in (10, 40)}
-    expected = {width: extract_table(one, cohort) for width, one in extractors.items()}
+    expected = {width: extract_table(extractor, cohort) for width, extractor in extractors.items()}
     opened = []
     read = Case._read
 

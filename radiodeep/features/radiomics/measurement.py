@@ -84,10 +84,10 @@ def _measurer(settings, families, flat_axis, image_type=None, image=None):
     """Return a function that measures the chosen features of some families in one image."""
     texture = settings.texture_settings(image_type, image)
     measure = region_measurer(families=families, flat_axis=flat_axis, convention=settings.definitions, **texture)
+    if settings.chooses_whole_families:
+        return measure
     chosen = set(settings.names)
     is_chosen = [name in chosen for name in feature_names(families)]
-    if all(is_chosen):
-        return measure
 
     def measure_chosen(image, mask, spacing_mm):
         values, n_levels = measure(image, mask, spacing_mm)

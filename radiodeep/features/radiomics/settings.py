@@ -228,6 +228,10 @@ class RadiomicsSettings:
         """The names of the families that are calculated."""
         return list(self.names_by_family)
 
+    @property
+    def chooses_whole_families(self):
+        return not any(self.names_by_family.values())
+
     @cached_property
     def names(self):
         """The names of the chosen features, e.g. "glcm_Contrast", in the order of the catalogue."""
@@ -237,6 +241,8 @@ class RadiomicsSettings:
     def _chosen(self):
         """Pairs (family, name) of the chosen features, in the order of the catalogue."""
         pairs = [tuple(name.split("_", 1)) for name in feature_names(self.chosen_families)]
+        if self.chooses_whole_families:
+            return pairs
         return [(family, name) for family, name in pairs if name in (self.names_by_family[family] or [name])]
 
     @cached_property
@@ -267,6 +273,8 @@ class RadiomicsSettings:
 
     def _check_features(self):
         """Raise an InputError if 'families' names features that do not exist."""
+        if self.chooses_whole_families:
+            return
         known = feature_names(self.chosen_families)
         single = {f"{family}_{name}" for family, names in self.names_by_family.items() for name in names or []}
         unknown = sorted(single - set(known))

@@ -87,7 +87,7 @@ def test_every_image_gets_a_width_of_its_own_that_the_extractor_takes():
     for image, width in advice.widths.items():
         within = advice.table.loc[(image, width), "within"]
         image_type = {"o": "Original", "w": "Wavelet", "l": "LoG"}[image[0]]
-        ends = np.array([one[image_type][image] for one in ranges])
+        ends = np.array([ranges_of_case[image_type][image] for ranges_of_case in ranges])
         levels = np.floor(ends[:, 1] / width) - np.floor(ends[:, 0] / width) + 1
         assert within == ((levels >= 16) & (levels <= 128)).mean() > 0.9
         alone = {image_type: {**types[image_type], "bin_width": width}}

@@ -50,7 +50,7 @@ def test_only_named_settings_depend_on_the_field_of_view(lesion, name, values_of
         settings["bin_count"] = None
         settings["bin_width"] = 10
     whole, crop = values_of(lesion, **settings), values_of(crop_to_roi(lesion, 24.0), **settings)
-    changed = sum(whole[one] != pytest.approx(crop[one], rel=1e-6, abs=1e-9) for one in whole)
+    changed = sum(whole[feature] != pytest.approx(crop[feature], rel=1e-6, abs=1e-9) for feature in whole)
     depends = name in ("image", "percentiles", "body", "scaled by the image", "corner")
     assert (changed > 0) == depends
     extractor = RadiomicsExtractor(**settings)
@@ -80,9 +80,11 @@ def test_unit_bound_features_are_those_that_change_with_the_unit(lesion, setting
     names = extractor.get_feature_names_out()
     assert bound == [name for name in names if name in set(bound)]
     image = np.abs(lesion.voxels)
-    one, double = (extractor.transform([lesion.replace(image=image * factor)])[0] for factor in (1.0, 1.6))
+    single, double = (extractor.transform([lesion.replace(image=image * factor)])[0] for factor in (1.0, 1.6))
     kept = [name for name in names if name not in set(bound)]
-    differ = {name for name, a, b in zip(names, one, double, strict=True) if a != pytest.approx(b, rel=1e-6, abs=1e-9)}
+    differ = {
+        name for name, a, b in zip(names, single, double, strict=True) if a != pytest.approx(b, rel=1e-6, abs=1e-9)
+    }
     assert not differ & set(kept)
     assert len(differ) >= 0.9 * len(bound)  # some bound ones happen not to change, e.g. a count of runs
     causes = [need for need in extractor.acquisition_needs() if need.startswith("intensity")]

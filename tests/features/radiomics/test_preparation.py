@@ -51,7 +51,7 @@ def test_stored_axes_are_those_of_the_file(lesion, tmp_path, values_of, stored_a
     assert values == values_of(turned, **settings)
     anatomical = values_of(sagittal, **{**settings, "axes": "anatomical"})
     diameters = [f"original_shape_Maximum2DDiameter{plane}" for plane in ("Slice", "Row", "Column")]
-    in_file, in_body = ([one[name] for name in diameters] for one in (values, anatomical))
+    in_file, in_body = ([measured[name] for name in diameters] for measured in (values, anatomical))
     assert sorted(in_file) == pytest.approx(sorted(in_body))
     assert in_file != pytest.approx(in_body, rel=0.01)
 
@@ -117,14 +117,14 @@ def test_filters_in_the_plane_see_one_slice(lesion, values_of):
     mask[11] = lesion.roi[11]
     noise = np.random.default_rng(0).normal(60, 300, lesion.voxels.shape)
     noise[11] = lesion.voxels[11]
-    one, other = lesion.replace(mask=mask), lesion.replace(mask=mask, image=noise)
+    alone, in_noise = lesion.replace(mask=mask), lesion.replace(mask=mask, image=noise)
     types = {"LoG": {"sigma": [1.0, 3.0], "in_plane": True}, "Gradient": {"in_plane": True}}
-    values = values_of(one, families=["firstorder", "glcm"], image_types=types, bin_count=16)
-    assert values == values_of(other, families=["firstorder", "glcm"], image_types=types, bin_count=16)
+    values = values_of(alone, families=["firstorder", "glcm"], image_types=types, bin_count=16)
+    assert values == values_of(in_noise, families=["firstorder", "glcm"], image_types=types, bin_count=16)
     images = dict.fromkeys(name.split("_")[0] for name in values)
     assert list(images) == ["log-sigma-1-0-mm-2D", "log-sigma-3-0-mm-2D", "gradient-2D"]
     in_space = {"LoG": {"sigma": [1.0, 3.0]}, "Gradient": {}}
-    for case in (one, other):  # force_2d alone leaves them in space
+    for case in (alone, in_noise):  # force_2d alone leaves them in space
         values = values_of(case, families=["firstorder"], image_types=in_space, bin_count=16, force_2d=True)
         assert values == values_of(case, families=["firstorder"], image_types=in_space, bin_count=16)
 
