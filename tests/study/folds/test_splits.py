@@ -70,7 +70,7 @@ def test_folds_of_an_endpoint_without_classes_are_not_stratified():
 
 
 def test_unknown_schemes_and_passes_that_are_not_complete_are_refused():
-    X, y = table(12)
+    _, y = table(12)
     for cv in ("leave-two-out", -1, None, 2.5):
         with pytest.raises(StudyError, match="The 'cv' parameter of a study must be 'leave-one-out', 'leave-pair-out'"):
             plan_of(cv, endpoint_for(y, 12), None, 1, 0)
