@@ -7,7 +7,7 @@ calls it. The constructor's checks, measurement, parameter files and the engine 
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -240,7 +240,7 @@ class RadiomicsSettings:
     @cached_property
     def _chosen(self):
         """Pairs (family, name) of the chosen features, in the order of the catalogue."""
-        pairs = [tuple(name.split("_", 1)) for name in feature_names(self.chosen_families)]
+        pairs = _named_pairs(tuple(self.chosen_families))
         if self.chooses_whole_families:
             return pairs
         return [(family, name) for family, name in pairs if name in (self.names_by_family[family] or [name])]
@@ -283,6 +283,12 @@ class RadiomicsSettings:
                 f"The 'families' parameter of {_OWNER} names features that do not exist: {', '.join(unknown)}. "
                 f"feature_names() of radiodeep.handcrafted.catalogue lists them all.{did_you_mean(unknown, known)}"
             )
+
+
+@lru_cache
+def _named_pairs(families):
+    """Return pairs (family, name) of all features of families, in the order of the catalogue."""
+    return [tuple(name.split("_", 1)) for name in feature_names(families)]
 
 
 SETTINGS = {row.name: row.metadata["setting"] for row in fields(RadiomicsSettings) if row.metadata}
