@@ -29,6 +29,10 @@ class UnsupportedImageError(InputError):
     """A file is readable, but not a scalar 2-D or 3-D image (colour, 4-D, sheared axes, soft mask)."""
 
 
+class DicomSeriesError(UnsupportedImageError):
+    """A folder of DICOM files cannot be read as one image."""
+
+
 class ImageTooLargeError(InputError):
     """An image would need more memory than is allowed."""
 

@@ -15,7 +15,7 @@ from radiodeep.cases.memory import check_image_size
 from radiodeep.cases.nifti import is_nifti, read_nifti, require_3d
 from radiodeep.cases.streams import GZIP
 from radiodeep.cases.volume import Volume, check_geometry
-from radiodeep.exceptions import FileUnreadableError, TruncatedFileError, UnsupportedImageError
+from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, TruncatedFileError, UnsupportedImageError
 
 FORMATS = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd) or PNG (.png)"
 _PNG, _NRRD = b"\x89PNG", b"NRRD"
@@ -58,7 +58,7 @@ def _check_regular_file(path):
     except OSError as error:
         raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}. Use another name.") from error
     if is_folder and any(_is_dicom(head) for head in _heads_in(path)):
-        raise UnsupportedImageError(f"'{path}' is a folder of DICOM files. {_DICOM_WAY_OUT}")
+        raise DicomSeriesError(f"'{path}' is a folder of DICOM files. {_DICOM_WAY_OUT}")
     problem = "is a folder, not an image file" if is_folder else "is not a regular file"
     if not exists:
         problem = "does not exist"

@@ -35,17 +35,24 @@ class GroupedSettings(BaseEstimator):
         return parameters
 
     def set_params(self, **parameters):
-        """Set parameters of the estimator, or settings of its groups."""
-        for group, group_class in self.setting_groups.items():
-            if getattr(self, group) is None and any(name.startswith(f"{group}__") for name in parameters):
-                setattr(self, group, group_class())
-        return super().set_params(**parameters)
+        """Set parameters of the estimator, or settings of its groups; groups that others may share are copied first."""
+        own = {name: value for name, value in parameters.items() if self._group_of(name) is None}
+        super().set_params(**own)
+        for group in self.setting_groups:
+            settings = {
+                name.removeprefix(f"{group}__"): value
+                for name, value in parameters.items()
+                if self._group_of(name) == group
+            }
+            if settings:
+                setattr(self, group, clone(self._settings_of(group)).set_params(**settings))
+        return self
 
     def settings(self):
         """Return all settings by their own names, whatever group they are in, for reports."""
         parameters = self.get_params(deep=False)
         for group in self.setting_groups:
-            del parameters[group]
+            parameters.pop(group, None)  # a subclass may pass settings by their own names alone
             parameters |= self._settings_of(group).get_params()
         return {"class": type(self).__name__} | dict(sorted(parameters.items()))
 
@@ -53,16 +60,20 @@ class GroupedSettings(BaseEstimator):
         settings = getattr(self, group)
         return self.setting_groups[group]() if settings is None else settings
 
+    def _group_of(self, name):
+        """Return the group of a setting, named ``epochs`` or ``training__epochs``, or None."""
+        group, _, setting = name.partition("__")
+        if setting and group in self.setting_groups:
+            return group
+        owner = getattr(type(self), name, None)
+        return owner.group if isinstance(owner, _GroupedSetting) else None
+
     def _set_by_name(self, settings):
         """Set settings that the constructor got by their own names; objects that the user passed are not changed."""
-        owners = {name: getattr(type(self), name, None) for name in settings}
-        unexpected = [name for name, owner in owners.items() if not isinstance(owner, _GroupedSetting)]
+        unexpected = [name for name in settings if self._group_of(name) is None]
         if unexpected:
             raise TypeError(f"{type(self).__name__} got an unexpected keyword argument {unexpected[0]!r}")
-        for group in {owner.group for owner in owners.values()}:
-            setattr(self, group, clone(self._settings_of(group)))
-        for name, value in settings.items():
-            setattr(self, name, value)
+        self.set_params(**settings)
 
     def _with_groups(self, state):
         """Return the state of an estimator; settings that were saved by their own names are put into their groups."""
@@ -85,6 +96,6 @@ class _GroupedSetting:
         return self if estimator is None else getattr(estimator._settings_of(self.group), self.name)
 
     def __set__(self, estimator, value):
-        settings = estimator._settings_of(self.group)
+        settings = clone(estimator._settings_of(self.group))  # a copy of the estimator may share the group
         setattr(settings, self.name, value)
         setattr(estimator, self.group, settings)

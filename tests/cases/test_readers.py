@@ -13,6 +13,7 @@ from radiodeep.cases import streams
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.volume import check_same_grid
 from radiodeep.exceptions import (
+    DicomSeriesError,
     FileUnreadableError,
     GeometryMismatchError,
     ImageTooLargeError,
@@ -134,7 +135,7 @@ def test_a_folder_of_dicom_files_is_named_with_the_way_out(tmp_path):
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "a.txt").write_text("notes")
     (tmp_path / "series" / "b").write_bytes(DICOM)
-    with pytest.raises(UnsupportedImageError, match=r"series' is a folder of DICOM files\. .* dcm2niix"):
+    with pytest.raises(DicomSeriesError, match=r"series' is a folder of DICOM files\. .* dcm2niix"):
         read_volume(tmp_path / "series")
 
 

@@ -1,5 +1,6 @@
 """Settings in groups are found by both of their names, by constructors, searches, copies and files."""
 
+import copy
 from dataclasses import dataclass
 
 import cloudpickle
@@ -55,6 +56,34 @@ def test_a_group_that_is_not_given_has_default_settings():
     assert (runner.speed, runner.get_params()["pace__limit"]) == (1, None)
     assert clone(runner).pace is None
     assert Runner().set_params(pace__speed=2).speed == 2
+
+
+def test_settings_are_changed_without_those_of_estimators_that_share_the_group():
+    first = Runner(speed=3)
+    second = Runner().set_params(**first.get_params())
+    third = copy.copy(first)
+    second.set_params(speed=9)
+    third.speed = 5
+    assert (first.speed, second.speed, third.speed) == (3, 9, 5)
+    second.set_params(pace=first.pace, speed=4, pace__limit=2)
+    assert (first.speed, first.limit, second.speed, second.limit) == (3, None, 4, 2)
+
+
+def test_an_estimator_is_built_from_all_parameters_of_another():
+    assert Runner(**Runner("blue", speed=3, limit=4).get_params()).get_params() | {"pace": None} == (
+        Runner("blue", speed=3, limit=4).get_params() | {"pace": None}
+    )
+    built = rd.CNNClassifier(**rd.CNNClassifier(epochs=3, window="crop").get_params())
+    assert (built.epochs, built.window) == (3, "crop")
+
+
+def test_a_subclass_that_names_settings_itself_can_be_described():
+    class Sprinter(Runner):
+        def __init__(self, shoes="red", speed=5):
+            super().__init__(shoes, speed=speed)
+
+    assert Sprinter().settings() == {"class": "Sprinter", "limit": None, "shoes": "red", "speed": 5}
+    assert clone(Sprinter(speed=7)).speed == 7
 
 
 def test_a_group_of_the_user_is_not_changed_by_a_constructor():
