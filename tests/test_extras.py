@@ -52,6 +52,7 @@ def test_the_extra_is_named_wherever_a_network_is_asked_for():
     assert all(INSTALL in line for line in lines), printed
 
 
+@pytest.mark.slow
 def test_all_other_public_names_need_no_torch():
     code, printed, error = without_torch(
         """
@@ -89,6 +90,7 @@ def test_a_study_a_report_and_a_saved_model_need_no_torch(tmp_path):
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".skops", ".joblib"])
 def test_a_saved_model_with_a_network_names_the_extra(tmp_path, suffix):
     extractor = rd.DeepFeatureExtractor("radiodeep-mini", size=16)

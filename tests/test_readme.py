@@ -62,6 +62,7 @@ def test_every_command_of_the_readme_exists(repository):
     assert shown <= named
 
 
+@pytest.mark.slow
 def test_the_part_on_evidence_runs_and_says_what_it_promises(repository, capsys):
     text = (repository / "README.md").read_text()
     code = re.search(r"## Evidence\n\n```python\n(.*?)```", text, re.DOTALL)[1]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import SimpleITK as sitk
 
 QUICK = ["--features", "handcrafted", "--jobs", 1]
@@ -46,6 +47,7 @@ def test_extract_takes_a_parameter_file_and_every_label_of_a_mask(tmp_path, radi
     assert pd.read_csv(tmp_path / "t.csv")["patient"].tolist() == ["pair", "pair"]
 
 
+@pytest.mark.slow
 def test_image_types_and_parameter_files_reach_extract_and_study(known, tmp_path, radiodeep):
     table = pd.read_csv(known)[:4]
     for column in ("image", "mask"):

@@ -31,6 +31,7 @@ def are_equal(networks, others):
     return all(np.array_equal(a[name], b[name]) for a, b in zip(networks, others, strict=True) for name in a)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["arch3", *SLOW])  # seconds each
 def test_a_network_learns_what_can_be_seen(architecture):
     images, labels = discs()

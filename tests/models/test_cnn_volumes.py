@@ -72,6 +72,7 @@ def test_arrays_of_slices_may_lack_some():
         model.predict_proba(images[:, :, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["arch2-slices", "arch3d"])
 def test_a_study_trains_it_in_every_fold_and_it_is_saved(name, tmp_path):
     model = rd.CNNClassifier(name, **QUICK)

@@ -15,6 +15,7 @@ def load(repository, name):
     return module
 
 
+@pytest.mark.slow
 def test_leave_one_out_study(repository, tmp_path, capsys):
     manifest = rd.write_cohort(rd.make_phantom_cohort(12, random_state=0), tmp_path / "cohort")
     arguments = [str(manifest), "--output", str(tmp_path / "study"), "--n-trees", "5", "--n-jobs", "1"]

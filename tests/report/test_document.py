@@ -148,6 +148,7 @@ def table(n_cases=40, n_features=5, effect=0.7, seed=0):
     return X.add_prefix("f"), y
 
 
+@pytest.mark.slow
 def test_what_happened_inside_the_folds_is_said_as_far_as_it_is_known(tmp_path):
     X, y = table()
     chosen = make_pipeline(ReliefF(2), GaussianNB())

@@ -92,6 +92,7 @@ def test_cases_of_one_id_keep_their_own_rows(tmp_path, n_jobs):
     np.testing.assert_array_equal(rows_of(shape, cases, tmp_path, n_jobs=n_jobs), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_networks_give_the_same_rows_with_and_without_cache(tmp_path, n_jobs):
     deep = DeepFeatureExtractor(n_threads=1)
@@ -102,17 +103,21 @@ def test_networks_give_the_same_rows_with_and_without_cache(tmp_path, n_jobs):
 
 @pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has no workers")
 @pytest.mark.parametrize(
-    "extractor", [RadiomicsExtractor(bin_width=25), pytest.param(DeepFeatureExtractor(), marks=pytest.mark.slow)]
+    ("extractor", "tolerance"),
+    [
+        (RadiomicsExtractor(bin_width=25), 1e-10),  # loops compiled here and those loaded by workers round differently
+        pytest.param(DeepFeatureExtractor(), 0, marks=pytest.mark.slow),
+    ],
 )
-def test_rows_are_the_same_wherever_they_are_computed(monkeypatch, extractor):
+def test_rows_are_the_same_wherever_they_are_computed(monkeypatch, extractor, tolerance):
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(variable, raising=False)
     cohort = make_phantom_cohort(12, random_state=0)
     monkeypatch.setattr("radiodeep.processes.processes_pay", lambda *_: False)
     stayed = rows_of(extractor, cohort, n_jobs=-1)
     monkeypatch.setattr("radiodeep.processes.processes_pay", lambda *_: True)
-    assert np.array_equal(rows_of(extractor, cohort, n_jobs=-1), stayed)
-    assert np.array_equal(rows_of(extractor, cohort, n_jobs=joblib.cpu_count()), stayed)
+    for n_jobs in (-1, joblib.cpu_count()):
+        np.testing.assert_allclose(rows_of(extractor, cohort, n_jobs=n_jobs), stayed, rtol=tolerance)
 
 
 @pytest.mark.parametrize("name", ["image.mhd", "image.nhdr"])

@@ -21,6 +21,7 @@ def of_noise(selector, n_tables, n_features, n_folds, n_repeats):
     return np.array(found).T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("selector", [ReliefF(10), SymmetricUncertainty(10, threshold=None)], ids=["relieff", "su"])
 def test_random_labels_cannot_be_predicted_unless_selection_saw_them(selector):
     inside, covered, outside = of_noise(selector, n_tables=16, n_features=1000, n_folds=5, n_repeats=3)

@@ -47,6 +47,7 @@ def several_cases_each():
     return Cohort([case.replace(patient=f"P{row // 2}") for row, case in enumerate(make_phantom_cohort(12))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cv", ["leave-one-out", 5])
 def test_the_permutation_test_finds_signal_and_not_noise(cv):
     model = make_pipeline(ReliefF(2), GaussianNB())

@@ -103,6 +103,7 @@ def test_scores_that_do_not_follow_the_size_are_not_warned_of():
     assert result.equal_size_auc > 0.7
 
 
+@pytest.mark.slow
 def test_noise_and_phantoms_are_not_warned_of():
     for seed in range(20):
         X, y = table(30, 200, effect=0, seed=seed)

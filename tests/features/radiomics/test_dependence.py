@@ -121,6 +121,7 @@ def test_acquisition_needs_follow_from_the_settings(settings, needs):
     assert RadiomicsExtractor(**settings).acquisition_needs() == needs
 
 
+@pytest.mark.slow
 def test_scans_without_a_unit_that_scanners_scaled_differently_are_warned_of():
     cohort = make_phantom_cohort(3, random_state=0)
     scans = [

@@ -75,6 +75,7 @@ def test_a_number_of_images_that_is_none_is_refused(n_images):
         lesions(n_images, 0)
 
 
+@pytest.mark.slow
 def test_batches_are_new_lesions_with_targets_on_one_scale():
     batches = scaled_batches(500, torch.Generator().manual_seed(0))
     images, targets = next(batches)
