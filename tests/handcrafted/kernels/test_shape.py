@@ -11,8 +11,10 @@ from radiodeep.handcrafted.kernels.shape import (
     moments,
     plane_hulls,
     row_ends,
+    surface,
     symmetric_eigenvalues,
 )
+from radiodeep.handcrafted.marching_cubes import AREA_VECTOR, CROSSES, TRIPLE
 
 
 @pytest.fixture(params=[0.1, 0.5, 0.95])
@@ -32,6 +34,20 @@ def test_the_ends_of_rows_and_columns_are_their_first_and_last_voxels(mask):
         for x in range(nx):
             column = np.flatnonzero(mask[z, :, x])
             assert (first_y[x, z], last_y[x, z]) == ((column[0], column[-1]) if column.size else (ny, -1))
+
+
+@pytest.mark.parametrize("flipped", [(), (0,), (1,), (2,), (0, 1, 2)])
+def test_the_mesh_is_that_of_whole_rows_where_slices_are_displaced(flipped):
+    stairs = np.zeros((8, 7, 24), np.uint8)
+    for z in range(1, 7):
+        stairs[z, 1 + z // 2 : 4 + z // 3, 22 - 3 * z : 24 - 2 * z] = 1
+    stairs = np.flip(stairs, flipped)
+    spacing_mm = np.array([2.0, 1.5, 1.0])
+    tables = (CROSSES, TRIPLE, AREA_VECTOR)
+    whole_rows = np.ones(stairs.shape[:2], np.int32), np.full(stairs.shape[:2], stairs.shape[2] - 2, np.int32)
+    expected = surface(stairs, *whole_rows, 1, spacing_mm, *tables)
+    assert surface(stairs, *row_ends(stairs), 1, spacing_mm, *tables) == expected
+    assert expected[1] > 0
 
 
 def test_moments_are_exact_sums(mask):
