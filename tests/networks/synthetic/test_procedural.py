@@ -32,6 +32,32 @@ def test_a_generator_never_gives_the_same_images_twice():
     assert not torch.equal(make_lesions(4, generator)[0], make_lesions(4, generator)[0])
 
 
+def test_lesions_of_a_seed_are_those_that_the_packaged_network_was_trained_on():
+    images, targets = (values.double() for values in lesions(64, 0))
+    sampled = images[:, 0, ::7, ::5].square().mean().item()
+    assert [images.mean().item(), images.std().item(), sampled] == pytest.approx(
+        [0.472943, 0.325707, 0.319052], abs=2e-5
+    )
+    means = [
+        0.4335,
+        -0.0595,
+        0.1136,
+        0.0267,
+        -0.0012,
+        0.4396,
+        -0.0456,
+        0.0001,
+        0.0402,
+        0.0211,
+        0.2641,
+        -0.0219,
+        -0.0146,
+    ]
+    means += [-0.0243, 0.0423, -0.2245, -0.0588, 0.26, 0.1712, 0.1786, 0.718, -0.5268, -0.0493, 0.0234, 3.0647, 3.0977]
+    means += [0.4811, 5.2418, 1.553, 0.6708, 0.1318, -0.2602, 0.9443, -4.8838, -3.9643, 0.0166, 1.8363, 0.6504, 0.667]
+    assert targets.mean(dim=0).tolist() == pytest.approx([*means, 0.2671], abs=2e-4)
+
+
 def test_images_are_finite_and_within_0_and_1(many):
     images, _ = many
     assert images.shape == (2000, 1, 64, 64)
