@@ -68,6 +68,7 @@ def test_all_other_public_names_need_no_torch():
     assert (code, printed) == (0, "[]\n"), error
 
 
+@pytest.mark.slow
 def test_a_study_a_report_and_a_saved_model_need_no_torch(tmp_path):
     code, _, error = without_torch(
         """

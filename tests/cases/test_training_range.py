@@ -126,3 +126,8 @@ def test_features_are_outside_if_more_than_a_twentieth_is_far_beyond():
     assert features_outside(row, names, trained | {"n_cases": 5}) == []
     row[1:4] = 0.5, np.nan, 102.0
     assert features_outside(row, names, trained) == ["1 of 41 features, e.g. f3"]
+    widened = trained | {"features": 10 * trained["features"]}
+    row[1:4] = 36.0, -26.0, 34.0
+    assert features_outside(row, names, widened) == []
+    row[3] = -40.0
+    assert features_outside(row, names, widened) == ["3 of 41 features, e.g. f3"]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 
+@pytest.mark.slow
 def test_a_table_that_extract_wrote_can_be_studied_at_once(known, cache, features_csv, tmp_path, radiodeep):
     shared = ["--cv", 2, "--jobs", 1]
     of_images = radiodeep("study", known, "-o", tmp_path / "out", "--cache", cache, *shared)

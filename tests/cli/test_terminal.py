@@ -3,11 +3,14 @@
 import subprocess
 import sys
 
+import pytest
+
 from radiodeep.cli.terminal import aligned
 
 MODULE = [sys.executable, "-m", "radiodeep"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_stops_nothing(table, tmp_path):
     table.drop(columns="case").to_csv(tmp_path / "t.csv", index=False)
     command = [

@@ -36,6 +36,7 @@ def _reset():
     Counting.measured = 0
 
 
+@pytest.mark.slow
 def test_rows_are_the_extractors_and_processes_do_not_matter():
     radiomics = RadiomicsExtractor(families=["shape"])
     table = extract_table(radiomics, COHORT)

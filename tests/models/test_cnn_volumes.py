@@ -82,6 +82,7 @@ def test_a_study_trains_it_in_every_fold_and_it_is_saved(name, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(COHORT[:3]), model.predict_proba(COHORT[:3]))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:CNNClassifier. the training loss")
 @pytest.mark.parametrize("name", ["arch1-lstm", "arch3-attention", "arch3d"])
 def test_half_precision_and_a_checkpoint_take_whole_lesions(name, tmp_path):

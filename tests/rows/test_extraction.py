@@ -82,6 +82,7 @@ def rows_of(extractor, cases, cache_dir=None, **options):
     return values[""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_cases_of_one_id_keep_their_own_rows(tmp_path, n_jobs):
     cases = [case.replace(id="same") for case in COHORT]

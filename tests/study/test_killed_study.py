@@ -88,6 +88,7 @@ def test_without_a_cache_folder_every_study_extracts_all_cases(extracted):
     assert len(ids) == 2 * N_CASES
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_study_that_was_killed_computes_only_the_cases_that_are_left(extracted, tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)

@@ -19,6 +19,7 @@ def test_cnn_f_has_the_published_number_of_weights(cnn_f):
 
 def test_the_maps_of_cnn_f_have_the_published_sizes(cnn_f):
     assert sizes_of_maps(cnn_f) == [54, 27, 27, 13, 13, 6]
+    assert {(pool.kernel_size, pool.stride) for pool in (cnn_f.pool1, cnn_f.pool2, cnn_f.pool5)} == {(3, 2)}
 
 
 @pytest.mark.parametrize(

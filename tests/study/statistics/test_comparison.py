@@ -105,6 +105,7 @@ def test_the_order_of_the_cases_does_not_matter(result_of):
     np.testing.assert_allclose([comparison.value_a, comparison.value_b], [0.75, 0.75])
 
 
+@pytest.mark.slow
 def test_the_order_of_the_rows_of_a_result_does_not_matter():
     X, y = signal(24)
     y = np.sort(y)  # 12 and 12, not alternating
