@@ -1,4 +1,4 @@
-"""A network and its input in; the network's outputs out, computed once within a block. Needs no torch."""
+"""Outputs of networks, computed once for all methods of a model within a block. Needs no torch."""
 
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -1,3 +1,3 @@
-"""Where results pickled by earlier versions look for ConfidenceInterval."""
+"""Where results pickled by earlier versions look for AucEstimate and ConfidenceInterval."""
 
 from radiodeep.study.statistics.auc import AucEstimate, ConfidenceInterval  # noqa: F401
