@@ -31,6 +31,7 @@ _HOME_OF = {
     "MDLDiscretizer": "preparation.discretize",
     "StabilitySelector": "selection.stability",
     "BatchHarmonizer": "preparation.harmonize",
+    "survival_outcomes": "preparation.survival",
     "WekaNaiveBayes": "models.weka",
     "weka_random_forest": "models.weka",
     "weka_smo": "models.weka",
