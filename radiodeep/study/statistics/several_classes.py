@@ -1,0 +1,144 @@
+"""Labels, scores and predicted labels of several classes -> Hand and Till's M, agreement, and error of probabilities.
+
+Classes are given as codes 0 to n_classes - 1, ndarrays of shape (n_cases,); patients as codes too, or as None if every
+patient has one case.
+"""
+
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import rankdata
+
+
+def hand_till(codes, scores, patients=None):
+    """Return Hand and Till's M of several models and its covariance, with the models fixed and patients as the units.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_cases,)
+    scores : ndarray of shape (n_models, n_cases, n_classes)
+        Higher means more likely of that class.
+    patients : ndarray of int of shape (n_cases,) or None
+
+    Returns
+    -------
+    values : ndarray of shape (n_models,)
+        The mean over pairs of classes of (A(i|j) + A(j|i)) / 2, where A(i|j) is the probability that a case of class i
+        has a higher score of class i than one of class j; ties count one half.
+    covariance : ndarray of shape (n_models, n_models)
+
+    References
+    ----------
+    Hand, Till, A Simple Generalisation of the Area Under the ROC Curve for Multiple Class Classification Problems,
+    Machine Learning 45 (2001) 171, equation 7.
+    """
+    values, influence = pairwise_aucs(codes, scores)
+    return values.mean(axis=1), covariance_of_influence(influence.mean(axis=1), codes, patients)
+
+
+def pairwise_aucs(codes, scores):
+    """Return (A(i|j) + A(j|i)) / 2 of each pair of classes i < j, and the influence of each case on it.
+
+    Scores are (n_models, n_cases, n_classes), the values (n_models, n_pairs), the influences (n_models, n_pairs,
+    n_cases). The influence is the case's component of DeLong's variance less the mean of its class, divided by the size
+    of the class: removing a case from a class of n changes the value by -n / (n - 1) times its influence.
+    """
+    pairs = list(combinations(range(scores.shape[2]), 2))
+    values = np.zeros((len(scores), len(pairs)))
+    influence = np.zeros((len(scores), len(pairs), len(codes)))
+    for number, pair in enumerate(pairs):
+        for of, other in (pair, pair[::-1]):
+            column = scores[:, :, of]
+            is_of, is_other = codes == of, codes == other
+            of_class, of_other = _components(column[:, is_of], column[:, is_other])
+            value = of_class.mean(axis=1, keepdims=True)
+            values[:, number] += value[:, 0] / 2
+            influence[:, number, is_of] += (of_class - value) / is_of.sum() / 2
+            influence[:, number, is_other] += (of_other - value) / is_other.sum() / 2
+    return values, influence
+
+
+def _components(high, low):
+    """Return the fractions of `low` scores below each of `high`, and of `high` scores above each of `low`.
+
+    Arrays are (n_models, n_cases_of_a_class). A midrank among all cases less that in its class counts the others.
+    """
+    ranks = rankdata(np.concatenate([high, low], axis=1), axis=1)
+    n_high = high.shape[1]
+    below = (ranks[:, :n_high] - rankdata(high, axis=1)) / low.shape[1]
+    above = 1 - (ranks[:, n_high:] - rankdata(low, axis=1)) / n_high
+    return below, above
+
+
+def covariance_of_influence(influence, codes, patients=None):
+    """Return the covariance (n_values, n_values) of values from the influence of each case, (n_values, n_cases).
+
+    Influences are summed within the cases of a class of a patient, and their products over the patients. For two
+    classes it is the covariance of DeLong, or of Obuchowski if patients have several cases (Biometrics 53 (1997) 567);
+    for patients of one case it is that of the jackknife which removes one case at a time from its class.
+    """
+    patients = np.arange(len(codes)) if patients is None else np.unique(patients, return_inverse=True)[1]
+    n_patients, n_classes = int(patients.max()) + 1, int(codes.max()) + 1
+    sums = np.zeros((len(influence), n_patients * n_classes))
+    np.add.at(sums, (slice(None), patients * n_classes + codes), influence)
+    sums = sums.reshape(-1, n_patients, n_classes)
+    n_of_class = np.array([len(np.unique(patients[codes == code])) for code in range(n_classes)])
+    factors = np.full((n_classes, n_classes), n_patients / (n_patients - 1))
+    np.fill_diagonal(factors, n_of_class / np.maximum(n_of_class - 1, 1))
+    return np.einsum("mgc,cd,ngd->mn", sums, factors, sums, optimize=True)
+
+
+def confusion_tables(codes, predicted, n_classes, units=None):
+    """Return the number of cases by true (row) and predicted class (column), (n_repeats, n_classes, n_classes).
+
+    `predicted` are codes of shape (n_repeats, n_cases). With `units`, codes of shape (n_cases,), a table for each of
+    them: (n_repeats, n_units, n_classes, n_classes).
+    """
+    n_units = 1 if units is None else int(units.max()) + 1
+    cell = (codes if units is None else units * n_classes + codes) * n_classes + predicted
+    n_cells = n_units * n_classes**2
+    counts = np.bincount((cell + np.arange(len(cell))[:, np.newaxis] * n_cells).ravel(), minlength=len(cell) * n_cells)
+    shape = (n_classes, n_classes) if units is None else (n_units, n_classes, n_classes)
+    return counts.reshape(len(cell), *shape)
+
+
+def balanced_accuracy(tables):
+    """Return the mean over the classes of the fraction that is predicted right, of tables (..., n_classes, n_classes).
+
+    Classes without cases are left out.
+    """
+    n_cases = tables.sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        return np.nanmean(np.diagonal(tables, axis1=-2, axis2=-1) / n_cases, axis=-1)
+
+
+def cohen_kappa(tables, power=0):
+    """Return Cohen's kappa of tables (..., n_classes, n_classes).
+
+    A confusion of classes i and j weighs |i - j|^power: 0 for labels without order, 1 for linear and 2 for quadratic
+    weights. NaN if all cases are of one class, and predicted so.
+
+    References
+    ----------
+    Cohen, Weighted Kappa, Psychological Bulletin 70 (1968) 213.
+    """
+    distance = np.abs(np.subtract.outer(*2 * [np.arange(tables.shape[-1])]))
+    weights = np.where(distance, distance.astype(float) ** power, 0.0)
+    n_cases = tables.sum(axis=(-2, -1))
+    expected = np.einsum("...i,ij,...j->...", tables.sum(axis=-1), weights, tables.sum(axis=-2)) / n_cases
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - (weights * tables).sum(axis=(-2, -1)) / expected
+
+
+def brier_scores(codes, probabilities):
+    """Return the squared error of the probabilities (..., n_cases, n_classes) of each case, (..., n_cases).
+
+    It is the mean over the classes, so that the mean over cases is the usual Brier score if there are two.
+    """
+    return ((probabilities - np.eye(probabilities.shape[-1])[codes]) ** 2).mean(axis=-1)
+
+
+def jackknife_variance(without):
+    """Return the variance of a value from those without one unit, (..., n_units)."""
+    n_units = without.shape[-1]
+    return (n_units - 1) * without.var(axis=-1)
