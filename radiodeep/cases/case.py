@@ -12,7 +12,7 @@ from radiodeep.cases.naming import naming
 from radiodeep.cases.picture import case_html
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.volume import StoredAxes, Volume, check_same_grid
-from radiodeep.checks import invalid, is_count
+from radiodeep.checks import invalid, is_count, is_option, is_positive
 from radiodeep.exceptions import EmptyMaskError, GeometryMismatchError, InputError, UnsupportedImageError
 
 
@@ -38,6 +38,10 @@ class Case:
     mask_label : int or "any", optional
         The value of the region in a mask of several labels; "any" takes them together as one region. A negative
         value belongs to a region only if it is named here.
+    time : float, optional
+        Follow-up of the patient, > 0, until the event or until it ended without one; in any unit.
+    event : bool, optional
+        Whether the event happened; given with `time`.
 
     Attributes
     ----------
@@ -81,8 +85,10 @@ class Case:
     radiodeep.exceptions.EmptyMaskError: nodule-7: the mask outlines no voxel. ...
     """
 
-    def __init__(self, image, mask, id, spacing_mm=None, patient=None, label=None, mask_label=None):
-        self._set(image, mask, id, spacing_mm, patient, label, mask_label)
+    def __init__(
+        self, image, mask, id, spacing_mm=None, patient=None, label=None, mask_label=None, time=None, event=None
+    ):
+        self._set(image, mask, id, spacing_mm, patient, label, mask_label, None, time, event)
         if _looks_coloured(self.image, self.mask):
             raise UnsupportedImageError(
                 f"{id}: an array of shape {self.image.shape} and type {self.image.dtype} looks like a colour image "
@@ -90,7 +96,7 @@ class Case:
                 "give it as int16: image.astype('int16')."
             )
 
-    def _set(self, image, mask, id, spacing_mm, patient, label, mask_label, axes=None):
+    def _set(self, image, mask, id, spacing_mm, patient, label, mask_label, axes=None, time=None, event=None):
         if not isinstance(id, str) or not id:
             raise invalid("Case", "id", "a non-empty str", id)
         self.__dict__["id"] = id
@@ -99,6 +105,8 @@ class Case:
             mask = _as_source(mask, "mask")
             if not (mask_label is None or mask_label == "any" or is_count(mask_label, -np.inf)):
                 raise invalid("Case", "mask_label", "an int or 'any'", mask_label)
+            if time is not None or event is not None:
+                time, event = _checked_follow_up(time, event)
             if spacing_mm is not None:
                 spacing_mm = _checked_spacing(spacing_mm, image)
             elif not isinstance(image, Path):
@@ -114,6 +122,8 @@ class Case:
             "patient": id if patient is None else patient,
             "label": label,
             "mask_label": mask_label,
+            "time": time,
+            "event": event,
             "_given_spacing": spacing_mm,
             "_axes": axes,
             "_lesion": None,
@@ -132,7 +142,8 @@ class Case:
 
     def __repr__(self):
         source = self.image.name if isinstance(self.image, Path) else f"array {self.image.shape}"
-        return f"Case(id={self.id!r}, image={source!r}, label={self.label!r})"
+        follow_up = "" if self.time is None else f", time={self.time!r}, event={self.event!r}"
+        return f"Case(id={self.id!r}, image={source!r}, label={self.label!r}{follow_up})"
 
     def _repr_html_(self):
         return case_html(self)
@@ -262,7 +273,8 @@ class Case:
     def _arguments(self):
         names = ("image", "mask", "id", "spacing_mm", "patient", "label", "mask_label")
         values = {name: self.__dict__.get(name) for name in names}
-        return {**values, "spacing_mm": self._given_spacing, "axes": self._axes}
+        values |= {"spacing_mm": self._given_spacing, "axes": self._axes}
+        return values | {"time": self.time, "event": self.event}
 
     def _holding(self, lesion):
         """Return the case in memory, with a lesion that needs no further check."""
@@ -356,6 +368,14 @@ def _looks_coloured(image, mask):
         return False
     is_mask_of_plane = not isinstance(mask, Path) and mask.shape == image.shape[:2]
     return is_mask_of_plane or (image.dtype == np.uint8 and min(image.shape[:2]) >= 16)
+
+
+def _checked_follow_up(time, event):
+    if not is_positive(time):
+        raise invalid("Case", "time", "a number > 0, given with 'event'", time)
+    if not is_option(event, (False, True)):
+        raise invalid("Case", "event", "True or False, given with 'time'", event)
+    return float(time), bool(event)
 
 
 def _checked_spacing(spacing_mm, image):

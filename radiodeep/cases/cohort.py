@@ -17,15 +17,17 @@ from radiodeep.cases.manifest import (
     CONTROL_CHARACTER,
     check_manifest,
     manifest_of_frame,
+    parse_event,
     parse_labels,
     parse_mask_label,
+    parse_time,
     read_manifest,
     warn_of_blank_patients,
 )
 from radiodeep.exceptions import InputError, ManifestError, OutputError
 from radiodeep.files import replacing
 
-_COLUMNS = ("id", "image", "mask", "patient", "label", "mask_label")
+_COLUMNS = ("id", "image", "mask", "patient", "label", "mask_label", "time", "event")
 _SHOWN = 10  # cases in a notebook
 _LONGEST_NAME = 255  # bytes, of a file
 
@@ -46,6 +48,9 @@ class Cohort(Sequence):
     labels : ndarray of shape (n_cases,)
         From a manifest: integers if all of them are whole, floats if all are numbers, else text. Accessing the
         labels is an error if a case has none.
+    survival : structured ndarray of shape (n_cases,)
+        Fields `event` (bool) and `time` (float), as scikit-survival takes them. Accessing it is an error if a case has
+        no follow-up.
     frame : DataFrame
         The manifest.
 
@@ -125,6 +130,8 @@ class Cohort(Sequence):
     def _repr_html_(self):
         counts = Counter("no label" if case.label is None else f"label {case.label}" for case in self._cases)
         listed = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
+        events = [case.event for case in self._cases if case.event is not None]
+        listed += f"; {sum(events)} events in {len(events)} cases with follow-up" if events else ""
         more = f"<p>... and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
         table = self.frame.head(_SHOWN).to_html(index=False, na_rep="")
         return f"<p>{html.escape(f'{self!r}; {listed}')}</p>{table}{more}"
@@ -153,15 +160,27 @@ class Cohort(Sequence):
         return np.array([case.label for case in self._cases])
 
     @property
+    def survival(self):
+        missing = [case.id for case in self._cases if case.time is None]
+        if missing:
+            raise ManifestError(
+                f"{len(missing)} of {len(self)} cases have no follow-up, the first is '{missing[0]}'. A study of "
+                "survival needs the columns 'time' and 'event' with values for each case; leave the others out with "
+                "Cohort([case for case in cohort if case.time is not None])."
+            )
+        return np.array([(case.event, case.time) for case in self._cases], [("event", bool), ("time", float)])
+
+    @property
     def frame(self):
         if self._frame is not None:
             return self._frame.copy()
         rows = [
             {"id": case.id, "patient": case.patient, "image": _name(case.image), "mask": _name(case.mask)}
-            | {"label": case.label}
+            | {"label": case.label, "time": case.time, "event": case.event}
             for case in self._cases
         ]
-        return pd.DataFrame(rows)
+        frame = pd.DataFrame(rows)
+        return frame if any(row["time"] for row in rows) else frame.drop(columns=["time", "event"], errors="ignore")
 
 
 def read_cohort(path):
@@ -171,7 +190,8 @@ def read_cohort(path):
     ----------
     path : path-like
         .csv, .tsv, .txt or .parquet with the columns `id`, `image`, `mask` and, optionally, `patient`,
-        `label` (the outcome), `mask_label`; others are kept in `Cohort.frame`. Column names may have
+        `label` (the outcome), `mask_label`, `time` and `event` (the follow-up: a number > 0, and 1 or 0, true or
+        false, yes or no); others are kept in `Cohort.frame`. Column names may have
         capitals and blanks about them; fields may be separated by commas, semicolons or tabs; rows that hold
         nothing are skipped. Texts stay texts: the ids ``007`` and ``NA`` are what they look like.
 
@@ -272,6 +292,7 @@ def _cohort_of(manifest, folder, name):
     columns = {column: frame[column].tolist() if column in frame.columns else blank for column in _COLUMNS}
     labels = parse_labels(columns["label"])
     mask_labels = {text: parse_mask_label(text) for text in set(columns["mask_label"])}
+    follow_up = [columns[name] if manifest.has_follow_up else blank for name in ("time", "event")]
     cells = (columns[column] for column in ("image", "mask", "id", "patient", "mask_label"))
     cases = [
         Case(
@@ -281,11 +302,17 @@ def _cohort_of(manifest, folder, name):
             patient=patient or None,
             label=label,
             mask_label=mask_labels[mask_label],
+            time=parse_time(time),
+            event=parse_event(event),
         )
-        for image, mask, case_id, patient, mask_label, label in zip(*cells, labels, strict=True)
+        for image, mask, case_id, patient, mask_label, label, time, event in zip(
+            *cells, labels, *follow_up, strict=True
+        )
     ]
-    if any(label is not None for label in labels):
-        frame = frame.assign(label=pd.Series(labels, dtype=object if None in labels else None))
+    for name in ("label", "time", "event"):
+        values = [getattr(case, name) for case in cases]
+        if any(value is not None for value in values):
+            frame = frame.assign(**{name: pd.Series(values, dtype=object if None in values else None)})
     return Cohort(cases, frame)
 
 

@@ -186,7 +186,8 @@ def _stored_voxels(source):
 
 
 def _blank_facts(case):
-    return {"id": case.id, "patient": case.patient, "label": case.label, "odd": "", "error": "", "flags": {}}
+    known = {"id": case.id, "patient": case.patient, "label": case.label, "event": case.event}
+    return known | {"odd": "", "error": "", "flags": {}}
 
 
 def _measured(case):
@@ -292,11 +293,15 @@ def _remarks(rows):
     yield from _remarks_on_intensities(rows)
     yield from _remarks_on_repeats(rows)
     counts = Counter("no label" if row["label"] is None else str(row["label"]) for row in rows)
+    events = [row["event"] for row in rows if row["event"] is not None]
+    unnamed = ". No patients are named: every case counts as a patient of its own"
+    unnamed = unnamed if all(row["patient"] == row["id"] for row in rows) else ""
     if set(counts) != {"no label"} and rows:
         listed = ", ".join(f"{name} in {_cases(count)}" for name, count in sorted(counts.items()))
-        is_unnamed = all(row["patient"] == row["id"] for row in rows)
-        unnamed = ". No patients are named: every case counts as a patient of its own" if is_unnamed else ""
         yield _Remark(f"Labels: {listed}{unnamed}")
+    if events:
+        without = len(events) - sum(events)
+        yield _Remark(f"Follow-up: event in {_cases(sum(events))}, none in {_cases(without)}{unnamed}")
     several = [count for count in Counter(row["patient"] for row in rows).values() if count > 1]
     if several:
         patients = "1 patient has" if len(several) == 1 else f"{len(several)} patients have"

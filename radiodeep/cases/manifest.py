@@ -16,7 +16,8 @@ from radiodeep.exceptions import InputError, ManifestError, RadiodeepWarning
 from radiodeep.extras import require_package
 
 REQUIRED_COLUMNS = ("id", "image", "mask")
-OPTIONAL_COLUMNS = ("patient", "label", "mask_label")
+OPTIONAL_COLUMNS = ("patient", "label", "mask_label", "time", "event")
+_FOLLOW_UP = {"time", "event"}  # columns of their own unless both are there: "time" may be that of the scan
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _KNOWN = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, "roi_name")
 _SEPARATORS = {".csv": ",;\t", ".tsv": "\t;,", ".txt": "\t;,"}  # the customary one first
@@ -25,6 +26,7 @@ _EXPECTED = "Expected a .csv, .tsv or .parquet file"
 # "1,0" is what Excel writes for 1.0 in much of Europe; "1,000" could be a thousand and is not taken for 1.
 _WHOLE = re.compile(r"[+-]?\d+(\.0*|,0{1,2})?")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_EVENTS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
@@ -41,6 +43,10 @@ class Manifest:
     row_names: list
     unit: str
     hint: str = ""
+
+    @property
+    def has_follow_up(self):
+        return _FOLLOW_UP <= set(self.frame.columns)
 
     def where(self, positions):
         """Return e.g. "line 3" or "lines 3, 7" for rows by their position, five at most."""
@@ -81,10 +87,9 @@ def manifest_of_frame(frame):
         frame = frame.reset_index()
     columns = _renamed(list(frame.columns))
     frame = frame.set_axis(columns, axis=1)
-    for name in columns:
-        if name in _KNOWN:
-            frame[name] = pd.Series([_text(value) for value in frame[name].tolist()], frame.index, dtype=str)
-    known = [name for name in columns if name in _KNOWN]
+    known = [name for name in columns if name in _known_among(columns)]
+    for name in known:
+        frame[name] = pd.Series([_text(value) for value in frame[name].tolist()], frame.index, dtype=str)
     kept = (frame[known] != "").any(axis=1).to_numpy() if known else np.ones(len(frame), bool)
     return Manifest(frame[kept].reset_index(drop=True), frame.index[kept].tolist(), "row")
 
@@ -108,7 +113,7 @@ def check_manifest(manifest):
     for name in REQUIRED_COLUMNS:
         blank = np.flatnonzero(frame[name] == "")
         problems += [f"blank '{name}' in {manifest.where(blank)}"] if blank.size else []
-    return problems + _problems_of_ids(manifest) + _problems_of_options(manifest)
+    return problems + _problems_of_ids(manifest) + _problems_of_options(manifest) + _problems_of_follow_up(manifest)
 
 
 def parse_labels(texts):
@@ -119,6 +124,21 @@ def parse_labels(texts):
     if all(_DECIMAL.fullmatch(text) for text in given):
         return [float(text) if text else None for text in texts]
     return [text or None for text in texts]
+
+
+def parse_time(text):
+    """Return a time of follow-up as a float, None if blank, or NaN if it is not a finite number > 0."""
+    if not text:
+        return None
+    whole = re.split("[.,]", text)[0] if _WHOLE.fullmatch(text) else text
+    time = float(whole) if _DECIMAL.fullmatch(whole) else np.nan
+    return time if 0 < time < np.inf else np.nan
+
+
+def parse_event(text):
+    """Return whether the event happened as a bool, None if blank, or NaN if the text does not say so."""
+    whole = re.split("[.,]", text)[0] if _WHOLE.fullmatch(text) else text
+    return _EVENTS.get(whole.casefold(), np.nan) if text else None
 
 
 def parse_mask_label(text):
@@ -175,6 +195,27 @@ def _problems_of_options(manifest):
                 f"'roi_name' in {manifest.where(named)}: regions by name belong to DICOM structure sets, which cannot "
                 "be read yet; choose the region by number with the column 'mask_label'"
             )
+    return problems
+
+
+def _problems_of_follow_up(manifest):
+    if not manifest.has_follow_up:
+        return []
+    problems = []
+    times, events = (manifest.frame[name].tolist() for name in ("time", "event"))
+    for name, texts, parse, allowed in (
+        ("time", times, parse_time, "a number > 0 with a decimal point"),
+        ("event", events, parse_event, "1 or 0, true or false, yes or no"),
+    ):
+        odd = [row for row, text in enumerate(texts) if text and parse(text) != parse(text)]  # NaN
+        if odd:
+            problems.append(f"the {name} '{texts[odd[0]]}' in {manifest.where(odd)} is not {allowed}")
+    halves = [row for row, (time, event) in enumerate(zip(times, events, strict=True)) if bool(time) != bool(event)]
+    if halves:
+        problems.append(
+            f"only one of 'time' and 'event' in {manifest.where(halves)}; fill in both, or none if the follow-up is "
+            "unknown"
+        )
     return problems
 
 
@@ -240,8 +281,9 @@ def _parse(text, name, separators):
             )
     kept = [position for position in range(len(header)) if position not in unnamed]
     titles = _renamed([header[position] for position in kept])
+    known = _known_among(titles)
     data = {
-        title: [cell.strip() for cell in columns[position]] if title in _KNOWN else list(columns[position])
+        title: [cell.strip() for cell in columns[position]] if title in known else list(columns[position])
         for title, position in zip(titles, kept, strict=True)
     }
     others = [_NAMES[mark] for mark in ",;\t" if mark != separator and mark in header_line]
@@ -292,7 +334,8 @@ def _check_widths(name, header, rows, row_lines, separator):
 def _renamed(titles):
     """Return column names, known ones in lower case without blanks; raise an error if two become the same."""
     plain = [title.strip() if isinstance(title, str) else title for title in titles]
-    names = [title.casefold() if isinstance(title, str) and title.casefold() in _KNOWN else title for title in plain]
+    known = _known_among(title.casefold() for title in plain if isinstance(title, str))
+    names = [title.casefold() if isinstance(title, str) and title.casefold() in known else title for title in plain]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         same = [repr(title) for title, name in zip(titles, names, strict=True) if name == repeated[0]]
@@ -300,6 +343,12 @@ def _renamed(titles):
             f"The columns {' and '.join(same)} of the manifest are both '{repeated[0]}'. Rename one or leave it out."
         )
     return names
+
+
+def _known_among(names):
+    """Return the known columns among names in lower case; `time` and `event` are known together only."""
+    known = set(names) & set(_KNOWN)
+    return known if _FOLLOW_UP <= known else known - _FOLLOW_UP
 
 
 def _text(value):

@@ -1,4 +1,4 @@
-"""In: a number of cases and a seed. Out: a synthetic `Cohort` whose labels depend on texture and shape only."""
+"""In: a number of cases and a seed. Out: a synthetic `Cohort` whose outcomes depend on texture and shape only."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from radiodeep.cases.case import Case
 from radiodeep.cases.cohort import Cohort
-from radiodeep.checks import is_count, require
+from radiodeep.checks import is_count, is_flag, require
 
 SHAPE = (24, 44, 44)  # z, y, x
 SPACING_MM = (1.5, 1.0, 1.0)
@@ -16,16 +16,23 @@ CORRELATION_MM = (0.8, 3.0)
 SPICULATION = (0.04, 0.30)
 RADIUS_MM = (8.0, 12.5)
 _EVIDENCE = 1.6  # log-odds per standard deviation of texture and of shape
+_MEDIAN_TIME = 24.0  # months, at the mean of texture and shape
+_FOLLOW_UP = (12.0, 60.0)  # months
 _N_WAVES = 24
 
 
-def make_phantom_cohort(n_cases=40, random_state=None):
-    """Make lesions whose label depends on their correlation length and spiculation.
+def make_phantom_cohort(n_cases=40, random_state=None, survival=False):
+    """Make lesions whose label, or survival, depends on their correlation length and spiculation.
 
     Both are uniform in the population (correlation length 0.8 to 3 mm on a log scale, spiculation
     0.04 to 0.30 of the radius); the log-odds of label 1 is their sum in standard deviations times
     1.6. Size, mean and noise carry no information. The best possible classifier, which knows both
     properties exactly, has an AUC of 0.89; with one of them only it has 0.77.
+
+    With `survival` the same lesions have times instead of labels. The time to the event is exponential with the hazard
+    log(2) / 24 per month times ``exp(log_hazard)``, where `log_hazard` is that sum times 1.6; follow-up ends at a time
+    that is uniform from 12 to 60 months. Among 57 % of the cases the event is seen. The best possible risk score has a
+    C index of 0.87 (0.85 without censoring).
 
     Parameters
     ----------
@@ -33,12 +40,14 @@ def make_phantom_cohort(n_cases=40, random_state=None):
         Cases alternate between label 0 and 1.
     random_state : int, RandomState or None
         The same seed gives the same voxels.
+    survival : bool, default=False
+        Give cases `time`, in months, and `event` in place of `label`.
 
     Returns
     -------
     Cohort
         Cases of shape (24, 44, 44), int16, spacing (1.5, 1, 1) mm. `frame` has the true
-        `correlation_mm`, `spiculation`, `radius_mm` and `probability` of label 1.
+        `correlation_mm`, `spiculation`, `radius_mm` and `probability` of label 1, or `log_hazard`.
 
     Examples
     --------
@@ -46,8 +55,11 @@ def make_phantom_cohort(n_cases=40, random_state=None):
     >>> cohort = make_phantom_cohort(4, random_state=0)
     >>> cohort.labels.tolist(), cohort[0].voxels.shape
     ([0, 1, 0, 1], (24, 44, 44))
+    >>> make_phantom_cohort(2, random_state=0, survival=True).survival.dtype.names
+    ('event', 'time')
     """
     require(is_count(n_cases, 1), "make_phantom_cohort", "n_cases", "an int >= 1", n_cases)
+    require(is_flag(survival), "make_phantom_cohort", "survival", "True or False", survival)
     seed = check_random_state(random_state).randint(2**31)
     cases, truths = [], []
     for number, child in enumerate(np.random.SeedSequence(seed).spawn(n_cases)):
@@ -55,8 +67,13 @@ def make_phantom_cohort(n_cases=40, random_state=None):
         truth = _draw_truth(generator, label=number % 2)
         image, mask = _draw_lesion(generator, truth)
         case_id = f"phantom-{number:03d}"
-        cases.append(Case(image, mask, case_id, SPACING_MM, label=number % 2))
-        truths.append({"id": case_id, "patient": case_id, "image": "", "mask": "", "label": number % 2} | truth)
+        outcome = {"label": number % 2}
+        if survival:
+            probability = truth.pop("probability")
+            truth["log_hazard"] = round(float(np.log(probability / (1 - probability))), 4)
+            outcome = _draw_follow_up(generator, truth["log_hazard"])
+        cases.append(Case(image, mask, case_id, SPACING_MM, **outcome))
+        truths.append({"id": case_id, "patient": case_id, "image": "", "mask": ""} | outcome | truth)
     return Cohort(cases, pd.DataFrame(truths))
 
 
@@ -75,6 +92,12 @@ def _draw_truth(generator, label):
         "radius_mm": round(float(generator.uniform(*RADIUS_MM)), 4),
         "probability": round(float(probability), 4),
     }
+
+
+def _draw_follow_up(generator, log_hazard):
+    to_event = generator.exponential(_MEDIAN_TIME / np.log(2) * np.exp(-log_hazard))
+    to_end = generator.uniform(*_FOLLOW_UP)
+    return {"time": max(round(float(min(to_event, to_end)), 2), 0.01), "event": bool(to_event <= to_end)}
 
 
 def _draw_lesion(generator, truth):

@@ -20,6 +20,8 @@ def case_html(case):
     be read, the error is shown instead.
     """
     facts = {"id": case.id, "label": case.label}
+    if case.time is not None:
+        facts["follow-up"] = f"{case.time:g}, {'event' if case.event else 'no event'}"
     picture = ""
     try:
         lesion = case.lesion()

@@ -267,3 +267,27 @@ def test_a_mask_without_labels_has_no_cases():
 def test_a_mask_label_that_is_no_label_is_an_error(wrong):
     with pytest.raises(InputError, match="'mask_label' parameter of Case must be an int or 'any'"):
         case(mask_label=wrong)
+
+
+def test_a_case_keeps_its_follow_up():
+    mask = np.array([[[0, 1, 1], [2, 2, 2]]])
+    case = Case(np.ones((1, 2, 3)), mask, "CT-9", spacing_mm=(5, 1, 1), time=12, event=np.True_)
+    copies = [pickle.loads(pickle.dumps(case)), case.replace(id="b"), *case.by_label(), case.by_label()[0].in_memory()]
+    assert [(copy.time, copy.event) for copy in copies] == [(12.0, True)] * 5
+    assert case.event is True
+    assert repr(case).endswith("label=None, time=12.0, event=True)")
+    assert "12, event" in case._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("time", "event", "message"),
+    [
+        (0, True, "n-7: The 'time' parameter of Case must be a number > 0, given with 'event'. Got 0"),
+        (None, True, "'time' parameter .* Got None"),
+        (3, None, "'event' parameter of Case must be True or False, given with 'time'. Got None"),
+        (3, "1", "'event' parameter .* Got '1'"),
+    ],
+)
+def test_a_follow_up_out_of_range_is_refused(time, event, message):
+    with pytest.raises(InputError, match=message):
+        Case(np.eye(3), np.eye(3) > 0, "n-7", spacing_mm=(1, 1), time=time, event=event)

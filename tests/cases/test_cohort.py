@@ -160,3 +160,21 @@ def test_a_notebook_shows_the_first_cases_and_counts():
     assert "phantom-010" not in shown
     assert "and 2 more" in shown
     assert "<b>" not in odd[11:]._repr_html_()
+
+
+def test_follow_up_is_read_written_and_given_to_studies(tmp_path):
+    text = "id,image,mask,Time,event\na,i,m,12.5,1\nb,i,m,3,no\nc,i,m,,\nd,i,m,0.25,TRUE\n"
+    cohort = read_cohort(manifest(tmp_path, text))
+    assert [(case.time, case.event) for case in cohort] == [(12.5, True), (3.0, False), (None, None), (0.25, True)]
+    with pytest.raises(ManifestError, match="1 of 4 cases have no follow-up, the first is 'c'"):
+        _ = cohort.survival
+    followed = cohort[[0, 1, 3]].survival
+    assert followed.dtype == [("event", bool), ("time", float)]
+    assert followed.tolist() == [(True, 12.5), (False, 3.0), (True, 0.25)]
+    assert "2 events in 3 cases with follow-up" in cohort._repr_html_()
+    cohort = make_phantom_cohort(3, random_state=0, survival=True)
+    again = read_cohort(write_cohort(cohort, tmp_path / "new"))
+    assert again.survival.tolist() == cohort.survival.tolist()
+    without_frame = read_cohort(write_cohort(Cohort(cohort), tmp_path / "newer"))
+    assert without_frame.survival.tolist() == cohort.survival.tolist()
+    assert Cohort.from_frame(again.frame).survival.tolist() == cohort.survival.tolist()

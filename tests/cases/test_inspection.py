@@ -250,3 +250,8 @@ def test_what_is_no_cohort_is_refused():
         InputError, match="'n_jobs' parameter of inspect_cohort must be None or an int other than 0. Got 0"
     ):
         inspect_cohort([lesion(0)], n_jobs=0)
+
+
+def test_follow_up_is_counted():
+    remarks = str(inspect_cohort(make_phantom_cohort(3, random_state=0, survival=True), n_jobs=1))
+    assert "Follow-up: event in 1 case, none in 2 cases. No patients are named" in " ".join(remarks.split())

@@ -184,3 +184,26 @@ def test_patients_of_some_cases_only_are_warned_of(tmp_path):
         cohort = read_cohort(manifest(tmp_path, "id,image,mask,patient\na,i,m,p\nb,i,m,\n"))
     assert cohort.patients == ["p", "b"]
     assert read_cohort(manifest(tmp_path, "id,image,mask,patient\na,i,m,\n")).patients == ["a"]
+
+
+def test_every_problem_of_follow_up_is_in_one_error(tmp_path):
+    rows = ["a,i,m,0,1", "b,i,m,-1,2", "c,i,m,5,", "d,i,m,1e999,0", "e,i,m,,1", "f,i,m,soon,maybe", 'g,i,m,"1,5",no']
+    text = "\n".join(["id,image,mask,time,event", *rows, 'h,i,m,"12,0","1,0"', "i,i,m,2.5e1,Yes"])
+    with pytest.raises(ManifestError) as caught:
+        read_cohort(manifest(tmp_path, text))
+    assert str(caught.value).splitlines()[1:] == [
+        "- the time '0' in lines 2, 3, 5, 7, 8 is not a number > 0 with a decimal point",
+        "- the event '2' in lines 3, 7 is not 1 or 0, true or false, yes or no",
+        "- only one of 'time' and 'event' in lines 4, 6; fill in both, or none if the follow-up is unknown",
+    ]
+    cohort = read_cohort(manifest(tmp_path, "\n".join(text.splitlines()[:1] + text.splitlines()[-2:])))
+    assert cohort.survival.tolist() == [(True, 12.0), (True, 25.0)]
+
+
+def test_a_column_of_times_without_events_is_none_of_follow_up(tmp_path):
+    cohort = read_cohort(manifest(tmp_path, "id,image,mask,Time\na,i,m,12:30\n"))
+    assert cohort[0].time is None
+    assert cohort.frame["Time"].tolist() == ["12:30"]
+    cohort = Cohort.from_frame(pd.DataFrame({"id": ["a"], "image": ["i"], "mask": ["m"], "event": [3.5]}))
+    assert cohort[0].event is None
+    assert cohort.frame["event"].tolist() == [3.5]

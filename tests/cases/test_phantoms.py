@@ -38,6 +38,26 @@ def test_texture_and_shape_say_something_each_both_say_more_and_size_says_nothin
     assert abs(size - 0.5) < 0.07
 
 
+def test_lesions_with_survival_are_those_with_labels():
+    labelled, followed = (make_phantom_cohort(4, random_state=0, survival=survival) for survival in (False, True))
+    np.testing.assert_array_equal(labelled[3].voxels, followed[3].voxels)
+    assert [case.label for case in followed] == [None] * 4
+    assert "log_hazard" in followed.frame
+    with pytest.raises(InputError, match="'survival' parameter of make_phantom_cohort must be True or False"):
+        make_phantom_cohort(4, survival="yes")
+
+
+@pytest.mark.slow
+def test_the_true_risk_has_the_documented_concordance_and_share_of_events():
+    cohort = make_phantom_cohort(1500, random_state=2, survival=True)
+    time, event = cohort.survival["time"], cohort.survival["event"]
+    risk = cohort.frame["log_hazard"].to_numpy()
+    first = event[:, None] & (time[:, None] < time)
+    concordance = (risk[:, None] > risk)[first].mean()
+    assert abs(event.mean() - 0.57) < 0.04
+    assert abs(concordance - 0.87) < 0.02
+
+
 def test_a_cohort_of_no_cases_is_refused():
     with pytest.raises(InputError, match="'n_cases' parameter of make_phantom_cohort must be an int >= 1"):
         make_phantom_cohort(0)
