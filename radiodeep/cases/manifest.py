@@ -46,7 +46,7 @@ class Manifest:
 
     @property
     def has_follow_up(self):
-        return _FOLLOW_UP <= set(self.frame.columns)
+        return set(self.frame.columns) >= _FOLLOW_UP
 
     def where(self, positions):
         """Return e.g. "line 3" or "lines 3, 7" for rows by their position, five at most."""
@@ -348,7 +348,7 @@ def _renamed(titles):
 def _known_among(names):
     """Return the known columns among names in lower case; `time` and `event` are known together only."""
     known = set(names) & set(_KNOWN)
-    return known if _FOLLOW_UP <= known else known - _FOLLOW_UP
+    return known if known >= _FOLLOW_UP else known - _FOLLOW_UP
 
 
 def _text(value):
