@@ -46,6 +46,7 @@ _HOME_OF = {
     "auc_with_confidence": "study.statistics.auc",
     "StudyResult": "study.result",
     "cross_validated_auc": "study.cross_validation",
+    "cross_validated_score": "study.cross_validation",
     "cross_validate_models": "study.cross_validation",
     "cross_validate_grid": "study.grid",
     "with_seeds": "study.grid",

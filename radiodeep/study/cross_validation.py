@@ -16,7 +16,6 @@ from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
 from radiodeep.study.design import StudyDesign
-from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import Evidence
 from radiodeep.study.folds.fitting import fit_folds, warn_of_folds
 from radiodeep.study.folds.shared_extraction import as_row_indices
@@ -128,7 +127,78 @@ def cross_validated_auc(
     """
     name = type(estimator).__name__
     design = StudyDesign(
-        cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
+        cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir, "classes"
+    )
+    return cross_validate_tables([({name: estimator}, X)], y, design)[name]
+
+
+def cross_validated_score(
+    estimator,
+    X,
+    y,
+    cv=10,
+    groups=None,
+    n_jobs=None,
+    *,
+    n_repeats=5,
+    size="auto",
+    random_state=0,
+    confidence_level=0.95,
+    positive=None,
+    on_error="raise",
+    cache_dir=None,
+    outcome="auto",
+    horizon=None,
+):
+    """Estimate how well an estimator predicts an outcome of any kind in cases that it has not seen.
+
+    Parameters
+    ----------
+    estimator, X, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
+        As in `cross_validated_auc`.
+    y : array-like of shape (n_cases,)
+        Classes, numbers, or survival as a structured array of events (bool) and times, e.g. of `survival_outcomes`.
+    outcome : {"auto", "classes", "ordered", "numbers", "survival"}, default="auto"
+        "auto" takes a structured array as survival; two values, text and bools as classes, an ordered Categorical as
+        ordered classes; whole numbers of 3 to 10 values, each of two cases or more, as classes; others as numbers.
+    horizon : float, optional
+        The time at which survival is predicted, in the unit of the times.
+
+    Returns
+    -------
+    StudyResult
+        Its `value` is the AUC of two classes, Hand and Till's M of several, Spearman's correlation of numbers, and the
+        concordance index of survival; `measures()` gives the others of the kind.
+
+    Raises
+    ------
+    StudyError
+        As in `cross_validated_auc`, or the estimator does not predict this kind of outcome.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from radiodeep import cross_validated_score
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat([0, 1], 20)
+    >>> cross_validated_score(GaussianNB(), rng.normal(size=(40, 3)) + y[:, None], y).outcome
+    'two classes'
+    """
+    name = type(estimator).__name__
+    design = StudyDesign(
+        cv,
+        groups,
+        n_jobs,
+        n_repeats,
+        size,
+        random_state,
+        confidence_level,
+        positive,
+        on_error,
+        cache_dir,
+        outcome,
+        horizon,
     )
     return cross_validate_tables([({name: estimator}, X)], y, design)[name]
 
@@ -148,6 +218,8 @@ def cross_validate_models(
     positive=None,
     on_error="raise",
     cache_dir=None,
+    outcome="auto",
+    horizon=None,
 ):
     """Study several models on the same cases and folds; each extraction runs once for all of them.
 
@@ -156,6 +228,8 @@ def cross_validate_models(
     models : dict from name to estimator
     X, y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
         As in `cross_validated_auc`.
+    outcome, horizon
+        As in `cross_validated_score`.
 
     Returns
     -------
@@ -176,7 +250,18 @@ def cross_validate_models(
     if not isinstance(models, dict) or not models:
         raise StudyError(f"The 'models' parameter must be a dict from names to estimators. Got {models!r:.80}.")
     design = StudyDesign(
-        cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
+        cv,
+        groups,
+        n_jobs,
+        n_repeats,
+        size,
+        random_state,
+        confidence_level,
+        positive,
+        on_error,
+        cache_dir,
+        outcome,
+        horizon,
     )
     return cross_validate_tables([(models, X)], y, design)
 
@@ -192,7 +277,7 @@ def cross_validate_tables(parts, y, design):
     studies = _inputs_of(parts, design)
     study = next((given for given in studies if given.patients is not None), studies[0])
     all_ids = study.ids
-    endpoint = endpoint_for(study.aligned(y, "y"), len(all_ids), design.positive)
+    endpoint = design.endpoint(study, y)
     plans = design.plans(study, endpoint)  # a design that cannot work is an error before hours of extraction
     shared = [
         as_row_indices(models, given.rows, design.n_jobs, on_error=design.on_error, cache_dir=design.cache_dir)

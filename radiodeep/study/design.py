@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from radiodeep.checks import require_n_jobs, require_option
 from radiodeep.exceptions import StudyError
+from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.folds.splits import check_folds, companion_plan, plan_of
 
 
@@ -21,16 +22,29 @@ class StudyDesign:
     positive: object
     on_error: str
     cache_dir: object
+    outcome: str = "auto"
+    horizon: float | None = None
 
     def check(self):
         """Raise StudyError for `on_error` and `n_jobs` out of range; the others are checked where they are used."""
         require_option(self.on_error, ("raise", "exclude"), "a study", "on_error", StudyError)
         require_n_jobs(self.n_jobs, "a study", StudyError)
 
+    def endpoint(self, study, y):
+        """Return the endpoint of the outcomes of a StudyInput."""
+        return endpoint_for(
+            study.aligned(y, "y"),
+            len(study.ids),
+            self.positive,
+            outcome=self.outcome,
+            patients=study.clusters,
+            horizon=self.horizon,
+        )
+
     def plans(self, study, endpoint):
-        """Return the `Plan` of `cv`, followed by its companion if it leaves one case or group out."""
+        """Return the `Plan` of `cv`, followed by its companion unless its folds are repeated: those tell no variance."""
         plans = [plan_of(self.cv, endpoint, study.groups, self.n_repeats, self.random_state)]
-        if plans[0].leaves_one_out or plans[0].name == "leave-one-group-out":
+        if plans[0].kind != "repeated":
             companion = companion_plan(endpoint, study.groups, self.n_repeats, self.random_state)
             plans += [] if companion is None else [companion]
         for plan in plans:

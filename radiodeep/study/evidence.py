@@ -17,19 +17,21 @@ class Evidence:
     """What the results of a study share; turns the outcomes of folds into them.
 
     StudyInput and Endpoint are those of the cases that were kept. `excluded` maps the others to the reason, and the
-    remarks are suspicions about the features.
+    remarks are suspicions about the features. `training_y` are the outcomes of the training cohort of a holdout.
     """
 
-    def __init__(self, study, endpoint, confidence_level, excluded=None, remarks=()):
+    def __init__(self, study, endpoint, confidence_level, excluded=None, remarks=(), training_y=None):
         self.study = study
         self.endpoint = endpoint
         self.confidence_level = confidence_level
         self.excluded = excluded or {}
         self.remarks = remarks
+        self.training_y = training_y
 
     def result(self, name, outcomes, plan, settings):
         """Return the StudyResult of a model from a FoldOutcome for each fold of the plan."""
-        out_of_fold = collect(name, outcomes, plan, self.study.ids)
+        y = self.endpoint.y if self.training_y is None else self.training_y
+        out_of_fold = collect(name, outcomes, plan, self.study.ids, y)
         measured = self.endpoint.measured(out_of_fold, self.confidence_level)
         columns = {**self.endpoint.columns(), "fold": out_of_fold.last_fold(), **measured.columns}
         predictions = pd.DataFrame(columns, index=pd.Index(self.study.ids, name="id"))
@@ -44,6 +46,10 @@ class Evidence:
             cv=plan.name,
             settings=settings,
             positive=self.endpoint.positive,
+            outcome=self.endpoint.kind,
+            horizon=self.endpoint.horizon,
+            patients=self.endpoint.patients,
+            training_y=self.training_y,
             estimate=measured.estimate,
             interval_method=measured.interval_method,
             variance=measured.variance,
@@ -83,14 +89,17 @@ class Evidence:
         return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="fold"))
 
 
-def collect(name, outcomes, plan, ids):
-    """Return the predictions of all folds of a plan as OutOfFold; raise StudyError if a score is not finite."""
+def collect(name, outcomes, plan, ids, y):
+    """Return the predictions of all folds of a plan as OutOfFold; raise StudyError if a score is not finite.
+
+    `y` are the outcomes of the cases that the training positions of the plan mean.
+    """
     sizes = [len(test) for _, test in plan.folds]
     case = np.concatenate([test for _, test in plan.folds])
     fold = np.repeat(np.arange(len(sizes)), sizes)
     predicted = [outcome.predicted for outcome in outcomes]
     score = np.concatenate([prediction.score for prediction in predicted])
-    wrong = np.flatnonzero(~np.isfinite(score))
+    wrong = np.flatnonzero(~np.isfinite(score).reshape(len(score), -1).all(axis=1))
     if len(wrong):
         first = wrong[0]
         raise StudyError(
@@ -108,14 +117,22 @@ def collect(name, outcomes, plan, ids):
         score=score,
         probability=np.concatenate([prediction.probability for prediction in predicted]),
         prediction=np.concatenate([prediction.prediction for prediction in predicted]),
+        training=[y[train] for train, _ in plan.folds],
     )
 
 
 def _repeats(out_of_fold, values, index):
-    """Return values as a DataFrame (n_cases, n_repeats); None under leave-pair-out, which tests a case many times."""
+    """Return values as a DataFrame (n_cases, n_repeats); None under leave-pair-out, which tests a case many times.
+
+    Values of several outputs have columns (repeat, output).
+    """
     if out_of_fold.kind == "pairs":
         return None
-    return pd.DataFrame(out_of_fold.by_repeat(values).T, index=index, columns=pd.RangeIndex(out_of_fold.n_repeats))
+    repeats = out_of_fold.by_repeat(values)
+    columns = pd.RangeIndex(out_of_fold.n_repeats)
+    if repeats.ndim == 3:
+        columns = pd.MultiIndex.from_product([columns, range(repeats.shape[2])], names=["repeat", "output"])
+    return pd.DataFrame(np.moveaxis(repeats, 0, 1).reshape(len(index), -1), index=index, columns=columns)
 
 
 def _selections(outcomes):

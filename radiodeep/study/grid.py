@@ -31,6 +31,8 @@ def cross_validate_grid(
     positive=None,
     on_error="raise",
     cache_dir=None,
+    outcome="auto",
+    horizon=None,
 ):
     """Study each combination of tables, selectors and classifiers on the same folds, with each extraction run once.
 
@@ -47,6 +49,8 @@ def cross_validate_grid(
         Needed by extractors.
     cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
         As in `cross_validated_auc`.
+    outcome, horizon
+        As in `cross_validated_score`.
 
     Returns
     -------
@@ -93,7 +97,18 @@ def cross_validate_grid(
     if len(model_names) < len(tables) * len(selectors) * len(classifiers):
         raise StudyError("Two combinations have the same name. Leave commas out of the names of tables and selectors.")
     design = StudyDesign(
-        cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
+        cv,
+        groups,
+        n_jobs,
+        n_repeats,
+        size,
+        random_state,
+        confidence_level,
+        positive,
+        on_error,
+        cache_dir,
+        outcome,
+        horizon,
     )
     return cross_validate_tables(parts, y, design)
 

@@ -20,7 +20,19 @@ from radiodeep.study.size import known_sizes, size_baseline, warn_of_size, with_
 from radiodeep.study.table_checks import rows_in_both
 
 
-def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, size="auto", confidence_level=0.95, positive=None):
+def holdout_auc(
+    estimator,
+    X_train,
+    y_train,
+    X_test,
+    y_test,
+    *,
+    size="auto",
+    confidence_level=0.95,
+    positive=None,
+    outcome="auto",
+    horizon=None,
+):
     """Train on one cohort and test on another; a patient in both is an error.
 
     Parameters
@@ -28,12 +40,14 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, size="auto", con
     estimator : classifier or pipeline of scikit-learn
     X_train, X_test : Cohort, sequence of Case, DataFrame or ndarray
     y_train, y_test : array-like
-        Labels of two classes.
+        Outcomes of any kind, as in `cross_validated_score`; the AUC is that of two classes.
     size : "auto", None or array-like of shape (n_test_cases,), default="auto"
         Sizes of the regions of the test cases, as in `cross_validated_auc`.
     confidence_level : float, default=0.95
     positive : optional
         The class that scores, probabilities and the AUC refer to; the one that sorts last if not given.
+    outcome, horizon
+        As in `cross_validated_score`.
 
     Returns
     -------
@@ -73,8 +87,13 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, size="auto", con
     # Row names as groups: a name may occur several times in a cohort, since there is only one fold.
     train = study_input(train_rows, train_rows.names)
     test = study_input(test_rows, test_rows.names, size)
-    train_endpoint = endpoint_for(train.aligned(y_train, "y"), len(train.ids), positive)
-    endpoint = endpoint_for(test.aligned(y_test, "y"), len(test.ids), positive)
+    settings = {"outcome": outcome, "horizon": horizon}
+    train_endpoint = endpoint_for(train.aligned(y_train, "y"), len(train.ids), positive, **settings)
+    if outcome == "auto":
+        settings["outcome"] = train_endpoint.outcome
+    endpoint = endpoint_for(
+        test.aligned(y_test, "y"), len(test.ids), train_endpoint.positive, patients=test.clusters, **settings
+    )
     endpoint.check_same_outcomes(train_endpoint)
     _refuse_common_patients(train, test)
     check_models({type(estimator).__name__: estimator})
@@ -84,12 +103,12 @@ def holdout_auc(estimator, X_train, y_train, X_test, y_test, *, size="auto", con
         warnings.warn(remark, RadiodeepWarning, stacklevel=2)
     fitted = clone(estimator).fit(train_rows.data, train_endpoint.y)
     measured = None if train_rows.are_cases else train_rows.data  # cases would be measured once more
-    outcome = fold_outcome(fitted, test_rows.data, endpoint, measured)
+    fold = fold_outcome(fitted, test_rows.data, endpoint, measured, scored_rows=train_rows.data)
     if test.sizes is None and size is not None:
         test = replace(test, sizes=known_sizes([test], np.arange(len(test.ids)), stacklevel=3))
-    plan = Plan("holdout", "pooled", [(np.arange(len(train.ids)), np.arange(len(test.ids)))], [0])
-    evidence = Evidence(test, endpoint, confidence_level, remarks=remarks)
-    result = evidence.result(type(estimator).__name__, [outcome], plan, describe(estimator))
+    plan = Plan("holdout", "holdout", [(np.arange(len(train.ids)), np.arange(len(test.ids)))], [0])
+    evidence = Evidence(test, endpoint, confidence_level, remarks=remarks, training_y=train_endpoint.y)
+    result = evidence.result(type(estimator).__name__, [fold], plan, describe(estimator))
     if test.sizes is not None:
         result = with_size_baseline(result, size_baseline(plan, evidence))
     warn_of_size(result, stacklevel=3)

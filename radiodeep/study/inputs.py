@@ -193,6 +193,13 @@ class StudyInput:
     def __len__(self):
         return len(self.ids)
 
+    @property
+    def clusters(self):
+        """The patient of each row, if one has several, or else the groups, or None: rows of a cluster are dependent."""
+        if self.patients is not None and len(set(self.patients)) < len(self.patients):
+            return np.asarray(self.patients)
+        return self.groups
+
     def aligned(self, values, name):
         """Return a Series in the order of the rows, and other values as they are."""
         return self.rows.aligned(values, name)
@@ -325,7 +332,7 @@ def _aligned(values, ids, name):
         return values
     names, numbers = values.index.tolist(), list(range(len(ids)))
     if names == ids:
-        return values.to_numpy()
+        return _unnamed(values)
     are_same = values.index.is_unique and set(names) == set(ids)
     if are_same and numbers in (names, ids):
         raise StudyError(
@@ -334,14 +341,19 @@ def _aligned(values, ids, name):
             f"{name}.to_numpy() if both are in the same order."
         )
     if are_same:
-        return values.loc[ids].to_numpy()
+        return _unnamed(values.loc[ids])
     if names == numbers:
-        return values.to_numpy()
+        return _unnamed(values)
     id_of_row, id_of_value = next(pair for pair in zip(ids, names, strict=True) if pair[0] != pair[1])
     raise StudyError(
         f"X and '{name}' name different cases: the first that differs is {id_of_row!r} in X and {id_of_value!r} in "
         f"'{name}'. Give both the same index, or pass {name}.to_numpy() if both are in the same order."
     )
+
+
+def _unnamed(values):
+    """Return the values of a Series; ordered categories keep their order."""
+    return values.array if isinstance(values.dtype, pd.CategoricalDtype) else values.to_numpy()
 
 
 def _refuse_forgotten_patients(ids):

@@ -59,6 +59,9 @@ def permutation_test(
     n_repeats=1,
     random_state=0,
     cache_dir=None,
+    positive=None,
+    outcome="auto",
+    horizon=None,
 ):
     """Test whether an estimator predicts better than it does with shuffled labels.
 
@@ -67,8 +70,8 @@ def permutation_test(
 
     Parameters
     ----------
-    estimator, X, y, cv, groups, n_jobs, n_repeats, cache_dir
-        As in `cross_validated_auc`. With groups, or several cases of a patient, labels are shuffled between whole
+    estimator, X, y, cv, groups, n_jobs, n_repeats, cache_dir, positive, outcome, horizon
+        As in `cross_validated_score`. With groups, or several cases of a patient, labels are shuffled between whole
         groups.
     n_permutations : int, default=200
     random_state : int, default=0
@@ -102,7 +105,8 @@ def permutation_test(
         is_count(n_permutations, 1), permutation_test, "n_permutations", "an int >= 1", n_permutations, error=StudyError
     )
     study = study_input(X, groups)
-    endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids))
+    settings = {"outcome": outcome, "patients": study.clusters, "horizon": horizon}
+    endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids), positive, **settings)
 
     def check(endpoint):
         plan = plan_of(cv, endpoint, study.groups, 1, random_state)
@@ -127,7 +131,7 @@ def _value_of_study(model, rows, endpoint, groups, ids, cv, n_repeats, random_st
     """Return the measure of a model under cross-validation in this process."""
     plan = plan_of(cv, endpoint, groups, n_repeats, random_state)
     outcomes = out_of_fold(model, rows, endpoint, groups, plan)
-    return endpoint.measured(collect("The model", outcomes, plan, ids), 0.95).value
+    return endpoint.measured(collect("The model", outcomes, plan, ids, endpoint.y), 0.95).value
 
 
 def _shuffled(endpoint, groups, n_permutations, random_state, check):
@@ -207,13 +211,16 @@ def bootstrap_auc(
     random_state=0,
     confidence_level=0.95,
     cache_dir=None,
+    positive=None,
+    outcome="auto",
+    horizon=None,
 ):
     """Estimate the AUC from models trained on resamples of the patients (.632+ bootstrap).
 
     Parameters
     ----------
-    estimator, X, y, groups, n_jobs, cache_dir
-        As in `cross_validated_auc`. Groups (by default the patients of a cohort) are drawn with replacement
+    estimator, X, y, groups, n_jobs, cache_dir, positive, outcome, horizon
+        As in `cross_validated_score`. Groups (by default the patients of a cohort) are drawn with replacement
         from each class, with all their cases of it.
     n_resamples : int, default=200
     random_state : int, default=0
@@ -250,7 +257,8 @@ def bootstrap_auc(
     if groups is None and rows_of(X).are_cases:
         groups = getattr(X, "patients", None)  # of a cohort
     study = study_input(X, groups)
-    endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids))
+    settings = {"outcome": outcome, "patients": study.clusters, "horizon": horizon}
+    endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids), positive, **settings)
     shared = as_row_indices({"model": estimator}, study.rows, n_jobs, cache_dir=cache_dir)
     patients = _as_numbers(study.groups, len(study.ids))
     rng = np.random.default_rng(random_state)

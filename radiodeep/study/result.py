@@ -42,6 +42,22 @@ def _accept_old_names(result_class):
     return result_class
 
 
+def _by_repeat(table):
+    """Return a table of the repeats as an ndarray with the repeats first and the outputs, if there are several, last."""
+    values = table.to_numpy(dtype=float)
+    if table.columns.nlevels == 1:
+        return values.T
+    return np.moveaxis(values.reshape(len(table), table.columns.levshape[0], -1), 1, 0)
+
+
+def _shown(value):
+    """Return a value with two decimals, or more where it would be rounded to 1 or -1 without being so."""
+    shown = f"{value:.2f}"
+    if shown not in ("1.00", "-1.00") or abs(value) == 1:
+        return shown
+    return f"{value:.3f}" if abs(value) < 0.9995 else f"{'>' if value > 0 else '<-'}0.999"
+
+
 @_accept_old_names
 @dataclass(frozen=True, eq=False)
 class StudyResult:
@@ -73,6 +89,14 @@ class StudyResult:
         Classes and parameters of the model; can be written as json.
     positive : label
         The class that scores, probabilities and the AUC refer to.
+    outcome : str
+        The kind of outcome: "two classes", "several classes", "ordered classes", "numbers" or "survival".
+    horizon : float or None
+        The time at which survival is predicted.
+    patients : ndarray of int of shape (n_cases,) or None
+        The patient of each case; None if every patient has one.
+    training_y : ndarray or None
+        The outcomes of the training cohort of a holdout; see `training_outcomes`.
     estimate, interval_method : str
     variance : float
         Of the AUC; the interval is computed from it.
@@ -142,6 +166,10 @@ class StudyResult:
     source: str = field(default="a table", repr=False)
     excluded: dict = field(default_factory=dict, repr=False)
     remarks: tuple = field(default=(), repr=False)
+    outcome: str = "two classes"
+    horizon: float | None = None
+    patients: np.ndarray | None = field(default=None, repr=False)
+    training_y: np.ndarray | None = field(default=None, repr=False)
 
     def __setstate__(self, state):
         self.__dict__.update({_OLD_NAMES.get(name, name): value for name, value in state.items()})
@@ -159,7 +187,12 @@ class StudyResult:
     @property
     def endpoint(self):
         """The Endpoint of the predictions: the outcomes of the cases, what they mean and how they are measured."""
-        return endpoint_of_predictions(self.predictions, self.positive)
+        return endpoint_of_predictions(self.predictions, self.positive, self.outcome, self.patients, self.horizon)
+
+    @property
+    def value(self):
+        """The value of the measure of the `endpoint`; the same as `auc`."""
+        return self.auc
 
     @property
     def score_table(self):
@@ -167,9 +200,47 @@ class StudyResult:
         return self.predictions[["score"]] if self.scores is None else self.scores
 
     @property
+    def score_array(self):
+        """The scores as an ndarray (n_repeats, n_cases), or (n_repeats, n_cases, n_outputs)."""
+        return _by_repeat(self.score_table)
+
+    @property
     def probability_table(self):
         """The `probabilities` of the repeats, or that in `predictions` as the only column if there are none."""
         return self.predictions[["probability"]] if self.probabilities is None else self.probabilities
+
+    @property
+    def probability_array(self):
+        """The probabilities as an ndarray (n_repeats, n_cases), or (n_repeats, n_cases, n_outputs)."""
+        return _by_repeat(self.probability_table)
+
+    @property
+    def fold_of_case(self):
+        """The number of the fold that tests each case, an ndarray (n_repeats, n_cases)."""
+        numbers = np.full((int(self.folds["repeat"].max()) + 1, len(self.predictions)), -1)
+        positions = pd.Series(range(len(self.predictions)), index=self.predictions.index)
+        for number, repeat, tested in zip(self.folds.index, self.folds["repeat"], self.folds["test_ids"], strict=True):
+            numbers[repeat, positions.loc[tested]] = number
+        return numbers
+
+    @property
+    def training_outcomes(self):
+        """The outcomes of the training cases of each fold, a list of ndarrays."""
+        if self.training_y is not None:
+            return [self.training_y]
+        y = self.endpoint.y
+        return [y[~self.predictions.index.isin(tested)] for tested in self.folds["test_ids"]]
+
+    def measures(self, confidence_level=0.95):
+        """Return the other measures of the kind of outcome: a DataFrame of `value`, `low` and `high` by name.
+
+        They are computed in each repeat and averaged, with intervals as that of the main measure.
+        """
+        return self.endpoint.measures(self, confidence_level)
+
+    def tables(self):
+        """Return what else describes the predictions, e.g. a confusion table: dict from title to DataFrame."""
+        return self.endpoint.tables(self)
 
     def in_order_of(self, index):
         """Return the result with its cases in another order, given as case ids."""
@@ -182,6 +253,7 @@ class StudyResult:
             scores=None if self.scores is None else self.scores.loc[index],
             probabilities=None if self.probabilities is None else self.probabilities.loc[index],
             pairs=None if self.pairs is None else self.endpoint.reordered_pairs(self.pairs, positions),
+            patients=None if self.patients is None else self.patients[positions],
         )
 
     @property
@@ -197,13 +269,13 @@ class StudyResult:
 
     @property
     def sentence(self):
-        """The measure with its interval, accuracy and number of cases; nothing of the companion or of size."""
-        accuracy = "" if self.accuracy is None else f"accuracy {self.accuracy:.2f}, "
+        """The measure with its interval if it has a valid one, accuracy and the cases; no companion and no size."""
         interval = self.confidence_interval
-        return (
-            f"{self.endpoint.measure} {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}), "
-            f"{accuracy}n={len(self.predictions)}"
-        )
+        bounds = f"{interval.level:.0%} CI {_shown(interval.low)}-{_shown(interval.high)}"
+        bounds = "no valid interval" if np.isnan(interval.low) else bounds
+        accuracy = "" if self.accuracy is None else f"accuracy {_shown(self.accuracy)}, "
+        endpoint = self.endpoint
+        return f"{endpoint.measure} {_shown(self.auc)} ({bounds}), {accuracy}{endpoint.count()}"
 
     @property
     def size_sentence(self):
@@ -245,10 +317,10 @@ class StudyResult:
 
     def __str__(self):
         endpoint = self.endpoint
-        lines = [self.sentence]
-        if self.companion is not None:
-            bias = f"{self.cv} {endpoint.leave_one_out_bias}; " if endpoint.leave_one_out_bias else ""
-            lines.append(f"{bias}{self.companion.cv}: {self.companion.sentence}")
+        if self.companion is None:
+            lines = [f"{self.sentence} ({self.cv})"]
+        else:
+            lines = [f"{self.companion.sentence} ({self.companion.cv})", f"{self.cv}: {self.sentence}"]
         lines += [self.size_sentence, self.equal_size_sentence, self.selection_sentence]
         if endpoint.positive is not None:
             lines.append(f"positive class: {endpoint.positive}")

@@ -42,10 +42,9 @@ def size_baseline(plan, evidence):
     is; learned in the folds, a size without information would have an AUC near 0.
     """
     endpoint = evidence.endpoint
-    marker, ascending = endpoint.marker(evidence.study.sizes)
+    marker, words = endpoint.marker(evidence.study.sizes, "regions")
     outcomes = [FoldOutcome(type(marker)(*(values[test] for values in marker))) for _, test in plan.folds]
-    settings = {"class": SIZE_BASELINE, endpoint.high_score: f"{'larger' if ascending else 'smaller'} regions"}
-    return evidence.result(SIZE_BASELINE, outcomes, plan, settings)
+    return evidence.result(SIZE_BASELINE, outcomes, plan, {"class": SIZE_BASELINE, **words})
 
 
 def with_size_baseline(result, baseline):
@@ -56,9 +55,10 @@ def with_size_baseline(result, baseline):
 def score_and_size(endpoint, scores, sizes, pairs=None):
     """Return `score_size_correlation`, `equal_size_auc` and `n_equal_size_pairs` of a StudyResult as a dict.
 
-    Scores are (n_repeats, n_cases), sizes (n_cases,) and > 0; `pairs` are those of the result under leave-pair-out.
+    Scores are (n_repeats, n_cases), or with a third axis of outputs, which have no correlation; sizes (n_cases,) and
+    > 0; `pairs` are those of the result under leave-pair-out.
     """
-    correlation = np.mean([_rank_correlation(score, sizes) for score in scores])
+    correlation = np.mean([_rank_correlation(score, sizes) for score in scores]) if scores.ndim == 2 else np.nan
     value, n_pairs = endpoint.at_equal_size(scores, sizes, pairs)
     return {
         "score_size_correlation": None if np.isnan(correlation) else float(correlation),

@@ -239,7 +239,7 @@ class Worried(GaussianNB):
 def test_a_study_warns_once_of_what_every_fold_warns_of(n_jobs):
     X, y = make_classification(31, random_state=0)
     with pytest.warns(RadiodeepWarning, match="Mine|is odd") as caught:
-        cross_validated_auc(Worried(), X, y, cv=3, n_repeats=1, n_jobs=n_jobs)
+        cross_validated_auc(Worried(), X, y, cv=3, n_repeats=2, n_jobs=n_jobs)
     texts = [str(warning.message) for warning in caught]
     assert [text[:14] for text in texts] == ["Mine: Spacings", "Mine: the loss", "case-0: is odd", "case-1: is odd"]
     assert all(text.endswith("Other folds of this study warn of the same.") for text in texts[:2])

@@ -26,12 +26,15 @@ def test_settings_out_of_range_are_refused():
         replace(DESIGN, n_jobs=0).check()
 
 
-def test_leave_one_out_and_leave_one_group_out_have_repeated_folds_as_companion():
-    assert [plan.name for plan in plans(DESIGN)] == ["leave-one-out", "6-fold, 3 repeats"]
+def test_splits_that_are_not_repeated_have_repeated_halves_as_companion():
+    assert [plan.name for plan in plans(DESIGN)] == ["leave-one-out", "2-fold, 30 repeats"]
     groups = np.arange(12) % 6
     assert [plan.name for plan in plans(DESIGN, groups)] == ["leave-one-group-out", "3-fold, 3 repeats"]
     assert [plan.name for plan in plans(replace(DESIGN, cv=4))] == ["4-fold, 3 repeats"]
-    assert [plan.name for plan in plans(replace(DESIGN, cv="leave-pair-out"))] == ["leave-pair-out"]
+    assert [plan.name for plan in plans(replace(DESIGN, cv="leave-pair-out"))] == [
+        "leave-pair-out",
+        "2-fold, 30 repeats",
+    ]
 
 
 def test_folds_that_cannot_work_are_refused_before_anything_is_fitted():

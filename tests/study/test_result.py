@@ -90,15 +90,17 @@ def test_the_print_is_the_sentence_and_what_must_be_read_with_it():
     result = study(on_error="exclude")
     printed = replace(result, excluded={"case 7": "unreadable"})
     lines = str(printed).splitlines()
-    interval = result.confidence_interval
+    companion = result.companion
+    interval = companion.confidence_interval
     assert lines[0] == (
-        f"AUC {result.auc:.2f} (95% CI {interval.low:.2f}-{interval.high:.2f}), accuracy {result.accuracy:.2f}, n=40"
+        f"AUC {companion.auc:.2f} (95% CI {interval.low:.2f}-{interval.high:.2f}), accuracy {companion.accuracy:.2f}, "
+        "n=40 (20 positive) (2-fold, 50 repeats)"
     )
-    assert lines[1] == f"  leave-one-out is biased low; 10-fold, 5 repeats: {result.companion.sentence}"
+    assert lines[1] == f"  leave-one-out: {result.sentence}"
     difference = result.companion.against_size.difference
     relation = "better" if difference > 0 else "worse"
     assert lines[2].startswith(f"  size alone: {result.companion.size_baseline.sentence}; the model is {relation} than")
-    assert f"by {abs(difference):.2f} (p = {result.p_against_size:.2g}, 10-fold, 5 repeats)" in lines[2]
+    assert f"by {abs(difference):.2f} (p = {result.p_against_size:.2g}, 2-fold, 50 repeats)" in lines[2]
     assert lines[3].startswith("  at equal size: AUC ")
     assert lines[4:] == ["  positive class: 1", "  left out: case 7"]
 

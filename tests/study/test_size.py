@@ -74,7 +74,7 @@ def test_a_study_tells_how_its_score_follows_the_size_and_what_is_left_at_equal_
 
 def test_under_leave_one_out_the_numbers_printed_are_those_of_the_repeated_folds_beside():
     X, y, sizes = size_twin()
-    with pytest.warns(RadiodeepWarning, match="10-fold, 5 repeats"):
+    with pytest.warns(RadiodeepWarning, match="2-fold, 50 repeats"):
         result = cross_validated_auc(GaussianNB(), X, y, size=sizes)
     assert result.equal_size_auc == all_pairs(y == 1, result.scores[0].to_numpy(), sizes)[0]
     assert result.compared_with_size is result.companion

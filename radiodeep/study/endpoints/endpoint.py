@@ -1,38 +1,41 @@
 """The interface between folds, which split cases and fit models, and evidence, which reports what the models predict.
 
-An endpoint is what a study predicts: today one of two classes. It validates the outcomes of the cases, says how to
+An endpoint is what a study predicts, e.g. one of two classes. It validates the outcomes of the cases, says how to
 stratify folds by them, how to score the test rows of a fitted model, how to measure the out-of-fold scores, and how to
 word the result. The rest of `study`, `report` and the command line only asks the endpoint.
 
 To add an endpoint, write a subclass of `Endpoint` in a new file of this folder, implement the abstract methods, and add
-the class to `ENDPOINTS` in `registry.py`. Analyses that it does not list in `offers` are refused with a StudyError or
+the class to `ENDPOINTS` in `registry.py`, and its kind to `kind_of_outcomes` there. Analyses that it does not list in `offers` are refused with a StudyError or
 left out of the report.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from radiodeep.exceptions import StudyError
 from radiodeep.study.statistics.auc import ConfidenceInterval
 
 
 class Prediction(NamedTuple):
-    """What a model predicts for rows, each an ndarray of shape (n_rows,)."""
+    """What a model predicts for rows, each an ndarray of shape (n_rows,), or (n_rows, n_outputs) for some endpoints."""
 
     score: np.ndarray  # ranks the cases; finite
     probability: np.ndarray  # NaN if the model gives none
-    prediction: np.ndarray  # predicted outcomes
+    prediction: np.ndarray  # predicted outcomes, (n_rows,)
 
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
     """The predictions of all folds: an entry each time a case is tested, in the order of the folds.
 
-    The kind is that of the `Plan`: scores are "pooled" over the folds, measured in each repeat ("repeated"), or
-    compared in "pairs": entries 2 i and 2 i + 1 are those of the pair i. Arrays have the shape (n_entries,).
+    The kind is that of the `Plan`: scores are "pooled" over the folds, measured in each repeat ("repeated"), compared
+    in "pairs", where entries 2 i and 2 i + 1 are those of the pair i, or those of one model for other cases
+    ("holdout"). Arrays have the shape (n_entries,); scores and probabilities may have several columns. `training`
+    holds the outcomes of the training cases of each fold.
     """
 
     kind: str
@@ -44,10 +47,19 @@ class OutOfFold:
     score: np.ndarray
     probability: np.ndarray
     prediction: np.ndarray
+    training: list = field(default_factory=list)
+
+    @property
+    def n_folds(self):
+        """The number of folds per repeat."""
+        return len(self.training) // self.n_repeats
 
     def by_repeat(self, values):
-        """Return values of the entries as (n_repeats, n_cases); the last one if a repeat tests a case several times."""
-        table = np.full((self.n_repeats, self.n_cases), np.nan)
+        """Return values of the entries as (n_repeats, n_cases), or (n_repeats, n_cases, n_outputs).
+
+        It is the last one if a repeat tests a case several times.
+        """
+        table = np.full((self.n_repeats, self.n_cases, *values.shape[1:]), np.nan)
         table[self.repeat, self.case] = values
         return table
 
@@ -64,14 +76,14 @@ class OutOfFold:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """The measure of a study, with its uncertainty."""
+    """The measure of a study, with its uncertainty; variance and interval are NaN if the split gives no valid ones."""
 
     value: float
     variance: float
     confidence_interval: ConfidenceInterval
     estimate: str  # how the value was computed, for the report
     interval_method: str
-    columns: dict  # of StudyResult.predictions, after those of the outcome and `fold`; one of them is `score`
+    columns: dict  # of StudyResult.predictions, after those of the outcome and `fold`; `score` is (n_cases,)
     accuracy: float | None = None
     accuracy_interval: ConfidenceInterval | None = None
     pairs: np.ndarray | None = None  # outcomes of the pairs under leave-pair-out
@@ -86,9 +98,23 @@ class Endpoint(ABC):
         One outcome per case; a structured array if an outcome has several parts.
     positive : optional
         The outcome that high scores stand for, if outcomes have no order of their own.
+    patients : array-like of shape (n_cases,), optional
+        The patient of each case. Cases of a patient are dependent: variances take patients as the units.
+    horizon : float, optional
+        The time at which survival is predicted, in the unit of the times.
 
     Attributes
     ----------
+    kind : str
+        The kind of outcome in words, e.g. "two classes".
+    outcome : str
+        The `outcome` parameter of studies that means this kind, e.g. "classes".
+    patients : ndarray of int of shape (n_cases,) or None
+        None if every patient has one case.
+    needs_training_rows : bool
+        Whether `score` is given the training rows of the fold.
+    outputs : list or None
+        The names of the columns of scores of shape (n_rows, n_outputs), or None for one score per row.
     measure : str
         Name of the measure, e.g. "AUC".
     chance : float
@@ -111,11 +137,15 @@ class Endpoint(ABC):
         Classes by which folds and resamples are stratified.
     """
 
+    kind: str
+    outcome: str
     measure: str
     chance: float
     test: str
     outcome_columns: tuple
     high_score: str
+    needs_training_rows = False
+    outputs = None
     pairs_of_cases = "comparable pairs"
     leave_one_out_bias = ""
     offers = frozenset()
@@ -123,15 +153,19 @@ class Endpoint(ABC):
     strata = None
 
     @abstractmethod
-    def __init__(self, y, positive=None):
-        """Validate the outcomes; raise StudyError or SingleClassError if they cannot be studied."""
+    def __init__(self, y, positive=None, patients=None, horizon=None):
+        """Validate the outcomes; raise StudyError or SingleClassError if they cannot be studied.
+
+        Called by subclasses to store what all endpoints have.
+        """
+        self.y = y
+        self.horizon = horizon
+        self.patients = None
+        if patients is not None:
+            codes = pd.factorize(np.asarray(patients))[0]
+            self.patients = codes if codes.max() + 1 < len(codes) else None
 
     # Outcomes
-
-    @classmethod
-    @abstractmethod
-    def recognises(cls, y):
-        """Return whether outcomes are of this kind."""
 
     @classmethod
     @abstractmethod
@@ -143,12 +177,13 @@ class Endpoint(ABC):
         """Return the `outcome_columns` as a dict from name to ndarray of shape (n_cases,)."""
 
     def with_outcomes(self, y):
-        """Return the endpoint of other outcomes, with the same positive one."""
-        return type(self)(y, self.positive)
+        """Return the endpoint of other outcomes of the same cases, with the same settings."""
+        return type(self)(y, self.positive, self.patients, self.horizon)
 
     def take(self, positions):
         """Return the endpoint of some of the cases."""
-        return self.with_outcomes(self.y[positions])
+        patients = None if self.patients is None else self.patients[positions]
+        return type(self)(self.y[positions], self.positive, patients, self.horizon)
 
     def check_same_outcomes(self, training):
         """Raise StudyError if the endpoint of the training cohort has other possible outcomes."""
@@ -168,8 +203,8 @@ class Endpoint(ABC):
         """Raise StudyError if no model can be fitted to the cases at the positions `train` of a named fold."""
 
     @abstractmethod
-    def score(self, fitted, rows):
-        """Return the Prediction of a fitted model for test rows."""
+    def score(self, fitted, rows, train_rows=None):
+        """Return the Prediction of a fitted model for test rows; see `needs_training_rows`."""
 
     # Evidence
 
@@ -179,7 +214,11 @@ class Endpoint(ABC):
 
     @abstractmethod
     def covariance(self, scores):
-        """Return the measures (n_models,) of scores (n_models, n_cases) and their covariance (n_models, n_models)."""
+        """Return the measures (n_models,) of scores and their covariance (n_models, n_models).
+
+        Scores have the shape (n_models, n_cases), or (n_models, n_cases, n_outputs). The models are taken as fixed, and
+        the patients as a sample.
+        """
 
     def value(self, scores):
         """Return the measure of scores (n_cases,)."""
@@ -189,15 +228,25 @@ class Endpoint(ABC):
     def at_equal_size(self, scores, sizes, pairs=None):
         """Return the measure among pairs of cases of equal size, or None if they are too few, and their number.
 
-        Scores are (n_repeats, n_cases), sizes (n_cases,). The pairs of a result, if given, replace the scores.
+        Scores are (n_repeats, n_cases), or with a third axis of outputs; sizes (n_cases,). The pairs of a result, if
+        given, replace the scores. (None, None) if the endpoint has no such measure.
         """
 
     @abstractmethod
-    def marker(self, values):
-        """Return values of the cases (n_cases,) as a Prediction without a model, and whether higher ones score higher.
+    def marker(self, values, name):
+        """Return values of the cases (n_cases,) as a Prediction without a model, and how they predict, in words.
 
-        The direction is the better one of the two for these cases.
+        The direction is the better one of the two for these cases. The words are a dict for the settings of a result,
+        e.g. {"1": "larger regions"} for values that are named "regions".
         """
+
+    def measures(self, result, confidence_level=0.95):
+        """Return the other measures of a result: a DataFrame of `value`, `low` and `high` by name."""
+        return pd.DataFrame(columns=["value", "low", "high"], index=pd.Index([], name="measure"), dtype=float)
+
+    def tables(self, result):
+        """Return what else describes a result, e.g. a confusion table: dict from title to DataFrame."""
+        return {}
 
     # Words
 
@@ -208,6 +257,11 @@ class Endpoint(ABC):
     @abstractmethod
     def composition(self):
         """Return how many cases have which outcome, e.g. "20 of label 0, 20 of label 1"."""
+
+    def count(self):
+        """Return the number of cases, and of patients if they are fewer, for the sentence of a result."""
+        n_cases = f"n={len(self.y)}"
+        return n_cases if self.patients is None else f"{n_cases} of {self.patients.max() + 1} patients"
 
     def baseline(self):
         """Return a sentence on what a model without information reaches, or "" for none."""

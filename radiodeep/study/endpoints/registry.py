@@ -1,31 +1,75 @@
 """Outcomes of the cases -> their endpoint."""
 
 import numpy as np
+import pandas as pd
 
+from radiodeep.checks import require_option
 from radiodeep.exceptions import StudyError
 from radiodeep.study.endpoints.two_classes import TwoClasses
 
-# The first endpoint that recognises the outcomes is taken. The last one takes the rest, and raises if it cannot.
-ENDPOINTS = (TwoClasses,)
+# By kind of outcome; `StudyResult.outcome` is one of them.
+ENDPOINTS = {kind.kind: kind for kind in (TwoClasses,)}
+OUTCOMES = ("auto", "classes", "ordered", "numbers", "survival")
+_MOST_CLASSES = 10  # whole numbers of more values are numbers
 
 
-def endpoint_for(y, n_cases, positive=None):
+def endpoint_for(y, n_cases, positive=None, *, outcome="auto", patients=None, horizon=None):
     """Return the endpoint of the outcomes of a study.
 
-    Raises StudyError or SingleClassError unless there is one outcome per case that can be studied; `positive` is the
-    positive class, by default the one that sorts last.
+    `outcome` is one of `OUTCOMES`; "auto" takes the kind that `kind_of_outcomes` finds. The `positive` of ordered
+    classes is the list of them in their order, by default that of an ordered Categorical, or as they sort. Raises
+    StudyError or SingleClassError unless there is one outcome per case that can be studied.
     """
+    require_option(outcome, OUTCOMES, "a study", "outcome", StudyError)
+    kind = kind_of_outcomes(y, outcome)
+    if kind == "ordered classes" and positive is None and _is_ordered(y):
+        present = set(y)
+        categories = getattr(y, "cat", y).categories
+        positive = [category for category in categories if category in present]
     y = np.asarray(y)
     if y.ndim != 1 or len(y) != n_cases:
         raise StudyError(f"Expected one label per case: there are {n_cases} cases and labels of shape {y.shape}.")
-    return next(kind for kind in ENDPOINTS if kind.recognises(y) or kind is ENDPOINTS[-1])(y, positive)
+    return ENDPOINTS.get(kind, TwoClasses)(y, positive, patients, horizon)
 
 
-def endpoint_of_predictions(predictions, positive=None):
-    """Return the endpoint of the `predictions` of a StudyResult, and of its `positive` class."""
-    for kind in ENDPOINTS:
-        if set(kind.outcome_columns) <= set(predictions.columns):
-            y = kind.outcomes_of(predictions)
-            if kind.recognises(y):
-                return kind(y, positive)
-    raise StudyError(f"No endpoint has predictions of the columns {', '.join(map(str, predictions.columns))}.")
+def kind_of_outcomes(y, outcome="auto"):
+    """Return the kind of outcomes, a key of `ENDPOINTS`, from their type and the number of their values.
+
+    A structured array is survival; text, bools and objects are classes, ordered if they are an ordered Categorical;
+    two values are two classes; whole numbers of 3 to 10 values, each of two cases or more, are several classes, and
+    other numbers are numbers. An `outcome` other than "auto" decides instead.
+    """
+    is_ordered = _is_ordered(y)
+    y = np.asarray(y)
+    if outcome in ("survival", "numbers"):
+        return outcome
+    if y.dtype.names is not None:
+        if outcome != "auto":
+            raise StudyError("The outcomes are times and events. Study them with outcome='survival'.")
+        return "survival"
+    known = y[~pd.isna(y)] if y.ndim == 1 else y[:0]
+    values, counts = np.unique(known.astype(str) if y.dtype.kind not in "biuf" else known, return_counts=True)
+    if len(values) <= 2:
+        return "two classes"
+    if outcome == "ordered" or is_ordered:
+        return "ordered classes"
+    if outcome == "classes" or y.dtype.kind not in "iuf":
+        return "several classes"
+    is_whole = y.dtype.kind in "iu" or bool((values == np.round(values)).all())
+    return "several classes" if is_whole and len(values) <= _MOST_CLASSES and counts.min() >= 2 else "numbers"
+
+
+def _is_ordered(y):
+    """Return whether outcomes are an ordered Categorical, or a Series of them."""
+    return bool(getattr(getattr(y, "dtype", None), "ordered", False))
+
+
+def endpoint_of_predictions(predictions, positive=None, kind=None, patients=None, horizon=None):
+    """Return the endpoint of the `predictions` of a StudyResult, and of its other outcome settings.
+
+    Results stored before there were several kinds of outcomes have no `kind`: they are of two classes.
+    """
+    endpoint = ENDPOINTS.get(kind or TwoClasses.kind)
+    if endpoint is None or not set(endpoint.outcome_columns) <= set(predictions.columns):
+        raise StudyError(f"No endpoint has predictions of the columns {', '.join(map(str, predictions.columns))}.")
+    return endpoint(endpoint.outcomes_of(predictions), positive, patients, horizon)

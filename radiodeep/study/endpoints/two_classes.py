@@ -25,6 +25,8 @@ class TwoClasses(Endpoint):
     a bool ndarray of shape (n_cases,).
     """
 
+    kind = "two classes"
+    outcome = "classes"
     measure = "AUC"
     chance = 0.5
     test = "DeLong"
@@ -33,17 +35,14 @@ class TwoClasses(Endpoint):
     leave_one_out_bias = "is biased low"
     offers = frozenset({"accuracy", "sensitivity", "calibration", "roc", "scores"})
 
-    def __init__(self, y, positive=None):
-        self.y, self.classes = checked_labels(y, positive)
+    def __init__(self, y, positive=None, patients=None, horizon=None):
+        y, self.classes = checked_labels(y, positive)
+        super().__init__(y, positive, patients, horizon)
         self.is_positive = self.y == self.classes[1]
         self.positive = self.classes[1:].tolist()[0]  # of Python, not numpy
         self.high_score = str(self.positive)
         self.strata = self.y
         self.as_numbers = self.is_positive.astype(float)
-
-    @classmethod
-    def recognises(cls, y):
-        return y.dtype.names is None
 
     @classmethod
     def outcomes_of(cls, predictions):
@@ -71,7 +70,7 @@ class TwoClasses(Endpoint):
             content = f"holds the label {labels[0]} only" if len(labels) else "is empty"
             raise SingleClassError(f"{fold} {content}. Use fewer folds or more cases of the other class.")
 
-    def score(self, fitted, rows):
+    def score(self, fitted, rows, train_rows=None):
         """Return decision values or log-odds as scores: they tell cases apart whose probability is rounded to 1.0."""
         model, rows = final_step(fitted, rows)
         column = int(self.classes[1] > self.classes[0])  # scikit-learn sorts the classes
@@ -161,17 +160,21 @@ class TwoClasses(Endpoint):
             return auc_at_equal_size(self.is_positive, scores, sizes)
         return auc_of_pairs_at_equal_size(self.is_positive, pairs, sizes)
 
-    def marker(self, values):
+    def marker(self, values, name):
         ascending = self.value(values) >= self.chance
         score = values if ascending else -values
         is_above_median = (1.0 if ascending else -1.0) * (values - np.median(values)) > 0
         prediction = self.classes[is_above_median.astype(int)]
-        return Prediction(score, np.full(len(values), np.nan), prediction), ascending
+        words = {self.high_score: f"{'larger' if ascending else 'smaller'} {name}"}
+        return Prediction(score, np.full(len(values), np.nan), prediction), words
 
     def composition(self):
         return ", ".join(
             f"{n} of label {label}" for label, n in zip(*np.unique(self.y, return_counts=True), strict=True)
         )
+
+    def count(self):
+        return f"{super().count()} ({int(self.is_positive.sum())} positive)"
 
     def baseline(self):
         majority = max(self.is_positive.mean(), (~self.is_positive).mean())

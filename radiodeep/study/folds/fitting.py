@@ -95,18 +95,20 @@ def fit_folds(model, rows, endpoint, folds, *, groups=None, selectors=None, size
                 train_rows if is_measured else None,
                 None if sizes is None else sizes[train],
                 tuple(str(message) for message, *_ in kept),
+                scored_rows=train_rows,
             )
             outcomes.append(outcome)
     return outcomes
 
 
-def fold_outcome(fitted, rows, endpoint, train_rows=None, train_sizes=None, warnings=()):
+def fold_outcome(fitted, rows, endpoint, train_rows=None, train_sizes=None, warnings=(), *, scored_rows=None):
     """Return the `FoldOutcome` of a fitted model for its test rows.
 
     With training rows, the selection includes the effective number of features; with the training sizes as well, their
-    size correlations.
+    size correlations. `scored_rows` are the training rows for endpoints that need them.
     """
-    return FoldOutcome(endpoint.score(fitted, rows), _selection(fitted, train_rows, train_sizes), warnings)
+    predicted = endpoint.score(fitted, rows, scored_rows if endpoint.needs_training_rows else None)
+    return FoldOutcome(predicted, _selection(fitted, train_rows, train_sizes), warnings)
 
 
 def out_of_fold(model, rows, endpoint, groups, plan):

@@ -19,6 +19,8 @@ from radiodeep.study.folds.estimator_tree import offers
 
 _SCHEMES = "'leave-one-out', 'leave-pair-out', an int >= 2 or a splitter"
 
+HALVES_PER_REPEAT = 10  # 100 halves of 50 repeats by default, where other folds are repeated 5 times
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -27,8 +29,9 @@ class Plan:
     Attributes
     ----------
     name : str
-    kind : {"pooled", "repeated", "pairs"}
-        One measure of all predictions; the mean over the repeats; or the fraction of pairs in the right order.
+    kind : {"pooled", "repeated", "pairs", "holdout"}
+        One measure of all predictions; the mean over the repeats; the fraction of pairs in the right order; or the
+        measure of one model tested on another cohort.
     folds : list of (train, test), int ndarrays of positions
     repeats : list of int
         The repeat that each fold belongs to.
@@ -63,20 +66,25 @@ def plan_of(cv, endpoint, groups, n_repeats, random_state):
     if is_option(cv, ("leave-pair-out",)):
         return _leave_pair_out(endpoint, groups)
     if type(cv) is not str and offers(cv, "split"):
-        return _of_splitter(cv, endpoint.y, groups)
+        return _of_splitter(cv, _strata(endpoint), groups)
     raise invalid("a study", "cv", _SCHEMES, cv, error=StudyError)
 
 
 def companion_plan(endpoint, groups, n_repeats, random_state):
-    """Return repeated folds as a companion of leave-one-out: ten, or as many as the smallest stratum has cases.
+    """Return repeated halves, `HALVES_PER_REPEAT` times as often as other folds, as a companion of other splits.
 
-    None if there are too few cases or groups for two folds.
+    Their models are trained on half of the cases, and each case is tested so often that the variance over training sets
+    can be told. With fewer than four cases or groups of a stratum, there are as many folds as the smallest stratum has,
+    and None if these are fewer than two.
     """
-    n_folds = min(10, _smallest_stratum(endpoint))
+    smallest = _smallest_stratum(endpoint)
     if groups is not None:
         strata = _strata(endpoint)
-        n_folds = min(n_folds, *(len(set(groups[strata == stratum])) for stratum in np.unique(strata)))
-    return _repeated_folds(n_folds, endpoint, groups, n_repeats, random_state) if n_folds >= 2 else None
+        smallest = min(smallest, *(len(set(groups[strata == stratum])) for stratum in np.unique(strata)))
+    if smallest < 2:
+        return None
+    n_folds = 2 if smallest >= 4 else smallest
+    return _repeated_folds(n_folds, endpoint, groups, HALVES_PER_REPEAT * n_repeats, random_state)
 
 
 def check_folds(plan, endpoint, ids, groups, patients=None):
@@ -150,15 +158,15 @@ def _repeated_folds(n_folds, endpoint, groups, n_repeats, random_state):
     return Plan(f"{n_folds}-fold, {n_repeats} repeats", "repeated", folds, repeats)
 
 
-def _of_splitter(splitter, y, groups):
+def _of_splitter(splitter, strata, groups):
     """Return the folds of a scikit-learn splitter, which may test all cases several times, one pass after the other."""
-    rows = np.arange(len(y))
+    rows = np.arange(len(strata))
     with warnings.catch_warnings():  # check_folds refuses a splitter that ignores groups and takes one apart
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
-        folds = [(rows[train], rows[test]) for train, test in splitter.split(np.zeros((len(y), 1)), y, groups)]
+        folds = [(rows[train], rows[test]) for train, test in splitter.split(np.zeros((len(rows), 1)), strata, groups)]
     repeats = []
     repeat = 0
-    tested = np.zeros(len(y), dtype=int)
+    tested = np.zeros(len(rows), dtype=int)
     for _, test in folds:
         repeats.append(repeat)
         tested[test] += 1

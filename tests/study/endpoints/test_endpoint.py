@@ -15,12 +15,8 @@ class Minimal(Endpoint):
     test = "t"
     outcome_columns = ("number",)
 
-    def __init__(self, y, positive=None):
-        self.y = y
-
-    @classmethod
-    def recognises(cls, y):
-        return True
+    def __init__(self, y, positive=None, patients=None, horizon=None):
+        super().__init__(y, positive, patients, horizon)
 
     @classmethod
     def outcomes_of(cls, predictions):

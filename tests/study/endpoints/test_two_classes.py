@@ -109,11 +109,11 @@ def test_training_cases_of_one_class_are_refused():
 
 def test_a_marker_scores_higher_in_the_better_direction():
     endpoint = TwoClasses(np.array([0, 0, 1, 1]))
-    marker, ascending = endpoint.marker(np.array([4.0, 3.0, 2.0, 1.0]))
-    assert not ascending
+    marker, words = endpoint.marker(np.array([4.0, 3.0, 2.0, 1.0]), "regions")
+    assert words == {"1": "smaller regions"}
     assert marker.score.tolist() == [-4, -3, -2, -1]
     assert marker.prediction.tolist() == [0, 0, 1, 1]
-    assert endpoint.marker(np.array([1.0, 2.0, 2.0, 1.0]))[1]  # an AUC of exactly one half
+    assert endpoint.marker(np.array([1.0, 2.0, 2.0, 1.0]), "tumours")[1] == {"1": "larger tumours"}  # an AUC of 0.5
 
 
 def out_of_fold(kind, case, repeat, score, prediction):

@@ -61,7 +61,7 @@ class Numbers:
 
 def test_folds_of_an_endpoint_without_classes_are_not_stratified():
     endpoint = Numbers(np.arange(9.0))
-    assert companion_plan(endpoint, None, 2, 0).name == "9-fold, 2 repeats"
+    assert companion_plan(endpoint, None, 2, 0).name == "2-fold, 20 repeats"
     groups = np.repeat(["a", "b", "c"], 3)
     plan = plan_of(3, endpoint, groups, 1, 0)
     assert sorted(tuple(sorted(set(groups[test]))) for _, test in plan.folds) == [("a",), ("b",), ("c",)]

@@ -143,7 +143,7 @@ def test_many_models_under_leave_one_out_are_compared_by_their_companions():
     X, y = signal(40, 0.5)
     results = cross_validate_models({"a": GaussianNB(), "b": LogisticRegression(C=0.01)}, X, y)
     table = compare_all(results)
-    assert table["cv"].tolist() == ["10-fold, 5 repeats"]
+    assert table["cv"].tolist() == ["2-fold, 50 repeats"]
     assert table["p_value"][0] == compare_auc(results["a"].companion, results["b"].companion).p_value
 
 
