@@ -1,0 +1,140 @@
+"""Times to an event, scores, groups -> concordance with its covariance, log-rank tests, bounds of survival curves."""
+
+import numpy as np
+from scipy.stats import norm
+
+_MOST_PAIRS = 2**20  # compared at a time
+
+
+def concordance(event, time, scores, *, weight=None, folds=None, patients=None):
+    """Return the concordance indices (n_models,) of scores (n_models, n_cases) and their covariance.
+
+    The fraction of comparable pairs in which the case with the earlier event has the higher score. A pair is comparable
+    if the earlier time is that of an event; at equal times, if one case has an event and the other is censored. Equal
+    scores count one half. With `weight` (n_cases,), a pair has the weight of its earlier case; with `folds` (n_cases,),
+    only cases of the same fold are compared, and none of fold -1; `patients` (n_cases,) are codes from 0.
+
+    Values are NaN without a comparable pair. The covariance is that of the jackknife that leaves out each patient, with
+    models and weights as they are; NaN if all pairs are those of one patient.
+
+    Weights 1 / G(time)^2, G being the probability of not being censored before the time, make it Uno's.
+
+    References
+    ----------
+    Harrell et al., Statistics in Medicine 15 (1996) 361. Uno et al., Statistics in Medicine 30 (2011) 1105.
+    """
+    units = np.arange(len(event)) if patients is None else patients
+    sums = np.zeros((len(scores) + 1, int(units.max()) + 1))  # by model, comparable pairs last; of each patient
+    totals = np.zeros(len(scores) + 1)
+    weight = event.astype(float) if weight is None else np.where(event, weight, 0.0)
+    for members in _members(folds, len(event)):
+        earlier = members[weight[members] > 0]
+        for start in range(0, len(earlier), max(_MOST_PAIRS // len(members), 1)):
+            cases = earlier[start : start + max(_MOST_PAIRS // len(members), 1)]
+            pairs = _comparable(event, time, cases, members) * weight[cases, np.newaxis]
+            is_same = None if patients is None else units[cases, np.newaxis] == units[members]
+            for model in range(len(sums)):
+                won = pairs
+                if model < len(scores):
+                    won = pairs * (0.5 + 0.5 * np.sign(scores[model, cases, np.newaxis] - scores[model, members]))
+                of_case = won.sum(axis=1)
+                totals[model] += of_case.sum()
+                of_case = of_case if is_same is None else of_case - (won * is_same).sum(axis=1)  # not counted twice
+                sums[model] += np.bincount(units[cases], of_case, sums.shape[1])
+                sums[model] += np.bincount(units[members], won.sum(axis=0), sums.shape[1])
+    return jackknife_of_ratio(totals[:-1], totals[-1], sums[:-1], sums[-1])
+
+
+def _members(folds, n_cases):
+    """Return the positions of the cases of each fold."""
+    if folds is None:
+        return [np.arange(n_cases)]
+    return [np.flatnonzero(folds == fold) for fold in np.unique(folds[folds >= 0])]
+
+
+def _comparable(event, time, cases, members):
+    """Return whether members outlast cases with events, (n_cases, n_members)."""
+    difference = time[members] - time[cases, np.newaxis]
+    return (difference > 0) | ((difference == 0) & ~event[members])
+
+
+def n_comparable(event, time, folds=None):
+    """Return the number of comparable pairs of `concordance`."""
+    order = [np.lexsort((~event[members], time[members])) for members in _members(folds, len(event))]
+    n_pairs = 0
+    for members, sort in zip(_members(folds, len(event)), order, strict=True):
+        times, events = time[members][sort], event[members][sort]
+        last = np.searchsorted(times, times, side="right")
+        n_tied = np.cumsum(events)[last - 1] - np.cumsum(events) + events  # events of this time from here on
+        n_pairs += int(((len(times) - np.arange(len(times)) - n_tied) * events).sum())
+    return n_pairs
+
+
+def jackknife_of_ratio(numerator, denominator, numerators, denominators):
+    """Return ratios of sums (n_ratios,) and their covariance by leaving out each unit.
+
+    `numerators` (n_ratios, n_units) and `denominators`, (n_units,) or the same, are what the sums lose without the
+    unit; units that lose nothing have no influence. Ratios without a denominator are NaN, and so is the covariance if
+    nothing remains without one of the units.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = numerator / denominator
+        rest = np.asarray(denominator)[..., np.newaxis] - denominators
+        rest = np.where(rest > 1e-9 * np.abs(denominator)[..., np.newaxis], rest, np.nan)
+        without = (numerator[:, np.newaxis] - numerators) / rest
+    n_units = without.shape[1]
+    deviations = without - without.mean(axis=1, keepdims=True)
+    return values, (n_units - 1) / n_units * deviations @ deviations.T
+
+
+def jackknife_of_means(numerators, denominators, patients=None):
+    """Return ratios of means of values of the cases, (n_ratios, n_cases) both, and their covariance over patients."""
+    if patients is not None:
+        numerators, denominators = (_sum_by_patient(values, patients) for values in (numerators, denominators))
+    return jackknife_of_ratio(numerators.sum(axis=1), denominators.sum(axis=1), numerators, denominators)
+
+
+def _sum_by_patient(values, patients):
+    return np.array([np.bincount(patients, row) for row in values])
+
+
+def log_rank(event, time, is_high, strata=None):
+    """Return observed minus expected events of the cases where `is_high` (n_cases,), and the variance.
+
+    The square of the first over the second is the chi-squared statistic of the log-rank test, with one degree of
+    freedom. With `strata` (n_cases,), cases are compared with those of their stratum. The variance is the
+    hypergeometric one.
+
+    References
+    ----------
+    Mantel, Cancer Chemotherapy Reports 50 (1966) 163.
+    """
+    difference = variance = 0.0
+    for members in _members(strata, len(event)):
+        times, step = np.unique(time[members], return_inverse=True)
+        groups = [np.ones(len(members)), is_high[members].astype(float)]
+        n_leaving, high_leaving = (np.bincount(step, group, len(times)) for group in groups)
+        n_events, high_events = (np.bincount(step, group * event[members], len(times)) for group in groups)
+        at_risk = n_leaving[::-1].cumsum()[::-1]
+        fraction = high_leaving[::-1].cumsum()[::-1] / at_risk
+        difference += float((high_events - n_events * fraction).sum())
+        correction = (at_risk - n_events) / np.maximum(at_risk - 1, 1)
+        variance += float((n_events * fraction * (1 - fraction) * correction).sum())
+    return difference, variance
+
+
+def kaplan_meier_bounds(curve, confidence_level=0.95):
+    """Return the lower and upper bounds of a KaplanMeier curve at its times, each (n_times,).
+
+    Greenwood's variance on the scale of log(-log(survival)). NaN where the survival is 0, 1 and 1 where it is 1.
+
+    References
+    ----------
+    Kalbfleisch, Prentice, The Statistical Analysis of Failure Time Data, 2002, section 1.4.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.cumsum(curve.n_events / (curve.n_at_risk * (curve.n_at_risk - curve.n_events)))
+        spread = norm.isf((1 - confidence_level) / 2) * np.sqrt(variance) / np.abs(np.log(curve.survival))
+        low, high = (curve.survival ** np.exp(sign * spread) for sign in (1, -1))
+    bounds = [np.where(curve.survival == 1, 1.0, bound) for bound in (low, high)]
+    return tuple(np.where(curve.survival == 0, np.nan, bound) for bound in bounds)
