@@ -56,6 +56,7 @@ class Evidence:
             accuracy_interval=measured.accuracy_interval,
             scores=_repeats(out_of_fold, out_of_fold.score, predictions.index),
             probabilities=_repeats(out_of_fold, out_of_fold.probability, predictions.index),
+            predicted=_repeats(out_of_fold, out_of_fold.prediction, predictions.index),
             pairs=measured.pairs,
             stability=_stability(selections),
             size_correlations=_size_correlations(selections),

@@ -104,6 +104,8 @@ class StudyResult:
         Wilson's.
     scores, probabilities : DataFrame of shape (n_cases, n_repeats) or None
         Out-of-fold scores and probabilities of each repeat; None under leave-pair-out.
+    predicted : DataFrame of shape (n_cases, n_repeats) or None
+        Predicted outcomes of each repeat; None under leave-pair-out.
     pairs : ndarray of shape (n_negative, n_positive) or None
         Under leave-pair-out: 1 if the pair was in the right order, 0.5 for a tie.
     stability : SelectionStability or None
@@ -170,6 +172,7 @@ class StudyResult:
     horizon: float | None = None
     patients: np.ndarray | None = field(default=None, repr=False)
     training_y: np.ndarray | None = field(default=None, repr=False)
+    predicted: pd.DataFrame | None = field(default=None, repr=False)
 
     def __setstate__(self, state):
         self.__dict__.update({_OLD_NAMES.get(name, name): value for name, value in state.items()})
@@ -215,6 +218,12 @@ class StudyResult:
         return _by_repeat(self.probability_table)
 
     @property
+    def prediction_array(self):
+        """The predicted outcomes as an ndarray (n_repeats, n_cases); see `predicted`."""
+        table = self.predictions[["prediction"]] if self.predicted is None else self.predicted
+        return table.to_numpy().T
+
+    @property
     def fold_of_case(self):
         """The number of the fold that tests each case, an ndarray (n_repeats, n_cases)."""
         numbers = np.full((int(self.folds["repeat"].max()) + 1, len(self.predictions)), -1)
@@ -252,6 +261,7 @@ class StudyResult:
             predictions=self.predictions.iloc[positions],
             scores=None if self.scores is None else self.scores.loc[index],
             probabilities=None if self.probabilities is None else self.probabilities.loc[index],
+            predicted=None if self.predicted is None else self.predicted.loc[index],
             pairs=None if self.pairs is None else self.endpoint.reordered_pairs(self.pairs, positions),
             patients=None if self.patients is None else self.patients[positions],
         )

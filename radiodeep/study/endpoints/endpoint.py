@@ -59,7 +59,8 @@ class OutOfFold:
 
         It is the last one if a repeat tests a case several times.
         """
-        table = np.full((self.n_repeats, self.n_cases, *values.shape[1:]), np.nan)
+        missing_type = float if values.dtype.kind in "biuf" else object  # text labels
+        table = np.full((self.n_repeats, self.n_cases, *values.shape[1:]), np.nan, dtype=missing_type)
         table[self.repeat, self.case] = values
         return table
 
