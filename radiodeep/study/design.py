@@ -42,7 +42,7 @@ class StudyDesign:
         )
 
     def plans(self, study, endpoint):
-        """Return the `Plan` of `cv`, followed by its companion unless its folds are repeated: those tell no variance."""
+        """Return the `Plan` of `cv`, followed by its companion unless it repeats folds, which an interval needs."""
         plans = [plan_of(self.cv, endpoint, study.groups, self.n_repeats, self.random_state)]
         if plans[0].kind != "repeated":
             companion = companion_plan(endpoint, study.groups, self.n_repeats, self.random_state)

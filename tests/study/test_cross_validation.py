@@ -133,8 +133,8 @@ def test_leave_one_out_pools_the_predictions_of_all_folds():
     assert result.predictions.index.tolist() == COHORT.ids
     assert result.accuracy == np.mean(result.predictions["prediction"] == COHORT.labels)
     assert result.cv == "leave-one-out"
-    assert str(result).startswith(f"AUC {result.auc:.2f} (95% CI ")
-    assert result.sentence.endswith(", n=16")
+    assert str(result).startswith(f"AUC {result.companion.auc:.2f} (95% CI ")
+    assert result.sentence.endswith(", n=16 (8 positive)")
 
 
 def test_the_features_selected_in_each_fold_are_kept():

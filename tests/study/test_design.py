@@ -29,7 +29,7 @@ def test_settings_out_of_range_are_refused():
 def test_splits_that_are_not_repeated_have_repeated_halves_as_companion():
     assert [plan.name for plan in plans(DESIGN)] == ["leave-one-out", "2-fold, 30 repeats"]
     groups = np.arange(12) % 6
-    assert [plan.name for plan in plans(DESIGN, groups)] == ["leave-one-group-out", "3-fold, 3 repeats"]
+    assert [plan.name for plan in plans(DESIGN, groups)] == ["leave-one-group-out", "3-fold, 30 repeats"]
     assert [plan.name for plan in plans(replace(DESIGN, cv=4))] == ["4-fold, 3 repeats"]
     assert [plan.name for plan in plans(replace(DESIGN, cv="leave-pair-out"))] == [
         "leave-pair-out",

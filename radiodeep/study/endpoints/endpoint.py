@@ -5,8 +5,8 @@ stratify folds by them, how to score the test rows of a fitted model, how to mea
 word the result. The rest of `study`, `report` and the command line only asks the endpoint.
 
 To add an endpoint, write a subclass of `Endpoint` in a new file of this folder, implement the abstract methods, and add
-the class to `ENDPOINTS` in `registry.py`, and its kind to `kind_of_outcomes` there. Analyses that it does not list in `offers` are refused with a StudyError or
-left out of the report.
+the class to `ENDPOINTS` in `registry.py`, and its kind to `kind_of_outcomes` there. Analyses that it does not list in
+`offers` are refused with a StudyError or left out of the report.
 """
 
 from abc import ABC, abstractmethod
