@@ -26,6 +26,7 @@ class Prediction(NamedTuple):
     score: np.ndarray  # ranks the cases; finite
     probability: np.ndarray  # NaN if the model gives none
     prediction: np.ndarray  # predicted outcomes, (n_rows,)
+    scale: str = ""  # of the scores; those of different scales cannot be compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class OutOfFold:
     The kind is that of the `Plan`: scores are "pooled" over the folds, measured in each repeat ("repeated"), compared
     in "pairs", where entries 2 i and 2 i + 1 are those of the pair i, or those of one model for other cases
     ("holdout"). Arrays have the shape (n_entries,); scores and probabilities may have several columns. `training`
-    holds the outcomes of the training cases of each fold.
+    holds the outcomes of the training cases of each fold, `scales` the different scales of their scores.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class OutOfFold:
     probability: np.ndarray
     prediction: np.ndarray
     training: list = field(default_factory=list)
+    scales: tuple = ("",)
 
     @property
     def n_folds(self):
@@ -114,6 +116,10 @@ class Endpoint(ABC):
         None if every patient has one case.
     needs_training_rows : bool
         Whether `score` is given the training rows of the fold.
+    pools_folds : bool
+        Whether scores of different test folds are compared with each other, if they are on the same scale.
+    compares_in_folds : bool
+        Whether the measure compares cases of the same fold only.
     outputs : list or None
         The names of the columns of scores of shape (n_rows, n_outputs), or None for one score per row.
     measure : str
@@ -146,6 +152,8 @@ class Endpoint(ABC):
     outcome_columns: tuple
     high_score: str
     needs_training_rows = False
+    pools_folds = False
+    compares_in_folds = False
     outputs = None
     pairs_of_cases = "comparable pairs"
     leave_one_out_bias = ""
@@ -214,11 +222,12 @@ class Endpoint(ABC):
         """Return the Measurement of out-of-fold predictions."""
 
     @abstractmethod
-    def covariance(self, scores):
+    def covariance(self, scores, folds=None):
         """Return the measures (n_models,) of scores and their covariance (n_models, n_models).
 
         Scores have the shape (n_models, n_cases), or (n_models, n_cases, n_outputs). The models are taken as fixed, and
-        the patients as a sample.
+        the patients as a sample. `folds` (n_cases,) are the folds that tested the cases, given if `compares_in_folds`;
+        None if one model scored all.
         """
 
     def value(self, scores):

@@ -30,6 +30,7 @@ class TwoClasses(Endpoint):
     measure = "AUC"
     chance = 0.5
     test = "DeLong"
+    pools_folds = True
     outcome_columns = ("label",)
     pairs_of_cases = "pairs of a positive and a negative case"
     leave_one_out_bias = "is biased low"
@@ -149,8 +150,8 @@ class TwoClasses(Endpoint):
         """Return the position of each case among those of its class."""
         return np.where(self.is_positive, np.cumsum(self.is_positive), np.cumsum(~self.is_positive)) - 1
 
-    def covariance(self, scores):
-        return delong_covariance(self.is_positive, scores)
+    def covariance(self, scores, folds=None):
+        return delong_covariance(self.is_positive, scores, self.patients, folds)
 
     def covariance_of_pairs(self, pairs):
         return covariance_of_pairs(pairs)

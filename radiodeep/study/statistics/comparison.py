@@ -89,8 +89,9 @@ def compare_auc(result_a, result_b):
     if result_a.pairs is not None and result_b.pairs is not None:
         repeats = [endpoint.covariance_of_pairs(np.stack([result_a.pairs, result_b.pairs]))]
     else:
-        scores = [result.score_table.to_numpy(dtype=float).T for result in (result_a, result_b)]
-        repeats = [endpoint.covariance(np.stack(pair)) for pair in zip(*scores, strict=True)]
+        scores = result_a.score_array, result_b.score_array
+        folds = result_a.fold_of_case if endpoint.compares_in_folds else [None] * len(scores[0])
+        repeats = [endpoint.covariance(np.stack(pair), fold) for *pair, fold in zip(*scores, folds, strict=True)]
     values = np.array([values for values, _ in repeats])
     differences = values[:, 0] - values[:, 1]
     variance = float(np.mean([matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1] for _, matrix in repeats]))
