@@ -40,6 +40,7 @@ _HOME_OF = {
     "CNNEnsemble": "models.ensemble",
     "CaseView": "models.case_view",
     "CoarseFromFine": "models.coarse",
+    "CoxRegression": "models.cox",
     "Augmentation": "networks.training.augmentation",
     "Training": "networks.training.plan",
     "AucEstimate": "study.statistics.auc",
@@ -47,6 +48,7 @@ _HOME_OF = {
     "StudyResult": "study.result",
     "cross_validated_auc": "study.cross_validation",
     "cross_validated_score": "study.cross_validation",
+    "cross_validated_cindex": "study.cross_validation",
     "cross_validate_models": "study.cross_validation",
     "cross_validate_grid": "study.grid",
     "with_seeds": "study.grid",
@@ -63,7 +65,7 @@ _HOME_OF = {
     "bootstrap_auc": "study.resampling",
     "bootstrap_interval": "study.resampling",
     "calibration": "study.statistics.calibration",
-    "sensitivity_at_specificity": "study.statistics.calibration",
+    "sensitivity_at_specificity": "study.statistics.sensitivity",
     "decision_curve": "study.statistics.calibration",
     "write_report": "report.document",
     "explain_deep_feature": "report.explanation",
@@ -72,7 +74,8 @@ _HOME_OF = {
     "score_cohort": "scoring",
 }
 
-_UNLISTED = {"fit_over_cases": "study.training"}  # for the command line, which starts without scikit-learn
+# For the command line, which starts without scikit-learn.
+_UNLISTED = {"fit_over_cases": "study.training", "kind_of_outcomes": "study.endpoints.registry"}
 
 __all__ = ["__version__", *_HOME_OF]
 

@@ -9,8 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from radiodeep.checks import is_count, require
 from radiodeep.exceptions import StudyError
-from radiodeep.study.cross_validation import cross_validate_tables
 from radiodeep.study.design import StudyDesign
+from radiodeep.study.execution import cross_validate_tables
 from radiodeep.study.folds.estimator_tree import offers
 
 

@@ -8,10 +8,10 @@ from sklearn.base import clone
 
 from radiodeep.exceptions import LeakageError, RadiodeepWarning
 from radiodeep.rows import remembered_patients
-from radiodeep.study.cross_validation import check_models
 from radiodeep.study.description import describe
 from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import Evidence
+from radiodeep.study.execution import check_models
 from radiodeep.study.folds.fitting import fold_outcome
 from radiodeep.study.folds.splits import Plan
 from radiodeep.study.inputs import rows_of, study_input

@@ -43,7 +43,7 @@ def _accept_old_names(result_class):
 
 
 def _by_repeat(table):
-    """Return a table of the repeats as an ndarray with the repeats first and the outputs, if there are several, last."""
+    """Return a table of the repeats as an ndarray with the repeats first, and the outputs last if there are several."""
     values = table.to_numpy(dtype=float)
     if table.columns.nlevels == 1:
         return values.T
@@ -82,7 +82,8 @@ class StudyResult:
         probability the mean, and the prediction the majority vote: those of an ensemble, whose AUC is not `auc`.
     folds : DataFrame
         A row per fold: `repeat`, `n_train`, `n_test`, `test_ids`, `selected_features`, the names that the
-        selectors of this fold kept (None for a model without selector), and `n_candidates`.
+        selectors of this fold kept (None for a model without selector), `n_candidates`, and the `scale` of the scores,
+        which depends on the final model if a search chose among several.
     cv : str
         How the cases were split.
     settings : dict
@@ -231,6 +232,17 @@ class StudyResult:
         for number, repeat, tested in zip(self.folds.index, self.folds["repeat"], self.folds["test_ids"], strict=True):
             numbers[repeat, positions.loc[tested]] = number
         return numbers
+
+    @property
+    def is_holdout(self):
+        """Whether the predictions are those of one model for other cases."""
+        return len(self.folds) == 1
+
+    @property
+    def folds_to_compare_within(self):
+        """`fold_of_case` if only scores of the same test fold can be compared, or None."""
+        has_scales = "scale" in self.folds.columns and self.folds["scale"].nunique() > 1
+        return self.fold_of_case if has_scales or not self.endpoint.pools_folds else None
 
     @property
     def training_outcomes(self):
