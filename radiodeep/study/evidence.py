@@ -42,7 +42,7 @@ class Evidence:
             confidence_interval=measured.confidence_interval,
             accuracy=measured.accuracy,
             predictions=predictions,
-            folds=self._folds(selections, plan),
+            folds=self._folds(selections, plan, [outcome.predicted.scale for outcome in outcomes]),
             cv=plan.name,
             settings=settings,
             positive=self.endpoint.positive,
@@ -75,7 +75,7 @@ class Evidence:
             scores = measured.columns["score"][np.newaxis]
         return score_and_size(self.endpoint, scores, self.study.sizes, measured.pairs)
 
-    def _folds(self, selections, plan):
+    def _folds(self, selections, plan, scales):
         rows = [
             {
                 "repeat": repeat,
@@ -84,8 +84,11 @@ class Evidence:
                 "test_ids": [self.study.ids[row] for row in test],
                 "selected_features": None if selection is None else selection.names,
                 "n_candidates": 0 if selection is None else selection.n_candidates,
+                "scale": scale,
             }
-            for repeat, (train, test), selection in zip(plan.repeats, plan.folds, selections, strict=True)
+            for repeat, (train, test), selection, scale in zip(
+                plan.repeats, plan.folds, selections, scales, strict=True
+            )
         ]
         return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="fold"))
 
@@ -119,6 +122,7 @@ def collect(name, outcomes, plan, ids, y):
         probability=np.concatenate([prediction.probability for prediction in predicted]),
         prediction=np.concatenate([prediction.prediction for prediction in predicted]),
         training=[y[train] for train, _ in plan.folds],
+        scales=tuple(dict.fromkeys(prediction.scale for prediction in predicted)),
     )
 
 

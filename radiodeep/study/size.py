@@ -43,7 +43,7 @@ def size_baseline(plan, evidence):
     """
     endpoint = evidence.endpoint
     marker, words = endpoint.marker(evidence.study.sizes, "regions")
-    outcomes = [FoldOutcome(type(marker)(*(values[test] for values in marker))) for _, test in plan.folds]
+    outcomes = [FoldOutcome(type(marker)(*(values[test] for values in marker[:3]))) for _, test in plan.folds]
     return evidence.result(SIZE_BASELINE, outcomes, plan, {"class": SIZE_BASELINE, **words})
 
 

@@ -1,25 +1,23 @@
-"""Labels and scores -> AUC with DeLong's variance and a confidence interval."""
+"""Labels and scores -> AUC with the variance of DeLong or, for patients with several cases, Obuchowski."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 from scipy.stats import binomtest, norm, rankdata
 from sklearn.metrics import roc_curve
 
 from radiodeep.checks import invalid, require_probability
 from radiodeep.exceptions import SingleClassError, StudyError
+from radiodeep.study.statistics.uncertainty import (
+    ConfidenceInterval,
+    covariance_of_influence,
+    variance_of_repeats,
+    weights_of_variances,
+)
 
-TRAINING_SPREAD = 3.0  # weight of the variance between repeats; see auc_of_repeats
-
-
-@dataclass(frozen=True)
-class ConfidenceInterval:
-    """Bounds of an estimate at a confidence level."""
-
-    low: float
-    high: float
-    level: float
+TRAINING_SPREAD = 3.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class AucEstimate:
     ----------
     auc : float
     variance : float
-        DeLong's variance of the AUC; 0 at perfect separation.
+        DeLong's variance of the AUC, or Obuchowski's if patients have several cases; 0 at perfect separation.
     confidence_interval : ConfidenceInterval
     n_positive, n_negative : int
     """
@@ -49,7 +47,7 @@ class AucEstimate:
         )
 
 
-def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None):
+def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None, patients=None):
     """Estimate the AUC, its variance and an interval.
 
     Parameters
@@ -61,13 +59,16 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None):
     confidence_level : float, default=0.95
     positive : optional
         The positive class; the one that sorts last if not given.
+    patients : array-like of shape (n,), optional
+        The patient of each case, if patients have several: their cases are dependent.
 
     Returns
     -------
     AucEstimate
-        The interval is DeLong's normal one, cut at 0 and 1. At an AUC of exactly 0 or 1 DeLong's
-        variance is 0 and carries no information: there the Clopper-Pearson bound for min(n_positive,
-        n_negative) independent pairs is given, all of them in the same order.
+        The interval is Newcombe's score interval (his method 5), which does not degenerate with few cases of a class or
+        at an AUC near 1, where DeLong's normal one is far too narrow. In simulations of one to 100 cases of the rarer
+        class it covers the AUC in 94 to 98 %. For patients with several cases it is that of as many independent cases
+        as have the variance of Obuchowski.
 
     Raises
     ------
@@ -79,50 +80,94 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None):
     References
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837. Sun, Xu, IEEE Signal Processing
-    Letters 21 (2014) 1389, for its computation from midranks in O(n log n).
+    Letters 21 (2014) 1389, for its computation from midranks in O(n log n). Newcombe, Statistics in Medicine 25 (2006)
+    559, method 5. Obuchowski, Biometrics 53 (1997) 567, for patients with several cases.
 
     Examples
     --------
     >>> from radiodeep import auc_with_confidence
     >>> print(auc_with_confidence([0, 0, 0, 1, 1, 1], [0.1, 0.4, 0.6, 0.5, 0.8, 0.9]))
-    AUC 0.89 (95% CI 0.58-1.00), n=6
+    AUC 0.89 (95% CI 0.40-0.99), n=6
     >>> auc_with_confidence([1, 1], [0.2, 0.3])
     Traceback (most recent call last):
     ...
     radiodeep.exceptions.SingleClassError: All 2 cases have the label 1. An AUC needs two classes.
     """
-    are_series = all(isinstance(values, pd.Series) for values in (y_true, y_score))
-    if are_series and not y_true.index.equals(y_score.index):
-        if not (y_true.index.is_unique and set(y_true.index) == set(y_score.index)):
-            raise StudyError("Labels and scores name different cases. Give both the same index, or pass arrays.")
-        y_score = y_score.loc[y_true.index]
+    y_score, patients = (_in_order_of(y_true, values) for values in (y_score, patients))
     labels, classes = checked_labels(y_true, positive)
     is_positive = labels == classes[1]
-    aucs, covariance = delong_covariance(is_positive, np.asarray(y_score, dtype=float)[np.newaxis])
-    return _estimate(is_positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)
+    if patients is not None:
+        patients = np.asarray(patients)
+        if patients.shape != labels.shape or pd.isna(patients).any():
+            raise StudyError(f"Expected the patient of each of the {len(labels)} cases. Got {patients!r:.80}.")
+        patients = pd.factorize(patients)[0]
+    scores = np.asarray(y_score, dtype=float)[np.newaxis]
+    return auc_of_repeats(is_positive, scores, confidence_level, None, patients)
 
 
-def auc_of_repeats(positive, scores, confidence_level=0.95):
+def _in_order_of(labels, values):
+    """Return values in the order of the labels if both are Series."""
+    if not all(isinstance(given, pd.Series) for given in (labels, values)) or labels.index.equals(values.index):
+        return values
+    if not (labels.index.is_unique and set(labels.index) == set(values.index)):
+        raise StudyError("Labels and scores name different cases. Give both the same index, or pass arrays.")
+    return values.loc[labels.index]
+
+
+def auc_of_repeats(positive, scores, confidence_level=0.95, n_folds=10, patients=None, folds=None):
     """Return the AucEstimate of repeated cross-validation, from out-of-fold scores (n_repeats, n_cases).
 
-    Its AUC is the mean over the repeats. Its variance is the mean of DeLong's, which is due to the test cases, plus
-    three times the variance of the AUC between the repeats, which represents that due to the training sets.
-
-    Notes
-    -----
-    DeLong's variance treats the model as fixed. Under cross-validation with selection inside the folds
-    the models differ as well, and averaging the repeats does not remove this variance, since all of them
-    train on the same patients. The factor is measured, not derived: on random tables (n = 40 and 100, 500 to
-    4,000 columns, random labels, ReliefF or symmetric uncertainty, naive Bayes or logistic regression) this
-    nominal 95 % interval covers 0.5 in 95 to 96 % of the studies. With signal it covers the expected AUC in 87 to
-    97 % of them, but in 80 to 86 % if a weak signal is spread over 1,000 columns, and in 81 to 89 % if patients
-    have several cases: it is too narrow there. DeLong's interval alone covers 64 to 92 %.
+    The AUC is the mean over the repeats, the variance that of `variance_of_repeats`. The interval is Newcombe's for a
+    variance that many times the one of independent cases. `n_folds` is None for scores of one fixed model; `patients`
+    are codes (n_cases,), or None if each has one case. With `folds` (n_repeats, n_cases), only cases of the same test
+    fold are compared.
     """
-    repeats = [delong_covariance(positive, score[np.newaxis]) for score in scores]
-    aucs = np.concatenate([aucs for aucs, _ in repeats])
-    between = float(aucs.var(ddof=1)) if len(aucs) > 1 else 0.0
-    variance = float(np.mean([covariance for _, covariance in repeats])) + TRAINING_SPREAD * between
-    return _estimate(positive, float(aucs.mean()), variance, confidence_level)
+    aucs, within = _variances(positive, scores, patients, folds)
+    auc, variance, inflation = float(aucs.mean()), float(within.mean()), 1.0
+    if n_folds is not None:
+        variance = variance_of_repeats(aucs, within, n_folds)
+        inflation = weights_of_variances(n_folds)[0]
+    of_independent = within if patients is None and folds is None else _variances(positive, scores)[1]
+    units = [np.flatnonzero(positive), np.flatnonzero(~positive)]
+    if of_independent.mean() > 0:
+        inflation = variance / of_independent.mean()
+    elif patients is not None:  # nothing tells how alike the cases of a patient are: each patient counts once
+        units = [np.unique(patients[rows]) for rows in units]
+    n_positive, n_negative = map(len, units)
+    interval = score_interval(auc, n_positive, n_negative, confidence_level, inflation)
+    return AucEstimate(auc, variance, interval, int(positive.sum()), int((~positive).sum()))
+
+
+def _variances(positive, scores, patients=None, folds=None):
+    """Return the AUC of each repeat and its variance."""
+    given = [(scores, None)] if folds is None else zip(scores[:, np.newaxis], folds, strict=True)
+    repeats = [delong_covariance(positive, score, patients, fold) for score, fold in given]
+    return np.concatenate([aucs for aucs, _ in repeats]), np.concatenate([np.diag(matrix) for _, matrix in repeats])
+
+
+def score_interval(auc, n_positive, n_negative, confidence_level=0.95, inflation=1.0):
+    """Return Newcombe's score interval of an AUC as a ConfidenceInterval.
+
+    Its bounds are the q at a distance of z standard deviations of q from the AUC. The variance of an AUC of q, with N
+    the mean number of cases of a class, is that of Hanley and McNeil for exponential scores,
+
+        v(q) = q (1 - q) (1 + (N - 1) ((1 - q) / (2 - q) + q / (1 + q))) / (n_positive n_negative),
+
+    times `inflation`.
+    """
+    require_probability(confidence_level, "the study", "confidence_level", StudyError)
+    factor = inflation * norm.isf((1 - confidence_level) / 2) ** 2 / (n_positive * n_negative)
+    others = (n_positive + n_negative) / 2 - 1
+
+    def low(auc):
+        def excess(q):
+            variance = q * (1 - q) * (1 + others * ((1 - q) / (2 - q) + q / (1 + q)))
+            return (auc - q) ** 2 - factor * variance
+
+        # At an AUC of 1, q = 1 is a root as well, but not the bound.
+        return float(brentq(excess, 0.0, min(auc, 1 - 1e-12), xtol=1e-14)) if auc > 0 else 0.0
+
+    return ConfidenceInterval(low(auc), 1 - low(1 - auc), confidence_level)
 
 
 def auc_of_pairs(wins, confidence_level=0.95):
@@ -138,29 +183,15 @@ def auc_of_pairs(wins, confidence_level=0.95):
     """
     wins = np.asarray(wins, dtype=float)
     aucs, covariance = covariance_of_pairs(wins[np.newaxis])
-    positive = np.repeat([False, True], wins.shape)
-    return _estimate(positive, float(aucs[0]), float(covariance[0, 0]), confidence_level)
+    interval = score_interval(float(aucs[0]), wins.shape[1], wins.shape[0], confidence_level)
+    return AucEstimate(float(aucs[0]), float(covariance[0, 0]), interval, wins.shape[1], wins.shape[0])
 
 
 def covariance_of_pairs(wins):
     """Return the AUCs of several models and DeLong's covariance from their pairs (n_models, n_negative, n_positive)."""
     _, n_negative, n_positive = wins.shape
-    covariance = _covariance(wins.mean(axis=1)) / n_positive + _covariance(wins.mean(axis=2)) / n_negative
+    covariance = np.atleast_2d(np.cov(wins.mean(axis=1))) / n_positive + np.atleast_2d(np.cov(wins.mean(axis=2))) / n_negative
     return wins.mean(axis=(1, 2)), covariance
-
-
-def _estimate(positive, auc, variance, confidence_level):
-    """Return the AucEstimate with its interval: normal, or Clopper-Pearson's at an AUC of 0 or 1."""
-    require_probability(confidence_level, "the study", "confidence_level", StudyError)
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    if auc in (0.0, 1.0):
-        bound = ((1 - confidence_level) / 2) ** (1 / min(n_positive, n_negative))
-        low, high = (bound, 1.0) if auc == 1.0 else (0.0, 1 - bound)
-    else:
-        half = norm.isf((1 - confidence_level) / 2) * np.sqrt(variance)
-        low, high = max(auc - half, 0.0), min(auc + half, 1.0)
-    interval = ConfidenceInterval(float(low), float(high), confidence_level)
-    return AucEstimate(auc, variance, interval, n_positive, n_negative)
 
 
 def accuracy_interval(n_right, n_cases, confidence_level=0.95):
@@ -220,26 +251,43 @@ def mean_roc(positive, scores):
     return np.repeat(multiples, 2), np.column_stack([below, above]).ravel() / len(scores)
 
 
-def delong_covariance(positive, scores):
-    """Return the AUCs (n_models,) of scores (n_models, n_cases), and DeLong's covariance of them."""
+def delong_covariance(positive, scores, patients=None, folds=None):
+    """Return the AUCs (n_models,) of scores (n_models, n_cases), and DeLong's covariance of them.
+
+    With `patients`, codes (n_cases,), it is Obuchowski's: the components of the cases of a patient are added up. For
+    patients with one case each both are the same. With `folds` (n_cases,), only cases of the same fold are compared.
+    """
+    aucs, influence = auc_influence(positive, scores, folds)
+    return aucs, covariance_of_influence(influence, positive.astype(int), patients)
+
+
+def auc_influence(positive, scores, folds=None):
+    """Return the AUCs (n_models,) of scores (n_models, n_cases), and the influence of each case, (n_models, n_cases).
+
+    It is the component of the case in DeLong's variance, less the AUC and divided by the size of its class. With `folds`
+    (n_cases,), only cases of the same fold are compared.
+    """
     if scores.shape[1:] != positive.shape:
         raise StudyError(
             f"There are {len(positive)} labels and {scores.shape[-1]} scores. Expected one score per label."
         )
     if not np.isfinite(scores).all():
         raise StudyError(f"{int((~np.isfinite(scores)).sum())} scores are NaN or infinite. Leave those cases out.")
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    # DeLong's components: the fraction of negative cases ranked below each positive one, and of positive cases ranked
-    # above each negative one; ties count one half. A midrank among all cases minus that in its class counts the others.
-    ranks = rankdata(scores, axis=1)
-    of_positive = (ranks[:, positive] - rankdata(scores[:, positive], axis=1)) / n_negative
-    of_negative = 1 - (ranks[:, ~positive] - rankdata(scores[:, ~positive], axis=1)) / n_positive
-    covariance = _covariance(of_positive) / n_positive + _covariance(of_negative) / n_negative
-    return of_positive.mean(axis=1), covariance
-
-
-def _covariance(components):
-    """Return the covariance (n_models, n_models) of components (n_models, n_cases_of_a_class)."""
-    if components.shape[1] < 2:  # a class of one case has no variance
-        return np.zeros((len(components), len(components)))
-    return np.atleast_2d(np.cov(components))
+    folds = np.zeros(len(positive)) if folds is None else folds
+    wins = np.zeros(scores.shape)  # pairs of the case that are in the right order; ties count one half
+    n_pairs = np.zeros(len(positive))
+    for fold in np.unique(folds):
+        rows = [np.flatnonzero((folds == fold) & of_class) for of_class in (~positive, positive)]
+        n_negative, n_positive = map(len, rows)
+        # A midrank among all cases less that in its class counts the cases of the other class below.
+        ranks = rankdata(scores[:, np.concatenate(rows)], axis=1)
+        below = [ranks[:, :n_negative], ranks[:, n_negative:]]
+        below = [among_all - rankdata(scores[:, of], axis=1) for among_all, of in zip(below, rows, strict=True)]
+        wins[:, rows[0]] = n_positive - below[0]
+        wins[:, rows[1]] = below[1]
+        n_pairs[rows[0]], n_pairs[rows[1]] = n_positive, n_negative
+    n_all = n_pairs[positive].sum()
+    if not n_all:
+        raise StudyError("No test fold holds cases of both classes, so no two scores can be compared. Use fewer folds.")
+    aucs = wins[:, positive].sum(axis=1) / n_all
+    return aucs, (wins - aucs[:, np.newaxis] * n_pairs) / n_all

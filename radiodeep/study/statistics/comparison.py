@@ -1,17 +1,15 @@
 """Results -> tests of their differences: of the measure, paired or not, and of accuracy; Holm's correction."""
 
-import warnings
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, norm
-from scipy.stats import t as student_t
+from scipy.stats import binomtest
 
-from radiodeep.exceptions import RadiodeepWarning, StudyError
+from radiodeep.exceptions import StudyError
 from radiodeep.study.result import named_cases, require_results
-from radiodeep.study.statistics.auc import TRAINING_SPREAD
+from radiodeep.study.statistics.uncertainty import p_value, variance_of_mean, variance_of_result
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Comparison:
     Attributes
     ----------
     measure : str
-        "AUC" or "accuracy".
+        E.g. "AUC" or "accuracy".
     value_a, value_b : float
     difference : float
         `value_a - value_b`.
@@ -45,67 +43,66 @@ class Comparison:
 
 
 def compare_auc(result_a, result_b):
-    """Test whether two models have the same AUC on the same cases.
+    """Test whether two models have the same AUC, or other measure of their outcomes, on the same cases.
 
     Parameters
     ----------
     result_a, result_b : StudyResult
-        Of the same cases, labels and kind of split.
+        Of the same cases, outcomes and folds.
 
     Returns
     -------
     Comparison
-        DeLong's paired test. For repeated folds, the mean difference is tested, and the variance between
-        the repeats is added as in `auc_of_repeats`.
+        The mean difference over the repeats of the folds, and a test of it by the rule of
+        `radiodeep.study.statistics.uncertainty.variance_of_repeats`. For two classes the variance within a repeat is
+        DeLong's, or Obuchowski's if patients have several cases. Results without a valid variance, as of leave-one-out,
+        leave-pair-out and single splits, are compared by their companions. Those of `holdout_auc` are compared as fixed
+        models.
 
     Raises
     ------
     StudyError
-        The cases, labels or splits differ.
+        The cases, outcomes, patients or folds differ, or a result has neither a valid variance nor a companion.
 
     Notes
     -----
-    DeLong's test treats both models as fixed. Of two models of equal AUC with selection inside the folds, it
-    calls 25 to 48 % different at p < 0.05 under leave-one-out and leave-pair-out, about 20 % in a single pass, and
-    the test of repeated folds 0 to 12 %, up to 18 % where patients have several cases. Compare
-    ``result_a.companion`` with ``result_b.companion``, as `compare_all` does. If one model contains the features of the
-    other, no test of this kind is valid.
+    If one model contains the features of the other, no test of this kind is valid.
 
     References
     ----------
-    DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837.
+    DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837. Obuchowski, Biometrics 53 (1997) 567.
     """
+    (result_a, result_b), words = _tested(result_a, result_b)
     result_b = _paired(result_a, result_b)
-    if result_a.cv != result_b.cv:
-        raise StudyError(
-            f"One result is of {result_a.cv}, the other of {result_b.cv}. Compare results of the same split."
-        )
-    if result_a.positive != result_b.positive:
-        raise StudyError(
-            f"One result is about class {result_a.positive!r}, the other about {result_b.positive!r}. Give both the "
-            "same 'positive'."
-        )
     endpoint = result_a.endpoint
-    if result_a.pairs is not None and result_b.pairs is not None:
-        repeats = [endpoint.covariance_of_pairs(np.stack([result_a.pairs, result_b.pairs]))]
-    else:
-        scores = result_a.score_array, result_b.score_array
-        folds = result_a.fold_of_case if endpoint.compares_in_folds else [None] * len(scores[0])
-        repeats = [endpoint.covariance(np.stack(pair), fold) for *pair, fold in zip(*scores, folds, strict=True)]
+    folds = _folds_to_compare_within(result_a, result_b)
+    repeats = [
+        endpoint.covariance(np.stack(scores), fold)
+        for *scores, fold in zip(result_a.score_array, result_b.score_array, folds, strict=True)
+    ]
     values = np.array([values for values, _ in repeats])
+    within = [matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1] for _, matrix in repeats]
+    return _comparison(endpoint.measure, values, within, result_a, f"{endpoint.test}, paired{words}")
+
+
+def _comparison(measure, values, within, result, test):
+    """Return the Comparison of values (n_repeats, 2) whose difference has a variance within each repeat."""
     differences = values[:, 0] - values[:, 1]
-    variance = float(np.mean([matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1] for _, matrix in repeats]))
-    test = f"{endpoint.test}, paired"
-    if len(repeats) > 1:
-        variance += TRAINING_SPREAD * float(differences.var(ddof=1))
-        test = f"{test}, {len(repeats)} repeats"
     difference = float(differences.mean())
-    value_a, value_b = values.mean(axis=0).tolist()
-    return Comparison(endpoint.measure, value_a, value_b, difference, _p_value(difference, variance), test)
+    p = p_value(difference, variance_of_result(result, differences, within))
+    test = test if result.is_holdout else f"{test}, {len(values)} repeats"
+    return Comparison(measure, *values.mean(axis=0).tolist(), difference, p, test)
+
+
+def _folds_to_compare_within(*results):
+    """Return the folds (n_repeats, n_cases) if scores of different folds cannot be compared, or None for each repeat."""
+    known = [result.folds_to_compare_within for result in results]
+    none = [None] * len(results[0].score_array)
+    return next((folds for folds in known if folds is not None), none)
 
 
 def compare_auc_unpaired(result_a, result_b):
-    """Test whether the AUC is the same in two groups of different cases.
+    """Test whether the AUC, or other measure of the outcomes, is the same in two groups of different cases.
 
     Parameters
     ----------
@@ -115,42 +112,40 @@ def compare_auc_unpaired(result_a, result_b):
     Returns
     -------
     Comparison
+        By the variances of the results, or of their companions; see `compare_auc`.
 
     Raises
     ------
     StudyError
-        A case is in both results: use `compare_auc`.
+        A case is in both results (use `compare_auc`), they are of different kinds of outcomes or positive classes, or
+        one has neither a valid variance nor a companion.
 
     References
     ----------
-    DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837, with Welch's degrees of freedom as in R's
-    pROC.
+    DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837; for fixed models (`holdout_auc`) with Welch's degrees of
+    freedom as in R's pROC.
     """
-    require_results(result_a, result_b)
+    (result_a, result_b), words = _tested(result_a, result_b)
     names_a = named_cases(result_a.predictions.index)
     names_b = named_cases(result_b.predictions.index)
     common = names_a & names_b
     if common:
         raise StudyError(f"{len(common)} cases are in both results, e.g. {min(common)!r}. Use compare_auc for those.")
     variances = np.array([result_a.variance, result_b.variance])
-    n_cases = np.array([len(result_a.predictions), len(result_b.predictions)])
-    with np.errstate(invalid="ignore"):  # 0 / 0 without variance
-        freedom = variances.sum() ** 2 / (variances**2 / (n_cases - 1)).sum()
-    difference = result_a.auc - result_b.auc
+    freedom = None
+    if result_a.is_holdout and result_b.is_holdout:
+        n_units = np.array([_n_patients(result) for result in (result_a, result_b)])
+        with np.errstate(invalid="ignore"):  # 0 / 0 without variance
+            freedom = variances.sum() ** 2 / (variances**2 / (n_units - 1)).sum()
+    difference = result_a.value - result_b.value
     endpoint = result_a.endpoint
-    p_value = _p_value(difference, variances.sum(), freedom)
-    return Comparison(endpoint.measure, result_a.auc, result_b.auc, difference, p_value, f"{endpoint.test}, unpaired")
+    p = p_value(difference, variances.sum(), freedom)
+    test = f"{endpoint.test}, unpaired{words}"
+    return Comparison(endpoint.measure, result_a.value, result_b.value, difference, p, test)
 
 
-def _p_value(difference, variance, freedom=None):
-    """Return the two-sided p value of a difference, by Student's distribution if degrees of freedom are given.
-
-    Without variance there is no scale: the p value is 1 for no difference, and else NaN.
-    """
-    if variance <= 1e-15:
-        return 1.0 if abs(difference) < 1e-12 else float("nan")
-    statistic = abs(difference) / np.sqrt(variance)
-    return float(2 * (norm.sf(statistic) if freedom is None else student_t.sf(statistic, freedom)))
+def _n_patients(result):
+    return len(result.predictions) if result.patients is None else len(np.unique(result.patients))
 
 
 def compare_all(results, against=None):
@@ -167,7 +162,8 @@ def compare_all(results, against=None):
     DataFrame
         A row per comparison, smallest p first: `model`, `against`, `cv`, `auc`, `auc_against`,
         `difference`, `p_value`, `p_holm`. Comparisons without a p value (NaN: no variance to measure the difference
-        by) come last and do not count in the correction. Results of leave-one-out are compared by their companions.
+        by) come last and do not count in the correction. Results without a valid variance, as of leave-one-out, are
+        compared by their companions, and `cv` is theirs.
 
     Raises
     ------
@@ -184,8 +180,7 @@ def compare_all(results, against=None):
         raise StudyError(f"Expected two results or more, and 'against' to be one of {list(results)}. Got {against!r}.")
     require_results(*results.values())
     pairs = combinations(results, 2) if against is None else [(name, against) for name in results if name != against]
-    if all(result.companion is not None for result in results.values()):
-        results = {name: result.companion for name, result in results.items()}
+    results = {name: _with_variance(result) for name, result in results.items()}
     rows = []
     for model, other in pairs:
         comparison = compare_auc(results[model], results[other])
@@ -216,51 +211,75 @@ def holm(p_values):
 
 
 def compare_accuracy(result_a, result_b):
-    """Test whether two models are right equally often on the same cases (exact McNemar test).
+    """Test whether two models are right equally often on the same cases.
 
     Parameters
     ----------
     result_a, result_b : StudyResult
-        Of the same cases and labels. Of repeated folds the majority vote of the repeats is compared.
+        Of the same cases, labels and folds.
 
     Returns
     -------
     Comparison
+        For models tested on other patients (`holdout_auc`) the exact McNemar test. It does not hold for out-of-fold
+        predictions (of models without information it calls 35 % different at p < 0.05 under leave-one-out), nor for
+        patients with several cases: there the mean difference over the repeats is tested as by `compare_auc`.
 
-    Warns
-    -----
-    RadiodeepWarning
-        The predictions are out-of-fold: McNemar's test treats both models as fixed. Of models without information
-        it calls 35 % different at p < 0.05 under leave-one-out, 16 % under repeated folds.
+    Raises
+    ------
+    StudyError
+        As `compare_auc`, or there is no accuracy of such outcomes.
 
     References
     ----------
     McNemar, Note on the Sampling Error of the Difference Between Correlated Proportions, Psychometrika 12 (1947) 153.
     """
+    (result_a, result_b), words = _tested(result_a, result_b)
     result_b = _paired(result_a, result_b)
-    result_a.endpoint.require("accuracy")
-    if len(result_a.folds) > 1:
-        warnings.warn(
-            "McNemar's test takes both models as given. Of out-of-fold predictions it calls equal models different "
-            "far more often than it says (16 to 35 % at p < 0.05). Compare AUCs of repeated folds (compare_auc), or "
-            "models on other patients (holdout_auc).",
-            RadiodeepWarning,
-            stacklevel=2,
+    endpoint = result_a.endpoint
+    endpoint.require("accuracy")
+    right_a, right_b = (result.prediction_array == endpoint.y for result in (result_a, result_b))
+    differences = right_a.astype(float) - right_b
+    values = np.column_stack([right_a.mean(axis=1), right_b.mean(axis=1)])
+    if result_a.is_holdout and endpoint.patients is None:
+        only_a = int((differences > 0).sum())
+        n_different = int((differences != 0).sum())
+        p = float(binomtest(only_a, n_different).pvalue) if n_different else 1.0
+        return Comparison("accuracy", *values[0].tolist(), float(differences.mean()), p, "McNemar, exact")
+    within = variance_of_mean(differences, endpoint.patients)
+    return _comparison("accuracy", values, within, result_a, f"difference of proportions, paired{words}")
+
+
+def _tested(*results):
+    """Return the results that can be tested in place of the given ones, and words for the test if these are others."""
+    require_results(*results)
+    first, second = results
+    if first.outcome != second.outcome:
+        raise StudyError(f"One result is of {first.outcome}, the other of {second.outcome}. Compare results of one kind.")
+    if first.positive != second.positive:
+        raise StudyError(
+            f"One result is about class {first.positive!r}, the other about {second.positive!r}. Give both the same "
+            "'positive'."
         )
-    right_a, right_b = (
-        result.predictions["prediction"].to_numpy() == result.predictions["label"].to_numpy()
-        for result in (result_a, result_b)
-    )
-    only_a = int((right_a & ~right_b).sum())
-    only_b = int((right_b & ~right_a).sum())
-    p_value = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
-    accuracy_a, accuracy_b = float(right_a.mean()), float(right_b.mean())
-    return Comparison("accuracy", accuracy_a, accuracy_b, accuracy_a - accuracy_b, p_value, "McNemar, exact")
+    tested = [_with_variance(result) for result in results]
+    is_companion = any(test is not result for test, result in zip(tested, results, strict=True))
+    return tested, ", by the companions" if is_companion else ""
+
+
+def _with_variance(result):
+    """Return a result, or its companion if it has no valid variance."""
+    if not np.isnan(result.variance):
+        return result
+    if result.companion is None:
+        raise StudyError(
+            f"There is no valid test of results of {result.cv}: the models of its folds are not fixed, and it does not "
+            "tell how much they vary. Compare results of repeated folds, e.g. cv=2 with n_repeats=50."
+        )
+    return result.companion
 
 
 def _paired(result_a, result_b):
-    """Return the second result in the order of the first; StudyError unless both have the same cases and labels."""
-    require_results(result_a, result_b)
+    """Return the second result in the order of the first; StudyError unless cases, outcomes and folds are the same."""
     a, b = result_a.predictions, result_b.predictions
     if not a.index.equals(b.index):
         if not a.index.is_unique or set(a.index) != set(b.index):
@@ -272,4 +291,22 @@ def _paired(result_a, result_b):
     for column in result_a.endpoint.outcome_columns:
         if (a[column].to_numpy() != result_b.predictions[column].to_numpy()).any():
             raise StudyError("A paired test needs the same labels in both results.")
+    if result_a.cv != result_b.cv:
+        raise StudyError(
+            f"One result is of {result_a.cv}, the other of {result_b.cv}. Compare results of the same split."
+        )
+    patients = [_groups(result.endpoint.patients) for result in (result_a, result_b)]
+    if patients[0] != patients[1]:
+        raise StudyError("A paired test needs the same patients in both results. Give both the same 'groups'.")
+    folds = [list(map(_groups, result.fold_of_case)) for result in (result_a, result_b)]
+    if folds[0] != folds[1]:
+        raise StudyError(
+            f"Both results are of {result_a.cv}, but their folds hold other cases. Study both models in one call of "
+            "cross_validate_models, or with the same random_state, groups and order of the cases."
+        )
     return result_b
+
+
+def _groups(codes):
+    """Return codes numbered in the order of their first case, so that equal groups have equal codes; None as it is."""
+    return None if codes is None else pd.factorize(codes)[0].tolist()

@@ -1,0 +1,129 @@
+"""Values of the repeats of cross-validation -> their variance, an interval and a p value, for every kind of outcome."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student_t
+
+from radiodeep.checks import require_probability
+from radiodeep.exceptions import StudyError
+
+
+@dataclass(frozen=True)
+class ConfidenceInterval:
+    """Bounds of an estimate at a confidence level; NaN if the split gives no valid ones."""
+
+    low: float
+    high: float
+    level: float
+
+
+def weights_of_variances(n_folds):
+    """Return the weights of the variances within and between repeats of `n_folds` folds; see `variance_of_repeats`."""
+    return (2.0, 0.0) if n_folds == 2 else (3.0, 1.0)
+
+
+def variance_of_repeats(values, within, n_folds):
+    """Return the variance of the mean over the repeats of cross-validation of a measure, or of a difference of two.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_repeats,)
+        The measure in each repeat.
+    within : array-like of shape (n_repeats,)
+        Its variance in each repeat, with the models as fixed and the patients as a sample.
+    n_folds : int
+        Folds per repeat.
+    """
+    of_within, of_between = weights_of_variances(n_folds)
+    between = np.var(values, ddof=1) if len(values) > 1 else 0.0
+    return float(of_within * np.mean(within) + of_between * between)
+
+
+def variance_of_result(result, values, within):
+    """Return the variance of a measure of a StudyResult, from values and variances (n_repeats,) in its repeats.
+
+    It is NaN unless the result is of repeated folds or of one model tested on other cases.
+    """
+    n_folds = len(result.folds) // len(values)
+    if n_folds == 1:
+        return float(np.mean(within))
+    return variance_of_repeats(values, within, n_folds) if len(values) > 1 else float("nan")
+
+
+def covariance_of_influence(influence, codes=None, patients=None):
+    """Return the covariance (n_values, n_values) of values from the influence of each case on them, (n_values, n_cases).
+
+    Influences are summed over the cases of a patient, by class if there are `codes` of classes, (n_cases,), and their
+    products over the patients, times n / (n - 1) for n patients. For two classes it is the covariance of DeLong, or of
+    Obuchowski if patients have several cases; for patients of one case that of a jackknife which removes one case at a
+    time from its class. `patients` are codes (n_cases,), or None if each has one case.
+    """
+    n_cases = influence.shape[1]
+    codes = np.zeros(n_cases, dtype=int) if codes is None else codes
+    patients = np.arange(n_cases) if patients is None else patients
+    n_classes = int(codes.max()) + 1
+    sums = np.zeros((len(influence), n_classes, int(patients.max()) + 1))
+    np.add.at(sums, (slice(None), codes, patients), influence)
+    factors = np.full((n_classes, n_classes), _correction(patients))
+    np.fill_diagonal(factors, [_correction(patients[codes == code]) for code in range(n_classes)])
+    return np.einsum("mcg,cd,ndg->mn", sums, factors, sums, optimize=True)
+
+
+def _correction(patients):
+    """Return n / (n - 1) for n patients, which makes a variance unbiased; 0 for one, who tells nothing of it."""
+    n_patients = len(np.unique(patients))
+    return n_patients / (n_patients - 1) if n_patients > 1 else 0.0
+
+
+def variance_of_mean(values, patients=None):
+    """Return the variances (n_values,) of the means of values (n_values, n_cases), with patients as the units."""
+    influence = (values - values.mean(axis=1, keepdims=True)) / values.shape[1]
+    return np.diag(covariance_of_influence(influence, patients=patients))
+
+
+def interval(value, variance, level, bounds=(0.0, 1.0), n_units=None):
+    """Return the score interval of a measure as a ConfidenceInterval.
+
+    Between finite bounds the variance is taken to change with the true value q as (q - low) (high - q), so that the
+    interval is Wilson's of as many cases as give a proportion this variance, at most `n_units`: the number of
+    independent cases, divided by the weight of the variance within repeats. Without variance and `n_units` its bounds
+    are NaN. If a bound is infinite, the interval is the normal one, cut at the other bound.
+    """
+    require_probability(level, "the study", "confidence_level", StudyError)
+    low, high = bounds
+    quantile = norm.isf((1 - level) / 2)
+    if not np.isfinite(high - low):
+        half = quantile * np.sqrt(variance)
+        return ConfidenceInterval(float(max(value - half, low)), float(min(value + half, high)), level)
+    if np.isnan(variance):
+        return no_interval(level)
+    share = (value - low) / (high - low)
+    n_cases = np.inf if n_units is None else n_units
+    if variance > 0 and 0 < share < 1:
+        n_cases = min(share * (1 - share) * (high - low) ** 2 / variance, n_cases)
+    if not np.isfinite(n_cases):
+        return no_interval(level)
+    excess = quantile**2 / n_cases
+    half = quantile * np.sqrt(share * (1 - share) / n_cases + excess / (4 * n_cases))
+    ends = (share + excess / 2 + np.array([-half, half])) / (1 + excess)
+    ends = low + (high - low) * np.clip(ends, 0, 1)
+    return ConfidenceInterval(*ends.tolist(), level)
+
+
+def no_interval(level):
+    """Return the interval of a split that gives no valid one: its bounds are NaN."""
+    require_probability(level, "the study", "confidence_level", StudyError)
+    return ConfidenceInterval(float("nan"), float("nan"), level)
+
+
+def p_value(difference, variance, freedom=None):
+    """Return the two-sided p value of a difference, by Student's distribution if degrees of freedom are given.
+
+    Without variance there is no scale: the p value is 1 for no difference, and else NaN.
+    """
+    if variance <= 1e-15:
+        return 1.0 if abs(difference) < 1e-12 else float("nan")
+    statistic = abs(difference) / np.sqrt(variance)
+    return float(2 * (norm.sf(statistic) if freedom is None else student_t.sf(statistic, freedom)))
