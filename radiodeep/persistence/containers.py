@@ -33,6 +33,7 @@ TRUSTED_TYPES = frozenset(
         "radiodeep.models.cnn.CNNRegressor",
         "radiodeep.models.coarse.CoarseFromFine",
         "radiodeep.models.case_view.CaseView",
+        "radiodeep.models.cox.CoxRegression",
         "radiodeep.models.ensemble.CNNEnsemble",
         "radiodeep.models.weka.WekaNaiveBayes",
         "radiodeep.features.deep.extractor.DeepFeatureExtractor",
