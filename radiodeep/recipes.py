@@ -1,4 +1,4 @@
-"""Extractors or columns -> the models that the commands offer: scaled features, the best of each kind, a classifier.
+"""Extractors or columns -> the models that the commands offer: scaled features, the best of each kind, a predictor.
 
 Other models are written with scikit-learn's `make_pipeline`.
 """
@@ -6,25 +6,38 @@ Other models are written with scikit-learn's `make_pipeline`.
 from dataclasses import dataclass
 
 import radiodeep as rd
+from radiodeep.checks import in_words
+from radiodeep.exceptions import InputError
 
 SELECTORS = {
     "relieff": "ReliefF",
     "symmetric-uncertainty": "SymmetricUncertainty",
     "fast-correlation-filter": "FastCorrelationFilter",
+    "univariate-cox": "UnivariateCox",
 }
+_CLASSIFIERS = ("naive-bayes", "random-forest", "svm")
+_REGRESSORS = ("ridge", "random-forest", "svm")
+_SURVIVAL_MODELS = ("cox", *_CLASSIFIERS)  # classifiers predict the event until the horizon
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The selector of `n_features` of each kind, e.g. handcrafted and deep, and the classifier of a model."""
+    """The selector of `n_features` of each kind, e.g. handcrafted and deep, and the predictor of a model.
 
-    selector: str = "relieff"
+    `outcome` is the kind of the outcomes, as `kind_of_outcomes` names it. By default the selector is ReliefF, and the
+    predictor naive Bayes for classes and ridge regression for numbers; for survival they are univariate Cox regression
+    and Cox regression. Other selectors and predictors of survival need a `horizon`.
+    """
+
+    selector: str | None = None
     n_features: int = 5
-    classifier: str = "naive-bayes"
+    predictor: str | None = None
     seed: int = 0
+    outcome: str = "two classes"
+    horizon: float | None = None
 
     def over_cases(self, extractors, probabilities=False):
-        """Return a model of cases: the best features of each extractor of a dict, then the classifier.
+        """Return a model of cases: the best features of each extractor of a dict, then the predictor.
 
         With `probabilities` a support vector machine is calibrated, which takes further fits.
         """
@@ -32,7 +45,7 @@ class Recipe:
 
         parts = [make_pipeline(extractor, *self._selection()) for extractor in extractors.values()]
         head = make_union(*parts) if len(parts) > 1 else parts[0]
-        return make_pipeline(head, self._classifier(probabilities))
+        return make_pipeline(head, self._predictor(probabilities))
 
     def over_columns(self, columns):
         """Return a model of a table: the best of each kind of `columns`, a dict of lists, or of all with None."""
@@ -40,17 +53,43 @@ class Recipe:
         from sklearn.pipeline import make_pipeline
 
         if columns is None:
-            return make_pipeline(*self._selection(), self._classifier())
+            return make_pipeline(*self._selection(), self._predictor())
         parts = [(kind, make_pipeline(*self._selection()), names) for kind, names in columns.items()]
-        return make_pipeline(ColumnTransformer(parts), self._classifier())
+        return make_pipeline(ColumnTransformer(parts), self._predictor())
+
+    @property
+    def is_survival(self):
+        return self.outcome == "survival"
 
     def _selection(self):
         from sklearn.preprocessing import StandardScaler
 
-        selector = getattr(rd, SELECTORS[self.selector])
-        return StandardScaler(), selector(n_features_to_select=self.n_features)
+        name = self.selector or ("univariate-cox" if self.is_survival else "relieff")
+        if name == "univariate-cox" and not self.is_survival:
+            raise InputError(f"The selector univariate-cox is for survival. Got outcomes of the kind {self.outcome}.")
+        horizon = self._known_horizon(name) if name != "univariate-cox" and self.is_survival else None
+        selector = getattr(rd, SELECTORS[name])(n_features_to_select=self.n_features)
+        return StandardScaler(), selector if horizon is None else rd.HorizonSelector(selector, horizon)
 
-    def _classifier(self, probabilities=False):
+    def _predictor(self, probabilities=False):
+        offered = {"numbers": _REGRESSORS, "survival": _SURVIVAL_MODELS}.get(self.outcome, _CLASSIFIERS)
+        name = self.predictor or offered[0]
+        if name not in offered:
+            raise InputError(f"A model of {self.outcome} must be {in_words(offered)}. Got {name}.")
+        if self.outcome == "numbers":
+            return self._regressor(name)
+        if name == "cox":
+            return rd.CoxRegression()
+        horizon = self._known_horizon(name) if self.is_survival else None
+        classifier = self._classifier(name, probabilities or self.is_survival)
+        return classifier if horizon is None else rd.HorizonClassifier(classifier, horizon)
+
+    def _known_horizon(self, name):
+        if self.horizon is None:
+            raise InputError(f"For survival, {name} needs the time until which events count. Give a horizon, e.g. 24.")
+        return self.horizon
+
+    def _classifier(self, name, probabilities):
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.ensemble import RandomForestClassifier
         from sklearn.naive_bayes import GaussianNB
@@ -58,10 +97,24 @@ class Recipe:
         from sklearn.preprocessing import MinMaxScaler
         from sklearn.svm import SVC
 
-        if self.classifier == "naive-bayes":
+        if name == "naive-bayes":
             return GaussianNB()
-        if self.classifier == "random-forest":
+        if name == "random-forest":
             return RandomForestClassifier(n_estimators=200, random_state=self.seed)
         machine = SVC(kernel="linear", random_state=self.seed)
         last = CalibratedClassifierCV(machine, ensemble=False) if probabilities else machine
         return make_pipeline(MinMaxScaler(), last)
+
+    def _regressor(self, name):
+        from sklearn.compose import TransformedTargetRegressor
+        from sklearn.ensemble import RandomForestRegressor
+        from sklearn.linear_model import Ridge
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import SVR
+
+        if name == "ridge":
+            return Ridge()
+        if name == "random-forest":
+            return RandomForestRegressor(n_estimators=200, random_state=self.seed)
+        machine = SVR(kernel="linear")  # its defaults suit outcomes of variance 1
+        return TransformedTargetRegressor(machine, transformer=StandardScaler())

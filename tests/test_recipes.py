@@ -5,6 +5,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
 
 import radiodeep as rd
+from radiodeep.exceptions import InputError
 from radiodeep.recipes import SELECTORS, Recipe
 
 
@@ -13,7 +14,7 @@ def extractors():
     return {family: rd.RadiomicsExtractor(families=[family]) for family in ("shape", "firstorder")}
 
 
-@pytest.mark.parametrize("name", SELECTORS)
+@pytest.mark.parametrize("name", ["relieff", "symmetric-uncertainty", "fast-correlation-filter"])
 def test_the_selector_keeps_the_features_of_each_kind(extractors, name):
     model = Recipe(selector=name, n_features=3).over_cases(extractors)
     for _, part in model[0].transformer_list:
@@ -30,11 +31,11 @@ def test_one_extractor_needs_no_union(extractors):
     ("name", "kind"), [("naive-bayes", "GaussianNB"), ("random-forest", "RandomForestClassifier"), ("svm", "Pipeline")]
 )
 def test_the_classifier_is_the_last_step(extractors, name, kind):
-    assert type(Recipe(classifier=name).over_cases(extractors)[-1]).__name__ == kind
+    assert type(Recipe(predictor=name).over_cases(extractors)[-1]).__name__ == kind
 
 
 def test_a_support_vector_machine_is_calibrated_where_probabilities_are_asked_for(extractors):
-    recipe = Recipe(classifier="svm", seed=7)
+    recipe = Recipe(predictor="svm", seed=7)
     assert isinstance(recipe.over_cases(extractors)[-1][-1], SVC)
     calibrated = recipe.over_cases(extractors, probabilities=True)[-1][-1]
     assert isinstance(calibrated, CalibratedClassifierCV)
@@ -48,3 +49,23 @@ def test_columns_of_a_table_are_selected_by_kind():
         ("deep", ["c"]),
     ]
     assert [type(step).__name__ for step in Recipe().over_columns(None)] == ["StandardScaler", "ReliefF", "GaussianNB"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(None, "Ridge"), ("random-forest", "RandomForestRegressor"), ("svm", "TransformedTargetRegressor")],
+)
+def test_numbers_are_predicted_by_a_regressor(name, kind):
+    assert type(Recipe(predictor=name, outcome="numbers").over_columns(None)[-1]).__name__ == kind
+
+
+def test_a_selector_or_predictor_of_another_outcome_is_refused():
+    with pytest.raises(InputError, match="A model of numbers must be one of ridge, random-forest, svm. Got cox"):
+        Recipe(predictor="cox", outcome="numbers").over_columns(None)
+    with pytest.raises(InputError, match="A model of two classes must be one of naive-bayes, random-forest, svm"):
+        Recipe(predictor="ridge").over_columns(None)
+    with pytest.raises(InputError, match="univariate-cox is for survival. Got outcomes of the kind several classes"):
+        Recipe(selector="univariate-cox", outcome="several classes").over_columns(None)
+    for of_classes in ({"selector": "relieff"}, {"selector": "relieff", "predictor": "svm"}):
+        with pytest.raises(InputError, match="For survival, .* needs the time until which events count"):
+            Recipe(**of_classes, outcome="survival").over_columns(None)

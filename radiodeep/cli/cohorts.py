@@ -1,12 +1,12 @@
-"""Manifest and options -> a cohort with labels, and the errors of the cases that are left out."""
+"""Manifest and options -> a cohort, its outcomes, and the errors of the cases that are left out."""
 
 import numpy as np
 
 import radiodeep as rd
 from radiodeep.cli.options import MaskLabels
+from radiodeep.cli.outcome import Outcome
+from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError, SingleClassError, StudyError
-
-_MOST_CLASSES = 10
 
 
 def read_cases(manifest, labels=MaskLabels.one):
@@ -28,36 +28,39 @@ def read_cases(manifest, labels=MaskLabels.one):
     return rd.Cohort(parts), errors
 
 
-def with_labels(cohort):
-    """Return the cases with a label, and the errors of the others; raise an error if no case has one."""
-    used = [position for position, case in enumerate(cohort) if case.label is not None]
-    if not used:
-        cohort.labels  # noqa: B018  raises the error that says what to do
-    errors = {case.id: f"ManifestError: {case.id}: it has no label" for case in cohort if case.label is None}
-    return cohort[used], errors
+def with_outcomes(cohort, options):
+    """Return the cases whose outcome is known, the outcomes, and the errors of the other cases.
+
+    `options` are the OutcomeOptions. An error is raised if no case has an outcome.
+    """
+    has_label = np.array([case.label is not None for case in cohort])
+    has_follow_up = np.array([case.time is not None for case in cohort])
+    name, is_known = "label", has_label
+    if options.is_survival(has_label.any(), has_follow_up.any()):
+        name, is_known = "survival", has_follow_up
+        if options.outcome is Outcome.auto:
+            say("The manifest has time and event and no label, so survival is predicted.")
+    used = cohort[is_known] if is_known.any() else cohort  # without any, the next line says what to do
+    y = used.survival if name == "survival" else used.labels
+    lacking = "no label" if name == "label" else "no follow-up"
+    errors = {
+        case.id: f"ManifestError: {case.id}: it has {lacking}"
+        for case, known in zip(cohort, is_known, strict=True)
+        if not known
+    }
+    return used, y, errors
 
 
 def check_classes(labels, least):
-    """Raise an error unless the labels are a few classes with at least `least` cases each."""
+    """Raise an error unless the labels are two classes or more, with at least `least` cases each; 0 for no classes."""
+    if least == 0:
+        return
     classes, counts = np.unique(labels, return_counts=True)
-    shown = ", ".join(map(str, classes[:5])) + (" ..." if len(classes) > 5 else "")
     if len(classes) == 1:
-        raise SingleClassError(f"All {len(labels)} cases have the label {shown}. A model needs two classes.")
-    if len(classes) > _MOST_CLASSES or any(map(_is_fraction, classes)):
-        raise StudyError(
-            f"The labels are {len(classes)} different values ({shown}), which look like measurements. A model needs "
-            f"classes, at most {_MOST_CLASSES}: write e.g. 0 and 1 into the column 'label'."
-        )
+        raise SingleClassError(f"All {len(labels)} cases have the label {classes[0]}. A model needs two classes.")
     if counts.min() < least:
         rarest = classes[counts.argmin()]
         raise StudyError(
             f"The label {rarest} has {counts.min()} of {len(labels)} cases. A model needs at least {least} of each; "
             "add cases, or take the label out."
         )
-
-
-def _is_fraction(label):
-    try:
-        return not float(label).is_integer()
-    except ValueError:
-        return False

@@ -31,7 +31,7 @@ def extract(
 ):
     """Write the features of all cases as a table, one row per case.
 
-    Label and patient stay in the table, so that 'radiodeep study TABLE' can follow. The row of a case that fails is
+    Outcome and patient stay in the table, so that 'radiodeep study TABLE' can follow. The row of a case that fails is
     empty; the case is named at the end and in TABLE.errors.csv, and the exit code is 2.
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
@@ -44,18 +44,20 @@ def extract(
     failed = tables[0].attrs["errors"]
     table = tables[0].join(tables[1:])
     n_cases, n_features = len(table) - len(failed), table.shape[1]
-    write_table(_with_label_and_patient(table, cohort), output)
+    write_table(_with_outcome_and_patient(table, cohort), output)
     empty = f", and {len(failed)} empty row{'s' if len(failed) > 1 else ''}" if failed else ""
     say(f"Wrote {n_cases} cases x {n_features} features{empty} to {output}")
     finish(errors | failed, errors_file(output))
 
 
-def _with_label_and_patient(table, cohort):
+def _with_outcome_and_patient(table, cohort):
     """Return the table with what the manifest knows of the cases in front."""
     known = {}
     if any(case.patient != case.id for case in cohort):
         known["patient"] = cohort.patients
     if any(case.label is not None for case in cohort):
         known["label"] = [case.label for case in cohort]
+    if any(case.time is not None for case in cohort):
+        known |= {"time": [case.time for case in cohort], "event": [case.event for case in cohort]}
     known = pd.DataFrame(known, index=table.index)
     return pd.concat([known, table], axis=1)

@@ -1,15 +1,16 @@
-"""A table of features (csv, tsv or parquet) -> features, labels and patients by case."""
+"""A table of features (csv, tsv or parquet) -> features, outcomes and patients by case."""
 
 import csv
 import io
 import re
 import shlex
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from radiodeep.cases.manifest import parse_event, parse_time
 from radiodeep.checks import did_you_mean
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.extras import require_package
@@ -17,6 +18,8 @@ from radiodeep.extras import require_package
 _SEPARATORS = ",;\t"
 _MISSING = {"", "na", "n/a", "nan", "null", "none"}
 _MANIFEST_COLUMNS = {"id", "patient", "label", "image", "mask", "mask_label", "roi_name"}
+_FOLLOW_UP = ("time", "event")
+_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
 _HANDCRAFTED = re.compile(
     r"(original|wavelet-|log-sigma-|square|squareroot|logarithm|exponential|gradient|lbp-)[^_]*"
     r"_(shape|shape2D|firstorder|glcm|glrlm|glszm|gldm|ngtdm)_[A-Za-z0-9]+"
@@ -27,10 +30,10 @@ _NOT_FEATURES_OF_PYRADIOMICS = "diagnostics_"
 
 @dataclass
 class FeatureTable:
-    """Features of cases (n_cases, n_features), labels, patients, errors of other cases, and columns not used."""
+    """Features of cases (n_cases, n_features), outcomes, patients, errors of other cases, and columns not used."""
 
     features: pd.DataFrame
-    labels: np.ndarray
+    y: np.ndarray
     patients: list
     errors: dict
     others: list
@@ -46,40 +49,95 @@ class FeatureTable:
         return {"handcrafted": handcrafted, "deep": deep}
 
 
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that are no features, as the options name them.
+
+    By default the label is in "label", time and event in columns of these names, the patient in "patient" if there is
+    such a column, and the case in "id" or in a first column without a name, as pandas writes it. Columns to `drop` are
+    left out.
+    """
+
+    label: str | None = None
+    time: str | None = None
+    event: str | None = None
+    patient: str | None = None
+    id: str | None = None
+    drop: tuple = ()
+
+    def found_in(self, frame, source, options):
+        """Return the columns of a table, with None for the label or for time and event, whichever is not studied.
+
+        Raises InputError if one does not exist, and if the options ask for both labels and survival.
+        """
+        named = [option for option, name in (("--time", self.time), ("--event", self.event)) if name is not None]
+        has_follow_up = bool(named) or set(_FOLLOW_UP) <= set(frame.columns)
+        has_label = self.label is not None or (not named and "label" in frame.columns)
+        is_survival = options.is_survival(has_label, has_follow_up)
+        if (self.label and is_survival) or (named and not is_survival):
+            raise InputError(
+                f"--label belongs to classes and numbers, --time and --event to survival. Leave out "
+                f"{'--label' if is_survival else ' and '.join(named)}, or choose another --outcome."
+            )
+        found = replace(
+            self,
+            label=None if is_survival else self.label or "label",
+            time=(self.time or "time") if is_survival else None,
+            event=(self.event or "event") if is_survival else None,
+            patient=self.patient or ("patient" if "patient" in frame.columns else None),
+            id=self.id or next((name for name in ("id", "") if name in frame.columns), None),
+        )
+        for name in ("label", "time", "event", "patient", "id"):
+            _check_column(getattr(found, name), frame, source, f"--{name}")
+        for name in self.drop:
+            _check_column(name, frame, source, "--drop")
+        return found
+
+    def are_no_features(self, frame):
+        """Return the columns of a table that hold no features."""
+        chosen = {self.label, self.time, self.event, self.patient, self.id, *self.drop, ""}
+        has_follow_up = set(_FOLLOW_UP) <= {name.lower() for name in frame.columns}
+        known = _MANIFEST_COLUMNS | set(_FOLLOW_UP if has_follow_up else ())
+        return [
+            name
+            for name in frame.columns
+            if name in chosen or name.lower() in known or name.startswith(_NOT_FEATURES_OF_PYRADIOMICS)
+        ]
+
+
 def is_feature_table(frame):
     """Return whether a table holds features; otherwise it is a manifest with the columns image and mask."""
     names_images = not {"image", "mask"}.isdisjoint(name.lower() for name in frame.columns)
     return not names_images or any(map(_HANDCRAFTED.fullmatch, frame.columns))
 
 
-def feature_table(frame, source, label="label", patient=None, id=None, drop=()):
-    """Take features, labels and patients from the texts of the file `source`, as `read_text_table` returns them.
+def feature_table(frame, source, columns, options):
+    """Take features, outcomes and patients from the texts of the file `source`, as `read_text_table` returns them.
 
-    `label`, `patient` and `id` are column names; by default the patient is in "patient" if there is such a column, and
-    the case in "id" or in a first column without a name, as pandas writes it. Columns to `drop` are not features. Cases
-    without any feature or without a label are in the errors of the result.
+    `columns` are `Columns`, and `options` the OutcomeOptions. Cases without any feature or without an outcome are in
+    the errors of the result.
     """
-    _check_columns(frame, source, {"--label": [label], "--patient": [patient], "--id": [id], "--drop": drop})
-    id = id or next((name for name in ("id", "") if name in frame.columns), None)
-    patient = patient or ("patient" if "patient" in frame.columns else None)
-    ids = _ids(frame, source, id)
-    known = {name for name in frame.columns if name.lower() in _MANIFEST_COLUMNS or name == ""}
-    others = [
-        name
-        for name in frame.columns
-        if name in {label, patient, id, *drop, *known} or name.startswith(_NOT_FEATURES_OF_PYRADIOMICS)
-    ]
+    columns = columns.found_in(frame, source, options)
+    ids = _ids(frame, source, columns.id)
+    others = columns.are_no_features(frame)
     features = _numbers(frame.drop(columns=others), source, ids)
-    labels = frame[label].str.strip()
-    errors = {}
-    for case_id, text, is_empty in zip(ids, labels, features.isna().all(axis=1), strict=True):
-        if is_empty:
-            errors[case_id] = "InputError: all of its features are empty"
-        elif text.lower() in _MISSING:
-            errors[case_id] = f"InputError: it has no value in the column '{label}'"
+    errors = {
+        case_id: "InputError: all of its features are empty"
+        for case_id, is_empty in zip(ids, features.isna().all(axis=1), strict=True)
+        if is_empty
+    }
+    outcomes = [name for name in (columns.label, columns.time, columns.event) if name is not None]
+    for name in outcomes:
+        for case_id, text in zip(ids, frame[name], strict=True):
+            if text.strip().lower() in _MISSING:
+                errors.setdefault(case_id, f"InputError: it has no value in the column '{name}'")
     used = np.array([case_id not in errors for case_id in ids])
-    patients = np.array(ids if patient is None else _patients(frame[patient], ids, source), dtype=object)
-    return FeatureTable(features[used], parsed_labels(labels[used]), patients[used].tolist(), errors, others)
+    patients = np.array(
+        ids if columns.patient is None else _patients(frame[columns.patient], ids, source), dtype=object
+    )
+    known = frame.loc[used, outcomes]
+    y = parsed_labels(known[columns.label]) if columns.label else _follow_up(known, source)
+    return FeatureTable(features[used], y, patients[used].tolist(), errors, others)
 
 
 def read_text_table(path):
@@ -119,11 +177,27 @@ def read_text_table(path):
 
 
 def parsed_labels(texts):
-    """Return labels as ints if all of them are whole numbers, else as text."""
-    texts = pd.Series(texts).str.strip()
-    if texts.str.fullmatch(r"[+-]?\d+(\.0+)?").all():
-        return np.array([int(float(text)) for text in texts])
-    return texts.to_numpy(dtype=str)
+    """Return labels as ints if all of them are whole, as floats if all are numbers, else as text."""
+    texts = [text.strip() for text in texts]
+    if not all(map(_NUMBER.fullmatch, texts)):
+        return np.array(texts, dtype=str)
+    numbers = np.array([float(text.replace(",", ".")) for text in texts])
+    return numbers.astype(int) if (numbers == numbers.round()).all() else numbers
+
+
+def _follow_up(frame, source):
+    """Return survival as a structured array from texts in the columns of the time and the event, in this order."""
+    values = {}
+    for (name, column), parse, allowed in zip(
+        frame.items(), (parse_time, parse_event), ("a number > 0", "1 or 0, true or false, yes or no"), strict=True
+    ):
+        texts = [text.strip().replace(",", ".") for text in column]
+        values[name] = [parse(text) for text in texts]
+        odd = [text for text, value in zip(texts, values[name], strict=True) if value != value]  # NaN
+        if odd:
+            raise InputError(f"'{source}': the column '{name}' must hold {allowed}. Got '{odd[0]}'.")
+    time, event = values.values()
+    return np.array(list(zip(event, time, strict=True)), dtype=[("event", bool), ("time", float)])
 
 
 def _read_parquet(path):
@@ -144,15 +218,12 @@ def _text(value):
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def _check_columns(frame, source, columns_of_options):
+def _check_column(name, frame, source, option):
     columns = list(frame.columns)
-    for option, names in columns_of_options.items():
-        for name in names:
-            if name is None or name in columns:
-                continue
-            meant = did_you_mean(name, columns)
-            shown = ", ".join(columns[:8]) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
-            raise InputError(f"'{source}' has no column '{name}' ({option}). It has {shown}.{meant}")
+    if name is not None and name not in columns:
+        meant = did_you_mean(name, columns)
+        shown = ", ".join(columns[:8]) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
+        raise InputError(f"'{source}' has no column '{name}' ({option}). It has {shown}.{meant}")
 
 
 def _ids(frame, source, id):

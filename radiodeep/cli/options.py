@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from radiodeep.cli.outcome import Outcome
 from radiodeep.exceptions import InputError
 
 
@@ -19,6 +20,7 @@ class Selector(StrEnum):
     relieff = "relieff"
     symmetric_uncertainty = "symmetric-uncertainty"
     fast_correlation_filter = "fast-correlation-filter"
+    univariate_cox = "univariate-cox"
 
 
 class MaskLabels(StrEnum):
@@ -27,10 +29,12 @@ class MaskLabels(StrEnum):
     any = "any"
 
 
-class Classifier(StrEnum):
+class Predictor(StrEnum):
     naive_bayes = "naive-bayes"
     random_forest = "random-forest"
     svm = "svm"
+    ridge = "ridge"
+    cox = "cox"
 
 
 DEFAULT_BIN_COUNT = 32
@@ -39,7 +43,9 @@ IMAGE_TYPES = (
     *("LBP2D", "LBP3D"),
 )
 
-_TABLE_OF_CASES = "csv, tsv or parquet with the columns id, image, mask and, as needed, patient, label, mask_label"
+_TABLE_OF_CASES = (
+    "csv, tsv or parquet with the columns id, image, mask and, as needed, patient, label, time, event, mask_label"
+)
 
 
 def _file(*names, metavar, help):
@@ -52,8 +58,8 @@ Source = Annotated[
     typer.Argument(
         metavar="MANIFEST|TABLE",
         show_default=False,
-        help="csv, tsv or parquet: a manifest with the columns id, image, mask, label, or a table of features such as "
-        "that of 'radiodeep extract'",
+        help="csv, tsv or parquet: a manifest with the columns id, image, mask and label, or time and event; or a "
+        "table of features such as that of 'radiodeep extract'",
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model that 'radiodeep train' wrote")]
@@ -116,8 +122,20 @@ Labels = Annotated[
 ]
 
 # the model
-SelectorOption = Annotated[Selector, typer.Option(metavar="NAME", help=", ".join(Selector))]
-ClassifierOption = Annotated[Classifier, typer.Option(metavar="NAME", help=", ".join(Classifier))]
+SelectorOption = Annotated[
+    Selector | None,
+    typer.Option(metavar="NAME", help=f"{', '.join(Selector)}  [default: relieff; univariate-cox for survival]"),
+]
+PredictorOption = Annotated[
+    Predictor | None,
+    typer.Option(
+        "--model",
+        "--classifier",
+        metavar="NAME",
+        help="naive-bayes, random-forest or svm; for numbers ridge, random-forest or svm; for survival cox, or one of "
+        "the first with --horizon  [default: the first]",
+    ),
+]
 Count = Annotated[int, typer.Option(metavar="NUMBER", help="Features kept of each kind, handcrafted and deep")]
 Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Seed of folds and forests")]
 Trusted = Annotated[bool, typer.Option("--trusted", help="Open a .joblib model, which can run any code")]
@@ -127,10 +145,36 @@ OtherVersions = Annotated[
 
 # the study
 Split = Annotated[str, typer.Option(metavar="SPLIT", help="leave-one-out, leave-pair-out or a number of folds")]
-Positive = Annotated[
-    str | None, typer.Option(metavar="LABEL", help="Label that the AUC is about  [default: the last in order]")
+OutcomeOption = Annotated[
+    Outcome,
+    typer.Option(
+        metavar="KIND",
+        help=f"What is predicted: {', '.join(Outcome)}. auto: the label, as classes or numbers by its values; "
+        "survival if there are time and event and no label",
+    ),
 ]
-LabelColumn = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of the outcome in a table")]
+Positive = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LABEL",
+        help="Label that the AUC is about  [default: the last in order]; of ordered classes all of them in their "
+        "order, e.g. low,mid,high",
+    ),
+]
+Horizon = Annotated[
+    float | None, typer.Option(metavar="TIME", help="Time at which survival is predicted, in the unit of the times")
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option("--label", metavar="COLUMN", help="Column of the outcome in a table  [default: label]"),
+]
+TimeColumn = Annotated[
+    str | None, typer.Option("--time", metavar="COLUMN", help="Column of the times in a table  [default: time]")
+]
+EventColumn = Annotated[
+    str | None,
+    typer.Option("--event", metavar="COLUMN", help="Column of the events (1 or 0) in a table  [default: event]"),
+]
 PatientColumn = Annotated[
     str | None,
     typer.Option("--patient", metavar="COLUMN", help="Column of the patients in a table  [default: patient]"),
@@ -155,13 +199,3 @@ def checked_split(cv):
     if cv not in ("leave-one-out", "leave-pair-out"):
         raise InputError(f"--cv must be leave-one-out, leave-pair-out or a number of folds from 2 on. Got '{cv}'.")
     return cv
-
-
-def chosen_label(labels, text):
-    """Return the label that is written as `text`, or None for None."""
-    if text is None:
-        return None
-    values = {str(label): label for label in labels}
-    if text.strip() not in values:
-        raise InputError(f"--positive must be one of the labels {', '.join(sorted(values))}. Got '{text}'.")
-    return values[text.strip()]

@@ -2,10 +2,11 @@
 
 import radiodeep as rd
 from radiodeep.cli import options
-from radiodeep.cli.cohorts import check_classes, read_cases, with_labels
+from radiodeep.cli.cohorts import check_classes, read_cases, with_outcomes
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
-from radiodeep.cli.options import Classifier, MaskLabels, Selector
+from radiodeep.cli.options import MaskLabels, Predictor
+from radiodeep.cli.outcome import Outcome, OutcomeOptions
 from radiodeep.cli.output import check_file, check_folder, errors_file, finish
 from radiodeep.cli.terminal import say
 from radiodeep.recipes import Recipe
@@ -16,10 +17,12 @@ _INNER_FOLDS = 5  # for calibrating the probabilities of a support vector machin
 def train(
     manifest: options.Manifest,
     output: options.ModelToWrite,
+    outcome: options.OutcomeOption = Outcome.auto,
+    horizon: options.Horizon = None,
     features: options.Features = None,
-    selector: options.SelectorOption = Selector.relieff,
+    selector: options.SelectorOption = None,
     n_features: options.Count = 5,
-    classifier: options.ClassifierOption = Classifier.naive_bayes,
+    model: options.PredictorOption = None,
     seed: options.Seed = 0,
     bin_width: options.BinWidth = None,
     bin_count: options.BinCount = None,
@@ -38,19 +41,30 @@ def train(
     A case that fails is left out: it is named at the end and in MODEL.errors.csv, and the exit code is 2.
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
-    recipe = Recipe(selector, n_features, classifier, seed)
-    model = recipe.over_cases(measurement.extractors(features or feature_sets(None)[-1]), probabilities=True)
+    extractors = measurement.extractors(features or feature_sets(None)[-1])
     cohort, errors = read_cases(manifest, labels)
-    cohort, unlabelled = with_labels(cohort)
-    least = _INNER_FOLDS if classifier is Classifier.svm else 2
-    check_classes(cohort.labels, least)
+    chosen = OutcomeOptions(outcome, horizon=horizon)
+    cohort, y, unknown = with_outcomes(cohort, chosen)
+    kind = chosen.kind(y)
+    unfitted = Recipe(selector, n_features, model, seed, kind, horizon).over_cases(extractors, probabilities=True)
+    least = (_INNER_FOLDS if model is Predictor.svm else 2) if kind.endswith("classes") else 0
+    check_classes(y, least)
     check_file(output, ".skops", ".joblib")
     check_folder(cache, "--cache")
     spare_workers(jobs)
-    fitted, excluded = rd.fit_over_cases(model, cohort, cohort.labels, n_jobs=jobs, cache_dir=cache, on_error="exclude")
+    fitted, excluded = rd.fit_over_cases(unfitted, cohort, y, n_jobs=jobs, cache_dir=cache, on_error="exclude")
     used = [position for position, case in enumerate(cohort) if case.id not in excluded]
-    check_classes(cohort.labels[used], least)
+    check_classes(y[used], least)
     rd.save_model(fitted, output)
-    classes = ", ".join(map(str, fitted.classes_))
-    say(f"Trained on {len(used)} cases with the labels {classes}; wrote {output}")
-    finish(errors | unlabelled | excluded, errors_file(output))
+    say(f"Trained on {len(used)} cases {_described(kind, y[used])}; wrote {output}")
+    finish(errors | unknown | excluded, errors_file(output))
+
+
+def _described(kind, y):
+    if kind == "survival":
+        return f"with {int(y['event'].sum())} events"
+    return (
+        f"with labels from {y.min():g} to {y.max():g}"
+        if kind == "numbers"
+        else (f"with the labels {', '.join(map(str, sorted(set(y.tolist()))))}")
+    )

@@ -15,6 +15,8 @@ _OPTIONS = {
     "random_state": "--seed",
     "cache_dir": "--cache",
     "positive": "--positive",
+    "outcome": "--outcome",
+    "horizon": "--horizon",
     "cv": "--cv",
 }
 _PHRASES = (

@@ -114,6 +114,7 @@ def test_tables_of_an_earlier_study_do_not_stay_in_its_folder(table, tmp_path, r
     (tmp_path / "out" / "predictions_deep.csv").write_text("of another study")
     assert study_of(radiodeep, table, tmp_path / "t.csv").code == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "measures.csv",
         "models.csv",
         "notes.txt",
         "predictions_all_features.csv",

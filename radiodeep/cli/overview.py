@@ -1,0 +1,122 @@
+"""Results -> the text that `radiodeep study` prints, of less than 80 columns."""
+
+import math
+
+import radiodeep as rd
+from radiodeep.cli.terminal import aligned
+
+
+def overview(results):
+    """Return each measure with its interval, what else was measured, and how much of it may be size."""
+    first = primary(next(iter(results.values())))
+    endpoint = first.endpoint
+    parts = [
+        f"{endpoint.title()}, {endpoint.kind}: {endpoint.composition()} ({_counted(endpoint)})",
+        _main_table(results),
+        _remark(next(iter(results.values()))),
+        *_other_measures(results),
+        *_with_size(results),
+        *_selection(results.values()),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def primary(result):
+    """Return the companion of a result, whose interval is valid, or the result if it has none."""
+    return result if result.companion is None else result.companion
+
+
+def _counted(endpoint):
+    n_cases = f"{len(endpoint.y)} cases"
+    return n_cases if endpoint.patients is None else f"{n_cases} of {endpoint.patients.max() + 1} patients"
+
+
+def _main_table(results):
+    """Return the measure under the split with a valid interval, then under the other one, and the test against size."""
+    models = list(results.values())
+    splits = [shown.cv for shown in _splits(models[0])]
+    level = f"{models[0].confidence_interval.level:.0%}"
+    baseline = models[0].size_baseline
+    header = ["", f"{splits[0]} ({level} interval)", *splits[1:]]
+    header += ["accuracy"] if models[0].accuracy is not None else []
+    header += ["against size alone"] if baseline is not None else []
+    rows = []
+    for result in [*models, *([] if baseline is None else [baseline])]:
+        shown = primary(result)
+        row = [result.name, _value(shown), *([f"{result.auc:.3f}"] if len(splits) > 1 else [])]
+        row += [f"{shown.accuracy:.3f}"] if shown.accuracy is not None else []
+        rows.append([*row, *([_against_size(result)] if baseline is not None else [])])
+    return aligned(header, rows)
+
+
+def _value(result):
+    low, high = result.confidence_interval.low, result.confidence_interval.high
+    to = "-" if low >= 0 else " to "
+    return f"{result.auc:.3f}" + ("" if math.isnan(low) else f" ({low:.3f}{to}{high:.3f})")
+
+
+def _against_size(result):
+    """Return whether the model is better or worse than size alone, with the p value."""
+    compared = result.compared_with_size.against_size
+    if compared is None:
+        return ""
+    direction = "better" if compared.difference > 0 else "worse" if compared.difference < 0 else "equal"
+    return direction if math.isnan(compared.p_value) else f"{direction}, p={compared.p_value:.2g}"
+
+
+def _remark(result):
+    """Return how to read the accuracy and the columns of the measure."""
+    endpoint = result.endpoint
+    sentences = [f"Models of {shown.cv} learn from {_training_size(shown)} cases." for shown in _splits(result)]
+    sentences += [endpoint.baseline()] if result.accuracy is not None else []
+    if result.companion is not None and endpoint.leave_one_out_bias:
+        sentences.append(f"The {endpoint.measure} of {result.cv} {endpoint.leave_one_out_bias}.")
+    return "\n".join(sentences)
+
+
+def _splits(result):
+    return [result] if result.companion is None else [result.companion, result]
+
+
+def _training_size(result):
+    fewest, most = result.folds["n_train"].agg(["min", "max"])
+    return f"{fewest}" if fewest == most else f"{fewest} to {most}"
+
+
+def _other_measures(results):
+    """Return the other measures of the kind of outcome by model; nothing if there are none."""
+    measured = {name: primary(result).measures() for name, result in results.items()}
+    names = list(next(iter(measured.values())).index)
+    if not names:
+        return []
+    rows = [[name, *(f"{table['value'].get(name, math.nan):.3g}" for table in measured.values())] for name in names]
+    return [f"{aligned(['', *measured], rows)}\n\nTheir intervals are in measures.csv and in the report."]
+
+
+def _with_size(results):
+    """Return the table of how much of each model may be size; nothing if the sizes are unknown."""
+    endpoint = next(iter(results.values())).endpoint
+    listed = rd.size_table(results)
+    if listed["score_size_correlation"].isna().all():
+        return []
+    columns = {"score_size_correlation": "rank correlation\nof score and size"}
+    pairs = ""
+    if listed["n_equal_size_pairs"].notna().any():
+        columns = {"equal_size_auc": f"{endpoint.measure} at\nequal size", **columns}
+        n_pairs = int(listed["n_equal_size_pairs"].max())
+        pairs = (
+            f"\n\nEqual size: {n_pairs:,} {endpoint.pairs_of_cases}\nwhose sizes differ by at most 10%, "
+            f"{listed['cv'].iloc[0]}."
+        )
+    rows = [[name, *(_number(row[column]) for column in columns)] for name, row in listed.iterrows()]
+    return [aligned(["", *columns.values()], rows) + pairs]
+
+
+def _number(value):
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _selection(results):
+    """Return sentences on the number of selected features, and the number of uncorrelated ones they are worth."""
+    lines = [f"{result.name}: {result.selection_sentence}" for result in results if result.selection_sentence]
+    return ["\n".join(lines)] if lines else []
