@@ -344,8 +344,7 @@ class StudyResult:
         else:
             lines = [f"{self.companion.sentence} ({self.companion.cv})", f"{self.cv}: {self.sentence}"]
         lines += [self.size_sentence, self.equal_size_sentence, self.selection_sentence]
-        if endpoint.positive is not None:
-            lines.append(f"positive class: {endpoint.positive}")
+        lines.append(endpoint.reference())
         if self.excluded:
             lines.append(f"left out: {', '.join(map(str, self.excluded))}")
         return "\n  ".join(line for line in lines if line is not None)

@@ -203,7 +203,7 @@ class Endpoint(ABC):
     def pairs(self):
         """Return the pairs (lower, higher) of positions that leave-pair-out tests.
 
-        An endpoint with pairs also implements `covariance_of_pairs` and `reordered_pairs`; see `TwoClasses`.
+        An endpoint with pairs also implements `reordered_pairs`; see `TwoClasses`.
         """
         raise StudyError(f"Leave-pair-out needs two classes. Take repeated folds for the {self.measure}, e.g. cv=10.")
 
@@ -259,6 +259,10 @@ class Endpoint(ABC):
         return {}
 
     # Words
+
+    def reference(self):
+        """Return what the scores refer to, e.g. "positive class: 1", or None if they need no explanation."""
+        return None if self.positive is None else f"positive class: {self.positive}"
 
     def title(self):
         """Return the measure and what it is about, e.g. "AUC of label 1"."""

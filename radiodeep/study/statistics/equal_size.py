@@ -1,5 +1,7 @@
 """Scores and sizes -> the AUC among pairs of cases of equal size."""
 
+from itertools import combinations
+
 import numpy as np
 
 from radiodeep.compiled import compiled
@@ -30,6 +32,24 @@ def auc_of_pairs_at_equal_size(positive, pairs, sizes):
     n_pairs = int((last - first).sum())
     wins = sum(column[start:stop].sum() for column, start, stop in zip(by_size.T, first, last, strict=True))
     return (float(wins / n_pairs) if n_pairs >= _FEWEST_PAIRS else None), n_pairs
+
+
+def several_classes_at_equal_size(codes, scores, sizes):
+    """Return the fraction of pairs of different classes and equal size that are in the right order, and their number.
+
+    `codes` are the classes (n_cases,), scores (n_repeats, n_cases, n_classes). A pair is compared by its scores of the
+    one class and by those of the other; each counts one half.
+    """
+    wins, n_pairs = 0.0, 0
+    for pair in combinations(range(scores.shape[2]), 2):
+        rows = np.flatnonzero(np.isin(codes, pair))
+        for column in pair:
+            positive, of_class = codes[rows] == column, scores[:, rows, column]
+            first, last, order = _windows(positive, sizes[rows])
+            n_pairs += int((last - first).sum())
+            wins += sum(_n_wins(score[positive], score[~positive][order], first, last) for score in of_class)
+    n_pairs //= 2
+    return (float(wins / len(scores) / (2 * n_pairs)) if n_pairs >= _FEWEST_PAIRS else None), n_pairs
 
 
 def _windows(positive, sizes):

@@ -7,10 +7,12 @@ patient has one case.
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
+
+from radiodeep.study.statistics.auc import auc_influence
+from radiodeep.study.statistics.uncertainty import covariance_of_influence
 
 
-def hand_till(codes, scores, patients=None):
+def hand_till(codes, scores, patients=None, folds=None):
     """Return Hand and Till's M of several models and its covariance, with the models fixed and patients as the units.
 
     Parameters
@@ -19,6 +21,8 @@ def hand_till(codes, scores, patients=None):
     scores : ndarray of shape (n_models, n_cases, n_classes)
         Higher means more likely of that class.
     patients : ndarray of int of shape (n_cases,) or None
+    folds : ndarray of shape (n_cases,), optional
+        Only cases of the same fold are compared.
 
     Returns
     -------
@@ -32,60 +36,27 @@ def hand_till(codes, scores, patients=None):
     Hand, Till, A Simple Generalisation of the Area Under the ROC Curve for Multiple Class Classification Problems,
     Machine Learning 45 (2001) 171, equation 7.
     """
-    values, influence = pairwise_aucs(codes, scores)
+    values, influence = pairwise_aucs(codes, scores, folds)
     return values.mean(axis=1), covariance_of_influence(influence.mean(axis=1), codes, patients)
 
 
-def pairwise_aucs(codes, scores):
+def pairwise_aucs(codes, scores, folds=None):
     """Return (A(i|j) + A(j|i)) / 2 of each pair of classes i < j, and the influence of each case on it.
 
     Scores are (n_models, n_cases, n_classes), the values (n_models, n_pairs), the influences (n_models, n_pairs,
-    n_cases). The influence is the case's component of DeLong's variance less the mean of its class, divided by the size
-    of the class: removing a case from a class of n changes the value by -n / (n - 1) times its influence.
+    n_cases): without a case of a class of n, a value is less by n / (n - 1) times the influence of the case.
     """
     pairs = list(combinations(range(scores.shape[2]), 2))
     values = np.zeros((len(scores), len(pairs)))
     influence = np.zeros((len(scores), len(pairs), len(codes)))
     for number, pair in enumerate(pairs):
-        for of, other in (pair, pair[::-1]):
-            column = scores[:, :, of]
-            is_of, is_other = codes == of, codes == other
-            of_class, of_other = _components(column[:, is_of], column[:, is_other])
-            value = of_class.mean(axis=1, keepdims=True)
-            values[:, number] += value[:, 0] / 2
-            influence[:, number, is_of] += (of_class - value) / is_of.sum() / 2
-            influence[:, number, is_other] += (of_other - value) / is_other.sum() / 2
+        rows = np.flatnonzero(np.isin(codes, pair))
+        of_rows = None if folds is None else folds[rows]
+        for positive in pair:
+            aucs, of_cases = auc_influence(codes[rows] == positive, scores[:, rows, positive], of_rows)
+            values[:, number] += aucs / 2
+            influence[:, number, rows] += of_cases / 2
     return values, influence
-
-
-def _components(high, low):
-    """Return the fractions of `low` scores below each of `high`, and of `high` scores above each of `low`.
-
-    Arrays are (n_models, n_cases_of_a_class). A midrank among all cases less that in its class counts the others.
-    """
-    ranks = rankdata(np.concatenate([high, low], axis=1), axis=1)
-    n_high = high.shape[1]
-    below = (ranks[:, :n_high] - rankdata(high, axis=1)) / low.shape[1]
-    above = 1 - (ranks[:, n_high:] - rankdata(low, axis=1)) / n_high
-    return below, above
-
-
-def covariance_of_influence(influence, codes, patients=None):
-    """Return the covariance (n_values, n_values) of values from the influence of each case, (n_values, n_cases).
-
-    Influences are summed within the cases of a class of a patient, and their products over the patients. For two
-    classes it is the covariance of DeLong, or of Obuchowski if patients have several cases (Biometrics 53 (1997) 567);
-    for patients of one case it is that of the jackknife which removes one case at a time from its class.
-    """
-    patients = np.arange(len(codes)) if patients is None else np.unique(patients, return_inverse=True)[1]
-    n_patients, n_classes = int(patients.max()) + 1, int(codes.max()) + 1
-    sums = np.zeros((len(influence), n_patients * n_classes))
-    np.add.at(sums, (slice(None), patients * n_classes + codes), influence)
-    sums = sums.reshape(-1, n_patients, n_classes)
-    n_of_class = np.array([len(np.unique(patients[codes == code])) for code in range(n_classes)])
-    factors = np.full((n_classes, n_classes), n_patients / (n_patients - 1))
-    np.fill_diagonal(factors, n_of_class / np.maximum(n_of_class - 1, 1))
-    return np.einsum("mgc,cd,ngd->mn", sums, factors, sums, optimize=True)
 
 
 def confusion_tables(codes, predicted, n_classes, units=None):
@@ -100,6 +71,11 @@ def confusion_tables(codes, predicted, n_classes, units=None):
     counts = np.bincount((cell + np.arange(len(cell))[:, np.newaxis] * n_cells).ravel(), minlength=len(cell) * n_cells)
     shape = (n_classes, n_classes) if units is None else (n_units, n_classes, n_classes)
     return counts.reshape(len(cell), *shape)
+
+
+def accuracy(tables):
+    """Return the fraction of cases that are predicted right, of tables (..., n_classes, n_classes)."""
+    return np.trace(tables, axis1=-2, axis2=-1) / tables.sum(axis=(-2, -1))
 
 
 def balanced_accuracy(tables):

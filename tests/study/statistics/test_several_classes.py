@@ -19,7 +19,6 @@ from radiodeep.study.statistics.several_classes import (
     brier_scores,
     cohen_kappa,
     confusion_tables,
-    covariance_of_influence,
     hand_till,
     jackknife_variance,
     pairwise_aucs,
@@ -123,12 +122,6 @@ def test_the_covariance_of_clustered_cases_is_about_that_of_the_jackknife_over_p
     np.testing.assert_allclose(jackknife_variance(without.T), np.diag(jackknife), rtol=1e-10)
     _, as_independent = hand_till(codes, scores)
     assert (np.diag(covariance) > 1.5 * np.diag(as_independent)).all()
-
-
-def test_a_class_of_one_patient_has_no_variance_of_its_own():
-    codes = np.array([0, 0, 0, 1])
-    influence = np.array([[0.1, -0.2, 0.1, 0.0]])
-    np.testing.assert_allclose(covariance_of_influence(influence, codes), 1.5 * (0.01 + 0.04 + 0.01))
 
 
 def test_tables_of_repeats_and_of_patients_are_scikit_learns():
