@@ -1,0 +1,360 @@
+"""Labels of three classes or more, with or without an order, measured by Hand and Till's M."""
+
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp, softmax
+from scipy.stats import rankdata
+
+from radiodeep.checks import invalid
+from radiodeep.exceptions import SingleClassError, StudyError
+from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
+from radiodeep.study.folds.estimator_tree import final_step
+from radiodeep.study.statistics.auc import delong_covariance
+from radiodeep.study.statistics.equal_size import several_classes_at_equal_size
+from radiodeep.study.statistics.several_classes import (
+    accuracy,
+    balanced_accuracy,
+    brier_scores,
+    cohen_kappa,
+    confusion_tables,
+    hand_till,
+    jackknife_variance,
+)
+from radiodeep.study.statistics.uncertainty import (
+    interval,
+    variance_of_mean,
+    variance_of_repeats,
+    variance_of_result,
+    weights_of_variances,
+)
+
+
+class SeveralClasses(Endpoint):
+    """One of three classes or more per case; a model scores each case for each class.
+
+    Besides the attributes of an `Endpoint` it has the `classes` and the `codes` of the cases, their positions among
+    the classes. Scores and probabilities have a column per class.
+    """
+
+    kind = "several classes"
+    outcome = "classes"
+    measure = "M"
+    chance = 0.5
+    test = "jackknife"
+    outcome_columns = ("label",)
+    high_score = "the class that they are scores of"
+    pairs_of_cases = "pairs of cases of different classes"
+    leave_one_out_bias = "is biased low"
+    offers = frozenset({"accuracy"})
+
+    def __init__(self, y, positive=None, patients=None, horizon=None):
+        y, self.classes = self._checked(y, positive)
+        super().__init__(y, positive, patients, horizon)
+        self.codes = pd.Index(self.classes).get_indexer(self.y)
+        self.outputs = [str(label) for label in self.classes]
+        self.strata = self.y
+        self.as_numbers = self.codes.astype(float)
+
+    def _checked(self, y, positive):
+        """Return the labels and their classes; raise StudyError for less than three, or a positive one."""
+        y = np.asarray(y)
+        if pd.isna(y).any():
+            raise StudyError(f"{int(pd.isna(y).sum())} of {len(y)} labels are missing. Leave those cases out.")
+        y = np.array(y.tolist()) if y.dtype == object else y  # scikit-learn refuses arrays of objects
+        classes = np.unique(y)
+        if len(classes) < 3:
+            raise StudyError(f"Expected three classes or more. Got {', '.join(map(str, classes))}.")
+        if positive is not None:
+            raise StudyError(
+                f"There is no positive class among {len(classes)}: {', '.join(map(str, classes[:6]))}. Leave out "
+                f"'positive', or study one class against the others with y == {positive!r}."
+            )
+        return y, classes
+
+    @classmethod
+    def outcomes_of(cls, predictions):
+        return predictions["label"].to_numpy()
+
+    def columns(self):
+        return {"label": self.y}
+
+    def take(self, positions):
+        missing = np.setdiff1d(self.classes, self.y[positions])
+        if len(missing):
+            raise SingleClassError(f"No case of class {missing[0]} is left of these {len(self.classes)} classes.")
+        return super().take(positions)
+
+    def check_same_outcomes(self, training):
+        if list(self.classes) != list(training.classes):
+            raise StudyError(f"The training labels are {list(training.classes)}, the test labels {list(self.classes)}.")
+
+    def check_training(self, train, fold):
+        missing = np.setdiff1d(self.classes, self.y[train])
+        if len(missing):
+            content = f"holds no case of class {missing[0]}" if len(train) else "is empty"
+            raise SingleClassError(f"{fold} {content}. Use fewer folds, or more cases of that class.")
+
+    def score(self, fitted, rows, train_rows=None):
+        """Return a score of each class; see `_scores_of_classes`. A class unknown to the model has the lowest one."""
+        model, rows = final_step(fitted, rows)
+        scores, probabilities = _scores_of_classes(model, rows, type(fitted).__name__)
+        known = pd.Index(self.classes).get_indexer(getattr(model, "classes_", np.sort(self.classes)))
+        shape = (len(scores), len(self.classes))
+        all_scores = np.full(shape, scores.min() - 1)
+        all_scores[:, known] = scores
+        all_probabilities = np.full(shape, np.nan)
+        if probabilities is not None:
+            all_probabilities[:] = 0
+            all_probabilities[:, known] = probabilities
+        return Prediction(all_scores, all_probabilities, np.asarray(model.predict(rows)))
+
+    # Evidence
+
+    def measured(self, out_of_fold, confidence_level):
+        scores = out_of_fold.by_repeat(out_of_fold.score)
+        folds = [None] * len(scores)
+        if len(out_of_fold.scales) > 1:
+            folds = out_of_fold.by_repeat(out_of_fold.fold)
+        repeats = [self.covariance(score[np.newaxis], fold) for score, fold in zip(scores, folds, strict=True)]
+        values = np.array([value[0] for value, _ in repeats])
+        within = np.array([covariance[0, 0] for _, covariance in repeats])
+        correct = (out_of_fold.by_repeat(out_of_fold.prediction) == self.y).astype(float)
+        settings = out_of_fold.kind, out_of_fold.n_folds, confidence_level
+        variance, bounds = self._uncertainty(values, within, *settings, n_dimensions=len(self.classes) - 1)
+        within = variance_of_mean(correct, self.patients)
+        is_repeated = out_of_fold.kind == "repeated"
+        return Measurement(
+            value=float(values.mean()),
+            variance=variance,
+            confidence_interval=bounds,
+            estimate=f"mean of {len(scores)} repeats" if is_repeated else "pooled over folds",
+            interval_method="none" if np.isnan(variance) else "jackknife",
+            columns=self._prediction_columns(out_of_fold, scores, correct.mean(axis=0)),
+            accuracy=float(correct.mean()),
+            accuracy_interval=self._uncertainty(correct.mean(axis=1), within, *settings)[1],
+        )
+
+    def _prediction_columns(self, out_of_fold, scores, correct):
+        """Return the columns of `predictions`; `score` is that of the predicted class, of repeats the mean rank."""
+        votes, probability = np.zeros((2, len(self.y), len(self.classes)))
+        for column, label in enumerate(self.classes):
+            votes[:, column] = out_of_fold.sum_by_case(out_of_fold.prediction == label)
+            probability[:, column] = out_of_fold.sum_by_case(out_of_fold.probability[:, column])
+        probability /= votes.sum(axis=1, keepdims=True)
+        score = scores[0]
+        if out_of_fold.kind == "repeated":
+            score = (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y)
+        predicted = votes.argmax(axis=1)
+        return {
+            "score": np.take_along_axis(score, predicted[:, np.newaxis], axis=1)[:, 0],
+            **{f"score_{name}": values for name, values in zip(self.outputs, score.T, strict=True)},
+            **{f"probability_{name}": values for name, values in zip(self.outputs, probability.T, strict=True)},
+            "prediction": self.classes[predicted],
+            "correct": correct,
+        }
+
+    def _uncertainty(self, values, within, kind, n_folds, level, n_dimensions=1):
+        """Return the variance of the mean of values (n_repeats,), and its interval between 0 and 1."""
+        weight, variance = 1.0, float("nan")
+        if kind == "holdout":
+            variance = float(np.mean(within))
+        elif kind == "repeated":
+            weight = weights_of_variances(n_folds)[0]
+            variance = variance_of_repeats(values, within, n_folds)
+        n_patients = len(self.y) if self.patients is None else self.patients.max() + 1
+        return variance, interval(values.mean(), variance, level, n_units=n_dimensions * n_patients / weight)
+
+    def covariance(self, scores, folds=None):
+        return hand_till(self.codes, scores, self.patients, folds)
+
+    def measures(self, result, confidence_level=0.95):
+        bounds = {"Brier score": (0, 2 / len(self.classes))}
+        rows = {}
+        for name, (values, within) in self._measures_of_repeats(result).items():
+            variance = variance_of_result(result, values, within)
+            low, high = bounds.get(name, (-1, 1) if "kappa" in name else (0, 1))
+            of_mean = interval(values.mean(), variance, confidence_level, (low, high))
+            rows[name] = {"value": values.mean(), "low": of_mean.low, "high": of_mean.high}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("measure")
+
+    def _measures_of_repeats(self, result):
+        """Return the values (n_repeats,) and variances (n_repeats,) of the measures by name."""
+        predicted = self._codes_of(result.prediction_array)
+        tables = confusion_tables(self.codes, predicted, len(self.classes), self._units)
+        whole = tables.sum(axis=1, keepdims=True)
+        measured = {
+            name: (measure(whole)[:, 0], jackknife_variance(measure(whole - tables)))
+            for name, measure in self._agreements().items()
+        }
+        probabilities = result.probability_array
+        if not np.isnan(probabilities).any():
+            errors = brier_scores(self.codes, probabilities)
+            measured["Brier score"] = errors.mean(axis=1), variance_of_mean(errors, self.patients)
+        return measured
+
+    def _agreements(self):
+        """Return the measures of a confusion table by name."""
+        return {"accuracy": accuracy, "balanced accuracy": balanced_accuracy, "Cohen's kappa": cohen_kappa}
+
+    def _codes_of(self, labels):
+        """Return labels (n_repeats, n_cases) as codes."""
+        return pd.Index(self.classes).get_indexer(labels.ravel()).reshape(labels.shape)
+
+    @property
+    def _units(self):
+        """The patients of the cases, or the cases, as codes."""
+        return np.arange(len(self.y)) if self.patients is None else self.patients
+
+    def tables(self, result):
+        predicted = self._codes_of(result.prediction_array)
+        confusion = confusion_tables(self.codes, predicted, len(self.classes)).mean(axis=0)
+        labels = [pd.Index(self.outputs, name=name) for name in ("true", "predicted")]
+        return {
+            "Predicted classes, mean of the repeats": pd.DataFrame(confusion, *labels),
+            "Each class against the others": self._each_class(result, confusion),
+        }
+
+    def _each_class(self, result, confusion):
+        """Return the number of cases, the AUC against the others and the sensitivity of each class."""
+        level = result.confidence_interval.level
+        rows = []
+        for column, scores in enumerate(np.moveaxis(result.score_array, 2, 0)):
+            is_class = self.codes == column
+            aucs, covariance = delong_covariance(is_class, scores, self.patients)
+            of_mean = interval(aucs.mean(), variance_of_result(result, aucs, np.diag(covariance)), level)
+            rows.append(
+                {"n": int(is_class.sum()), "AUC": aucs.mean(), "AUC low": of_mean.low, "AUC high": of_mean.high}
+                | {"sensitivity": confusion[column, column] / confusion[column].sum()}
+            )
+        return pd.DataFrame(rows, index=pd.Index(self.outputs, name="class"))
+
+    def at_equal_size(self, scores, sizes, pairs=None):
+        return several_classes_at_equal_size(self.codes, scores, sizes)
+
+    def marker(self, values, name):
+        """Return the log-odds of each class from a normal distribution of the logarithm, of one variance, in each."""
+        log_values = np.log(values)
+        means = np.bincount(self.codes, weights=log_values) / np.bincount(self.codes)
+        variance = max(((log_values - means[self.codes]) ** 2).mean(), np.finfo(float).tiny ** 0.5)
+        score = _log_odds(-((log_values[:, np.newaxis] - means) ** 2) / (2 * variance))
+        words = {label: f"{name} of about {np.exp(mean):.3g}" for label, mean in zip(self.outputs, means, strict=True)}
+        return Prediction(score, np.full(score.shape, np.nan), self.classes[score.argmax(axis=1)]), words
+
+    # Words
+
+    def title(self):
+        return f"{self.measure} of {len(self.classes)} classes (Hand-Till)"
+
+    def composition(self):
+        return ", ".join(f"{n} of label {label}" for label, n in zip(self.classes, self._sizes, strict=True))
+
+    @property
+    def _sizes(self):
+        return np.bincount(self.codes)
+
+    def count(self):
+        sizes = ", ".join(f"{n} {label}" for label, n in zip(self.classes, self._sizes, strict=True))
+        return f"{super().count()} ({sizes})"
+
+    def baseline(self):
+        return (
+            f"Always predicting the most frequent class has an accuracy of {self._sizes.max() / len(self.y):.3f}, a "
+            f"balanced accuracy of {1 / len(self.classes):.3f}, a kappa of 0 and an M of 0.5."
+        )
+
+    def companion_note(self, cv, companion_cv):
+        return (
+            f"The M under {cv} compares scores of different folds, and is biased low: leaving a case out makes its "
+            "class rarer in the training cases, so a model without information has an M below 0.5. It has no valid interval. "
+            f"Repeated stratified folds ({companion_cv}) do not have this bias."
+        )
+
+    def require(self, analysis):
+        if analysis not in self.offers:
+            raise StudyError(
+                f"There is no {analysis} of {len(self.classes)} classes. Study one class against the others, e.g. "
+                f"y == {self.classes[-1].item()!r}."
+            )
+
+
+class OrderedClasses(SeveralClasses):
+    """One of three classes or more that have an order, e.g. grades, per case.
+
+    `positive` is the order of the classes, the lowest first; by default they are in the order in which they sort.
+    """
+
+    kind = "ordered classes"
+    outcome = "ordered"
+
+    def _checked(self, y, positive):
+        y, classes = super()._checked(y, None)
+        if positive is None:
+            return y, classes
+        order = np.asarray(list(positive))
+        if len(order) != len(classes) or set(order.tolist()) != set(classes.tolist()):
+            raise invalid("ordered classes", "positive", f"the order of {classes.tolist()}", positive, error=StudyError)
+        return y, order.astype(classes.dtype)
+
+    def __init__(self, y, positive=None, patients=None, horizon=None):
+        super().__init__(y, positive, patients, horizon)
+        self.positive = tuple(self.classes.tolist())
+
+    def _agreements(self):
+        linear, quadratic = (partial(cohen_kappa, power=power) for power in (1, 2))
+        return super()._agreements() | {"linear weighted kappa": linear, "quadratic weighted kappa": quadratic}
+
+    def title(self):
+        return f"{self.measure} of {len(self.classes)} ordered classes (Hand-Till)"
+
+    def reference(self):
+        return f"order of the classes: {' < '.join(self.outputs)}"
+
+
+def _scores_of_classes(model, rows, name):
+    """Return scores and probabilities, each (n_rows, n_classes of the model); the latter None if there are none.
+
+    Scores are decision values. Where the softmax of these are the probabilities they are logarithms of densities up to
+    a constant of the case, which cannot be compared between cases: the log-odds of each class against the others are
+    taken, which rank cases as the probabilities do, but without ties at 1. Without decision values it is the
+    probabilities.
+    """
+
+    def given(method):
+        function = getattr(model, method, None)
+        return None if function is None else np.asarray(function(rows), dtype=float)
+
+    probabilities, scores = given("predict_proba"), given("decision_function")
+    if scores is None:
+        scores = given("predict_joint_log_proba")
+    if scores is None and probabilities is None:
+        raise StudyError(
+            f"{name} has neither predict_proba nor decision_function, so it has no score of each class. Use a "
+            "classifier, or outcome='numbers' for a regressor."
+        )
+    if scores is None:
+        return probabilities, probabilities
+    if scores.ndim == 1:  # fitted to two of the classes
+        scores = np.stack([-scores, scores], axis=1)
+    if getattr(model, "decision_function_shape", None) == "ovo" and len(model.classes_) > 2:
+        scores = _sums_over_pairs(scores, len(model.classes_))
+    if probabilities is not None and np.allclose(softmax(scores, axis=1), probabilities, atol=1e-6):
+        scores = _log_odds(scores)
+    return scores, probabilities
+
+
+def _log_odds(log_densities):
+    """Return the log-odds (n_rows, n_classes) of each class against the others."""
+    others = [logsumexp(np.delete(log_densities, column, axis=1), axis=1) for column in range(log_densities.shape[1])]
+    return log_densities - np.stack(others, axis=1)
+
+
+def _sums_over_pairs(decisions, n_classes):
+    """Return a score of each class from decisions (n_rows, n_pairs) that are high for the first class of a pair."""
+    sums = np.zeros((len(decisions), n_classes))
+    for (first, second), decision in zip(combinations(range(n_classes), 2), decisions.T, strict=True):
+        sums[:, first] += decision
+        sums[:, second] -= decision
+    return sums
