@@ -1,4 +1,6 @@
-"""Labels of two classes, measured by the area under the ROC curve, with DeLong's variance."""
+"""Labels of two classes, measured by the area under the ROC curve."""
+
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import rankdata
@@ -6,16 +8,9 @@ from scipy.stats import rankdata
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
 from radiodeep.study.folds.estimator_tree import final_step
-from radiodeep.study.statistics.auc import (
-    accuracy_interval,
-    auc_of_pairs,
-    auc_of_repeats,
-    auc_with_confidence,
-    checked_labels,
-    covariance_of_pairs,
-    delong_covariance,
-)
+from radiodeep.study.statistics.auc import auc_of_repeats, checked_labels, delong_covariance
 from radiodeep.study.statistics.equal_size import auc_at_equal_size, auc_of_pairs_at_equal_size
+from radiodeep.study.statistics.uncertainty import interval_of_proportion, no_interval
 
 
 class TwoClasses(Endpoint):
@@ -29,7 +24,6 @@ class TwoClasses(Endpoint):
     outcome = "classes"
     measure = "AUC"
     chance = 0.5
-    test = "DeLong"
     pools_folds = True
     outcome_columns = ("label",)
     pairs_of_cases = "pairs of a positive and a negative case"
@@ -39,6 +33,7 @@ class TwoClasses(Endpoint):
     def __init__(self, y, positive=None, patients=None, horizon=None):
         y, self.classes = checked_labels(y, positive)
         super().__init__(y, positive, patients, horizon)
+        self.test = "DeLong" if self.patients is None else "Obuchowski"
         self.is_positive = self.y == self.classes[1]
         self.positive = self.classes[1:].tolist()[0]  # of Python, not numpy
         self.high_score = str(self.positive)
@@ -77,14 +72,14 @@ class TwoClasses(Endpoint):
         column = int(self.classes[1] > self.classes[0])  # scikit-learn sorts the classes
         probability = _call(model, "predict_proba", rows)
         probability = None if probability is None else probability[:, column]
-        score = _call(model, "decision_function", rows)
+        score, method = _call(model, "decision_function", rows), "decision_function"
         if score is None:
-            joint = _call(model, "predict_joint_log_proba", rows)
+            joint, method = _call(model, "predict_joint_log_proba", rows), "predict_joint_log_proba"
             score = None if joint is None else joint[:, 1] - joint[:, 0]
         if score is not None:
             score = np.ravel(score) if column == 1 else -np.ravel(score)
         elif probability is not None:
-            score = probability
+            score, method = probability, "predict_proba"
         else:
             raise StudyError(
                 f"{type(fitted).__name__} has neither predict_proba nor decision_function, so it has no AUC. "
@@ -92,50 +87,70 @@ class TwoClasses(Endpoint):
             )
         if probability is None:
             probability = np.full(len(score), np.nan)
-        return Prediction(np.asarray(score, dtype=float), probability, np.asarray(model.predict(rows)))
+        score, prediction = np.asarray(score, dtype=float), np.asarray(model.predict(rows))
+        return Prediction(score, probability, prediction, f"{type(model).__name__}.{method}")
 
     def measured(self, out_of_fold, confidence_level):
-        scores = out_of_fold.by_repeat(out_of_fold.score)
-        pairs = None
-        if out_of_fold.kind == "pairs":
-            pairs = self._wins(out_of_fold)
-            estimate = auc_of_pairs(pairs, confidence_level)
-            pooling = "mean over pairs"
-            interval_method = "DeLong, of pairs"
-            score = np.empty(len(self.y))  # the fraction of pairs won
-            score[self.is_positive] = pairs.mean(axis=0)
-            score[~self.is_positive] = 1 - pairs.mean(axis=1)
-        elif out_of_fold.kind == "repeated":
-            estimate = auc_of_repeats(self.is_positive, scores, confidence_level)
-            pooling = f"mean of {len(scores)} repeats"
-            interval_method = "DeLong + spread between repeats"
-            score = (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y)  # the mean rank
-        else:
-            estimate = auc_with_confidence(self.is_positive, scores[0], confidence_level)
-            pooling = "pooled over folds"
-            interval_method = "DeLong"
-            score = scores[0]
+        measure = {"pairs": self._of_pairs, "pooled": self._of_pool}.get(out_of_fold.kind, self._of_repeats)
         n_tests = out_of_fold.sum_by_case(np.ones(len(out_of_fold.case)))
         n_positive = out_of_fold.sum_by_case(out_of_fold.prediction == self.classes[1])
         correct = out_of_fold.sum_by_case(out_of_fold.prediction == self.y[out_of_fold.case]) / n_tests
-        accuracy = float(np.mean(correct))
+        measured = measure(out_of_fold, confidence_level)
         columns = {
-            "score": score,
+            **measured.columns,
             "probability": out_of_fold.sum_by_case(out_of_fold.probability) / n_tests,
             "prediction": np.where(n_positive > n_tests / 2, self.classes[1], self.classes[0]),
             "correct": correct,
         }
+        return replace(measured, columns=columns, accuracy=float(np.mean(correct)))
+
+    def _of_pairs(self, out_of_fold, confidence_level):
+        """Return the Measurement of leave-pair-out (Airola et al., Comput. Stat. Data Anal. 55 (2011) 1828)."""
+        pairs = self._wins(out_of_fold)
+        score = np.empty(len(self.y))  # the fraction of pairs won
+        score[self.is_positive] = pairs.mean(axis=0)
+        score[~self.is_positive] = 1 - pairs.mean(axis=1)
+        return self._without_interval(pairs.mean(), "mean over pairs", score, confidence_level, pairs)
+
+    def _of_pool(self, out_of_fold, confidence_level):
+        """Return the Measurement of folds that test each case once."""
+        scores = out_of_fold.by_repeat(out_of_fold.score)
+        folds, within = self._folds_to_compare_within(out_of_fold)
+        auc = self.covariance(scores, None if folds is None else folds[0])[0][0]
+        return self._without_interval(auc, within or "pooled over folds", scores[0], confidence_level)
+
+    def _of_repeats(self, out_of_fold, confidence_level):
+        """Return the Measurement of repeated folds, or of one model for other cases."""
+        scores = out_of_fold.by_repeat(out_of_fold.score)
+        right = (out_of_fold.by_repeat(out_of_fold.prediction) == self.y).astype(float)
+        folds, within = self._folds_to_compare_within(out_of_fold)
+        is_repeated = out_of_fold.kind == "repeated"
+        n_folds = out_of_fold.n_folds if is_repeated else None
+        estimate = auc_of_repeats(self.is_positive, scores, confidence_level, n_folds, self.patients, folds)
         return Measurement(
             value=estimate.auc,
             variance=estimate.variance,
             confidence_interval=estimate.confidence_interval,
-            estimate=pooling,
-            interval_method=interval_method,
-            columns=columns,
-            accuracy=accuracy,
-            accuracy_interval=accuracy_interval(round(accuracy * len(self.y)), len(self.y), confidence_level),
-            pairs=pairs,
+            estimate=f"mean of {len(scores)} repeats{within and ', '}{within}" if is_repeated else "one model",
+            interval_method=f"Newcombe, {self.test}'s variance{' of repeated folds' if is_repeated else ''}",
+            # Of repeats the mean rank, since their models may score on different scales.
+            columns={"score": (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y) if is_repeated else scores[0]},
+            accuracy_interval=interval_of_proportion(right, confidence_level, n_folds, self.patients),
         )
+
+    def _without_interval(self, auc, estimate, score, confidence_level, pairs=None):
+        """Return the Measurement of a split that does not tell how much the models vary."""
+        return Measurement(
+            float(auc), float("nan"), no_interval(confidence_level), estimate, "none", {"score": score}, pairs=pairs
+        )
+
+    def _folds_to_compare_within(self, out_of_fold):
+        """Return the test folds (n_repeats, n_cases) if their scores are on different scales, and words for it."""
+        folds = out_of_fold.by_repeat(out_of_fold.fold)
+        have_pairs = all(len(np.intersect1d(fold[self.is_positive], fold[~self.is_positive])) for fold in folds)
+        if len(out_of_fold.scales) < 2 or not have_pairs:
+            return None, ""
+        return folds, "over pairs of the same test fold"
 
     def _wins(self, out_of_fold):
         """Return which pairs are in the right order, (n_negative, n_positive): 1 right, 0.5 tied, 0 wrong."""
@@ -152,9 +167,6 @@ class TwoClasses(Endpoint):
 
     def covariance(self, scores, folds=None):
         return delong_covariance(self.is_positive, scores, self.patients, folds)
-
-    def covariance_of_pairs(self, pairs):
-        return covariance_of_pairs(pairs)
 
     def at_equal_size(self, scores, sizes, pairs=None):
         if pairs is None:

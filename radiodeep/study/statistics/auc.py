@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import binomtest, norm, rankdata
+from scipy.stats import norm, rankdata
 from sklearn.metrics import roc_curve
 
 from radiodeep.checks import invalid, require_probability
@@ -16,8 +16,6 @@ from radiodeep.study.statistics.uncertainty import (
     variance_of_repeats,
     weights_of_variances,
 )
-
-TRAINING_SPREAD = 3.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def _in_order_of(labels, values):
     return values.loc[labels.index]
 
 
-def auc_of_repeats(positive, scores, confidence_level=0.95, n_folds=10, patients=None, folds=None):
+def auc_of_repeats(positive, scores, confidence_level=0.95, n_folds=None, patients=None, folds=None):
     """Return the AucEstimate of repeated cross-validation, from out-of-fold scores (n_repeats, n_cases).
 
     The AUC is the mean over the repeats, the variance that of `variance_of_repeats`. The interval is Newcombe's for a
@@ -168,36 +166,6 @@ def score_interval(auc, n_positive, n_negative, confidence_level=0.95, inflation
         return float(brentq(excess, 0.0, min(auc, 1 - 1e-12), xtol=1e-14)) if auc > 0 else 0.0
 
     return ConfidenceInterval(low(auc), 1 - low(1 - auc), confidence_level)
-
-
-def auc_of_pairs(wins, confidence_level=0.95):
-    """Return the AucEstimate of pairs of cases of different classes, each scored by a model fitted without both.
-
-    `wins` has the shape (n_negative, n_positive): 1 if the positive case has the higher score, 0.5 for a tie. The
-    variance is DeLong's, from the mean of each row and column.
-
-    References
-    ----------
-    Airola et al., An experimental comparison of cross-validation techniques for estimating the area
-    under the ROC curve, Computational Statistics & Data Analysis 55 (2011) 1828.
-    """
-    wins = np.asarray(wins, dtype=float)
-    aucs, covariance = covariance_of_pairs(wins[np.newaxis])
-    interval = score_interval(float(aucs[0]), wins.shape[1], wins.shape[0], confidence_level)
-    return AucEstimate(float(aucs[0]), float(covariance[0, 0]), interval, wins.shape[1], wins.shape[0])
-
-
-def covariance_of_pairs(wins):
-    """Return the AUCs of several models and DeLong's covariance from their pairs (n_models, n_negative, n_positive)."""
-    _, n_negative, n_positive = wins.shape
-    covariance = np.atleast_2d(np.cov(wins.mean(axis=1))) / n_positive + np.atleast_2d(np.cov(wins.mean(axis=2))) / n_negative
-    return wins.mean(axis=(1, 2)), covariance
-
-
-def accuracy_interval(n_right, n_cases, confidence_level=0.95):
-    """Return Wilson's interval of an accuracy as a ConfidenceInterval."""
-    interval = binomtest(int(n_right), int(n_cases)).proportion_ci(confidence_level, method="wilson")
-    return ConfidenceInterval(float(interval.low), float(interval.high), confidence_level)
 
 
 def checked_labels(y, positive=None):

@@ -82,15 +82,15 @@ def compare_auc(result_a, result_b):
     ]
     values = np.array([values for values, _ in repeats])
     within = [matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1] for _, matrix in repeats]
-    return _comparison(endpoint.measure, values, within, result_a, f"{endpoint.test}, paired{words}")
+    return _comparison(endpoint.measure, values, within, result_a, f"{endpoint.test}, paired", words)
 
 
-def _comparison(measure, values, within, result, test):
+def _comparison(measure, values, within, result, test, words):
     """Return the Comparison of values (n_repeats, 2) whose difference has a variance within each repeat."""
     differences = values[:, 0] - values[:, 1]
     difference = float(differences.mean())
     p = p_value(difference, variance_of_result(result, differences, within))
-    test = test if result.is_holdout else f"{test}, {len(values)} repeats"
+    test = test if result.is_holdout else f"{test}, {len(values)} repeats{words}"
     return Comparison(measure, *values.mean(axis=0).tolist(), difference, p, test)
 
 
@@ -140,7 +140,7 @@ def compare_auc_unpaired(result_a, result_b):
     difference = result_a.value - result_b.value
     endpoint = result_a.endpoint
     p = p_value(difference, variances.sum(), freedom)
-    test = f"{endpoint.test}, unpaired{words}"
+    test = f"{endpoint.test}, unpaired{words and ', '}{words.strip()}"
     return Comparison(endpoint.measure, result_a.value, result_b.value, difference, p, test)
 
 
@@ -247,7 +247,7 @@ def compare_accuracy(result_a, result_b):
         p = float(binomtest(only_a, n_different).pvalue) if n_different else 1.0
         return Comparison("accuracy", *values[0].tolist(), float(differences.mean()), p, "McNemar, exact")
     within = variance_of_mean(differences, endpoint.patients)
-    return _comparison("accuracy", values, within, result_a, f"difference of proportions, paired{words}")
+    return _comparison("accuracy", values, within, result_a, "difference of proportions, paired", words)
 
 
 def _tested(*results):
@@ -263,7 +263,7 @@ def _tested(*results):
         )
     tested = [_with_variance(result) for result in results]
     is_companion = any(test is not result for test, result in zip(tested, results, strict=True))
-    return tested, ", by the companions" if is_companion else ""
+    return tested, " of the companions" if is_companion else ""
 
 
 def _with_variance(result):

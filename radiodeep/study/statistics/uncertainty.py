@@ -112,6 +112,21 @@ def interval(value, variance, level, bounds=(0.0, 1.0), n_units=None):
     return ConfidenceInterval(*ends.tolist(), level)
 
 
+def interval_of_proportion(is_true, level, n_folds=None, patients=None):
+    """Return the interval of a proportion of cases, such as the accuracy, from bools or 0 and 1 (n_repeats, n_cases).
+
+    `n_folds` is None for predictions of one fixed model, whose interval is Wilson's.
+    """
+    values = np.mean(is_true, axis=1)
+    if patients is None:
+        n_units, within = len(is_true[0]), values * (1 - values) / len(is_true[0])
+    else:
+        n_units, within = len(np.unique(patients)), variance_of_mean(is_true, patients)
+    weight = 1.0 if n_folds is None else weights_of_variances(n_folds)[0]
+    variance = within[0] if n_folds is None else variance_of_repeats(values, within, n_folds)
+    return interval(values.mean(), variance, level, n_units=n_units / weight)
+
+
 def no_interval(level):
     """Return the interval of a split that gives no valid one: its bounds are NaN."""
     require_probability(level, "the study", "confidence_level", StudyError)
