@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import validate_data
 
-from radiodeep.checks import invalid, is_count, is_flag
+from radiodeep.checks import invalid, is_count, is_flag, require_option
 from radiodeep.exceptions import InputError, SingleClassError
+
+TARGETS = ("auto", "classes", "numeric")
+_MOST_CLASSES = 10  # of whole numbers
 
 
 def checked_table(estimator, X, y, way_out="cut it into classes first, e.g. y > np.median(y)"):
@@ -31,6 +34,29 @@ def checked_table(estimator, X, y, way_out="cut it into classes first, e.g. y > 
             f"{len(y)} training cases; use folds that keep both classes in the training part."
         )
     return X, y, len(classes)
+
+
+def checked_target(estimator, X, y, target):
+    """Return the table as float64, and class numbers with the number of classes, or a numeric target and 0.
+
+    `target` is one of `TARGETS`. With "auto", y is numeric if it holds fractions or more than 10 different numbers.
+    """
+    require_option(target, TARGETS, estimator, "target")
+    values = np.asarray(y)
+    if values.dtype.names is not None:
+        raise InputError(
+            f"The 'y' of {type(estimator).__name__} must hold classes or numbers. Got a structured array of "
+            f"{', '.join(values.dtype.names)}; make classes at a fixed time of times to an event."
+        )
+    if target == "numeric" or (target == "auto" and _is_numeric(values)):
+        return *checked_numeric_table(estimator, X, y), 0
+    return checked_table(estimator, X, y, "cut it into classes first, e.g. y > np.median(y), or set target='numeric'")
+
+
+def _is_numeric(values):
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():  # validate_data refuses NaN
+        return False
+    return bool((values != np.floor(values)).any()) or len(np.unique(values)) > _MOST_CLASSES
 
 
 def checked_numeric_table(estimator, X, y):

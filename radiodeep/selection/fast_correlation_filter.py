@@ -1,4 +1,4 @@
-"""Table and classes -> a few features, none of which repeats a better one (FCBF)."""
+"""Table and target -> a few features, none of which repeats a better one (FCBF)."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class FastCorrelationFilter(SymmetricUncertainty):
     missing : {"distribute", "separate"}, default="distribute"
         As in `SymmetricUncertainty` for the class. Two features are compared on the cases in which both are known,
         or with missing values as a bin of their own.
-    nominal_features, tie_order, n_jobs
+    nominal_features, tie_order, target, n_target_bins, n_jobs
         As in `SymmetricUncertainty`.
 
     Attributes
@@ -67,6 +67,8 @@ class FastCorrelationFilter(SymmetricUncertainty):
         missing="distribute",
         nominal_features=None,
         tie_order="left",
+        target="auto",
+        n_target_bins=3,
         n_jobs=None,
     ):
         super().__init__(
@@ -75,11 +77,14 @@ class FastCorrelationFilter(SymmetricUncertainty):
             missing=missing,
             nominal_features=nominal_features,
             tie_order=tie_order,
+            target=target,
+            n_target_bins=n_target_bins,
             n_jobs=n_jobs,
         )
 
-    def _deselect(self, X, labels, n_classes):
+    def _deselect(self, X, y, n_classes):
         """Drop the features that repeat a better one."""
+        labels, n_classes = self._as_classes(y, n_classes)
         above = self.scores_ > (-np.inf if self.threshold is None else self.threshold)
         self.redundant_with_ = np.full(X.shape[1], -1)
         if not above.any():  # the best feature is kept, with a warning

@@ -23,7 +23,8 @@ class RankedSelector(SelectorMixin, BaseEstimator):
 
     A subclass stores `n_features_to_select`, `threshold`, `tie_order` and `n_jobs` in `__init__`, and implements
 
-    - `_validated(X, y)`: check the settings; return the table, the labels as numbers and the number of classes;
+    - `_validated(X, y)`: check the settings; return the table, the labels as numbers and the number of classes, or a
+      numeric target and 0;
     - `_scores(X, labels, n_classes)`: return the scores (n_features,);
     - `_compiled_loops`: the compiled functions that `_scores` calls;
     - optionally `_deselect(X, labels, n_classes)`, which removes features from `support_` after the ranking, and
@@ -38,7 +39,7 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         X : array-like of shape (n_cases, n_features)
             NaN for missing values.
         y : array-like of shape (n_cases,)
-            Classes; for ReliefF numbers with ``target="numeric"``.
+            Classes or numbers; see `target`.
         """
         X, labels, n_classes = self._validated(X, y)
         with self._announced_if_compiling():
@@ -70,8 +71,8 @@ class RankedSelector(SelectorMixin, BaseEstimator):
         ndarray of shape (n_cases, n_features) or None
             A row of NaN for a fold that has to be fitted separately: the case left out is the only one of its class, or
             rounding would decide between neighbours. None if all have to: for `FastCorrelationFilter`; for `ReliefF`
-            with `n_samples`, `weight_by_distance`, a numeric target or more than 4,000 cases; and if rescaling could
-            make different values of a column equal.
+            with `n_samples`, `weight_by_distance` or more than 4,000 cases; and if rescaling could make different
+            values of a column equal.
         """
         selector = clone(self)
         if not selector._can_share(len(X)):

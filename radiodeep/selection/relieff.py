@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from radiodeep.checks import is_count, is_number, require, require_option
+from radiodeep.checks import is_count, is_number, require
 from radiodeep.exceptions import InputError
-from radiodeep.preparation.tables import checked_numeric_table, checked_table, nominal_mask
+from radiodeep.preparation.tables import checked_target, nominal_mask
 from radiodeep.selection.kernels import relief as kernels
 from radiodeep.selection.nearest_cases import class_weights, nearest_cases, scaled_table
 from radiodeep.selection.ranking import RankedSelector, weka_order
@@ -17,7 +17,7 @@ _CLOSE = 1e-10  # difference of scores below which rounding may decide
 
 
 class ReliefF(RankedSelector):
-    """Keep the features that differ between near cases of different classes.
+    """Keep the features that differ between near cases of different classes, or of different targets.
 
     Scores equal those of Weka's ReliefFAttributeEval to the last digit: differences of range-scaled
     features, the nearest `n_neighbors` of each class, misses weighted by the classes' frequencies.
@@ -30,8 +30,9 @@ class ReliefF(RankedSelector):
         Hits, and misses of each other class, for every case; fewer where a class is smaller.
     threshold : float, optional
         Keep only features with a larger score; 0 drops features that look like noise.
-    target : {"classes", "numeric"}, default="classes"
-        What `y` holds. For a numeric target (RReliefF), differences of the target are scaled by its range.
+    target : {"auto", "classes", "numeric"}, default="auto"
+        What `y` holds; by default numbers if there are fractions or more than 10 different numbers, and else classes.
+        For a numeric target (RReliefF), differences of the target are scaled by its range.
     weight_by_distance : bool, default=False
         Weight neighbours by exp(-(rank / sigma)^2), so that nearer ones count more.
     sigma : int, default=2
@@ -64,8 +65,8 @@ class ReliefF(RankedSelector):
     Raises
     ------
     InputError
-        A setting is out of range, the target is continuous while `target` is "classes", or a numeric target is equal
-        in all neighbours.
+        A setting is out of range, the target is continuous while `target` is "classes", a numeric target is equal
+        in all neighbours, or y is a structured array.
     SingleClassError
         The training cases are of one class.
 
@@ -90,7 +91,7 @@ class ReliefF(RankedSelector):
     >>> sorted(ReliefF(n_features_to_select=2).fit(X, y).get_support(indices=True).tolist())
     [1, 3]
     >>> months = 12 + 6 * X[:, 2]
-    >>> ReliefF(n_features_to_select=1, target="numeric").fit(X, months).get_support(indices=True).tolist()
+    >>> ReliefF(n_features_to_select=1).fit(X, months).get_support(indices=True).tolist()
     [2]
     >>> ReliefF(n_neighbors=0).fit(X, y)
     Traceback (most recent call last):
@@ -106,7 +107,7 @@ class ReliefF(RankedSelector):
         n_neighbors=10,
         threshold=None,
         *,
-        target="classes",
+        target="auto",
         weight_by_distance=False,
         sigma=2,
         n_samples=None,
@@ -134,12 +135,12 @@ class ReliefF(RankedSelector):
 
     def _can_share(self, n_cases):
         is_sampled = self.n_samples is not None and self.n_samples < n_cases - 1
-        is_plain = self.target == "classes" and not self.weight_by_distance and not is_sampled
+        is_plain = not self.weight_by_distance and not is_sampled
         return is_plain and n_cases <= MOST_CASES and type(self) is ReliefF  # a subclass may score in another way
 
-    def _scores_of_folds(self, X, labels, n_classes, rescaled):
+    def _scores_of_folds(self, X, y, n_classes, rescaled):
         nominal = nominal_mask(self, self.nominal_features)
-        return relieff_scores_without_each(self, X, labels, n_classes, nominal, rescaled)
+        return relieff_scores_without_each(self, X, y, n_classes, nominal, rescaled)
 
     def _is_decided(self, scores):
         """Return whether no two scores, or a score and the threshold, are so close that rounding would decide.
@@ -162,13 +163,10 @@ class ReliefF(RankedSelector):
         self._check_ranking()
         require(is_count(self.n_neighbors, 1), self, "n_neighbors", "an int >= 1")
         require(is_number(self.sigma) and self.sigma > 0, self, "sigma", "a number > 0")
-        require_option(self.target, ("classes", "numeric"), self, "target")
         require(self.n_samples is None or is_count(self.n_samples, 1), self, "n_samples", "an int >= 1 or None")
         require(is_count(self.random_state, 0), self, "random_state", "an int >= 0")
-        if self.target == "numeric":
-            X, y = checked_numeric_table(self, X, y)
-            return X, (y - y.min()) / (y.max() - y.min()), 0
-        return checked_table(self, X, y, "cut it into classes first, e.g. y > np.median(y), or set target='numeric'")
+        X, y, n_classes = checked_target(self, X, y, self.target)
+        return X, y if n_classes else (y - y.min()) / (y.max() - y.min()), n_classes
 
     def _scores(self, X, y, n_classes):
         table = scaled_table(self, X, nominal_mask(self, self.nominal_features))

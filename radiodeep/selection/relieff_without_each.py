@@ -6,6 +6,9 @@ class b, one number per feature. A score is then
 
     score = sum over a, b of weight[a, b] * S[a, b] / n_cases        (weight -1 for hits, priors for misses)
 
+For a numeric target, all cases are of one class, and S are two sums: of the mean differences, and of the mean products
+of the differences of feature and target (`_NumericSums`).
+
 Leaving out case i changes S in three ways only:
 
 1. the part of case i itself is subtracted;
@@ -24,6 +27,7 @@ import numpy as np
 
 from radiodeep.selection.kernels import relief as relief_kernels
 from radiodeep.selection.kernels import relief_without_each as kernels
+from radiodeep.selection.kernels import relief_without_each_numeric as numeric_kernels
 from radiodeep.selection.nearest_cases import (
     SMALLEST_RANGE,
     ScaledTable,
@@ -36,25 +40,28 @@ from radiodeep.selection.threads import in_threads, n_threads_for
 
 MOST_CASES = 4000  # two matrices of distances between them are held in memory
 _ROUNDING = 2.0**-53
+_ROUNDING_OF_TARGET = 1e-9  # of sums of differences of the target
 _MOST_GROWTH = 1e6  # larger growth factors would magnify rounding: those features are compared value by value
 _MOST_MAGNIFIED = 1e9  # largest magnitude of values in units of their range at which a scaler keeps them apart
 
 
-def relieff_scores_without_each(selector, X, labels, n_classes, nominal, rescaled=False):
+def relieff_scores_without_each(selector, X, target, n_classes, nominal, rescaled=False):
     """Return the scores without each case (n_cases, n_features), or None if they cannot be computed together.
 
     A row of NaN is a fold that has to be fitted separately. `selector` is the `ReliefF` whose `n_neighbors` and
-    `n_jobs` are used; `rescaled` is whether a scaler that is fitted in each fold shifts and scales the columns first.
+    `n_jobs` are used. `target` (n_cases,) are classes, or numbers in 0..1 if `n_classes` is 0. `rescaled` is whether a
+    scaler that is fitted in each fold shifts and scales the columns first.
     """
-    by_class = np.argsort(labels, kind="stable")
-    X, labels = np.ascontiguousarray(X[by_class]), labels[by_class]
+    by_class = np.argsort(target, kind="stable") if n_classes else np.arange(len(X))
+    X, target = np.ascontiguousarray(X[by_class]), target[by_class]
+    labels = target if n_classes else np.zeros(len(X), dtype=np.int64)
     n_cases = len(X)
     smallest_range = 0.0 if rescaled else SMALLEST_RANGE
     table = scaled_table(selector, X, nominal, smallest_range)
     if rescaled and (nominal.any() or _may_be_constant_after_scaling(X)):
         return None
     n_threads = n_threads_for(selector.n_jobs, n_cases * X.size)
-    all_cases = _all_cases(table, labels, n_classes, selector.n_neighbors, n_threads)
+    all_cases = _all_cases(table, target, labels, n_classes, selector.n_neighbors, n_threads)
     ranges = _FoldRanges(X, table, nominal, smallest_range)
     distance_error = _distance_error(table, all_cases.distances, _magnification(X).sum() if rescaled else 0.0)
     is_alone = np.bincount(labels)[labels] == 1
@@ -79,58 +86,101 @@ def relieff_scores_without_each(selector, X, labels, n_classes, nominal, rescale
 class _AllCases:
     """What ReliefF computes of all cases, sorted by class; every fold differs little from it.
 
-    `bounds` (n_classes + 1,) are the first cases of the classes, `near` the buffers of `nearest_cases`, and `sums`
-    (n_classes, n_classes, n_features) is S of the module's docstring.
+    `bounds` (n_classes + 1,) are the first cases of the classes, `near` the buffers of `nearest_cases`, and `sums` the
+    S of the module's docstring.
     """
 
     table: ScaledTable
-    labels: np.ndarray
-    n_classes: int
     bounds: np.ndarray
     distances: np.ndarray
     near: tuple
-    sums: np.ndarray
+    sums: "_ClassSums | _NumericSums"
 
 
-def _all_cases(table, labels, n_classes, n_neighbors, n_threads):
-    n_cases, n_features = table.values.shape
-    bounds = np.searchsorted(labels, np.arange(n_classes + 1))
+def _all_cases(table, target, labels, n_classes, n_neighbors, n_threads):
+    n_cases = len(labels)
+    bounds = np.searchsorted(labels, np.arange(max(n_classes, 1) + 1))
     distances = np.empty((n_cases, n_cases))
     for first, last, strip in measured_strips(relief_kernels.pack(table.values), table, n_threads):
         kernels.unfold_strip(strip, first, last, distances)
-    near = empty_buffers(n_cases, n_classes, min(n_neighbors, n_cases - 1))
+    near = empty_buffers(n_cases, len(bounds) - 1, min(n_neighbors, n_cases - 1))
     kernels.find_neighbours(distances, bounds, near)
-    sums = np.zeros((n_classes, n_classes, n_features))
-    kernels.sums_by_class(table.values, labels, near, sums, table.runs, table.missing_nominal)
-    return _AllCases(table, labels, n_classes, bounds, distances, near, sums)
+    sums = _ClassSums(table, labels, n_classes, near) if n_classes else _NumericSums(table, target, near)
+    return _AllCases(table, bounds, distances, near, sums)
 
 
 def _scores_without(left_out, all_cases, changes, error):
     """Return the scores (n_features,) without one case, or NaN where rounding could decide who is a neighbour."""
-    table, labels, near = all_cases.table, all_cases.labels, all_cases.near
-    n_cases, n_classes = len(labels), all_cases.n_classes
-    columns, old, new, growth = changes.columns, changes.old, changes.new, changes.growth
+    near, columns, n_cases = all_cases.near, changes.columns, len(all_cases.distances)
     distances = all_cases.distances.copy()
     if len(columns):
         packed = np.zeros((-(-n_cases // relief_kernels.LANES), len(columns), relief_kernels.LANES))
-        kernels.correct_distances(old, new, growth, packed, distances)
+        kernels.correct_distances(changes.old, changes.new, changes.growth, packed, distances)
     np.fill_diagonal(distances, np.inf)
     distances[:, left_out] = np.inf
-    cases, counts = near[1].copy(), near[2].copy()
-    is_changed = np.zeros(counts.shape, dtype=bool)
-    if not kernels.neighbours_in_fold(left_out, all_cases.bounds, distances, error, near, cases, counts, is_changed):
+    lists = near[1].copy(), near[2].copy()
+    is_changed = np.zeros(lists[1].shape, dtype=bool)
+    if not kernels.neighbours_in_fold(left_out, all_cases.bounds, distances, error, near, *lists, is_changed):
         return np.nan
-    sums = all_cases.sums.copy()
-    kinds = (table.runs, table.missing_nominal)
-    kernels.exchange_lists(left_out, table.values, labels, near, cases, counts, is_changed, *kinds, sums)
-    if len(columns):
-        new_sums = np.zeros((n_classes, n_classes, len(columns)))
-        by_case = np.ascontiguousarray(new.T)
-        kernels.sums_of_columns(left_out, by_case, growth, labels, cases, counts, new_sums)
-        sums[:, :, columns] = new_sums
-    class_counts = np.bincount(labels, minlength=n_classes)
-    class_counts[labels[left_out]] -= 1
-    return np.einsum("ab,abf->f", class_weights(class_counts), sums) / (n_cases - 1)
+    return all_cases.sums.scores_without(left_out, lists, is_changed, changes)
+
+
+class _ClassSums:
+    """S of classes, (n_classes, n_classes, n_features): sums of the differences by class of case and neighbour."""
+
+    def __init__(self, table, labels, n_classes, near):
+        self.table = table
+        self.labels = labels
+        self.n_classes = n_classes
+        self.near = near
+        self.kinds = (table.runs, table.missing_nominal)
+        self.sums = np.zeros((n_classes, n_classes, table.values.shape[1]))
+        kernels.sums_by_class(table.values, labels, near, self.sums, *self.kinds)
+
+    def scores_without(self, left_out, lists, is_changed, changes):
+        """Return the scores (n_features,) by the neighbours `lists` of a fold."""
+        sums, labels = self.sums.copy(), self.labels
+        kernels.exchange_lists(left_out, self.table.values, labels, self.near, *lists, is_changed, *self.kinds, sums)
+        if len(changes.columns):
+            new_sums = np.zeros((self.n_classes, self.n_classes, len(changes.columns)))
+            by_case = np.ascontiguousarray(changes.new.T)
+            kernels.sums_of_columns(left_out, by_case, changes.growth, labels, *lists, new_sums)
+            sums[:, :, changes.columns] = new_sums
+        class_counts = np.bincount(labels, minlength=self.n_classes)
+        class_counts[labels[left_out]] -= 1
+        return np.einsum("ab,abf->f", class_weights(class_counts), sums) / (len(labels) - 1)
+
+
+class _NumericSums:
+    """S of a numeric target, (2, n_features): sums of the differences, and of their products with the target's."""
+
+    def __init__(self, table, target, near):
+        self.table = table
+        self.target = target
+        self.near = near
+        self.kinds = (table.runs, table.missing_nominal)
+        self.sums = np.zeros((2, table.values.shape[1]))
+        numeric_kernels.numeric_sums(table.values, target, near, self.sums, *self.kinds)
+
+    def scores_without(self, left_out, lists, is_changed, changes):
+        """Return the scores (n_features,) by the neighbours `lists` of a fold; NaN if `fit` could not score them."""
+        sums, target, n_cases = self.sums.copy(), self.target, len(self.target) - 1
+        numeric_kernels.exchange_numeric_lists(
+            left_out, self.table.values, target, self.near, *lists, is_changed, *self.kinds, sums
+        )
+        if len(changes.columns):
+            new_sums = np.zeros((2, len(changes.columns)))
+            by_case = np.ascontiguousarray(changes.new.T)
+            numeric_kernels.numeric_sums_of_columns(left_out, by_case, target, *lists, new_sums)
+            sums[:, changes.columns] = new_sums
+        span = np.ptp(np.delete(target, left_out))
+        of_target = numeric_kernels.sum_of_target(left_out, target, *lists)
+        if not _ROUNDING_OF_TARGET * span < of_target < (n_cases - _ROUNDING_OF_TARGET) * span:
+            return np.nan
+        of_feature, of_both = sums
+        of_both = of_both / span
+        of_target = of_target / span
+        return of_both / of_target - (of_feature - of_both) / (n_cases - of_target)
 
 
 @dataclass(frozen=True)

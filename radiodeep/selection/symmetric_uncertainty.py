@@ -1,12 +1,13 @@
-"""Table and classes -> a score per feature: the information that the feature shares with the class."""
+"""Table and target -> a score per feature: the information that the feature shares with the class or the number."""
 
 import itertools
 
 import numpy as np
+from scipy.stats import rankdata
 
-from radiodeep.checks import require_option
+from radiodeep.checks import is_count, require, require_option
 from radiodeep.preparation.kernels.cut_points import plogp_of_counts, row_orders
-from radiodeep.preparation.tables import checked_table, nominal_mask
+from radiodeep.preparation.tables import checked_target, nominal_mask
 from radiodeep.selection.kernels.uncertainty import score_columns, uncertainty_without
 from radiodeep.selection.ranking import RankedSelector
 from radiodeep.selection.threads import in_threads, n_threads_for
@@ -31,6 +32,11 @@ class SymmetricUncertainty(RankedSelector):
         Columns of categories; they are not discretised.
     tie_order : {"left", "weka"}, default="left"
         Order of equal scores: from left to right, or as Weka's ranker sorts them.
+    target : {"auto", "classes", "numeric"}, default="auto"
+        What `y` holds; by default numbers if there are fractions or more than 10 different numbers, and else classes.
+        A numeric target is cut into classes of equal numbers of training cases; equal targets are of one class.
+    n_target_bins : int, default=3
+        The number of these classes.
     n_jobs : int, optional
         Threads.
 
@@ -80,6 +86,8 @@ class SymmetricUncertainty(RankedSelector):
         missing="distribute",
         nominal_features=None,
         tie_order="left",
+        target="auto",
+        n_target_bins=3,
         n_jobs=None,
     ):
         self.n_features_to_select = n_features_to_select
@@ -87,14 +95,27 @@ class SymmetricUncertainty(RankedSelector):
         self.missing = missing
         self.nominal_features = nominal_features
         self.tie_order = tie_order
+        self.target = target
+        self.n_target_bins = n_target_bins
         self.n_jobs = n_jobs
+
+    def __setstate__(self, state):
+        super().__setstate__({"target": "classes", "n_target_bins": 3} | state)  # of selectors saved without them
 
     def _can_share(self, n_cases):
         return type(self) is SymmetricUncertainty  # a subclass may select in another way
 
-    def _scores_of_folds(self, X, labels, n_classes, rescaled):
+    def _scores_of_folds(self, X, y, n_classes, rescaled):
         if rescaled and _has_nearly_equal_values(X):
             return None
+        if n_classes:
+            return self._scores_without_each(X, y, n_classes)
+        scores = np.empty(X.shape)
+        for labels, cases in _classes_of_folds(y, self.n_target_bins):
+            scores[cases] = self._scores_without_each(X, labels, labels.max() + 1)[cases]
+        return scores
+
+    def _scores_without_each(self, X, labels, n_classes):
         scores = np.zeros(X.shape)
         self._for_columns(uncertainty_without, X, labels, n_classes, scores, 250)
         scores[np.bincount(labels)[labels] == 1] = np.nan  # that fold lacks a class
@@ -103,11 +124,19 @@ class SymmetricUncertainty(RankedSelector):
     def _validated(self, X, y):
         self._check_ranking()
         require_option(self.missing, ("distribute", "separate"), self, "missing")
-        return checked_table(self, X, y)
+        require(is_count(self.n_target_bins, 2), self, "n_target_bins", "an int >= 2")
+        return checked_target(self, X, y, self.target)
 
-    def _scores(self, X, labels, n_classes):
+    def _as_classes(self, y, n_classes):
+        """Return the classes (n_cases,) and their number; those of a numeric target if `n_classes` is 0."""
+        if n_classes:
+            return y, n_classes
+        labels = equal_frequency_classes(y, self.n_target_bins)
+        return labels, labels.max() + 1
+
+    def _scores(self, X, y, n_classes):
         scores = np.zeros(X.shape[1])
-        self._for_columns(score_columns, X, labels, n_classes, scores, 50)
+        self._for_columns(score_columns, X, *self._as_classes(y, n_classes), scores, 50)
         return scores
 
     def _for_columns(self, loop, X, labels, n_classes, scores, steps_per_value):
@@ -130,6 +159,26 @@ class SymmetricUncertainty(RankedSelector):
         n_threads = n_threads_for(self.n_jobs, X.size * steps_per_value)
         bounds = np.linspace(0, X.shape[1], 4 * n_threads + 1).astype(int)
         in_threads(score, list(itertools.pairwise(bounds)), n_threads)
+
+
+def equal_frequency_classes(y, n_bins):
+    """Return classes 0, 1 ... of numbers (n,) that vary, of about the same size; equal numbers are of one class."""
+    bins = np.floor((rankdata(y) - 0.5) * n_bins / len(y))
+    return np.unique(bins, return_inverse=True)[1]
+
+
+def _classes_of_folds(y, n_bins):
+    """Return (classes of all cases, left-out cases) for each way in which y is cut without a case.
+
+    The class of a left-out case is that of the next smaller number, so that many folds have the same classes.
+    """
+    order = np.argsort(y, kind="stable")
+    folds = {}
+    for place, case in enumerate(order):
+        labels = np.insert(equal_frequency_classes(np.delete(y[order], place), n_bins), place, 0)
+        labels[place] = labels[max(place - 1, 0)]
+        folds.setdefault(labels.tobytes(), (labels, []))[1].append(case)
+    return [(labels[np.argsort(order)], cases) for labels, cases in folds.values()]
 
 
 def as_categories(values):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from radiodeep import ReliefF
+from radiodeep import FastCorrelationFilter, ReliefF, SymmetricUncertainty
 from radiodeep.exceptions import InputError, SingleClassError
 
 
@@ -11,8 +11,37 @@ def test_one_class_and_continuous_targets_are_refused():
     X = np.random.default_rng(0).normal(size=(10, 3))
     with pytest.raises(SingleClassError, match="one class, 1, in all 10"):
         ReliefF().fit(X, np.ones(10, int))
-    with pytest.raises(InputError, match="must hold classes"):
-        ReliefF().fit(X, np.linspace(0, 1, 10))
+    with pytest.raises(InputError, match="must hold classes.*or set target='numeric'"):
+        ReliefF(target="classes").fit(X, np.linspace(0, 1, 10))
+
+
+@pytest.mark.parametrize(
+    ("y", "n_classes"),
+    [
+        (np.arange(40) % 2, 2),
+        (np.arange(40.0) % 10, 10),
+        (np.arange(40) % 11, 0),
+        (np.arange(40) % 3 + 0.5, 0),
+        ((np.arange(40) % 12).astype(str), 12),
+        (np.arange(40) % 2 == 0, 2),
+    ],
+    ids=["two", "ten", "eleven", "fractions", "text", "bools"],
+)
+def test_targets_are_classes_or_numbers_by_their_values(y, n_classes):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    for selector in (ReliefF(), SymmetricUncertainty(), FastCorrelationFilter()):
+        assert selector._validated(X, y)[2] == n_classes
+        if y.dtype.kind not in "U":
+            assert selector.set_params(target="numeric")._validated(X, y)[2] == 0
+
+
+def test_times_to_an_event_and_unknown_kinds_of_targets_are_refused():
+    X = np.random.default_rng(0).normal(size=(10, 3))
+    y = np.array([(True, 2.0)] * 10, dtype=[("event", bool), ("time", float)])
+    with pytest.raises(InputError, match="Got a structured array of event, time; make classes at a fixed time"):
+        SymmetricUncertainty().fit(X, y)
+    with pytest.raises(InputError, match="The 'target' parameter of ReliefF must be one of auto, classes, numeric"):
+        ReliefF(target="number").fit(X, np.arange(10) % 2)
 
 
 @pytest.mark.parametrize(("target", "y"), [("classes", np.arange(12) % 2), ("numeric", np.linspace(0, 1, 12))])

@@ -107,10 +107,43 @@ def test_sampling_every_case_is_no_sampling():
     assert (ReliefF(n_samples=29).fit(X, y).scores_ != ReliefF().fit(X, y).scores_).any()
 
 
-def test_a_numeric_target_must_be_asked_for_and_must_vary():
+def plain_numeric_relieff(X, y, k, nominal):
+    """RReliefF as Robnik-Sikonja and Kononenko (2003, figure 3) write it, one number after the other."""
+    n, p = X.shape
+    Z, target = X.copy(), (y - y.min()) / (y.max() - y.min())
+    for f in np.flatnonzero(~nominal):
+        low, high = np.nanmin(X[:, f]), np.nanmax(X[:, f])
+        Z[:, f] = np.where(np.isnan(X[:, f]), np.nan, 0 if high - low < 1e-6 else (X[:, f] - low) / (high - low))
+    n_values = [len(np.unique(X[~np.isnan(X[:, f]), f])) for f in range(p)]
+    of_target, of_feature, of_both = 0.0, np.zeros(p), np.zeros(p)
+    for i in range(n):
+        diffs = np.array([[difference(Z[i, f], Z[j, f], nominal[f], n_values[f]) for f in range(p)] for j in range(n)])
+        distances = np.where(np.arange(n) == i, np.inf, diffs.sum(axis=1))
+        for j in np.argsort(distances)[: min(k, n - 1)]:
+            influence = 1 / min(k, n - 1)
+            of_target += influence * abs(target[i] - target[j])
+            of_feature += influence * diffs[j]
+            of_both += influence * abs(target[i] - target[j]) * diffs[j]
+    return of_both / of_target - (of_feature - of_both) / (n - of_target)
+
+
+@pytest.mark.parametrize("with_missing", [False, True])
+@pytest.mark.parametrize("k", [4, 100])
+def test_relieff_of_a_numeric_target_equals_the_slow_plain_version(with_missing, k):
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(47, 13)), rng.normal(size=47)
+    X[:, 0] += y
+    X[:, 5] = 2.0  # constant
+    X[:, 7] = rng.integers(0, 3, 47)  # categories
+    if with_missing:
+        X[rng.random(X.shape) < 0.1] = np.nan
+    scores = ReliefF(n_neighbors=k, nominal_features=[7]).fit(X, y).scores_
+    np.testing.assert_allclose(scores, plain_numeric_relieff(X, y, k, np.arange(13) == 7), rtol=0, atol=1e-13)
+    assert np.argmax(scores) == 0
+
+
+def test_a_numeric_target_must_vary():
     X = np.random.default_rng(0).normal(size=(10, 3))
-    with pytest.raises(InputError, match="or set target='numeric'"):
-        ReliefF().fit(X, np.linspace(0, 1, 10))
     with pytest.raises(InputError, match="a target that varies. Got 4 in all 10 cases"):
         ReliefF(target="numeric").fit(X, np.full(10, 4.0))
 

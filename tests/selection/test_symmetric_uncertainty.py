@@ -2,8 +2,11 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from radiodeep import FastCorrelationFilter, SymmetricUncertainty
+from radiodeep.exceptions import InputError
+from radiodeep.selection.symmetric_uncertainty import equal_frequency_classes
 
 
 def test_symmetric_uncertainty_by_hand():
@@ -42,3 +45,38 @@ def test_the_table_of_the_user_is_never_written_into():
 def test_cuts_between_the_largest_numbers():
     X = np.r_[np.linspace(1.0, 1.2, 10), np.linspace(1.5, 1.7, 10)][:, None] * 1e308
     assert SymmetricUncertainty().fit(X, np.repeat([0, 1], 10)).scores_[0] == 1.0
+
+
+def test_numbers_are_cut_into_classes_of_equal_size():
+    assert equal_frequency_classes(np.array([5.0, 1, 9, 3, 7, 2]), 3).tolist() == [1, 0, 2, 1, 2, 0]
+    assert equal_frequency_classes(np.array([0.0, 0, 0, 0, 1, 2, 3, 4]), 2).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert equal_frequency_classes(np.array([0.0, 0, 0, 0, 0, 0, 1, 2]), 3).tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("kind", [SymmetricUncertainty, FastCorrelationFilter])
+@pytest.mark.parametrize("n_bins", [2, 3, 4])
+def test_scores_of_numbers_are_those_of_their_quantile_groups(kind, n_bins):
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(60, 12)), rng.normal(size=60)
+    X[:, :4] += 2 * y[:, np.newaxis]
+    by_number = kind(n_target_bins=n_bins).fit(X, y)
+    by_class = kind().fit(X, pd.qcut(y, n_bins, labels=False))
+    np.testing.assert_array_equal(by_number.scores_, by_class.scores_)
+    np.testing.assert_array_equal(by_number.get_support(), by_class.get_support())
+    assert by_number.scores_.max() > 0
+
+
+def test_numbers_are_cut_into_two_classes_at_least():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    for n_bins in (2, 3, 7):
+        for n_low in (1, 10, 19):
+            assert set(equal_frequency_classes(np.arange(20) >= n_low, n_bins)) == {0, 1}
+    with pytest.raises(InputError, match="The 'n_target_bins' parameter of SymmetricUncertainty must be an int >= 2"):
+        SymmetricUncertainty(n_target_bins=1).fit(X, np.arange(20.0))
+
+
+def test_a_selector_saved_before_it_knew_numbers_still_works():
+    selector, state = SymmetricUncertainty.__new__(SymmetricUncertainty), vars(SymmetricUncertainty()).copy()
+    del state["target"], state["n_target_bins"]
+    selector.__setstate__(state)
+    assert selector.get_params() == SymmetricUncertainty(target="classes").get_params()
