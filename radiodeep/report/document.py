@@ -185,10 +185,9 @@ def _sentences(result):
             "selected from noise are stable as well; compare with the value for shuffled labels."
         )
     if "calibration" in result.endpoint.offers and not result.predictions["probability"].isna().any():
-        prevalence = result.endpoint.is_positive.mean()
         yield (
-            f"{calibration(result)} (ideal are slope 1 and intercept 0; always predicting the prevalence has a Brier "
-            f"score of {prevalence * (1 - prevalence):.3f})."
+            f"{calibration(result)} (ideal are 0 in the large, and an O:E and a slope of 1; always predicting the "
+            "prevalence has a scaled Brier score of 0)."
         )
 
 

@@ -52,7 +52,7 @@ def test_a_report_is_one_file_without_scripts_or_links(results, tmp_path):
     for result in results.values():
         assert f"{result.companion.auc:.3f}" in page
         assert str(result.stability or "") in page
-    assert "Calibration slope" in page
+    assert "Calibration in the large" in page
     assert "2 models are in this report" in page
 
 

@@ -1,20 +1,28 @@
-"""A result -> the calibration of its probabilities, its sensitivity, and the benefit of acting on its predictions.
+"""A result -> the calibration of its probabilities, and the benefit of acting on its predictions.
 
 Net reclassification improvement is left out on purpose: it increases when noise is added to a model, it
 depends on arbitrary cut-offs, and the decision curve answers its question.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, roc_curve
+from scipy.special import logit
 
-from radiodeep.checks import require, require_probability
+from radiodeep.checks import require
 from radiodeep.exceptions import StudyError
 from radiodeep.study.result import require_results
-from radiodeep.study.statistics.auc import ConfidenceInterval, accuracy_interval
+from radiodeep.study.statistics.logistic import coefficients_without_each, fit_logistic, sums_by_patient
+from radiodeep.study.statistics.uncertainty import interval, variance_of_result
+
+_FORMATS = {
+    "calibration in the large": "+z.2f",
+    "O:E": ".2f",
+    "slope": ".2f",
+    "Brier score": ".3f",
+    "scaled Brier score": ".2f",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,28 +34,49 @@ class Calibration:
     slope : float
         Of the logistic regression of the label on the log-odds; 1 is ideal, below 1 means too extreme probabilities.
     intercept : float
-        Of the same regression; 0 is ideal if the slope is 1. (Calibration in the large, with the slope fixed
-        at 1, is another quantity.)
+        Of the same regression, which has a meaning only together with the slope.
+    in_the_large : float
+        Intercept of that regression with the slope fixed at 1; 0 is ideal, above 0 the probabilities are too low.
+    observed_expected : float
+        Number of events (cases of the positive class) divided by the sum of the probabilities; 1 is ideal.
     brier : float
         Mean squared error of the probabilities; always predicting the prevalence p gives p (1 - p).
+    scaled_brier : float
+        1 - Brier score / (p (1 - p)): 1 is ideal, 0 as good as always predicting the prevalence.
+    measures : DataFrame
+        `value`, `low` and `high` of all these. The bounds are NaN where the split gives no valid ones (a single pass of
+        folds, leave-one-out, leave-pair-out): take the `companion` of the result.
     curve : DataFrame
         Mean `predicted` probability, `observed` frequency and `n` of groups of cases of similar probability.
+    n_cases, n_events : int
+    confidence_level : float
     """
 
     slope: float
     intercept: float
+    in_the_large: float
+    observed_expected: float
     brier: float
+    scaled_brier: float
+    measures: pd.DataFrame = field(repr=False)
     curve: pd.DataFrame = field(repr=False)
+    n_cases: int
+    n_events: int
+    confidence_level: float
 
     def __str__(self):
-        if np.isnan(self.slope):
-            return (
-                f"Calibration slope not defined (the probabilities separate the classes), Brier score {self.brier:.3f}"
-            )
-        return f"Calibration slope {self.slope:.2f}, intercept {self.intercept:+.2f}, Brier score {self.brier:.3f}"
+        words = ", ".join(self._in_words(name, form) for name, form in _FORMATS.items())
+        return f"{words[0].upper()}{words[1:]}, {self.n_cases} cases with {self.n_events} events"
+
+    def _in_words(self, name, form):
+        value, low, high = self.measures.loc[name]
+        if np.isnan(value):
+            return f"{name} not defined (the probabilities separate the classes)"
+        bounds = "" if np.isnan(low) else f" ({self.confidence_level:.0%} CI {low:{form}} to {high:{form}})"
+        return f"{name} {value:{form}}{bounds}"
 
 
-def calibration(result, n_groups=5):
+def calibration(result, n_groups=5, confidence_level=0.95):
     """Measure the agreement of out-of-fold probabilities with the labels.
 
     Parameters
@@ -56,6 +85,7 @@ def calibration(result, n_groups=5):
         Of a model that predicts probabilities. Those of naive Bayes and boosted trees are often too extreme.
     n_groups : int, default=5
         Groups of equal size for the curve.
+    confidence_level : float, default=0.95
 
     Returns
     -------
@@ -66,12 +96,18 @@ def calibration(result, n_groups=5):
     Raises
     ------
     StudyError
-        The model predicts no probabilities.
+        The model predicts no probabilities, or the outcome is not one of two classes.
+
+    Notes
+    -----
+    Intervals leave out one patient after the other (the regressions are updated by one step of Newton's method), and
+    allow for the choice of the training cases as that of the AUC does.
 
     References
     ----------
     Cox, Two Further Applications of a Model for Binary Regression, Biometrika 45 (1958) 562. Van
-    Calster et al., Calibration: the Achilles heel of predictive analytics, BMC Medicine 17 (2019) 230.
+    Calster et al., Calibration: the Achilles heel of predictive analytics, BMC Medicine 17 (2019) 230. Steyerberg et
+    al., Assessing the performance of prediction models, Epidemiology 21 (2010) 128, for the scaled Brier score.
 
     Examples
     --------
@@ -81,111 +117,71 @@ def calibration(result, n_groups=5):
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat([0, 1], 40)
     >>> result = cross_validated_auc(LogisticRegression(), rng.normal(size=(80, 2)) + y[:, None], y, cv=10)
-    >>> print(calibration(result))
-    Calibration slope 0.93, intercept -0.00, Brier score 0.201
+    >>> calibration(result).measures.loc[["slope", "Brier score"]].round(2)
+                 value   low  high
+    slope         0.93  0.02  1.83
+    Brier score   0.20  0.14  0.28
     """
     positive, repeats = _probabilities(result)
-    slopes = np.array([_recalibration(positive, probability) for probability in repeats])
-    brier = np.mean([brier_score_loss(positive, probability) for probability in repeats])
+    values, without = _with_jackknife(positive, repeats, result.patients)
+    n_units = next(iter(without.values())).shape[-1]
+    rows = {}
+    for name, by_repeat in values.items():
+        within = (n_units - 1) * without[name].var(axis=1)
+        variance = variance_of_result(result, by_repeat, within)
+        bounds = _interval(name, by_repeat.mean(), variance, confidence_level)
+        rows[name] = [by_repeat.mean(), bounds.low, bounds.high]
+    measures = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
     curves = np.mean([_curve(positive, probability, n_groups) for probability in repeats], axis=0)
     curve = pd.DataFrame(curves, columns=["predicted", "observed", "n"]).astype({"n": int})
-    slope, intercept = slopes.mean(axis=0)
-    return Calibration(float(slope), float(intercept), float(brier), curve)
+    floats = measures["value"].tolist()
+    return Calibration(*floats, measures, curve, len(positive), int(positive.sum()), confidence_level)
 
 
-def _recalibration(positive, probability):
-    """Return slope and intercept of the logistic regression of the label on the log-odds."""
-    clipped = np.clip(probability, 1e-9, 1 - 1e-9)
-    log_odds = np.log(clipped) - np.log1p(-clipped)
-    high, low = log_odds[positive], log_odds[~positive]
-    if high.min() >= low.max() or low.min() >= high.max():  # separated: the slope would be infinite
-        return float("nan"), float("nan")
-    line = LogisticRegression(C=np.inf, max_iter=1000).fit(log_odds[:, np.newaxis], positive)
-    return line.coef_[0, 0], line.intercept_[0]
+def _with_jackknife(positive, repeats, patients):
+    """Return by measure its values (n_repeats,), and those without each patient (n_repeats, n_patients).
+
+    The measures are in the order of the fields of Calibration.
+    """
+    clipped = np.clip(repeats, 1e-9, 1 - 1e-9)
+    log_odds = logit(clipped)
+    line = np.stack([np.ones_like(log_odds), log_odds], axis=1)
+    fits = [(line, 0.0), (line[:, :1], log_odds)]
+    joint, level = [fit_logistic(covariates, positive, offset) for covariates, offset in fits]
+    joint_without, level_without = [
+        coefficients_without_each(covariates, positive, offset, coefficients, patients)
+        for (covariates, offset), coefficients in zip(fits, (joint, level), strict=True)
+    ]
+    of_case = np.stack([np.ones_like(repeats), positive + 0 * repeats, repeats, (repeats - positive) ** 2])
+    sums = of_case.sum(axis=-1)
+    sums_without = sums[..., np.newaxis] - sums_by_patient(of_case, patients)
+    values = {"slope": joint[:, 1], "intercept": joint[:, 0], "calibration in the large": level[:, 0]}
+    without = {"slope": joint_without[:, 1], "intercept": joint_without[:, 0]}
+    without["calibration in the large"] = level_without[:, 0]
+    return values | _of_sums(*sums), without | _of_sums(*sums_without)
+
+
+def _of_sums(n_cases, n_events, expected, squared_error):
+    """Return the measures that are functions of sums over the cases."""
+    prevalence = n_events / n_cases
+    with np.errstate(divide="ignore", invalid="ignore"):  # without the only patient of a class
+        scaled = 1 - squared_error / n_cases / (prevalence * (1 - prevalence))
+    return {"O:E": n_events / expected, "Brier score": squared_error / n_cases, "scaled Brier score": scaled}
+
+
+def _interval(name, value, variance, level):
+    """Return the interval of a measure: of the logarithm of O:E, the others as they are."""
+    if name == "O:E":
+        on_log = interval(np.log(value), variance / value**2, level, (-np.inf, np.inf))
+        return replace(on_log, low=np.exp(on_log.low), high=np.exp(on_log.high))
+    bounds = {"Brier score": (0.0, 1.0), "scaled Brier score": (-np.inf, 1.0)}
+    return interval(value, variance, level, bounds.get(name, (-np.inf, np.inf)))
 
 
 def _curve(positive, probability, n_groups):
     """Return predicted, observed and n of groups of equal size, in order of the probability."""
     groups = np.array_split(np.argsort(probability, kind="stable"), min(n_groups, len(probability)))
     return [(probability[group].mean(), positive[group].mean(), len(group)) for group in groups]
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """The sensitivity of a result at a specificity; `print` gives the sentence for the paper.
-
-    Attributes
-    ----------
-    sensitivity : float
-    confidence_interval : ConfidenceInterval
-        Wilson's, for a fixed threshold; it does not account for choosing the threshold on the same cases.
-    specificity : float
-        The one that was reached, at least the one asked for.
-    threshold : float
-        Scores at or above it count as positive. NaN for repeated folds: each repeat has its own.
-    positive : label
-        The class that is detected with this sensitivity.
-    """
-
-    sensitivity: float
-    confidence_interval: ConfidenceInterval
-    specificity: float
-    threshold: float
-    positive: object = None
-
-    def __str__(self):
-        interval = self.confidence_interval
-        return (
-            f"sensitivity {self.sensitivity:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}) "
-            f"for class {self.positive} at specificity {self.specificity:.2f}, threshold chosen on the same cases"
-        )
-
-
-def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
-    """Return the fraction of positive cases that are detected at a specificity.
-
-    Parameters
-    ----------
-    result : StudyResult
-    specificity : float, default=0.9
-        At least this fraction of the negative cases must be called negative.
-    confidence_level : float, default=0.95
-
-    Returns
-    -------
-    Sensitivity
-        Of repeated folds the mean over the repeats, each with a threshold of its own.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from radiodeep import cross_validated_auc, sensitivity_at_specificity
-    >>> rng = np.random.default_rng(0)
-    >>> y = np.repeat([0, 1], 40)
-    >>> result = cross_validated_auc(LogisticRegression(), rng.normal(size=(80, 2)) + y[:, None], y, cv=10)
-    >>> print(sensitivity_at_specificity(result, 0.9))
-    sensitivity 0.34 (95% CI 0.22-0.50) for class 1 at specificity 0.90, threshold chosen on the same cases
-    """
-    require_probability(specificity, sensitivity_at_specificity, "specificity", StudyError)
-    require_results(result)
-    endpoint = result.endpoint
-    endpoint.require("sensitivity")
-    positive = endpoint.is_positive
-    scores = result.score_table.to_numpy(dtype=float).T
-    points = np.array([_operating_point(positive, score, specificity) for score in scores])
-    sensitivity, reached, threshold = points.mean(axis=0)
-    n_positive = int(positive.sum())
-    interval = accuracy_interval(round(sensitivity * n_positive), n_positive, confidence_level)
-    threshold = float(threshold) if len(points) == 1 else float("nan")
-    return Sensitivity(float(sensitivity), interval, float(reached), threshold, result.positive)
-
-
-def _operating_point(positive, score, specificity):
-    """Return sensitivity, specificity and threshold of the last point of the ROC curve that is specific enough."""
-    false_rate, true_rate, thresholds = roc_curve(positive, score, drop_intermediate=False)
-    last = np.flatnonzero(1 - false_rate >= specificity - 1e-12)[-1]
-    return true_rate[last], 1 - false_rate[last], thresholds[last]
 
 
 def decision_curve(result, thresholds=None):
@@ -236,7 +232,7 @@ def _probabilities(result):
     require_results(result)
     endpoint = result.endpoint
     endpoint.require("calibration")
-    repeats = result.probability_table.to_numpy(dtype=float).T
+    repeats = result.probability_array
     if np.isnan(repeats).any():
         raise StudyError(
             f"{result.name} gave no probabilities. Wrap its classifier in sklearn.calibration.CalibratedClassifierCV."

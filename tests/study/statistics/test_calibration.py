@@ -1,4 +1,7 @@
-"""Calibration, sensitivity and decision curves: by hand and by theory."""
+"""Calibration and decision curves: against R, by hand and by theory."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +20,14 @@ from radiodeep import (
     sensitivity_at_specificity,
 )
 from radiodeep.exceptions import StudyError
+from radiodeep.study.statistics.uncertainty import variance_of_repeats
+
+# R 4.2: glm(label ~ lo, binomial) and glm(label ~ offset(lo), binomial) with lo = qlogis(probability), and the variance
+# of each by fits without one patient: (n - 1) / n * sum((without - mean(without))^2)
+GOLDEN = Path(__file__).parent / "golden" / "calibration.csv"
+VALUES = [0.508239316860, 0.852649933740, 0.919232185460, 1.277471922281, 0.228562123512, -0.125613740963]
+VARIANCES = [0.06688113596, 0.09879263313, 0.13809432626, 0.01227845947, 0.00089774156, 0.03854538325]
+VARIANCES_OF_PATIENTS = [0.06699064678, 0.11386308132, 0.16872582429, 0.01509187881, 0.00089855117, 0.04852848811]
 
 
 def signal(n_cases=40, effect=1.0, seed=0, n_features=3):
@@ -30,6 +41,62 @@ def table(n_cases=40, n_features=5, effect=0.7, seed=0):
     y = pd.Series(np.arange(n_cases) % 2, index=[f"case {n}" for n in range(n_cases)])
     X = pd.DataFrame(rng.normal(size=(n_cases, n_features)) + effect * y.to_numpy()[:, None], index=y.index)
     return X.add_prefix("f"), y
+
+
+def test_calibration_is_that_of_r(result_of):
+    frame = pd.read_csv(GOLDEN)
+    result = result_of(frame["label"], frame["probability"])
+    measured = calibration(result)
+    np.testing.assert_allclose(measured.measures["value"], VALUES, rtol=1e-8)
+    fields = [measured.slope, measured.intercept, measured.in_the_large, measured.observed_expected]
+    np.testing.assert_array_equal([*fields, measured.brier, measured.scaled_brier], measured.measures["value"])
+    assert (measured.n_cases, measured.n_events) == (60, int(frame["label"].sum()))
+
+
+@pytest.mark.parametrize("by_patient", [False, True])
+def test_intervals_of_calibration_are_those_of_variances_without_each_patient(result_of, by_patient):
+    frame = pd.read_csv(GOLDEN)
+    patients = frame["patient"].to_numpy() if by_patient else None
+    measures = calibration(replace(result_of(frame["label"], frame["probability"]), patients=patients)).measures
+    expected = np.sqrt(VARIANCES_OF_PATIENTS if by_patient else VARIANCES)
+    half = (measures["high"] - measures["low"]) / 2 / 1.959964
+    np.testing.assert_allclose(half[:3], expected[:3], rtol=0.05)  # of one step of Newton's method
+    np.testing.assert_allclose(half["scaled Brier score"], expected[5], rtol=1e-5)
+    low, high = np.log(measures.loc["O:E", ["low", "high"]].to_numpy(dtype=float))
+    np.testing.assert_allclose((high - low) / 2 / 1.959964, expected[3] / VALUES[3], rtol=1e-5)
+    low, high = measures.loc["Brier score", ["low", "high"]]
+    distance = np.abs(VALUES[4] - np.array([low, high])) / 1.959964  # of Wilson's form: as the bound itself varies
+    spread = np.array([low * (1 - low), high * (1 - high)]) / (VALUES[4] * (1 - VALUES[4]))
+    np.testing.assert_allclose(distance, expected[4] * np.sqrt(spread), rtol=1e-5)
+
+
+def test_intervals_of_repeats_follow_the_rule_of_repeats_and_a_single_pass_has_none():
+    X, y = signal(60, 0.7)
+    result = cross_validated_auc(LogisticRegression(), X, y, cv=2, n_repeats=10)
+    measures = calibration(result, confidence_level=0.9).measures
+    values, within = [], []
+    for probability in result.probability_array:
+        values.append(np.mean((probability - y) ** 2) / 0.25)
+        without = []
+        for case in range(60):
+            kept = np.arange(60) != case
+            prevalence = y[kept].mean()
+            without.append(np.mean((probability - y)[kept] ** 2) / (prevalence * (1 - prevalence)))
+        within.append(59 / 60 * np.sum((without - np.mean(without)) ** 2))
+    half = 1.644854 * np.sqrt(variance_of_repeats(values, within, 2))
+    expected = [1 - np.mean(values), 1 - np.mean(values) - half, 1 - np.mean(values) + half]
+    np.testing.assert_allclose(measures.loc["scaled Brier score"], expected, rtol=1e-5)
+    single = calibration(cross_validated_auc(LogisticRegression(), X, y, cv=5, n_repeats=1))
+    assert single.measures[["low", "high"]].isna().all(axis=None)
+    assert "CI" not in str(single)
+
+
+def test_calibration_prints_the_numbers_of_cases_and_events(result_of):
+    measured = calibration(result_of([0, 1, 0, 1, 1], [0.1, 0.4, 0.5, 0.9, 0.2]), confidence_level=0.9)
+    assert str(measured).startswith("Calibration in the large +1.03 (90% CI -1.25 to +3.31), O:E 1.43 (")
+    assert str(measured).endswith("5 cases with 3 events")
+    separated = str(calibration(result_of([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])))
+    assert "slope not defined (the probabilities separate the classes)" in separated
 
 
 def test_calibration_of_true_and_of_too_extreme_probabilities(result_of):
@@ -58,15 +125,6 @@ def test_a_model_without_probabilities_cannot_be_calibrated():
         calibration(result)
 
 
-def test_sensitivity_at_specificity_by_hand(result_of):
-    result = result_of([0] * 10 + [1] * 5, [*range(10), 3.5, 8.5, 9.5, 10, 11])
-    measured = sensitivity_at_specificity(result, 0.9)
-    assert (measured.sensitivity, measured.specificity, measured.threshold) == (0.8, 0.9, 8.5)
-    assert sensitivity_at_specificity(result, 0.95).sensitivity == 0.6
-    with pytest.raises(StudyError, match="between 0 and 1. Got 1.5 instead"):
-        sensitivity_at_specificity(result, 1.5)
-
-
 def test_the_decision_curve_by_hand(result_of):
     result = result_of([0, 0, 0, 1], [0.1, 0.2, 0.6, 0.7])
     curve = decision_curve(result, [0.5, 0.15])
@@ -89,7 +147,8 @@ def test_sensitivity_and_decisions_are_about_the_positive_class():
         StudyError, match=r"'positive' parameter of an AUC must be one of the labels \['malignant', 'normal'\]"
     ):
         cross_validated_auc(GaussianNB(), X, labels, positive="malign")
-    assert auc_with_confidence(labels, -X["f0"], positive="normal").auc == 1 - roc_auc_score(y, -X["f0"])
+    reversed_auc = auc_with_confidence(labels, -X["f0"], positive="normal").auc
+    np.testing.assert_allclose(reversed_auc, 1 - roc_auc_score(y, -X["f0"]))
     result = holdout_auc(GaussianNB(), X[:30], labels[:30], X[30:], labels[30:], positive="malignant")
     np.testing.assert_allclose(result.auc, roc_auc_score(y[30:], result.predictions["score"]))
 
