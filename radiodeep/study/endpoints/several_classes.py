@@ -1,5 +1,6 @@
 """Labels of three classes or more, with or without an order, measured by Hand and Till's M."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
@@ -12,7 +13,7 @@ from radiodeep.checks import invalid
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
 from radiodeep.study.folds.estimator_tree import final_step
-from radiodeep.study.statistics.auc import delong_covariance
+from radiodeep.study.statistics.auc import auc_of_repeats
 from radiodeep.study.statistics.equal_size import several_classes_at_equal_size
 from radiodeep.study.statistics.several_classes import (
     accuracy,
@@ -25,6 +26,8 @@ from radiodeep.study.statistics.several_classes import (
 )
 from radiodeep.study.statistics.uncertainty import (
     interval,
+    interval_of_proportion,
+    no_interval,
     variance_of_mean,
     variance_of_repeats,
     variance_of_result,
@@ -44,6 +47,7 @@ class SeveralClasses(Endpoint):
     measure = "M"
     chance = 0.5
     test = "jackknife"
+    pools_folds = True
     outcome_columns = ("label",)
     high_score = "the class that they are scores of"
     pairs_of_cases = "pairs of cases of different classes"
@@ -100,7 +104,7 @@ class SeveralClasses(Endpoint):
     def score(self, fitted, rows, train_rows=None):
         """Return a score of each class; see `_scores_of_classes`. A class unknown to the model has the lowest one."""
         model, rows = final_step(fitted, rows)
-        scores, probabilities = _scores_of_classes(model, rows, type(fitted).__name__)
+        scores, probabilities, method = _scores_of_classes(model, rows, type(fitted).__name__)
         known = pd.Index(self.classes).get_indexer(getattr(model, "classes_", np.sort(self.classes)))
         shape = (len(scores), len(self.classes))
         all_scores = np.full(shape, scores.min() - 1)
@@ -109,33 +113,45 @@ class SeveralClasses(Endpoint):
         if probabilities is not None:
             all_probabilities[:] = 0
             all_probabilities[:, known] = probabilities
-        return Prediction(all_scores, all_probabilities, np.asarray(model.predict(rows)))
+        prediction = np.asarray(model.predict(rows))
+        return Prediction(all_scores, all_probabilities, prediction, f"{type(model).__name__}.{method}")
 
     # Evidence
 
     def measured(self, out_of_fold, confidence_level):
         scores = out_of_fold.by_repeat(out_of_fold.score)
-        folds = [None] * len(scores)
-        if len(out_of_fold.scales) > 1:
-            folds = out_of_fold.by_repeat(out_of_fold.fold)
+        right = (out_of_fold.by_repeat(out_of_fold.prediction) == self.y).astype(float)
+        folds, within_folds = self._folds_to_compare_within(out_of_fold)
         repeats = [self.covariance(score[np.newaxis], fold) for score, fold in zip(scores, folds, strict=True)]
         values = np.array([value[0] for value, _ in repeats])
         within = np.array([covariance[0, 0] for _, covariance in repeats])
-        correct = (out_of_fold.by_repeat(out_of_fold.prediction) == self.y).astype(float)
-        settings = out_of_fold.kind, out_of_fold.n_folds, confidence_level
-        variance, bounds = self._uncertainty(values, within, *settings, n_dimensions=len(self.classes) - 1)
-        within = variance_of_mean(correct, self.patients)
         is_repeated = out_of_fold.kind == "repeated"
-        return Measurement(
+        n_folds = out_of_fold.n_folds if is_repeated else None
+        variance = variance_of_repeats(values, within, n_folds) if is_repeated else float(within.mean())
+        estimate = {"repeated": f"mean of {len(scores)} repeats", "holdout": "one model"}
+        measurement = Measurement(
             value=float(values.mean()),
             variance=variance,
-            confidence_interval=bounds,
-            estimate=f"mean of {len(scores)} repeats" if is_repeated else "pooled over folds",
-            interval_method="none" if np.isnan(variance) else "jackknife",
-            columns=self._prediction_columns(out_of_fold, scores, correct.mean(axis=0)),
-            accuracy=float(correct.mean()),
-            accuracy_interval=self._uncertainty(correct.mean(axis=1), within, *settings)[1],
+            confidence_interval=self._interval(values.mean(), variance, confidence_level, n_folds),
+            estimate=f"{estimate.get(out_of_fold.kind, 'pooled over folds')}{within_folds}",
+            interval_method=f"score interval, {self.test}{' of repeated folds' if is_repeated else ''}",
+            columns=self._prediction_columns(out_of_fold, scores, right.mean(axis=0)),
+            accuracy=float(right.mean()),
+            accuracy_interval=interval_of_proportion(right, confidence_level, n_folds, self.patients),
         )
+        if out_of_fold.kind != "pooled":
+            return measurement
+        unknown = {"confidence_interval": no_interval(confidence_level), "accuracy_interval": None}
+        return replace(measurement, variance=float("nan"), interval_method="none", **unknown)
+
+    def _folds_to_compare_within(self, out_of_fold):
+        """Return for each repeat the folds (n_cases,) if their scores are on different scales, or None; and words."""
+        folds = out_of_fold.by_repeat(out_of_fold.fold)
+        of_classes = [[set(fold[self.codes == code]) for code in range(len(self.classes))] for fold in folds]
+        have_pairs = all(a & b for of_class in of_classes for a, b in combinations(of_class, 2))
+        if len(out_of_fold.scales) < 2 or not have_pairs:
+            return [None] * len(folds), ""
+        return folds, ", over pairs of the same test fold"
 
     def _prediction_columns(self, out_of_fold, scores, correct):
         """Return the columns of `predictions`; `score` is that of the predicted class, of repeats the mean rank."""
@@ -156,27 +172,24 @@ class SeveralClasses(Endpoint):
             "correct": correct,
         }
 
-    def _uncertainty(self, values, within, kind, n_folds, level, n_dimensions=1):
-        """Return the variance of the mean of values (n_repeats,), and its interval between 0 and 1."""
-        weight, variance = 1.0, float("nan")
-        if kind == "holdout":
-            variance = float(np.mean(within))
-        elif kind == "repeated":
-            weight = weights_of_variances(n_folds)[0]
-            variance = variance_of_repeats(values, within, n_folds)
-        n_patients = len(self.y) if self.patients is None else self.patients.max() + 1
-        return variance, interval(values.mean(), variance, level, n_units=n_dimensions * n_patients / weight)
+    def _interval(self, value, variance, level, n_folds, bounds=(0.0, 1.0)):
+        """Return the interval of a measure; `n_folds` is None for one fixed model.
+
+        At a bound it is that of as many cases as there are patients, times the dimensions in which classes may differ.
+        """
+        weight = 1.0 if n_folds is None else weights_of_variances(n_folds)[0]
+        n_units = len(np.unique(self._units)) * (len(self.classes) - 1) / weight
+        return interval(value, variance, level, bounds, n_units)
 
     def covariance(self, scores, folds=None):
         return hand_till(self.codes, scores, self.patients, folds)
 
     def measures(self, result, confidence_level=0.95):
-        bounds = {"Brier score": (0, 2 / len(self.classes))}
         rows = {}
         for name, (values, within) in self._measures_of_repeats(result).items():
+            bounds = {"Brier score": (0.0, 2 / len(self.classes))}.get(name, (-1.0 if "kappa" in name else 0.0, 1.0))
             variance = variance_of_result(result, values, within)
-            low, high = bounds.get(name, (-1, 1) if "kappa" in name else (0, 1))
-            of_mean = interval(values.mean(), variance, confidence_level, (low, high))
+            of_mean = self._interval(values.mean(), variance, confidence_level, _n_folds(result), bounds)
             rows[name] = {"value": values.mean(), "low": of_mean.low, "high": of_mean.high}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("measure")
 
@@ -219,15 +232,17 @@ class SeveralClasses(Endpoint):
 
     def _each_class(self, result, confusion):
         """Return the number of cases, the AUC against the others and the sensitivity of each class."""
-        level = result.confidence_interval.level
+        settings = result.confidence_interval.level, _n_folds(result), self.patients, result.folds_to_compare_within
         rows = []
         for column, scores in enumerate(np.moveaxis(result.score_array, 2, 0)):
-            is_class = self.codes == column
-            aucs, covariance = delong_covariance(is_class, scores, self.patients)
-            of_mean = interval(aucs.mean(), variance_of_result(result, aucs, np.diag(covariance)), level)
+            estimate = auc_of_repeats(self.codes == column, scores, *settings)
+            bounds = estimate.confidence_interval
+            if np.isnan(result.variance):
+                bounds = no_interval(bounds.level)
+            n_cases = int((self.codes == column).sum())
             rows.append(
-                {"n": int(is_class.sum()), "AUC": aucs.mean(), "AUC low": of_mean.low, "AUC high": of_mean.high}
-                | {"sensitivity": confusion[column, column] / confusion[column].sum()}
+                {"n": n_cases, "AUC": estimate.auc, "AUC low": bounds.low, "AUC high": bounds.high}
+                | {"sensitivity": confusion[column, column] / n_cases}
             )
         return pd.DataFrame(rows, index=pd.Index(self.outputs, name="class"))
 
@@ -268,8 +283,8 @@ class SeveralClasses(Endpoint):
     def companion_note(self, cv, companion_cv):
         return (
             f"The M under {cv} compares scores of different folds, and is biased low: leaving a case out makes its "
-            "class rarer in the training cases, so a model without information has an M below 0.5. It has no valid interval. "
-            f"Repeated stratified folds ({companion_cv}) do not have this bias."
+            "class rarer in the training cases, so a model without information has an M below 0.5, and it has no valid "
+            f"interval. Repeated stratified folds ({companion_cv}) do not have this bias."
         )
 
     def require(self, analysis):
@@ -313,36 +328,42 @@ class OrderedClasses(SeveralClasses):
         return f"order of the classes: {' < '.join(self.outputs)}"
 
 
+def _n_folds(result):
+    """Return the number of folds per repeat of a result, or None of one model for other cases."""
+    return None if result.is_holdout else len(result.folds) // len(result.score_array)
+
+
 def _scores_of_classes(model, rows, name):
-    """Return scores and probabilities, each (n_rows, n_classes of the model); the latter None if there are none.
+    """Return scores and probabilities, each (n_rows, n_classes of the model), and the method that gave the scores.
 
     Scores are decision values. Where the softmax of these are the probabilities they are logarithms of densities up to
     a constant of the case, which cannot be compared between cases: the log-odds of each class against the others are
     taken, which rank cases as the probabilities do, but without ties at 1. Without decision values it is the
-    probabilities.
+    probabilities, which are None if the model gives none.
     """
 
     def given(method):
         function = getattr(model, method, None)
         return None if function is None else np.asarray(function(rows), dtype=float)
 
-    probabilities, scores = given("predict_proba"), given("decision_function")
+    probabilities = given("predict_proba")
+    scores, method = given("decision_function"), "decision_function"
     if scores is None:
-        scores = given("predict_joint_log_proba")
+        scores, method = given("predict_joint_log_proba"), "predict_joint_log_proba"
     if scores is None and probabilities is None:
         raise StudyError(
             f"{name} has neither predict_proba nor decision_function, so it has no score of each class. Use a "
             "classifier, or outcome='numbers' for a regressor."
         )
     if scores is None:
-        return probabilities, probabilities
+        return probabilities, probabilities, "predict_proba"
     if scores.ndim == 1:  # fitted to two of the classes
         scores = np.stack([-scores, scores], axis=1)
     if getattr(model, "decision_function_shape", None) == "ovo" and len(model.classes_) > 2:
         scores = _sums_over_pairs(scores, len(model.classes_))
     if probabilities is not None and np.allclose(softmax(scores, axis=1), probabilities, atol=1e-6):
         scores = _log_odds(scores)
-    return scores, probabilities
+    return scores, probabilities, method
 
 
 def _log_odds(log_densities):
