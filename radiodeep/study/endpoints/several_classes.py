@@ -14,6 +14,7 @@ from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
 from radiodeep.study.folds.estimator_tree import final_step
 from radiodeep.study.statistics.auc import auc_of_repeats
+from radiodeep.study.statistics.calibration_measures import measures_of_calibration
 from radiodeep.study.statistics.equal_size import several_classes_at_equal_size
 from radiodeep.study.statistics.several_classes import (
     accuracy,
@@ -231,19 +232,22 @@ class SeveralClasses(Endpoint):
         }
 
     def _each_class(self, result, confusion):
-        """Return the number of cases, the AUC against the others and the sensitivity of each class."""
-        settings = result.confidence_interval.level, _n_folds(result), self.patients, result.folds_to_compare_within
+        """Return the number of cases, the AUC against the others, sensitivity and calibration of each class."""
+        level = result.confidence_interval.level
+        settings = level, _n_folds(result), self.patients, result.folds_to_compare_within
+        probabilities = result.probability_array
         rows = []
-        for column, scores in enumerate(np.moveaxis(result.score_array, 2, 0)):
-            estimate = auc_of_repeats(self.codes == column, scores, *settings)
-            bounds = estimate.confidence_interval
-            if np.isnan(result.variance):
-                bounds = no_interval(bounds.level)
-            n_cases = int((self.codes == column).sum())
-            rows.append(
-                {"n": n_cases, "AUC": estimate.auc, "AUC low": bounds.low, "AUC high": bounds.high}
-                | {"sensitivity": confusion[column, column] / n_cases}
-            )
+        for column in range(len(self.classes)):
+            is_class = self.codes == column
+            estimate = auc_of_repeats(is_class, result.score_array[:, :, column], *settings)
+            bounds = no_interval(level) if np.isnan(result.variance) else estimate.confidence_interval
+            row = {"n": int(is_class.sum()), "AUC": estimate.auc, "AUC low": bounds.low, "AUC high": bounds.high}
+            row["sensitivity"] = confusion[column, column] / is_class.sum()
+            if not np.isnan(probabilities).any():
+                measures = measures_of_calibration(is_class, probabilities[:, :, column], result, level)
+                for name in ("O:E", "slope"):
+                    row |= dict(zip((name, f"{name} low", f"{name} high"), measures.loc[name], strict=True))
+            rows.append(row)
         return pd.DataFrame(rows, index=pd.Index(self.outputs, name="class"))
 
     def at_equal_size(self, scores, sizes, pairs=None):

@@ -232,8 +232,8 @@ def delong_covariance(positive, scores, patients=None, folds=None):
 def auc_influence(positive, scores, folds=None):
     """Return the AUCs (n_models,) of scores (n_models, n_cases), and the influence of each case, (n_models, n_cases).
 
-    It is the component of the case in DeLong's variance, less the AUC and divided by the size of its class. With `folds`
-    (n_cases,), only cases of the same fold are compared.
+    The influence is the component of the case in DeLong's variance, less the AUC and divided by the size of its class.
+    With `folds` (n_cases,), only cases of the same fold are compared.
     """
     if scores.shape[1:] != positive.shape:
         raise StudyError(

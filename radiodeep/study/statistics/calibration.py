@@ -4,17 +4,15 @@ Net reclassification improvement is left out on purpose: it increases when noise
 depends on arbitrary cut-offs, and the decision curve answers its question.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from radiodeep.checks import require
 from radiodeep.exceptions import StudyError
 from radiodeep.study.result import require_results
-from radiodeep.study.statistics.logistic import coefficients_without_each, fit_logistic, sums_by_patient
-from radiodeep.study.statistics.uncertainty import interval, variance_of_result
+from radiodeep.study.statistics.calibration_measures import measures_of_calibration
 
 _FORMATS = {
     "calibration in the large": "+z.2f",
@@ -123,59 +121,11 @@ def calibration(result, n_groups=5, confidence_level=0.95):
     Brier score   0.20  0.14  0.28
     """
     positive, repeats = _probabilities(result)
-    values, without = _with_jackknife(positive, repeats, result.patients)
-    n_units = next(iter(without.values())).shape[-1]
-    rows = {}
-    for name, by_repeat in values.items():
-        within = (n_units - 1) * without[name].var(axis=1)
-        variance = variance_of_result(result, by_repeat, within)
-        bounds = _interval(name, by_repeat.mean(), variance, confidence_level)
-        rows[name] = [by_repeat.mean(), bounds.low, bounds.high]
-    measures = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
+    measures = measures_of_calibration(positive, repeats, result, confidence_level)
     curves = np.mean([_curve(positive, probability, n_groups) for probability in repeats], axis=0)
     curve = pd.DataFrame(curves, columns=["predicted", "observed", "n"]).astype({"n": int})
     floats = measures["value"].tolist()
     return Calibration(*floats, measures, curve, len(positive), int(positive.sum()), confidence_level)
-
-
-def _with_jackknife(positive, repeats, patients):
-    """Return by measure its values (n_repeats,), and those without each patient (n_repeats, n_patients).
-
-    The measures are in the order of the fields of Calibration.
-    """
-    clipped = np.clip(repeats, 1e-9, 1 - 1e-9)
-    log_odds = logit(clipped)
-    line = np.stack([np.ones_like(log_odds), log_odds], axis=1)
-    fits = [(line, 0.0), (line[:, :1], log_odds)]
-    joint, level = [fit_logistic(covariates, positive, offset) for covariates, offset in fits]
-    joint_without, level_without = [
-        coefficients_without_each(covariates, positive, offset, coefficients, patients)
-        for (covariates, offset), coefficients in zip(fits, (joint, level), strict=True)
-    ]
-    of_case = np.stack([np.ones_like(repeats), positive + 0 * repeats, repeats, (repeats - positive) ** 2])
-    sums = of_case.sum(axis=-1)
-    sums_without = sums[..., np.newaxis] - sums_by_patient(of_case, patients)
-    values = {"slope": joint[:, 1], "intercept": joint[:, 0], "calibration in the large": level[:, 0]}
-    without = {"slope": joint_without[:, 1], "intercept": joint_without[:, 0]}
-    without["calibration in the large"] = level_without[:, 0]
-    return values | _of_sums(*sums), without | _of_sums(*sums_without)
-
-
-def _of_sums(n_cases, n_events, expected, squared_error):
-    """Return the measures that are functions of sums over the cases."""
-    prevalence = n_events / n_cases
-    with np.errstate(divide="ignore", invalid="ignore"):  # without the only patient of a class
-        scaled = 1 - squared_error / n_cases / (prevalence * (1 - prevalence))
-    return {"O:E": n_events / expected, "Brier score": squared_error / n_cases, "scaled Brier score": scaled}
-
-
-def _interval(name, value, variance, level):
-    """Return the interval of a measure: of the logarithm of O:E, the others as they are."""
-    if name == "O:E":
-        on_log = interval(np.log(value), variance / value**2, level, (-np.inf, np.inf))
-        return replace(on_log, low=np.exp(on_log.low), high=np.exp(on_log.high))
-    bounds = {"Brier score": (0.0, 1.0), "scaled Brier score": (-np.inf, 1.0)}
-    return interval(value, variance, level, bounds.get(name, (-np.inf, np.inf)))
 
 
 def _curve(positive, probability, n_groups):
