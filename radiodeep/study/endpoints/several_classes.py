@@ -32,7 +32,7 @@ from radiodeep.study.statistics.uncertainty import (
     variance_of_mean,
     variance_of_repeats,
     variance_of_result,
-    weights_of_variances,
+    weight_of_repeats,
 )
 
 
@@ -127,13 +127,13 @@ class SeveralClasses(Endpoint):
         values = np.array([value[0] for value, _ in repeats])
         within = np.array([covariance[0, 0] for _, covariance in repeats])
         is_repeated = out_of_fold.kind == "repeated"
-        n_folds = out_of_fold.n_folds if is_repeated else None
-        variance = variance_of_repeats(values, within, n_folds) if is_repeated else float(within.mean())
+        n_folds = out_of_fold.n_folds
+        variance = variance_of_repeats(within, n_folds)
         estimate = {"repeated": f"mean of {len(scores)} repeats", "holdout": "one model"}
         measurement = Measurement(
             value=float(values.mean()),
             variance=variance,
-            confidence_interval=self._interval(values.mean(), variance, confidence_level, n_folds),
+            confidence_interval=self._interval(values.mean(), variance, confidence_level, n_folds, len(values)),
             estimate=f"{estimate.get(out_of_fold.kind, 'pooled over folds')}{within_folds}",
             interval_method=f"score interval, {self.test}{' of repeated folds' if is_repeated else ''}",
             columns=self._prediction_columns(out_of_fold, scores, right.mean(axis=0)),
@@ -173,12 +173,12 @@ class SeveralClasses(Endpoint):
             "correct": correct,
         }
 
-    def _interval(self, value, variance, level, n_folds, bounds=(0.0, 1.0)):
-        """Return the interval of a measure; `n_folds` is None for one fixed model.
+    def _interval(self, value, variance, level, n_folds, n_repeats, bounds=(0.0, 1.0)):
+        """Return the interval of a measure; one fold is one fixed model.
 
         At a bound it is that of as many cases as there are patients, times the dimensions in which classes may differ.
         """
-        weight = 1.0 if n_folds is None else weights_of_variances(n_folds)[0]
+        weight = weight_of_repeats(n_folds, n_repeats)
         n_units = len(np.unique(self._units)) * (len(self.classes) - 1) / weight
         return interval(value, variance, level, bounds, n_units)
 
@@ -189,8 +189,8 @@ class SeveralClasses(Endpoint):
         rows = {}
         for name, (values, within) in self._measures_of_repeats(result).items():
             bounds = {"Brier score": (0.0, 2 / len(self.classes))}.get(name, (-1.0 if "kappa" in name else 0.0, 1.0))
-            variance = variance_of_result(result, values, within)
-            of_mean = self._interval(values.mean(), variance, confidence_level, _n_folds(result), bounds)
+            variance = variance_of_result(result, within)
+            of_mean = self._interval(values.mean(), variance, confidence_level, len(result.folds) // len(values), len(values), bounds)
             rows[name] = {"value": values.mean(), "low": of_mean.low, "high": of_mean.high}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("measure")
 
@@ -333,8 +333,8 @@ class OrderedClasses(SeveralClasses):
 
 
 def _n_folds(result):
-    """Return the number of folds per repeat of a result, or None of one model for other cases."""
-    return None if result.is_holdout else len(result.folds) // len(result.score_array)
+    """Return the number of folds per repeat of a result."""
+    return len(result.folds) // len(result.score_array)
 
 
 def _scores_of_classes(model, rows, name):

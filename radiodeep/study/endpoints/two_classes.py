@@ -125,18 +125,22 @@ class TwoClasses(Endpoint):
         right = (out_of_fold.by_repeat(out_of_fold.prediction) == self.y).astype(float)
         folds, within = self._folds_to_compare_within(out_of_fold)
         is_repeated = out_of_fold.kind == "repeated"
-        n_folds = out_of_fold.n_folds if is_repeated else None
+        n_folds = out_of_fold.n_folds
         estimate = auc_of_repeats(self.is_positive, scores, confidence_level, n_folds, self.patients, folds)
         return Measurement(
             value=estimate.auc,
             variance=estimate.variance,
             confidence_interval=estimate.confidence_interval,
-            estimate=f"mean of {len(scores)} repeats{within and ', '}{within}" if is_repeated else "one model",
+            estimate=f"{out_of_fold.pooling}{within and ', '}{within}",
             interval_method=f"Newcombe, {self.test}'s variance{' of repeated folds' if is_repeated else ''}",
-            # Of repeats the mean rank, since their models may score on different scales.
-            columns={"score": (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y) if is_repeated else scores[0]},
+            columns={"score": self._mean_ranks(scores) if out_of_fold.is_averaged else scores[0]},
             accuracy_interval=interval_of_proportion(right, confidence_level, n_folds, self.patients),
         )
+
+    @staticmethod
+    def _mean_ranks(scores):
+        """Return the mean rank (n_cases,) in 0..1 over the repeats, whose models may score on different scales."""
+        return (rankdata(scores, axis=1).mean(axis=0) - 0.5) / scores.shape[1]
 
     def _without_interval(self, auc, estimate, score, confidence_level, pairs=None):
         """Return the Measurement of a split that does not tell how much the models vary."""

@@ -14,7 +14,7 @@ from radiodeep.study.statistics.uncertainty import (
     ConfidenceInterval,
     covariance_of_influence,
     variance_of_repeats,
-    weights_of_variances,
+    weight_of_repeats,
 )
 
 
@@ -100,7 +100,7 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None, p
             raise StudyError(f"Expected the patient of each of the {len(labels)} cases. Got {patients!r:.80}.")
         patients = pd.factorize(patients)[0]
     scores = np.asarray(y_score, dtype=float)[np.newaxis]
-    return auc_of_repeats(is_positive, scores, confidence_level, None, patients)
+    return auc_of_repeats(is_positive, scores, confidence_level, patients=patients)
 
 
 def _in_order_of(labels, values):
@@ -112,27 +112,25 @@ def _in_order_of(labels, values):
     return values.loc[labels.index]
 
 
-def auc_of_repeats(positive, scores, confidence_level=0.95, n_folds=None, patients=None, folds=None):
+def auc_of_repeats(positive, scores, confidence_level=0.95, n_folds=1, patients=None, folds=None):
     """Return the AucEstimate of repeated cross-validation, from out-of-fold scores (n_repeats, n_cases).
 
-    The AUC is the mean over the repeats, the variance that of `variance_of_repeats`. The interval is Newcombe's for a
-    variance that many times the one of independent cases. `n_folds` is None for scores of one fixed model; `patients`
-    are codes (n_cases,), or None if each has one case. With `folds` (n_repeats, n_cases), only cases of the same test
-    fold are compared.
+    The AUC is the mean over the repeats, the variance that of `variance_of_repeats`, and the interval Newcombe's for a
+    variance as many times that of independent cases and fixed models. With one fold the scores are those of one fixed
+    model. `patients` are codes (n_cases,), or None if each has one case. With `folds` (n_repeats, n_cases), only cases
+    of the same test fold are compared.
     """
     aucs, within = _variances(positive, scores, patients, folds)
-    auc, variance, inflation = float(aucs.mean()), float(within.mean()), 1.0
-    if n_folds is not None:
-        variance = variance_of_repeats(aucs, within, n_folds)
-        inflation = weights_of_variances(n_folds)[0]
     of_independent = within if patients is None and folds is None else _variances(positive, scores)[1]
+    auc, inflation = float(aucs.mean()), weight_of_repeats(n_folds, len(scores))
     units = [np.flatnonzero(positive), np.flatnonzero(~positive)]
     if of_independent.mean() > 0:
-        inflation = variance / of_independent.mean()
+        inflation *= within.mean() / of_independent.mean()
     elif patients is not None:  # nothing tells how alike the cases of a patient are: each patient counts once
         units = [np.unique(patients[rows]) for rows in units]
     n_positive, n_negative = map(len, units)
     interval = score_interval(auc, n_positive, n_negative, confidence_level, inflation)
+    variance = variance_of_repeats(within, n_folds)
     return AucEstimate(auc, variance, interval, int(positive.sum()), int((~positive).sum()))
 
 

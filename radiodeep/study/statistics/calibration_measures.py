@@ -20,7 +20,7 @@ def measures_of_calibration(positive, repeats, result, confidence_level):
     rows = {}
     for name, by_repeat in values.items():
         within = (n_units - 1) * without[name].var(axis=1)
-        variance = variance_of_result(result, by_repeat, within)
+        variance = variance_of_result(result, within)
         bounds = _interval(name, by_repeat.mean(), variance, confidence_level)
         rows[name] = [by_repeat.mean(), bounds.low, bounds.high]
     return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])

@@ -89,7 +89,7 @@ def _comparison(measure, values, within, result, test, words):
     """Return the Comparison of values (n_repeats, 2) whose difference has a variance within each repeat."""
     differences = values[:, 0] - values[:, 1]
     difference = float(differences.mean())
-    p = p_value(difference, variance_of_result(result, differences, within))
+    p = p_value(difference, variance_of_result(result, within))
     test = test if result.is_holdout else f"{test}, {len(values)} repeats{words}"
     return Comparison(measure, *values.mean(axis=0).tolist(), difference, p, test)
 

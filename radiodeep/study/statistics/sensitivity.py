@@ -12,7 +12,7 @@ from radiodeep.study.statistics.uncertainty import (
     ConfidenceInterval,
     interval,
     variance_of_result,
-    weights_of_variances,
+    weight_of_repeats,
 )
 
 _N_RESAMPLES = 300
@@ -100,9 +100,8 @@ def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
     patients = np.arange(len(positive)) if result.patients is None else result.patients
     weights = np.random.default_rng(0).exponential(size=(_N_RESAMPLES, patients.max() + 1))[:, patients]
     within = np.array([_resampled(positive, score, weights, specificity).var() for score in scores])
-    variance = variance_of_result(result, points[:, 0], within)
-    weight = 1 if len(result.folds) == 1 else weights_of_variances(len(result.folds) // len(scores))[0]
-    n_units = len(set(patients[positive])) / weight
+    variance = variance_of_result(result, within)
+    n_units = len(set(patients[positive])) / weight_of_repeats(len(result.folds) // len(scores), len(scores))
     bounds = interval(sensitivity, variance, confidence_level, n_units=n_units)
     threshold = float(threshold) if len(points) == 1 else float("nan")
     return Sensitivity(float(sensitivity), bounds, float(reached), threshold, result.positive)

@@ -19,37 +19,43 @@ class ConfidenceInterval:
     level: float
 
 
-def weights_of_variances(n_folds):
-    """Return the weights of the variances within and between repeats of `n_folds` folds; see `variance_of_repeats`."""
-    return (2.0, 0.0) if n_folds == 2 else (3.0, 1.0)
+def weight_of_repeats(n_folds, n_repeats):
+    """Return the weight of the variance of one repeat in that of the mean over repeats; see `variance_of_repeats`.
+
+    It is 1 for one fold of one repeat, which is one fixed model.
+    """
+    return 3 * (n_folds - 1) / n_folds + 1 / n_repeats
 
 
-def variance_of_repeats(values, within, n_folds):
-    """Return the variance of the mean over the repeats of cross-validation of a measure, or of a difference of two.
+def variance_of_repeats(within, n_folds):
+    """Return the variance of the mean over the repeats of cross-validation, of a measure or of a difference of two.
 
     Parameters
     ----------
-    values : array-like of shape (n_repeats,)
-        The measure in each repeat.
     within : array-like of shape (n_repeats,)
-        Its variance in each repeat, with the models as fixed and the patients as a sample.
+        The variance in each repeat, with the models as fixed and the patients as a sample.
     n_folds : int
-        Folds per repeat.
+        Folds per repeat; 1 if there is one fixed model.
+
+    Notes
+    -----
+    With V the mean of `within`, k folds and R repeats it is V (3 (k - 1) / k + 1 / R). The first part is what infinitely
+    many repeats would still have: the variance over training sets, which all repeats share. Models that are trained on
+    more of the patients, (k - 1) / k, are more alike, so it grows with k. The second part bounds what more repeats
+    would average out. The factor 3 is measured, not derived: in simulated studies (60 to 260 patients, 100 to 1,000
+    columns, with and without signal, unbalanced, clustered by patient) infinitely many repeats need at most 1.6 V for 2
+    folds, 1.9 V for 5 and 2.5 V for 10. Nominal 95 % intervals miss the expected measure in 0 to 6.5 % of these
+    studies, and tests of two models of equal measure reject in 0 to 5.1 % at p < 0.05.
     """
-    of_within, of_between = weights_of_variances(n_folds)
-    between = np.var(values, ddof=1) if len(values) > 1 else 0.0
-    return float(of_within * np.mean(within) + of_between * between)
+    return weight_of_repeats(n_folds, len(within)) * float(np.mean(within))
 
 
-def variance_of_result(result, values, within):
-    """Return the variance of a measure of a StudyResult, from values and variances (n_repeats,) in its repeats.
+def variance_of_result(result, within):
+    """Return the variance of a measure of a StudyResult, from its variances (n_repeats,) in the repeats.
 
-    It is NaN unless the result is of repeated folds or of one model tested on other cases.
+    It is NaN if the split gives no valid one.
     """
-    n_folds = len(result.folds) // len(values)
-    if n_folds == 1:
-        return float(np.mean(within))
-    return variance_of_repeats(values, within, n_folds) if len(values) > 1 else float("nan")
+    return float("nan") if np.isnan(result.variance) else variance_of_repeats(within, len(result.folds) // len(within))
 
 
 def covariance_of_influence(influence, codes=None, patients=None):
@@ -88,7 +94,7 @@ def interval(value, variance, level, bounds=(0.0, 1.0), n_units=None):
 
     Between finite bounds the variance is taken to change with the true value q as (q - low) (high - q), so that the
     interval is Wilson's of as many cases as give a proportion this variance, at most `n_units`: the number of
-    independent cases, divided by the weight of the variance within repeats. Without variance and `n_units` its bounds
+    independent cases, divided by `weight_of_repeats`. Without variance and `n_units` its bounds
     are NaN. If a bound is infinite, the interval is the normal one, cut at the other bound.
     """
     require_probability(level, "the study", "confidence_level", StudyError)
@@ -112,19 +118,18 @@ def interval(value, variance, level, bounds=(0.0, 1.0), n_units=None):
     return ConfidenceInterval(*ends.tolist(), level)
 
 
-def interval_of_proportion(is_true, level, n_folds=None, patients=None):
+def interval_of_proportion(is_true, level, n_folds=1, patients=None):
     """Return the interval of a proportion of cases, such as the accuracy, from bools or 0 and 1 (n_repeats, n_cases).
 
-    `n_folds` is None for predictions of one fixed model, whose interval is Wilson's.
+    With one fold there is one fixed model, and the interval is Wilson's.
     """
     values = np.mean(is_true, axis=1)
     if patients is None:
         n_units, within = len(is_true[0]), values * (1 - values) / len(is_true[0])
     else:
         n_units, within = len(np.unique(patients)), variance_of_mean(is_true, patients)
-    weight = 1.0 if n_folds is None else weights_of_variances(n_folds)[0]
-    variance = within[0] if n_folds is None else variance_of_repeats(values, within, n_folds)
-    return interval(values.mean(), variance, level, n_units=n_units / weight)
+    n_units /= weight_of_repeats(n_folds, len(values))
+    return interval(values.mean(), variance_of_repeats(within, n_folds), level, n_units=n_units)
 
 
 def no_interval(level):

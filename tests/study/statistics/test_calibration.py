@@ -83,7 +83,7 @@ def test_intervals_of_repeats_follow_the_rule_of_repeats_and_a_single_pass_has_n
             prevalence = y[kept].mean()
             without.append(np.mean((probability - y)[kept] ** 2) / (prevalence * (1 - prevalence)))
         within.append(59 / 60 * np.sum((without - np.mean(without)) ** 2))
-    half = 1.644854 * np.sqrt(variance_of_repeats(values, within, 2))
+    half = 1.644854 * np.sqrt(variance_of_repeats(within, 2))
     expected = [1 - np.mean(values), 1 - np.mean(values) - half, 1 - np.mean(values) + half]
     np.testing.assert_allclose(measures.loc["scaled Brier score"], expected, rtol=1e-5)
     single = calibration(cross_validated_auc(LogisticRegression(), X, y, cv=5, n_repeats=1))
