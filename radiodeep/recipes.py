@@ -79,7 +79,7 @@ class Recipe:
         if self.outcome == "numbers":
             return self._regressor(name)
         if name == "cox":
-            return rd.CoxRegression()
+            return rd.CoxRegression(alpha=0.1)
         horizon = self._known_horizon(name) if self.is_survival else None
         classifier = self._classifier(name, probabilities or self.is_survival)
         return classifier if horizon is None else rd.HorizonClassifier(classifier, horizon)

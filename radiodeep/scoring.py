@@ -8,7 +8,7 @@ from os import PathLike
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.utils import get_tags
 
 from radiodeep.cases.cohort import as_cases
@@ -19,23 +19,26 @@ from radiodeep.cases.training_range import (
     merged_range,
     noted_parts,
 )
+from radiodeep.checks import is_positive, require
 from radiodeep.exceptions import InputError, ModelError, RadiodeepWarning
 from radiodeep.features.stateless import StatelessExtractor, observed_rows
 from radiodeep.model_parts import parts_of
+from radiodeep.models.horizon import HorizonClassifier
 from radiodeep.models.shared_outputs import outputs_computed_once
 from radiodeep.rows import check_on_error, extract_rows, rows_by_case
 from radiodeep.study.description import selected_features
+from radiodeep.study.folds.estimator_tree import best_of, final_step, kind_of
 
 _KINDS = {2: "2-D image", 3: "volume"}
 
 
-def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
+def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None, horizon=None):
     """Score new cases with a fitted model.
 
     Parameters
     ----------
-    model : fitted classifier or pipeline over cases
-        With `predict_proba`.
+    model : fitted estimator or pipeline over cases
+        A classifier with `predict_proba`, a regressor, or a model of survival.
     cohort : Cohort or sequence of Case
     on_error : {"record", "raise"}, default="record"
         "record" gives a case that cannot be read or measured a row with its error.
@@ -44,13 +47,18 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     cache_dir : path-like, optional
         Features are kept here, as in `extract_table`, so that a run that was killed can continue. Predictions of
         networks (`CNNClassifier`) are not kept.
+    horizon : float, optional
+        The time until which a model of survival predicts the probability of no event. A `HorizonClassifier` has its
+        own.
 
     Returns
     -------
     DataFrame
         In the order of the cohort: `id`, one column `probability_<class>` per class, `prediction`,
         `outside_training_range` and `error` (empty if there is none). `prediction` is that of ``model.predict``; it
-        need not be the most probable class, e.g. with the class weights of `CNNClassifier`. `outside_training_range`
+        need not be the most probable class, e.g. with the class weights of `CNNClassifier`. A regressor has only
+        `prediction`; a model of survival has `risk`, higher for earlier events, and `survival_<horizon>`, NaN beyond
+        the times of its training, in place of the probabilities and `prediction`. `outside_training_range`
         names the properties of a case that lie outside the range of the training cases: its spacing, the intensities
         of its region, more than 5 % of the features that reach the classifier, and its field of view if features
         depend on it. For a network trained by an older version, which took images as stored, it also names files that
@@ -59,7 +67,7 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     Raises
     ------
     InputError
-        The cases are not cases, or an id is repeated.
+        The cases are not cases, an id is repeated, or the model has no use for the horizon.
     ModelError
         The model gives no probabilities, or takes a table of features instead of cases. A 2-D image for a model that
         was trained on volumes, or the reverse, is an error of that case.
@@ -85,33 +93,78 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None):
     """
     check_on_error(on_error)
     cases = as_cases(cohort)
+    outputs = _outputs_of(model, horizon)
     _check_model(model)
     _check_ids(cases)
-    scorer = _Scorer(model, cache_dir)
+    scorer = _Scorer(model, outputs, cache_dir)
     scored, errors = rows_by_case(scorer, cases, n_jobs=n_jobs, on_error=on_error, description="Scoring")
-    classes = np.asarray(model.classes_)
-    probabilities = np.full((len(cases), len(classes)), np.nan)
-    predictions = np.full(len(cases), None, dtype=object)
+    numbers = np.full((len(cases), len(outputs.names)), np.nan)
+    labels = np.full(len(cases), None, dtype=object)
     outside = [""] * len(cases)
-    for position, (row, prediction, remark) in scored.items():
-        probabilities[position] = row
-        predictions[position] = prediction
+    for position, (row, label, remark) in scored.items():
+        numbers[position] = row
+        labels[position] = label
         outside[position] = remark
-    columns = {"id": [case.id for case in cases]}
-    columns |= {f"probability_{name}": probabilities[:, number] for number, name in enumerate(classes)}
-    columns |= {"prediction": predictions, "outside_training_range": outside}
+    columns = {"id": [case.id for case in cases], **dict(zip(outputs.names, numbers.T, strict=True))}
+    columns |= {"prediction": labels} if outputs.has_labels else {}
+    columns |= {"outside_training_range": outside}
     return pd.DataFrame(columns | {"error": [errors.get(position, "") for position in range(len(cases))]})
 
 
-def _check_model(model):
-    """Raise a ModelError unless a model predicts probabilities of cases; warn if it has no record of its training."""
+@dataclass
+class _Outputs:
+    """What a model predicts of cases: the names of the columns, and ``numbers(model, cases)``, (n_cases, n_names).
+
+    Classifiers have labels as well, those of their `predict`.
+    """
+
+    names: list
+    numbers: object
+    has_labels: bool = False
+
+
+def _outputs_of(model, horizon):
+    """Return the `_Outputs` of a model; raise ModelError if there are none, and InputError for an unusable horizon."""
     if isinstance(model, str | PathLike):
         raise ModelError(f"score_cohort takes a model. Got the path '{model}': load it with load_model first.")
-    if not hasattr(model, "predict_proba"):
-        raise ModelError(
-            f"{type(model).__name__} gives no probabilities. Wrap its classifier in "
-            "sklearn.calibration.CalibratedClassifierCV and fit it again."
-        )
+    last = _last_step(model)
+    if hasattr(last, "predict_survival_function"):
+        require(horizon is None or is_positive(horizon), score_cohort, "horizon", "None or a number > 0", horizon)
+        names = ["risk", *([] if horizon is None else [f"survival_{horizon:g}"])]
+        return _Outputs(names, lambda model, cases: _survival(*final_step(model, cases), horizon))
+    if horizon is not None:
+        raise InputError(f"A horizon is for models of survival until any time. Got a {type(last).__name__}.")
+    if isinstance(last, HorizonClassifier):
+        names = ["risk", f"survival_{last.horizon:g}"]
+        return _Outputs(names, lambda model, cases: model.predict_proba(cases)[:, ::-1])
+    if hasattr(model, "predict_proba"):
+        names = [f"probability_{name}" for name in model.classes_]
+        return _Outputs(names, lambda model, cases: model.predict_proba(cases), has_labels=True)
+    if is_regressor(model):
+        return _Outputs(["prediction"], lambda model, cases: np.reshape(model.predict(cases), (-1, 1)))
+    raise ModelError(
+        f"{type(model).__name__} gives no probabilities. Wrap its classifier in "
+        "sklearn.calibration.CalibratedClassifierCV and fit it again."
+    )
+
+
+def _last_step(model):
+    model = best_of(model)
+    return _last_step(model[-1]) if kind_of(model) == "chain" else model
+
+
+def _survival(model, rows, horizon):
+    """Return the risk, and unless the horizon is None the survival until then, NaN beyond the times of the training."""
+    risk = np.asarray(model.predict(rows), dtype=float)
+    if horizon is None:
+        return risk[:, np.newaxis]
+    functions = model.predict_survival_function(rows)
+    survival = [function(horizon) if horizon <= function.domain[1] else np.nan for function in functions]
+    return np.column_stack([risk, np.array(survival, dtype=float)])
+
+
+def _check_model(model):
+    """Raise a ModelError unless a model takes cases; warn if it has no record of its training."""
     over_cases = [
         part for part in parts_of(model) if isinstance(part, StatelessExtractor) or hasattr(part, "networks_")
     ]
@@ -146,13 +199,14 @@ class _ComparedFeatures:
 
 
 class _Scorer:
-    """A function of cases, for `rows_by_case`: (probabilities, prediction, remark on the training range) of each.
+    """A function of cases, for `rows_by_case`: (numbers, label, remark on the training range) of each.
 
-    Every case is read once, and every extractor computes its rows once for `predict_proba`, `predict` and the remark.
+    Every case is read once, and every extractor computes its rows once for all predictions and the remark.
     """
 
-    def __init__(self, model, cache_dir):
+    def __init__(self, model, outputs, cache_dir):
         self.model = model
+        self.outputs = outputs
         self.cache_dir = cache_dir
         noted = noted_parts(model)
         self.trained = merged_range([part.training_range_ for part in noted]) if noted else None
@@ -169,14 +223,14 @@ class _Scorer:
 
     def __call__(self, cases):
         if self.trained is None:
-            probabilities, predictions, _ = self._predicted(cases)
-            return [(row, prediction, "") for row, prediction in zip(probabilities, predictions, strict=True)]
+            numbers, labels, _ = self._predicted(cases)
+            return [(row, label, "") for row, label in zip(numbers, labels, strict=True)]
         if self.in_memory:  # each case is read once for all extractors
             cases = [case.in_memory() for case in cases]
         facts = self.extractors[0].facts_of_cases(cases) if self.extractors else [case_facts(case) for case in cases]
         for case, case_fact in zip(cases, facts, strict=True):
             self._check_dimension(case, case_fact)
-        probabilities, predictions, observed = self._predicted(cases)
+        numbers, labels, observed = self._predicted(cases)
         remarks = [
             acquisition_outside(case_fact, self.trained, self.needs) + self._reoriented(case_fact)
             for case_fact in facts
@@ -185,10 +239,10 @@ class _Scorer:
             rows = next((rows for extractor, rows in observed if extractor in features.extractors), [])
             for remarks_of_case, row in zip(remarks, np.asarray(rows, dtype=np.float64), strict=False):
                 remarks_of_case += features_outside(row[features.columns], features.names, features.trained)
-        return list(zip(probabilities, predictions, map("; ".join, remarks), strict=True))
+        return list(zip(numbers, labels, map("; ".join, remarks), strict=True))
 
     def _predicted(self, cases):
-        """Return probabilities, predictions, and the rows that extractors computed for them."""
+        """Return numbers, labels (None if the model predicts none), and the rows that extractors computed for them."""
         known = []
         if self.cached:
             # Clones, because fitting an extractor would discard its record of the weights it was trained with.
@@ -199,9 +253,11 @@ class _Scorer:
                 known += [(extractor, rows) for extractor in equal]
         with outputs_computed_once():
             with observed_rows(known) as observed:
-                probabilities = self.model.predict_proba(cases)
+                numbers = self.outputs.numbers(self.model, cases)
+            if not self.outputs.has_labels:
+                return numbers, [None] * len(cases), observed
             with observed_rows(_seen_once(observed, cases)):
-                return probabilities, self.model.predict(cases), observed
+                return numbers, self.model.predict(cases), observed
 
     def _reoriented(self, facts):
         """Return a remark if a network of an older version sees a file in another order of axes than in training."""

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -327,3 +328,43 @@ def test_networks_of_before_remark_on_files_that_are_turned_now(kind, tmp_path):
     remark = "axes stored as RAS (this model was trained before images were reoriented)"
     expected = ["", "" if kind == "radiomics" else remark, ""]
     assert rd.score_cohort(model, cases)["outside_training_range"].tolist() == expected
+
+
+def test_a_regressor_predicts_numbers():
+    sizes = np.log([case.roi.sum() for case in COHORT])
+    model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), StandardScaler(), Ridge()).fit(COHORT, sizes)
+    scores = rd.score_cohort(model, [*COHORT[:2], COHORT[2].replace(mask=COHORT[2].mask * 0)])
+    assert scores.columns.tolist() == ["id", "prediction", "outside_training_range", "error"]
+    np.testing.assert_allclose(scores["prediction"][:2], model.predict(COHORT[:2]))
+    assert np.isnan(scores["prediction"][2])
+    with pytest.raises(InputError, match="A horizon is for models of survival until any time. Got a Ridge"):
+        rd.score_cohort(model, COHORT, horizon=24)
+
+
+FOLLOWED = rd.make_phantom_cohort(20, random_state=9, survival=True)
+
+
+def test_a_model_of_survival_predicts_risk_and_survival_until_a_horizon():
+    cox = rd.CoxRegression(alpha=0.1)
+    model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), StandardScaler(), cox)
+    model.fit(FOLLOWED, FOLLOWED.survival)
+    scores = rd.score_cohort(model, FOLLOWED, horizon=24)
+    assert scores.columns.tolist() == ["id", "risk", "survival_24", "outside_training_range", "error"]
+    np.testing.assert_allclose(scores["risk"], model.predict(FOLLOWED))
+    np.testing.assert_allclose(scores["survival_24"], cox.predict_survival(model[:-1].transform(FOLLOWED), [24])[:, 0])
+    assert scores["risk"].rank().tolist() == (-scores["survival_24"]).rank().tolist()
+    assert rd.score_cohort(model, FOLLOWED[:2]).columns.tolist()[:2] == ["id", "risk"]
+    assert "survival_24" not in rd.score_cohort(model, FOLLOWED[:2])
+    beyond = rd.score_cohort(model, FOLLOWED[:2], horizon=1000)
+    assert beyond["survival_1000"].isna().all()
+    assert beyond["risk"].notna().all()
+    with pytest.raises(InputError, match="'horizon' parameter of score_cohort must be None or a number > 0. Got 0"):
+        rd.score_cohort(model, FOLLOWED, horizon=0)
+
+
+def test_a_classifier_at_a_horizon_predicts_risk_and_survival_until_it():
+    model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), rd.HorizonClassifier(GaussianNB(), 24))
+    scores = rd.score_cohort(model.fit(FOLLOWED, FOLLOWED.survival), FOLLOWED)
+    assert scores.columns.tolist() == ["id", "risk", "survival_24", "outside_training_range", "error"]
+    np.testing.assert_allclose(scores["risk"], model.predict(FOLLOWED))
+    np.testing.assert_allclose(scores["risk"] + scores["survival_24"], 1)

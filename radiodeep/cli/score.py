@@ -16,6 +16,7 @@ def score(
     trusted: options.Trusted = False,
     other_versions: options.OtherVersions = False,
     weights: options.MovedWeights = None,
+    horizon: options.Horizon = None,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
 ):
@@ -33,17 +34,17 @@ def score(
     check_folder(cache, "--cache")
     spare_workers(jobs)
     loaded = rd.load_model(model, trusted=trusted, allow_other_versions=other_versions, weights=weights)
-    scores = rd.score_cohort(loaded, cohort, n_jobs=jobs, cache_dir=cache)
+    scores = rd.score_cohort(loaded, cohort, n_jobs=jobs, cache_dir=cache, horizon=horizon)
     write_table(scores, output, index=False)
     failed = scores[scores["error"] != ""]
-    classes = ", ".join(map(str, loaded.classes_))
-    say(f"Scored {len(scores) - len(failed)} of {len(scores)} cases for the labels {classes}; wrote {output}")
+    classes = f" for the labels {', '.join(map(str, loaded.classes_))}" if hasattr(loaded, "classes_") else ""
+    say(f"Scored {len(scores) - len(failed)} of {len(scores)} cases{classes}; wrote {output}")
     outside = scores.loc[scores["outside_training_range"] != "", "id"]
     if len(outside):
         named = f"{', '.join(outside[:5])}{' ...' if len(outside) > 5 else ''}"
         say(
             f"Warning: {len(outside)} case{'s lie' if len(outside) > 1 else ' lies'} outside the range of the "
-            f"training cases, so that probabilities mean little: {named}. See the column outside_training_range.",
+            f"training cases, so that their scores mean little: {named}. See the column outside_training_range.",
             err=True,
         )
     finish(dict(zip(failed["id"], failed["error"], strict=True)), errors_file(output))
