@@ -21,10 +21,17 @@ from radiodeep.checks import (
     require_probability,
 )
 from radiodeep.exceptions import InputError, RadiodeepWarning
-from radiodeep.models.cox_path import alphas_of_path, centred, coefficients_along, cross_validated_deviance
-from radiodeep.models.partial_likelihood import RiskSets, newton_maximum
+from radiodeep.models.cox_path import (
+    alphas_of_path,
+    centred,
+    coefficients_along,
+    cross_validated_deviance,
+    newton_maximum,
+)
 from radiodeep.preparation.concordance import concordances
+from radiodeep.preparation.risk_sets import RiskSets
 from radiodeep.preparation.survival import event_and_time
+from radiodeep.preparation.tables import checked_survival_table
 
 _LEAST_SINGULAR = 1e-10  # relative to the largest singular value; smaller ones are linear dependence
 _UNBOUNDED = 1e-3  # last step of a coefficient, per standard deviation, that has no maximum
@@ -159,8 +166,7 @@ class CoxRegression(BaseEstimator):
             Event and time, as `survival_outcomes` and scikit-survival make them.
         """
         self._check_settings()
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        event, time = _outcomes_of(X, y)
+        X, event, time = checked_survival_table(self, X, y)
         risk_sets = RiskSets(event, time, self.ties)
         self.alpha_ = self._best_alpha(X, event, time) if self.alpha == "cv" else float(self.alpha)
         sorted_X = X[risk_sets.order]
@@ -219,7 +225,8 @@ class CoxRegression(BaseEstimator):
 
     def score(self, X, y):
         """Return Harrell's C of the predictions."""
-        event, time = _outcomes_of(X, y)
+        event, time = event_and_time(y)
+        check_consistent_length(X, event)
         return float(concordances(event, time, self.predict(X)[:, np.newaxis])[0])
 
     def summary(self, confidence_level=0.95):
@@ -246,6 +253,11 @@ class CoxRegression(BaseEstimator):
             "p_value": 2 * norm.sf(np.abs(self.coef_) / self.standard_errors_),
         }
         return pd.DataFrame(columns, index=pd.Index(names, name="feature"))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
 
     def _check_settings(self):
         is_allowed = (isinstance(self.alpha, str) and self.alpha == "cv") or is_non_negative(self.alpha)
@@ -321,10 +333,3 @@ class CoxRegression(BaseEstimator):
 
     def _warn(self, finding):
         warnings.warn(f"CoxRegression: {finding}", RadiodeepWarning, stacklevel=4)
-
-
-def _outcomes_of(X, y):
-    """Return the events and times (n_cases,) of the rows of X."""
-    event, time = event_and_time(y)
-    check_consistent_length(X, event)
-    return event, time

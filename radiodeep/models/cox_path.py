@@ -12,13 +12,14 @@ import numpy as np
 from scipy.linalg import lapack
 
 from radiodeep.models.kernels.descent import descend
-from radiodeep.models.partial_likelihood import RiskSets, newton_maximum
+from radiodeep.preparation.risk_sets import RiskSets
 
 _LEAST_L1_RATIO = 1e-3  # in place of a smaller one, for which no alpha makes all coefficients 0
 _CLOSE = 1e-7  # of a coefficient to the minimum of the quadratic approximation, in standard errors
 _SWEEPS, _MOST_ROUNDS = 10, 1000
 _CONSTANT = 1e-12  # standard deviation relative to the largest value; a smaller one is rounding
 _MOST_HALVINGS = 40
+_ROUNDING = 1e-12  # relative, of log likelihoods
 
 
 def alphas_of_path(risk_sets, X, l1_ratio, n_alphas=50, smallest=0.01):
@@ -72,6 +73,36 @@ def centred(X, standardize):
     varies = deviation > _CONSTANT * np.abs(X).max(axis=0, initial=0.0)
     scale = np.where(varies, deviation if standardize else 1.0, np.inf)
     return (X - mean) / scale, mean, scale
+
+
+def newton_maximum(risk_sets, X, penalty, start, max_iter, tol):
+    """Maximise the log likelihood minus penalty / 2 times the sum of squares of the coefficients.
+
+    Returns the coefficients (n_features,), the last step before any halving, and whether its expected gain was below
+    `tol`. Steps that do not gain are halved.
+    """
+    coef = start
+    eta = X @ coef
+    value = risk_sets.log_likelihood(eta) - penalty / 2 * coef @ coef
+    is_converged = False
+    for iteration in range(max_iter + 1):
+        gradient = X.T @ risk_sets.residuals(eta) - penalty * coef
+        step = _solved(risk_sets.information(eta, X) + penalty * np.eye(len(coef)), gradient)
+        is_converged = gradient @ step < 2 * tol
+        if is_converged:
+            coef = coef + step
+        if is_converged or iteration == max_iter:
+            break
+        for n_halvings in range(_MOST_HALVINGS):
+            new = coef + step / 2**n_halvings
+            new_eta = X @ new
+            new_value = risk_sets.log_likelihood(new_eta) - penalty / 2 * new @ new
+            if new_value >= value - _ROUNDING * abs(value):
+                break
+        else:
+            break
+        coef, eta, value = new, new_eta, new_value
+    return coef, step, is_converged
 
 
 def _ridge_along(risk_sets, X, alphas, l1_ratio, max_iter, tol):
@@ -165,10 +196,18 @@ def _proximal_newton(risk_sets, X, threshold, ridge, coef, max_iter, tol):
             new = coef + share * step
             new_eta = X @ new
             new_value = objective(new, new_eta)
-            if new_value <= value - 1e-4 * share * gain + 1e-12 * abs(value):
+            if new_value <= value - 1e-4 * share * gain + _ROUNDING * abs(value):
                 break
             share /= 2
         else:
             return coef, False
         coef, eta, value = new, new_eta, new_value
     return coef, False
+
+
+def _solved(matrix, vector):
+    """Return the solution of a symmetric system, of least norm if the matrix is singular by rounding."""
+    if not len(vector):
+        return vector
+    _, solution, failed = lapack.dposv(matrix, vector)
+    return np.linalg.lstsq(matrix, vector, rcond=None)[0] if failed else solution

@@ -4,10 +4,11 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_consistent_length, validate_data
 
 from radiodeep.checks import invalid, is_count, is_flag, require_option
 from radiodeep.exceptions import InputError, SingleClassError
+from radiodeep.preparation.survival import event_and_time
 
 TARGETS = ("auto", "classes", "numeric")
 _MOST_CLASSES = 10  # of whole numbers
@@ -70,6 +71,17 @@ def checked_numeric_table(estimator, X, y):
             f"{type(estimator).__name__} must be fitted to a target that varies. Got {y[0]:g} in all {len(y)} cases."
         )
     return X, np.asarray(y, dtype=np.float64)
+
+
+def checked_survival_table(estimator, X, y, allows_nan=False):
+    """Return the table as float64 (n_cases, n_features), and the events and times of the cases, (n_cases,) each."""
+    finite = "allow-nan" if allows_nan else True
+    given = None if y is None else "no_validation"
+    X = validate_data(estimator, X, given, dtype=np.float64, ensure_all_finite=finite, ensure_min_samples=2)
+    _refuse_empty_rows(X, type(estimator).__name__)
+    event, time = event_and_time(y)
+    check_consistent_length(X, event)
+    return X, event, time
 
 
 def check_names_cases(estimator, X):

@@ -11,7 +11,7 @@ import radiodeep as rd
 from radiodeep import CoxRegression
 from radiodeep.exceptions import InputError
 from radiodeep.models.cox_path import alphas_of_path, centred, coefficients_along, cross_validated_deviance
-from radiodeep.models.partial_likelihood import RiskSets
+from radiodeep.preparation.risk_sets import RiskSets
 
 ALPHAS = (0.3, 0.1, 0.04)
 

@@ -1,5 +1,7 @@
 """Columns of cases -> counts of pairs that two orders agree on. Compiled; NaN compares with nothing."""
 
+import numpy as np
+
 from radiodeep.compiled import compiled
 
 
@@ -37,3 +39,24 @@ def rank_correlation(a, b):
             n_a += in_a * in_a
             n_b += in_b * in_b
     return n_excess / (float(n_a) * float(n_b)) ** 0.5 if n_a > 0 and n_b > 0 else 0.0
+
+
+@compiled
+def first_correlated(rows, limit, most):
+    """Return the better row that each of rows (p, n), from best to worst, is correlated with, or -1.
+
+    Kept rows are those with -1; the others have a correlation of at least `limit`, in either direction, with a kept
+    one. Rows after the first `most` that are kept are not examined, and have -2.
+    """
+    found = np.full(len(rows), -2)
+    n_kept = 0
+    for row in range(len(rows)):
+        if n_kept == most:
+            break
+        found[row] = -1
+        for better in range(row):
+            if found[better] == -1 and abs(rank_correlation(rows[better], rows[row])) >= limit:
+                found[row] = better
+                break
+        n_kept += found[row] == -1
+    return found

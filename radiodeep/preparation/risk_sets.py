@@ -1,14 +1,11 @@
-"""Events, times and log hazards -> Cox's partial likelihood with its derivatives, its maximum and the baseline hazard.
+"""Events, times and log hazards -> Cox's partial likelihood with its derivatives, and the baseline hazard.
 
 Cases are in the order of their times, see `RiskSets.order`.
 """
 
 import numpy as np
-from scipy.linalg import lapack
 
 _MOST_SPREAD = 500.0  # of log hazards; differences beyond 700 are not finite as hazards
-_MOST_HALVINGS = 40
-_ROUNDING = 1e-12  # relative, of log likelihoods
 
 
 class RiskSets:
@@ -46,12 +43,12 @@ class RiskSets:
         if not np.ptp(eta) < _MOST_SPREAD:
             return -np.inf
         hazard, shift = _hazards(eta)
-        return float(eta[self.events].sum() - np.log(self._sums(hazard)).sum() - shift * len(self.events))
+        return float(eta[self.events].sum() - np.log(self.sums(hazard)).sum() - shift * len(self.events))
 
     def residuals(self, eta):
         """Return the martingale residuals (n_cases,): the derivatives of the log likelihood by the log hazards."""
         hazard, _ = _hazards(eta)
-        return self.event - hazard * self._exposure(self._sums(hazard))
+        return self.event - hazard * self._exposure(self.sums(hazard))
 
     def information(self, eta, X):
         """Return minus the second derivatives (n_features, n_features) for log hazards `eta` = X @ coefficients.
@@ -60,18 +57,18 @@ class RiskSets:
         sum_i x_i x_i' h_i e_i - sum_k m_k m_k', with the exposure e_i and the weighted mean m_k.
         """
         hazard, _ = _hazards(eta)
-        sums = self._sums(hazard)
-        means = self._sums(hazard[:, np.newaxis] * X) / sums[:, np.newaxis]
+        sums = self.sums(hazard)
+        means = self.sums(hazard[:, np.newaxis] * X) / sums[:, np.newaxis]
         weighted = X * (hazard * self._exposure(sums))[:, np.newaxis]
         return X.T @ weighted - means.T @ means
 
     def baseline_hazard(self, eta):
         """Return the cumulative hazard (n_event_times,) of a case whose log hazard is 0."""
         hazard, shift = _hazards(eta)
-        increments = np.bincount(self.group, weights=1 / self._sums(hazard))
+        increments = np.bincount(self.group, weights=1 / self.sums(hazard))
         return np.cumsum(increments) * np.exp(-shift)
 
-    def _sums(self, values):
+    def sums(self, values):
         """Return S_k - f_k D_k of values (n_cases,) or (n_cases, n_features) for each event k."""
         at_risk = np.cumsum(values[::-1], axis=0)[::-1][self.first]
         if not self.fraction.any():
@@ -93,41 +90,3 @@ def _hazards(eta):
     """Return hazards (n_cases,), at most 1, and the logarithm of their unit."""
     shift = eta.max()
     return np.exp(eta - shift), shift
-
-
-def newton_maximum(risk_sets, X, penalty, start, max_iter, tol):
-    """Maximise the log likelihood minus penalty / 2 times the sum of squares of the coefficients.
-
-    Returns the coefficients (n_features,), the last step before any halving, and whether its expected gain was below
-    `tol`. Steps that do not gain are halved.
-    """
-    coef = start
-    eta = X @ coef
-    value = risk_sets.log_likelihood(eta) - penalty / 2 * coef @ coef
-    is_converged = False
-    for iteration in range(max_iter + 1):
-        gradient = X.T @ risk_sets.residuals(eta) - penalty * coef
-        step = _solved(risk_sets.information(eta, X) + penalty * np.eye(len(coef)), gradient)
-        is_converged = gradient @ step < 2 * tol
-        if is_converged:
-            coef = coef + step
-        if is_converged or iteration == max_iter:
-            break
-        for n_halvings in range(_MOST_HALVINGS):
-            new = coef + step / 2**n_halvings
-            new_eta = X @ new
-            new_value = risk_sets.log_likelihood(new_eta) - penalty / 2 * new @ new
-            if new_value >= value - _ROUNDING * abs(value):
-                break
-        else:
-            break
-        coef, eta, value = new, new_eta, new_value
-    return coef, step, is_converged
-
-
-def _solved(matrix, vector):
-    """Return the solution of a symmetric system, of least norm if the matrix is singular by rounding."""
-    if not len(vector):
-        return vector
-    _, solution, failed = lapack.dposv(matrix, vector)
-    return np.linalg.lstsq(matrix, vector, rcond=None)[0] if failed else solution
