@@ -6,11 +6,11 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.special import logsumexp, softmax
 from scipy.stats import rankdata
 
 from radiodeep.checks import invalid
 from radiodeep.exceptions import SingleClassError, StudyError
+from radiodeep.study.endpoints.class_scores import log_odds, scores_of_classes
 from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
 from radiodeep.study.folds.estimator_tree import final_step
 from radiodeep.study.statistics.auc import auc_of_repeats
@@ -103,9 +103,9 @@ class SeveralClasses(Endpoint):
             raise SingleClassError(f"{fold} {content}. Use fewer folds, or more cases of that class.")
 
     def score(self, fitted, rows, train_rows=None):
-        """Return a score of each class; see `_scores_of_classes`. A class unknown to the model has the lowest one."""
+        """Return a score of each class; see `scores_of_classes`. A class unknown to the model has the lowest one."""
         model, rows = final_step(fitted, rows)
-        scores, probabilities, method = _scores_of_classes(model, rows, type(fitted).__name__)
+        scores, probabilities, method = scores_of_classes(model, rows, type(fitted).__name__)
         known = pd.Index(self.classes).get_indexer(getattr(model, "classes_", np.sort(self.classes)))
         shape = (len(scores), len(self.classes))
         all_scores = np.full(shape, scores.min() - 1)
@@ -123,17 +123,19 @@ class SeveralClasses(Endpoint):
         scores = out_of_fold.by_repeat(out_of_fold.score)
         right = (out_of_fold.by_repeat(out_of_fold.prediction) == self.y).astype(float)
         folds, within_folds = self._folds_to_compare_within(out_of_fold)
-        repeats = [self.covariance(score[np.newaxis], fold) for score, fold in zip(scores, folds, strict=True)]
-        values = np.array([value[0] for value, _ in repeats])
-        within = np.array([covariance[0, 0] for _, covariance in repeats])
+        given = [(scores, None)] if folds is None else zip(scores[:, np.newaxis], folds, strict=True)
+        repeats = [self.covariance(*scores_and_fold) for scores_and_fold in given]
+        values = np.concatenate([values for values, _ in repeats])
+        within = np.concatenate([np.diag(covariance) for _, covariance in repeats])
         is_repeated = out_of_fold.kind == "repeated"
         n_folds = out_of_fold.n_folds
+        weight = weight_of_repeats(n_folds, len(scores))
         variance = variance_of_repeats(within, n_folds)
         estimate = {"repeated": f"mean of {len(scores)} repeats", "holdout": "one model"}
         measurement = Measurement(
             value=float(values.mean()),
             variance=variance,
-            confidence_interval=self._interval(values.mean(), variance, confidence_level, n_folds, len(values)),
+            confidence_interval=self._interval(values.mean(), variance, confidence_level, weight),
             estimate=f"{estimate.get(out_of_fold.kind, 'pooled over folds')}{within_folds}",
             interval_method=f"score interval, {self.test}{' of repeated folds' if is_repeated else ''}",
             columns=self._prediction_columns(out_of_fold, scores, right.mean(axis=0)),
@@ -146,12 +148,12 @@ class SeveralClasses(Endpoint):
         return replace(measurement, variance=float("nan"), interval_method="none", **unknown)
 
     def _folds_to_compare_within(self, out_of_fold):
-        """Return for each repeat the folds (n_cases,) if their scores are on different scales, or None; and words."""
+        """Return the folds (n_repeats, n_cases) if their scores are on different scales, or None, and words for it."""
         folds = out_of_fold.by_repeat(out_of_fold.fold)
         of_classes = [[set(fold[self.codes == code]) for code in range(len(self.classes))] for fold in folds]
         have_pairs = all(a & b for of_class in of_classes for a, b in combinations(of_class, 2))
         if len(out_of_fold.scales) < 2 or not have_pairs:
-            return [None] * len(folds), ""
+            return None, ""
         return folds, ", over pairs of the same test fold"
 
     def _prediction_columns(self, out_of_fold, scores, correct):
@@ -173,12 +175,11 @@ class SeveralClasses(Endpoint):
             "correct": correct,
         }
 
-    def _interval(self, value, variance, level, n_folds, n_repeats, bounds=(0.0, 1.0)):
-        """Return the interval of a measure; one fold is one fixed model.
+    def _interval(self, value, variance, level, weight, bounds=(0.0, 1.0)):
+        """Return the interval of a measure whose variance is that within repeats times a weight.
 
         At a bound it is that of as many cases as there are patients, times the dimensions in which classes may differ.
         """
-        weight = weight_of_repeats(n_folds, n_repeats)
         n_units = len(np.unique(self._units)) * (len(self.classes) - 1) / weight
         return interval(value, variance, level, bounds, n_units)
 
@@ -186,11 +187,12 @@ class SeveralClasses(Endpoint):
         return hand_till(self.codes, scores, self.patients, folds)
 
     def measures(self, result, confidence_level=0.95):
+        weight = weight_of_repeats(_n_folds(result), len(result.score_array))
         rows = {}
         for name, (values, within) in self._measures_of_repeats(result).items():
             bounds = {"Brier score": (0.0, 2 / len(self.classes))}.get(name, (-1.0 if "kappa" in name else 0.0, 1.0))
             variance = variance_of_result(result, within)
-            of_mean = self._interval(values.mean(), variance, confidence_level, len(result.folds) // len(values), len(values), bounds)
+            of_mean = self._interval(values.mean(), variance, confidence_level, weight, bounds)
             rows[name] = {"value": values.mean(), "low": of_mean.low, "high": of_mean.high}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("measure")
 
@@ -258,7 +260,7 @@ class SeveralClasses(Endpoint):
         log_values = np.log(values)
         means = np.bincount(self.codes, weights=log_values) / np.bincount(self.codes)
         variance = max(((log_values - means[self.codes]) ** 2).mean(), np.finfo(float).tiny ** 0.5)
-        score = _log_odds(-((log_values[:, np.newaxis] - means) ** 2) / (2 * variance))
+        score = log_odds(-((log_values[:, np.newaxis] - means) ** 2) / (2 * variance))
         words = {label: f"{name} of about {np.exp(mean):.3g}" for label, mean in zip(self.outputs, means, strict=True)}
         return Prediction(score, np.full(score.shape, np.nan), self.classes[score.argmax(axis=1)]), words
 
@@ -335,51 +337,3 @@ class OrderedClasses(SeveralClasses):
 def _n_folds(result):
     """Return the number of folds per repeat of a result."""
     return len(result.folds) // len(result.score_array)
-
-
-def _scores_of_classes(model, rows, name):
-    """Return scores and probabilities, each (n_rows, n_classes of the model), and the method that gave the scores.
-
-    Scores are decision values. Where the softmax of these are the probabilities they are logarithms of densities up to
-    a constant of the case, which cannot be compared between cases: the log-odds of each class against the others are
-    taken, which rank cases as the probabilities do, but without ties at 1. Without decision values it is the
-    probabilities, which are None if the model gives none.
-    """
-
-    def given(method):
-        function = getattr(model, method, None)
-        return None if function is None else np.asarray(function(rows), dtype=float)
-
-    probabilities = given("predict_proba")
-    scores, method = given("decision_function"), "decision_function"
-    if scores is None:
-        scores, method = given("predict_joint_log_proba"), "predict_joint_log_proba"
-    if scores is None and probabilities is None:
-        raise StudyError(
-            f"{name} has neither predict_proba nor decision_function, so it has no score of each class. Use a "
-            "classifier, or outcome='numbers' for a regressor."
-        )
-    if scores is None:
-        return probabilities, probabilities, "predict_proba"
-    if scores.ndim == 1:  # fitted to two of the classes
-        scores = np.stack([-scores, scores], axis=1)
-    if getattr(model, "decision_function_shape", None) == "ovo" and len(model.classes_) > 2:
-        scores = _sums_over_pairs(scores, len(model.classes_))
-    if probabilities is not None and np.allclose(softmax(scores, axis=1), probabilities, atol=1e-6):
-        scores = _log_odds(scores)
-    return scores, probabilities, method
-
-
-def _log_odds(log_densities):
-    """Return the log-odds (n_rows, n_classes) of each class against the others."""
-    others = [logsumexp(np.delete(log_densities, column, axis=1), axis=1) for column in range(log_densities.shape[1])]
-    return log_densities - np.stack(others, axis=1)
-
-
-def _sums_over_pairs(decisions, n_classes):
-    """Return a score of each class from decisions (n_rows, n_pairs) that are high for the first class of a pair."""
-    sums = np.zeros((len(decisions), n_classes))
-    for (first, second), decision in zip(combinations(range(n_classes), 2), decisions.T, strict=True):
-        sums[:, first] += decision
-        sums[:, second] -= decision
-    return sums
