@@ -4,15 +4,17 @@ import numpy as np
 from scipy.stats import norm
 
 _MOST_PAIRS = 2**20  # compared at a time
+_LARGEST_RATIO = 1.1  # of two sizes that count as equal
 
 
-def concordance(event, time, scores, *, weight=None, folds=None, patients=None):
+def concordance(event, time, scores, *, weight=None, folds=None, patients=None, sizes=None):
     """Return the concordance indices (n_models,) of scores (n_models, n_cases) and their covariance.
 
     The fraction of comparable pairs in which the case with the earlier event has the higher score. A pair is comparable
     if the earlier time is that of an event; at equal times, if one case has an event and the other is censored. Equal
     scores count one half. With `weight` (n_cases,), a pair has the weight of its earlier case; with `folds` (n_cases,),
-    only cases of the same fold are compared, and none of fold -1; `patients` (n_cases,) are codes from 0.
+    only cases of the same fold are compared, and none of fold -1; with `sizes` (n_cases,), only those whose sizes
+    differ by at most 10 %. `patients` (n_cases,) are codes from 0.
 
     Values are NaN without a comparable pair. The covariance is that of the jackknife that leaves out each patient, with
     models and weights as they are; NaN if all pairs are those of one patient.
@@ -29,9 +31,10 @@ def concordance(event, time, scores, *, weight=None, folds=None, patients=None):
     weight = event.astype(float) if weight is None else np.where(event, weight, 0.0)
     for members in _members(folds, len(event)):
         earlier = members[weight[members] > 0]
-        for start in range(0, len(earlier), max(_MOST_PAIRS // len(members), 1)):
-            cases = earlier[start : start + max(_MOST_PAIRS // len(members), 1)]
-            pairs = _comparable(event, time, cases, members) * weight[cases, np.newaxis]
+        step = max(_MOST_PAIRS // len(members), 1)
+        for start in range(0, len(earlier), step):
+            cases = earlier[start : start + step]
+            pairs = _comparable(event, time, cases, members, sizes) * weight[cases, np.newaxis]
             is_same = None if patients is None else units[cases, np.newaxis] == units[members]
             for model in range(len(sums)):
                 won = pairs
@@ -52,21 +55,24 @@ def _members(folds, n_cases):
     return [np.flatnonzero(folds == fold) for fold in np.unique(folds[folds >= 0])]
 
 
-def _comparable(event, time, cases, members):
-    """Return whether members outlast cases with events, (n_cases, n_members)."""
+def _comparable(event, time, cases, members, sizes=None):
+    """Return whether members outlast cases with events, and have the same size, (n_cases, n_members)."""
     difference = time[members] - time[cases, np.newaxis]
-    return (difference > 0) | ((difference == 0) & ~event[members])
+    is_comparable = (difference > 0) | ((difference == 0) & ~event[members])
+    if sizes is not None:
+        ratio = sizes[members] / sizes[cases, np.newaxis]
+        is_comparable &= (ratio <= _LARGEST_RATIO) & (ratio >= 1 / _LARGEST_RATIO)
+    return is_comparable
 
 
-def n_comparable(event, time, folds=None):
+def n_comparable(event, time, folds=None, sizes=None):
     """Return the number of comparable pairs of `concordance`."""
-    order = [np.lexsort((~event[members], time[members])) for members in _members(folds, len(event))]
     n_pairs = 0
-    for members, sort in zip(_members(folds, len(event)), order, strict=True):
-        times, events = time[members][sort], event[members][sort]
-        last = np.searchsorted(times, times, side="right")
-        n_tied = np.cumsum(events)[last - 1] - np.cumsum(events) + events  # events of this time from here on
-        n_pairs += int(((len(times) - np.arange(len(times)) - n_tied) * events).sum())
+    for members in _members(folds, len(event)):
+        earlier = members[event[members]]
+        step = max(_MOST_PAIRS // len(members), 1)
+        for start in range(0, len(earlier), step):
+            n_pairs += int(_comparable(event, time, earlier[start : start + step], members, sizes).sum())
     return n_pairs
 
 
@@ -123,18 +129,39 @@ def log_rank(event, time, is_high, strata=None):
     return difference, variance
 
 
-def kaplan_meier_bounds(curve, confidence_level=0.95):
-    """Return the lower and upper bounds of a KaplanMeier curve at its times, each (n_times,).
+def log_rank_contributions(event, time, is_high, strata=None):
+    """Return contributions (n_cases,) of the cases to observed minus expected events where `is_high`.
 
-    Greenwood's variance on the scale of log(-log(survival)). NaN where the survival is 0, 1 and 1 where it is 1.
+    They add up to the first value of `log_rank`; where patients have several cases, the sum of the squares of their
+    sums is its variance.
+    """
+    contributions = np.zeros(len(event))
+    for members in _members(strata, len(event)):
+        times, step = np.unique(time[members], return_inverse=True)
+        at_risk = np.bincount(step, minlength=len(times))[::-1].cumsum()[::-1]
+        hazard = np.cumsum(np.bincount(step, event[members], len(times)) / at_risk)
+        group = is_high[members] - is_high[members].mean()
+        contributions[members] = group * (event[members] - hazard[step])
+    return contributions
+
+
+def greenwood_variance(curve):
+    """Return Greenwood's variance of a KaplanMeier curve at its times, (n_times,); 0 where the survival is 0."""
+    left = curve.n_at_risk * (curve.n_at_risk - curve.n_events)
+    terms = np.divide(curve.n_events, left, out=np.zeros(len(left)), where=left > 0)
+    return curve.survival**2 * np.cumsum(terms)
+
+
+def log_log_bounds(survival, variance, confidence_level=0.95):
+    """Return the lower and upper bounds of survival of some variance, as arrays of their shape.
+
+    The interval is normal on the scale of log(-log(survival)). NaN where the survival is 0 or 1.
 
     References
     ----------
     Kalbfleisch, Prentice, The Statistical Analysis of Failure Time Data, 2002, section 1.4.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.cumsum(curve.n_events / (curve.n_at_risk * (curve.n_at_risk - curve.n_events)))
-        spread = norm.isf((1 - confidence_level) / 2) * np.sqrt(variance) / np.abs(np.log(curve.survival))
-        low, high = (curve.survival ** np.exp(sign * spread) for sign in (1, -1))
-    bounds = [np.where(curve.survival == 1, 1.0, bound) for bound in (low, high)]
-    return tuple(np.where(curve.survival == 0, np.nan, bound) for bound in bounds)
+    survival, variance = np.asarray(survival, dtype=float), np.asarray(variance, dtype=float)
+    inside = np.where((survival > 0) & (survival < 1), survival, np.nan)
+    spread = norm.isf((1 - confidence_level) / 2) * np.sqrt(variance) / np.abs(inside * np.log(inside))
+    return inside ** np.exp(spread), inside ** np.exp(-spread)

@@ -78,15 +78,16 @@ def pseudo_values(event, time, horizon):
 
 
 def calibration_line(with_event, free, survival):
-    """Return slope and intercept of the logistic regression of the event by a time on the predicted log-odds.
+    """Return the logistic regression of the event by a time on the predicted log-odds.
 
-    Weights and predicted survival have the shape (n_cases,). NaN if the predictions separate the cases with the event
-    from those without, or do not differ.
+    Weights and predicted survival have the shape (n_cases,). Returned are slope and intercept (2,), and the influence
+    of each case on the slope (n_cases,), what it adds to it. NaN if the predictions separate the cases with the
+    event from those without, or do not differ.
     """
     log_odds = -logit(np.clip(survival, 1e-9, 1 - 1e-9))
     high, low = log_odds[with_event > 0], log_odds[free > 0]
     if len(high) == 0 or len(low) == 0 or high.min() >= low.max() or low.min() >= high.max():
-        return np.nan, np.nan
+        return np.full(2, np.nan), np.full(len(survival), np.nan)
     weight = with_event + free
     target = with_event > 0
     rows = np.column_stack([log_odds, np.ones(len(target))])
@@ -95,7 +96,11 @@ def calibration_line(with_event, free, survival):
         value = rows @ line
         return weight @ (np.logaddexp(0, value) - target * value), rows.T @ (weight * (expit(value) - target))
 
-    return tuple(minimize(loss, [1.0, 0.0], jac=True, method="BFGS", options={"gtol": 1e-10}).x)
+    line = minimize(loss, [1.0, 0.0], jac=True, method="BFGS", options={"gtol": 1e-10}).x
+    probability = expit(rows @ line)
+    information = rows.T @ (rows * (weight * probability * (1 - probability))[:, np.newaxis])
+    gradient = rows * (weight * (target - probability))[:, np.newaxis]
+    return line, np.linalg.solve(information, gradient.T)[0]
 
 
 def net_benefit(event, time, survival, horizon, thresholds):

@@ -9,9 +9,11 @@ import pytest
 from radiodeep.preparation.survival import kaplan_meier
 from radiodeep.study.statistics.survival import (
     concordance,
+    greenwood_variance,
     jackknife_of_means,
-    kaplan_meier_bounds,
+    log_log_bounds,
     log_rank,
+    log_rank_contributions,
     n_comparable,
 )
 
@@ -155,9 +157,18 @@ def test_last_case_at_risk_does_not_count_in_the_log_rank_variance():
     assert (difference, variance) == (0.5, 0.25)
 
 
+@pytest.mark.parametrize("strata", [None, PATIENT % 5])
+def test_contributions_to_the_log_rank_statistic_add_up_to_it(strata):
+    is_high = LUNG["sex"].to_numpy() == 1
+    contributions = log_rank_contributions(EVENT, TIME, is_high, strata)
+    difference, variance = log_rank(EVENT, TIME, is_high, strata)
+    np.testing.assert_allclose(contributions.sum(), difference)
+    np.testing.assert_allclose((contributions**2).sum(), variance, rtol=0.1)
+
+
 def test_bounds_of_the_survival_curve_are_those_of_r():
     curve = kaplan_meier(EVENT, TIME)
-    low, high = kaplan_meier_bounds(curve)
+    low, high = log_log_bounds(curve.survival, greenwood_variance(curve))
     for time in (1, 13, 26, 39, 52, 78, 100, 146):
         step = np.searchsorted(curve.times, time, side="right") - 1
         expected = EXPECTED[[f"survival {time}", f"low {time}", f"high {time}"]]
@@ -165,8 +176,21 @@ def test_bounds_of_the_survival_curve_are_those_of_r():
     assert curve.median == EXPECTED["median"]
 
 
-def test_bounds_where_the_survival_is_1_or_0():
-    low, high = kaplan_meier_bounds(kaplan_meier(np.array([False, True, True]), np.array([1.0, 2, 3])))
-    assert (low[0], high[0]) == (1, 1)
+def test_survival_of_1_or_0_has_no_bounds():
+    curve = kaplan_meier(np.array([False, True, True]), np.array([1.0, 2, 3]))
+    low, high = log_log_bounds(curve.survival, greenwood_variance(curve))
     assert 0 < low[1] < 0.5 < high[1] < 1
-    assert np.isnan([low[2], high[2]]).all()
+    assert np.isnan([low[[0, 2]], high[[0, 2]]]).all()
+
+
+def test_cases_of_other_sizes_are_not_compared():
+    event, time, score = simulated(n_cases=40)
+    sizes = np.random.default_rng(0).uniform(1, 2, size=40)
+    pairs = [
+        (won, 1)
+        for i, j, won, _ in slow_pairs(event, time, score)
+        if max(sizes[i], sizes[j]) <= 1.1 * min(sizes[i], sizes[j])
+    ]
+    values, _ = concordance(event, time, score[np.newaxis], sizes=sizes)
+    assert n_comparable(event, time, sizes=sizes) == len(pairs)
+    np.testing.assert_allclose(values, sum(won for won, _ in pairs) / len(pairs))

@@ -101,18 +101,28 @@ def test_pseudo_values_are_those_of_r():
 
 def test_calibration_line_is_that_of_rs_weighted_regression():
     with_event, free = weights()
-    line = calibration_line(with_event[:, 3], free[:, 3], SURVIVAL[:, 3])
+    line, _ = calibration_line(with_event[:, 3], free[:, 3], SURVIVAL[:, 3])
     np.testing.assert_allclose(line, EXPECTED[["slope", "intercept"]], atol=1e-8)
 
 
 @pytest.mark.parametrize("survival", [[0.1, 0.2, 0.8, 0.9], [0.9, 0.8, 0.2, 0.1], [0.5, 0.5, 0.5, 0.5]])
 def test_calibration_line_of_separated_cases_is_not_defined(survival):
     with_event, free = np.array([1.0, 1, 0, 0]), np.array([0.0, 0, 1, 1])
-    assert np.isnan(calibration_line(with_event, free, np.array(survival))).all()
+    assert np.isnan(np.concatenate(calibration_line(with_event, free, np.array(survival)))).all()
 
 
 def test_calibration_line_without_events_is_not_defined():
-    assert np.isnan(calibration_line(np.zeros(2), np.ones(2), np.array([0.2, 0.3]))).all()
+    assert np.isnan(calibration_line(np.zeros(2), np.ones(2), np.array([0.2, 0.3]))[0]).all()
+
+
+def test_influence_on_the_calibration_slope_is_what_a_case_adds_to_it():
+    with_event, free = (weight[:, 3] for weight in weights())
+    line, influence = calibration_line(with_event, free, SURVIVAL[:, 3])
+    np.testing.assert_allclose(influence.sum(), 0, atol=1e-7)
+    for case in (0, 40, 80):
+        rest = np.arange(len(TIME)) != case
+        without, _ = calibration_line(with_event[rest], free[rest], SURVIVAL[rest, 3])
+        np.testing.assert_allclose(line[0] - without[0], influence[case], rtol=0.05, atol=1e-4)
 
 
 def test_net_benefit_is_that_by_rs_survival_of_the_treated():

@@ -1,0 +1,255 @@
+"""Out-of-fold predictions of survival -> their measures with intervals, and tables for the report.
+
+Weights for censored cases and the reference of the IPA come from the training cases of each fold. Measures are computed
+in each repeat and averaged, with the variance of repeated folds.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from radiodeep.preparation.survival import kaplan_meier
+from radiodeep.study.statistics.survival import (
+    concordance,
+    greenwood_variance,
+    jackknife_of_means,
+    log_log_bounds,
+    log_rank,
+    log_rank_contributions,
+)
+from radiodeep.study.statistics.survival_prediction import (
+    auc_outcomes,
+    brier_terms,
+    calibration_line,
+    censoring_weights,
+    integrated,
+    net_benefit,
+    pseudo_values,
+)
+from radiodeep.study.statistics.uncertainty import (
+    interval,
+    p_value,
+    variance_of_mean,
+    variance_of_repeats,
+    weight_of_repeats,
+)
+
+UNITS_PER_EVENT = 2.0  # independent cases that an event is worth at most; see test_null_survival
+_N_GROUPS = 5  # of a calibration curve
+_SHOWN_TIMES = 4  # of survival curves in tables, equally spaced up to the horizon
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedSurvival:
+    """Out-of-fold predictions of a study of survival.
+
+    Attributes
+    ----------
+    event, time : ndarray of shape (n_cases,)
+    patients : ndarray of int of shape (n_cases,) or None
+    times : ndarray of shape (n_times,)
+        Those of `survival`; the last is the horizon.
+    scores : ndarray of shape (n_repeats, n_cases)
+    survival : ndarray of shape (n_repeats, n_cases, n_times)
+        NaN if the model predicts none.
+    is_high : ndarray of bool of shape (n_repeats, n_cases)
+        Whether the score is above the median of the training cases.
+    folds : ndarray of int of shape (n_repeats, n_cases)
+        The position in `training` of the fold that tested each case.
+    compared : list of n_repeats ndarrays of shape (n_cases,), or None
+        The folds within which cases are compared, or None for all cases.
+    training : list of (event, time)
+        Those of the training cases of each fold.
+    has_variance : bool
+        Whether the split gives a valid variance.
+    """
+
+    event: np.ndarray
+    time: np.ndarray
+    patients: np.ndarray | None
+    times: np.ndarray
+    scores: np.ndarray
+    survival: np.ndarray
+    is_high: np.ndarray
+    folds: np.ndarray
+    compared: list
+    training: list
+    has_variance: bool
+
+    @property
+    def horizon(self):
+        return self.times[-1]
+
+    @property
+    def has_survival(self):
+        return not np.isnan(self.survival).any()
+
+    @property
+    def n_folds(self):
+        return len(self.training) // len(self.scores)
+
+    def weights(self, repeat):
+        """Return the `censoring_weights` in a repeat and the survival in the training, (n_cases, n_times) each."""
+        with_event, free, reference = np.zeros((3, len(self.time), len(self.times)))
+        for fold in np.unique(self.folds[repeat]):
+            tested = self.folds[repeat] == fold
+            event, time = self.training[fold]
+            censoring = kaplan_meier(event, time, of_censoring=True)
+            weights = censoring_weights(self.event[tested], self.time[tested], self.times, censoring)
+            with_event[tested], free[tested] = weights
+            reference[tested] = kaplan_meier(event, time).at(self.times)
+        return with_event, free, reference
+
+    def variance(self, within):
+        """Return the variance of the mean over the repeats from variances in each, or NaN."""
+        return variance_of_repeats(within, self.n_folds) if self.has_variance else float("nan")
+
+    def n_units(self, is_unit):
+        """Return the most independent cases that a proportion is worth, given which cases count, (n_cases,)."""
+        n_units = is_unit.sum() if self.patients is None else len(np.unique(self.patients[is_unit]))
+        return n_units / weight_of_repeats(self.n_folds, len(self.scores))
+
+
+def measures_of(predicted, confidence_level):
+    """Return the measures besides Harrell's C as a DataFrame of `value`, `low` and `high` by name."""
+    repeats = [_measures_of_repeat(predicted, repeat) for repeat in range(len(predicted.scores))]
+    n_units = UNITS_PER_EVENT * predicted.n_units(predicted.event & (predicted.time <= predicted.horizon))
+    rows = {}
+    for name, (_, _, bounds) in repeats[0].items():
+        values, within = (np.array([repeat[name][part] for repeat in repeats]) for part in (0, 1))
+        value = float(values.mean())
+        low_high = interval(value, predicted.variance(within), confidence_level, bounds, n_units)
+        rows[name] = np.array([value, low_high.low, low_high.high])
+        if name.startswith("O/E"):  # whose logarithm was averaged
+            rows[name] = np.exp(rows[name])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"]).rename_axis("measure")
+
+
+def _measures_of_repeat(predicted, repeat):
+    """Return the value, the variance for fixed models, and the bounds of each measure, by name."""
+    event, time, patients, horizon = predicted.event, predicted.time, predicted.patients, predicted.horizon
+    with_event, free, reference = predicted.weights(repeat)
+    settings = {"folds": predicted.compared[repeat], "patients": patients}
+    scores = predicted.scores[repeat][np.newaxis]
+    uno = concordance(event, time, scores, weight=with_event[:, -1] ** 2, **settings)
+    outcomes = auc_outcomes(event, time, horizon)
+    auc = concordance(*outcomes, scores, weight=with_event[:, -1], **settings)
+    measures = {"Uno's C": (*uno, (0, 1)), f"AUC at {horizon:g}": (*auc, (0, 1))}
+    if predicted.has_survival:
+        survival = predicted.survival[repeat]
+        terms = brier_terms(with_event, free, survival)
+        of_reference = brier_terms(with_event, free, reference)
+        for name, values in {
+            f"Brier score at {horizon:g}": terms[:, -1],
+            "integrated Brier score": integrated(terms, predicted.times),
+        }.items():
+            measures[name] = values.mean(), variance_of_mean(values[np.newaxis], patients), (0, np.inf)
+        ratio, covariance = jackknife_of_means(terms[np.newaxis, :, -1], of_reference[np.newaxis, :, -1], patients)
+        measures[f"IPA at {horizon:g}"] = 1 - ratio, covariance, (-np.inf, 1)
+        risk = 1 - survival[:, -1]
+        observed = 1 - pseudo_values(event, time, horizon)
+        influence = observed / observed.mean() - risk / risk.mean()
+        log_ratio = np.log((1 - kaplan_meier(event, time).at(horizon)) / risk.mean())
+        variance = variance_of_mean(influence[np.newaxis], patients)
+        measures[f"O/E at {horizon:g}"] = log_ratio, variance, (-np.inf, np.inf)
+        line, influence = calibration_line(with_event[:, -1], free[:, -1], survival[:, -1])
+        variance = variance_of_mean(len(influence) * influence[np.newaxis], patients)
+        measures[f"calibration slope at {horizon:g}"] = line[0], variance, (-np.inf, np.inf)
+    return {
+        name: (np.ravel(value).item(), np.ravel(within).item(), bounds)
+        for name, (value, within, bounds) in measures.items()
+    }
+
+
+def survival_by_group(predicted, confidence_level=0.95):
+    """Return Kaplan and Meier's survival of all cases, and of those of low and high risk, at some times.
+
+    A DataFrame of `group`, `time`, `n_at_risk`, `survival`, `low` and `high`. Of repeated folds the means over the
+    repeats, in which a case may be of low or high risk.
+    """
+    everyone = np.ones((1, len(predicted.time)), dtype=bool)
+    groups = {"all": everyone, "low risk": ~predicted.is_high, "high risk": predicted.is_high}
+    rows = [
+        {"group": name, "time": time, **_survival_at(predicted, members, time, confidence_level)}
+        for name, members in groups.items()
+        for time in predicted.horizon * np.arange(1, _SHOWN_TIMES + 1) / _SHOWN_TIMES
+    ]
+    return pd.DataFrame(rows)
+
+
+def _survival_at(predicted, groups, at, confidence_level):
+    """Return the survival of cases, bool (n_repeats, n_cases), at a time, with its interval, as a dict."""
+    repeats = []
+    for members in groups[groups.any(axis=1)]:
+        event, time = predicted.event[members], predicted.time[members]
+        curve = kaplan_meier(event, time)
+        if predicted.patients is None:
+            variance = np.concatenate([[0.0], greenwood_variance(curve)])[np.searchsorted(curve.times, at, "right")]
+        else:
+            patients = np.unique(predicted.patients[members], return_inverse=True)[1]
+            variance = variance_of_mean(pseudo_values(event, time, at)[np.newaxis], patients).item()
+        repeats.append((curve.at(at), variance, (time >= at).sum(), len(time)))
+    values, within, n_at_risk, n_cases = np.array(repeats).T.reshape(4, -1)
+    is_fixed = len(groups) == 1 and groups.all()  # all cases, whatever was predicted
+    value, variance = values.mean(), within[0] if is_fixed else predicted.variance(within)
+    low, high = log_log_bounds(value, variance, confidence_level)
+    if value in (0, 1) and not np.isnan(variance):
+        bounds = interval(value, variance, confidence_level, n_units=n_cases.mean())
+        low, high = bounds.low, bounds.high
+    return {"n_at_risk": n_at_risk.mean(), "survival": value, "low": float(low), "high": float(high)}
+
+
+def log_rank_table(predicted):
+    """Return the log-rank test of the cases of high against those of low risk, a DataFrame of one row.
+
+    Cases are compared with those of the same test fold. Of repeated folds the events are means over the repeats, and
+    the variance is that of repeated folds, since groups that were learned from the same cases are not those of one
+    sample; NaN for a single pass of folds.
+    """
+    repeats = []
+    for is_high, folds in zip(predicted.is_high, predicted.compared, strict=True):
+        difference, variance = log_rank(predicted.event, predicted.time, is_high, folds)
+        if predicted.patients is not None:
+            contributions = log_rank_contributions(predicted.event, predicted.time, is_high, folds)
+            variance = (np.bincount(predicted.patients, contributions) ** 2).sum()
+        repeats.append((difference, variance, is_high.sum(), (is_high & predicted.event).sum()))
+    differences, within, n_high, observed = np.array(repeats, dtype=float).T
+    difference, variance = differences.mean(), predicted.variance(within)
+    row = {
+        "n_high": n_high.mean(),
+        "events_high": observed.mean(),
+        "expected_events_high": observed.mean() - difference,
+        "p_value": float("nan") if np.isnan(variance) else p_value(difference, variance),
+    }
+    return pd.DataFrame([row])
+
+
+def calibration_table(predicted):
+    """Return the observed event probability by the horizon in groups of similar prediction, the mean over repeats.
+
+    A DataFrame of `predicted`, `observed`, the mean pseudo-value, and `n`.
+    """
+    observed = 1 - pseudo_values(predicted.event, predicted.time, predicted.horizon)
+    tables = []
+    for survival in predicted.survival:
+        risk = 1 - survival[:, -1]
+        groups = np.array_split(np.argsort(risk, kind="stable"), min(_N_GROUPS, len(risk)))
+        tables.append([(risk[group].mean(), observed[group].mean(), len(group)) for group in groups])
+    return pd.DataFrame(np.mean(tables, axis=0), columns=["predicted", "observed", "n"]).astype({"n": int})
+
+
+def decision_table(predicted):
+    """Return the net benefit of treating cases by their predicted risk at the horizon, the mean over repeats.
+
+    A DataFrame of `threshold`, and the benefit of `model`, `treat_all` and `treat_none`.
+    """
+    thresholds = np.arange(1, 20) / 20
+
+    def benefit(survival):
+        return net_benefit(predicted.event, predicted.time, survival, predicted.horizon, thresholds)
+
+    benefits = [benefit(survival[:, -1]) for survival in predicted.survival]
+    treat_all = benefit(np.zeros(len(predicted.time)))
+    columns = {"model": np.mean(benefits, axis=0), "treat_all": treat_all, "treat_none": 0.0}
+    return pd.DataFrame({"threshold": thresholds, **columns})
