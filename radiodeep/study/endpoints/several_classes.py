@@ -53,7 +53,7 @@ class SeveralClasses(Endpoint):
     high_score = "the class that they are scores of"
     pairs_of_cases = "pairs of cases of different classes"
     leave_one_out_bias = "is biased low"
-    offers = frozenset({"accuracy"})
+    offers = frozenset({"accuracy", "pairs of classes"})
 
     def __init__(self, y, positive=None, patients=None, horizon=None):
         y, self.classes = self._checked(y, positive)
@@ -252,7 +252,7 @@ class SeveralClasses(Endpoint):
             rows.append(row)
         return pd.DataFrame(rows, index=pd.Index(self.outputs, name="class"))
 
-    def at_equal_size(self, scores, sizes, pairs=None):
+    def at_equal_size(self, scores, sizes, pairs=None, folds=None):
         return several_classes_at_equal_size(self.codes, scores, sizes)
 
     def marker(self, values, name):

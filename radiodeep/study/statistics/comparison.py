@@ -9,7 +9,13 @@ from scipy.stats import binomtest
 
 from radiodeep.exceptions import StudyError
 from radiodeep.study.result import named_cases, require_results
-from radiodeep.study.statistics.uncertainty import p_value, variance_of_mean, variance_of_result
+from radiodeep.study.statistics.several_classes import pairwise_aucs
+from radiodeep.study.statistics.uncertainty import (
+    covariance_of_influence,
+    p_value,
+    variance_of_mean,
+    variance_of_result,
+)
 
 
 @dataclass(frozen=True)
@@ -200,6 +206,62 @@ def compare_all(results, against=None):
     return table
 
 
+def compare_classes(result_a, result_b):
+    """Test for which pairs of classes two models differ, of labels of three classes or more.
+
+    Parameters
+    ----------
+    result_a, result_b : StudyResult
+        Of the same cases, labels and folds, as for `compare_auc`, whose test of all classes comes first.
+
+    Returns
+    -------
+    DataFrame
+        A row per pair of classes, in their order: `class`, `against`, `auc_a`, `auc_b` (the mean of A(i|j) and A(j|i) of
+        the pair, whose mean over the pairs is M), `difference`, `p_value` and `p_holm`, corrected for the number of
+        pairs by Holm's method.
+
+    Raises
+    ------
+    StudyError
+        As `compare_auc`, or the labels are of two classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from radiodeep import compare_classes, cross_validate_models
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["benign", "doubtful", "malignant"], 20)
+    >>> X = rng.normal(size=(60, 2)) + 2 * (y == "malignant")[:, None]
+    >>> models = {"bayes": GaussianNB(), "nothing": DummyClassifier()}
+    >>> results = cross_validate_models(models, X, y, cv=2, n_repeats=50)
+    >>> compare_classes(*results.values())[["class", "against", "p_holm"]].round(3)
+          class    against  p_holm
+    0    benign   doubtful   0.000
+    1    benign  malignant   0.000
+    2  doubtful  malignant   0.000
+    """
+    (result_a, result_b), _ = _tested(result_a, result_b)
+    result_b = _paired(result_a, result_b)
+    endpoint = result_a.endpoint
+    endpoint.require("pairs of classes")
+    folds = _folds_to_compare_within(result_a, result_b)
+    values, within = [], []
+    for *scores, fold in zip(result_a.score_array, result_b.score_array, folds, strict=True):
+        aucs, influence = pairwise_aucs(endpoint.codes, np.stack(scores), fold)
+        values.append(aucs)
+        differences = influence[0] - influence[1]
+        within.append(np.diag(covariance_of_influence(differences, endpoint.codes, endpoint.patients)))
+    mean_a, mean_b = np.mean(values, axis=0)
+    variances = [variance_of_result(result_a, of_pair) for of_pair in np.transpose(within)]
+    table = pd.DataFrame(combinations(endpoint.classes.tolist(), 2), columns=["class", "against"])
+    table = table.assign(auc_a=mean_a, auc_b=mean_b, difference=mean_a - mean_b)
+    table["p_value"] = [p_value(*pair) for pair in zip(table["difference"], variances, strict=True)]
+    return table.assign(p_holm=holm(table["p_value"]))
+
+
 def holm(p_values):
     """Return p values corrected for their number by Holm's method, in their order."""
     p_values = np.asarray(p_values, dtype=float)
@@ -255,7 +317,9 @@ def _tested(*results):
     require_results(*results)
     first, second = results
     if first.outcome != second.outcome:
-        raise StudyError(f"One result is of {first.outcome}, the other of {second.outcome}. Compare results of one kind.")
+        raise StudyError(
+            f"One result is of {first.outcome}, the other of {second.outcome}. Compare results of one kind."
+        )
     if first.positive != second.positive:
         raise StudyError(
             f"One result is about class {first.positive!r}, the other about {second.positive!r}. Give both the same "
