@@ -110,9 +110,8 @@ class Survival(Endpoint):
     def score(self, fitted, rows, train_rows=None):
         """Return the risk that a model predicts, the survival at `times`, and whether the risk is high in the training.
 
-        A model predicts a higher risk of earlier events with `predict`, as scikit-survival's models do, or the
-        probability of the event with `predict_proba`; of one that predicts survival functions only, the risk is the
-        probability of the event by the horizon.
+        `predict` of a model returns a risk that is higher for earlier events, as of scikit-survival's models. For
+        models that predict survival functions only, it is the probability of the event by the horizon.
         """
         final, last_rows = final_step(fitted, rows)
         survival = self._survival(final, last_rows)
@@ -135,14 +134,10 @@ class Survival(Endpoint):
         if not hasattr(model, "predict_survival_function"):
             return np.full((len(rows), len(self.times)), np.nan)
         functions = model.predict_survival_function(rows)
-        within = [np.clip(self.times, *function.domain) for function in functions]
-        return np.array([function(times) for function, times in zip(functions, within, strict=True)]).reshape(
-            len(functions), -1
-        )
+        values = [function(np.clip(self.times, *function.domain)) for function in functions]
+        return np.array(values, dtype=float).reshape(len(functions), -1)  # of a single time they are numbers
 
     def _risk(self, model, rows, survival):
-        if hasattr(model, "predict_proba"):
-            return np.asarray(model.predict_proba(rows), dtype=float)[:, -1]
         if hasattr(model, "predict"):
             risk = np.asarray(model.predict(rows), dtype=float)
             # Some of scikit-survival's models predict the time instead, and say so.
@@ -261,7 +256,7 @@ class Survival(Endpoint):
             times=self.times,
             scores=result.score_array,
             survival=result.probability_array,
-            is_high=result.predicted.to_numpy(dtype=float).T == 1,
+            is_high=result.prediction_array == 1,
             folds=folds,
             compared=self._compared(folds),
             training=[event_and_time(y, StudyError) for y in result.training_outcomes],

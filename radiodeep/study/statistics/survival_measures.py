@@ -52,7 +52,7 @@ class PredictedSurvival:
         Those of `survival`; the last is the horizon.
     scores : ndarray of shape (n_repeats, n_cases)
     survival : ndarray of shape (n_repeats, n_cases, n_times)
-        NaN if the model predicts none.
+        NaN if the model predicts none; a model of one horizon predicts the last one only.
     is_high : ndarray of bool of shape (n_repeats, n_cases)
         Whether the score is above the median of the training cases.
     folds : ndarray of int of shape (n_repeats, n_cases)
@@ -83,7 +83,7 @@ class PredictedSurvival:
 
     @property
     def has_survival(self):
-        return not np.isnan(self.survival).any()
+        return not np.isnan(self.survival[..., -1]).any()
 
     @property
     def n_folds(self):
@@ -137,29 +137,39 @@ def _measures_of_repeat(predicted, repeat):
     auc = concordance(*outcomes, scores, weight=with_event[:, -1], **settings)
     measures = {"Uno's C": (*uno, (0, 1)), f"AUC at {horizon:g}": (*auc, (0, 1))}
     if predicted.has_survival:
-        survival = predicted.survival[repeat]
-        terms = brier_terms(with_event, free, survival)
-        of_reference = brier_terms(with_event, free, reference)
-        for name, values in {
-            f"Brier score at {horizon:g}": terms[:, -1],
-            "integrated Brier score": integrated(terms, predicted.times),
-        }.items():
-            measures[name] = values.mean(), variance_of_mean(values[np.newaxis], patients), (0, np.inf)
-        ratio, covariance = jackknife_of_means(terms[np.newaxis, :, -1], of_reference[np.newaxis, :, -1], patients)
-        measures[f"IPA at {horizon:g}"] = 1 - ratio, covariance, (-np.inf, 1)
-        risk = 1 - survival[:, -1]
-        observed = 1 - pseudo_values(event, time, horizon)
-        influence = observed / observed.mean() - risk / risk.mean()
-        log_ratio = np.log((1 - kaplan_meier(event, time).at(horizon)) / risk.mean())
-        variance = variance_of_mean(influence[np.newaxis], patients)
-        measures[f"O/E at {horizon:g}"] = log_ratio, variance, (-np.inf, np.inf)
-        line, influence = calibration_line(with_event[:, -1], free[:, -1], survival[:, -1])
-        variance = variance_of_mean(len(influence) * influence[np.newaxis], patients)
-        measures[f"calibration slope at {horizon:g}"] = line[0], variance, (-np.inf, np.inf)
+        measures |= _measures_of_survival(predicted, predicted.survival[repeat], with_event, free, reference)
     return {
         name: (np.ravel(value).item(), np.ravel(within).item(), bounds)
         for name, (value, within, bounds) in measures.items()
     }
+
+
+def _measures_of_survival(predicted, survival, with_event, free, reference):
+    """Return the same for measures of the predicted survival (n_cases, n_times)."""
+    event, time, patients, horizon = predicted.event, predicted.time, predicted.patients, predicted.horizon
+    terms = brier_terms(with_event, free, survival)
+    of_reference = brier_terms(with_event, free, reference)
+    ratio, of_ratio = jackknife_of_means(terms[np.newaxis, :, -1], of_reference[np.newaxis, :, -1], patients)
+    at_horizon, over_time = terms[:, -1], integrated(terms, predicted.times)
+    risk = 1 - survival[:, -1]
+    observed = 1 - pseudo_values(event, time, horizon)
+    log_ratio = np.log((1 - kaplan_meier(event, time).at(horizon)) / risk.mean())
+    of_log_ratio = observed / observed.mean() - risk / risk.mean()
+    line, of_slope = calibration_line(with_event[:, -1], free[:, -1], survival[:, -1])
+
+    def variance(values):
+        return variance_of_mean(values[np.newaxis], patients)
+
+    measures = {
+        f"Brier score at {horizon:g}": (at_horizon.mean(), variance(at_horizon), (0, np.inf)),
+        "integrated Brier score": (over_time.mean(), variance(over_time), (0, np.inf)),
+        f"IPA at {horizon:g}": (1 - ratio, of_ratio, (-np.inf, 1)),
+        f"O/E at {horizon:g}": (log_ratio, variance(of_log_ratio), (-np.inf, np.inf)),
+        f"calibration slope at {horizon:g}": (line[0], variance(len(risk) * of_slope), (-np.inf, np.inf)),
+    }
+    if np.isnan(over_time).any():  # a model of one horizon
+        del measures["integrated Brier score"]
+    return measures
 
 
 def survival_by_group(predicted, confidence_level=0.95):
