@@ -112,6 +112,11 @@ class HorizonClassifier(MetaEstimatorMixin, BaseEstimator):
         """Return the risk (n_cases,): the probability of the event by the horizon."""
         return self.predict_proba(X)[:, 1]
 
+    def predict_survival(self, X, times):
+        """Return the probability of no event by some times, shape (n_cases, n_times); NaN if not at the horizon."""
+        at_horizon = np.asarray(times, dtype=float) == self.horizon
+        return np.where(at_horizon, 1 - self.predict(X)[:, np.newaxis], np.nan)
+
     def score(self, X, y):
         """Return Harrell's C of the risks."""
         event, time = event_and_time(y)

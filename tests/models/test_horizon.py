@@ -181,3 +181,11 @@ def test_as_many_outcomes_as_cases_are_needed():
         HorizonClassifier(GaussianNB(), 1.0).fit(X[1:], y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         HorizonClassifier(GaussianNB(), 1.0).fit(X, y).score(X[1:], y)
+
+
+def test_survival_is_known_at_the_horizon_only():
+    X, y = simulated(50)
+    model = HorizonClassifier(GaussianNB(), 1.0).fit(X, y)
+    survival = model.predict_survival(X, [0.5, 1.0, 2.0])
+    np.testing.assert_allclose(survival[:, 1], model.predict_proba(X)[:, 0])
+    assert np.isnan(survival[:, [0, 2]]).all()

@@ -172,18 +172,19 @@ def _measures_of_survival(predicted, survival, with_event, free, reference):
     return measures
 
 
-def survival_by_group(predicted, confidence_level=0.95):
-    """Return Kaplan and Meier's survival of all cases, and of those of low and high risk, at some times.
+def survival_by_group(predicted, confidence_level=0.95, times=None):
+    """Return Kaplan and Meier's survival of all cases, and of those of low and high risk, at times.
 
     A DataFrame of `group`, `time`, `n_at_risk`, `survival`, `low` and `high`. Of repeated folds the means over the
     repeats, in which a case may be of low or high risk.
     """
+    times = predicted.horizon * np.arange(1, _SHOWN_TIMES + 1) / _SHOWN_TIMES if times is None else times
     everyone = np.ones((1, len(predicted.time)), dtype=bool)
     groups = {"all": everyone, "low risk": ~predicted.is_high, "high risk": predicted.is_high}
     rows = [
         {"group": name, "time": time, **_survival_at(predicted, members, time, confidence_level)}
         for name, members in groups.items()
-        for time in predicted.horizon * np.arange(1, _SHOWN_TIMES + 1) / _SHOWN_TIMES
+        for time in times
     ]
     return pd.DataFrame(rows)
 
