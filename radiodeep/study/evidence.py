@@ -35,7 +35,7 @@ class Evidence:
         measured = self.endpoint.measured(out_of_fold, self.confidence_level)
         columns = {**self.endpoint.columns(), "fold": out_of_fold.last_fold(), **measured.columns}
         predictions = pd.DataFrame(columns, index=pd.Index(self.study.ids, name="id"))
-        selections = _selections(outcomes)
+        selections = selections_of(outcomes)
         return StudyResult(
             name=name,
             auc=measured.value,
@@ -58,13 +58,13 @@ class Evidence:
             probabilities=_repeats(out_of_fold, out_of_fold.probability, predictions.index),
             predicted=_repeats(out_of_fold, out_of_fold.prediction, predictions.index),
             pairs=measured.pairs,
-            stability=_stability(selections),
+            stability=stability_of(selections, plan.repeats),
             size_correlations=_size_correlations(selections),
             effective_n_features=_effective_n_features(selections),
             **self._compared_with_size(out_of_fold, measured),
             source="images" if self.study.rows.are_cases else "a table",
             excluded=self.excluded,
-            remarks=self.remarks,
+            remarks=(*self.remarks, *measured.remarks),
         )
 
     def _compared_with_size(self, out_of_fold, measured):
@@ -73,7 +73,8 @@ class Evidence:
         scores = out_of_fold.by_repeat(out_of_fold.score)
         if measured.pairs is not None:  # the entries of a case are of different pairs
             scores = measured.columns["score"][np.newaxis]
-        return score_and_size(self.endpoint, scores, self.study.sizes, measured.pairs)
+        folds = out_of_fold.by_repeat(out_of_fold.fold)
+        return score_and_size(self.endpoint, scores, self.study.sizes, measured.pairs, folds)
 
     def _folds(self, selections, plan, scales):
         rows = [
@@ -140,7 +141,7 @@ def _repeats(out_of_fold, values, index):
     return pd.DataFrame(np.moveaxis(repeats, 0, 1).reshape(len(index), -1), index=index, columns=columns)
 
 
-def _selections(outcomes):
+def selections_of(outcomes):
     """Return the Selection of each fold, or None, with the shortest unambiguous names of the features."""
     selections = [outcome.selection for outcome in outcomes]
     names = without_prefixes([None if selection is None else selection.names for selection in selections])
@@ -150,15 +151,15 @@ def _selections(outcomes):
     ]
 
 
-def _stability(selections):
-    """Return the SelectionStability, or None unless all folds selected from the same features."""
+def stability_of(selections, repeats):
+    """Return the SelectionStability of folds in repeats, or None unless all folds selected from the same features."""
     if len(selections) < 2 or None in selections or len({selection.n_candidates for selection in selections}) > 1:
         return None
     n_candidates = selections[0].n_candidates
     subsets = [selection.names for selection in selections]
     if len({name for subset in subsets for name in subset}) > n_candidates:  # a search over extractors: other tables
         return None
-    return selection_stability(subsets, n_candidates)
+    return selection_stability(subsets, n_candidates, repeats)
 
 
 def _size_correlations(selections):

@@ -1,4 +1,4 @@
-"""Estimator, cases and labels -> the measure under shuffled labels and in resamples of the patients."""
+"""Estimator or result, cases and outcomes -> the measure in resamples of the patients."""
 
 from dataclasses import dataclass, field
 
@@ -10,159 +10,16 @@ from radiodeep.exceptions import StudyError
 from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.endpoints.registry import endpoint_for
-from radiodeep.study.evidence import collect
-from radiodeep.study.folds.fitting import fit_folds, out_of_fold
+from radiodeep.study.folds.fitting import fit_folds
 from radiodeep.study.folds.shared_extraction import as_row_indices
-from radiodeep.study.folds.splits import check_folds, plan_of
 from radiodeep.study.inputs import checked_groups, rows_of, study_input
 from radiodeep.study.result import require_results
-from radiodeep.study.statistics.auc import ConfidenceInterval
-
-
-@dataclass(frozen=True, eq=False)
-class PermutationTest:
-    """The AUC of a study compared with shuffled labels; `print` gives the sentence for the paper.
-
-    Attributes
-    ----------
-    auc : float
-        With the true labels; more generally the value of `measure`.
-    p_value : float
-        (1 + permutations with an AUC at least as large) / (1 + permutations).
-    null_aucs : ndarray of shape (n_permutations,)
-        With shuffled labels; under leave-one-out they lie below 0.5, where a model without information does.
-    measure : str, default="AUC"
-        Name of the measure, as the endpoint of the study has it.
-    """
-
-    auc: float
-    p_value: float
-    null_aucs: np.ndarray = field(repr=False)
-    measure: str = field(default="AUC", repr=False)
-
-    def __str__(self):
-        return (
-            f"{self.measure} {self.auc:.2f}, by chance {self.null_aucs.mean():.2f} (largest "
-            f"{self.null_aucs.max():.2f}), p = {self.p_value:.3g} ({len(self.null_aucs)} permutations)"
-        )
-
-
-def permutation_test(
-    estimator,
-    X,
-    y,
-    cv="leave-one-out",
-    groups=None,
-    n_jobs=None,
-    *,
-    n_permutations=200,
-    n_repeats=1,
-    random_state=0,
-    cache_dir=None,
-    positive=None,
-    outcome="auto",
-    horizon=None,
-):
-    """Test whether an estimator predicts better than it does with shuffled labels.
-
-    The whole study is repeated for each permutation, selection included. (Under leave-one-out,
-    `permutation_test_score` of scikit-learn returns NaN for the AUC and the smallest possible p.)
-
-    Parameters
-    ----------
-    estimator, X, y, cv, groups, n_jobs, n_repeats, cache_dir, positive, outcome, horizon
-        As in `cross_validated_score`. With groups, or several cases of a patient, labels are shuffled between whole
-        groups.
-    n_permutations : int, default=200
-    random_state : int, default=0
-
-    Returns
-    -------
-    PermutationTest
-
-    Raises
-    ------
-    StudyError
-        A group or patient has cases of both labels, so labels cannot be shuffled between groups.
-
-    References
-    ----------
-    Ojala, Garriga, Permutation Tests for Studying Classifier Performance, JMLR 11 (2010) 1833. Phipson,
-    Smyth, Permutation P-values Should Never Be Zero, 2010.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from radiodeep import permutation_test
-    >>> rng = np.random.default_rng(0)
-    >>> y = np.repeat([0, 1], 15)
-    >>> X = rng.normal(size=(30, 3)) + 1.5 * y[:, None]
-    >>> permutation_test(GaussianNB(), X, y, n_permutations=99).p_value
-    0.01
-    """
-    require(
-        is_count(n_permutations, 1), permutation_test, "n_permutations", "an int >= 1", n_permutations, error=StudyError
-    )
-    study = study_input(X, groups)
-    settings = {"outcome": outcome, "patients": study.clusters, "horizon": horizon}
-    endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids), positive, **settings)
-
-    def check(endpoint):
-        plan = plan_of(cv, endpoint, study.groups, 1, random_state)
-        check_folds(plan, endpoint, study.ids, study.groups, study.patients)
-
-    check(endpoint)
-    shared = as_row_indices({"model": estimator}, study.rows, n_jobs, cache_dir=cache_dir)
-    shuffled = _shuffled(endpoint, study.groups, n_permutations, random_state, check)
-    settings = (study.groups, study.ids, cv, n_repeats, random_state)
-    tasks = (
-        delayed(_value_of_study)(shared.models["model"], shared.rows, labels, *settings)
-        for labels in [endpoint, *shuffled]
-    )
-    finished = results_of(tasks, n_jobs, n_permutations + 1)
-    value, *null = with_progress(finished, "Permutations", n_permutations + 1)
-    null = np.array(null)
-    p_value = float((1 + (null >= value - 1e-12).sum()) / (1 + len(null)))
-    return PermutationTest(value, p_value, null, endpoint.measure)
-
-
-def _value_of_study(model, rows, endpoint, groups, ids, cv, n_repeats, random_state):
-    """Return the measure of a model under cross-validation in this process."""
-    plan = plan_of(cv, endpoint, groups, n_repeats, random_state)
-    outcomes = out_of_fold(model, rows, endpoint, groups, plan)
-    return endpoint.measured(collect("The model", outcomes, plan, ids, endpoint.y), 0.95).value
-
-
-def _shuffled(endpoint, groups, n_permutations, random_state, check):
-    """Return endpoints with shuffled outcomes; permutations that `check` refuses with a StudyError are drawn again."""
-    rng = np.random.default_rng(random_state)
-    group_of_case = np.arange(len(endpoint.y))
-    outcomes = endpoint.y  # of the groups
-    if groups is not None:
-        _, first, group_of_case = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
-        outcomes = endpoint.y[first]
-        if (outcomes[group_of_case] != endpoint.y).any():
-            raise StudyError(
-                "A group or patient has cases of both labels, so labels cannot be shuffled between groups. Leave those "
-                "groups out."
-            )
-    shuffled = []
-    for _ in range(100 * n_permutations):
-        candidate = endpoint.with_outcomes(rng.permutation(outcomes)[group_of_case])
-        try:
-            check(candidate)
-        except StudyError:
-            continue
-        shuffled.append(candidate)
-        if len(shuffled) == n_permutations:
-            return shuffled
-    raise StudyError("Hardly any permutation of the labels leaves both classes in every fold. Use fewer folds.")
+from radiodeep.study.statistics.uncertainty import ConfidenceInterval, variance_of_result
 
 
 @dataclass(frozen=True, eq=False)
 class BootstrapEstimate:
-    """The .632+ estimate of an AUC; `print` gives the sentence for the paper.
+    """The .632+ estimate of an AUC, or other measure of the outcomes; `print` gives the sentence for the paper.
 
     Attributes
     ----------
@@ -175,7 +32,7 @@ class BootstrapEstimate:
     confidence_interval : ConfidenceInterval
         Percentiles over the resamples.
     out_of_bag_aucs : ndarray of shape (n_used,)
-        Of the resamples that left out cases of both classes.
+        Of the resamples that left out cases of which the AUC is defined: of both classes.
     n_resamples : int
         Number of resamples drawn.
     measure : str, default="AUC"
@@ -193,7 +50,8 @@ class BootstrapEstimate:
     def __str__(self):
         interval = self.confidence_interval
         n_used = len(self.out_of_bag_aucs)
-        unused = f"; {self.n_resamples - n_used} others left out one class only" if n_used < self.n_resamples else ""
+        n_others = self.n_resamples - n_used
+        unused = f"; {n_others} others left out cases without a defined {self.measure}" if n_others else ""
         return (
             f"{self.measure} {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}; "
             f".632+ bootstrap, {n_used} resamples{unused})"
@@ -220,8 +78,8 @@ def bootstrap_auc(
     Parameters
     ----------
     estimator, X, y, groups, n_jobs, cache_dir, positive, outcome, horizon
-        As in `cross_validated_score`. Groups (by default the patients of a cohort) are drawn with replacement
-        from each class, with all their cases of it.
+        As in `cross_validated_score`. Groups (by default the patients of a cohort) are drawn with replacement, with all
+        their cases; of classes and of cases with an event, as many as there are.
     n_resamples : int, default=200
     random_state : int, default=0
     confidence_level : float, default=0.95
@@ -232,7 +90,7 @@ def bootstrap_auc(
 
     Notes
     -----
-    The floor of 0.5 applies to the weight alone, so that a model below chance is shown as such. The interval is
+    The floor of 0.5 (chance) applies to the weight alone, so that a model below it is shown as such. The interval is
     made of percentiles of the AUC of the third of the patients that a resample leaves out, and is therefore wide.
 
     A patient drawn twice is his own nearest neighbour, which misleads selectors by distance: with `ReliefF`
@@ -241,7 +99,7 @@ def bootstrap_auc(
     References
     ----------
     Efron, Tibshirani, Improvements on Cross-Validation: The .632+ Bootstrap Method, JASA 92 (1997) 548,
-    with 0.5 as the AUC of no information.
+    with the measure of no information, such as an AUC of 0.5.
 
     Examples
     --------
@@ -262,14 +120,16 @@ def bootstrap_auc(
     shared = as_row_indices({"model": estimator}, study.rows, n_jobs, cache_dir=cache_dir)
     patients = _as_numbers(study.groups, len(study.ids))
     rng = np.random.default_rng(random_state)
-    resamples = [_drawn(patients, endpoint.strata, rng) for _ in range(n_resamples)]
+    members = _members(patients, endpoint)
+    resamples = [_drawn(members, rng) for _ in range(n_resamples)]
     model, rows = shared.models["model"], shared.rows
     tasks = (delayed(_value_out_of_bag)(model, rows, endpoint, patients, drawn) for drawn in resamples)
     finished = results_of(tasks, n_jobs, n_resamples)
     values = np.array([value for value in with_progress(finished, "Bootstrap", n_resamples) if value is not None])
     if len(values) < max(2, n_resamples / 2):
         raise StudyError(
-            f"Only {len(values)} of {n_resamples} resamples left out patients of both classes: there are too few."
+            f"Only {len(values)} of {n_resamples} resamples left out patients of whom the {endpoint.measure} is "
+            "defined (of both classes, for an AUC): there are too few."
         )
     all_rows = np.arange(len(study.ids))
     outcome = fit_folds(model, rows, endpoint, [(all_rows, all_rows)], groups=patients, first=None)[0]
@@ -294,7 +154,7 @@ def _value_out_of_bag(model, rows, endpoint, patients, drawn):
     test = np.flatnonzero(~np.isin(patients, patients[drawn]))
     try:
         tested = endpoint.take(test)
-    except StudyError:  # one class only
+    except StudyError:  # e.g. one class only
         return None
     outcome = fit_folds(model, rows, endpoint, [(drawn, test)], groups=patients, first=None)[0]
     return tested.value(outcome.predicted.score)
@@ -313,14 +173,14 @@ def _weighted(resubstitution, mean_out_of_bag, out_of_bag, chance):
 
 
 def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0, confidence_level=0.95):
-    """Return the percentile interval of a result's AUC over resamples of the patients.
+    """Return the percentile interval of a result's AUC, or other measure, over resamples of the patients.
 
     Parameters
     ----------
     result : StudyResult
+        Of folds, or of one model tested on other cases (`holdout_auc`).
     groups : array-like of shape (n_cases,), optional
-        Patients, in the order of ``result.predictions`` or as a Series by case id. (DeLong's interval assumes
-        independent cases.)
+        Patients, in the order of ``result.predictions`` or as a Series by case id; by default those of the result.
     n_resamples : int, default=2000
     random_state : int, default=0
     confidence_level : float, default=0.95
@@ -328,23 +188,44 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
     Returns
     -------
     ConfidenceInterval
-        The model is treated as fixed, as by DeLong's interval.
+        Of one model the percentiles over the resamples. Models of folds vary as well: there the distances of
+        the percentiles from the measure are increased as in `radiodeep.study.statistics.uncertainty`.
+
+    Raises
+    ------
+    StudyError
+        The split gives no valid interval, as leave-one-out and leave-pair-out: take the `companion` of the result.
     """
     _check_settings(bootstrap_interval, n_resamples, confidence_level)
     require_results(result)
-    if result.scores is None:
-        raise StudyError("Pairs of leave-pair-out cannot be resampled by patient. Take repeated folds, e.g. cv=10.")
+    if np.isnan(result.variance):
+        raise StudyError(
+            f"Results of {result.cv} have no valid interval, since the models of the folds vary. Take repeated folds, "
+            "e.g. cv=2 with n_repeats=50, or the companion of the result."
+        )
     endpoint = result.endpoint
-    scores = result.scores.to_numpy(dtype=float).T
-    aligned = rows_of(result.predictions).aligned(groups, "groups")
-    patients = _as_numbers(checked_groups(aligned, len(endpoint.y)), len(endpoint.y))
+    patients = result.patients
+    if groups is not None:
+        patients = checked_groups(rows_of(result.predictions).aligned(groups, "groups"), len(endpoint.y))
+    members = _members(_as_numbers(patients, len(endpoint.y)), endpoint)
+    folds = result.folds_to_compare_within
     rng = np.random.default_rng(random_state)
-    values = []
-    for _ in range(n_resamples):
-        drawn = _drawn(patients, endpoint.strata, rng)
-        tested = endpoint.take(drawn)
-        values.append(np.mean([tested.value(score[drawn]) for score in scores]))
-    return _percentiles(values, confidence_level)
+    values = np.empty((n_resamples, len(result.score_array)))
+    for number in range(n_resamples):
+        values[number] = _values(endpoint, result.score_array, folds, _drawn(members, rng))
+    mean = values.mean(axis=1)
+    factor = np.sqrt(variance_of_result(result, values.var(axis=0)) / mean.var()) if mean.var() > 0 else 1.0
+    widened = result.value + factor * (mean - result.value)
+    return _percentiles(np.clip(widened, 2 * endpoint.chance - 1, 1), confidence_level)
+
+
+def _values(endpoint, scores, folds, drawn):
+    """Return the measure of drawn cases in each repeat, (n_repeats,)."""
+    tested = endpoint.take(drawn)
+    if folds is None:
+        return tested.covariance(scores[:, drawn])[0]
+    pairs = zip(scores, folds, strict=True)
+    return [tested.covariance(score[np.newaxis, drawn], fold[drawn])[0][0] for score, fold in pairs]
 
 
 def _check_settings(function, n_resamples, confidence_level):
@@ -357,15 +238,25 @@ def _as_numbers(groups, n_cases):
     return np.arange(n_cases) if groups is None else np.unique(groups, return_inverse=True)[1]
 
 
-def _drawn(patients, strata, rng):
-    """Return the rows of patients drawn with replacement, from each stratum as many as it has."""
-    strata = np.zeros(len(patients)) if strata is None else strata
-    rows = []
+def _members(patients, endpoint):
+    """Return the rows of each patient in each stratum, a list of lists of int arrays.
+
+    Strata of numbers are quantiles, which a sample does not hold fixed.
+    """
+    strata = endpoint.strata
+    if strata is None or endpoint.outcome == "numbers":
+        strata = np.zeros(len(patients), dtype=int)
+    members = []
     for stratum in np.unique(strata):
-        members = np.unique(patients[strata == stratum])
-        for patient in rng.choice(members, len(members)):
-            rows.append(np.flatnonzero((patients == patient) & (strata == stratum)))
-    return np.concatenate(rows)
+        rows = np.flatnonzero(strata == stratum)
+        rows = rows[np.argsort(patients[rows], kind="stable")]
+        members.append(np.split(rows, np.flatnonzero(np.diff(patients[rows])) + 1))
+    return members
+
+
+def _drawn(members, rng):
+    """Return the rows of patients drawn with replacement, from each stratum as many as it has."""
+    return np.concatenate([stratum[row] for stratum in members for row in rng.choice(len(stratum), len(stratum))])
 
 
 def _percentiles(values, level):

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from radiodeep import ReliefF, cross_validated_auc
 from radiodeep.exceptions import StudyError
-from radiodeep.study.evidence import _effective_n_features, _selections, _size_correlations, _stability
+from radiodeep.study.evidence import _effective_n_features, _size_correlations, selections_of, stability_of
 from radiodeep.study.folds.fitting import FoldOutcome, Selection
 
 
@@ -56,19 +56,19 @@ def test_features_selected_in_half_of_the_measured_folds_have_the_mean_of_their_
         outcome(["b", "d"], size_correlations=[0.7, 1.0]),
         outcome(["d", "e"]),  # not measured
     ]
-    correlations = _size_correlations(_selections(outcomes))
+    correlations = _size_correlations(selections_of(outcomes))
     assert correlations == {"a": pytest.approx(0.3), "b": pytest.approx(0.6)}
 
 
 def test_the_effective_number_of_features_is_the_mean_over_the_measured_folds():
     outcomes = [outcome(["a"], effective_n_features=2.0), outcome(["a"], effective_n_features=1.0), outcome(["b"])]
-    assert _effective_n_features(_selections(outcomes)) == 1.5
-    assert _effective_n_features(_selections([outcome(["a"]), FoldOutcome(None, None, ())])) is None
+    assert _effective_n_features(selections_of(outcomes)) == 1.5
+    assert _effective_n_features(selections_of([outcome(["a"]), FoldOutcome(None, None, ())])) is None
 
 
 def test_stability_needs_all_folds_to_select_from_the_same_features():
-    assert _stability(_selections([outcome(["a"]), outcome(["a"])])).kuncheva == 1
-    assert _stability(_selections([outcome(["a"])])) is None
-    assert _stability(_selections([outcome(["a"]), FoldOutcome(None, None, ())])) is None
-    assert _stability(_selections([outcome(["a"]), outcome(["a"], n_candidates=7)])) is None
-    assert _stability(_selections([outcome(["a"], n_candidates=1), outcome(["b"], n_candidates=1)])) is None
+    assert stability_of(selections_of([outcome(["a"]), outcome(["a"])]), [0, 0]).kuncheva == 1
+    assert stability_of(selections_of([outcome(["a"])]), [0, 0]) is None
+    assert stability_of(selections_of([outcome(["a"]), FoldOutcome(None, None, ())]), [0, 0]) is None
+    assert stability_of(selections_of([outcome(["a"]), outcome(["a"], n_candidates=7)]), [0, 0]) is None
+    assert stability_of(selections_of([outcome(["a"], n_candidates=1), outcome(["b"], n_candidates=1)]), [0, 0]) is None

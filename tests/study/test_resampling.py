@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
@@ -19,12 +21,15 @@ from radiodeep import (
     bootstrap_interval,
     compare_auc_unpaired,
     cross_validated_auc,
+    cross_validated_score,
     make_phantom_cohort,
     permutation_test,
 )
 from radiodeep.exceptions import LeakageError, SingleClassError, StudyError
+from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.endpoints.two_classes import TwoClasses
-from radiodeep.study.resampling import _shuffled
+from radiodeep.study.permutation import _shuffled
+from radiodeep.study.resampling import _members
 
 
 def signal(n_cases=40, effect=1.0, seed=0, n_features=3):
@@ -74,8 +79,6 @@ def test_labels_are_shuffled_between_whole_patients():
     patients = np.repeat(np.arange(12), 2)
     estimate = permutation_test(GaussianNB(), X, y, cv=3, groups=patients, n_permutations=5)
     assert len(estimate.null_aucs) == 5
-    with pytest.raises(StudyError, match="A group or patient has cases of both labels"):
-        permutation_test(GaussianNB(), X, np.arange(24) % 2, cv=3, groups=patients, n_permutations=5)
 
 
 def test_shuffled_labels_are_the_same_for_all_cases_of_a_patient():
@@ -85,6 +88,47 @@ def test_shuffled_labels_are_the_same_for_all_cases_of_a_patient():
     for labels in shuffled:
         assert all(len(set(labels[patients == patient])) == 1 for patient in range(10))
     assert any((labels != y).any() for labels in shuffled)
+
+
+def test_outcomes_that_differ_within_patients_are_exchanged_between_patients_of_as_many_cases():
+    patients = np.repeat(np.arange(9), [1, 2, 3, 2, 3, 1, 2, 3, 7])
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(24, 2)), rng.permutation(24) % 2
+    for endpoint in _shuffled(TwoClasses(y), patients, 5, 0, check=lambda endpoint: None):
+        before, after = ([tuple(labels[patients == patient]) for patient in range(9)] for labels in (y, endpoint.y))
+        assert after[8] == before[8]  # no other patient has seven cases
+        for same_size in ([0, 5], [1, 3, 6], [2, 4, 7]):
+            assert sorted(before[patient] for patient in same_size) == sorted(after[patient] for patient in same_size)
+    with pytest.raises(StudyError, match="have different outcomes, and no two groups have as many cases"):
+        permutation_test(GaussianNB(), X, y, cv=2, groups=np.repeat([0, 1, 2, 3], [3, 5, 7, 9]), n_permutations=5)
+
+
+def test_the_stability_of_the_selection_is_compared_with_that_of_shuffled_outcomes():
+    X, y = signal(30, 2.0, n_features=40)
+    X[:, 3:] -= 2.0 * y[:, np.newaxis]  # three features with signal
+    estimate = permutation_test(make_pipeline(SelectKBest(k=3), GaussianNB()), X, y, cv=5, n_permutations=10)
+    assert estimate.stability.kuncheva > 0.8 > estimate.null_stabilities.max()
+    assert len(estimate.null_stabilities) == 10
+    assert estimate.null_stabilities.mean() > 0.15  # of noise: the folds share three quarters of their training cases
+    assert f"selected features {estimate.stability.kuncheva:.2f}, by chance" in str(estimate)
+    plain = permutation_test(GaussianNB(), X, y, cv=5, n_permutations=2)
+    assert plain.stability is plain.null_stabilities is None
+    assert "Kuncheva" not in str(plain)
+
+
+def test_numbers_are_shuffled_and_drawn_without_strata():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3))
+    y = X[:, 0] + rng.normal(size=40)
+    estimate = permutation_test(LinearRegression(), X, y, cv=4, n_permutations=19)
+    assert (estimate.p_value, estimate.measure) == (0.05, "Spearman")
+    assert abs(estimate.null_aucs.mean()) < 0.2
+    bootstrap = bootstrap_auc(LinearRegression(), X, y, n_resamples=30)
+    assert bootstrap.out_of_bag_auc < bootstrap.auc < bootstrap.resubstitution_auc
+    interval = bootstrap_interval(cross_validated_score(LinearRegression(), X, y, cv=4), n_resamples=100)
+    assert interval.low < 0.6 < interval.high
+    assert len(_members(np.arange(40), endpoint_for(y, 40))) == 1
+    assert len(_members(np.arange(40), endpoint_for(y > 0, 40))) == 2
 
 
 def test_ties_with_the_null_count_against_the_finding():
@@ -103,7 +147,7 @@ def test_labels_that_no_fold_can_take_are_given_up():
     def refuse(endpoint):
         raise StudyError("never")
 
-    with pytest.raises(StudyError, match="Hardly any permutation of the labels"):
+    with pytest.raises(StudyError, match="Hardly any permutation of the outcomes .* The last was: never"):
         _shuffled(TwoClasses(np.arange(8) % 2), None, 1, 0, refuse)
 
 
@@ -119,7 +163,7 @@ def test_what_cannot_be_tested_is_refused():
         bootstrap_auc(GaussianNB(), X, y, n_resamples=1.5)
     with pytest.raises(StudyError, match="'confidence_level' parameter of bootstrap_auc .* between 0 and 1. Got 95"):
         bootstrap_auc(GaussianNB(), X, y, confidence_level=95)
-    with pytest.raises(StudyError, match="Only 0 of 4 resamples left out patients of both classes"):
+    with pytest.raises(StudyError, match="Only 0 of 4 resamples left out patients of whom the AUC is defined"):
         bootstrap_auc(GaussianNB(), X[:2], y[:2], n_resamples=4)
 
 
@@ -173,7 +217,7 @@ def test_the_bootstrap_says_how_many_resamples_it_used():
     estimate = bootstrap_auc(GaussianNB(), X.iloc[few], y.iloc[few], n_resamples=40)
     n_used = len(estimate.out_of_bag_aucs)
     assert n_used < 40
-    assert f"{n_used} resamples; {40 - n_used} others left out one class only" in str(estimate)
+    assert f"{n_used} resamples; {40 - n_used} others left out cases without a defined AUC" in str(estimate)
 
 
 def test_patients_of_a_cohort_are_drawn_as_groups_are():
@@ -208,8 +252,9 @@ def test_unpaired_tests_and_bootstraps_of_repeats_are_of_their_auc():
     assert (estimate.value_a, estimate.value_b) == (a.auc, b.auc)
     interval = bootstrap_interval(a, n_resamples=400)
     assert interval.low < a.auc < interval.high
-    with pytest.raises(StudyError, match="Pairs of leave-pair-out cannot be resampled"):
-        bootstrap_interval(cross_validated_auc(GaussianNB(), frame[:12], y[:12], cv="leave-pair-out"))
+    for cv in ("leave-one-out", "leave-pair-out"):
+        with pytest.raises(StudyError, match=f"Results of {cv} have no valid interval"):
+            bootstrap_interval(cross_validated_auc(GaussianNB(), frame[:12], y[:12], cv=cv))
 
 
 def test_a_column_that_is_named_patients_is_a_feature_and_no_group():
@@ -226,4 +271,5 @@ def test_groups_of_an_interval_are_matched_by_name():
     result = cross_validated_auc(GaussianNB(), X, patients % 2, cv=5, groups=patients)
     intervals = [bootstrap_interval(result, groups, n_resamples=50) for groups in (patients, patients[::-1])]
     assert intervals[0] == intervals[1]
-    assert intervals[0] != bootstrap_interval(result, n_resamples=50)
+    assert intervals[0] == bootstrap_interval(result, n_resamples=50)  # by the patients of the result
+    assert intervals[0] != bootstrap_interval(result, groups=np.arange(40), n_resamples=50)

@@ -42,8 +42,8 @@ class Calibration:
     scaled_brier : float
         1 - Brier score / (p (1 - p)): 1 is ideal, 0 as good as always predicting the prevalence.
     measures : DataFrame
-        `value`, `low` and `high` of all these. The bounds are NaN where the split gives no valid ones (a single pass of
-        folds, leave-one-out, leave-pair-out): take the `companion` of the result.
+        `value`, `low` and `high` of all these. The bounds are NaN where the split gives no valid ones, as
+        leave-one-out and leave-pair-out: take the `companion` of the result.
     curve : DataFrame
         Mean `predicted` probability, `observed` frequency and `n` of groups of cases of similar probability.
     n_cases, n_events : int

@@ -70,7 +70,7 @@ def test_intervals_of_calibration_are_those_of_variances_without_each_patient(re
     np.testing.assert_allclose(distance, expected[4] * np.sqrt(spread), rtol=1e-5)
 
 
-def test_intervals_of_repeats_follow_the_rule_of_repeats_and_a_single_pass_has_none():
+def test_intervals_of_repeats_follow_the_rule_of_repeats_and_leave_one_out_has_none():
     X, y = signal(60, 0.7)
     result = cross_validated_auc(LogisticRegression(), X, y, cv=2, n_repeats=10)
     measures = calibration(result, confidence_level=0.9).measures
@@ -86,7 +86,7 @@ def test_intervals_of_repeats_follow_the_rule_of_repeats_and_a_single_pass_has_n
     half = 1.644854 * np.sqrt(variance_of_repeats(within, 2))
     expected = [1 - np.mean(values), 1 - np.mean(values) - half, 1 - np.mean(values) + half]
     np.testing.assert_allclose(measures.loc["scaled Brier score"], expected, rtol=1e-5)
-    single = calibration(cross_validated_auc(LogisticRegression(), X, y, cv=5, n_repeats=1))
+    single = calibration(cross_validated_auc(LogisticRegression(), X, y))
     assert single.measures[["low", "high"]].isna().all(axis=None)
     assert "CI" not in str(single)
 
