@@ -53,7 +53,7 @@ class SeveralClasses(Endpoint):
     high_score = "the class that they are scores of"
     pairs_of_cases = "pairs of cases of different classes"
     leave_one_out_bias = "is biased low"
-    offers = frozenset({"accuracy", "pairs of classes"})
+    offers = frozenset({"accuracy", "pairs of classes", "roc by class"})
 
     def __init__(self, y, positive=None, patients=None, horizon=None):
         y, self.classes = self._checked(y, positive)
@@ -94,7 +94,8 @@ class SeveralClasses(Endpoint):
 
     def check_same_outcomes(self, training):
         if list(self.classes) != list(training.classes):
-            raise StudyError(f"The training labels are {list(training.classes)}, the test labels {list(self.classes)}.")
+            training_labels, labels = training.classes.tolist(), self.classes.tolist()
+            raise StudyError(f"The training labels are {training_labels}, the test labels {labels}.")
 
     def check_training(self, train, fold):
         missing = np.setdiff1d(self.classes, self.y[train])
