@@ -217,8 +217,8 @@ def compare_classes(result_a, result_b):
     Returns
     -------
     DataFrame
-        A row per pair of classes, in their order: `class`, `against`, `auc_a`, `auc_b` (the mean of A(i|j) and A(j|i) of
-        the pair, whose mean over the pairs is M), `difference`, `p_value` and `p_holm`, corrected for the number of
+        A row per pair of classes, in their order: `class`, `against`, `auc_a`, `auc_b` (the mean of A(i|j) and A(j|i)
+        of the pair, whose mean over the pairs is M), `difference`, `p_value` and `p_holm`, corrected for the number of
         pairs by Holm's method.
 
     Raises
@@ -239,7 +239,7 @@ def compare_classes(result_a, result_b):
     >>> results = cross_validate_models(models, X, y, cv=2, n_repeats=50)
     >>> compare_classes(*results.values())[["class", "against", "p_holm"]].round(3)
           class    against  p_holm
-    0    benign   doubtful   0.000
+    0    benign   doubtful   0.329
     1    benign  malignant   0.000
     2  doubtful  malignant   0.000
     """
