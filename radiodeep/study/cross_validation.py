@@ -26,7 +26,7 @@ def cross_validated_auc(
     on_error="raise",
     cache_dir=None,
 ):
-    """Estimate how well an estimator predicts cases that it has not seen.
+    """Estimate how well a classifier predicts cases that it has not seen.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def cross_validated_auc(
         fitted in every fold.
     X : Cohort, sequence of Case, DataFrame or ndarray
     y : array-like of shape (n_cases,)
-        Labels of two classes. A Series is matched with the cases by its index.
+        Labels of two classes, or of several, whose AUC is Hand and Till's M. A Series is matched with the cases by its
+        index.
     cv : "leave-one-out", "leave-pair-out", int, or a splitter of scikit-learn, default="leave-one-out"
         An int means that many stratified, shuffled folds, repeated `n_repeats` times. Leave-pair-out
         fits once for every pair of cases of different classes. With `groups`, leave-one-out leaves out
@@ -46,7 +47,7 @@ def cross_validated_auc(
     n_jobs : int, optional
         Processes; -1 for all cores.
     n_repeats : int, default=5
-        Repeats of folds given as a number, and of the companion of leave-one-out.
+        Repeats of folds given as a number. The halves of a companion are repeated ten times as often.
     size : "auto", None or array-like of shape (n_cases,), default="auto"
         Sizes of the regions, for the baseline of size alone and for pairs of equal size. "auto" takes them from
         the cases or from a column of volume or area.
@@ -64,9 +65,9 @@ def cross_validated_auc(
     Returns
     -------
     StudyResult
-        Its `companion` is the same model under repeated stratified folds, if `cv` leaves one case out, and its
-        `size_baseline` the size itself as the score. `score_size_correlation` and `equal_size_auc` tell how much
-        of the AUC may be due to size.
+        Its `companion` is the same model under repeated halves, unless `cv` repeats folds: other splits have no valid
+        interval. Its `size_baseline` is the size itself as the score. `score_size_correlation` and `equal_size_auc`
+        tell how much of the AUC may be due to size.
 
     Raises
     ------
@@ -75,8 +76,7 @@ def cross_validated_auc(
     LeakageError
         A patient would be on both sides of a fold, or a case occurs twice.
     StudyError
-        More than two classes, labels or sizes of other cases, infinite features, or a split that does not test all
-        cases equally often.
+        Labels or sizes of other cases, infinite features, or a split that does not test all cases equally often.
 
     Warns
     -----
@@ -89,8 +89,9 @@ def cross_validated_auc(
     Under leave-one-out the scores of all folds are pooled before the AUC is computed, as older studies
     did. That AUC is biased low: leaving a case out shifts the class balance of the training set towards the
     other class, so a model without information scores below 0.5. Repeated folds do not have this bias. Their AUC
-    is the mean over the repeats, with the interval of `radiodeep.study.statistics.auc.auc_of_repeats`. Cases are
-    ranked by decision values or log-odds if the model has them, since probabilities of 1.0 are ties.
+    is the mean over the repeats, with the interval of `radiodeep.study.statistics.uncertainty`: it is that of models
+    trained on as many cases as those of the folds. Cases are ranked by decision values or log-odds if the model has
+    them, since probabilities of 1.0 are ties.
 
     Examples
     --------
@@ -102,7 +103,7 @@ def cross_validated_auc(
     >>> model = make_pipeline(texture, rd.ReliefF(n_features_to_select=2), GaussianNB())
     >>> result = rd.cross_validated_auc(model, cohort, cohort.labels)
     >>> len(result.predictions), len(result.folds), result.companion.cv
-    (12, 12, '6-fold, 5 repeats')
+    (12, 12, '2-fold, 50 repeats')
     >>> rd.cross_validated_auc(model, cohort, [1] * 12)
     Traceback (most recent call last):
     ...
@@ -119,11 +120,11 @@ def cross_validated_score(
     estimator,
     X,
     y,
-    cv=10,
+    cv=5,
     groups=None,
     n_jobs=None,
     *,
-    n_repeats=5,
+    n_repeats=10,
     size="auto",
     random_state=0,
     confidence_level=0.95,
@@ -190,11 +191,11 @@ def cross_validated_cindex(
     estimator,
     X,
     y,
-    cv=10,
+    cv=5,
     groups=None,
     n_jobs=None,
     *,
-    n_repeats=5,
+    n_repeats=10,
     size="auto",
     random_state=0,
     confidence_level=0.95,

@@ -56,6 +56,18 @@ class OutOfFold:
         """The number of folds per repeat."""
         return len(self.training) // self.n_repeats
 
+    @property
+    def is_averaged(self):
+        """Whether measures are means over several repeats."""
+        return self.kind == "repeated" and self.n_repeats > 1
+
+    @property
+    def pooling(self):
+        """How the measure of all entries is computed, in words."""
+        if self.is_averaged:
+            return f"mean of {self.n_repeats} repeats"
+        return {"holdout": "one model", "pairs": "mean over pairs"}.get(self.kind, "pooled over folds")
+
     def by_repeat(self, values):
         """Return values of the entries as (n_repeats, n_cases), or (n_repeats, n_cases, n_outputs).
 
@@ -90,6 +102,7 @@ class Measurement:
     accuracy: float | None = None
     accuracy_interval: ConfidenceInterval | None = None
     pairs: np.ndarray | None = None  # outcomes of the pairs under leave-pair-out
+    remarks: tuple = ()  # sentences for the report
 
 
 class Endpoint(ABC):
@@ -119,7 +132,7 @@ class Endpoint(ABC):
     pools_folds : bool
         Whether scores of different test folds are compared with each other, if they are on the same scale.
     compares_in_folds : bool
-        Whether the measure compares cases of the same fold only.
+        Whether `at_equal_size` compares cases of the same fold only.
     outputs : list or None
         The names of the columns of scores of shape (n_rows, n_outputs), or None for one score per row.
     measure : str
@@ -226,7 +239,7 @@ class Endpoint(ABC):
         """Return the measures (n_models,) of scores and their covariance (n_models, n_models).
 
         Scores have the shape (n_models, n_cases), or (n_models, n_cases, n_outputs). The models are taken as fixed, and
-        the patients as a sample. `folds` (n_cases,) are the folds that tested the cases, given if `compares_in_folds`;
+        the patients as a sample. `folds` (n_cases,) are the folds that tested the cases, given unless `pools_folds`;
         None if one model scored all.
         """
 
@@ -235,11 +248,12 @@ class Endpoint(ABC):
         return float(self.covariance(np.asarray(scores, dtype=float)[np.newaxis])[0][0])
 
     @abstractmethod
-    def at_equal_size(self, scores, sizes, pairs=None):
+    def at_equal_size(self, scores, sizes, pairs=None, folds=None):
         """Return the measure among pairs of cases of equal size, or None if they are too few, and their number.
 
         Scores are (n_repeats, n_cases), or with a third axis of outputs; sizes (n_cases,). The pairs of a result, if
-        given, replace the scores. (None, None) if the endpoint has no such measure.
+        given, replace the scores. `folds` (n_repeats, n_cases) are the folds that tested the cases, given if
+        `compares_in_folds`. (None, None) if the endpoint has no such measure.
         """
 
     @abstractmethod

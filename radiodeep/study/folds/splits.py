@@ -30,8 +30,8 @@ class Plan:
     ----------
     name : str
     kind : {"pooled", "repeated", "pairs", "holdout"}
-        One measure of all predictions; the mean over the repeats; the fraction of pairs in the right order; or the
-        measure of one model tested on another cohort.
+        One measure of all predictions; the mean over the repeats, which may be one, of folds drawn at random; the
+        fraction of pairs in the right order; or the measure of one model tested on another cohort.
     folds : list of (train, test), int ndarrays of positions
     repeats : list of int
         The repeat that each fold belongs to.
@@ -153,9 +153,8 @@ def _repeated_folds(n_folds, endpoint, groups, n_repeats, random_state):
         shuffled = splitter(n_folds, shuffle=True, random_state=random_state + repeat)
         folds += shuffled.split(np.zeros(len(endpoint.y)), endpoint.strata, groups)
         repeats += [repeat] * (len(folds) - len(repeats))
-    if n_repeats == 1:
-        return Plan(f"{n_folds}-fold", "pooled", folds, repeats)
-    return Plan(f"{n_folds}-fold, {n_repeats} repeats", "repeated", folds, repeats)
+    name = f"{n_folds}-fold" if n_repeats == 1 else f"{n_folds}-fold, {n_repeats} repeats"
+    return Plan(name, "repeated", folds, repeats)
 
 
 def _of_splitter(splitter, strata, groups):
