@@ -9,9 +9,17 @@ from scipy.stats import binomtest
 
 from radiodeep.exceptions import StudyError
 from radiodeep.study.result import named_cases, require_results
+from radiodeep.study.statistics.pairing import (
+    folds_to_compare_within,
+    in_pairs,
+    result_with_variance,
+    results_to_test,
+)
 from radiodeep.study.statistics.several_classes import pairwise_aucs
 from radiodeep.study.statistics.uncertainty import (
+    ConfidenceInterval,
     covariance_of_influence,
+    interval,
     p_value,
     variance_of_mean,
     variance_of_result,
@@ -32,6 +40,8 @@ class Comparison:
     p_value : float
         Two-sided.
     test : str
+    confidence_interval : ConfidenceInterval or None
+        Of the difference, at 95 %.
     """
 
     measure: str
@@ -40,6 +50,7 @@ class Comparison:
     difference: float
     p_value: float
     test: str
+    confidence_interval: ConfidenceInterval | None = None
 
     def __str__(self):
         return (
@@ -72,16 +83,16 @@ def compare_auc(result_a, result_b):
 
     Notes
     -----
-    If one model contains the features of the other, no test of this kind is valid.
+    If one model contains the features of the other, no test of this kind is valid: see `added_value_test`.
 
     References
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837. Obuchowski, Biometrics 53 (1997) 567.
     """
-    (result_a, result_b), words = _tested(result_a, result_b)
-    result_b = _paired(result_a, result_b)
+    (result_a, result_b), words = results_to_test(result_a, result_b)
+    result_b = in_pairs(result_a, result_b)
     endpoint = result_a.endpoint
-    folds = _folds_to_compare_within(result_a, result_b)
+    folds = folds_to_compare_within(result_a, result_b)
     repeats = [
         endpoint.covariance(np.stack(scores), fold)
         for *scores, fold in zip(result_a.score_array, result_b.score_array, folds, strict=True)
@@ -95,16 +106,10 @@ def _comparison(measure, values, within, result, test, words):
     """Return the Comparison of values (n_repeats, 2) whose difference has a variance within each repeat."""
     differences = values[:, 0] - values[:, 1]
     difference = float(differences.mean())
-    p = p_value(difference, variance_of_result(result, within))
+    variance = variance_of_result(result, within)
+    bounds = interval(difference, variance, 0.95, (-np.inf, np.inf))
     test = test if result.is_holdout else f"{test}, {len(values)} repeats{words}"
-    return Comparison(measure, *values.mean(axis=0).tolist(), difference, p, test)
-
-
-def _folds_to_compare_within(*results):
-    """Return the folds (n_repeats, n_cases) if scores of different folds cannot be compared, or None for each repeat."""
-    known = [result.folds_to_compare_within for result in results]
-    none = [None] * len(results[0].score_array)
-    return next((folds for folds in known if folds is not None), none)
+    return Comparison(measure, *values.mean(axis=0).tolist(), difference, p_value(difference, variance), test, bounds)
 
 
 def compare_auc_unpaired(result_a, result_b):
@@ -131,7 +136,7 @@ def compare_auc_unpaired(result_a, result_b):
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837; for fixed models (`holdout_auc`) with Welch's degrees of
     freedom as in R's pROC.
     """
-    (result_a, result_b), words = _tested(result_a, result_b)
+    (result_a, result_b), words = results_to_test(result_a, result_b)
     names_a = named_cases(result_a.predictions.index)
     names_b = named_cases(result_b.predictions.index)
     common = names_a & names_b
@@ -186,7 +191,7 @@ def compare_all(results, against=None):
         raise StudyError(f"Expected two results or more, and 'against' to be one of {list(results)}. Got {against!r}.")
     require_results(*results.values())
     pairs = combinations(results, 2) if against is None else [(name, against) for name in results if name != against]
-    results = {name: _with_variance(result) for name, result in results.items()}
+    results = {name: result_with_variance(result) for name, result in results.items()}
     rows = []
     for model, other in pairs:
         comparison = compare_auc(results[model], results[other])
@@ -243,11 +248,11 @@ def compare_classes(result_a, result_b):
     1    benign  malignant   0.000
     2  doubtful  malignant   0.000
     """
-    (result_a, result_b), _ = _tested(result_a, result_b)
-    result_b = _paired(result_a, result_b)
+    (result_a, result_b), _ = results_to_test(result_a, result_b)
+    result_b = in_pairs(result_a, result_b)
     endpoint = result_a.endpoint
     endpoint.require("pairs of classes")
-    folds = _folds_to_compare_within(result_a, result_b)
+    folds = folds_to_compare_within(result_a, result_b)
     values, within = [], []
     for *scores, fold in zip(result_a.score_array, result_b.score_array, folds, strict=True):
         aucs, influence = pairwise_aucs(endpoint.codes, np.stack(scores), fold)
@@ -296,8 +301,8 @@ def compare_accuracy(result_a, result_b):
     ----------
     McNemar, Note on the Sampling Error of the Difference Between Correlated Proportions, Psychometrika 12 (1947) 153.
     """
-    (result_a, result_b), words = _tested(result_a, result_b)
-    result_b = _paired(result_a, result_b)
+    (result_a, result_b), words = results_to_test(result_a, result_b)
+    result_b = in_pairs(result_a, result_b)
     endpoint = result_a.endpoint
     endpoint.require("accuracy")
     right_a, right_b = (result.prediction_array == endpoint.y for result in (result_a, result_b))
@@ -310,67 +315,3 @@ def compare_accuracy(result_a, result_b):
         return Comparison("accuracy", *values[0].tolist(), float(differences.mean()), p, "McNemar, exact")
     within = variance_of_mean(differences, endpoint.patients)
     return _comparison("accuracy", values, within, result_a, "difference of proportions, paired", words)
-
-
-def _tested(*results):
-    """Return the results that can be tested in place of the given ones, and words for the test if these are others."""
-    require_results(*results)
-    first, second = results
-    if first.outcome != second.outcome:
-        raise StudyError(
-            f"One result is of {first.outcome}, the other of {second.outcome}. Compare results of one kind."
-        )
-    if first.positive != second.positive:
-        raise StudyError(
-            f"One result is about class {first.positive!r}, the other about {second.positive!r}. Give both the same "
-            "'positive'."
-        )
-    tested = [_with_variance(result) for result in results]
-    is_companion = any(test is not result for test, result in zip(tested, results, strict=True))
-    return tested, " of the companions" if is_companion else ""
-
-
-def _with_variance(result):
-    """Return a result, or its companion if it has no valid variance."""
-    if not np.isnan(result.variance):
-        return result
-    if result.companion is None:
-        raise StudyError(
-            f"There is no valid test of results of {result.cv}: the models of its folds are not fixed, and it does not "
-            "tell how much they vary. Compare results of repeated folds, e.g. cv=2 with n_repeats=50."
-        )
-    return result.companion
-
-
-def _paired(result_a, result_b):
-    """Return the second result in the order of the first; StudyError unless cases, outcomes and folds are the same."""
-    a, b = result_a.predictions, result_b.predictions
-    if not a.index.equals(b.index):
-        if not a.index.is_unique or set(a.index) != set(b.index):
-            n_single = len(set(a.index) ^ set(b.index))
-            raise StudyError(
-                f"A paired test needs the same cases in both results; {n_single} cases are in one of them only."
-            )
-        result_b = result_b.in_order_of(a.index)
-    for column in result_a.endpoint.outcome_columns:
-        if (a[column].to_numpy() != result_b.predictions[column].to_numpy()).any():
-            raise StudyError("A paired test needs the same labels in both results.")
-    if result_a.cv != result_b.cv:
-        raise StudyError(
-            f"One result is of {result_a.cv}, the other of {result_b.cv}. Compare results of the same split."
-        )
-    patients = [_groups(result.endpoint.patients) for result in (result_a, result_b)]
-    if patients[0] != patients[1]:
-        raise StudyError("A paired test needs the same patients in both results. Give both the same 'groups'.")
-    folds = [list(map(_groups, result.fold_of_case)) for result in (result_a, result_b)]
-    if folds[0] != folds[1]:
-        raise StudyError(
-            f"Both results are of {result_a.cv}, but their folds hold other cases. Study both models in one call of "
-            "cross_validate_models, or with the same random_state, groups and order of the cases."
-        )
-    return result_b
-
-
-def _groups(codes):
-    """Return codes numbered in the order of their first case, so that equal groups have equal codes; None as it is."""
-    return None if codes is None else pd.factorize(codes)[0].tolist()
