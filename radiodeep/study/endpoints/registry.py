@@ -5,11 +5,13 @@ import pandas as pd
 
 from radiodeep.checks import require_option
 from radiodeep.exceptions import StudyError
+from radiodeep.study.endpoints.numbers import Numbers
 from radiodeep.study.endpoints.several_classes import OrderedClasses, SeveralClasses
+from radiodeep.study.endpoints.survival import Survival
 from radiodeep.study.endpoints.two_classes import TwoClasses
 
 # By kind of outcome; `StudyResult.outcome` is one of them.
-ENDPOINTS = {kind.kind: kind for kind in (TwoClasses, SeveralClasses, OrderedClasses)}
+ENDPOINTS = {kind.kind: kind for kind in (TwoClasses, SeveralClasses, OrderedClasses, Numbers, Survival)}
 OUTCOMES = ("auto", "classes", "ordered", "numbers", "survival")
 _MOST_CLASSES = 10  # whole numbers of more values are numbers
 
