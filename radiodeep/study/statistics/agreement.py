@@ -10,6 +10,7 @@ from radiodeep.exceptions import InputError
 from radiodeep.study.statistics.auc import ConfidenceInterval
 
 AGREEMENTS = ("absolute", "consistency")
+_ROUNDING = 1e-14  # of numbers of size 1
 
 
 class Agreement(NamedTuple):
@@ -23,7 +24,7 @@ class Agreement(NamedTuple):
     def __str__(self):
         interval = self.confidence_interval
         if np.isnan(interval.low):
-            reason = "all raters agree exactly" if self.icc == 1 else "the cases do not differ"
+            reason = "the raters agree exactly" if self.icc == 1 else "the cases do not differ"
             return f"ICC {self.icc:.2f} ({reason}: no interval), n={self.n_cases} cases, {self.n_raters} raters"
         return (
             f"ICC {self.icc:.2f} ({interval.level:.0%} CI {interval.low:.2f} to {interval.high:.2f}), "
@@ -46,7 +47,8 @@ def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
     Returns
     -------
     Agreement
-        `icc`, `confidence_interval.low` and `.high`, `n_cases`, `n_raters`. NaN if all numbers are equal.
+        `icc`, `confidence_interval.low` and `.high`, `n_cases`, `n_raters`. The bounds are NaN if the raters agree
+        exactly, since the data do not tell how far they may disagree; the ICC as well if the cases do not differ.
 
     Raises
     ------
@@ -70,12 +72,15 @@ def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
     values = _checked_raters(raters)
     n, k = values.shape
     # Mean squares of the two-way analysis of variance: cases are rows, raters are columns.
-    centred = values - values.mean()
+    centred = values - values[0, 0]
+    centred -= centred.mean()  # exactly 0 if all numbers are equal
     case_means = centred.mean(axis=1)
     rater_means = centred.mean(axis=0)
     cases = k * (case_means**2).sum() / (n - 1)
     raters = n * (rater_means**2).sum() / (k - 1)
-    error = ((centred - case_means[:, np.newaxis] - rater_means) ** 2).sum() / ((n - 1) * (k - 1))
+    residuals = centred - case_means[:, np.newaxis] - rater_means
+    residuals[np.abs(residuals) < _ROUNDING * np.abs(values).max()] = 0.0
+    error = (residuals**2).sum() / ((n - 1) * (k - 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         if kind == "consistency":
             icc = (cases - error) / (cases + (k - 1) * error)
@@ -83,6 +88,10 @@ def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
         else:
             icc = (cases - error) / (cases + (k - 1) * error + k * (raters - error) / n)
             low, high = _absolute_limits(icc, cases, raters, error, n, k, confidence_level)
+    if error == 0 and cases <= _ROUNDING**2 * (values**2).max():
+        icc = low = high = np.nan
+    elif error == 0 and icc == 1:
+        low = high = np.nan
     return Agreement(float(icc), ConfidenceInterval(float(low), float(high), confidence_level), n, k)
 
 

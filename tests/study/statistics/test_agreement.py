@@ -94,4 +94,23 @@ def test_what_cannot_agree_is_refused():
         intraclass_correlation([1, 2], [1, 2], kind="icc1")
     with pytest.raises(InputError, match="'confidence_level' parameter .* between 0 and 1. Got 1 instead"):
         intraclass_correlation([1, 2], [1, 2], confidence_level=1)
-    assert np.isnan(intraclass_correlation([1, 1, 1], [1, 1, 1]).icc)
+
+
+@pytest.mark.parametrize("kind", ["absolute", "consistency"])
+@pytest.mark.parametrize("n_raters", [2, 3, 7])
+def test_raters_that_agree_exactly_or_cases_that_do_not_differ_have_no_interval(kind, n_raters):
+    values = 101.3 + 7.3 * np.random.default_rng(0).normal(size=20)
+    identical = intraclass_correlation(*[values] * n_raters, kind=kind)
+    assert str(identical) == f"ICC 1.00 (the raters agree exactly: no interval), n=20 cases, {n_raters} raters"
+    equal = intraclass_correlation(*[np.full(5, 3.3)] * n_raters, kind=kind)
+    assert np.isnan(equal.icc)
+    assert str(equal).startswith("ICC nan (the cases do not differ: no interval)")
+
+
+def test_a_constant_difference_has_an_interval_where_it_counts_as_disagreement():
+    values = 101.3 + 7.3 * np.random.default_rng(0).normal(size=20)
+    shifted = [values, values + 1.7, values - 0.1]
+    assert intraclass_correlation(*shifted, kind="consistency").icc == 1
+    assert np.isnan(intraclass_correlation(*shifted, kind="consistency").confidence_interval.low)
+    absolute = intraclass_correlation(*shifted)
+    assert absolute.confidence_interval.low < absolute.icc < absolute.confidence_interval.high < 1
