@@ -279,6 +279,11 @@ class StudyResult:
         )
 
     @property
+    def primary(self):
+        """The result with a valid interval: the companion, or this one if it has none."""
+        return self if self.companion is None else self.companion
+
+    @property
     def compared_with_size(self):
         """The result that is compared with size: the companion if it is compared, or else this one."""
         return self if self.companion is None or self.companion.against_size is None else self.companion
@@ -293,7 +298,8 @@ class StudyResult:
     def sentence(self):
         """The measure with its interval if it has a valid one, accuracy and the cases; no companion and no size."""
         interval = self.confidence_interval
-        bounds = f"{interval.level:.0%} CI {_shown(interval.low)}-{_shown(interval.high)}"
+        dash = " to " if interval.low < 0 else "-"
+        bounds = f"{interval.level:.0%} CI {_shown(interval.low)}{dash}{_shown(interval.high)}"
         bounds = "no valid interval" if np.isnan(interval.low) else bounds
         accuracy = "" if self.accuracy is None else f"accuracy {_shown(self.accuracy)}, "
         endpoint = self.endpoint
@@ -305,6 +311,8 @@ class StudyResult:
         if self.size_baseline is None:
             return None
         tested = self.compared_with_size
+        if tested.against_size is None:
+            return f"size alone: {self.size_baseline.sentence}"
         difference = tested.against_size.difference
         relation = "no different from" if difference == 0 else "better than" if difference > 0 else "worse than"
         return (
@@ -325,6 +333,8 @@ class StudyResult:
             baseline = tested.size_baseline
             alone = "" if baseline is None else f", size alone {baseline.equal_size_auc:.2f}"
             value = f"{measure} {tested.equal_size_auc:.2f}{alone} ({tested.n_equal_size_pairs:,} pairs within 10 %)"
+        if self.endpoint.outputs is not None:  # a score of each class
+            return f"at equal size: {value} ({tested.cv})"
         correlation = tested.score_size_correlation
         correlation = "is not defined" if correlation is None else f"{correlation:.2f}"
         return f"at equal size: {value}; rank correlation of the score with size {correlation} ({tested.cv})"

@@ -48,18 +48,20 @@ def size_baseline(plan, evidence):
 
 
 def with_size_baseline(result, baseline):
-    """Return a result that is compared with the size baseline of the same folds."""
-    return replace(result, size_baseline=baseline, against_size=compare_auc(result, baseline))
+    """Return a result with the size baseline of the same folds, compared with it if these give a valid test."""
+    against_size = None if np.isnan(result.variance) else compare_auc(result, baseline)
+    return replace(result, size_baseline=baseline, against_size=against_size)
 
 
-def score_and_size(endpoint, scores, sizes, pairs=None):
+def score_and_size(endpoint, scores, sizes, pairs=None, folds=None):
     """Return `score_size_correlation`, `equal_size_auc` and `n_equal_size_pairs` of a StudyResult as a dict.
 
     Scores are (n_repeats, n_cases), or with a third axis of outputs, which have no correlation; sizes (n_cases,) and
-    > 0; `pairs` are those of the result under leave-pair-out.
+    > 0; `pairs` are those of the result under leave-pair-out, `folds` (n_repeats, n_cases) those that tested the cases.
     """
     correlation = np.mean([_rank_correlation(score, sizes) for score in scores]) if scores.ndim == 2 else np.nan
-    value, n_pairs = endpoint.at_equal_size(scores, sizes, pairs)
+    in_folds = {"folds": folds} if endpoint.compares_in_folds else {}
+    value, n_pairs = endpoint.at_equal_size(scores, sizes, pairs, **in_folds)
     return {
         "score_size_correlation": None if np.isnan(correlation) else float(correlation),
         "equal_size_auc": value,

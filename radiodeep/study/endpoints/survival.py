@@ -23,6 +23,7 @@ from radiodeep.study.statistics.survival_measures import (
 )
 from radiodeep.study.statistics.uncertainty import interval, variance_of_repeats, weight_of_repeats
 
+_DRAWN_TIMES = 61
 _N_TIMES = 20  # at which survival is predicted, up to the horizon
 _BEYOND_HORIZON = 0.2  # least fraction of the cases that are followed beyond the default horizon
 _FEWEST_STRATUM = 10  # censored cases; folds are not stratified by fewer
@@ -51,6 +52,7 @@ class Survival(Endpoint):
     pairs_of_cases = "comparable pairs"
     leave_one_out_bias = "compares scores of different models and is biased"
     needs_training_rows = True
+    offers = frozenset({"survival curves"})
     compares_in_folds = True
 
     def __init__(self, y, positive=None, patients=None, horizon=None):
@@ -235,6 +237,11 @@ class Survival(Endpoint):
 
     def measures(self, result, confidence_level=0.95):
         return measures_of(self._predicted(result), confidence_level)
+
+    def survival_curves(self, result):
+        """Return the table of `survival_by_group` at the times that a figure shows, until the last time."""
+        level = result.confidence_interval.level
+        return survival_by_group(self._predicted(result), level, np.linspace(0, self.time.max(), _DRAWN_TIMES))
 
     def tables(self, result):
         predicted = self._predicted(result)
