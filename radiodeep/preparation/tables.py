@@ -45,9 +45,10 @@ def checked_target(estimator, X, y, target):
     require_option(target, TARGETS, estimator, "target")
     values = np.asarray(y)
     if values.dtype.names is not None:
+        name, fields = type(estimator).__name__, ", ".join(values.dtype.names)
         raise InputError(
-            f"The 'y' of {type(estimator).__name__} must hold classes or numbers. Got a structured array of "
-            f"{', '.join(values.dtype.names)}; make classes at a fixed time of times to an event."
+            f"The 'y' of {name} must hold classes or numbers. Got a structured array of {fields}; select for times to "
+            f"an event with HorizonSelector({name}(...), horizon)."
         )
     if target == "numeric" or (target == "auto" and _is_numeric(values)):
         return *checked_numeric_table(estimator, X, y), 0

@@ -151,6 +151,8 @@ def _warning_of_score(result):
 def _at_equal_size(tested):
     endpoint = tested.endpoint
     measure = endpoint.measure
+    if tested.n_equal_size_pairs is None:
+        return f"Compare its {measure} with that of size alone, result.size_baseline."
     if tested.equal_size_auc is None:
         return (
             f"There are too few {endpoint.pairs_of_cases} of equal size (within 10 %) for the {measure} among them, "

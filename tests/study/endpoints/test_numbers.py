@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import radiodeep as rd
-from radiodeep.exceptions import StudyError
+from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.study.endpoints.numbers import Numbers
 from radiodeep.study.statistics.numbers import spearman_jackknife
 
@@ -182,6 +182,12 @@ def test_size_alone_is_a_score_but_no_prediction():
     assert "at equal size" not in str(result)
     assert "size alone: Spearman" in str(result)
     assert result.against_size.difference == pytest.approx(result.value - baseline.value)
+
+
+def test_scores_that_follow_the_size_are_named():
+    X, y = table(effect=3.0)
+    with pytest.warns(RadiodeepWarning, match="goes up with the size .* Compare its Spearman with that of size alone"):
+        rd.cross_validated_score(Ridge(), X, y, cv=2, n_repeats=2, size=np.exp(y / 10))
 
 
 def test_a_holdout_is_measured_against_the_mean_of_the_training_cohort():
