@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import numpy as np
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
 from radiodeep.exceptions import StudyError
 
@@ -43,7 +43,8 @@ def scores_of_classes(model, rows, name):
 
 def log_odds(log_densities):
     """Return the log-odds (n_rows, n_classes) of each class against the others."""
-    others = [logsumexp(np.delete(log_densities, column, axis=1), axis=1) for column in range(log_densities.shape[1])]
+    columns = range(log_densities.shape[1])
+    others = [np.logaddexp.reduce(np.delete(log_densities, column, axis=1), axis=1) for column in columns]
     return log_densities - np.stack(others, axis=1)
 
 

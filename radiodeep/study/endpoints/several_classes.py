@@ -17,7 +17,6 @@ from radiodeep.study.statistics.auc import auc_of_repeats
 from radiodeep.study.statistics.calibration_measures import measures_of_calibration
 from radiodeep.study.statistics.equal_size import several_classes_at_equal_size
 from radiodeep.study.statistics.several_classes import (
-    accuracy,
     balanced_accuracy,
     brier_scores,
     cohen_kappa,
@@ -128,17 +127,16 @@ class SeveralClasses(Endpoint):
         repeats = [self.covariance(*scores_and_fold) for scores_and_fold in given]
         values = np.concatenate([values for values, _ in repeats])
         within = np.concatenate([np.diag(covariance) for _, covariance in repeats])
-        is_repeated = out_of_fold.kind == "repeated"
         n_folds = out_of_fold.n_folds
-        weight = weight_of_repeats(n_folds, len(scores))
         variance = variance_of_repeats(within, n_folds)
-        estimate = {"repeated": f"mean of {len(scores)} repeats", "holdout": "one model"}
+        # Without variance, each patient tells of as many differences as there are classes besides the own one.
+        n_units = (len(self.classes) - 1) * self._n_independent(n_folds, len(scores))
         measurement = Measurement(
             value=float(values.mean()),
             variance=variance,
-            confidence_interval=self._interval(values.mean(), variance, confidence_level, weight),
-            estimate=f"{estimate.get(out_of_fold.kind, 'pooled over folds')}{within_folds}",
-            interval_method=f"score interval, {self.test}{' of repeated folds' if is_repeated else ''}",
+            confidence_interval=interval(values.mean(), variance, confidence_level, n_units=n_units),
+            estimate=f"{out_of_fold.pooling}{within_folds}",
+            interval_method=f"score interval, {self.test}{' of repeated folds' if n_folds > 1 else ''}",
             columns=self._prediction_columns(out_of_fold, scores, right.mean(axis=0)),
             accuracy=float(right.mean()),
             accuracy_interval=interval_of_proportion(right, confidence_level, n_folds, self.patients),
@@ -165,7 +163,7 @@ class SeveralClasses(Endpoint):
             probability[:, column] = out_of_fold.sum_by_case(out_of_fold.probability[:, column])
         probability /= votes.sum(axis=1, keepdims=True)
         score = scores[0]
-        if out_of_fold.kind == "repeated":
+        if out_of_fold.is_averaged:
             score = (rankdata(scores, axis=1).mean(axis=0) - 0.5) / len(self.y)
         predicted = votes.argmax(axis=1)
         return {
@@ -176,26 +174,30 @@ class SeveralClasses(Endpoint):
             "correct": correct,
         }
 
-    def _interval(self, value, variance, level, weight, bounds=(0.0, 1.0)):
-        """Return the interval of a measure whose variance is that within repeats times a weight.
-
-        At a bound it is that of as many cases as there are patients, times the dimensions in which classes may differ.
-        """
-        n_units = len(np.unique(self._units)) * (len(self.classes) - 1) / weight
-        return interval(value, variance, level, bounds, n_units)
+    def _n_independent(self, n_folds, n_repeats):
+        """Return the number of patients, divided by the weight of the variance within repeats."""
+        return len(np.unique(self._units)) / weight_of_repeats(n_folds, n_repeats)
 
     def covariance(self, scores, folds=None):
         return hand_till(self.codes, scores, self.patients, folds)
 
     def measures(self, result, confidence_level=0.95):
-        weight = weight_of_repeats(_n_folds(result), len(result.score_array))
-        rows = {}
+        n_units = self._n_independent(_n_folds(result), len(result.score_array))
+        rows = {"accuracy": self._fraction_right(result, np.full(len(self.y), True), confidence_level)}
         for name, (values, within) in self._measures_of_repeats(result).items():
             bounds = {"Brier score": (0.0, 2 / len(self.classes))}.get(name, (-1.0 if "kappa" in name else 0.0, 1.0))
-            variance = variance_of_result(result, within)
-            of_mean = self._interval(values.mean(), variance, confidence_level, weight, bounds)
-            rows[name] = {"value": values.mean(), "low": of_mean.low, "high": of_mean.high}
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("measure")
+            of_mean = interval(values.mean(), variance_of_result(result, within), confidence_level, bounds, n_units)
+            rows[name] = values.mean(), of_mean.low, of_mean.high
+        columns = ["value", "low", "high"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("measure")
+
+    def _fraction_right(self, result, chosen, level):
+        """Return the fraction of the chosen cases whose class is predicted right, and the bounds of its interval."""
+        is_right = (result.prediction_array == self.y)[:, chosen].astype(float)
+        patients = None if self.patients is None else np.unique(self.patients[chosen], return_inverse=True)[1]
+        bounds = interval_of_proportion(is_right, level, _n_folds(result), patients)
+        bounds = no_interval(level) if np.isnan(result.variance) else bounds
+        return is_right.mean(), bounds.low, bounds.high
 
     def _measures_of_repeats(self, result):
         """Return the values (n_repeats,) and variances (n_repeats,) of the measures by name."""
@@ -214,7 +216,7 @@ class SeveralClasses(Endpoint):
 
     def _agreements(self):
         """Return the measures of a confusion table by name."""
-        return {"accuracy": accuracy, "balanced accuracy": balanced_accuracy, "Cohen's kappa": cohen_kappa}
+        return {"balanced accuracy": balanced_accuracy, "Cohen's kappa": cohen_kappa}
 
     def _codes_of(self, labels):
         """Return labels (n_repeats, n_cases) as codes."""
@@ -231,11 +233,15 @@ class SeveralClasses(Endpoint):
         labels = [pd.Index(self.outputs, name=name) for name in ("true", "predicted")]
         return {
             "Predicted classes, mean of the repeats": pd.DataFrame(confusion, *labels),
-            "Each class against the others": self._each_class(result, confusion),
+            "Each class against the others": self._each_class(result),
         }
 
-    def _each_class(self, result, confusion):
+    def _each_class(self, result):
         """Return the number of cases, the AUC against the others, sensitivity and calibration of each class."""
+
+        def named(name, values):
+            return dict(zip((name, f"{name} low", f"{name} high"), values, strict=True))
+
         level = result.confidence_interval.level
         settings = level, _n_folds(result), self.patients, result.folds_to_compare_within
         probabilities = result.probability_array
@@ -244,12 +250,11 @@ class SeveralClasses(Endpoint):
             is_class = self.codes == column
             estimate = auc_of_repeats(is_class, result.score_array[:, :, column], *settings)
             bounds = no_interval(level) if np.isnan(result.variance) else estimate.confidence_interval
-            row = {"n": int(is_class.sum()), "AUC": estimate.auc, "AUC low": bounds.low, "AUC high": bounds.high}
-            row["sensitivity"] = confusion[column, column] / is_class.sum()
+            row = {"n": int(is_class.sum())} | named("AUC", (estimate.auc, bounds.low, bounds.high))
+            row |= named("sensitivity", self._fraction_right(result, is_class, level))
             if not np.isnan(probabilities).any():
                 measures = measures_of_calibration(is_class, probabilities[:, :, column], result, level)
-                for name in ("O:E", "slope"):
-                    row |= dict(zip((name, f"{name} low", f"{name} high"), measures.loc[name], strict=True))
+                row |= named("O:E", measures.loc["O:E"]) | named("slope", measures.loc["slope"])
             rows.append(row)
         return pd.DataFrame(rows, index=pd.Index(self.outputs, name="class"))
 

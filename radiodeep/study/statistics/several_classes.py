@@ -73,11 +73,6 @@ def confusion_tables(codes, predicted, n_classes, units=None):
     return counts.reshape(len(cell), *shape)
 
 
-def accuracy(tables):
-    """Return the fraction of cases that are predicted right, of tables (..., n_classes, n_classes)."""
-    return np.trace(tables, axis1=-2, axis2=-1) / tables.sum(axis=(-2, -1))
-
-
 def balanced_accuracy(tables):
     """Return the mean over the classes of the fraction that is predicted right, of tables (..., n_classes, n_classes).
 

@@ -281,6 +281,7 @@ def test_a_study_of_ordered_classes_is_a_sentence_and_measures(results):
     ]
     np.testing.assert_allclose(measures.loc["quadratic weighted kappa", "value"], np.mean(kappas))
     np.testing.assert_allclose(measures.loc["accuracy", "value"], result.accuracy)
+    np.testing.assert_allclose(measures.loc["accuracy", "low"], result.accuracy_interval.low)
     wide = result.measures(0.99)
     assert (wide["low"] < measures["low"]).all()
     assert "Brier score" not in results["margin"].measures().index
@@ -307,7 +308,7 @@ def test_tables_are_the_mean_confusion_and_each_class(results):
     np.testing.assert_allclose(classes.loc["mid", "sensitivity"], confusion.loc["mid", "mid"] / 25)
     expected = result.probability_array[:, :, 2].sum(axis=1)
     np.testing.assert_allclose(classes.loc["high", "O:E"], np.mean(25 / expected))
-    for name in ("AUC", "O:E", "slope"):
+    for name in ("AUC", "sensitivity", "O:E", "slope"):
         assert (classes[f"{name} low"] < classes[name]).all()
         assert (classes[name] < classes[f"{name} high"]).all()
     assert "slope" not in results["margin"].tables()["Each class against the others"]
