@@ -35,6 +35,7 @@ from radiodeep.preparation.tables import checked_survival_table
 
 _LEAST_SINGULAR = 1e-10  # relative to the largest singular value; smaller ones are linear dependence
 _UNBOUNDED = 1e-3  # last step of a coefficient, per standard deviation, that has no maximum
+_LARGEST = 500.0  # log hazard; the survival with a larger one is 0 as well
 _WIDE = 100.0  # spread of log hazards to which only coefficients without a maximum lead
 
 
@@ -199,7 +200,7 @@ class CoxRegression(BaseEstimator):
 
         It is constant after the last event of the training cases, about which they say nothing.
         """
-        hazard = np.exp(self.predict(X))
+        hazard = np.exp(np.minimum(self.predict(X), _LARGEST))
         steps = np.searchsorted(self.event_times_, np.asarray(times, dtype=float), side="right")
         return np.exp(-np.outer(hazard, np.concatenate([[0.0], self.cumulative_baseline_hazard_])[steps]))
 
@@ -275,7 +276,9 @@ class CoxRegression(BaseEstimator):
             require(
                 2 <= cv <= event.sum(), self, "cv", f"a number of folds from 2 to that of the events, {event.sum()}"
             )
-        folds = list(check_cv(cv, event, classifier=True).split(X, event))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The least populated class")  # of few censored cases
+            folds = list(check_cv(cv, event, classifier=True).split(X, event))
         if not all(event[train].any() for train, _ in folds):
             raise invalid(self, "cv", "folds whose training parts hold events", cv)
         risk_sets = RiskSets(event, time, self.ties)

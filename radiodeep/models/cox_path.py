@@ -54,9 +54,9 @@ def cross_validated_deviance(X, event, time, folds, alphas, l1_ratio, settings):
     log_likelihood, n_events = np.zeros(len(alphas)), 0
     for train, test in folds:
         risk_sets = RiskSets(event[train], time[train], settings["ties"])
-        table, mean, scale = centred(X[train][risk_sets.order], settings["standardize"])
+        table, _, scale = centred(X[train][risk_sets.order], settings["standardize"])
         coefs, _ = coefficients_along(risk_sets, table, alphas, l1_ratio, settings["max_iter"], settings["tol"])
-        of_all = (X[everything.order] - mean) / scale @ coefs.T
+        of_all = X[everything.order] / scale @ coefs.T
         log_likelihood += [everything.log_likelihood(eta) for eta in of_all.T]
         log_likelihood -= [risk_sets.log_likelihood(eta) for eta in coefs @ table.T]
         n_events += event[test].sum()

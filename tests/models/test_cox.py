@@ -140,6 +140,12 @@ def test_survival_is_one_before_the_first_event_and_constant_after_the_last():
     np.testing.assert_array_equal(curve([0, model.event_times_[-1], 1e9]), survival[0])
 
 
+def test_survival_far_from_the_training_cases_is_0_or_1():
+    X, y = simulated(30, 1)
+    model = CoxRegression().fit(X, y)
+    np.testing.assert_array_equal(model.predict_survival([[-1e9], [1e9]], [0, 1.0]), [[1, 1], [1, 0]])
+
+
 def test_coefficients_without_a_maximum_are_named_and_finite():
     X, y = simulated(40, 2)
     X = pd.DataFrame(X, columns=["volume", "perfect"])

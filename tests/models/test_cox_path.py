@@ -106,3 +106,9 @@ def test_folds_of_ones_own_choose_the_penalty(golden):
         InputError, match="'cv' parameter of CoxRegression must be folds whose training parts hold even"
     ):
         CoxRegression("cv", cv=without).fit(X, y)
+
+
+def test_few_censored_cases_are_no_reason_to_warn(golden):
+    X, y = parts_of(golden["many"])
+    y["event"] = np.arange(len(y)) > 0
+    assert CoxRegression("cv", 1.0).fit(X, y).alpha_ > 0

@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import radiodeep as rd
+from radiodeep.study.folds.inner_folds import keep_groups_together
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(90, 20))).add_prefix("f")
@@ -31,3 +32,11 @@ def test_a_signal_is_found_and_measured(selector, model, measures):
     assert result.confidence_interval.low > 0.5
     assert set(result.measures().index) == measures | {"Uno's C"}
     assert result.measures()["value"].between(0.05, 1.5).all()
+
+
+def test_the_folds_that_choose_a_penalty_keep_patients_together():
+    model, patients = make_pipeline(StandardScaler(), rd.CoxRegression("cv")), np.arange(90) // 3
+    keep_groups_together(model, Y["event"], patients)
+    assert len(model[-1].cv) == 5
+    assert not any(set(patients[train]) & set(patients[test]) for train, test in model[-1].cv)
+    assert model.fit(X, Y)[-1].alpha_ > 0
