@@ -36,6 +36,8 @@ class PermutationTest:
         Of the features that the folds selected; None for a model without selector.
     null_stabilities : ndarray of shape (n_permutations,)
         Kuncheva's index with shuffled outcomes: what folds that share their training cases agree on in noise.
+    other_p_values : dict from str to float
+        The same for other statistics of the outcomes, e.g. "log-rank" of the risk groups of survival.
     """
 
     auc: float
@@ -44,12 +46,14 @@ class PermutationTest:
     measure: str = field(default="AUC", repr=False)
     stability: SelectionStability | None = field(default=None, repr=False)
     null_stabilities: np.ndarray | None = field(default=None, repr=False)
+    other_p_values: dict = field(default_factory=dict, repr=False)
 
     def __str__(self):
         sentence = (
             f"{self.measure} {self.auc:.2f}, by chance {self.null_aucs.mean():.2f} (largest "
             f"{self.null_aucs.max():.2f}), p = {self.p_value:.3g} ({len(self.null_aucs)} permutations)"
         )
+        sentence += "".join(f"; {name} p = {p_value:.3g}" for name, p_value in self.other_p_values.items())
         if self.stability is None:
             return sentence
         return (
@@ -133,22 +137,31 @@ def permutation_test(
         for labels in [endpoint, *shuffled]
     )
     finished = results_of(tasks, n_jobs, n_permutations + 1)
-    values, stabilities = zip(*with_progress(finished, "Permutations", n_permutations + 1), strict=True)
+    values, stabilities, others = zip(*with_progress(finished, "Permutations", n_permutations + 1), strict=True)
     null = np.array(values[1:])
-    p_value = float((1 + (null >= values[0] - 1e-12).sum()) / (1 + len(null)))
     null_stabilities = None
     if None not in stabilities:
         null_stabilities = np.array([stability.kuncheva for stability in stabilities[1:]])
     stability = None if null_stabilities is None else stabilities[0]
-    return PermutationTest(values[0], p_value, null, endpoint.measure, stability, null_stabilities)
+    other_p_values = {name: _p_value([other[name] for other in others]) for name in others[0]}
+    return PermutationTest(
+        values[0], _p_value(values), null, endpoint.measure, stability, null_stabilities, other_p_values
+    )
+
+
+def _p_value(values):
+    """Return the p value of the first value among those with shuffled outcomes."""
+    null = np.array(values[1:])
+    return float((1 + (null >= values[0] - 1e-12).sum()) / (1 + len(null)))
 
 
 def _value_of_study(model, rows, endpoint, groups, ids, cv, n_repeats, random_state):
-    """Return the measure of a model under cross-validation in this process, and the stability of its selection."""
+    """Return the measure of a model under cross-validation, the stability of its selection and other statistics."""
     plan = plan_of(cv, endpoint, groups, n_repeats, random_state)
     outcomes = out_of_fold(model, rows, endpoint, groups, plan)
-    value = endpoint.measured(collect("The model", outcomes, plan, ids, endpoint.y), 0.95).value
-    return value, stability_of(selections_of(outcomes), plan.repeats)
+    collected = collect("The model", outcomes, plan, ids, endpoint.y)
+    value = endpoint.measured(collected, 0.95).value
+    return value, stability_of(selections_of(outcomes), plan.repeats), endpoint.other_statistics(collected)
 
 
 def _shuffled(endpoint, groups, n_permutations, random_state, check):

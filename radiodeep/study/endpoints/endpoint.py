@@ -264,6 +264,10 @@ class Endpoint(ABC):
         e.g. {"1": "larger regions"} for values that are named "regions".
         """
 
+    def other_statistics(self, out_of_fold):
+        """Return what else `permutation_test` tests: a dict from name to a value that is larger with information."""
+        return {}
+
     def measures(self, result, confidence_level=0.95):
         """Return the other measures of a result: a DataFrame of `value`, `low` and `high` by name."""
         return pd.DataFrame(columns=["value", "low", "high"], index=pd.Index([], name="measure"), dtype=float)

@@ -11,7 +11,7 @@ from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.preparation.survival import event_and_time, kaplan_meier, survival_outcomes
 from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
 from radiodeep.study.folds.estimator_tree import final_step
-from radiodeep.study.statistics.survival import concordance, n_comparable
+from radiodeep.study.statistics.survival import concordance, log_rank, n_comparable
 from radiodeep.study.statistics.survival_measures import (
     UNITS_PER_EVENT,
     PredictedSurvival,
@@ -234,6 +234,13 @@ class Survival(Endpoint):
         survival = np.full((len(values), len(self.times)), np.nan)
         words = {self.high_score: f"{'larger' if ascending else 'smaller'} {name}"}
         return Prediction(score, survival, (score > np.median(score)).astype(int)), words
+
+    def other_statistics(self, out_of_fold):
+        """Return the log-rank statistic of the risk groups, the mean over the repeats; positive if high risk is."""
+        folds = self._compared(out_of_fold.by_repeat(out_of_fold.fold).astype(int))
+        groups = out_of_fold.by_repeat(out_of_fold.prediction) == 1
+        tests = [log_rank(self.event, self.time, high, fold) for high, fold in zip(groups, folds, strict=True)]
+        return {"log-rank": float(np.mean([difference / np.sqrt(variance or 1.0) for difference, variance in tests]))}
 
     def measures(self, result, confidence_level=0.95):
         return measures_of(self._predicted(result), confidence_level)

@@ -321,3 +321,12 @@ def test_holdout_is_measured_with_the_training_cases_of_the_model():
     expected, covariance = concordance(y["event"][70:], y["time"][70:], result.score_array)
     np.testing.assert_allclose([result.value, result.variance], [expected.item(), covariance.item()])
     assert result.measures().notna().all(axis=None)
+
+
+def test_permutation_test_includes_the_log_rank_test_of_the_risk_groups():
+    X, y = cohort(40, effect=2.0)
+    test = rd.permutation_test(FirstColumn(), X, y, cv=3, n_permutations=19)
+    assert (test.measure, test.p_value, test.other_p_values) == ("C", 0.05, {"log-rank": 0.05})
+    assert str(test).endswith("p = 0.05 (19 permutations); log-rank p = 0.05")
+    noise = rd.permutation_test(FirstColumn(), -X, y, cv=3, n_permutations=19)
+    assert noise.other_p_values["log-rank"] == 1  # high risk of cases that live longer is no information
