@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from radiodeep.study.statistics.equal_size import auc_at_equal_size
+from radiodeep.study.statistics.equal_size import auc_at_equal_size, several_classes_at_equal_size
 
 
 def all_pairs(positive, score, sizes):
@@ -57,3 +57,24 @@ def test_twenty_thousand_cases_take_no_table_of_all_pairs():
     auc, n_pairs = auc_at_equal_size(positive, rng.normal(size=(5, 20_000)), np.exp(rng.normal(size=20_000)))
     assert abs(auc - 0.5) < 0.01
     assert n_pairs > 1_000_000
+
+
+def test_pairs_of_several_classes_are_compared_by_the_scores_of_both():
+    rng = np.random.default_rng(0)
+    codes, sizes = rng.integers(0, 3, 60), np.exp(rng.normal(size=60))
+    scores = rng.normal(size=(2, 60, 3)).round(1)
+    scores[:, np.arange(60), codes] += 1
+    wins, n_pairs = 0.0, 0
+    for case in range(60):
+        for other in range(case):
+            if codes[case] == codes[other] or max(sizes[case] / sizes[other], sizes[other] / sizes[case]) > 1.1:
+                continue
+            n_pairs += 1
+            for score in scores:
+                of_case = score[case, codes[case]] - score[other, codes[case]]
+                of_other = score[other, codes[other]] - score[case, codes[other]]
+                wins += np.heaviside([of_case, of_other], 0.5).mean() / 2
+    value, n_found = several_classes_at_equal_size(codes, scores, sizes)
+    assert n_found == n_pairs >= 30
+    np.testing.assert_allclose(value, wins / n_pairs)
+    assert several_classes_at_equal_size(codes[:20], scores[:, :20], sizes[:20])[0] is None
