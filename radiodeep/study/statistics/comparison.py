@@ -108,7 +108,8 @@ def _comparison(measure, values, within, result, test, words):
     difference = float(differences.mean())
     variance = variance_of_result(result, within)
     bounds = interval(difference, variance, 0.95, (-np.inf, np.inf))
-    test = test if result.is_holdout else f"{test}, {len(values)} repeats{words}"
+    if not result.is_holdout:
+        test = f"{test}, {len(values)} repeat{'s' if len(values) > 1 else ''}{words}"
     return Comparison(measure, *values.mean(axis=0).tolist(), difference, p_value(difference, variance), test, bounds)
 
 

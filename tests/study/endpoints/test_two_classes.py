@@ -1,18 +1,25 @@
 """Labels of two classes: what is accepted, scored and measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from radiodeep import compare_auc, cross_validated_auc
+from radiodeep import auc_with_confidence, compare_auc, cross_validated_auc
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.endpoints.endpoint import OutOfFold
 from radiodeep.study.endpoints.two_classes import TwoClasses
+from radiodeep.study.statistics.auc import auc_of_repeats
+from radiodeep.study.statistics.uncertainty import interval_of_proportion
 
 
 def table(n_cases=40, n_features=5, effect=0.7, seed=0):
@@ -116,11 +123,12 @@ def test_a_marker_scores_higher_in_the_better_direction():
     assert endpoint.marker(np.array([1.0, 2.0, 2.0, 1.0]), "tumours")[1] == {"1": "larger tumours"}  # an AUC of 0.5
 
 
-def out_of_fold(kind, case, repeat, score, prediction):
-    entries = np.arange(len(case))
-    return OutOfFold(
-        kind, 4, max(repeat) + 1, *map(np.array, (case, entries, repeat, score, np.full(len(case), 0.5), prediction))
-    )
+def out_of_fold(kind, case, repeat, score, prediction, fold=None, scales=("",)):
+    """Return entries of two folds per repeat."""
+    fold = np.arange(len(case)) if fold is None else fold
+    arrays = map(np.array, (case, fold, repeat, score, np.full(len(case), 0.5), prediction))
+    n_folds = 1 if kind == "holdout" else 2
+    return OutOfFold(kind, 4, max(repeat) + 1, *arrays, [[]] * n_folds * (max(repeat) + 1), scales)
 
 
 def test_repeats_are_measured_each_and_predictions_decided_by_majority():
@@ -135,6 +143,11 @@ def test_repeats_are_measured_each_and_predictions_decided_by_majority():
     assert measured.columns["prediction"].tolist() == [0, 1, 1, 1]
     np.testing.assert_allclose(measured.columns["correct"], [2 / 3, 1 / 3, 2 / 3, 2 / 3])
     np.testing.assert_allclose(measured.accuracy, 7 / 12)
+    right = [[1, 1, 1, 1], [1, 0, 0, 1], [0, 0, 1, 0]]
+    assert measured.accuracy_interval == interval_of_proportion(right, 0.95, n_folds=2)
+    estimate = auc_of_repeats(endpoint.is_positive, np.reshape(score, (3, 4)), 0.95, n_folds=2)
+    assert (measured.variance, measured.confidence_interval) == (estimate.variance, estimate.confidence_interval)
+    assert measured.interval_method == "Newcombe, DeLong's variance of repeated folds"
     np.testing.assert_allclose(measured.columns["score"], (np.array([6, 8, 7, 9]) / 3 - 0.5) / 4)
 
 
@@ -144,6 +157,74 @@ def test_pairs_are_won_tied_or_lost():
     assert endpoint.pairs() == [(0, 1), (0, 3), (2, 1), (2, 3)]
     measured = endpoint.measured(out_of_fold("pairs", case, [0] * 8, score, [0, 1, 0, 1, 1, 1, 0, 1]), 0.95)
     np.testing.assert_array_equal(measured.pairs, [[1, 0.5], [0, 1]])
-    assert (measured.value, measured.estimate) == (0.625, "mean over pairs")
+    assert (measured.value, measured.estimate, measured.accuracy) == (0.625, "mean over pairs", 0.875)
+    assert np.isnan([measured.variance, measured.confidence_interval.low, measured.confidence_interval.high]).all()
+    assert (measured.accuracy_interval, measured.interval_method) == (None, "none")
     np.testing.assert_array_equal(measured.columns["score"], [0.25, 0.5, 0.5, 0.75])
     np.testing.assert_array_equal(endpoint.reordered_pairs(measured.pairs, [2, 1, 0, 3]), [[0, 1], [1, 0.5]])
+
+
+def test_one_pass_of_folds_has_no_interval_and_one_model_for_other_cases_has_that_of_fixed_scores():
+    endpoint = TwoClasses(np.array([0, 0, 1, 1]))
+    entries = [0, 1, 2, 3], [0] * 4, [1, 3, 2, 4], [0, 1, 0, 1]
+    pooled = endpoint.measured(out_of_fold("pooled", *entries), 0.9)
+    assert (pooled.value, pooled.accuracy, pooled.estimate) == (0.75, 0.5, "pooled over folds")
+    assert np.isnan([pooled.variance, pooled.confidence_interval.low]).all()
+    assert (pooled.confidence_interval.level, pooled.accuracy_interval) == (0.9, None)
+    holdout = endpoint.measured(out_of_fold("holdout", *entries), 0.9)
+    fixed = auc_with_confidence(endpoint.y, [1, 3, 2, 4], 0.9)
+    assert (holdout.value, holdout.variance, holdout.confidence_interval) == (
+        fixed.auc,
+        fixed.variance,
+        fixed.confidence_interval,
+    )
+    assert holdout.accuracy_interval == interval_of_proportion([[1, 0, 0, 1]], 0.9)
+    assert holdout.estimate == "one model"
+
+
+def test_patients_with_several_cases_widen_the_intervals():
+    y = np.repeat([0, 1, 0, 1], 5)
+    X = np.random.default_rng(0).normal(size=(20, 2)) + y[:, None]
+    patients = np.repeat(np.arange(4), 5)
+    endpoint = TwoClasses(y, patients=patients)
+    assert (endpoint.test, TwoClasses(y).test) == ("Obuchowski", "DeLong")
+    result = cross_validated_auc(GaussianNB(), X, y, cv=2, n_repeats=3, groups=patients)
+    alone = replace(result, patients=None).endpoint
+    variances = [each.covariance(result.score_array)[1].diagonal().mean() for each in (result.endpoint, alone)]
+    np.testing.assert_allclose(result.variance, variances[0] * (1.5 + 1 / 3))
+    assert variances[0] != variances[1]
+    assert result.interval_method == "Newcombe, Obuchowski's variance of repeated folds"
+    assert "n=20 of 4 patients (10 positive)" in str(result)
+
+
+def test_scores_of_several_scales_are_compared_within_the_folds():
+    endpoint = TwoClasses(np.array([0, 0, 1, 1]))
+    entries = [0, 2, 1, 3], [0] * 4, [1, 2, 30, 20], [0, 1, 1, 1], [0, 0, 1, 1]
+    for kind, words in (("pooled", ""), ("repeated", "pooled over folds, ")):
+        one = endpoint.measured(out_of_fold(kind, *entries, scales=("a",)), 0.95)
+        assert (one.value, one.estimate) == (0.5, "pooled over folds")
+        several = endpoint.measured(out_of_fold(kind, *entries, scales=("a", "b")), 0.95)
+        assert (several.value, several.estimate) == (0.5, f"{words}over pairs of the same test fold")
+    entries = [0, 2, 1, 3], [0] * 4, [1, 2, 20, 30], [0, 1, 1, 1], [0, 0, 1, 1]
+    assert endpoint.measured(out_of_fold("pooled", *entries, scales=("a", "b")), 0.95).value == 1
+    left_one_out = out_of_fold("pooled", *entries[:4], fold=np.arange(4), scales=("a", "b"))
+    assert endpoint.measured(left_one_out, 0.95).estimate == "pooled over folds"  # there are no pairs within folds
+
+
+def test_the_scale_of_scores_names_the_model_and_the_method_that_gave_them():
+    X, y = table(30)
+    endpoint = TwoClasses(y)
+    models = {
+        "SVC.decision_function": make_pipeline(StandardScaler(), SVC()),
+        "GaussianNB.predict_joint_log_proba": GridSearchCV(GaussianNB(), {}, cv=2),
+        "RandomForestClassifier.predict_proba": RandomForestClassifier(3, random_state=0),
+    }
+    for scale, model in models.items():
+        assert endpoint.score(model.fit(X.to_numpy(), y), X.to_numpy()).scale == scale
+
+
+def test_the_note_on_a_companion_says_what_is_wrong_with_the_split():
+    endpoint = TwoClasses(np.array([0, 1]))
+    assert "down to 0. It has no valid interval" in endpoint.companion_note("leave-one-out", "2-fold")
+    assert "put in the right order. It has no valid interval" in endpoint.companion_note("leave-pair-out", "2-fold")
+    assert "under KFold(3) is that of a single split. It has" in endpoint.companion_note("KFold(3)", "2-fold")
