@@ -11,7 +11,7 @@ from radiodeep.preparation.kernels.concordance import rank_correlation
 def simulated():
     """40 cases with ties among the times, among the values of three columns, and missing values in one."""
     rng = np.random.default_rng(0)
-    X = np.round(rng.normal(size=(40, 3)), [0, 1, 3])
+    X = np.round(rng.normal(size=(40, 3)) * [1, 10, 100]) / 10
     X[rng.random(40) < 0.3, 2] = np.nan
     return rng.random(40) < 0.6, rng.integers(1, 10, size=40).astype(float), X
 
