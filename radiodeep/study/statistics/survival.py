@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.stats import norm
 
-_MOST_PAIRS = 2**20  # compared at a time
+from radiodeep.compiled import compiled
+
 _LARGEST_RATIO = 1.1  # of two sizes that count as equal
 
 
@@ -26,26 +27,14 @@ def concordance(event, time, scores, *, weight=None, folds=None, patients=None, 
     Harrell et al., Statistics in Medicine 15 (1996) 361. Uno et al., Statistics in Medicine 30 (2011) 1105.
     """
     units = np.arange(len(event)) if patients is None else patients
-    sums = np.zeros((len(scores) + 1, int(units.max()) + 1))  # by model, comparable pairs last; of each patient
-    totals = np.zeros(len(scores) + 1)
-    weight = event.astype(float) if weight is None else np.where(event, weight, 0.0)
-    for members in _members(folds, len(event)):
-        earlier = members[weight[members] > 0]
-        step = max(_MOST_PAIRS // len(members), 1)
-        for start in range(0, len(earlier), step):
-            cases = earlier[start : start + step]
-            pairs = _comparable(event, time, cases, members, sizes) * weight[cases, np.newaxis]
-            is_same = None if patients is None else units[cases, np.newaxis] == units[members]
-            for model in range(len(sums)):
-                won = pairs
-                if model < len(scores):
-                    won = pairs * (0.5 + 0.5 * np.sign(scores[model, cases, np.newaxis] - scores[model, members]))
-                of_case = won.sum(axis=1)
-                totals[model] += of_case.sum()
-                of_case = of_case if is_same is None else of_case - (won * is_same).sum(axis=1)  # not counted twice
-                sums[model] += np.bincount(units[cases], of_case, sums.shape[1])
-                sums[model] += np.bincount(units[members], won.sum(axis=0), sums.shape[1])
-    return jackknife_of_ratio(totals[:-1], totals[-1], sums[:-1], sums[-1])
+    shares, totals = _pairs(event, time, np.asarray(scores, dtype=float), weight, folds, units, sizes)
+    return jackknife_of_ratio(totals[:-1], totals[-1], shares[:-1], shares[-1])
+
+
+def n_comparable(event, time, folds=None, sizes=None):
+    """Return the number of comparable pairs of `concordance`."""
+    units = np.zeros(len(event), dtype=int)
+    return int(_pairs(event, time, np.zeros((0, len(event))), None, folds, units, sizes)[1].item())
 
 
 def _members(folds, n_cases):
@@ -55,25 +44,41 @@ def _members(folds, n_cases):
     return [np.flatnonzero(folds == fold) for fold in np.unique(folds[folds >= 0])]
 
 
-def _comparable(event, time, cases, members, sizes=None):
-    """Return whether members outlast cases with events, and have the same size, (n_cases, n_members)."""
-    difference = time[members] - time[cases, np.newaxis]
-    is_comparable = (difference > 0) | ((difference == 0) & ~event[members])
-    if sizes is not None:
-        ratio = sizes[members] / sizes[cases, np.newaxis]
-        is_comparable &= (ratio <= _LARGEST_RATIO) & (ratio >= 1 / _LARGEST_RATIO)
-    return is_comparable
+def _pairs(event, time, scores, weight, folds, units, sizes):
+    """Return the pairs that each model wins, and last the comparable ones: those of each unit, and of all.
 
-
-def n_comparable(event, time, folds=None, sizes=None):
-    """Return the number of comparable pairs of `concordance`."""
-    n_pairs = 0
+    They have the shapes (n_models + 1, n_units) and (n_models + 1,).
+    """
+    weight = event.astype(float) if weight is None else np.where(event, weight, 0.0)
+    sizes = np.ones(len(event)) if sizes is None else np.asarray(sizes, dtype=float)
+    shares = np.zeros((len(scores) + 1, int(units.max()) + 1))
+    totals = np.zeros(len(scores) + 1)
     for members in _members(folds, len(event)):
-        earlier = members[event[members]]
-        step = max(_MOST_PAIRS // len(members), 1)
-        for start in range(0, len(earlier), step):
-            n_pairs += int(_comparable(event, time, earlier[start : start + step], members, sizes).sum())
-    return n_pairs
+        rows = members[np.lexsort((~event[members], time[members]))]  # at equal times events come first
+        _add_pairs(time[rows], event[rows], scores[:, rows], weight[rows], units[rows], sizes[rows], shares, totals)
+    return shares, totals
+
+
+@compiled
+def _add_pairs(time, event, scores, weight, units, sizes, shares, totals):
+    """Add the pairs of cases in the order of time."""
+    n_models = len(scores)
+    for case in range(len(time)):
+        if weight[case] == 0:
+            continue
+        for other in range(case + 1, len(time)):
+            ratio = sizes[other] / sizes[case]
+            if (event[other] and time[other] == time[case]) or ratio > _LARGEST_RATIO or ratio * _LARGEST_RATIO < 1:
+                continue
+            for model in range(n_models + 1):
+                won = weight[case]
+                if model < n_models:
+                    won *= 0.5 * (scores[model, case] > scores[model, other])
+                    won += weight[case] * 0.5 * (scores[model, case] >= scores[model, other])
+                totals[model] += won
+                shares[model, units[case]] += won
+                if units[other] != units[case]:  # or it would count twice
+                    shares[model, units[other]] += won
 
 
 def jackknife_of_ratio(numerator, denominator, numerators, denominators):

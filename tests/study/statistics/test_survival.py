@@ -109,13 +109,6 @@ def test_covariance_is_that_of_leaving_out_each_patient():
     np.testing.assert_allclose(covariance, 14 * np.cov(np.transpose(without), ddof=0))
 
 
-def test_many_cases_are_compared_in_parts(monkeypatch):
-    whole = concordance(EVENT, TIME, RISK[np.newaxis], patients=PATIENT)
-    monkeypatch.setattr("radiodeep.study.statistics.survival._MOST_PAIRS", 1000)
-    for ours, expected in zip(concordance(EVENT, TIME, RISK[np.newaxis], patients=PATIENT), whole, strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-12)
-
-
 def test_concordance_of_no_comparable_pairs_is_not_a_number():
     values, _ = concordance(np.array([True, False]), np.array([2.0, 1.0]), np.array([[1.0, 2.0]]))
     assert np.isnan(values).all()
