@@ -1,4 +1,4 @@
-"""Two results -> those to compare: with a valid variance, of the same cases in the same order, and of the same folds."""
+"""Two results -> those to compare: with a valid variance, of the same cases, in one order, and of the same folds."""
 
 import numpy as np
 import pandas as pd

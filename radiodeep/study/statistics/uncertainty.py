@@ -39,12 +39,12 @@ def variance_of_repeats(within, n_folds):
 
     Notes
     -----
-    With V the mean of `within`, k folds and R repeats it is V (3 (k - 1) / k + 1 / R). The first part is what infinitely
-    many repeats would still have: the variance over training sets, which all repeats share. Models that are trained on
-    more of the patients, (k - 1) / k, are more alike, so it grows with k. The second part bounds what more repeats
-    would average out. The factor 3 is measured, not derived: in simulated studies (60 to 260 patients, 100 to 1,000
-    columns, with and without signal, unbalanced, clustered by patient) infinitely many repeats need at most 1.6 V for 2
-    folds, 1.9 V for 5 and 2.5 V for 10. Nominal 95 % intervals miss the expected measure in 0 to 6.5 % of these
+    With V the mean of `within`, k folds and R repeats it is V (3 (k - 1) / k + 1 / R). The first part is what
+    infinitely many repeats would still have: the variance over training sets, which all repeats share. Models that are
+    trained on more of the patients, (k - 1) / k, are more alike, so it grows with k. The second part bounds what more
+    repeats would average out. The factor 3 is measured, not derived: in simulated studies (60 to 260 patients, 100 to
+    1,000 columns, with and without signal, unbalanced, clustered by patient) infinitely many repeats need at most 1.6 V
+    for 2 folds, 1.9 V for 5 and 2.5 V for 10. Nominal 95 % intervals miss the expected measure in 0 to 6.5 % of these
     studies, and tests of two models of equal measure reject in 0 to 5.1 % at p < 0.05.
     """
     return weight_of_repeats(n_folds, len(within)) * float(np.mean(within))
@@ -59,7 +59,7 @@ def variance_of_result(result, within):
 
 
 def covariance_of_influence(influence, codes=None, patients=None):
-    """Return the covariance (n_values, n_values) of values from the influence of each case on them, (n_values, n_cases).
+    """Return the covariance (n_values, n_values) of values from the influence of each case, (n_values, n_cases).
 
     Influences are summed over the cases of a patient, by class if there are `codes` of classes, (n_cases,), and their
     products over the patients, times n / (n - 1) for n patients. For two classes it is the covariance of DeLong, or of

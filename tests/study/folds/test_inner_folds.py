@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from radiodeep import cross_validated_auc
+from radiodeep import Cohort, bootstrap_auc, cross_validated_auc, permutation_test
+from radiodeep.cases.case import Case
 from radiodeep.exceptions import LeakageError
 from radiodeep.study.folds.inner_folds import keep_groups_together
 
@@ -63,3 +65,84 @@ def test_splitters_of_k_folds_inside_keep_patients_together(cv):
     search.cv = ShuffleSplit(3, random_state=0)  # taken as it is, without the warning of scikit-learn
     keep_groups_together(search, patients % 2, patients)
     assert len(search.cv) == 3
+
+
+PATIENT = np.repeat(np.arange(12), 3)
+
+
+class Extract(TransformerMixin, BaseEstimator):
+    """Makes a row of the patient and noise of each case; a table or an array stays as it is."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        if isinstance(X, Cohort | list):
+            return np.array([[float(case.patient.removeprefix("patient ")), case.voxels.mean()] for case in X])
+        return np.asarray(X)
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+class Spy(ClassifierMixin, BaseEstimator):
+    """Notes the patients of its training cases and of those it is tested on; the first column is the patient."""
+
+    seen = []
+
+    def __init__(self, setting=0):
+        self.setting = setting
+
+    def fit(self, X, y):
+        self.classes_, self.patients_ = np.unique(y), set(X[:, 0])
+        return self
+
+    def predict_proba(self, X):
+        self.seen.append((self.patients_, set(X[:, 0])))
+        share = np.exp(X[:, 1]) / (1 + np.exp(X[:, 1]))
+        return np.column_stack([1 - share, share])
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def lesions(form):
+    """Return lesions as a cohort, a list of cases, a table that knows its patients or an array, and the groups."""
+    mask = np.zeros((2, 3, 3))
+    mask[:, 1, 1] = 1
+    images = np.random.default_rng(1).normal(size=(36, 2, 3, 3))
+    cases = [
+        Case(image, mask, f"lesion {number}", spacing_mm=(1, 1, 1), patient=f"patient {PATIENT[number]}")
+        for number, image in enumerate(images)
+    ]
+    if form == "cohort":
+        return Cohort(cases), None
+    if form == "list":
+        return cases, None
+    rows = Extract().transform(cases)
+    if form == "array":
+        return rows, PATIENT
+    table = pd.DataFrame(rows, index=[case.id for case in cases], columns=["patient", "noise"])
+    table.attrs["patients"] = {case.id: case.patient for case in cases}
+    return table, None
+
+
+@pytest.mark.parametrize("form", ["cohort", "list", "table", "array"])
+@pytest.mark.parametrize("inner", [2, StratifiedKFold(2, shuffle=True, random_state=0)])
+def test_inner_folds_keep_patients_together_for_every_form_of_the_cases_and_when_resampled(form, inner):
+    X, groups = lesions(form)
+    y = PATIENT % 2
+    search = GridSearchCV(Spy(), {"setting": [0, 1]}, cv=inner)
+    model = make_pipeline(Extract(), search)
+    for study in (
+        lambda: cross_validated_auc(model, X, y, cv=3, n_repeats=2, groups=groups, size=None),
+        lambda: bootstrap_auc(model, X, y, n_resamples=8, groups=groups),
+        lambda: permutation_test(model, X, y, cv=3, n_permutations=2, groups=groups),
+    ):
+        Spy.seen.clear()
+        study()
+        n_apart = 0
+        for training, tested in Spy.seen:
+            assert not training & tested or training == tested  # a model may be applied to its own training cases
+            n_apart += not training & tested
+        assert n_apart > 2 * 6 * 2  # two settings and two inner folds of each outer fold, or of each resample

@@ -212,7 +212,9 @@ def test_the_order_of_the_cases_does_not_matter(result_of):
 def test_the_order_of_the_rows_of_a_result_does_not_matter():
     X, y = signal(24)
     frame = pd.DataFrame(X, index=[f"c{number}" for number in range(24)])
-    results = cross_validate_models({"a": GaussianNB(), "b": LogisticRegression()}, frame, y, cv=4, groups=np.arange(24) // 2)
+    results = cross_validate_models(
+        {"a": GaussianNB(), "b": LogisticRegression()}, frame, y, cv=4, groups=np.arange(24) // 2
+    )
     a, b = results.values()
     mixed = b.in_order_of(b.predictions.index[np.random.default_rng(3).permutation(24)])
     for function in (compare_auc, compare_accuracy):
