@@ -6,24 +6,22 @@ import radiodeep as rd
 from radiodeep.cli.terminal import aligned
 
 
-def overview(results):
-    """Return each measure with its interval, what else was measured, and how much of it may be size."""
-    first = primary(next(iter(results.values())))
+def overview(results, measures):
+    """Return each measure with its interval, what else was measured, and how much of it may be size.
+
+    `measures` is a DataFrame by model and name of the measure; the first of each model is the main one.
+    """
+    first = next(iter(results.values())).primary
     endpoint = first.endpoint
     parts = [
         f"{endpoint.title()}, {endpoint.kind}: {endpoint.composition()} ({_counted(endpoint)})",
         _main_table(results),
         _remark(next(iter(results.values()))),
-        *_other_measures(results),
+        *_other_measures(measures),
         *_with_size(results),
         *_selection(results.values()),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def primary(result):
-    """Return the companion of a result, whose interval is valid, or the result if it has none."""
-    return result if result.companion is None else result.companion
 
 
 def _counted(endpoint):
@@ -42,7 +40,7 @@ def _main_table(results):
     header += ["against size alone"] if baseline is not None else []
     rows = []
     for result in [*models, *([] if baseline is None else [baseline])]:
-        shown = primary(result)
+        shown = result.primary
         row = [result.name, _value(shown), *([f"{result.auc:.3f}"] if len(splits) > 1 else [])]
         row += [f"{shown.accuracy:.3f}"] if shown.accuracy is not None else []
         rows.append([*row, *([_against_size(result)] if baseline is not None else [])])
@@ -83,14 +81,13 @@ def _training_size(result):
     return f"{fewest}" if fewest == most else f"{fewest} to {most}"
 
 
-def _other_measures(results):
+def _other_measures(measures):
     """Return the other measures of the kind of outcome by model; nothing if there are none."""
-    measured = {name: primary(result).measures() for name, result in results.items()}
-    names = list(next(iter(measured.values())).index)
-    if not names:
+    table = measures["value"].unstack("model", sort=False).iloc[1:]
+    if table.empty:
         return []
-    rows = [[name, *(f"{table['value'].get(name, math.nan):.3g}" for table in measured.values())] for name in names]
-    return [f"{aligned(['', *measured], rows)}\n\nTheir intervals are in measures.csv and in the report."]
+    rows = [[name, *(f"{value:.3g}" for value in values)] for name, *values in table.itertuples()]
+    return [f"{aligned(['', *table.columns], rows)}\n\nTheir intervals are in measures.csv and in the report."]
 
 
 def _with_size(results):

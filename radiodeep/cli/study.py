@@ -13,7 +13,7 @@ from radiodeep.cli.measurement import Measurement, feature_sets
 from radiodeep.cli.options import FeatureSet, MaskLabels, checked_split, listed
 from radiodeep.cli.outcome import Outcome, OutcomeOptions
 from radiodeep.cli.output import check_folder, finish
-from radiodeep.cli.overview import overview, primary
+from radiodeep.cli.overview import overview
 from radiodeep.cli.settings import facts, write_settings
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
@@ -112,13 +112,14 @@ class Study:
         n_given = len(self.X) + len(self.errors)
         errors = self.errors | next(iter(results.values())).excluded
         results = {name: replace(result, excluded=errors) for name, result in results.items()}
-        write_study(results, output, source, n_given)
-        say(overview(results))
+        measures = pd.concat({name: _measures(result.primary) for name, result in results.items()}, names=["model"])
+        write_study(results, measures, output, source, n_given)
+        say(overview(results, measures))
         say(f"Predictions, selected features, settings and report.html are in {output}")
         finish(errors, output / "errors.csv")
 
 
-def write_study(results, output, source, n_given):
+def write_study(results, measures, output, source, n_given):
     """Write the tables, settings.json and report.html of a study."""
     first = next(iter(results.values()))
     for name in (*FeatureSet, WHOLE_TABLE):
@@ -129,12 +130,11 @@ def write_study(results, output, source, n_given):
     write_settings(settings, output / "settings.json")
     effective = {name: result.effective_n_features for name, result in results.items()}
     write_table(rd.size_table(results).assign(effective_n_features=pd.Series(effective)), output / "models.csv")
-    measures = pd.concat({name: _all_measures(primary(result)) for name, result in results.items()}, names=["model"])
     write_table(measures, output / "measures.csv")
     rd.write_report(results, output / "report.html")
 
 
-def _all_measures(result):
+def _measures(result):
     """Return the main measure of a result and the others, with their intervals."""
     interval = result.confidence_interval
     main = {"value": result.value, "low": interval.low, "high": interval.high}

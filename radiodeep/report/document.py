@@ -7,16 +7,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
+import numpy as np
+import pandas as pd
 
 from radiodeep import __version__
 from radiodeep.exceptions import InputError, StudyError
 from radiodeep.files import replacing
-from radiodeep.report.figures import calibration_figure, interval_figure, roc_figure, score_figure, selection_figure
+from radiodeep.report.agreement_figure import agreement_figure
+from radiodeep.report.class_figures import calibration_figure, class_roc_figure, roc_figure, score_figure
+from radiodeep.report.figures import interval_figure, selection_figure
+from radiodeep.report.survival_figure import survival_figure
 from radiodeep.study.result import require_results
 from radiodeep.study.size import SIZE_BASELINE, size_warning
-from radiodeep.study.statistics.calibration import calibration
+from radiodeep.study.statistics.calibration import calibration, decision_curve
 
 _PAGE = Path(__file__).with_name("page.html")
+_DRAWN = ("Survival by risk group", "Net benefit")  # tables that a figure shows
+_BOUNDS = ["value", "low", "high"]
 
 
 def write_report(results, path, title="radiodeep study"):
@@ -57,10 +64,13 @@ def write_report(results, path, title="radiodeep study"):
 def _contents(results):
     """Return the variables of the page."""
     first = results[0]
-    endpoint = first.endpoint
+    shown = first.primary
+    endpoint = shown.endpoint
     baseline = first.size_baseline
     compared = [*results, *([baseline] if baseline is not None else [])]
-    pictures = [_picture(roc_figure(compared), "ROC curves")] if "roc" in endpoint.offers else []
+    pictures = []
+    if "roc" in endpoint.offers:
+        pictures.append(_picture(roc_figure([result.primary for result in compared]), "ROC curves"))
     if len(compared) > 1:
         pictures.append(_picture(interval_figure(compared), f"{endpoint.measure} of each model with its interval"))
     return {
@@ -68,21 +78,44 @@ def _contents(results):
         "n_models": len(results),
         "endpoint": endpoint,
         "method": _method(results),
+        "learning": [_learning(result) for result in dict.fromkeys([shown, first])],
         "remarks": dict.fromkeys(remark for result in results for remark in result.remarks),
         "excluded": {name: reason for result in results for name, reason in result.excluded.items()},
-        "cv": first.cv,
+        "cv": shown.cv,
+        "other_cv": None if first.companion is None else first.cv,
         "level": f"{first.confidence_interval.level:.0%}",
-        "has_accuracy": first.accuracy is not None,
-        "companion": first.companion.cv if all(result.companion is not None for result in compared) else None,
+        "has_accuracy": shown.accuracy is not None,
         "size_baseline": None if baseline is None else SIZE_BASELINE,
         "n_pairs": next(
             (result.n_equal_size_pairs for result in results if result.n_equal_size_pairs is not None), None
         ),
-        "number": lambda value: "-" if value is None else f"{value:.3f}",
-        "results": sorted(compared, key=lambda result: -result.auc),
+        "number": _number,
+        "against_size": _against_size,
+        "results": sorted(compared, key=lambda result: -result.primary.auc),
         "pictures": pictures,
         "sections": [_section(result) for result in results],
     }
+
+
+def _number(value):
+    """Return a number with three decimals; "-" if there is none."""
+    return "-" if value is None or np.isnan(value) else f"{value:.3f}"
+
+
+def _against_size(result):
+    """Return whether a model is better or worse than size alone, by how much, and with which p value; "" if unknown."""
+    compared = result.compared_with_size.against_size
+    if compared is None:
+        return ""
+    direction = "better" if compared.difference > 0 else "worse" if compared.difference < 0 else "equal"
+    p_value = "" if np.isnan(compared.p_value) else f", p = {compared.p_value:.2g}"
+    return f"{direction}, {compared.difference:+.3f}{p_value}"
+
+
+def _learning(result):
+    """Return a sentence on the number of training cases, on which the performance of models depends."""
+    fewest, most = result.folds["n_train"].agg(["min", "max"])
+    return f"Models of {result.cv} learn from {fewest if fewest == most else f'{fewest} to {most}'} cases."
 
 
 def _method(results):
@@ -118,22 +151,71 @@ def _checked_results(results):
 
 
 def _section(result):
-    """Return what the page shows of a model: warning, sentences, figures, predictions and settings."""
-    offers = result.endpoint.offers
-    figures = {"Selected features": selection_figure(result)}
-    if "scores" in offers:
-        figures = {"Scores by class": score_figure(result), **figures}
-    if "calibration" in offers:
-        figures["Calibration and decision curve"] = calibration_figure(result)
+    """Return what the page shows of a model: warning, sentences, measures, figures, predictions and settings."""
+    shown = result.primary
+    tables = shown.tables()
     return {
         "name": result.name,
         "warning": size_warning(result),
         "sentences": list(_sentences(result)),
-        "pictures": [_picture(figure, text) for text, figure in figures.items() if figure is not None],
+        "measures": _measures(shown),
+        "pictures": [_picture(figure, text) for text, figure in _figures(shown, tables) if figure is not None],
+        "tables": {title: _texts(table) for title, table in tables.items() if not title.startswith(_DRAWN)},
+        "cv": result.cv,
         "ids": result.predictions.index.tolist(),
         "columns": _columns(result),
         "settings": json.dumps(result.settings, indent=2),
     }
+
+
+def _figures(result, tables):
+    """Yield title and figure of what the endpoint of a result offers."""
+    offers = result.endpoint.offers
+
+    def table(title):
+        return next((found for name, found in tables.items() if name.startswith(title)), None)
+
+    if "scores" in offers:
+        yield "Scores by class", score_figure(result)
+    if "roc by class" in offers:
+        yield "ROC curve of each class against the others", class_roc_figure(result)
+    if "agreement" in offers:
+        yield (
+            "Predicted against observed, and their differences",
+            agreement_figure(result, table("Limits of agreement")),
+        )
+    if "survival curves" in offers:
+        curves = result.endpoint.survival_curves(result)
+        p_value = table("Log-rank test")["p_value"].iloc[0]
+        yield "Survival by risk group", survival_figure(curves, result.endpoint.horizon, p_value)
+        if table("Calibration") is not None:
+            yield "Calibration and decision curve", calibration_figure(table("Calibration"), table("Net benefit"))
+    if "calibration" in offers and not result.predictions["probability"].isna().any():
+        yield "Calibration and decision curve", calibration_figure(calibration(result).curve, decision_curve(result))
+    yield "Selected features", selection_figure(result)
+
+
+def _measures(result):
+    """Return name, value and interval of the measures of a result, the main one first, as texts."""
+    interval = result.confidence_interval
+    main = pd.DataFrame([[result.value, interval.low, interval.high]], [result.endpoint.measure], _BOUNDS)
+    measures = pd.concat([main, result.measures(interval.level)[_BOUNDS]])
+    return [
+        (name, f"{value:.3f}", "" if np.isnan(low) else f"{low:.3f} to {high:.3f}")
+        for name, value, low, high in measures.itertuples()
+    ]
+
+
+def _texts(table):
+    """Return headings and rows of a table as texts, the names of its rows first unless they are numbers."""
+    names = [] if isinstance(table.index, pd.RangeIndex) else [[table.index.name or "", *map(str, table.index)]]
+    columns = [[str(name).replace("_", " "), *map(_cell, values)] for name, values in table.items()]
+    heading, *rows = zip(*names, *columns, strict=True)
+    return {"heading": heading, "rows": rows}
+
+
+def _cell(value):
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _columns(result):
@@ -143,17 +225,23 @@ def _columns(result):
     """
     endpoint = result.endpoint
     columns = []
+    is_wrong = []
+    if "accuracy" in endpoint.offers:
+        is_wrong = (result.predictions["prediction"] != result.predictions["label"]).tolist()
     for name, values in result.predictions.items():
         if name == "fold" or values.isna().any() or (name == "correct" and result.score_table.shape[1] == 1):
             continue
-        is_number = name not in (*endpoint.outcome_columns, "prediction")
+        is_number = values.dtype.kind == "f"
         digits = "{:.2f}" if name == "correct" else "{:.3f}"
+        heading = {
+            "probability": f"Probability of {result.positive}" if endpoint.horizon is None else "Survival",
+        }.get(name, _capitalized(name.replace("_", " ")))
         columns.append(
             {
-                "heading": f"Probability of {result.positive}" if name == "probability" else name.capitalize(),
+                "heading": heading,
                 "texts": values.map(digits.format if is_number else str).tolist(),
                 "is_number": is_number,
-                "is_wrong": (values != result.predictions["label"]).tolist() if name == "prediction" else [],
+                "is_wrong": is_wrong if name == "prediction" else [],
             }
         )
     return columns
@@ -161,34 +249,21 @@ def _columns(result):
 
 def _sentences(result):
     """Yield what has to be read of a model besides its figures."""
-    for shown in (result, result.companion):
-        if shown is not None:
-            yield f"{shown.sentence} ({shown.cv}, {shown.estimate}; interval: {shown.interval_method})."
-    if result.accuracy_interval is not None:
-        interval = result.accuracy_interval
-        caution = "" if result.cv == "holdout" else "; it treats the models as fixed and is too narrow"
-        yield (
-            f"Accuracy {result.accuracy:.3f} under {result.cv} ({interval.level:.0%} CI {interval.low:.3f} to "
-            f"{interval.high:.3f}, Wilson{caution})."
-        )
+    shown = result.primary
+    method = "" if np.isnan(shown.confidence_interval.low) else f"; interval: {shown.interval_method}"
+    yield f"{shown.sentence} ({shown.cv}, {shown.estimate}{method})."
+    if result is not shown:
+        yield f"{result.sentence} ({result.cv}, {result.estimate})."
     for sentence in (result.size_sentence, result.equal_size_sentence):
         if sentence is not None:
             yield f"{_capitalized(sentence)}."
-    if result.selection_sentence is not None:
+    if shown.selection_sentence is not None:
         yield (
-            f"{_capitalized(result.selection_sentence)} (participation ratio of the eigenvalues of their correlation "
+            f"{_capitalized(shown.selection_sentence)} (participation ratio of the eigenvalues of their correlation "
             "matrix): correlated features are one finding, not several."
         )
-    if result.stability is not None:
-        yield (
-            f"Stability of the selected features: {result.stability}. Folds share most of their cases, so features "
-            "selected from noise are stable as well; compare with the value for shuffled labels."
-        )
-    if "calibration" in result.endpoint.offers and not result.predictions["probability"].isna().any():
-        yield (
-            f"{calibration(result)} (ideal are 0 in the large, and an O:E and a slope of 1; always predicting the "
-            "prevalence has a scaled Brier score of 0)."
-        )
+    if shown.stability is not None:
+        yield f"Stability of the selected features: {shown.stability}."
 
 
 def _capitalized(sentence):
