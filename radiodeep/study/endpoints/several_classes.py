@@ -201,13 +201,12 @@ class SeveralClasses(Endpoint):
 
     def _measures_of_repeats(self, result):
         """Return the values (n_repeats,) and variances (n_repeats,) of the measures by name."""
-        predicted = self._codes_of(result.prediction_array)
-        tables = confusion_tables(self.codes, predicted, len(self.classes), self._units)
-        whole = tables.sum(axis=1, keepdims=True)
-        measured = {
-            name: (measure(whole)[:, 0], jackknife_variance(measure(whole - tables)))
-            for name, measure in self._agreements().items()
-        }
+        measured = {name: np.empty((2, len(result.prediction_array))) for name in self._agreements()}
+        for repeat, predicted in enumerate(self._codes_of(result.prediction_array)):
+            tables = confusion_tables(self.codes, predicted, self._units, len(self.classes))
+            whole = tables.sum(axis=0)
+            for name, measure in self._agreements().items():
+                measured[name][:, repeat] = measure(whole), jackknife_variance(measure(whole - tables))
         probabilities = result.probability_array
         if not np.isnan(probabilities).any():
             errors = brier_scores(self.codes, probabilities)
@@ -229,10 +228,12 @@ class SeveralClasses(Endpoint):
 
     def tables(self, result):
         predicted = self._codes_of(result.prediction_array)
-        confusion = confusion_tables(self.codes, predicted, len(self.classes)).mean(axis=0)
+        tables = [
+            confusion_tables(self.codes, codes, self._units, len(self.classes)).sum(axis=0) for codes in predicted
+        ]
         labels = [pd.Index(self.outputs, name=name) for name in ("true", "predicted")]
         return {
-            "Predicted classes, mean of the repeats": pd.DataFrame(confusion, *labels),
+            "Predicted classes, mean of the repeats": pd.DataFrame(np.mean(tables, axis=0), *labels),
             "Each class against the others": self._each_class(result),
         }
 

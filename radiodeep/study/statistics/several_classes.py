@@ -59,18 +59,14 @@ def pairwise_aucs(codes, scores, folds=None):
     return values, influence
 
 
-def confusion_tables(codes, predicted, n_classes, units=None):
-    """Return the number of cases by true (row) and predicted class (column), (n_repeats, n_classes, n_classes).
+def confusion_tables(codes, predicted, units, n_classes):
+    """Return the number of cases of each unit by true (row) and predicted class: (n_units, n_classes, n_classes).
 
-    `predicted` are codes of shape (n_repeats, n_cases). With `units`, codes of shape (n_cases,), a table for each of
-    them: (n_repeats, n_units, n_classes, n_classes).
+    Codes, predicted codes and units, such as patients, have the shape (n_cases,).
     """
-    n_units = 1 if units is None else int(units.max()) + 1
-    cell = (codes if units is None else units * n_classes + codes) * n_classes + predicted
-    n_cells = n_units * n_classes**2
-    counts = np.bincount((cell + np.arange(len(cell))[:, np.newaxis] * n_cells).ravel(), minlength=len(cell) * n_cells)
-    shape = (n_classes, n_classes) if units is None else (n_units, n_classes, n_classes)
-    return counts.reshape(len(cell), *shape)
+    n_units = int(units.max()) + 1
+    cells = (units * n_classes + codes) * n_classes + predicted
+    return np.bincount(cells, minlength=n_units * n_classes**2).reshape(n_units, n_classes, n_classes)
 
 
 def balanced_accuracy(tables):
