@@ -11,6 +11,7 @@ from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
+from radiodeep.study.folds.estimator_tree import with_target
 from radiodeep.study.folds.fitting import fit_folds, warn_of_folds
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.shared_selection import selectors_of_folds, selectors_without_each
@@ -35,7 +36,13 @@ def cross_validate_tables(parts, y, design):
     endpoint = design.endpoint(study, y)
     plans = design.plans(study, endpoint)  # a design that cannot work is an error before hours of extraction
     shared = [
-        as_row_indices(models, given.rows, design.n_jobs, on_error=design.on_error, cache_dir=design.cache_dir)
+        as_row_indices(
+            {name: with_target(model, endpoint.selector_target) for name, model in models.items()},
+            given.rows,
+            design.n_jobs,
+            on_error=design.on_error,
+            cache_dir=design.cache_dir,
+        )
         for (models, _), given in zip(parts, studies, strict=True)
     ]
     errors = _errors(shared, studies, design.on_error)

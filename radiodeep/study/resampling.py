@@ -10,6 +10,7 @@ from radiodeep.exceptions import StudyError
 from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.endpoints.registry import endpoint_for
+from radiodeep.study.folds.estimator_tree import with_target
 from radiodeep.study.folds.fitting import fit_folds
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.inputs import checked_groups, rows_of, study_input
@@ -117,11 +118,12 @@ def bootstrap_auc(
     study = study_input(X, groups)
     settings = {"outcome": outcome, "patients": study.clusters, "horizon": horizon}
     endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids), positive, **settings)
-    shared = as_row_indices({"model": estimator}, study.rows, n_jobs, cache_dir=cache_dir)
+    model = with_target(estimator, endpoint.selector_target)
+    shared = as_row_indices({"model": model}, study.rows, n_jobs, cache_dir=cache_dir)
     patients = _as_numbers(study.groups, len(study.ids))
     rng = np.random.default_rng(random_state)
-    members = _members(patients, endpoint)
-    resamples = [_drawn(members, rng) for _ in range(n_resamples)]
+    members = patients_by_stratum(patients, endpoint)
+    resamples = [draw_patients(members, rng) for _ in range(n_resamples)]
     model, rows = shared.models["model"], shared.rows
     tasks = (delayed(_value_out_of_bag)(model, rows, endpoint, patients, drawn) for drawn in resamples)
     finished = results_of(tasks, n_jobs, n_resamples)
@@ -207,12 +209,12 @@ def bootstrap_interval(result, groups=None, *, n_resamples=2000, random_state=0,
     patients = result.patients
     if groups is not None:
         patients = checked_groups(rows_of(result.predictions).aligned(groups, "groups"), len(endpoint.y))
-    members = _members(_as_numbers(patients, len(endpoint.y)), endpoint)
+    members = patients_by_stratum(_as_numbers(patients, len(endpoint.y)), endpoint)
     folds = result.folds_to_compare_within
     rng = np.random.default_rng(random_state)
     values = np.empty((n_resamples, len(result.score_array)))
     for number in range(n_resamples):
-        values[number] = _values(endpoint, result.score_array, folds, _drawn(members, rng))
+        values[number] = _values(endpoint, result.score_array, folds, draw_patients(members, rng))
     mean = values.mean(axis=1)
     factor = np.sqrt(variance_of_result(result, values.var(axis=0)) / mean.var()) if mean.var() > 0 else 1.0
     widened = result.value + factor * (mean - result.value)
@@ -238,7 +240,7 @@ def _as_numbers(groups, n_cases):
     return np.arange(n_cases) if groups is None else np.unique(groups, return_inverse=True)[1]
 
 
-def _members(patients, endpoint):
+def patients_by_stratum(patients, endpoint):
     """Return the rows of each patient in each stratum, a list of lists of int arrays.
 
     Strata of numbers are quantiles, which a sample does not hold fixed.
@@ -254,7 +256,7 @@ def _members(patients, endpoint):
     return members
 
 
-def _drawn(members, rng):
+def draw_patients(members, rng):
     """Return the rows of patients drawn with replacement, from each stratum as many as it has."""
     return np.concatenate([stratum[row] for stratum in members for row in rng.choice(len(stratum), len(stratum))])
 

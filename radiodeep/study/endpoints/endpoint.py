@@ -127,6 +127,8 @@ class Endpoint(ABC):
         The `outcome` parameter of studies that means this kind, e.g. "classes".
     patients : ndarray of int of shape (n_cases,) or None
         None if every patient has one case.
+    selector_target : str
+        How selectors of features take the outcomes, "classes" or "numeric".
     needs_training_rows : bool
         Whether `score` is given the training rows of the fold.
     pools_folds : bool
@@ -164,6 +166,7 @@ class Endpoint(ABC):
     test: str
     outcome_columns: tuple
     high_score: str
+    selector_target = "classes"
     needs_training_rows = False
     pools_folds = False
     compares_in_folds = False

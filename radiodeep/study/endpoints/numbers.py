@@ -39,6 +39,7 @@ class Numbers(Endpoint):
     test = "jackknife"
     outcome_columns = ("outcome",)
     high_score = "a larger number"
+    selector_target = "numeric"
     leave_one_out_bias = "is biased low"
     offers = frozenset({"agreement"})
 

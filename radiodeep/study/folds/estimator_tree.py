@@ -100,6 +100,20 @@ def descendants(estimator):
         yield from descendants(child)
 
 
+def with_target(model, target):
+    """Return a model whose selectors with ``target="auto"`` take y as `target`, "classes" or "numeric".
+
+    A fold may hold fewer different values of y than all cases, so that its selectors would decide otherwise.
+    """
+    parts = {"": model} | {f"{path}__": part for path, part in model.get_params().items() if is_estimator(part)}
+    undecided = [
+        f"{prefix}target"
+        for prefix, part in parts.items()
+        if offers(part, "scores_without_each") and getattr(part, "target", None) == "auto"
+    ]
+    return clone(model).set_params(**dict.fromkeys(undecided, target)) if undecided else model
+
+
 def with_input_children(estimator, replace):
     """Return a clone in which ``replace(child)`` stands for each child that is given rows of the estimator's own input.
 

@@ -255,3 +255,33 @@ def test_words_describe_the_outcomes():
     with pytest.raises(StudyError, match="There is no roc of this kind of outcome. Got results of the Spearman"):
         endpoint.require("roc")
     endpoint.require("agreement")
+
+
+class Watching(rd.ReliefF):
+    """A selector that keeps how it took the outcomes."""
+
+    kinds = []  # noqa: RUF012
+
+    def _validated(self, X, y):
+        validated = super()._validated(X, y)
+        self.kinds.append(validated[2])
+        return validated
+
+
+@pytest.mark.parametrize("outcome", ["numbers", "classes"])
+def test_selectors_take_the_outcomes_as_the_study_does_whatever_values_a_fold_holds(outcome, monkeypatch):
+    monkeypatch.setattr(Watching, "kinds", [])
+    X, y = table(n_cases=24)
+    counts = y.rank().astype(int) % (3 if outcome == "classes" else 12)
+    model = make_pipeline(Watching(3), Ridge() if outcome == "numbers" else LogisticRegression())
+    expected = 0 if outcome == "numbers" else 3
+    for study in (
+        lambda: rd.cross_validated_score(model, X, counts, cv=2, n_repeats=2, outcome=outcome),
+        lambda: rd.bootstrap_auc(model, X, counts, n_resamples=3, outcome=outcome),
+        lambda: rd.permutation_test(model, X, counts, cv=2, n_permutations=1, outcome=outcome),
+        lambda: rd.holdout_auc(model, X[:9], counts[:9], X[9:], counts[9:], outcome=outcome),
+    ):
+        Watching.kinds.clear()
+        study()
+        assert set(Watching.kinds) == {expected}
+    assert model[0].target == "auto"
