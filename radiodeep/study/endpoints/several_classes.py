@@ -13,7 +13,7 @@ from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.endpoints.class_scores import log_odds, scores_of_classes
 from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
 from radiodeep.study.folds.estimator_tree import final_step
-from radiodeep.study.statistics.auc import auc_of_repeats
+from radiodeep.study.statistics.auc import auc_of_repeats, valid_labels
 from radiodeep.study.statistics.calibration_measures import measures_of_calibration
 from radiodeep.study.statistics.equal_size import several_classes_at_equal_size
 from radiodeep.study.statistics.several_classes import (
@@ -64,11 +64,7 @@ class SeveralClasses(Endpoint):
 
     def _checked(self, y, positive):
         """Return the labels and their classes; raise StudyError for less than three, or a positive one."""
-        y = np.asarray(y)
-        if pd.isna(y).any():
-            raise StudyError(f"{int(pd.isna(y).sum())} of {len(y)} labels are missing. Leave those cases out.")
-        y = np.array(y.tolist()) if y.dtype == object else y  # scikit-learn refuses arrays of objects
-        classes = np.unique(y)
+        y, classes = valid_labels(y)
         if len(classes) < 3:
             raise StudyError(f"Expected three classes or more. Got {', '.join(map(str, classes))}.")
         if positive is not None:
@@ -202,8 +198,7 @@ class SeveralClasses(Endpoint):
     def _measures_of_repeats(self, result):
         """Return the values (n_repeats,) and variances (n_repeats,) of the measures by name."""
         measured = {name: np.empty((2, len(result.prediction_array))) for name in self._agreements()}
-        for repeat, predicted in enumerate(self._codes_of(result.prediction_array)):
-            tables = confusion_tables(self.codes, predicted, self._units, len(self.classes))
+        for repeat, tables in enumerate(self._confusions(result)):
             whole = tables.sum(axis=0)
             for name, measure in self._agreements().items():
                 measured[name][:, repeat] = measure(whole), jackknife_variance(measure(whole - tables))
@@ -217,9 +212,11 @@ class SeveralClasses(Endpoint):
         """Return the measures of a confusion table by name."""
         return {"balanced accuracy": balanced_accuracy, "Cohen's kappa": cohen_kappa}
 
-    def _codes_of(self, labels):
-        """Return labels (n_repeats, n_cases) as codes."""
-        return pd.Index(self.classes).get_indexer(labels.ravel()).reshape(labels.shape)
+    def _confusions(self, result):
+        """Yield the confusion tables of the patients in each repeat, (n_patients, n_classes, n_classes)."""
+        for predicted in result.prediction_array:
+            codes = pd.Index(self.classes).get_indexer(predicted)
+            yield confusion_tables(self.codes, codes, self._units, len(self.classes))
 
     @property
     def _units(self):
@@ -227,10 +224,7 @@ class SeveralClasses(Endpoint):
         return np.arange(len(self.y)) if self.patients is None else self.patients
 
     def tables(self, result):
-        predicted = self._codes_of(result.prediction_array)
-        tables = [
-            confusion_tables(self.codes, codes, self._units, len(self.classes)).sum(axis=0) for codes in predicted
-        ]
+        tables = [by_patient.sum(axis=0) for by_patient in self._confusions(result)]
         labels = [pd.Index(self.outputs, name=name) for name in ("true", "predicted")]
         return {
             "Predicted classes, mean of the repeats": pd.DataFrame(np.mean(tables, axis=0), *labels),

@@ -172,17 +172,7 @@ def checked_labels(y, positive=None):
     Raises SingleClassError for a single class; StudyError for missing labels, other numbers of classes, or a `positive`
     class that is none of them. The class that sorts last is positive by default.
     """
-    y = np.asarray(y)
-    if pd.isna(y).any() or (y.dtype.kind == "f" and np.isinf(y).any()):
-        n_missing = int(pd.isna(y).sum()) or int(np.isinf(y).sum())
-        raise StudyError(f"{n_missing} of {len(y)} labels are missing. Leave those cases out.")
-    try:
-        classes = np.unique(y)
-    except TypeError as error:
-        raise StudyError("The labels are of several types, such as text and numbers. Make them all of one.") from error
-    if y.dtype == object:  # scikit-learn refuses arrays of objects, even of numbers or texts
-        y = np.array(y.tolist())
-        classes = np.unique(y)
+    y, classes = valid_labels(y)
     if len(classes) == 1:
         raise SingleClassError(f"All {len(y)} cases have the label {classes[0]}. An AUC needs two classes.")
     if len(classes) != 2:
@@ -195,6 +185,22 @@ def checked_labels(y, positive=None):
     if not (classes == positive).any():
         raise invalid("an AUC", "positive", f"one of the labels {classes.tolist()}", positive, error=StudyError)
     return y, classes if classes[1] == positive else classes[::-1]
+
+
+def valid_labels(y):
+    """Return labels as an ndarray of one type, and their classes; StudyError for missing ones or several types."""
+    y = np.asarray(y)
+    if pd.isna(y).any() or (y.dtype.kind == "f" and np.isinf(y).any()):
+        n_missing = int(pd.isna(y).sum()) or int(np.isinf(y).sum())
+        raise StudyError(f"{n_missing} of {len(y)} labels are missing. Leave those cases out.")
+    try:
+        classes = np.unique(y)
+    except TypeError as error:
+        raise StudyError("The labels are of several types, such as text and numbers. Make them all of one.") from error
+    if y.dtype == object:  # scikit-learn refuses arrays of objects, even of numbers or texts
+        y = np.array(y.tolist())
+        classes = np.unique(y)
+    return y, classes
 
 
 def mean_roc(positive, scores):

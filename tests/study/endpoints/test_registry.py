@@ -26,3 +26,30 @@ def test_there_is_one_outcome_per_case(y):
 def test_predictions_of_no_endpoint_are_refused():
     with pytest.raises(StudyError, match="No endpoint has predictions of the columns score, fold"):
         endpoint_of_predictions(pd.DataFrame({"score": [1.0], "fold": [0]}))
+
+
+GRADES = ["low", "mid", "high", "low"]
+
+
+@pytest.mark.parametrize(
+    ("y", "settings", "kind", "positive"),
+    [
+        (GRADES, {}, "several classes", None),
+        ([1, 2, 3, 1, 2, 3], {}, "several classes", None),
+        ([1, 2, 3, 1, 2, 3], {"outcome": "ordered"}, "ordered classes", (1, 2, 3)),
+        (GRADES, {"outcome": "ordered", "positive": ["low", "mid", "high"]}, "ordered classes", ("low", "mid", "high")),
+        (pd.Categorical(GRADES), {}, "several classes", None),
+        (
+            pd.Categorical(GRADES, ["mid", "none", "low", "high"], ordered=True),
+            {},
+            "ordered classes",
+            ("mid", "low", "high"),
+        ),
+    ],
+)
+def test_three_labels_are_several_classes_and_ordered_ones_keep_their_order(y, settings, kind, positive):
+    endpoint = endpoint_for(y, len(y), **settings)
+    assert (endpoint.kind, endpoint.positive) == (kind, positive)
+    again = endpoint_of_predictions(pd.DataFrame(endpoint.columns()), endpoint.positive, endpoint.kind)
+    assert again.classes.tolist() == endpoint.classes.tolist()
+    assert again.codes.tolist() == endpoint.codes.tolist()

@@ -56,6 +56,7 @@ def test_classes_are_as_they_sort_and_ordered_ones_in_their_order():
     [
         (SeveralClasses, ["a", "b", "c"], "a", "There is no positive class among 3: a, b, c. .* with y == 'a'"),
         (SeveralClasses, ["a", None, "c"], None, "1 of 3 labels are missing"),
+        (SeveralClasses, ["a", 1, 2], None, "The labels are of several types"),
         (SeveralClasses, [0, 1, 1], None, "Expected three classes or more. Got 0, 1"),
         (OrderedClasses, ["a", "b", "c"], ["a", "b"], r"must be the order of \['a', 'b', 'c'\]. Got \['a', 'b'\]"),
         (OrderedClasses, ["a", "b", "c"], ["a", "b", "b"], r"must be the order of \['a', 'b', 'c'\]"),
