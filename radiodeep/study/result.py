@@ -101,8 +101,8 @@ class StudyResult:
     estimate, interval_method : str
     variance : float
         Of the AUC; the interval is computed from it.
-    accuracy_interval : ConfidenceInterval
-        Wilson's.
+    accuracy_interval : ConfidenceInterval or None
+        Wilson's; of repeated folds that of fewer cases, to allow for their models. None if the split gives none.
     scores, probabilities : DataFrame of shape (n_cases, n_repeats) or None
         Out-of-fold scores and probabilities of each repeat; None under leave-pair-out.
     predicted : DataFrame of shape (n_cases, n_repeats) or None

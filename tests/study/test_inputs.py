@@ -21,7 +21,6 @@ from radiodeep import (
     RadiomicsExtractor,
     ReliefF,
     bootstrap_auc,
-    compare_accuracy,
     cross_validate_grid,
     cross_validate_models,
     cross_validated_auc,
@@ -180,16 +179,6 @@ def test_training_leaves_out_cases_that_cannot_be_measured():
     assert list(excluded) == ["phantom-003"]
     np.testing.assert_array_equal(fitted.predict_proba(cohort[kept]), plain.predict_proba(cohort[kept]))
     assert type(fitted[0]) is RadiomicsExtractor
-
-
-def test_mcnemars_test_of_out_of_fold_predictions_is_warned_of():
-    X, y = table()
-    a, b = (cross_validated_auc(model, X, y, cv=5) for model in (GaussianNB(), LogisticRegression()))
-    with pytest.warns(RadiodeepWarning, match="16 to 35 % at p < 0.05"):
-        compare_accuracy(a, b)
-    models = [GaussianNB(), LogisticRegression()]
-    a, b = (holdout_auc(model, X[:20], y[:20], X[20:], y[20:]) for model in models)
-    assert 0 <= compare_accuracy(a, b).p_value <= 1
 
 
 def test_raters_that_agree_exactly_have_no_interval():
