@@ -94,6 +94,13 @@ def test_constant_features_score_nothing():
     assert ConcordanceSelector().fit(X, y).concordances_[:2].tolist() == [0.5, 0.5]
 
 
+def test_scores_do_not_depend_on_units():
+    X, y = simulated()
+    units = 10.0 ** np.arange(-12, 4, 2)
+    for selector in (UnivariateCox(), ConcordanceSelector()):
+        np.testing.assert_allclose(selector.fit(X * units, y).scores_, selector.fit(X, y).scores_, rtol=1e-9)
+
+
 def test_concordances_are_those_of_r(many, univariate):
     X, y = many
     selector = ConcordanceSelector(max_mutual_concordance=None).fit(X, y)
