@@ -79,14 +79,14 @@ class Recipe:
         if self.outcome == "numbers":
             return self._regressor(name)
         if name == "cox":
-            return rd.CoxRegression(alpha=0.1)
+            return rd.CoxRegression(alpha=1.0)
         horizon = self._known_horizon(name) if self.is_survival else None
         classifier = self._classifier(name, probabilities or self.is_survival)
         return classifier if horizon is None else rd.HorizonClassifier(classifier, horizon)
 
     def _known_horizon(self, name):
         if self.horizon is None:
-            raise InputError(f"For survival, {name} needs the time until which events count. Give a horizon, e.g. 24.")
+            raise InputError(f"For survival, {name} needs the time until which events count, e.g. horizon=24.")
         return self.horizon
 
     def _classifier(self, name, probabilities):

@@ -1,9 +1,12 @@
 """Results -> the text that `radiodeep study` prints, of less than 80 columns."""
 
 import math
+import textwrap
 
 import radiodeep as rd
 from radiodeep.cli.terminal import aligned
+
+_WIDTH = 79
 
 
 def overview(results, measures):
@@ -14,7 +17,7 @@ def overview(results, measures):
     first = next(iter(results.values())).primary
     endpoint = first.endpoint
     parts = [
-        f"{endpoint.title()}, {endpoint.kind}: {endpoint.composition()} ({_counted(endpoint)})",
+        f"{endpoint.title()}, {endpoint.kind}\n{_wrapped(_composition(endpoint))}",
         _main_table(results),
         _remark(next(iter(results.values()))),
         *_other_measures(measures),
@@ -24,9 +27,11 @@ def overview(results, measures):
     return "\n\n".join(part for part in parts if part)
 
 
-def _counted(endpoint):
-    n_cases = f"{len(endpoint.y)} cases"
-    return n_cases if endpoint.patients is None else f"{n_cases} of {endpoint.patients.max() + 1} patients"
+def _composition(endpoint):
+    composition = endpoint.composition()
+    if endpoint.patients is None or "patients" in composition:
+        return composition
+    return f"{composition} ({len(endpoint.y)} cases of {endpoint.patients.max() + 1} patients)"
 
 
 def _main_table(results):
@@ -66,10 +71,14 @@ def _remark(result):
     """Return how to read the accuracy and the columns of the measure."""
     endpoint = result.endpoint
     sentences = [f"Models of {shown.cv} learn from {_training_size(shown)} cases." for shown in _splits(result)]
-    sentences += [endpoint.baseline()] if result.accuracy is not None else []
+    sentences.append(endpoint.baseline())
     if result.companion is not None and endpoint.leave_one_out_bias:
         sentences.append(f"The {endpoint.measure} of {result.cv} {endpoint.leave_one_out_bias}.")
-    return "\n".join(sentences)
+    return "\n".join(map(_wrapped, filter(None, sentences)))
+
+
+def _wrapped(text):
+    return textwrap.fill(text, _WIDTH)
 
 
 def _splits(result):
@@ -115,5 +124,5 @@ def _number(value):
 
 def _selection(results):
     """Return sentences on the number of selected features, and the number of uncorrelated ones they are worth."""
-    lines = [f"{result.name}: {result.selection_sentence}" for result in results if result.selection_sentence]
+    lines = [_wrapped(f"{result.name}: {result.selection_sentence}") for result in results if result.selection_sentence]
     return ["\n".join(lines)] if lines else []

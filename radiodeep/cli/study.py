@@ -151,7 +151,8 @@ def _write_tables(result, output, name):
         path.unlink(missing_ok=True)
     if result is None:
         return
-    write_table(result.predictions.rename(columns={"probability": f"probability_{result.positive}"}), predictions)
+    probability = f"probability_{result.positive}" if result.horizon is None else f"survival_{result.horizon:g}"
+    write_table(result.predictions.rename(columns={"probability": probability}).dropna(axis=1, how="all"), predictions)
     if result.companion is not None:
         repeats = result.companion.scores
         if repeats.columns.nlevels > 1:
