@@ -53,8 +53,8 @@ def holdout_auc(
     Returns
     -------
     StudyResult
-        Its predictions are those of the test cases, in one fold. Intervals and tests take the model as fixed,
-        which is valid here: there is one, tested on other patients. Its `size_baseline` is the size itself as the score.
+        Its predictions are those of the test cases, in one fold. Intervals and tests take the model as fixed, which is
+        valid here: there is one, tested on other patients. Its `size_baseline` is the size itself as the score.
 
     Raises
     ------
