@@ -50,7 +50,7 @@ class Survival(Endpoint):
     outcome_columns = ("event", "time")
     high_score = "an earlier event"
     pairs_of_cases = "comparable pairs"
-    leave_one_out_bias = "compares scores of different models and is biased"
+    leave_one_out_bias = "compares scores of different models"
     needs_training_rows = True
     offers = frozenset({"survival curves"})
     compares_in_folds = True
@@ -293,9 +293,9 @@ class Survival(Endpoint):
 
     def companion_note(self, cv, companion_cv):
         return (
-            f"The C under {cv} compares cases that different models scored, as older studies did, and is biased: the "
-            "model of a case has not learned from its event. It has no valid interval. Repeated folds "
-            f"({companion_cv}) compare cases of the same test fold only, which one model scored."
+            f"The C under {cv} compares cases that different models scored, as older studies did. It has no valid "
+            "interval: nominal 95 % intervals that take the models as fixed cover 0.5 in about 60 % of studies without "
+            f"signal. Repeated folds ({companion_cv}) compare cases of the same test fold only, which one model scored."
         )
 
 

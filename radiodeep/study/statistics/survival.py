@@ -4,6 +4,7 @@ import numpy as np
 from scipy.stats import norm
 
 from radiodeep.compiled import compiled
+from radiodeep.preparation.survival import kaplan_meier
 
 _LARGEST_RATIO = 1.1  # of two sizes that count as equal
 
@@ -150,11 +151,23 @@ def log_rank_contributions(event, time, is_high, strata=None):
     return contributions
 
 
-def greenwood_variance(curve):
-    """Return Greenwood's variance of a KaplanMeier curve at its times, (n_times,); 0 where the survival is 0."""
-    left = curve.n_at_risk * (curve.n_at_risk - curve.n_events)
-    terms = np.divide(curve.n_events, left, out=np.zeros(len(left)), where=left > 0)
-    return curve.survival**2 * np.cumsum(terms)
+def survival_influence(event, time, times):
+    """Return the influence (n_cases, n_times) of the cases on Kaplan and Meier's survival at times.
+
+    The sum of their squares is Greenwood's variance; where patients have several cases, the variance is that of the
+    squares of their sums over the cases of each.
+
+    References
+    ----------
+    Greenwood, The Natural Duration of Cancer, Reports on Public Health and Medical Subjects 33 (1926).
+    """
+    curve = kaplan_meier(event, time)
+    n_left = np.maximum(curve.n_at_risk - curve.n_events, 1)  # where none is left, the survival is 0
+    hazard = np.concatenate([[0.0], np.cumsum(curve.n_events / (curve.n_at_risk * n_left))])
+    before = np.searchsorted(curve.times, np.minimum(time[:, np.newaxis], times), side="right")
+    own = np.where(event[:, np.newaxis] & (time[:, np.newaxis] <= times), 1.0, 0.0)
+    own /= n_left[np.searchsorted(curve.times, time)][:, np.newaxis]
+    return curve.at(times) * (hazard[before] - own)
 
 
 def log_log_bounds(survival, variance, confidence_level=0.95):

@@ -12,11 +12,11 @@ import pandas as pd
 from radiodeep.preparation.survival import kaplan_meier
 from radiodeep.study.statistics.survival import (
     concordance,
-    greenwood_variance,
     jackknife_of_means,
     log_log_bounds,
     log_rank,
     log_rank_contributions,
+    survival_influence,
 )
 from radiodeep.study.statistics.survival_prediction import (
     auc_outcomes,
@@ -31,7 +31,6 @@ from radiodeep.study.statistics.uncertainty import (
     interval,
     p_value,
     variance_of_mean,
-    variance_of_repeats,
     weight_of_repeats,
 )
 
@@ -101,14 +100,15 @@ class PredictedSurvival:
             reference[tested] = kaplan_meier(event, time).at(self.times)
         return with_event, free, reference
 
-    def variance(self, within):
-        """Return the variance of the mean over the repeats from variances in each, or NaN."""
-        return variance_of_repeats(within, self.n_folds) if self.has_variance else float("nan")
+    @property
+    def weight(self):
+        """The weight of the mean variance of the repeats in that of their mean; NaN if the split gives no valid one."""
+        return weight_of_repeats(self.n_folds, len(self.scores)) if self.has_variance else float("nan")
 
     def n_units(self, is_unit):
         """Return the most independent cases that a proportion is worth, given which cases count, (n_cases,)."""
         n_units = is_unit.sum() if self.patients is None else len(np.unique(self.patients[is_unit]))
-        return n_units / weight_of_repeats(self.n_folds, len(self.scores))
+        return n_units / self.weight
 
 
 def measures_of(predicted, confidence_level):
@@ -119,7 +119,7 @@ def measures_of(predicted, confidence_level):
     for name, (_, _, bounds) in repeats[0].items():
         values, within = (np.array([repeat[name][part] for repeat in repeats]) for part in (0, 1))
         value = float(values.mean())
-        low_high = interval(value, predicted.variance(within), confidence_level, bounds, n_units)
+        low_high = interval(value, predicted.weight * within.mean(), confidence_level, bounds, n_units)
         rows[name] = np.array([value, low_high.low, low_high.high])
         if name.startswith("O/E"):  # whose logarithm was averaged
             rows[name] = np.exp(rows[name])
@@ -181,34 +181,29 @@ def survival_by_group(predicted, confidence_level=0.95, times=None):
     times = predicted.horizon * np.arange(1, _SHOWN_TIMES + 1) / _SHOWN_TIMES if times is None else times
     everyone = np.ones((1, len(predicted.time)), dtype=bool)
     groups = {"all": everyone, "low risk": ~predicted.is_high, "high risk": predicted.is_high}
-    rows = [
-        {"group": name, "time": time, **_survival_at(predicted, members, time, confidence_level)}
-        for name, members in groups.items()
-        for time in times
-    ]
-    return pd.DataFrame(rows)
+    curves = [_survival_of(predicted, members, np.asarray(times), confidence_level) for members in groups.values()]
+    return pd.concat(curves, keys=groups, names=["group", None]).reset_index(0).reset_index(drop=True)
 
 
-def _survival_at(predicted, groups, at, confidence_level):
-    """Return the survival of cases, bool (n_repeats, n_cases), at a time, with its interval, as a dict."""
+def _survival_of(predicted, groups, times, confidence_level):
+    """Return the survival of cases, bool (n_repeats, n_cases), with its interval, a row for each of the times."""
+    units = np.arange(len(predicted.time)) if predicted.patients is None else predicted.patients
     repeats = []
     for members in groups[groups.any(axis=1)]:
         event, time = predicted.event[members], predicted.time[members]
-        curve = kaplan_meier(event, time)
-        if predicted.patients is None:
-            variance = np.concatenate([[0.0], greenwood_variance(curve)])[np.searchsorted(curve.times, at, "right")]
-        else:
-            patients = np.unique(predicted.patients[members], return_inverse=True)[1]
-            variance = variance_of_mean(pseudo_values(event, time, at)[np.newaxis], patients).item()
-        repeats.append((curve.at(at), variance, (time >= at).sum(), len(time)))
-    values, within, n_at_risk, n_cases = np.array(repeats).T.reshape(4, -1)
+        influence = [np.bincount(units[members], column) for column in survival_influence(event, time, times).T]
+        variance = (np.array(influence) ** 2).sum(axis=1)
+        n_at_risk = len(time) - np.searchsorted(np.sort(time), times, side="left")
+        repeats.append((kaplan_meier(event, time).at(times), variance, n_at_risk))
+    values, within, n_at_risk = np.mean(repeats, axis=0)
     is_fixed = len(groups) == 1 and groups.all()  # all cases, whatever was predicted
-    value, variance = values.mean(), within[0] if is_fixed else predicted.variance(within)
-    low, high = log_log_bounds(value, variance, confidence_level)
-    if value in (0, 1) and not np.isnan(variance):
-        bounds = interval(value, variance, confidence_level, n_units=n_cases.mean())
-        low, high = bounds.low, bounds.high
-    return {"n_at_risk": n_at_risk.mean(), "survival": value, "low": float(low), "high": float(high)}
+    weight = 1.0 if is_fixed else predicted.weight
+    low, high = log_log_bounds(values, weight * within, confidence_level)
+    n_units = np.mean([len(np.unique(units[members])) for members in groups]) / weight
+    for place in np.flatnonzero(np.isin(values, (0, 1))):
+        bounds = interval(values[place], weight * within[place], confidence_level, n_units=n_units)
+        low[place], high[place] = bounds.low, bounds.high
+    return pd.DataFrame({"time": times, "n_at_risk": n_at_risk, "survival": values, "low": low, "high": high})
 
 
 def log_rank_table(predicted):
@@ -226,7 +221,7 @@ def log_rank_table(predicted):
             variance = (np.bincount(predicted.patients, contributions) ** 2).sum()
         repeats.append((difference, variance, is_high.sum(), (is_high & predicted.event).sum()))
     differences, within, n_high, observed = np.array(repeats, dtype=float).T
-    difference, variance = differences.mean(), predicted.variance(within)
+    difference, variance = differences.mean(), predicted.weight * within.mean()
     row = {
         "n_high": n_high.mean(),
         "events_high": observed.mean(),

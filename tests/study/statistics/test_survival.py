@@ -9,12 +9,12 @@ import pytest
 from radiodeep.preparation.survival import kaplan_meier
 from radiodeep.study.statistics.survival import (
     concordance,
-    greenwood_variance,
     jackknife_of_means,
     log_log_bounds,
     log_rank,
     log_rank_contributions,
     n_comparable,
+    survival_influence,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -160,20 +160,36 @@ def test_contributions_to_the_log_rank_statistic_add_up_to_it(strata):
 
 
 def test_bounds_of_the_survival_curve_are_those_of_r():
+    times = np.array([1, 13, 26, 39, 52, 78, 100, 146])
     curve = kaplan_meier(EVENT, TIME)
-    low, high = log_log_bounds(curve.survival, greenwood_variance(curve))
-    for time in (1, 13, 26, 39, 52, 78, 100, 146):
-        step = np.searchsorted(curve.times, time, side="right") - 1
-        expected = EXPECTED[[f"survival {time}", f"low {time}", f"high {time}"]]
-        np.testing.assert_allclose([curve.survival[step], low[step], high[step]], expected, rtol=1e-12)
+    variance = (survival_influence(EVENT, TIME, times) ** 2).sum(axis=0)  # Greenwood's
+    low, high = log_log_bounds(curve.at(times), variance)
+    for name, values in {"survival": curve.at(times), "low": low, "high": high}.items():
+        np.testing.assert_allclose(values, EXPECTED[[f"{name} {time}" for time in times]], rtol=1e-12)
     assert curve.median == EXPECTED["median"]
 
 
+def test_influence_on_the_survival_is_what_a_case_adds_to_it():
+    event, time, _ = simulated(200)
+    times = np.array([0.5, 2, 5])
+    influence = survival_influence(event, time, times)
+    np.testing.assert_allclose(influence.sum(axis=0), 0, atol=1e-12)
+    curve = kaplan_meier(event, time)
+    for case in (0, 50, 150):
+        rest = np.arange(200) != case
+        without = kaplan_meier(event[rest], time[rest]).at(times)
+        np.testing.assert_allclose(curve.at(times) - without, influence[case], rtol=0.02, atol=1e-6)
+    assert influence[:, 0].tolist() == [0] * 200  # before the first event
+
+
 def test_survival_of_1_or_0_has_no_bounds():
-    curve = kaplan_meier(np.array([False, True, True]), np.array([1.0, 2, 3]))
-    low, high = log_log_bounds(curve.survival, greenwood_variance(curve))
+    low, high = log_log_bounds([1.0, 0.5, 0.0], [0.0, 0.1, 0.0])
     assert 0 < low[1] < 0.5 < high[1] < 1
     assert np.isnan([low[[0, 2]], high[[0, 2]]]).all()
+    assert survival_influence(np.ones(2, bool), np.array([1.0, 2]), np.array([1.5, 2])).tolist() == [
+        [-0.25, 0],
+        [0.25, 0],
+    ]
 
 
 def test_cases_of_other_sizes_are_not_compared():

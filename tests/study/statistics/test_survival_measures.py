@@ -8,7 +8,7 @@ from scipy.stats import norm
 import radiodeep as rd
 from radiodeep.preparation.survival import kaplan_meier
 from radiodeep.study.endpoints.survival import Survival
-from radiodeep.study.statistics.survival import concordance, greenwood_variance, log_log_bounds, log_rank
+from radiodeep.study.statistics.survival import concordance, log_log_bounds, log_rank
 from radiodeep.study.statistics.survival_measures import UNITS_PER_EVENT
 from radiodeep.study.statistics.survival_prediction import auc_outcomes, net_benefit, pseudo_values
 from radiodeep.study.statistics.uncertainty import interval, weight_of_repeats
@@ -102,17 +102,38 @@ def test_survival_of_the_risk_groups_is_averaged_over_the_repeats(result):
     y, high = result.endpoint.y, result.prediction_array == 1
     table = result.tables()["Survival by risk group"].set_index(["group", "time"])
     assert len(table) == 12
-    curves = [kaplan_meier(y["event"][members], y["time"][members]) for members in high]
-    survival = np.mean([curve.at(0.7) for curve in curves])
-    variances = [greenwood_variance(curve)[np.searchsorted(curve.times, 0.7, side="right") - 1] for curve in curves]
-    bounds = log_log_bounds(survival, weight_of_repeats(2, 5) * np.mean(variances))
+    survival = np.mean([kaplan_meier(y["event"][members], y["time"][members]).at(0.7) for members in high])
+    variance = np.mean([greenwood(y[members]) for members in high])
+    bounds = log_log_bounds(survival, weight_of_repeats(2, 5) * variance)
     row = table.loc[("high risk", 0.7)]
     np.testing.assert_allclose(row[["survival", "low", "high"]].tolist(), [survival, *bounds])
     np.testing.assert_allclose(row["n_at_risk"], np.mean([(members & (y["time"] >= 0.7)).sum() for members in high]))
-    everyone = kaplan_meier(y["event"], y["time"])
-    step = np.searchsorted(everyone.times, 0.7, side="right") - 1
-    bounds = [bound[step] for bound in log_log_bounds(everyone.survival, greenwood_variance(everyone))]
+    bounds = log_log_bounds(kaplan_meier(y["event"], y["time"]).at(0.7), greenwood(y))
     np.testing.assert_allclose(table.loc[("all", 0.7)].tolist()[2:], bounds)
+
+
+def greenwood(y):
+    """Return Greenwood's variance of the survival at 0.7."""
+    curve = kaplan_meier(y["event"], y["time"])
+    steps = curve.times <= 0.7
+    left = curve.n_at_risk - curve.n_events
+    return curve.at(0.7) ** 2 * (curve.n_events / (curve.n_at_risk * left))[steps].sum()
+
+
+def test_bounds_of_survival_curves_allow_for_patients_and_for_survival_of_all():
+    X, y = cohort(60)
+    twice, patients = np.repeat(y, 2), np.repeat(np.arange(60), 2)
+    X = np.repeat(X, 2, axis=0) + 1e-6 * np.random.default_rng(1).normal(size=(120, 3))
+    clustered = rd.cross_validated_score(rd.CoxRegression(), X, twice, cv=2, n_repeats=2, groups=patients)
+    table = clustered.tables()["Survival by risk group"].set_index("group").loc["all"]
+    single = rd.cross_validated_score(rd.CoxRegression(), X[::2], y, cv=2, n_repeats=2).tables()
+    expected = single["Survival by risk group"].set_index("group").loc["all"]
+    np.testing.assert_allclose(table[["low", "high"]], expected[["low", "high"]], rtol=1e-9)
+    start = clustered.endpoint.survival_curves(clustered).groupby("group").first()
+    assert start["survival"].tolist() == [1, 1, 1]
+    assert start.loc["all", "high"] == pytest.approx(1)
+    assert (start["low"] > 0.8).all()
+    assert start.loc["all", "low"] > start.loc["high risk", "low"]
 
 
 def test_log_rank_test_of_the_risk_groups_is_within_folds(result):
