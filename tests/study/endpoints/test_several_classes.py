@@ -426,3 +426,22 @@ def test_words_name_the_classes(results):
     assert "accuracy of 0.333, a balanced accuracy of 0.333" in endpoint.baseline()
     assert "The M under leave-one-out compares scores" in endpoint.companion_note("leave-one-out", "2-fold")
     assert SeveralClasses(endpoint.y).reference() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("effect", [0.0, 0.7])
+def test_intervals_hold_the_expected_m_and_the_test_of_equal_models_its_level(effect):
+    rng = np.random.default_rng(0)
+    codes = np.arange(45) % 3
+    studied, p_values = [], []
+    for _ in range(60):
+        means = effect * np.array([[0, 1, 2, 0, 0], [1, 0, 0, 2, 0], [0, 0, 1, 0, 2]])
+        tables = rng.normal(size=(2, 45, 5)) + means[codes]
+        results = [rd.cross_validated_auc(GaussianNB(), X, codes, cv=2, n_repeats=10) for X in tables]
+        for result in results:
+            studied.append((result.value, result.confidence_interval.low, result.confidence_interval.high))
+        p_values.append(rd.compare_auc(*results).p_value)
+    value, low, high = np.array(studied).T
+    truth = value.mean() if effect else 0.5
+    assert ((low <= truth) & (truth <= high)).mean() >= 0.92
+    assert (np.array(p_values) < 0.05).mean() <= 0.07
