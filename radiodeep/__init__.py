@@ -71,6 +71,7 @@ _HOME_OF = {
     "bootstrap_auc": "study.resampling",
     "bootstrap_interval": "study.resampling",
     "calibration": "study.statistics.calibration",
+    "best_of_several": "study.best_of_several",
     "added_value_test": "study.statistics.added_value",
     "sensitivity_at_specificity": "study.statistics.sensitivity",
     "decision_curve": "study.statistics.calibration",

@@ -29,7 +29,7 @@ from radiodeep.exceptions import LeakageError, SingleClassError, StudyError
 from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.endpoints.two_classes import TwoClasses
 from radiodeep.study.permutation import _shuffled
-from radiodeep.study.resampling import _members
+from radiodeep.study.resampling import patients_by_stratum
 
 
 def signal(n_cases=40, effect=1.0, seed=0, n_features=3):
@@ -127,8 +127,8 @@ def test_numbers_are_shuffled_and_drawn_without_strata():
     assert bootstrap.out_of_bag_auc < bootstrap.auc < bootstrap.resubstitution_auc
     interval = bootstrap_interval(cross_validated_score(LinearRegression(), X, y, cv=4), n_resamples=100)
     assert interval.low < 0.6 < interval.high
-    assert len(_members(np.arange(40), endpoint_for(y, 40))) == 1
-    assert len(_members(np.arange(40), endpoint_for(y > 0, 40))) == 2
+    assert len(patients_by_stratum(np.arange(40), endpoint_for(y, 40))) == 1
+    assert len(patients_by_stratum(np.arange(40), endpoint_for(y > 0, 40))) == 2
 
 
 def test_ties_with_the_null_count_against_the_finding():
