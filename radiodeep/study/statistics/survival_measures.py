@@ -34,9 +34,9 @@ from radiodeep.study.statistics.uncertainty import (
     weight_of_repeats,
 )
 
-# Independent cases that an event is worth at most, which bounds intervals near a C of 1. Of as many cases with and
-# without events the AUC is worth 3 at 0.5 and 2 near 1.
-UNITS_PER_EVENT = 2.0
+# Independent cases that an event is worth at most: bounds intervals near a C of 1, where the variance is no guide. In
+# simulations of fixed scores (20 to 100 cases, 6 to 89 events, C from 0.73 to 0.99) 95 % intervals cover 96 to 100 %.
+UNITS_PER_EVENT = 3.0
 _N_GROUPS = 5  # of a calibration curve
 _SHOWN_TIMES = 4  # of survival curves in tables, equally spaced up to the horizon
 

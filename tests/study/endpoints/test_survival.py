@@ -330,3 +330,10 @@ def test_permutation_test_includes_the_log_rank_test_of_the_risk_groups():
     assert str(test).endswith("p = 0.05 (19 permutations); log-rank p = 0.05")
     noise = rd.permutation_test(FirstColumn(), -X, y, cv=3, n_permutations=19)
     assert noise.other_p_values["log-rank"] == 1  # high risk of cases that live longer is no information
+
+
+def test_a_perfect_order_of_few_events_is_not_certainty():
+    y = rd.survival_outcomes(np.arange(20) < 6, np.arange(1.0, 21))
+    result = rd.holdout_auc(FirstColumn(), np.ones((20, 1)), y, -np.arange(20.0)[:, np.newaxis], y)
+    assert result.value == result.confidence_interval.high == 1
+    np.testing.assert_allclose(result.confidence_interval.low, 18 / (18 + 1.959964**2), rtol=1e-6)  # Wilson's of 18
