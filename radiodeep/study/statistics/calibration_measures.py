@@ -61,6 +61,7 @@ def _interval(name, value, variance, level):
     """Return the interval of a measure: of the logarithm of O:E, the others as they are."""
     if name == "O:E":
         on_log = interval(np.log(value), variance / value**2, level, (-np.inf, np.inf))
-        return replace(on_log, low=np.exp(on_log.low), high=np.exp(on_log.high))
+        with np.errstate(over="ignore"):  # without limit, where probabilities near 0 tell nothing
+            return replace(on_log, low=np.exp(on_log.low), high=np.exp(on_log.high))
     bounds = {"Brier score": (0.0, 1.0), "scaled Brier score": (-np.inf, 1.0)}
     return interval(value, variance, level, bounds.get(name, (-np.inf, np.inf)))
