@@ -22,13 +22,13 @@ _ROUNDING = 1e-13  # of a sum of squares
 _FEWEST_PATIENTS = 5  # of a test fold, to correlate within it
 _SPREADS = norm.isf(0.025)  # standard deviations between bias and limit: 95 % of normal differences lie within
 
-_CORRELATION, _ANY = (-1.0, 1.0), (-np.inf, np.inf)
+_CORRELATION, _POSITIVE, _ANY = (-1.0, 1.0), (0.0, np.inf), (-np.inf, np.inf)
 BOUNDS = {
     SPEARMAN: _CORRELATION,
     "Pearson": _CORRELATION,
     "R2": (-np.inf, 1.0),
-    "MAE": (0.0, np.inf),
-    "RMSE": (0.0, np.inf),
+    "MAE": _POSITIVE,
+    "RMSE": _POSITIVE,
     "Lin's concordance": _CORRELATION,
     "ICC": _CORRELATION,
     "calibration slope": _ANY,
@@ -64,7 +64,8 @@ def regression_measures(y_true, y_pred, *, patients=None, confidence_level=0.95)
 
     Notes
     -----
-    Variances are those of a jackknife that leaves out one patient at a time.
+    Variances are those of a jackknife that leaves out one patient at a time. If some errors are much larger than the
+    others, the intervals of MAE, RMSE and the limits of agreement are too narrow.
 
     References
     ----------
@@ -74,11 +75,9 @@ def regression_measures(y_true, y_pred, *, patients=None, confidence_level=0.95)
     Examples
     --------
     >>> from radiodeep import regression_measures
-    >>> regression_measures([1.0, 2.1, 3.2, 3.9, 5.1], [1.1, 2.0, 3.0, 4.2, 5.0]).loc[["MAE", "bias"]].round(2)
-             value   low  high
-    measure
-    MAE       0.16  0.05  0.27
-    bias      0.00 -0.24  0.24
+    >>> measures = regression_measures([1.0, 2.1, 3.2, 3.9, 5.1], [1.1, 2.0, 3.0, 4.2, 5.0])
+    >>> measures.loc["MAE"].round(2).to_dict()
+    {'value': 0.16, 'low': 0.08, 'high': 0.32}
     """
     require_probability(confidence_level, regression_measures, "confidence_level")
     y, prediction = (np.asarray(values, dtype=float) for values in (y_true, y_pred))
@@ -102,9 +101,13 @@ def intervals_of_measures(names, values, variances, n_units, confidence_level):
     rows = []
     for name, value, variance in zip(names, values, variances, strict=True):
         is_correlation = BOUNDS[name] == _CORRELATION  # `interval` takes the number of patients into account by itself
-        factor = 1.0 if is_correlation else student**2
-        found = interval(value, factor * variance, confidence_level, BOUNDS[name], n_units)
-        rows.append((value, found.low, found.high))
+        variance = variance if is_correlation else student**2 * variance
+        if BOUNDS[name] == _POSITIVE and value > 0:  # its logarithm is nearer to normal
+            found = interval(np.log(value), variance / value**2, confidence_level, _ANY)
+            rows.append((value, np.exp(found.low), np.exp(found.high)))
+        else:
+            found = interval(value, variance, confidence_level, BOUNDS[name], n_units)
+            rows.append((value, found.low, found.high))
     return pd.DataFrame(rows, index=pd.Index(names, name="measure"), columns=["value", "low", "high"], dtype=float)
 
 

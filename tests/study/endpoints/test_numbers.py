@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, t
 from sklearn.base import clone
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.dummy import DummyRegressor
@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 import radiodeep as rd
 from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.study.endpoints.numbers import Numbers
-from radiodeep.study.statistics.numbers import spearman_jackknife
+from radiodeep.study.statistics.numbers import ERRORS, errors_jackknife, spearman_jackknife
 
 
 def table(n_cases=60, n_features=6, effect=1.0, seed=0):
@@ -150,13 +150,36 @@ def test_measures_are_those_of_scikit_learn_averaged_over_the_repeats():
     assert limits.loc["upper limit", "value"] == pytest.approx(differences.mean() + 1.96 * spread, rel=1e-4)
 
 
-def test_r2_of_repeats_also_varies_between_them():
+def test_variances_of_errors_include_that_between_the_repeats():
     X, y = table(effect=0.4)
     result = rd.cross_validated_score(Ridge(), X, y, cv=2, n_repeats=4)
-    one = rd.cross_validated_score(Ridge(), X, y, cv=2, n_repeats=1)
-    widths = result.measures()["high"] - result.measures()["low"]
-    assert widths["R2"] > 0
-    assert (one.measures()["high"] - one.measures()["low"])["R2"] > widths["R2"]  # a single repeat weighs 2.5, not 1.75
+    repeats = [
+        errors_jackknife(
+            y.to_numpy(), score[np.newaxis], fold, np.arange(60), y.groupby(fold).mean()[1 - fold].to_numpy()
+        )
+        for score, fold in zip(result.score_array, result.fold_of_case % 2, strict=True)
+    ]
+    weight = 1.5 + 1 / 4
+    student = t.isf(0.025, 60 / weight - 1)
+    for name, has_between in {"R2": True, "upper limit": True, "calibration slope": False}.items():
+        column = ERRORS.index(name)
+        variance = weight * np.mean([repeat.variances[0, column] for repeat in repeats])
+        variance += np.var([repeat.values[0, column] for repeat in repeats], ddof=1) if has_between else 0
+        low, high = pd.concat([result.measures(), result.tables()["Limits of agreement"]]).loc[name, ["low", "high"]]
+        assert high - low == pytest.approx(2 * student * np.sqrt(variance))
+
+
+def test_errors_of_skewed_outcomes_have_no_interval():
+    X, y = table()
+    skewed = np.exp((y - 50) / 5)
+    result = rd.cross_validated_score(Ridge(), X, skewed, cv=2, n_repeats=2)
+    measures = result.measures()
+    assert measures.loc[["MAE", "RMSE"], ["low", "high"]].isna().all(axis=None)
+    assert measures.loc[["R2", "Pearson", "Lin's concordance"], ["low", "high"]].notna().all(axis=None)
+    assert result.tables()["Limits of agreement"]["low"].isna().tolist() == [False, True, True]
+    assert np.isfinite(result.confidence_interval.low)
+    assert "Study the logarithm of the outcomes" in result.remarks[-1]
+    assert not rd.cross_validated_score(Ridge(), X, y, cv=2, n_repeats=2).remarks
 
 
 def test_predicting_the_mean_has_neither_correlation_nor_r2():
