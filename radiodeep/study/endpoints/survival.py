@@ -226,7 +226,8 @@ class Survival(Endpoint):
             concordance(self.event, self.time, score[np.newaxis], folds=fold, sizes=sizes)[0].item()
             for score, fold in zip(scores, folds, strict=True)
         ]
-        return float(np.nanmean(repeats)), n_pairs
+        known = [value for value in repeats if not np.isnan(value)]  # of repeats with such pairs in a fold
+        return (float(np.mean(known)) if known else None), n_pairs
 
     def marker(self, values, name):
         ascending = self.value(values) >= self.chance

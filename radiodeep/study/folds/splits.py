@@ -137,7 +137,7 @@ def _leave_pair_out(endpoint, groups):
 def _repeated_folds(n_folds, endpoint, groups, n_repeats, random_state):
     largest = _smallest_stratum(endpoint)
     if not 2 <= n_folds <= largest:
-        size = "the number of cases" if endpoint.strata is None else "the size of the smaller class"
+        size = "the number of cases" if endpoint.strata is None else "the number of cases of the rarest outcome"
         raise StudyError(f"The number of folds must be between 2 and {largest}, {size}. Got {n_folds}.")
     require(is_count(n_repeats, 1), "a study", "n_repeats", "an int >= 1", n_repeats, error=StudyError)
     allowed = "an int >= 0, so that folds can be repeated"
