@@ -218,14 +218,14 @@ def compare_classes(result_a, result_b):
     Parameters
     ----------
     result_a, result_b : StudyResult
-        Of the same cases, labels and folds, as for `compare_auc`, whose test of all classes comes first.
+        Of the same cases, labels and folds, as for `compare_auc`.
 
     Returns
     -------
     DataFrame
         A row per pair of classes, in their order: `class`, `against`, `auc_a`, `auc_b` (the mean of A(i|j) and A(j|i)
-        of the pair, whose mean over the pairs is M), `difference`, `p_value` and `p_holm`, corrected for the number of
-        pairs by Holm's method.
+        of the pair, whose mean over the pairs is M), `difference` and `p_holm`: the p value corrected for the number of
+        pairs by Holm's method, and not below that of the test of all classes, `compare_auc`, which comes first.
 
     Raises
     ------
@@ -264,8 +264,8 @@ def compare_classes(result_a, result_b):
     variances = [variance_of_result(result_a, of_pair) for of_pair in np.transpose(within)]
     table = pd.DataFrame(combinations(endpoint.classes.tolist(), 2), columns=["class", "against"])
     table = table.assign(auc_a=mean_a, auc_b=mean_b, difference=mean_a - mean_b)
-    table["p_value"] = [p_value(*pair) for pair in zip(table["difference"], variances, strict=True)]
-    return table.assign(p_holm=holm(table["p_value"]))
+    p_values = [p_value(*pair) for pair in zip(table["difference"], variances, strict=True)]
+    return table.assign(p_holm=np.maximum(holm(p_values), compare_auc(result_a, result_b).p_value))
 
 
 def holm(p_values):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import logit
+from scipy.stats import norm
 from sklearn.compose import ColumnTransformer
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
@@ -19,6 +20,8 @@ from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.models.weka import WekaNaiveBayes
 from radiodeep.study.endpoints.endpoint import OutOfFold
 from radiodeep.study.endpoints.several_classes import OrderedClasses, SeveralClasses
+from radiodeep.study.statistics.auc import auc_influence
+from radiodeep.study.statistics.comparison import holm
 from radiodeep.study.statistics.several_classes import hand_till
 
 NAMES = np.array(["low", "mid", "high"])
@@ -323,10 +326,33 @@ def test_two_models_are_compared_by_m_and_then_by_pairs_of_classes(results):
     assert pairs[["class", "against"]].to_numpy().tolist() == [["low", "mid"], ["low", "high"], ["mid", "high"]]
     np.testing.assert_allclose(pairs["difference"].mean(), comparison.difference)
     np.testing.assert_allclose(pairs["auc_a"].mean(), comparison.value_a)
-    assert (pairs["p_holm"] >= pairs["p_value"]).all()
-    assert pairs["p_holm"].min() == min(1, 3 * pairs["p_value"].min())
+    assert pairs["p_holm"].min() >= comparison.p_value
     same = rd.compare_classes(results["bayes"], results["bayes"])
-    assert same["p_value"].tolist() == [1, 1, 1]
+    assert same["p_holm"].tolist() == [1, 1, 1]
+
+
+def test_pairs_of_classes_are_tested_by_the_variance_of_their_aucs_and_holms_method(results):
+    a, b = results["bayes"].score_array, results["margin"].score_array
+    other = rd.compare_classes(results["bayes"], results["margin"]).set_index(["class", "against"])
+    codes = results["bayes"].endpoint.codes
+    p_values = []
+    for pair in ((0, 1), (0, 2), (1, 2)):
+        rows = np.isin(codes, pair)
+        positive, differences, variances = codes[rows] == pair[1], [], []
+        for scores in zip(a[:, rows], b[:, rows], strict=True):
+            difference, influence = 0.0, np.zeros(rows.sum())
+            for column in pair:
+                stacked = np.stack([score[:, column] for score in scores])
+                aucs, of_case = auc_influence(codes[rows] == column, stacked)
+                difference += (aucs[0] - aucs[1]) / 2
+                influence += (of_case[0] - of_case[1]) / 2
+            differences.append(difference)
+            sizes = np.array([(~positive).sum(), positive.sum()])[positive.astype(int)]
+            variances.append((influence**2 * sizes / (sizes - 1)).sum())
+        variance = (3 / 2 + 1 / 4) * np.mean(variances)
+        p_values.append(2 * norm.sf(abs(np.mean(differences)) / np.sqrt(variance)))
+    of_m = rd.compare_auc(results["bayes"], results["margin"]).p_value
+    np.testing.assert_allclose(other["p_holm"], np.maximum(holm(p_values), of_m))
 
 
 def test_a_difference_between_two_of_the_classes_is_found_there():
