@@ -309,4 +309,7 @@ class Endpoint(ABC):
     def require(self, analysis):
         """Raise StudyError unless an analysis is among those that the endpoint offers."""
         if analysis not in self.offers:
-            raise StudyError(f"There is no {analysis} of this kind of outcome. Got results of the {self.measure}.")
+            raise StudyError(
+                f"There is no {analysis} of this kind of outcome. Got results of the {self.measure}; see their measures() "
+                "and tables()."
+            )

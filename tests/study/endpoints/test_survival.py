@@ -337,3 +337,10 @@ def test_a_perfect_order_of_few_events_is_not_certainty():
     result = rd.holdout_auc(FirstColumn(), np.ones((20, 1)), y, -np.arange(20.0)[:, np.newaxis], y)
     assert result.value == result.confidence_interval.high == 1
     np.testing.assert_allclose(result.confidence_interval.low, 18 / (18 + 1.959964**2), rtol=1e-6)  # Wilson's of 18
+
+
+def test_analyses_of_classes_name_the_tables_of_survival():
+    X, y = cohort()
+    result = rd.cross_validated_score(FirstColumn(), X, y, cv=2, n_repeats=2)
+    with pytest.raises(StudyError, match=r"no calibration of this kind of outcome.*measures\(\) and tables\(\)"):
+        rd.decision_curve(result)
