@@ -310,6 +310,6 @@ class Endpoint(ABC):
         """Raise StudyError unless an analysis is among those that the endpoint offers."""
         if analysis not in self.offers:
             raise StudyError(
-                f"There is no {analysis} of this kind of outcome. Got results of the {self.measure}; see their measures() "
-                "and tables()."
+                f"There is no {analysis} of this kind of outcome. Got results of the {self.measure}; see their "
+                "measures() and tables()."
             )
