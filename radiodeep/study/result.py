@@ -227,11 +227,12 @@ class StudyResult:
     @property
     def fold_of_case(self):
         """The number of the fold that tests each case, an ndarray (n_repeats, n_cases)."""
-        numbers = np.full((int(self.folds["repeat"].max()) + 1, len(self.predictions)), -1)
-        positions = pd.Series(range(len(self.predictions)), index=self.predictions.index)
-        for number, repeat, tested in zip(self.folds.index, self.folds["repeat"], self.folds["test_ids"], strict=True):
-            numbers[repeat, positions.loc[tested]] = number
-        return numbers
+        codes, names = pd.factorize(self.predictions.index)  # a name may occur twice in a patient
+        numbers = np.full((int(self.folds["repeat"].max()) + 1, len(names)), -1)
+        n_tested = self.folds["test_ids"].map(len)
+        tested = names.get_indexer(self.folds["test_ids"].explode())
+        numbers[np.repeat(self.folds["repeat"], n_tested), tested] = np.repeat(self.folds.index, n_tested)
+        return numbers[:, codes]
 
     @property
     def is_holdout(self):

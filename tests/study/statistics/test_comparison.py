@@ -221,6 +221,17 @@ def test_the_order_of_the_rows_of_a_result_does_not_matter():
         np.testing.assert_allclose(function(a, mixed).p_value, function(a, b).p_value, rtol=1e-9)
 
 
+def test_cases_of_one_name_are_compared_if_their_patient_is_known():
+    X, _ = signal(40, 0.5)
+    frame = pd.DataFrame(X, index=[f"c{number // 2}" for number in range(40)])
+    y, patients = np.arange(40) // 2 % 2, np.arange(40) // 2
+    models = {"a": GaussianNB(), "b": LogisticRegression()}
+    named = cross_validate_models(models, frame, y, cv=4, n_repeats=2, groups=patients)
+    unnamed = cross_validate_models(models, X, y, cv=4, n_repeats=2, groups=patients)
+    np.testing.assert_array_equal(named["a"].fold_of_case, unnamed["a"].fold_of_case)
+    assert compare_auc(*named.values()) == compare_auc(*unnamed.values())
+
+
 def test_holm_by_hand():
     np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
     np.testing.assert_allclose(holm([0.5, 0.9]), [1.0, 1.0])
