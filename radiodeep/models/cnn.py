@@ -175,7 +175,8 @@ class CNNRegressor(RegressorMixin, NetworkEstimator):
     """A convolutional network that predicts continuous targets of a case or an image, such as the calibre of vessels.
 
     The last layer has one linear output per target and is trained on the squared errors of standardized targets.
-    `radiodeep.intraclass_correlation` measures the agreement of predictions and targets.
+    Study it with `radiodeep.cross_validated_score`; `radiodeep.regression_measures` measures the agreement of given
+    predictions and targets.
 
     Parameters
     ----------

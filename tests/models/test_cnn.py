@@ -133,6 +133,20 @@ def test_a_regressor_tells_numbers_on_their_own_scale():
         rd.CNNRegressor(**QUICK).fit(images, np.full(40, np.nan))
 
 
+@pytest.mark.filterwarnings("ignore:CNNRegressor. the training loss")
+def test_a_regressor_is_studied_as_any_model_of_numbers():
+    y = np.arange(12) + 0.5
+    model = rd.CNNRegressor("mnist", **QUICK, validation_fraction=0)
+    result = rd.cross_validated_score(model, COHORT, y, cv=2, n_repeats=1)
+    assert result.outcome == "numbers"
+    is_test = np.isin(COHORT.ids, result.folds["test_ids"][0])
+    train, test = ([case for case, chosen in zip(COHORT, is_test == side, strict=True) if chosen] for side in (0, 1))
+    expected = clone(model).fit(train, y[~is_test]).predict(test)
+    np.testing.assert_allclose(result.predictions["prediction"][is_test], expected, rtol=1e-6)
+    assert np.isfinite(result.measures()["value"]).all()
+    assert np.isfinite(rd.holdout_auc(model, train, y[~is_test], test, y[is_test]).value)
+
+
 def test_a_regressor_of_one_number_takes_an_auxiliary_one():
     images, _ = discs(12)
     tones = images.mean(axis=(1, 2))
