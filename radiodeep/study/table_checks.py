@@ -59,8 +59,8 @@ def suspicions(values, names, ids, outcome):
         more = f" and {len(copies) - 3} more" if len(copies) > 3 else ""
         sentences.append(
             f"Feature{'s' if len(copies) > 1 else ''} {', '.join(copies[:3])}{more} "
-            f"{'are' if len(copies) > 1 else 'is'} equal or nearly equal to the label (correlation above "
-            f"{_COPY_CORRELATION}). Drop features that were made from the outcome: with them the AUC means nothing."
+            f"{'are' if len(copies) > 1 else 'is'} equal or nearly equal to the outcome (correlation above "
+            f"{_COPY_CORRELATION}). Drop features that were made from it: with them the results mean nothing."
         )
     return sentences
 

@@ -29,10 +29,10 @@ def test_equal_rows_under_two_names_and_copies_of_the_label_are_pointed_out(tmp_
     with pytest.warns(RadiodeepWarning, match="1 case has the same features as another case, e.g. 'copy' as 'case 3'"):
         cross_validated_auc(GaussianNB(), copied, np.append(y, y.iloc[3]), cv=5)
     gaps = X.assign(outcome=y.where(np.arange(40) != 3))
-    with pytest.warns(RadiodeepWarning, match="Feature 'outcome' is equal or nearly equal to the label"):
+    with pytest.warns(RadiodeepWarning, match="Feature 'outcome' is equal or nearly equal to the outcome"):
         cross_validated_auc(make_pipeline(SimpleImputer(), GaussianNB()), gaps, y, cv=5)
     for leaked in (y, -3.0 * y, y + 0.02 * np.random.default_rng(0).normal(size=40)):
-        with pytest.warns(RadiodeepWarning, match="Feature 'outcome' is equal or nearly equal to the label"):
+        with pytest.warns(RadiodeepWarning, match="Feature 'outcome' is equal or nearly equal to the outcome"):
             result = cross_validated_auc(GaussianNB(), X.assign(outcome=leaked), y, cv=5)
     assert "Feature &#39;outcome&#39; is equal" in write_report(result, tmp_path / "report.html").read_text()
     whole = (X > 0).astype(int)  # equal rows of whole numbers are no sign of a copy

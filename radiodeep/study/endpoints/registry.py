@@ -31,7 +31,7 @@ def endpoint_for(y, n_cases, positive=None, *, outcome="auto", patients=None, ho
         positive = [category for category in categories if category in present]
     y = np.asarray(y)
     if y.ndim != 1 or len(y) != n_cases:
-        raise StudyError(f"Expected one label per case: there are {n_cases} cases and labels of shape {y.shape}.")
+        raise StudyError(f"Expected one outcome per case: there are {n_cases} cases and outcomes of shape {y.shape}.")
     return ENDPOINTS.get(kind, TwoClasses)(y, positive, patients, horizon)
 
 

@@ -19,7 +19,7 @@ def test_labels_are_of_two_classes():
 
 @pytest.mark.parametrize("y", [[0, 1], [[0], [1], [0]]])
 def test_there_is_one_outcome_per_case(y):
-    with pytest.raises(StudyError, match="Expected one label per case: there are 3 cases and labels of shape"):
+    with pytest.raises(StudyError, match="Expected one outcome per case: there are 3 cases and outcomes of shape"):
         endpoint_for(y, 3)
 
 
