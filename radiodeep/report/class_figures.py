@@ -41,7 +41,7 @@ def _curves_figure(curves, title):
             true_rate,
             color=COLOURS[number % len(COLOURS)],
             linestyle=("-", "--", ":")[number // len(COLOURS) % 3],
-            label=f"{plain_text(name)}: {np.trapezoid(true_rate, false_rate):.2f}",
+            label=f"{plain_text(name)}: {np.trapezoid(true_rate, false_rate):.3f}",
         )
     axes.set(xlabel="1 - specificity", ylabel="Sensitivity", aspect="equal")
     axes.legend(title=title, loc="lower right", fontsize=8, title_fontsize=8, frameon=False)

@@ -98,8 +98,10 @@ def _contents(results):
 
 
 def _number(value):
-    """Return a number with three decimals; "-" if there is none."""
-    return "-" if value is None or np.isnan(value) else f"{value:.3f}"
+    """Return a number with three decimals, or four digits if it is large; "-" if there is none."""
+    if value is None or np.isnan(value):
+        return "-"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
 
 
 def _against_size(result):
@@ -201,7 +203,7 @@ def _measures(result):
     main = pd.DataFrame([[result.value, interval.low, interval.high]], [result.endpoint.measure], _BOUNDS)
     measures = pd.concat([main, result.measures(interval.level)[_BOUNDS]])
     return [
-        (name, f"{value:.3f}", "" if np.isnan(low) else f"{low:.3f} to {high:.3f}")
+        (name, _number(value), "" if np.isnan(low) else f"{_number(low)} to {_number(high)}")
         for name, value, low, high in measures.itertuples()
     ]
 

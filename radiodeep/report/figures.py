@@ -24,7 +24,7 @@ def interval_figure(results):
     axes.set_yticks(range(len(ordered)), [plain_text(result.name) for result in ordered])
     figure.legend(loc="outside upper right", ncols=2, fontsize=8, frameon=False)
     level = ordered[0].confidence_interval.level
-    axes.set(xlabel=f"{endpoint.measure} ({level:.0%} interval)")
+    axes.set(xlabel=f"{endpoint.measure} ({level:.0%} interval)", ylim=(-0.6, len(ordered) - 0.5))
     return figure
 
 

@@ -58,3 +58,16 @@ def test_cnn_ensemble_study(repository, tmp_path, capsys):
     assert printed.count("DeLong, paired") == 2
     assert len(list((tmp_path / "study").glob("predictions *.csv"))) == 4
     assert (tmp_path / "study" / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_survival_study(repository, tmp_path, capsys):
+    manifest = rd.write_cohort(rd.make_phantom_cohort(24, random_state=0, survival=True), tmp_path / "cohort")
+    quick = ["--horizon", "20", "--n-repeats", "3", "--n-jobs", "1"]
+    load(repository, "survival_study").main([str(manifest), "--output", str(tmp_path / "study"), *quick])
+    printed = capsys.readouterr().out
+    assert printed.count("C 0.") + printed.count("C 1.") >= 6
+    assert "combined, cox" in printed
+    measures = pd.read_csv(tmp_path / "study" / "measures deep, random-forest.csv", index_col="measure")
+    assert "AUC at 20" in measures.index
+    assert (tmp_path / "study" / "report.html").is_file()

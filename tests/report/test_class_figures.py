@@ -31,7 +31,7 @@ def test_the_area_of_the_drawn_curve_is_the_auc_in_the_legend(result):
         axes = roc_figure([drawn]).axes[0]
         area = np.trapezoid(axes.lines[1].get_ydata(), axes.lines[1].get_xdata())
         np.testing.assert_allclose(area, drawn.auc)
-        assert axes.get_legend().get_texts()[0].get_text().endswith(f"{drawn.auc:.2f}")
+        assert axes.get_legend().get_texts()[0].get_text().endswith(f"{drawn.auc:.3f}")
         assert axes.get_legend().get_title().get_text() == f"AUC, {drawn.cv}"
 
 
@@ -43,7 +43,7 @@ def test_each_of_several_classes_has_a_curve_against_the_others():
         np.mean([roc_auc_score(y == label, scores) for scores in result.score_array[:, :, label]]) for label in range(3)
     ]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        f"{label}: {auc:.2f}" for label, auc in enumerate(expected)
+        f"{label}: {auc:.3f}" for label, auc in enumerate(expected)
     ]
 
 

@@ -54,6 +54,7 @@ def _of_sums(n_cases, n_events, expected, squared_error):
     prevalence = n_events / n_cases
     with np.errstate(divide="ignore", invalid="ignore"):  # without the only patient of a class
         scaled = 1 - squared_error / n_cases / (prevalence * (1 - prevalence))
+    expected = np.maximum(expected, 1e-9)  # of probabilities that are all 0
     return {"O:E": n_events / expected, "Brier score": squared_error / n_cases, "scaled Brier score": scaled}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
@@ -116,6 +117,14 @@ def test_calibration_of_true_and_of_too_extreme_probabilities(result_of):
 def test_separated_classes_have_no_slope_in_either_direction(result_of):
     assert np.isnan(calibration(result_of([1, 1, 0, 0], [0.1, 0.2, 0.8, 0.9])).slope)
     assert np.isnan(calibration(result_of([0, 0, 1, 1], [0.1, 0.5, 0.5, 0.9])).slope)
+
+
+def test_probabilities_that_are_all_0_expect_next_to_no_event():
+    X, y = table(20)
+    never = DummyClassifier(strategy="constant", constant=0)
+    measures = cross_validated_auc(never, X, y, cv=5, n_repeats=2).measures()["value"]
+    assert measures["O:E"] > 1e6
+    assert np.isnan(measures["calibration slope"])
 
 
 def test_a_model_without_probabilities_cannot_be_calibrated():
