@@ -308,3 +308,24 @@ def test_selectors_take_the_outcomes_as_the_study_does_whatever_values_a_fold_ho
         study()
         assert set(Watching.kinds) == {expected}
     assert model[0].target == "auto"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_lesions", [1, 2])
+def test_intervals_hold_and_tests_keep_their_level_on_random_tables(n_lesions):
+    """Random outcomes and two random tables, of 40 patients with lesions that are correlated 0.5 within a patient."""
+    n_covering, n_different, n_studies = 0, 0, 40
+    patients = np.repeat(np.arange(40), n_lesions)
+    for seed in range(n_studies):
+        rng = np.random.default_rng(seed)
+        of_patient, of_lesion = rng.normal(size=(40, 41))[patients], rng.normal(size=(len(patients), 41))
+        y, *columns = ((of_patient + of_lesion) / np.sqrt(2)).T
+        results = [
+            rd.cross_validated_score(Ridge(), np.transpose(table), y, cv=2, n_repeats=5, groups=patients)
+            for table in (columns[:20], columns[20:])
+        ]
+        interval = results[0].confidence_interval
+        n_covering += interval.low <= 0 <= interval.high
+        n_different += rd.compare_auc(*results).p_value < 0.05
+    assert n_covering >= 0.92 * n_studies
+    assert n_different <= 0.08 * n_studies
