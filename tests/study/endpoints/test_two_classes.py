@@ -194,6 +194,9 @@ def test_patients_with_several_cases_widen_the_intervals():
     np.testing.assert_allclose(result.variance, variances[0] * (1.5 + 1 / 3))
     assert variances[0] != variances[1]
     assert result.interval_method == "Newcombe, Obuchowski's variance of repeated folds"
+    right = result.prediction_array == y
+    by_patient, by_case = (interval_of_proportion(right, 0.95, 2, units) for units in (patients, None))
+    assert result.accuracy_interval == by_patient != by_case
     assert "n=20 of 4 patients (10 positive)" in str(result)
 
 

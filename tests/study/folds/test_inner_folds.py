@@ -68,6 +68,7 @@ def test_splitters_of_k_folds_inside_keep_patients_together(cv):
 
 
 PATIENT = np.repeat(np.arange(12), 3)
+SEEN = []  # patients of training and tested cases, by the spies
 
 
 class Extract(TransformerMixin, BaseEstimator):
@@ -88,8 +89,6 @@ class Extract(TransformerMixin, BaseEstimator):
 class Spy(ClassifierMixin, BaseEstimator):
     """Notes the patients of its training cases and of those it is tested on; the first column is the patient."""
 
-    seen = []
-
     def __init__(self, setting=0):
         self.setting = setting
 
@@ -98,7 +97,7 @@ class Spy(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X):
-        self.seen.append((self.patients_, set(X[:, 0])))
+        SEEN.append((self.patients_, set(X[:, 0])))
         share = np.exp(X[:, 1]) / (1 + np.exp(X[:, 1]))
         return np.column_stack([1 - share, share])
 
@@ -139,10 +138,10 @@ def test_inner_folds_keep_patients_together_for_every_form_of_the_cases_and_when
         lambda: bootstrap_auc(model, X, y, n_resamples=8, groups=groups),
         lambda: permutation_test(model, X, y, cv=3, n_permutations=2, groups=groups),
     ):
-        Spy.seen.clear()
+        SEEN.clear()
         study()
         n_apart = 0
-        for training, tested in Spy.seen:
+        for training, tested in SEEN:
             assert not training & tested or training == tested  # a model may be applied to its own training cases
             n_apart += not training & tested
         assert n_apart > 2 * 6 * 2  # two settings and two inner folds of each outer fold, or of each resample

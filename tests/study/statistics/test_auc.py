@@ -223,6 +223,9 @@ def test_scores_of_different_scales_are_compared_within_folds_only():
     within = auc_of_repeats(y == 1, score, n_folds=5, folds=folds)
     np.testing.assert_allclose(within.auc, np.mean((aucs * weights).sum(axis=1) / weights.sum(axis=1)))
     assert within.auc > auc_of_repeats(y == 1, score, n_folds=5).auc + 0.05
+    pooled = np.diag(delong_covariance(y == 1, score)[1]).mean()  # of all pairs, as in the interval's own variance
+    by_hand = score_interval(within.auc, 30, 30, inflation=within.variance / pooled)
+    np.testing.assert_allclose(within.confidence_interval.low, by_hand.low)
     with pytest.raises(StudyError, match="No test fold holds cases of both classes"):
         auc_of_repeats(y == 1, score, n_folds=2, folds=np.stack([y, y]))
 
