@@ -4,8 +4,6 @@ import numpy as np
 
 import radiodeep as rd
 from radiodeep.cli.options import MaskLabels
-from radiodeep.cli.outcome import Outcome
-from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError, SingleClassError, StudyError
 
 
@@ -35,14 +33,12 @@ def with_outcomes(cohort, options):
     """
     has_label = np.array([case.label is not None for case in cohort])
     has_follow_up = np.array([case.time is not None for case in cohort])
-    name, is_known = "label", has_label
-    if options.is_survival(has_label.any(), has_follow_up.any()):
-        name, is_known = "survival", has_follow_up
-        if options.outcome is Outcome.auto:
-            say("The manifest has time and event and no label, so survival is predicted.")
+    is_survival = options.is_survival(has_label.any(), has_follow_up.any())
+    options.say_what_is_studied("manifest", is_survival)
+    is_known = has_follow_up if is_survival else has_label
     used = cohort[is_known] if is_known.any() else cohort  # without any, the next line says what to do
-    y = used.survival if name == "survival" else used.labels
-    lacking = "no label" if name == "label" else "no follow-up"
+    y = used.survival if is_survival else used.labels
+    lacking = "no follow-up" if is_survival else "no label"
     errors = {
         case.id: f"ManifestError: {case.id}: it has {lacking}"
         for case, known in zip(cohort, is_known, strict=True)

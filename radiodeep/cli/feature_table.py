@@ -74,6 +74,7 @@ class Columns:
         has_follow_up = bool(named) or set(_FOLLOW_UP) <= set(frame.columns)
         has_label = self.label is not None or (not named and "label" in frame.columns)
         is_survival = options.is_survival(has_label, has_follow_up)
+        options.say_what_is_studied("table", is_survival and not named)
         if (self.label and is_survival) or (named and not is_survival):
             raise InputError(
                 f"--label belongs to classes and numbers, --time and --event to survival. Leave out "

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import radiodeep as rd
+from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
 
 
@@ -28,6 +29,11 @@ class OutcomeOptions:
         if self.outcome is Outcome.auto and self.positive is None:
             return has_follow_up and not has_labels
         return self.outcome is Outcome.survival
+
+    def say_what_is_studied(self, source, is_survival):
+        """Say that survival is studied if nobody asked for it."""
+        if is_survival and self.outcome is Outcome.auto:
+            say(f"The {source} has time and event and no label, so survival is predicted.")
 
     def kind(self, y):
         """Return the kind of the outcomes, as `kind_of_outcomes` does; raise InputError for options of other kinds."""

@@ -84,6 +84,16 @@ def test_a_classifier_of_a_horizon_is_a_model_of_survival(followed, cache, tmp_p
     assert "survival_20" in pd.read_csv(tmp_path / "s.csv").columns
 
 
+def test_a_table_that_was_extracted_keeps_the_follow_up(followed, cache, tmp_path, radiodeep):
+    done = radiodeep("extract", followed[0], "-o", tmp_path / "t.csv", "--cache", cache, *QUICK)
+    assert done.code == 0, done.err
+    done = radiodeep("study", tmp_path / "t.csv", "-o", tmp_path / "out", "--cv", 2, "--jobs", 1)
+    assert done.code == 0, done.err
+    assert "The table has time and event and no label, so survival is predicted." in done.out
+    assert "(not features: id, time, event)" in done.out
+    assert "16 cases, 9 events" in done.out
+
+
 def test_cases_of_unknown_follow_up_are_left_out_by_name(followed, cache, tmp_path, radiodeep):
     frame = pd.read_csv(followed[0], dtype=str)
     frame.loc[3, ["time", "event"]] = ""
