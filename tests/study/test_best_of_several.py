@@ -45,7 +45,7 @@ def test_measures_of_resamples_are_those_of_scikit_learn_and_of_the_endpoint():
 def test_the_best_of_copies_of_a_model_needs_no_correction(result_of):
     _, results = scored(result_of, n_models=1, n_cases=60, effect=0.5)
     result = results["model 0"]
-    best = best_of_several({name: result for name in "abc"}, n_resamples=400)
+    best = best_of_several(dict.fromkeys("abc", result), n_resamples=400)
     np.testing.assert_allclose(best.p_value, norm.sf((result.auc - 0.5) / np.sqrt(result.variance)), atol=0.01)
     np.testing.assert_allclose(best.corrected, best.value, atol=0.02)
     assert best.confidence_interval.low < best.value < best.confidence_interval.high
@@ -82,7 +82,9 @@ def test_models_are_compared_with_another_that_is_not_chosen(result_of):
     assert worse.p_value > 0.99
     assert "clinical" not in worse.table.index
     assert f"p = {worse.p_value:.2g} (max-T test of all against clinical)" in str(worse)
-    better = best_of_several({"new": results["clinical"], "other": results["model 1"], "old": results["model 0"]}, "old")
+    better = best_of_several(
+        {"new": results["clinical"], "other": results["model 1"], "old": results["model 0"]}, "old"
+    )
     assert (better.name, better.n_models) == ("new", 2)
     assert better.p_value < 0.001
 
@@ -150,12 +152,12 @@ def test_what_cannot_be_compared_is_refused(result_of):
 @pytest.mark.slow
 def test_the_interval_of_the_best_of_noise_holds_one_half():
     covered, p_values = [], []
-    models = {f"smoothing {value:g}": GaussianNB(var_smoothing=value) for value in (1e-9, 0.1, 1.0, 10.0)}
-    for seed in range(60):
+    models = {f"smoothing {value:g}": GaussianNB(var_smoothing=value) for value in (1e-9, 1.0)}
+    for seed in range(40):
         rng = np.random.default_rng(seed)
         X, y = rng.normal(size=(40, 30)), np.arange(40) % 2
         results = {
-            f"{name}, table {part}": cross_validated_auc(model, X[:, part::3], y, cv=2, n_repeats=10)
+            f"{name}, table {part}": cross_validated_auc(model, X[:, part::3], y, cv=2, n_repeats=5)
             for name, model in models.items()
             for part in range(3)
         }

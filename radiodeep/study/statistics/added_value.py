@@ -81,9 +81,10 @@ def added_value_test(base, addition):
     The scores of a test fold are replaced by normal scores of their ranks, since models of different folds differ in
     scale. In each repeat Rao's score statistic is computed, with the variance of patients. Its mean over R repeats of k
     folds has the mean of these variances times 2 (k - 1) / k + 1 / R: each pair of a training and a test case enters
-    twice, with the roles exchanged. In simulations of a useless addition (60 and 100 patients, with several cases or
-    one; up to 100 features, selected in the folds) it is called valuable at p < 0.05 in 1 to 6 % of studies, by the
-    variance of fixed models in up to 16 %.
+    twice, with the roles exchanged. In simulations (60 and 100 patients, with several cases or one, 2 x 50 and 10 x 5
+    folds; 1 to 100 added features, selected in the folds, that tell nothing new or repeat the base) a useless addition
+    is called valuable at p < 0.05 in 1 to 7 % of studies, by the variance of fixed models in up to 20 %. One that
+    raises the AUC of 100 patients from 0.71 to 0.78 is found in 81 %, by `compare_auc` in 6 %.
 
     A model that predicts the base better than `base` does has an added value even if its other features have none: take
     the same kind of model for both, or give the covariates of the base.
