@@ -83,11 +83,25 @@ def compare_auc(result_a, result_b):
 
     Notes
     -----
-    If one model contains the features of the other, no test of this kind is valid: see `added_value_test`.
+    Of two models of equal AUC it calls 0 to 5 % different at p < 0.05, least where both learn from the same features. If
+    one model contains the features of the other, no test of this kind is valid: see `added_value_test`.
 
     References
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837. Obuchowski, Biometrics 53 (1997) 567.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from radiodeep import compare_auc, cross_validate_models
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(60) % 2
+    >>> X = rng.normal(size=(60, 2)) + 0.5 * y[:, None]
+    >>> models = {"bayes": GaussianNB(), "nothing": DummyClassifier()}
+    >>> print(compare_auc(*cross_validate_models(models, X, y, cv=2, n_repeats=10).values()))
+    AUC 0.678 against 0.500, difference +0.178, p = 0.0468 (DeLong, paired, 10 repeats)
     """
     (result_a, result_b), words = results_to_test(result_a, result_b)
     result_b = in_pairs(result_a, result_b)
