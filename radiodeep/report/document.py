@@ -77,6 +77,7 @@ def _contents(results):
         "n_cases": len(first.predictions),
         "n_models": len(results),
         "endpoint": endpoint,
+        "reference": _capitalized(endpoint.reference() or ""),
         "method": _method(results),
         "learning": [_learning(result) for result in dict.fromkeys([shown, first])],
         "remarks": dict.fromkeys(remark for result in results for remark in result.remarks),
@@ -269,7 +270,7 @@ def _sentences(result):
 
 
 def _capitalized(sentence):
-    return f"{sentence[0].upper()}{sentence[1:]}"
+    return f"{sentence[:1].upper()}{sentence[1:]}"
 
 
 def _picture(figure, text):

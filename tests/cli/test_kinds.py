@@ -135,6 +135,13 @@ def test_a_table_with_time_and_event_and_no_label_is_one_of_survival(features, t
     assert "Leave out --time, or choose another --outcome" in done.err
 
 
+def test_a_column_of_times_without_events_is_a_feature(features, tmp_path, radiodeep):
+    frame = features.rename(columns={"volume": "time"})
+    done = study_of(radiodeep, frame, tmp_path, "--label", "dose")
+    assert done.code == 0, done.err
+    assert "x 3 features (not features: id, grade, dose, months, death)" in done.out
+
+
 def test_numbers_of_a_table_are_predicted_by_ridge_regression(features, tmp_path, radiodeep):
     done = study_of(radiodeep, features, tmp_path, "--label", "dose")
     assert done.code == 0, done.err
@@ -177,9 +184,12 @@ def test_ordered_classes_of_text_need_their_order(features, tmp_path, radiodeep)
     done = study_of(radiodeep, features, tmp_path, *ordered)
     assert done.code == 1
     assert "such as --positive high,low,mid. Got no order" in done.err
-    done = study_of(radiodeep, features, tmp_path, *ordered, "--positive", "low,mid,high")
+    done = study_of(radiodeep, features, tmp_path, *ordered, "--positive", "low,mid,high", "--cv", "leave-one-out")
     assert done.code == 0, done.err
     assert "quadratic weighted kappa" in done.out
+    scores = written(tmp_path, "scores_of_repeats")
+    assert scores.columns.tolist()[:5] == ["id", "0_low", "0_mid", "0_high", "1_low"]
+    assert "Order of the classes: low &lt; mid &lt; high." in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_repeated_halves_come_first_and_leave_one_out_has_no_interval(features, tmp_path, radiodeep):

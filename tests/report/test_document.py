@@ -210,7 +210,7 @@ def test_the_page_begins_with_the_split_that_has_an_interval(results, tmp_path):
     assert '<th class="number">AUC, leave-one-out</th> <th class="number">Accuracy' in page
     assert f"Split: {companion.cv}, and leave-one-out." in page
     assert f"Models of {companion.cv} learn from 15 cases. Models of leave-one-out learn from 29 cases." in page
-    assert "Two classes: 15 of label 0, 15 of label 1. AUC, scores and probabilities refer to class 1." in page
+    assert "Two classes: 15 of label 0, 15 of label 1. Positive class: 1. Split:" in page
     sentences = [page.index(f"<p>{result.sentence} ({result.cv}") for result in (companion, results["selected"])]
     assert sentences == sorted(sentences)
 
