@@ -36,7 +36,8 @@ class Numbers(Endpoint):
 
     The main measure needs no unit, so that the size of a region can be compared by it as well: Spearman's correlation
     of predictions and outcomes, the mean over the test folds. Models of different folds differ in level and scale,
-    which would lower a correlation over all folds; that one is taken if a test fold has fewer than 5 patients.
+    which lowers a correlation over all folds; that one is taken if a test fold has fewer than 10 patients, of whom a
+    correlation is uncertain and slightly too low.
     """
 
     kind = "numbers"

@@ -129,11 +129,11 @@ def test_numbers_far_from_zero_are_measured_as_precisely():
     np.testing.assert_allclose(far.variances[:, ~is_shifted], near.variances[:, ~is_shifted], rtol=1e-6, atol=1e-9)
 
 
-def test_cases_are_correlated_in_folds_of_five_patients_or_more():
-    folds = np.repeat([7, 9], [5, 6])
-    np.testing.assert_array_equal(folds_to_correlate(folds, np.arange(11)), folds)
-    np.testing.assert_array_equal(folds_to_correlate(folds, np.r_[0, 0, 1:10]), np.zeros(11))
-    np.testing.assert_array_equal(folds_to_correlate(np.repeat([0, 1], [4, 7]), np.arange(11)), np.zeros(11))
+def test_cases_are_correlated_in_folds_of_ten_patients_or_more():
+    folds = np.repeat([7, 9], [10, 11])
+    np.testing.assert_array_equal(folds_to_correlate(folds, np.arange(21)), folds)
+    np.testing.assert_array_equal(folds_to_correlate(folds, np.r_[0, 0, 1:20]), np.zeros(21))
+    np.testing.assert_array_equal(folds_to_correlate(np.repeat([0, 1], [9, 12]), np.arange(21)), np.zeros(21))
 
 
 def test_equal_predictions_have_no_correlation_and_no_slope():
