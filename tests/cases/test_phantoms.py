@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from radiodeep import make_phantom_cohort, read_cohort
+from radiodeep import CoxRegression, cross_validated_cindex, make_phantom_cohort, read_cohort
 from radiodeep.exceptions import InputError
 
 
@@ -56,6 +56,15 @@ def test_the_true_risk_has_the_documented_concordance_and_share_of_events():
     concordance = (risk[:, None] > risk)[first].mean()
     assert abs(event.mean() - 0.57) < 0.04
     assert abs(concordance - 0.87) < 0.02
+
+
+@pytest.mark.slow
+def test_a_study_finds_the_true_concordance_within_its_interval():
+    cohort = make_phantom_cohort(120, random_state=3, survival=True)
+    properties = np.column_stack([np.log(cohort.frame["correlation_mm"]), cohort.frame["spiculation"]])
+    result = cross_validated_cindex(CoxRegression(), properties, cohort.survival)
+    assert result.confidence_interval.low < 0.87 < result.confidence_interval.high
+    assert abs(result.value - 0.87) < 0.04
 
 
 def test_a_cohort_of_no_cases_is_refused():
