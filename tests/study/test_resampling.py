@@ -188,7 +188,9 @@ def test_the_632_bootstrap_lies_between_training_and_out_of_bag():
     weight = 0.632 / (1 - 0.368 * overfit)
     by_hand = (1 - weight) * estimate.resubstitution_auc + weight * estimate.out_of_bag_auc
     np.testing.assert_allclose(estimate.auc, by_hand)
-    assert estimate.confidence_interval.low < estimate.auc < estimate.confidence_interval.high
+    moved = np.quantile(estimate.out_of_bag_aucs, [0.025, 0.975]) + estimate.auc - estimate.out_of_bag_auc
+    interval = estimate.confidence_interval
+    np.testing.assert_allclose([interval.low, interval.high], [moved[0], min(moved[1], 1)])
 
 
 @pytest.mark.slow
@@ -252,6 +254,8 @@ def test_unpaired_tests_and_bootstraps_of_repeats_are_of_their_auc():
     assert (estimate.value_a, estimate.value_b) == (a.auc, b.auc)
     interval = bootstrap_interval(a, n_resamples=400)
     assert interval.low < a.auc < interval.high
+    width = interval.high - interval.low  # models of folds vary
+    np.testing.assert_allclose(width, a.confidence_interval.high - a.confidence_interval.low, rtol=0.2)
     for cv in ("leave-one-out", "leave-pair-out"):
         with pytest.raises(StudyError, match=f"Results of {cv} have no valid interval"):
             bootstrap_interval(cross_validated_auc(GaussianNB(), frame[:12], y[:12], cv=cv))
