@@ -55,6 +55,16 @@ def test_the_part_on_networks_runs(repository, capsys):
     assert names["tuned"].fine_tune.n_iterations == 10
 
 
+@pytest.mark.slow
+def test_the_part_on_outcomes_runs(repository, capsys):
+    text = (repository / "README.md").read_text()
+    code = re.search(r"## Outcomes\n\n```python\n(.*?)```", text, re.DOTALL)[1]
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert re.findall(r"^(C|Spearman|M) -?\d\.\d\d \(95% CI", printed, re.MULTILINE) == ["C", "Spearman", "M"]
+    assert "Uno's C" in printed
+
+
 def test_every_command_of_the_readme_exists(repository):
     from radiodeep.cli.application import app
 
