@@ -36,7 +36,7 @@ def test_perfect_scores_have_the_interval_of_as_many_patients(result_of):
     result = result_of(y, np.arange(40))
     cases = sensitivity_at_specificity(result).confidence_interval
     patients = sensitivity_at_specificity(replace(result, patients=np.arange(40) // 4)).confidence_interval
-    assert cases.high == patients.high == 1
+    np.testing.assert_allclose([cases.high, patients.high], 1)
     z = 1.959964**2
     np.testing.assert_allclose([cases.low, patients.low], [10 / (10 + z), 2.5 / (2.5 + z)], rtol=1e-6)  # Wilson's
 
