@@ -89,7 +89,7 @@ def best_of_several(results, against=None, *, n_resamples=1000, random_state=0, 
     Models of the others were trained on those drawn, so that among models of noise about half of the bias remains. Of
     20 such models of 60 patients the best has an AUC of 0.62 in 2 x 10 folds, corrected 0.56, and 0.69 in 10 x 2,
     corrected 0.60; the interval holds 0.5 in 98 and 93 % of these studies, and the test calls one of the models better
-    than chance at p < 0.05 in 0 and 4.7 %.
+    than chance at p < 0.05 in 0 and 4.7 %. With signal (best 0.79, corrected 0.75, true 0.73) it covers 94 %.
     The test compares the largest of all standardised values with its distribution under correlated normal errors
     (max-T), by the covariance of the models and the rule of repeated folds.
 
