@@ -61,10 +61,9 @@ def train(
 
 
 def _described(kind, y):
+    """Return the outcomes of the training cases in words."""
     if kind == "survival":
         return f"with {int(y['event'].sum())} events"
-    return (
-        f"with labels from {y.min():g} to {y.max():g}"
-        if kind == "numbers"
-        else (f"with the labels {', '.join(map(str, sorted(set(y.tolist()))))}")
-    )
+    if kind == "numbers":
+        return f"with labels from {y.min():g} to {y.max():g}"
+    return f"with the labels {', '.join(map(str, sorted(set(y.tolist()))))}"
