@@ -207,7 +207,7 @@ def test_cases_of_a_patient_stay_together_or_the_split_is_refused():
         (COHORT.labels, 9, StudyError, "between 2 and 8"),
         (COHORT.labels, "loo", StudyError, "'leave-pair-out', an int >= 2 or a splitter. Got 'loo'"),
         (COHORT.labels, ShuffleSplit(4, random_state=0), StudyError, "does not test every case equally often"),
-        (COHORT.labels[:5], 2, StudyError, "16 cases and labels of shape"),
+        (COHORT.labels[:5], 2, StudyError, "16 cases and outcomes of shape"),
         ([None, *COHORT.labels[1:]], 2, StudyError, "1 of 16 labels are missing"),
     ],
 )

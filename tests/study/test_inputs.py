@@ -183,7 +183,7 @@ def test_training_leaves_out_cases_that_cannot_be_measured():
 
 def test_raters_that_agree_exactly_have_no_interval():
     assert str(intraclass_correlation([1.0, 2, 3], [1.0, 2, 3])).startswith(
-        "ICC 1.00 (all raters agree exactly: no interval)"
+        "ICC 1.00 (the raters agree exactly: no interval)"
     )
 
 
