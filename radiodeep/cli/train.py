@@ -52,7 +52,9 @@ def train(
     check_file(output, ".skops", ".joblib")
     check_folder(cache, "--cache")
     spare_workers(jobs)
-    fitted, excluded = rd.fit_over_cases(unfitted, cohort, y, n_jobs=jobs, cache_dir=cache, on_error="exclude")
+    fitted, excluded = rd.fit_over_cases(
+        unfitted, cohort, y, n_jobs=jobs, cache_dir=cache, on_error="exclude", outcome=chosen.outcome
+    )
     used = [position for position, case in enumerate(cohort) if case.id not in excluded]
     check_classes(y[used], least)
     rd.save_model(fitted, output)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from radiodeep.exceptions import SingleClassError, StudyError
-from radiodeep.study.folds.estimator_tree import rebuilt
+from radiodeep.study.endpoints.registry import endpoint_for
+from radiodeep.study.folds.estimator_tree import rebuilt, with_target
 from radiodeep.study.folds.inner_folds import keep_groups_together
 from radiodeep.study.folds.shared_extraction import (
     OverRowNumbers,
@@ -14,8 +15,8 @@ from radiodeep.study.folds.shared_extraction import (
 from radiodeep.study.inputs import rows_of
 
 
-def fit_over_cases(model, X, y, n_jobs=None, cache_dir=None, on_error="raise"):
-    """Fit a model to cases, with extraction in parallel and cached.
+def fit_over_cases(model, X, y, n_jobs=None, cache_dir=None, on_error="raise", outcome="auto"):
+    """Fit a model to cases, with extraction in parallel and cached; y and its `outcome` are as in studies.
 
     Returns the fitted model, which is over cases like the one given, and the `excluded` cases as a dict from case id to
     the reason: with ``on_error="exclude"``, the cases that cannot be read or measured.
@@ -25,15 +26,17 @@ def fit_over_cases(model, X, y, n_jobs=None, cache_dir=None, on_error="raise"):
     over_rows = shared.models["model"]
     excluded = {rows.names[row]: message for row, message in shared.errors.items()}
     first_error = next(iter(excluded.values()), "")
-    labels = np.asarray(rows.aligned(y, "y"))[shared.rows]
-    if not len(labels):
+    if not len(shared.rows):
         raise StudyError(f"None of the {len(rows)} cases can be used. {first_error}")
-    if len(np.unique(labels)) < 2:
-        raise SingleClassError(f"The {len(labels)} cases that could be measured hold one class only. {first_error}")
+    known = np.asarray(rows.aligned(y, "y"))[shared.rows]
+    if len(np.unique(known)) < 2:
+        raise SingleClassError(f"The {len(known)} cases that could be measured hold one class only. {first_error}")
+    endpoint = endpoint_for(known, len(known), outcome=outcome)
     patients = np.array([str(rows.patients[row]) for row in shared.rows])
     is_repeated = len(set(patients)) < len(patients)
-    inner = keep_groups_together(over_rows, labels, patients) if is_repeated else {}
-    over_rows.fit(shared.rows, labels).set_params(**inner)
+    over_rows = with_target(over_rows, endpoint.selector_target)
+    inner = keep_groups_together(over_rows, endpoint.strata, patients) if is_repeated else {}
+    over_rows.fit(shared.rows, endpoint.y).set_params(**inner)
     return rebuilt(over_rows, lambda part: _over_cases(part, shared.rows)), excluded
 
 

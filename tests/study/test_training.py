@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from radiodeep import CNNEnsemble, CoarseFromFine, Cohort, RadiomicsExtractor, make_phantom_cohort
+from radiodeep import CNNEnsemble, CoarseFromFine, Cohort, RadiomicsExtractor, ReliefF, make_phantom_cohort
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.training import fit_over_cases
 
@@ -52,3 +53,12 @@ def test_cases_of_one_class_or_none_at_all_cannot_be_learned_from():
     lost = Cohort([case.replace(image="nowhere.nii.gz", mask="nowhere.nii.gz") for case in COHORT])
     with pytest.raises(StudyError, match="None of the 14 cases can be used. FileUnreadableError"):
         fit_over_cases(pipeline(), lost, COHORT.labels, on_error="exclude")
+
+
+def test_a_model_of_numbers_tunes_in_folds_of_patients_and_its_selector_takes_numbers():
+    cohort = Cohort([case.replace(patient=f"P{row // 2}") for row, case in enumerate(COHORT)])
+    grades = np.repeat([1, 2, 5, 1, 2, 5, 2], 2)
+    model = make_pipeline(RadiomicsExtractor(families=["shape"]), StandardScaler(), ReliefF(3), Ridge())
+    fitted, _ = fit_over_cases(GridSearchCV(model, {"ridge__alpha": [1, 10]}, cv=3), cohort, grades, outcome="numbers")
+    plain = model.set_params(relieff__target="numeric", **fitted.best_params_).fit(list(cohort), grades.astype(float))
+    np.testing.assert_allclose(fitted.predict(cohort), plain.predict(list(cohort)))
