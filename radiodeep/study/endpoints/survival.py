@@ -158,8 +158,7 @@ class Survival(Endpoint):
         values, within = (np.array([repeat[part].item() for repeat in repeats]) for part in (0, 1))
         if np.isnan(values).any():
             raise StudyError("No two cases of a test fold are comparable: none outlasts an event. Use fewer folds.")
-        value, is_repeated = float(values.mean()), out_of_fold.kind == "repeated"
-        has_variance = is_repeated or out_of_fold.kind == "holdout"
+        value, has_variance = float(values.mean()), out_of_fold.kind in ("repeated", "holdout")
         variance = variance_of_repeats(within, out_of_fold.n_folds) if has_variance else float("nan")
         n_units = self._n_units() / weight_of_repeats(out_of_fold.n_folds, len(scores))
         n_tests = out_of_fold.sum_by_case(np.ones(len(out_of_fold.case)))
@@ -169,10 +168,10 @@ class Survival(Endpoint):
             value=value,
             variance=variance,
             confidence_interval=interval(value, variance, confidence_level, n_units=n_units),
-            estimate=f"{pooling}, mean of {len(scores)} repeats" if is_repeated else pooling,
+            estimate=f"{pooling}, {out_of_fold.pooling}" if out_of_fold.is_averaged else pooling,
             interval_method="jackknife over patients" if has_variance else "none",
             columns={
-                "score": self._mean_ranks(scores, folds) if is_repeated else scores[0],
+                "score": self._mean_ranks(scores, folds) if out_of_fold.is_averaged else scores[0],
                 "probability": out_of_fold.sum_by_case(out_of_fold.probability[:, -1]) / n_tests,
                 "prediction": (high > 0.5).astype(int),
             },
