@@ -9,6 +9,8 @@ from scipy.stats import t as student_t
 from radiodeep.checks import require_probability
 from radiodeep.exceptions import StudyError
 
+TRAINING_WEIGHT = 3.3  # of the variance over training sets; see variance_of_repeats
+
 
 @dataclass(frozen=True)
 class ConfidenceInterval:
@@ -24,7 +26,7 @@ def weight_of_repeats(n_folds, n_repeats):
 
     It is 1 for one fold of one repeat, which is one fixed model.
     """
-    return 3 * (n_folds - 1) / n_folds + 1 / n_repeats
+    return TRAINING_WEIGHT * (n_folds - 1) / n_folds + 1 / n_repeats
 
 
 def variance_of_repeats(within, n_folds):
@@ -39,14 +41,14 @@ def variance_of_repeats(within, n_folds):
 
     Notes
     -----
-    With V the mean of `within`, k folds and R repeats it is V (3 (k - 1) / k + 1 / R). The first part is what
+    With V the mean of `within`, k folds and R repeats it is V (3.3 (k - 1) / k + 1 / R). The first part is what
     infinitely many repeats would still have: the variance over training sets, which all repeats share. Models that are
     trained on more of the patients, (k - 1) / k, are more alike, so it grows with k. The second part bounds what more
-    repeats would average out. The factor 3 is measured, not derived: in 70 designs of simulated studies (40 to 200
-    patients, 5 to 1,000 columns, with and without signal, unbalanced, several cases per patient, all kinds of outcomes)
-    the variance was up to 1.9 V for 2 folds, 2.5 V for 5 and 3.1 V for 10, and far less where models share their
-    signal. Nominal 95 % intervals missed the expected measure in 0 to 8 % of the studies of a design, and tests of two
-    models of equal measure rejected in 0 to 8 % at p < 0.05, on average in 2.5 %. See benchmarks/evidence_levels.py.
+    repeats would average out. The factor 3.3 is measured, not derived: in 45 designs of simulated studies (40 to 200
+    patients, 5 to 1,000 columns, with and without signal, unbalanced, several cases per patient) the variance was up to
+    1.9 V for 2 folds, 2.5 V for 5 and 3.1 V for 10, and far less where models share their signal. It is the least
+    factor with which no design rejects models of equal measure in more than 7 % of the studies at p < 0.05 (on average
+    in 2 %). Nominal 95 % intervals miss the expected measure in 0 to 6 %. See benchmarks/evidence_levels.py.
     """
     return weight_of_repeats(n_folds, len(within)) * float(np.mean(within))
 

@@ -159,7 +159,7 @@ def test_variances_of_errors_include_that_between_the_repeats():
         )
         for score, fold in zip(result.score_array, result.fold_of_case % 2, strict=True)
     ]
-    weight = 1.5 + 1 / 4
+    weight = 1.65 + 1 / 4
     student = t.isf(0.025, 60 / weight - 1)
     for name, has_between in {"R2": True, "upper limit": True, "calibration slope": False}.items():
         column = ERRORS.index(name)

@@ -195,7 +195,7 @@ def test_the_variance_and_interval_of_repeats_by_hand(n_folds):
     scores = X[:, 0] + np.random.default_rng(1).normal(size=(4, 40))
     estimates = [auc_with_confidence(y, score) for score in scores]
     auc, within = (np.mean([getattr(each, name) for each in estimates]) for name in ("auc", "variance"))
-    weight = {2: 1.5, 5: 2.4}[n_folds] + 1 / 4
+    weight = {2: 1.65, 5: 2.64}[n_folds] + 1 / 4
     repeats = auc_of_repeats(y == 1, scores, n_folds=n_folds)
     np.testing.assert_allclose([repeats.auc, repeats.variance], [auc, weight * within])
     by_hand = score_interval(auc, 20, 20, inflation=weight)
@@ -207,7 +207,7 @@ def test_the_variance_and_interval_of_repeats_by_hand(n_folds):
     by_hand = score_interval(auc, 20, 20, inflation=weight * np.mean(clustered) / within)
     np.testing.assert_allclose(repeats.confidence_interval.high, by_hand.high)
     perfect = auc_of_repeats(y == 1, np.array([y] * 4, dtype=float), n_folds=n_folds)
-    assert perfect.confidence_interval == score_interval(1.0, 20, 20, inflation=weight)
+    np.testing.assert_allclose(perfect.confidence_interval.low, score_interval(1.0, 20, 20, inflation=weight).low)
 
 
 def test_scores_of_different_scales_are_compared_within_folds_only():

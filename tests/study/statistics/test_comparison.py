@@ -98,7 +98,7 @@ def test_fixed_models_are_compared_as_by_proc_or_by_patient_with_obuchowskis_cov
     np.testing.assert_allclose(unpaired.p_value, 2 * t.sf(difference / np.sqrt(variances.sum()), freedom), rtol=1e-9)
 
 
-@pytest.mark.parametrize(("n_folds", "weight"), [(2, 1.5), (5, 2.4)])
+@pytest.mark.parametrize(("n_folds", "weight"), [(2, 1.65), (5, 2.64)])
 @pytest.mark.parametrize("groups", [None, np.arange(40) // 2])
 def test_the_paired_test_of_repeats_by_hand(n_folds, weight, groups):
     X, y = signal(40, 0.5)
@@ -270,7 +270,7 @@ def test_accuracies_of_repeats_are_compared_by_the_rule_of_repeats():
         right = [(result.prediction_array == y_of_groups.to_numpy()).astype(float) for result in (a, b)]
         differences = right[0] - right[1]
         units = differences if groups is None else differences.reshape(4, 10, 4).mean(axis=2)
-        variance = (units.var(axis=1, ddof=1) / units.shape[1]).mean() * (2.4 + 1 / 4)
+        variance = (units.var(axis=1, ddof=1) / units.shape[1]).mean() * (2.64 + 1 / 4)
         comparison = compare_accuracy(a, b)
         np.testing.assert_allclose(comparison.p_value, 2 * norm.sf(abs(differences.mean()) / np.sqrt(variance)))
         np.testing.assert_allclose([comparison.value_a, comparison.value_b], [a.accuracy, b.accuracy])
