@@ -1,7 +1,5 @@
 """Probabilities and labels -> measures of their agreement, with intervals."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 from scipy.special import logit
@@ -19,17 +17,15 @@ def measures_of_calibration(positive, repeats, result, confidence_level):
     n_units = next(iter(without.values())).shape[-1]
     rows = {}
     for name, by_repeat in values.items():
-        within = (n_units - 1) * without[name].var(axis=1)
-        variance = variance_of_result(result, within)
-        bounds = _interval(name, by_repeat.mean(), variance, confidence_level)
-        rows[name] = [by_repeat.mean(), bounds.low, bounds.high]
+        variance = variance_of_result(result, (n_units - 1) * without[name].var(axis=1))
+        rows["O:E" if name == "E:O" else name] = _with_interval(name, by_repeat.mean(), variance, confidence_level)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
 
 
 def _with_jackknife(positive, repeats, patients):
     """Return by measure its values (n_repeats,), and those without each patient (n_repeats, n_patients).
 
-    The measures are in the order of the fields of `Calibration`.
+    The measures are in the order of the fields of `Calibration`, with E:O in place of O:E.
     """
     clipped = np.clip(repeats, 1e-9, 1 - 1e-9)
     log_odds = logit(clipped)
@@ -42,27 +38,37 @@ def _with_jackknife(positive, repeats, patients):
     ]
     of_case = np.stack([np.ones_like(repeats), positive + 0 * repeats, repeats, (repeats - positive) ** 2])
     sums = of_case.sum(axis=-1)
-    sums_without = sums[..., np.newaxis] - sums_by_patient(of_case, patients)
+    of_patient = sums_by_patient(of_case, patients)
+    sums_without = sums[..., np.newaxis] - of_patient
     values = {"slope": joint[:, 1], "intercept": joint[:, 0], "calibration in the large": level[:, 0]}
     without = {"slope": joint_without[:, 1], "intercept": joint_without[:, 0]}
     without["calibration in the large"] = level_without[:, 0]
-    return values | _of_sums(*sums), without | _of_sums(*sums_without)
+    _, n_events, expected, _ = sums
+    ratio = np.maximum(expected, 1e-9) / n_events  # of probabilities that are all 0
+    # Linear in what a patient adds to both sums, so that it is finite without the only patient with events.
+    added = (of_patient[2] - ratio[:, np.newaxis] * of_patient[1]) / n_events[:, np.newaxis]
+    n_patients = added.shape[-1]
+    without["E:O"] = ratio[:, np.newaxis] - added * n_patients / max(n_patients - 1, 1)
+    return values | {"E:O": ratio} | _of_sums(*sums), without | _of_sums(*sums_without)
 
 
-def _of_sums(n_cases, n_events, expected, squared_error):
-    """Return the measures that are functions of sums over the cases."""
+def _of_sums(n_cases, n_events, _, squared_error):
+    """Return the Brier scores from sums over the cases."""
     prevalence = n_events / n_cases
-    with np.errstate(divide="ignore", invalid="ignore"):  # without the only patient of a class
-        scaled = 1 - squared_error / n_cases / (prevalence * (1 - prevalence))
-    expected = np.maximum(expected, 1e-9)  # of probabilities that are all 0
-    return {"O:E": n_events / expected, "Brier score": squared_error / n_cases, "scaled Brier score": scaled}
+    spread = prevalence * (1 - prevalence)
+    spread = np.where(spread > 0, spread, np.nan)  # without the only patient of a class
+    scaled = 1 - squared_error / n_cases / spread
+    return {"Brier score": squared_error / n_cases, "scaled Brier score": scaled}
 
 
-def _interval(name, value, variance, level):
-    """Return the interval of a measure: of the logarithm of O:E, the others as they are."""
-    if name == "O:E":
-        on_log = interval(np.log(value), variance / value**2, level, (-np.inf, np.inf))
-        with np.errstate(over="ignore"):  # without limit, where probabilities near 0 tell nothing
-            return replace(on_log, low=np.exp(on_log.low), high=np.exp(on_log.high))
+def _with_interval(name, value, variance, level):
+    """Return a measure and the bounds of its interval; of E:O those of O:E, by the logarithm.
+
+    A mean of O:E over repeats would be decided by a repeat with probabilities near 0.
+    """
+    if name == "E:O":
+        on_log = interval(-np.log(value), variance / value**2, level, (-np.inf, np.inf))
+        return 1 / value, np.exp(on_log.low), np.exp(on_log.high)
     bounds = {"Brier score": (0.0, 1.0), "scaled Brier score": (-np.inf, 1.0)}
-    return interval(value, variance, level, bounds.get(name, (-np.inf, np.inf)))
+    found = interval(value, variance, level, bounds.get(name, (-np.inf, np.inf)))
+    return value, found.low, found.high
