@@ -118,7 +118,7 @@ def calibration(result, n_groups=5, confidence_level=0.95):
     >>> result = cross_validated_auc(LogisticRegression(), rng.normal(size=(80, 2)) + y[:, None], y, cv=10)
     >>> calibration(result).measures.loc[["slope", "Brier score"]].round(2)
                  value   low  high
-    slope         0.93  0.04  1.82
+    slope         0.93 -0.00  1.86
     Brier score   0.20  0.14  0.28
     """
     positive, repeats = _probabilities(result)

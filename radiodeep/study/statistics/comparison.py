@@ -102,7 +102,7 @@ def compare_auc(result_a, result_b):
     >>> X = rng.normal(size=(60, 2)) + 0.5 * y[:, None]
     >>> models = {"bayes": GaussianNB(), "nothing": DummyClassifier()}
     >>> print(compare_auc(*cross_validate_models(models, X, y, cv=2, n_repeats=10).values()))
-    AUC 0.678 against 0.500, difference +0.178, p = 0.0468 (DeLong, paired, 10 repeats)
+    AUC 0.678 against 0.500, difference +0.178, p = 0.0573 (DeLong, paired, 10 repeats)
     """
     (result_a, result_b), words = results_to_test(result_a, result_b)
     result_b = in_pairs(result_a, result_b)
@@ -260,7 +260,7 @@ def compare_classes(result_a, result_b):
     >>> results = cross_validate_models(models, X, y, cv=2, n_repeats=50)
     >>> compare_classes(*results.values())[["class", "against", "p_holm"]].round(3)
           class    against  p_holm
-    0    benign   doubtful   0.329
+    0    benign   doubtful   0.351
     1    benign  malignant   0.000
     2  doubtful  malignant   0.000
     """

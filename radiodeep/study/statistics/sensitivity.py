@@ -89,7 +89,7 @@ def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
     >>> y = np.repeat([0, 1], 40)
     >>> result = cross_validated_auc(LogisticRegression(), rng.normal(size=(80, 2)) + y[:, None], y, cv=10)
     >>> print(sensitivity_at_specificity(result, 0.9))
-    sensitivity 0.34 (95% CI 0.10-0.70) for class 1 at specificity 0.90, threshold chosen on the same cases
+    sensitivity 0.34 (95% CI 0.10-0.71) for class 1 at specificity 0.90, threshold chosen on the same cases
     """
     require_probability(specificity, sensitivity_at_specificity, "specificity", StudyError)
     require_results(result)
