@@ -76,6 +76,7 @@ EQUAL_MODELS = {
     "two of noise": Design((NOISE, NOISE), 40),
     "equal 60": Design((WEAK, WEAK)),
     "equal 200": Design(((100, 10, 0.5),) * 2, 200),
+    "equal 300": Design(((100, 10, 0.4),) * 2, 300),
     "equal spread 60": Design(((1000, 50, 0.5),) * 2),
     "equal near 1": Design(((100, 10, 0.95),) * 2),
     "equal discriminants": Design(((100, 5, 0.7),) * 2, 100, n_best=3, is_joint=True),
