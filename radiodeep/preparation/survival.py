@@ -7,6 +7,7 @@ come before censorings.
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from radiodeep.checks import invalid, is_positive, require
 from radiodeep.exceptions import InputError, SingleClassError
@@ -30,7 +31,8 @@ def survival_outcomes(event, time):
     Raises
     ------
     InputError
-        An event is neither 0 nor 1, a time is not finite or not > 0, or no event was observed.
+        An event is neither 0 nor 1, a time is not finite or not > 0, no event was observed, or two Series have other
+        indices.
 
     Examples
     --------
@@ -42,12 +44,20 @@ def survival_outcomes(event, time):
     ...
     radiodeep.exceptions.InputError: The 'time' of case 2 must be a finite number > 0. Got 0.0 instead.
     """
+    if isinstance(event, pd.Series) and isinstance(time, pd.Series) and not event.index.equals(time.index):
+        raise InputError(
+            "The events and the times name other cases, or the same in another order. Give both Series the same index."
+        )
     event, time = np.asarray(event), np.asarray(time)
     if event.ndim != 1 or event.shape != time.shape:
         raise InputError(
             f"Expected one event and one time per case. Got events of shape {event.shape} and times of {time.shape}."
         )
-    _raise_for_first(np.array([not (value == 0 or value == 1) for value in event.tolist()]), "event", "0 or 1", event)
+    is_wrong = np.array([value is pd.NA or not (value == 0 or value == 1) for value in event.tolist()])
+    _raise_for_first(is_wrong, "event", "0 or 1", event)
+    if time.dtype.kind in "bcmM":
+        way_out = "Divide durations by a unit, e.g. (end - start) / np.timedelta64(1, 'D')." * (time.dtype.kind in "mM")
+        raise invalid(survival_outcomes, "time", "numbers", time, way_out)
     try:
         time = time.astype(float)
     except (TypeError, ValueError) as error:
@@ -63,12 +73,13 @@ def event_and_time(y, error=InputError):
 
     Its two fields may have any names: one is bool, the other a number.
     """
-    names = np.asarray(y).dtype.names or ()
-    kinds = [np.asarray(y).dtype[name].kind for name in names]
+    y = np.asarray(y)
+    names = y.dtype.names or ()
+    kinds = [y.dtype[name].kind for name in names]
     if sorted(kind if kind == "b" else "f" * (kind in "iuf") for kind in kinds) != ["b", "f"]:
         raise error(
             "Expected times to an event as a structured array of a bool and a float. "
-            f"Got {np.asarray(y).dtype}; radiodeep.survival_outcomes(event, time) makes one."
+            f"Got {y.dtype}; radiodeep.survival_outcomes(event, time) makes one."
         )
     event = np.array(y[names[kinds.index("b")]])
     time = np.array(y[names[1 - kinds.index("b")]], dtype=float)

@@ -11,7 +11,6 @@ from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
-from radiodeep.study.folds.estimator_tree import with_target
 from radiodeep.study.folds.fitting import fit_folds, warn_of_folds
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.shared_selection import selectors_of_folds, selectors_without_each
@@ -37,7 +36,7 @@ def cross_validate_tables(parts, y, design):
     plans = design.plans(study, endpoint)  # a design that cannot work is an error before hours of extraction
     shared = [
         as_row_indices(
-            {name: with_target(model, endpoint.selector_target) for name, model in models.items()},
+            {name: endpoint.prepared(model) for name, model in models.items()},
             given.rows,
             design.n_jobs,
             on_error=design.on_error,
@@ -49,7 +48,7 @@ def cross_validate_tables(parts, y, design):
     kept = np.array([row for row in range(len(all_ids)) if row not in errors], dtype=int)
     if errors:
         study = study.take(kept)
-        endpoint = endpoint.take(kept)
+        endpoint = endpoint.studied(kept)
         plans = design.plans(study, endpoint)
     if study.sizes is None and design.size is not None:
         study = replace(study, sizes=known_sizes(studies, kept))
@@ -205,6 +204,11 @@ def _explain(error, part, rows, kept, ids):
         raise StudyError(
             "The model takes a table, not cases. Put an extractor first in its pipeline, or study the table that "
             "extract_table makes."
+        ) from error
+    if "void-scalar" in message or "dtype([(" in message:  # of a structured array
+        raise StudyError(
+            "The model does not take times to an event. Use a model of survival, such as CoxRegression, or put a "
+            "classifier into a HorizonClassifier."
         ) from error
     if "could not convert string" in message and rows.text_columns:
         texts = ", ".join(repr(name) for name in rows.text_columns)

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 import radiodeep as rd
@@ -57,6 +58,12 @@ def test_fields_of_outcomes_may_have_any_names_and_order():
     assert event_and_time(y[["died", "months"]])[1].tolist() == [3, 4]
 
 
+def test_outcomes_may_be_listed():
+    event, time = event_and_time(list(rd.survival_outcomes(EVENT, TIME)))
+    np.testing.assert_array_equal(event, EVENT)
+    np.testing.assert_array_equal(time, TIME)
+
+
 @pytest.mark.parametrize("y", [np.array([1.0, 2.0]), np.array([(1.0, 2.0)], dtype=[("event", float), ("time", float)])])
 def test_outcomes_of_another_form_are_an_error(y):
     with pytest.raises(InputError, match=r"structured array of a bool and a float.*survival_outcomes"):
@@ -73,6 +80,15 @@ def test_outcomes_of_another_form_are_an_error(y):
         ([1, None], [1, 3], "'event' of case 1 must be 0 or 1. Got None"),
         ([0, 0], [1, 3], "None of the 2 cases has an event"),
         ([1, 0, 1], [1, 3], "one event and one time per case"),
+        (pd.array([True, None]), [1, 3], "'event' of case 1 must be 0 or 1. Got <NA>"),
+        ([1, 0], [True, True], "'time' parameter of survival_outcomes must be numbers"),
+        ([1, 0], pd.to_timedelta([3, 4], "D"), r"must be numbers.*Divide durations by a unit"),
+        ([1, 0], pd.to_datetime(["2020-01-01", "2021-01-01"]), r"(?s)must be numbers.*Divide durations by a unit"),
+        (
+            pd.Series([1, 0], ["a", "b"]),
+            pd.Series([3, 4], ["b", "a"]),
+            "name other cases, or the same in another order",
+        ),
         ([1, 0], ["soon", "late"], "'time' parameter of survival_outcomes must be numbers"),
     ],
 )

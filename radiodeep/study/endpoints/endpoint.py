@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.exceptions import StudyError
+from radiodeep.study.folds.estimator_tree import type_of, with_target
 from radiodeep.study.statistics.auc import ConfidenceInterval
 
 
@@ -129,6 +130,8 @@ class Endpoint(ABC):
         None if every patient has one case.
     selector_target : str
         How selectors of features take the outcomes, "classes" or "numeric".
+    estimator_type : str or None
+        What predicts such outcomes, "classifier" or "regressor"; None if neither is one.
     needs_training_rows : bool
         Whether `score` is given the training rows of the fold.
     pools_folds : bool
@@ -167,6 +170,7 @@ class Endpoint(ABC):
     outcome_columns: tuple
     high_score: str
     selector_target = "classes"
+    estimator_type = None
     needs_training_rows = False
     pools_folds = False
     compares_in_folds = False
@@ -210,11 +214,25 @@ class Endpoint(ABC):
         patients = None if self.patients is None else self.patients[positions]
         return type(self)(self.y[positions], self.positive, patients, self.horizon)
 
+    def studied(self, positions):
+        """Return the endpoint of a study of some of the cases only, after others were left out."""
+        return self.take(positions)
+
     def check_same_outcomes(self, training):
         """Raise StudyError if the endpoint of the training cohort has other possible outcomes."""
         return
 
     # Folds
+
+    def prepared(self, model):
+        """Return a model whose selectors take y as such outcomes; raise StudyError if it predicts other ones."""
+        found, outcome = type_of(model), {"classifier": "classes", "regressor": "numbers"}
+        if self.estimator_type is not None and found in outcome and found != self.estimator_type:
+            raise StudyError(
+                f"{type(model).__name__} is a {found}, and the outcomes are {self.kind}: {self.composition()}. Use a "
+                f"{self.estimator_type}, or outcome='{outcome[found]}'."
+            )
+        return with_target(model, self.selector_target)
 
     def pairs(self):
         """Return the pairs (lower, higher) of positions that leave-pair-out tests.

@@ -26,9 +26,10 @@ from radiodeep.study.statistics.uncertainty import interval, variance_of_repeats
 _DRAWN_TIMES = 61
 _N_TIMES = 20  # at which survival is predicted, up to the horizon
 _BEYOND_HORIZON = 0.2  # least fraction of the cases that are followed beyond the default horizon
-_FEWEST_STRATUM = 10  # censored cases; folds are not stratified by fewer
+_FEWEST_STRATUM = 10  # censored cases; folds are not stratified by fewer, unless events are as few
 _FEWEST_PAIRS_WITHIN = 0.04  # of all comparable pairs; with fewer in a single pass, folds are pooled
 _FEWEST_OF_EQUAL_SIZE = 30  # pairs
+_ROUNDING = 1e-6  # of survival beyond 0 and 1
 
 
 class Survival(Endpoint):
@@ -61,19 +62,24 @@ class Survival(Endpoint):
         self.event, self.time = event_and_time(y, StudyError)
         _check_comparable(self.event, self.time)
         super().__init__(survival_outcomes(self.event, self.time), None, patients, horizon)
+        self.given_horizon = horizon
         self.horizon = self._default_horizon() if horizon is None else self._checked_horizon(horizon)
         by_horizon = self.time[self.event & (self.time <= self.horizon)]
         quantiles = np.quantile(by_horizon, np.arange(1, _N_TIMES) / _N_TIMES, method="inverted_cdf")
         self.times = np.unique([*quantiles, self.horizon])
         self.outputs = [f"{time:g}" for time in self.times]
         self.as_numbers = self.time
-        self.strata = self.event if (~self.event).sum() >= _FEWEST_STRATUM else None
+        is_stratified = (~self.event).sum() >= min(_FEWEST_STRATUM, self.event.sum())
+        self.strata = self.event if is_stratified else None
 
     def _default_horizon(self):
         """Return the median follow-up, by the curve of the censoring, or an earlier time that enough cases exceed."""
         n_beyond = int(np.ceil(_BEYOND_HORIZON * len(self.time)))
         latest = self.time[self.time < np.sort(self.time)[-n_beyond]].max(initial=self.time.min())
-        return float(max(np.fmin(self._median_follow_up(), latest), self.time[self.event].min()))
+        horizon = float(max(np.fmin(self._median_follow_up(), latest), self.time[self.event].min()))
+        if horizon == self.time.max():
+            raise StudyError(f"No case is followed beyond the first event, at {horizon:g}, so there is no horizon.")
+        return horizon
 
     def _median_follow_up(self):
         return kaplan_meier(self.event, self.time, of_censoring=True).median
@@ -83,8 +89,8 @@ class Survival(Endpoint):
         first, last = self.time[self.event].min(), self.time.max()
         if not first <= horizon < last:
             raise StudyError(
-                f"The horizon must lie between the first event, at {first:g}, and the last time, {last:g}, which it "
-                f"must not reach. Got {horizon:g}."
+                f"The horizon must lie between the first event of the {len(self.time)} cases, at {first:g}, and their "
+                f"last time, {last:g}, which it must not reach. Got {horizon:g}."
             )
         return float(horizon)
 
@@ -105,6 +111,9 @@ class Survival(Endpoint):
         taken.patients = None if self.patients is None else pd.factorize(self.patients[positions])[0]
         return taken
 
+    def studied(self, positions):
+        return type(self)(self.y[positions], None, self.take(positions).patients, self.given_horizon)
+
     def check_training(self, train, fold):
         if not self.event[train].any():
             raise SingleClassError(f"{fold} holds no event. Use fewer folds or more cases with an event.")
@@ -123,6 +132,7 @@ class Survival(Endpoint):
                 f"{type(fitted).__name__} has neither predict nor predict_survival_function, so it has no C. Use a "
                 "model of survival, such as CoxRegression."
             )
+        _check_predicted(final, score, survival, len(self.times))
         if train_rows is None:
             return Prediction(score, survival, np.zeros(len(score), dtype=int))
         final, last_rows = final_step(fitted, train_rows)
@@ -135,7 +145,12 @@ class Survival(Endpoint):
             return np.asarray(model.predict_survival(rows, self.times), dtype=float)
         if not hasattr(model, "predict_survival_function"):
             return np.full((len(rows), len(self.times)), np.nan)
-        functions = model.predict_survival_function(rows)
+        try:
+            functions = model.predict_survival_function(rows)
+        except ValueError as error:
+            if "`fit` must be called with" not in str(error):  # as scikit-survival says if no baseline was fitted
+                raise
+            return np.full((len(rows), len(self.times)), np.nan)
         values = [function(np.clip(self.times, *function.domain)) for function in functions]
         return np.array(values, dtype=float).reshape(len(functions), -1)  # of a single time they are numbers
 
@@ -144,7 +159,7 @@ class Survival(Endpoint):
             risk = np.asarray(model.predict(rows), dtype=float)
             # Some of scikit-survival's models predict the time instead, and say so.
             return risk if getattr(model, "_predict_risk_score", True) else -risk
-        if hasattr(model, "predict_survival_function"):
+        if hasattr(model, "predict_survival") or hasattr(model, "predict_survival_function"):
             return 1 - (self._survival(model, rows) if survival is None else survival)[:, -1]
         return None
 
@@ -297,6 +312,20 @@ class Survival(Endpoint):
             "interval: nominal 95 % intervals that take the models as fixed cover 0.5 in about 60 % of studies without "
             f"signal. Repeated folds ({companion_cv}) compare cases of the same test fold only, which one model scored."
         )
+
+
+def _check_predicted(model, risk, survival, n_times):
+    """Raise StudyError unless there is a risk per row, (n_rows,), and survival from 0 to 1, (n_rows, n_times)."""
+    name, n_rows = type(model).__name__, len(survival)
+    if risk.shape != (n_rows,):
+        raise StudyError(f"{name} must predict one risk for each of the {n_rows} cases. Got shape {risk.shape}.")
+    if survival.shape != (n_rows, n_times):
+        raise StudyError(
+            f"{name} must predict the survival of {n_rows} cases at {n_times} times. Got shape {survival.shape}."
+        )
+    if np.nanmin(survival, initial=0) < -_ROUNDING or np.nanmax(survival, initial=1) > 1 + _ROUNDING:
+        wrong = survival[(survival < -_ROUNDING) | (survival > 1 + _ROUNDING)][0]
+        raise StudyError(f"{name} must predict survival from 0 to 1. Got {wrong:g}.")
 
 
 def _check_comparable(event, time):

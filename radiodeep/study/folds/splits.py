@@ -136,6 +136,8 @@ def _leave_pair_out(endpoint, groups):
 
 def _repeated_folds(n_folds, endpoint, groups, n_repeats, random_state):
     largest = _smallest_stratum(endpoint)
+    if largest < 2:
+        raise StudyError("There is only one case of the rarest outcome, so it cannot be in training and test folds.")
     if not 2 <= n_folds <= largest:
         size = "the number of cases" if endpoint.strata is None else "the number of cases of the rarest outcome"
         raise StudyError(f"The number of folds must be between 2 and {largest}, {size}. Got {n_folds}.")

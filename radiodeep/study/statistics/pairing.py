@@ -49,7 +49,7 @@ def in_pairs(result_a, result_b):
         result_b = result_b.in_order_of(a.index)
     for column in result_a.endpoint.outcome_columns:
         if (a[column].to_numpy() != result_b.predictions[column].to_numpy()).any():
-            raise StudyError("A paired test needs the same labels in both results.")
+            raise StudyError("A paired test needs the same outcomes in both results.")
     if result_a.cv != result_b.cv:
         raise StudyError(
             f"One result is of {result_a.cv}, the other of {result_b.cv}. Compare results of the same split."

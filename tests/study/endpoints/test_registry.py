@@ -23,6 +23,17 @@ def test_there_is_one_outcome_per_case(y):
         endpoint_for(y, 3)
 
 
+@pytest.mark.parametrize("y", [np.zeros((3, 2)), pd.DataFrame({"event": [True, True], "time": [3.0, 4]})])
+def test_survival_is_a_structured_array(y):
+    with pytest.raises(StudyError, match=r"structured array of a bool and a float.*survival_outcomes\(event, time\)"):
+        endpoint_for(y, len(y), outcome="survival")
+
+
+def test_a_horizon_belongs_to_survival():
+    with pytest.raises(StudyError, match="Leave out 'horizon' in a study of two classes"):
+        endpoint_for([0, 1, 1, 0], 4, horizon=3.0)
+
+
 def test_predictions_of_no_endpoint_are_refused():
     with pytest.raises(StudyError, match="No endpoint has predictions of the columns score, fold"):
         endpoint_of_predictions(pd.DataFrame({"score": [1.0], "fold": [0]}))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -87,12 +87,46 @@ def test_folds_are_not_stratified_by_few_censored_cases():
     assert Survival(cohort(censored=1e9)[1]).strata is None
 
 
+def test_folds_are_stratified_by_few_events():
+    y = rd.survival_outcomes(np.arange(9) < 3, np.arange(1.0, 10))
+    np.testing.assert_array_equal(Survival(y).strata, y["event"])
+    X = np.random.default_rng(0).normal(size=(9, 2))
+    result = rd.cross_validated_cindex(rd.CoxRegression(alpha=1.0), X, y, cv="leave-one-out", n_repeats=1)
+    assert result.companion.cv.startswith("3-fold")  # halves could hold no event
+    with pytest.raises(StudyError, match="only one case of the rarest outcome"):
+        rd.cross_validated_cindex(rd.CoxRegression(alpha=1.0), X[2:], y[2:], cv=2)
+
+
 def test_horizon_is_the_median_follow_up_unless_few_cases_are_followed_beyond_it():
     event, time = np.ones(100, dtype=bool), np.arange(1.0, 101)
     assert Survival(rd.survival_outcomes(event, time)).horizon == 80  # nobody is censored: a fifth lives longer
     event[::2] = False
     assert Survival(rd.survival_outcomes(event, time)).horizon == 75  # half of the censoring times are longer
     assert Survival(rd.survival_outcomes(event, time), horizon=30).horizon == 30
+
+
+def test_there_is_no_horizon_if_all_events_come_last():
+    with pytest.raises(StudyError, match="No case is followed beyond the first event, at 5, so there is no horizon"):
+        Survival(rd.survival_outcomes([True, True, False], [5.0, 5, 5]))
+
+
+@pytest.mark.parametrize("horizon", [None, 35.0])
+def test_horizon_is_that_of_the_cases_that_are_not_left_out(horizon):
+    y = rd.survival_outcomes(np.arange(40) % 2 == 0, np.arange(1.0, 41))
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    X[30:] = np.nan
+
+    def study():
+        table = pd.DataFrame(X)
+        return rd.cross_validated_cindex(
+            rd.CoxRegression(), table, y, cv=2, n_repeats=1, on_error="exclude", horizon=horizon
+        )
+
+    if horizon is None:
+        assert study().endpoint.horizon == Survival(y[:30]).horizon
+    else:
+        with pytest.raises(StudyError, match="first event of the 30 cases, at 1, and their last time, 30,.* Got 35"):
+            study()
 
 
 def test_times_are_quantiles_of_the_events_by_the_horizon():
@@ -163,6 +197,56 @@ def test_survival_functions_are_constant_beyond_their_last_time():
     X, y = cohort()
     scored = Survival(y, horizon=0.8).score(SurvivalOnly(last=0.5), X)
     np.testing.assert_allclose(scored.probability[:, -1], np.exp(-np.exp(X[:, 0]) * 0.5))
+
+
+def test_the_survival_at_the_horizon_is_the_risk_of_models_without_predict():
+    class Predicted(FirstColumn):
+        predict = property()
+
+        def predict_survival(self, X, times):
+            return np.exp(-np.outer(np.exp(X[:, 0]), times))
+
+    X, y = cohort()
+    scored = Survival(y, horizon=0.5).score(Predicted(), X)
+    np.testing.assert_allclose(scored.score, 1 - np.exp(-np.exp(X[:, 0]) * 0.5))
+
+
+def test_survival_is_unknown_if_no_baseline_was_fitted():
+    class WithoutBaseline(FirstColumn):
+        def predict_survival_function(self, X):
+            raise ValueError("`fit` must be called with the fit_baseline_model option set to True.")
+
+    X, y = cohort()
+    assert np.isnan(Survival(y).score(WithoutBaseline(), X).probability).all()
+
+
+@pytest.mark.parametrize(
+    ("risk", "survival", "words"),
+    [
+        (np.zeros((60, 2)), np.zeros((60, 20)), r"one risk for each of the 60 cases. Got shape \(60, 2\)"),
+        (np.zeros(60), np.zeros(60), r"the survival of 60 cases at 20 times. Got shape \(60,\)"),
+        (np.zeros(60), np.full((60, 20), 1.5), "survival from 0 to 1. Got 1.5"),
+        (np.zeros(60), np.full((60, 20), -0.5), "survival from 0 to 1. Got -0.5"),
+    ],
+)
+def test_predictions_of_another_form_are_an_error(risk, survival, words):
+    class Given(BaseEstimator):
+        def predict(self, X):
+            return risk
+
+        def predict_survival(self, X, times):
+            return survival
+
+    X, y = cohort()
+    with pytest.raises(StudyError, match=f"Given must predict {words}"):
+        Survival(y).score(Given(), X)
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+@pytest.mark.parametrize("model", [LogisticRegression(), LinearRegression()])
+def test_models_of_other_outcomes_are_an_error(model):
+    with pytest.raises(StudyError, match="does not take times to an event. Use a model of survival"):
+        rd.cross_validated_cindex(model, *cohort(), cv=2, n_repeats=1)
 
 
 def test_models_without_a_risk_are_an_error():
