@@ -205,6 +205,10 @@ def _survival_of(predicted, groups, times, confidence_level):
     for place in np.flatnonzero(np.isin(values, (0, 1))):
         bounds = interval(values[place], weight * within[place], confidence_level, n_units=n_units)
         low[place], high[place] = bounds.low, bounds.high
+    # Survival never rises, so a bound holds at all earlier (lower) or later (upper) times as well.
+    order = np.argsort(times)
+    low[order[::-1]] = np.fmax.accumulate(low[order[::-1]])
+    high[order] = np.fmin.accumulate(high[order])
     return pd.DataFrame({"time": times, "n_at_risk": n_at_risk, "survival": values, "low": low, "high": high})
 
 

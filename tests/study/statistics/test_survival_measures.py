@@ -112,6 +112,12 @@ def test_survival_of_the_risk_groups_is_averaged_over_the_repeats(result):
     np.testing.assert_allclose(table.loc[("all", 0.7)].tolist()[2:], bounds)
 
 
+def test_bounds_of_survival_do_not_rise(result):
+    curves = result.endpoint.survival_curves(result)
+    for _, curve in curves.groupby("group"):
+        assert (curve[["survival", "low", "high"]].diff().iloc[1:] <= 1e-12).all(axis=None)
+
+
 def greenwood(y):
     """Return Greenwood's variance of the survival at 0.7."""
     curve = kaplan_meier(y["event"], y["time"])
