@@ -11,7 +11,6 @@ from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import collect, selections_of, stability_of
-from radiodeep.study.folds.estimator_tree import with_target
 from radiodeep.study.folds.fitting import out_of_fold
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.splits import check_folds, plan_of
@@ -130,7 +129,7 @@ def permutation_test(
 
     check(endpoint)
     _check_exchangeable(endpoint.y, study.groups)
-    model = with_target(estimator, endpoint.selector_target)
+    model = endpoint.prepared(estimator)
     shared = as_row_indices({"model": model}, study.rows, n_jobs, cache_dir=cache_dir)
     shuffled = _shuffled(endpoint, study.groups, n_permutations, random_state, check)
     settings = (study.groups, study.ids, cv, n_repeats, random_state)

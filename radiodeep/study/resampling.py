@@ -10,7 +10,6 @@ from radiodeep.exceptions import StudyError
 from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.endpoints.registry import endpoint_for
-from radiodeep.study.folds.estimator_tree import with_target
 from radiodeep.study.folds.fitting import fit_folds
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.inputs import checked_groups, rows_of, study_input
@@ -120,7 +119,7 @@ def bootstrap_auc(
     study = study_input(X, groups)
     settings = {"outcome": outcome, "patients": study.clusters, "horizon": horizon}
     endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids), positive, **settings)
-    model = with_target(estimator, endpoint.selector_target)
+    model = endpoint.prepared(estimator)
     shared = as_row_indices({"model": model}, study.rows, n_jobs, cache_dir=cache_dir)
     patients = _as_numbers(study.groups, len(study.ids))
     rng = np.random.default_rng(random_state)

@@ -8,7 +8,7 @@ from scipy.special import softmax
 from radiodeep.exceptions import StudyError
 
 
-def scores_of_classes(model, rows, name):
+def scores_of_classes(model, rows):
     """Return scores and probabilities, each (n_rows, n_classes of the model), and the method that gave the scores.
 
     Scores are decision values. Where the softmax of these are the probabilities they are logarithms of densities up to
@@ -27,8 +27,8 @@ def scores_of_classes(model, rows, name):
         scores, method = given("predict_joint_log_proba"), "predict_joint_log_proba"
     if scores is None and probabilities is None:
         raise StudyError(
-            f"{name} has neither predict_proba nor decision_function, so it has no score of each class. Use a "
-            "classifier, or outcome='numbers' for a regressor."
+            f"{type(model).__name__} has neither predict_proba nor decision_function, so it has no score of each "
+            "class. Use a classifier, or outcome='numbers' for a regressor."
         )
     if scores is None:
         return probabilities, probabilities, "predict_proba"

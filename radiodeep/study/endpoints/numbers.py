@@ -2,10 +2,10 @@
 
 import numpy as np
 from scipy.stats import skew
-from sklearn.base import is_classifier
 
 from radiodeep.exceptions import StudyError
 from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
+from radiodeep.study.folds.estimator_tree import type_of
 from radiodeep.study.statistics.numbers import (
     ERRORS,
     LIMITS_OF_AGREEMENT,
@@ -48,6 +48,7 @@ class Numbers(Endpoint):
     outcome_columns = ("outcome",)
     high_score = "a larger number"
     selector_target = "numeric"
+    estimator_type = "regressor"
     leave_one_out_bias = "is biased low"
     offers = frozenset({"agreement"})
 
@@ -74,7 +75,7 @@ class Numbers(Endpoint):
             raise StudyError(f"{fold} {content}. Use fewer folds or more cases.")
 
     def score(self, fitted, rows, train_rows=None):
-        if is_classifier(fitted) or not hasattr(fitted, "predict"):
+        if type_of(fitted) == "classifier" or not hasattr(fitted, "predict"):
             raise StudyError(f"{type(fitted).__name__} predicts no numbers. Use a regressor, or outcome='classes'.")
         predicted = np.asarray(fitted.predict(rows), dtype=float)
         if predicted.size != len(predicted):

@@ -44,6 +44,7 @@ class SeveralClasses(Endpoint):
 
     kind = "several classes"
     outcome = "classes"
+    estimator_type = "classifier"
     measure = "M"
     chance = 0.5
     test = "jackknife"
@@ -101,8 +102,14 @@ class SeveralClasses(Endpoint):
     def score(self, fitted, rows, train_rows=None):
         """Return a score of each class; see `scores_of_classes`. A class unknown to the model has the lowest one."""
         model, rows = final_step(fitted, rows)
-        scores, probabilities, method = scores_of_classes(model, rows, type(fitted).__name__)
-        known = pd.Index(self.classes).get_indexer(getattr(model, "classes_", np.sort(self.classes)))
+        scores, probabilities, method = scores_of_classes(model, rows)
+        classes = getattr(model, "classes_", np.sort(self.classes))
+        known = pd.Index(self.classes).get_indexer(classes)
+        if (known < 0).any() or len(known) != scores.shape[1]:
+            raise StudyError(
+                f"{type(model).__name__} must score the classes {self.classes.tolist()}, in the order of its classes_. "
+                f"Got {scores.shape[1]} scores of {list(classes)}."
+            )
         shape = (len(scores), len(self.classes))
         all_scores = np.full(shape, scores.min() - 1)
         all_scores[:, known] = scores
@@ -315,7 +322,7 @@ class OrderedClasses(SeveralClasses):
         y, classes = super()._checked(y, None)
         if positive is None:
             return y, classes
-        order = np.asarray(list(positive))
+        order = np.atleast_1d(np.asarray(positive))
         if len(order) != len(classes) or set(order.tolist()) != set(classes.tolist()):
             raise invalid("ordered classes", "positive", f"the order of {classes.tolist()}", positive, error=StudyError)
         return y, order.astype(classes.dtype)

@@ -24,6 +24,7 @@ class TwoClasses(Endpoint):
 
     kind = "two classes"
     outcome = "classes"
+    estimator_type = "classifier"
     measure = "AUC"
     chance = 0.5
     pools_folds = True
@@ -71,7 +72,10 @@ class TwoClasses(Endpoint):
     def score(self, fitted, rows, train_rows=None):
         """Return decision values or log-odds as scores: they tell cases apart whose probability is rounded to 1.0."""
         model, rows = final_step(fitted, rows)
-        column = int(self.classes[1] > self.classes[0])  # scikit-learn sorts the classes
+        classes = list(getattr(model, "classes_", np.sort(self.classes)))
+        if set(classes) != set(self.classes):
+            raise StudyError(f"{type(model).__name__} must score the classes {self.classes.tolist()}. Got {classes}.")
+        column = classes.index(self.classes[1])
         probability = _call(model, "predict_proba", rows)
         probability = None if probability is None else probability[:, column]
         score, method = _call(model, "decision_function", rows), "decision_function"
@@ -84,7 +88,7 @@ class TwoClasses(Endpoint):
             score, method = probability, "predict_proba"
         else:
             raise StudyError(
-                f"{type(fitted).__name__} has neither predict_proba nor decision_function, so it has no AUC. "
+                f"{type(model).__name__} has neither predict_proba nor decision_function, so it has no AUC. "
                 "Use a classifier."
             )
         if probability is None:

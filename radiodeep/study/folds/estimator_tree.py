@@ -80,6 +80,11 @@ def offers(value, method):
     return hasattr(value, method)
 
 
+def type_of(estimator):
+    """Return "classifier", "regressor" or what else scikit-learn knows an estimator as, None if it does not."""
+    return estimator.__sklearn_tags__().estimator_type if offers(estimator, "__sklearn_tags__") else None
+
+
 def is_sampler(estimator):
     """Return whether a step changes the rows themselves, as those of imbalanced-learn do."""
     return offers(estimator, "fit_resample")

@@ -182,7 +182,7 @@ def checked_labels(y, positive=None):
         )
     if positive is None:
         return y, classes
-    if not (classes == positive).any():
+    if np.ndim(positive) > 0 or not (classes == positive).any():
         raise invalid("an AUC", "positive", f"one of the labels {classes.tolist()}", positive, error=StudyError)
     return y, classes if classes[1] == positive else classes[::-1]
 
@@ -190,6 +190,8 @@ def checked_labels(y, positive=None):
 def valid_labels(y):
     """Return labels as an ndarray of one type, and their classes; StudyError for missing ones or several types."""
     y = np.asarray(y)
+    if y.dtype.kind in "cS":
+        raise StudyError(f"The labels must be text, numbers or bools. Got {y.dtype}.")
     if pd.isna(y).any() or (y.dtype.kind == "f" and np.isinf(y).any()):
         n_missing = int(pd.isna(y).sum()) or int(np.isinf(y).sum())
         raise StudyError(f"{n_missing} of {len(y)} labels are missing. Leave those cases out.")

@@ -64,6 +64,13 @@ def test_the_training_cases_must_vary():
         endpoint.check_training([], "Fold 3")
 
 
+def test_a_classifier_is_refused_before_it_is_fitted():
+    X, y = table()
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    with pytest.raises(StudyError, match="Pipeline is a classifier, and the outcomes are numbers: 60 cases from"):
+        rd.holdout_auc(model, X[:30], y[:30], X[30:], y[30:])
+
+
 def test_a_model_must_predict_one_number_per_case():
     X, y = table()
     endpoint = Numbers(y.to_numpy())

@@ -19,6 +19,7 @@ import radiodeep as rd
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.models.weka import WekaNaiveBayes
 from radiodeep.study.endpoints.endpoint import OutOfFold
+from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.endpoints.several_classes import OrderedClasses, SeveralClasses
 from radiodeep.study.statistics.auc import auc_influence
 from radiodeep.study.statistics.comparison import holm
@@ -132,6 +133,19 @@ def test_scores_of_margins_and_forests_are_their_own():
         StudyError, match="Ridge has neither predict_proba nor decision_function, so it has no score of"
     ):
         endpoint.score(Ridge().fit(X, endpoint.codes), X)
+    with pytest.raises(StudyError, match=r"SVC must score the classes .*, in the order of its classes_. Got 3 scores"):
+        endpoint.score(SVC().fit(X, endpoint.codes), X)
+
+
+def test_a_categorical_of_numbers_is_classes_and_labels_are_whole():
+    codes = np.arange(48) % 12
+    assert endpoint_for(pd.Categorical(codes), 48).kind == "several classes"
+    with pytest.raises(StudyError, match="Labels that are numbers must be whole.* Got 0.5. Make them text"):
+        endpoint_for(pd.Categorical(codes / 2), 48)
+    with pytest.raises(StudyError, match="Expected one outcome per case: there are 48 cases and outcomes of shape"):
+        endpoint_for(None, 48)
+    with pytest.raises(StudyError, match=r"must be the order of \[0, 1, 2\]. Got 1"):
+        endpoint_for(codes % 3, 48, 1, outcome="ordered")
 
 
 @pytest.mark.parametrize("n_classes", [3, 4])

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from radiodeep import auc_with_confidence, compare_auc, cross_validated_auc
+from radiodeep import auc_with_confidence, bootstrap_auc, compare_auc, cross_validated_auc, permutation_test
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.endpoints.endpoint import OutOfFold
 from radiodeep.study.endpoints.two_classes import TwoClasses
@@ -78,6 +78,53 @@ def test_scores_are_decision_values_or_log_odds_or_probabilities_of_the_positive
     np.testing.assert_array_equal(endpoint.score(forest, X).score, forest.predict_proba(X)[:, positive])
     with pytest.raises(StudyError, match="Ridge has neither predict_proba nor decision_function, so it has no AUC"):
         endpoint.score(Ridge().fit(X, y), X)
+
+
+class Reversed(GaussianNB):
+    """A classifier whose classes are not in the order in which they sort."""
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        self.classes_, *parts = (part[::-1] for part in (self.classes_, self.theta_, self.var_, self.class_prior_))
+        self.theta_, self.var_, self.class_prior_ = parts
+        return self
+
+
+def test_columns_of_probabilities_are_those_of_the_classes_of_the_model():
+    X, y = table(30)
+    usual, turned = (TwoClasses(y).score(model.fit(X, y), X) for model in (GaussianNB(), Reversed()))
+    np.testing.assert_allclose(turned.score, usual.score)
+    np.testing.assert_allclose(turned.probability, usual.probability)
+    with pytest.raises(StudyError, match=r"GaussianNB must score the classes \['a', 'b'\]. Got \[.*0.*1.*\]"):
+        TwoClasses(np.where(y, "a", "b")).score(GaussianNB().fit(X, y), X)
+
+
+@pytest.mark.parametrize("study", [cross_validated_auc, permutation_test, bootstrap_auc])
+def test_a_regressor_is_refused_before_it_is_fitted(study):
+    X, y = table(30)
+    with pytest.raises(StudyError, match="Ridge is a regressor, and the outcomes are two classes: 15 of label 0, .*"):
+        study(Ridge(), X, y)
+
+
+def test_the_higher_of_two_ordered_categories_is_positive():
+    X, y = table(30)
+    grades = pd.Series(np.where(y, "high", "low"), index=y.index)
+    ordered = grades.astype(pd.CategoricalDtype(["none", "low", "high"], ordered=True))
+    found = [cross_validated_auc(GaussianNB(), X, labels, cv=2).positive for labels in (ordered, grades)]
+    assert found == ["high", "low"]
+
+
+@pytest.mark.parametrize(
+    ("y", "positive", "message"),
+    [
+        (np.array([b"a", b"b"]), None, "The labels must be text, numbers or bools. Got [|]S1"),
+        (np.array([0, 1j]), None, "The labels must be text, numbers or bools. Got complex128"),
+        (np.array([0, 1]), (0, 1), r"must be one of the labels \[0, 1\]. Got \(0, 1\)"),
+    ],
+)
+def test_labels_that_cannot_be_studied_are_named(y, positive, message):
+    with pytest.raises(StudyError, match=message):
+        TwoClasses(y, positive)
 
 
 def test_the_class_that_sorts_last_is_positive_by_default():
