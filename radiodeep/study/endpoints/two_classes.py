@@ -52,7 +52,8 @@ class TwoClasses(Endpoint):
 
     def check_same_outcomes(self, training):
         if list(self.classes) != list(training.classes):
-            raise StudyError(f"The training labels are {list(training.classes)}, the test labels {list(self.classes)}.")
+            training_labels, labels = training.classes.tolist(), self.classes.tolist()
+            raise StudyError(f"The training labels are {training_labels}, the test labels {labels}.")
 
     def pairs(self):
         negative, positive = np.flatnonzero(~self.is_positive), np.flatnonzero(self.is_positive)
