@@ -241,7 +241,7 @@ class TwoClasses(Endpoint):
             "nominal 95 % intervals of fixed models cover 0.5 in about 60 to 80 % of studies without signal. The "
             f"interval and the p values are those of repeated stratified folds ({companion_cv}), whose models are "
             "trained on fewer cases. They allow for the choice of the training cases: nominal 95 % intervals covered "
-            "the expected AUC in 92 to 100 % of simulated studies."
+            "the expected AUC in 95 to 100 % of simulated studies."
         )
 
 
