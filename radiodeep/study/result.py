@@ -177,6 +177,10 @@ class StudyResult:
 
     def __setstate__(self, state):
         self.__dict__.update({_OLD_NAMES.get(name, name): value for name, value in state.items()})
+        if "outcome" not in state and self.cv.startswith("leave-"):  # earlier versions gave it an interval: not valid
+            no_bounds = replace(self.confidence_interval, low=float("nan"), high=float("nan"))
+            invalid = {"variance": float("nan"), "interval_method": "none", "accuracy_interval": None}
+            self.__dict__.update(invalid, confidence_interval=no_bounds)
 
     @property
     def beside(self):

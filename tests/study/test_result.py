@@ -72,6 +72,20 @@ def test_results_pickled_by_earlier_versions_are_read():
     assert str(pickle.loads(as_text)) == str(result)
 
 
+@pytest.mark.parametrize("cv", ["leave-one-out", "leave-pair-out"])
+def test_intervals_of_earlier_versions_that_are_not_valid_are_left_out(cv):
+    result = study(cv)
+    state = result.__dict__ | {"variance": 0.01, "confidence_interval": result.companion.confidence_interval}
+    del state["outcome"]
+    old = StudyResult.__new__(StudyResult)
+    old.__setstate__(state | {"companion": None})
+    assert "(no valid interval)" in old.sentence
+    with pytest.raises(StudyError, match=f"There is no valid test of results of {cv}"):
+        compare_auc(old, old)
+    old.__setstate__(state)
+    assert compare_auc(old, result).test == "DeLong, paired, 50 repeats of the companions"
+
+
 def test_what_is_not_a_result_is_refused():
     X, y = table()
     result = cross_validated_auc(GaussianNB(), X, y, cv=4, n_repeats=1)

@@ -218,6 +218,10 @@ class Endpoint(ABC):
         """Return the endpoint of a study of some of the cases only, after others were left out."""
         return self.take(positions)
 
+    def tested_after(self, training):
+        """Return the endpoint of a test cohort, given that of the training cohort: with no later default horizon."""
+        return self
+
     def check_same_outcomes(self, training):
         """Raise StudyError if the endpoint of the training cohort has other possible outcomes."""
         return
@@ -327,7 +331,4 @@ class Endpoint(ABC):
     def require(self, analysis):
         """Raise StudyError unless an analysis is among those that the endpoint offers."""
         if analysis not in self.offers:
-            raise StudyError(
-                f"There is no {analysis} of this kind of outcome. Got results of the {self.measure}; see their "
-                "measures() and tables()."
-            )
+            raise StudyError(f"Results of {self.kind} have no {analysis}. See their measures() and tables().")

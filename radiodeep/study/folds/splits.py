@@ -164,7 +164,12 @@ def _of_splitter(splitter, strata, groups):
     rows = np.arange(len(strata))
     with warnings.catch_warnings():  # check_folds refuses a splitter that ignores groups and takes one apart
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
-        folds = [(rows[train], rows[test]) for train, test in splitter.split(np.zeros((len(rows), 1)), strata, groups)]
+        try:
+            splits = list(splitter.split(np.zeros((len(rows), 1)), strata, groups))
+        except ValueError as error:
+            ungrouped = " Pass 'groups' if it needs them." if groups is None else ""
+            raise StudyError(f"{splitter!r} cannot split these {len(rows)} cases: {error}{ungrouped}") from error
+    folds = [(rows[train], rows[test]) for train, test in splits]
     repeats = []
     repeat = 0
     tested = np.zeros(len(rows), dtype=int)

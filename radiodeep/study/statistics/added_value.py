@@ -151,7 +151,10 @@ def _covariates(base, result):
         if not ids.isin(base.index).all() or not base.index.is_unique:
             raise StudyError("The covariates must have one row for each case of the result, named by its id.")
         base = base.loc[ids]
-    values = np.asarray(base, dtype=float)
+    try:
+        values = np.asarray(base, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise StudyError("The covariates must be numbers. Encode text first, e.g. by pandas.get_dummies.") from error
     if values.ndim != 2 or len(values) != len(ids) or not np.isfinite(values).all():
         raise StudyError(
             f"Expected finite covariates of shape ({len(ids)}, n_covariates), or a StudyResult. Got "

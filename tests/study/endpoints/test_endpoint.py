@@ -10,6 +10,7 @@ from radiodeep.study.endpoints.endpoint import Endpoint, OutOfFold
 class Minimal(Endpoint):
     """An endpoint of numbers that implements what it must."""
 
+    kind = "lines"
     measure = "slope"
     chance = 0.0
     test = "t"
@@ -36,7 +37,7 @@ class Minimal(Endpoint):
 
 def test_what_an_endpoint_does_not_offer_is_refused():
     endpoint = Minimal(np.arange(3.0))
-    with pytest.raises(StudyError, match="There is no calibration of this kind of outcome. Got results of the slope"):
+    with pytest.raises(StudyError, match="Results of lines have no calibration. See their measures"):
         endpoint.require("calibration")
     with pytest.raises(StudyError, match="Leave-pair-out needs two classes. Take repeated folds for the slope"):
         endpoint.pairs()

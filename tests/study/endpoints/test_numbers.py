@@ -67,7 +67,7 @@ def test_the_training_cases_must_vary():
 def test_a_classifier_is_refused_before_it_is_fitted():
     X, y = table()
     model = make_pipeline(StandardScaler(), LogisticRegression())
-    with pytest.raises(StudyError, match="Pipeline is a classifier, and the outcomes are numbers: 60 cases from"):
+    with pytest.raises(StudyError, match="Pipeline is a classifier, and the outcomes are numbers: 30 cases from"):
         rd.holdout_auc(model, X[:30], y[:30], X[30:], y[30:])
 
 
@@ -282,7 +282,7 @@ def test_words_describe_the_outcomes():
     assert endpoint.composition() == "40 cases of 20 patients from 1 to 40, quartiles 10.8, 20.5, 30.2"
     assert endpoint.baseline().endswith("an R2 of 0 and an RMSE of about 11.5.")
     assert "a correlation of -1. It has no valid interval" in endpoint.companion_note("leave-one-out", "2-fold")
-    with pytest.raises(StudyError, match="There is no roc of this kind of outcome. Got results of the Spearman"):
+    with pytest.raises(StudyError, match="Results of numbers have no roc. See their measures"):
         endpoint.require("roc")
     endpoint.require("agreement")
 

@@ -417,7 +417,7 @@ def test_analyses_of_two_classes_say_what_to_do_with_several(results):
 def test_pairs_of_classes_need_several_classes():
     X, y = table(40)
     result = rd.cross_validated_auc(GaussianNB(), X, y == "low", cv=2, n_repeats=3)
-    with pytest.raises(StudyError, match="There is no pairs of classes of this kind of outcome"):
+    with pytest.raises(StudyError, match="Results of two classes have no pairs of classes"):
         rd.compare_classes(result, result)
 
 

@@ -3,7 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.model_selection import RepeatedStratifiedKFold, ShuffleSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    LeaveOneGroupOut,
+    RepeatedStratifiedKFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+)
 from sklearn.naive_bayes import GaussianNB
 
 from radiodeep import cross_validated_auc
@@ -17,6 +23,13 @@ def table(n_cases=40, n_features=30, effect=1.0, seed=0):
     y = np.arange(n_cases) % 2
     X = rng.normal(size=(n_cases, n_features)) + effect * y[:, None] * (np.arange(n_features) < 3)
     return pd.DataFrame(X, columns=[f"f{n}" for n in range(n_features)], index=[f"case {n}" for n in range(n_cases)]), y
+
+
+@pytest.mark.parametrize("splitter", [GroupKFold(4), StratifiedGroupKFold(4), LeaveOneGroupOut()])
+def test_a_splitter_that_needs_groups_says_so(splitter):
+    X, y = table()
+    with pytest.raises(StudyError, match=r"cannot split these \d+ cases: .* Pass 'groups' if it needs them"):
+        cross_validated_auc(GaussianNB(), X, y, cv=splitter)
 
 
 def test_a_splitter_of_scikit_learn_may_repeat():

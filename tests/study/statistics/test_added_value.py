@@ -139,8 +139,11 @@ def test_what_cannot_be_tested_is_refused(result_of):
             added_value_test(base, addition)
     X = np.random.default_rng(0).normal(size=(40, 2))
     numbers = cross_validated_score(LinearRegression(), X, X.sum(axis=1), cv=2, n_repeats=2)
-    with pytest.raises(StudyError, match="There is no added value of this kind of outcome"):
+    with pytest.raises(StudyError, match="Results of numbers have no added value"):
         added_value_test(numbers, numbers)
+    classes = cross_validated_auc(LogisticRegression(), X, np.arange(40) % 2, cv=2, n_repeats=2)
+    with pytest.raises(StudyError, match="The covariates must be numbers. Encode text first"):
+        added_value_test(np.full((40, 1), "high"), classes)
 
 
 @pytest.mark.slow
