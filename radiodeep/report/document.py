@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
@@ -32,7 +33,7 @@ def write_report(results, path, title="radiodeep study"):
     Parameters
     ----------
     results : StudyResult, sequence of StudyResult, or dict of them
-        Of the same cases.
+        Of the same cases. The keys of a dict are the names that are shown.
     path : path-like
         Ending in .html. An error leaves an existing file as it is.
     title : str
@@ -44,7 +45,7 @@ def write_report(results, path, title="radiodeep study"):
     Raises
     ------
     StudyError
-        There is no result, or the results are of different cases, splits or positive classes.
+        There is no result, or the results are of different cases, splits, outcomes or positive classes.
     InputError
         The path does not end in .html.
     OutputError
@@ -139,15 +140,20 @@ def _method(results):
 
 def _checked_results(results):
     """Return the results as a list; raise StudyError unless they belong into one report."""
-    listed = list(results.values()) if isinstance(results, dict) else results
+    named = results if isinstance(results, dict) else {}
+    listed = list(named.values()) if named else results
     listed = list(listed) if isinstance(listed, Iterable) else [listed]
     if not listed:
         raise StudyError("There is no result to report. Run cross_validated_auc first.")
     require_results(*listed)
+    listed = [replace(result, name=str(name)) for name, result in named.items()] or listed
     if any(set(result.predictions.index) != set(listed[0].predictions.index) for result in listed):
         raise StudyError("The results are of different cases. Write one report for each set of cases.")
     if len({result.cv for result in listed}) > 1:
         raise StudyError("The results are of different splits. Write one report for each.")
+    if len({result.outcome for result in listed}) > 1:
+        kinds = " and ".join(dict.fromkeys(result.outcome for result in listed))
+        raise StudyError(f"The results are of {kinds}. Write one report for each.")
     if len({result.positive for result in listed}) > 1:
         raise StudyError("The results are about different positive classes. Write one report for each.")
     return listed
@@ -210,9 +216,21 @@ def _measures(result):
 
 
 def _texts(table):
-    """Return headings and rows of a table as texts, the names of its rows first unless they are numbers."""
+    """Return headings and rows of a table as texts, the names of its rows first unless they are numbers.
+
+    Columns "x", "x low" and "x high" become one.
+    """
     names = [] if isinstance(table.index, pd.RangeIndex) else [[table.index.name or "", *map(str, table.index)]]
-    columns = [[str(name).replace("_", " "), *map(_cell, values)] for name, values in table.items()]
+    columns = []
+    for name, values in table.items():
+        low, high = (table.get(f"{name} {end}") for end in ("low", "high"))
+        if low is not None:
+            values = [
+                _cell(value) if np.isnan(least) else f"{value:.2f} ({least:.2f} to {most:.2f})"
+                for value, least, most in zip(values, low, high, strict=True)
+            ]
+        if not str(name).endswith((" low", " high")):
+            columns.append([str(name).replace("_", " "), *map(_cell, values)])
     heading, *rows = zip(*names, *columns, strict=True)
     return {"heading": heading, "rows": rows}
 

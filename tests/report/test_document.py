@@ -146,6 +146,9 @@ def test_names_that_look_like_formulas_and_any_collection_of_results(results, tm
     other = cross_validate_models({"b": GaussianNB()}, X, y, cv=5)
     with pytest.raises(StudyError, match="of different splits"):
         write_report([results_of_two["b"], other["b"]], tmp_path / "b.html")
+    numbers = cross_validate_models({"b": Ridge()}, X, y, cv=4, outcome="numbers")
+    with pytest.raises(StudyError, match="The results are of two classes and numbers. Write one report for each"):
+        write_report([results_of_two["b"], numbers["b"]], tmp_path / "b.html")
 
 
 def table(n_cases=40, n_features=5, effect=0.7, seed=0):
@@ -262,3 +265,20 @@ def test_every_kind_of_outcome_has_its_measures_tables_and_figures(kind, tmp_pat
     assert re.findall(r'<img alt="([^"]*)"', page) == figures
     assert re.findall(r"<h3>(.*?)</h3>", page) == tables
     assert page.count("</th>") > 10
+    if kind == "several classes":
+        of_first = result.tables()["Each class against the others"].iloc[0]
+        shown = f"{of_first['AUC']:.2f} ({of_first['AUC low']:.2f} to {of_first['AUC high']:.2f})"
+        assert f'<td class="number">{shown}</td>' in page
+        assert "AUC low" not in page
+
+
+def test_the_keys_of_a_dict_are_shown_and_kinds_of_outcomes_are_not_mixed(tmp_path):
+    classes, numbers = (
+        cross_validated_score(OUTCOMES[kind][0], TABLE, OUTCOMES[kind][1], cv=2, n_repeats=2)
+        for kind in ("several classes", "numbers")
+    )
+    page = write_report({"clinical": classes, "all": classes}, tmp_path / "a.html").read_text()
+    assert "<h2>clinical</h2>" in page
+    assert "<h2>all</h2>" in page
+    with pytest.raises(StudyError, match="The results are of several classes and numbers"):
+        write_report([classes, numbers], tmp_path / "b.html")
