@@ -224,6 +224,7 @@ def _check_column(name, frame, source, option):
     if name is not None and name not in columns:
         meant = did_you_mean(name, columns)
         shown = ", ".join(columns[:8]) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
+        meant = meant or " Survival needs --time and --event." * (option == "--label")
         raise InputError(f"'{source}' has no column '{name}' ({option}). It has {shown}.{meant}")
 
 

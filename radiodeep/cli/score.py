@@ -37,7 +37,8 @@ def score(
     scores = rd.score_cohort(loaded, cohort, n_jobs=jobs, cache_dir=cache, horizon=horizon)
     write_table(scores, output, index=False)
     failed = scores[scores["error"] != ""]
-    classes = f" for the labels {', '.join(map(str, loaded.classes_))}" if hasattr(loaded, "classes_") else ""
+    has_labels = hasattr(loaded, "classes_") and "risk" not in scores  # the risk at a horizon is of no label
+    classes = f" for the labels {', '.join(map(str, loaded.classes_))}" if has_labels else ""
     say(f"Scored {len(scores) - len(failed)} of {len(scores)} cases{classes}; wrote {output}")
     outside = scores.loc[scores["outside_training_range"] != "", "id"]
     if len(outside):

@@ -47,7 +47,7 @@ def holdout_auc(
     positive : optional
         The class that scores, probabilities and the AUC refer to; the one that sorts last if not given.
     outcome, horizon
-        As in `cross_validated_score`.
+        As in `cross_validated_score`. The default horizon is no later than that of the training cohort.
 
     Returns
     -------
@@ -95,6 +95,7 @@ def holdout_auc(
         test.aligned(y_test, "y"), len(test.ids), train_endpoint.positive, patients=test.clusters, **settings
     )
     endpoint.check_same_outcomes(train_endpoint)
+    endpoint = endpoint.tested_after(train_endpoint)
     _refuse_common_patients(train, test)
     check_models({type(estimator).__name__: estimator})
     test_rows = test_rows.with_columns_of(train_rows)

@@ -77,6 +77,7 @@ def test_rows_of_failed_cases_are_left_out_by_name(table, tmp_path, radiodeep):
             "has no column 'agee' (--drop). It has case, age, volume, contrast, outcome.",
         ),
         (lambda t: t, ["--label", "outcom"], "Did you mean 'outcome'?"),
+        (lambda t: t, ["--label", "xyz"], "age, volume, contrast, outcome. Survival needs --time and --event."),
         (lambda t: t[["case", "outcome"]], [], "has no column of features"),
         (lambda t: t, ["--bin-width", "5"], "'t.csv' holds features already"),
         (lambda t: t.assign(outcome=1), [], "All 12 cases have the label 1"),

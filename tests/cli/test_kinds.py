@@ -81,6 +81,7 @@ def test_a_classifier_of_a_horizon_is_a_model_of_survival(followed, cache, tmp_p
     assert done.code == 0, done.err
     done = radiodeep("score", tmp_path / "m.skops", followed[1], "-o", tmp_path / "s.csv", "--jobs", 1)
     assert done.code == 0, done.err
+    assert "Scored 4 of 4 cases; wrote" in done.out
     assert "survival_20" in pd.read_csv(tmp_path / "s.csv").columns
 
 

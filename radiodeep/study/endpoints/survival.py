@@ -114,6 +114,12 @@ class Survival(Endpoint):
     def studied(self, positions):
         return type(self)(self.y[positions], None, self.take(positions).patients, self.given_horizon)
 
+    def tested_after(self, training):
+        if self.given_horizon is not None or self.horizon <= training.horizon:
+            return self
+        horizon = max(training.horizon, self.time[self.event].min())
+        return type(self)(self.y, None, self.patients, horizon)
+
     def check_training(self, train, fold):
         if not self.event[train].any():
             raise SingleClassError(f"{fold} holds no event. Use fewer folds or more cases with an event.")

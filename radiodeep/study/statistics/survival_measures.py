@@ -155,8 +155,9 @@ def _measures_of_survival(predicted, survival, with_event, free, reference):
     at_horizon, over_time = terms[:, -1], integrated(terms, predicted.times)
     risk = 1 - survival[:, -1]
     observed = 1 - pseudo_values(event, time, horizon)
-    log_ratio = np.log((1 - kaplan_meier(event, time).at(horizon)) / risk.mean())
-    of_log_ratio = observed / observed.mean() - risk / risk.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):  # where no event is predicted
+        log_ratio = np.log((1 - kaplan_meier(event, time).at(horizon)) / risk.mean())
+        of_log_ratio = observed / observed.mean() - risk / risk.mean()
     line, of_slope = calibration_line(with_event[:, -1], free[:, -1], survival[:, -1])
 
     def variance(values):
@@ -190,6 +191,9 @@ def survival_by_group(predicted, confidence_level=0.95, times=None):
 def _survival_of(predicted, groups, times, confidence_level):
     """Return the survival of cases, bool (n_repeats, n_cases), with its interval, a row for each of the times."""
     units = np.arange(len(predicted.time)) if predicted.patients is None else predicted.patients
+    if not groups.any():  # e.g. a penalty that leaves no feature: all cases have the median risk
+        unknown = dict.fromkeys(("survival", "low", "high"), float("nan"))
+        return pd.DataFrame({"time": times, "n_at_risk": 0.0, **unknown})
     repeats = []
     for members in groups[groups.any(axis=1)]:
         event, time = predicted.event[members], predicted.time[members]

@@ -407,6 +407,17 @@ def test_holdout_is_measured_with_the_training_cases_of_the_model():
     assert result.measures().notna().all(axis=None)
 
 
+def test_default_horizon_of_a_holdout_is_no_later_than_that_of_the_training_cases():
+    X, y = cohort(n_cases=80)
+    short = rd.survival_outcomes(y["event"] & (y["time"] < 0.4), np.minimum(y["time"], 0.4))
+    tables = pd.DataFrame(X[:40]), pd.DataFrame(X[40:], index=range(40, 80))
+    result = rd.holdout_auc(rd.CoxRegression(), tables[0], short[:40], tables[1], y[40:])
+    assert result.horizon == Survival(short[:40]).horizon
+    assert result.remarks == ()
+    with_short_test = rd.holdout_auc(rd.CoxRegression(), tables[0], y[:40], tables[1], short[40:])
+    assert with_short_test.horizon == Survival(short[40:]).horizon
+
+
 def test_permutation_test_includes_the_log_rank_test_of_the_risk_groups():
     X, y = cohort(40, effect=2.0)
     test = rd.permutation_test(FirstColumn(), X, y, cv=3, n_permutations=19)
@@ -423,8 +434,27 @@ def test_a_perfect_order_of_few_events_is_not_certainty():
     np.testing.assert_allclose(result.confidence_interval.low, 18 / (18 + 1.959964**2), rtol=1e-6)  # Wilson's of 18
 
 
+def test_models_without_information_are_measured_and_reported(tmp_path):
+    class Constant(FirstColumn):
+        def predict(self, X):
+            return np.zeros(len(X))
+
+        def predict_survival(self, X, times):
+            return np.ones((len(X), len(times)))
+
+    X, y = cohort()
+    result = rd.cross_validated_cindex(Constant(), X, y, cv=2, n_repeats=2)
+    assert result.value == 0.5
+    groups = result.tables()["Survival by risk group"].set_index("group")
+    assert (groups.loc["high risk", "n_at_risk"] == 0).all()
+    assert groups.loc["high risk", "survival"].isna().all()
+    assert groups.loc["low risk", "survival"].tolist() == groups.loc["all", "survival"].tolist()
+    assert result.measures()["value"].filter(like="O/E").tolist() == [np.inf]
+    rd.write_report(result, tmp_path / "report.html")
+
+
 def test_analyses_of_classes_name_the_tables_of_survival():
     X, y = cohort()
     result = rd.cross_validated_score(FirstColumn(), X, y, cv=2, n_repeats=2)
-    with pytest.raises(StudyError, match=r"no calibration of this kind of outcome.*measures\(\) and tables\(\)"):
+    with pytest.raises(StudyError, match=r"survival have no calibration.*measures\(\) and tables\(\)"):
         rd.decision_curve(result)
