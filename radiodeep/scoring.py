@@ -137,6 +137,8 @@ def _outputs_of(model, horizon):
     if isinstance(last, HorizonClassifier):
         names = ["risk", f"survival_{last.horizon:g}"]
         return _Outputs(names, lambda model, cases: model.predict_proba(cases)[:, ::-1])
+    if hasattr(last, "_predict_risk_score"):  # models of scikit-survival that predict no survival
+        return _Outputs(["risk"], lambda model, cases: _survival(*final_step(model, cases), None))
     if hasattr(model, "predict_proba"):
         names = [f"probability_{name}" for name in model.classes_]
         return _Outputs(names, lambda model, cases: model.predict_proba(cases), has_labels=True)
@@ -156,6 +158,8 @@ def _last_step(model):
 def _survival(model, rows, horizon):
     """Return the risk, and unless the horizon is None the survival until then, NaN beyond the times of the training."""
     risk = np.asarray(model.predict(rows), dtype=float)
+    if not getattr(model, "_predict_risk_score", True):  # some of scikit-survival's predict times
+        risk = -risk
     if horizon is None:
         return risk[:, np.newaxis]
     functions = model.predict_survival_function(rows)

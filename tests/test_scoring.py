@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectKBest
@@ -360,6 +360,26 @@ def test_a_model_of_survival_predicts_risk_and_survival_until_a_horizon():
     assert beyond["risk"].notna().all()
     with pytest.raises(InputError, match="'horizon' parameter of score_cohort must be None or a number > 0. Got 0"):
         rd.score_cohort(model, FOLLOWED, horizon=0)
+
+
+@pytest.mark.parametrize(("is_risk", "sign"), [(True, 1), (False, -1)])
+def test_risks_of_scikit_survivals_models_are_higher_for_earlier_events(is_risk, sign):
+    class Predicted(BaseEstimator):
+        _predict_risk_score = is_risk  # otherwise predict returns times
+
+        def fit(self, X, y):
+            self.fitted_ = True
+            return self
+
+        def predict(self, X):
+            return X[:, 0]
+
+    model = make_pipeline(rd.RadiomicsExtractor(families=["shape"]), StandardScaler(), Predicted())
+    scores = rd.score_cohort(model.fit(FOLLOWED, FOLLOWED.survival), FOLLOWED[:3])
+    assert scores.columns.tolist() == ["id", "risk", "outside_training_range", "error"]
+    np.testing.assert_allclose(scores["risk"], sign * model.predict(FOLLOWED[:3]))
+    with pytest.raises(InputError, match="A horizon is for models of survival until any time. Got a Predicted"):
+        rd.score_cohort(model, FOLLOWED, horizon=24)
 
 
 def test_a_classifier_at_a_horizon_predicts_risk_and_survival_until_it():
