@@ -51,10 +51,11 @@ class BestOfSeveral:
 
     def __str__(self):
         bounds = self.confidence_interval
+        dash = " to " if bounds.low < 0 else "-"
         return (
             f"best of {self.n_models} models: {self.name}, {self.measure} {self.value:.2f}, corrected for the choice "
-            f"{self.corrected:.2f} ({bounds.level:.0%} CI {bounds.low:.2f}-{bounds.high:.2f}); p = {self.p_value:.2g} "
-            f"(max-T test of all against {'chance' if self.against is None else self.against})"
+            f"{self.corrected:.2f} ({bounds.level:.0%} CI {bounds.low:.2f}{dash}{bounds.high:.2f}); "
+            f"p = {self.p_value:.2g} (max-T test of all against {'chance' if self.against is None else self.against})"
         )
 
 

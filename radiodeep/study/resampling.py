@@ -52,8 +52,9 @@ class BootstrapEstimate:
         n_used = len(self.out_of_bag_aucs)
         n_others = self.n_resamples - n_used
         unused = f"; {n_others} others left out cases without a defined {self.measure}" if n_others else ""
+        dash = " to " if interval.low < 0 else "-"
         return (
-            f"{self.measure} {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}-{interval.high:.2f}; "
+            f"{self.measure} {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}{dash}{interval.high:.2f}; "
             f".632+ bootstrap, {n_used} resamples{unused})"
         )
 

@@ -128,6 +128,8 @@ def test_models_of_numbers_are_chosen_as_well():
     assert best.measure == "Spearman"
     assert best.p_value < 0.05
     assert best.confidence_interval.low < best.corrected < best.confidence_interval.high
+    below_0 = replace(best, confidence_interval=replace(best.confidence_interval, low=-0.2, high=0.1))
+    assert "(95% CI -0.20 to 0.10);" in str(below_0)
 
 
 def test_what_cannot_be_compared_is_refused(result_of):

@@ -1,5 +1,7 @@
 """Permutation tests and bootstraps: signal, noise, patients, and the formula by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,6 +127,8 @@ def test_numbers_are_shuffled_and_drawn_without_strata():
     assert abs(estimate.null_aucs.mean()) < 0.2
     bootstrap = bootstrap_auc(LinearRegression(), X, y, n_resamples=30)
     assert bootstrap.out_of_bag_auc < bootstrap.auc < bootstrap.resubstitution_auc
+    below_0 = replace(bootstrap, confidence_interval=replace(bootstrap.confidence_interval, low=-0.2, high=0.1))
+    assert "(95% CI -0.20 to 0.10;" in str(below_0)
     interval = bootstrap_interval(cross_validated_score(LinearRegression(), X, y, cv=4), n_resamples=100)
     assert interval.low < 0.6 < interval.high
     assert len(patients_by_stratum(np.arange(40), endpoint_for(y, 40))) == 1

@@ -36,7 +36,8 @@ class Calibration:
     in_the_large : float
         Intercept of that regression with the slope fixed at 1; 0 is ideal, above 0 the probabilities are too low.
     observed_expected : float
-        Number of events (cases of the positive class) divided by the sum of the probabilities; 1 is ideal.
+        Number of events (cases of the positive class) divided by the sum of the probabilities, of repeated folds by
+        its mean; 1 is ideal.
     brier : float
         Mean squared error of the probabilities; always predicting the prevalence p gives p (1 - p).
     scaled_brier : float
