@@ -47,6 +47,8 @@ def train(
     cohort, y, unknown = with_outcomes(cohort, chosen)
     kind = chosen.kind(y)
     unfitted = Recipe(selector, n_features, model, seed, kind, horizon).over_cases(extractors, probabilities=True)
+    if horizon is not None and kind == "survival" and model in (None, Predictor.cox):
+        say("Cox regression predicts survival until any time: give --horizon to 'radiodeep score' as well.")
     least = (_INNER_FOLDS if model is Predictor.svm else 2) if kind.endswith("classes") else 0
     check_classes(y, least)
     check_file(output, ".skops", ".joblib")

@@ -62,9 +62,10 @@ def test_survival_is_studied_trained_and_scored_without_an_option(followed, cach
     predictions = pd.read_csv(tmp_path / "out" / "predictions_handcrafted.csv")
     assert {"event", "time", "score", f"survival_{settings['horizon']:g}"} <= set(predictions.columns)
 
-    done = radiodeep("train", known, "-o", tmp_path / "m.skops", *shared)
+    done = radiodeep("train", known, "-o", tmp_path / "m.skops", "--horizon", 12, *shared)
     assert done.code == 0, done.err
     assert "Trained on 16 cases with 9 events" in done.out
+    assert "give --horizon to 'radiodeep score' as well" in done.out
     done = radiodeep("score", tmp_path / "m.skops", new, "-o", tmp_path / "s.csv", "--horizon", 12, "--jobs", 1)
     assert done.code == 0, done.err
     scores = pd.read_csv(tmp_path / "s.csv")
