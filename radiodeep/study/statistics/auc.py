@@ -123,12 +123,12 @@ def auc_of_repeats(positive, scores, confidence_level=0.95, n_folds=1, patients=
     aucs, within = _variances(positive, scores, patients, folds)
     of_independent = within if patients is None and folds is None else _variances(positive, scores)[1]
     auc, inflation = float(aucs.mean()), weight_of_repeats(n_folds, len(scores))
-    units = [np.flatnonzero(positive), np.flatnonzero(~positive)]
-    if of_independent.mean() > 0:
+    units = np.arange(len(positive)) if patients is None else patients
+    n_positive, n_negative = (len(np.unique(units[of_class])) for of_class in (positive, ~positive))
+    # Otherwise nothing tells how alike the cases of a patient are: each patient counts once.
+    if of_independent.mean() > 0 and (patients is None or min(n_positive, n_negative) > 1):
         inflation *= within.mean() / of_independent.mean()
-    elif patients is not None:  # nothing tells how alike the cases of a patient are: each patient counts once
-        units = [np.unique(patients[rows]) for rows in units]
-    n_positive, n_negative = map(len, units)
+        n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     interval = score_interval(auc, n_positive, n_negative, confidence_level, inflation)
     variance = variance_of_repeats(within, n_folds)
     return AucEstimate(auc, variance, interval, int(positive.sum()), int((~positive).sum()))

@@ -108,7 +108,7 @@ def interval(value, variance, level, bounds=(0.0, 1.0), n_units=None):
         return ConfidenceInterval(float(max(value - half, low)), float(min(value + half, high)), level)
     if np.isnan(variance):
         return no_interval(level)
-    share = (value - low) / (high - low)
+    share = min(max((value - low) / (high - low), 0.0), 1.0)  # an ICC may be below -1
     n_cases = np.inf if n_units is None else n_units
     if variance > 0 and 0 < share < 1:
         n_cases = min(share * (1 - share) * (high - low) ** 2 / variance, n_cases)

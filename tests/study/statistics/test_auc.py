@@ -244,3 +244,20 @@ def test_labels_and_scores_with_names_are_matched():
     assert auc_with_confidence(y, scores).auc == 1
     with pytest.raises(StudyError, match="Labels and scores name different cases"):
         auc_with_confidence(y, scores.rename({"case 0": "other"}))
+
+
+@pytest.mark.parametrize("patients", [np.zeros(40), np.arange(40) % 2])
+def test_a_class_of_one_patient_has_the_interval_of_one_case(patients):
+    y = np.arange(40) % 2
+    scores = np.random.default_rng(0).normal(size=40) + y
+    interval = auc_with_confidence(y, scores, patients=patients).confidence_interval
+    assert interval.low < 0.3
+    assert interval.high > 0.9
+
+
+def test_patients_of_one_class_each_are_not_fewer_than_their_cases_tell():
+    y = np.repeat([0, 1], [20, 10])
+    scores = np.random.default_rng(0).normal(size=30) + y
+    one = auc_with_confidence(y, scores, patients=[*range(20), *[20] * 10]).confidence_interval
+    several = auc_with_confidence(y, scores, patients=[*range(20), *np.arange(20, 30) // 2 * 2]).confidence_interval
+    assert one.high - one.low > several.high - several.low

@@ -198,7 +198,7 @@ def test_a_difference_without_variance_has_no_p_value(result_of):
 def test_results_of_different_cases_or_labels_are_not_compared(result_of):
     with pytest.raises(StudyError, match="2 cases are in one of them only"):
         compare_auc(result_of([0, 1], [0, 1], index=["a", "b"]), result_of([0, 1], [0, 1], index=["a", "c"]))
-    with pytest.raises(StudyError, match="same labels"):
+    with pytest.raises(StudyError, match="same outcomes"):
         compare_auc(result_of([0, 1], [0, 1]), result_of([1, 0], [0, 1]))
 
 

@@ -101,3 +101,8 @@ def test_p_values_are_normal_or_students():
     np.testing.assert_allclose(p_value(1.0, 0.2, 18), student)
     assert p_value(0.0, 0.0) == 1
     assert np.isnan(p_value(0.1, 0.0))
+
+
+def test_a_value_beyond_its_bounds_has_an_interval():
+    found = interval(-1.04, 0.2, 0.95, (-1, 1), 3)
+    assert -1 <= found.low < found.high < 1
