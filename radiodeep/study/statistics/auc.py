@@ -91,7 +91,7 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None, p
     ...
     radiodeep.exceptions.SingleClassError: All 2 cases have the label 1. An AUC needs two classes.
     """
-    y_score, patients = (_in_order_of(y_true, values) for values in (y_score, patients))
+    y_score, patients = (in_order_of(y_true, values) for values in (y_score, patients))
     labels, classes = checked_labels(y_true, positive)
     is_positive = labels == classes[1]
     if patients is not None:
@@ -103,12 +103,12 @@ def auc_with_confidence(y_true, y_score, confidence_level=0.95, positive=None, p
     return auc_of_repeats(is_positive, scores, confidence_level, patients=patients)
 
 
-def _in_order_of(labels, values):
+def in_order_of(labels, values):
     """Return values in the order of the labels if both are Series."""
     if not all(isinstance(given, pd.Series) for given in (labels, values)) or labels.index.equals(values.index):
         return values
     if not (labels.index.is_unique and set(labels.index) == set(values.index)):
-        raise StudyError("Labels and scores name different cases. Give both the same index, or pass arrays.")
+        raise StudyError("The two Series name different cases. Give both the same index, or pass arrays.")
     return values.loc[labels.index]
 
 

@@ -13,6 +13,7 @@ from scipy.stats import t as student_t
 
 from radiodeep.checks import require_probability
 from radiodeep.exceptions import InputError
+from radiodeep.study.statistics.auc import in_order_of
 from radiodeep.study.statistics.uncertainty import interval
 
 SPEARMAN = "Spearman"
@@ -44,6 +45,7 @@ def regression_measures(y_true, y_pred, *, patients=None, confidence_level=0.95)
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_cases,)
+        Two Series are matched by their index.
     patients : array-like of shape (n_cases,), optional
         The patient of each case, if some have several.
     confidence_level : float, default=0.95
@@ -80,6 +82,7 @@ def regression_measures(y_true, y_pred, *, patients=None, confidence_level=0.95)
     {'value': 0.16, 'low': 0.08, 'high': 0.32}
     """
     require_probability(confidence_level, regression_measures, "confidence_level")
+    y_pred, patients = (in_order_of(y_true, values) for values in (y_pred, patients))
     y, prediction = (np.asarray(values, dtype=float) for values in (y_true, y_pred))
     if y.ndim != 1 or y.shape != prediction.shape or len(y) < 3:
         raise InputError(

@@ -242,7 +242,7 @@ def test_labels_and_scores_with_names_are_matched():
     _, y = table()
     scores = (y + 0.0).sort_values()
     assert auc_with_confidence(y, scores).auc == 1
-    with pytest.raises(StudyError, match="Labels and scores name different cases"):
+    with pytest.raises(StudyError, match="The two Series name different cases"):
         auc_with_confidence(y, scores.rename({"case 0": "other"}))
 
 

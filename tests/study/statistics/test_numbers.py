@@ -194,3 +194,9 @@ def test_numbers_that_cannot_be_measured_are_refused(y_true, y_pred, message):
 def test_a_level_out_of_range_is_refused():
     with pytest.raises(InputError, match="The 'confidence_level' parameter of regression_measures must be a float"):
         regression_measures([1, 2, 3], [1, 2, 4], confidence_level=95)
+
+
+def test_two_series_of_numbers_are_matched_by_their_index():
+    y = pd.Series([1.0, 2.1, 3.2, 4.4], index=list("abcd"))
+    predicted = pd.Series([4.0, 3.1, 2.2, 0.9], index=list("dcba"))
+    pd.testing.assert_frame_equal(regression_measures(y, predicted), regression_measures(y, predicted[y.index]))
