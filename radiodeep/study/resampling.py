@@ -51,7 +51,8 @@ class BootstrapEstimate:
         interval = self.confidence_interval
         n_used = len(self.out_of_bag_aucs)
         n_others = self.n_resamples - n_used
-        unused = f"; {n_others} others left out cases without a defined {self.measure}" if n_others else ""
+        others = f"{n_others} other{'s' if n_others > 1 else ''}"
+        unused = f"; {others} left out cases without a defined {self.measure}" if n_others else ""
         dash = " to " if interval.low < 0 else "-"
         return (
             f"{self.measure} {self.auc:.2f} ({interval.level:.0%} CI {interval.low:.2f}{dash}{interval.high:.2f}; "

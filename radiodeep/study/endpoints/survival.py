@@ -10,7 +10,7 @@ from radiodeep.checks import is_positive, require
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.preparation.survival import event_and_time, kaplan_meier, survival_outcomes
 from radiodeep.study.endpoints.endpoint import Endpoint, Measurement, Prediction
-from radiodeep.study.folds.estimator_tree import final_step
+from radiodeep.study.folds.estimator_tree import final_step, offers
 from radiodeep.study.statistics.survival import concordance, log_rank, n_comparable
 from radiodeep.study.statistics.survival_measures import (
     UNITS_PER_EVENT,
@@ -67,7 +67,6 @@ class Survival(Endpoint):
         by_horizon = self.time[self.event & (self.time <= self.horizon)]
         quantiles = np.quantile(by_horizon, np.arange(1, _N_TIMES) / _N_TIMES, method="inverted_cdf")
         self.times = np.unique([*quantiles, self.horizon])
-        self.outputs = [f"{time:g}" for time in self.times]
         self.as_numbers = self.time
         is_stratified = (~self.event).sum() >= min(_FEWEST_STRATUM, self.event.sum())
         self.strata = self.event if is_stratified else None
@@ -119,6 +118,19 @@ class Survival(Endpoint):
             return self
         horizon = max(training.horizon, self.time[self.event].min())
         return type(self)(self.y, None, self.patients, horizon)
+
+    def prepared(self, model):
+        """Return the model; raise StudyError if a selector of scikit-learn would take events and times as classes."""
+        parts = model.get_params()
+        for path, part in parts.items():
+            is_of_classes = getattr(getattr(part, "score_func", None), "__module__", "").startswith("sklearn.")
+            owners = [parts.get(path[:end]) for end in range(len(path)) if path[end:].startswith("__")]
+            if is_of_classes and not any(offers(owner, "horizon") for owner in owners):
+                raise StudyError(
+                    f"{type(part).__name__} takes each event and time as a class. Select features of survival with "
+                    "UnivariateCox or ConcordanceSelector, or inside a HorizonSelector."
+                )
+        return super().prepared(model)
 
     def check_training(self, train, fold):
         if not self.event[train].any():

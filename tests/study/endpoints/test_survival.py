@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -458,3 +459,13 @@ def test_analyses_of_classes_name_the_tables_of_survival():
     result = rd.cross_validated_score(FirstColumn(), X, y, cv=2, n_repeats=2)
     with pytest.raises(StudyError, match=r"survival have no calibration.*measures\(\) and tables\(\)"):
         rd.decision_curve(result)
+
+
+def test_selectors_of_classes_are_refused_unless_a_horizon_makes_classes():
+    X, y = cohort()
+    chosen = SelectKBest(k=2)
+    with pytest.raises(StudyError, match="SelectKBest takes each event and time as a class. Select features of surv"):
+        rd.cross_validated_cindex(make_pipeline(StandardScaler(), chosen, rd.CoxRegression()), X, y)
+    for selector in (rd.HorizonSelector(chosen, 0.5), SelectKBest(lambda X, y: abs(X.sum(axis=0)), k=2)):
+        model = make_pipeline(selector, rd.CoxRegression())
+        assert rd.cross_validated_cindex(model, X, y, cv=2, n_repeats=1).value > 0
