@@ -146,7 +146,8 @@ def cross_validated_score(
         "auto" takes a structured array as survival; two values, text and bools as classes, an ordered Categorical as
         ordered classes; whole numbers of 3 to 10 values, each of two cases or more, as classes; others as numbers.
     horizon : float, optional
-        The time at which survival is predicted, in the unit of the times.
+        The time at which survival is predicted, in the unit of the times. By default the median follow-up, or the last
+        time beyond which a fifth of the cases are followed if that is earlier.
 
     Returns
     -------
@@ -214,7 +215,8 @@ def cross_validated_cindex(
     y : structured array of shape (n_cases,)
         Events (bool) and times, e.g. ``cohort.survival`` or of `survival_outcomes`.
     horizon : float, optional
-        The time at which survival is predicted, in the unit of the times.
+        The time at which survival is predicted, in the unit of the times. By default the median follow-up, or the last
+        time beyond which a fifth of the cases are followed if that is earlier.
 
     Returns
     -------

@@ -66,8 +66,9 @@ def test_extractors_measure_every_case_once():
             return super().transform(cases)
 
     extractors = {"texture": Counting(families=["glcm"]), "intensity": RadiomicsExtractor(families=["firstorder"])}
+    tables = {**extractors, "both": ["texture", "intensity"]}
     results = cross_validate_grid(
-        {**extractors, "both": ["texture", "intensity"]}, {"ReliefF": ReliefF(2)}, CLASSIFIERS, cohort.labels, cohort
+        tables, {"ReliefF": ReliefF(2)}, CLASSIFIERS, cohort.labels, cohort, cv=3, n_repeats=1
     )
     assert Counting.measured == 12
     assert len(results) == 6

@@ -266,7 +266,7 @@ def test_searches_permutations_and_resamples_take_numbers():
     X, y = table()
     search = GridSearchCV(Ridge(), {"alpha": [0.1, 10]}, cv=3)
     assert rd.cross_validated_score(search, X, y, cv=3, n_repeats=1).value > 0.5
-    permuted = rd.permutation_test(Ridge(), X, y, n_permutations=19)
+    permuted = rd.permutation_test(Ridge(), X, y, cv=5, n_permutations=19)
     assert permuted.p_value == 0.05
     assert abs(np.mean(permuted.null_aucs)) < 0.2
     bootstrapped = rd.bootstrap_auc(Ridge(), X, y, n_resamples=10)

@@ -60,7 +60,7 @@ def test_shared_selection_gives_the_predictions_of_separate_fits(model):
     X, y = table(30, 60)
     shared, rows = models_over_rows(model, X)
     assert selectors_without_each(shared, rows, y, None, {})
-    result = cross_validated_auc(model, X, y)
+    result = cross_validated_auc(model, X, y, n_repeats=1)
     method = "decision_function" if hasattr(model[-1], "decision_function") else "predict_proba"
     plainly = cross_val_predict(model, X, y, cv=LeaveOneOut(), method=method)
     found = result.predictions["score" if plainly.ndim == 1 else "probability"]
@@ -96,9 +96,9 @@ def test_models_with_and_without_a_scaler_do_not_share_scores():
     X, y = table(30, 20)
     X["f0"] *= 1e-8  # constant for ReliefF as it is, and not after scaling
     plain, scaled = make_pipeline(ReliefF(1), GaussianNB()), make_pipeline(StandardScaler(), ReliefF(1), GaussianNB())
-    results = cross_validate_models({"plain": plain, "scaled": scaled}, X, y)
+    results = cross_validate_models({"plain": plain, "scaled": scaled}, X, y, n_repeats=1)
     for name, model in (("plain", plain), ("scaled", scaled)):
-        alone = cross_validated_auc(model, X, y)
+        alone = cross_validated_auc(model, X, y, n_repeats=1)
         np.testing.assert_array_equal(results[name].scores, alone.scores)
         for fold, names in enumerate(results[name].folds["selected_features"]):
             fitted = model.fit(X.drop(index=X.index[fold]), np.delete(y, fold))
