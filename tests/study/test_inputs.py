@@ -263,7 +263,8 @@ def test_a_table_that_lost_its_patients_is_refused():
             bootstrap_auc(GaussianNB(), lost, cohort.labels, n_resamples=2)
         given = cross_validated_auc(GaussianNB(), lost, cohort.labels, cv=2, groups=cohort.patients)
         assert given.folds["n_test"].tolist() == [6] * 10
-        assert cross_validated_auc(GaussianNB(), lost, cohort.labels, cv=3, groups=cohort.ids).cv == "3-fold, 5 repeats"
+        each = cross_validated_auc(GaussianNB(), lost, cohort.labels, cv=3, groups=cohort.ids, size=None)
+        assert each.cv == "3-fold, 5 repeats"
     first, second = [0, 3, 4, 7, 8, 11], [1, 2, 5, 6, 9, 10]
     with pytest.raises(LeakageError, match="6 patients are in both cohorts: 'P0'"):
         holdout_auc(GaussianNB(), extracted.iloc[first], cohort.labels[first], bare.iloc[second], cohort.labels[second])
