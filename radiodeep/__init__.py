@@ -13,7 +13,7 @@ _HOME_OF = {
     "Case": "cases.case",
     "Cohort": "cases.cohort",
     "read_cohort": "cases.cohort",
-    "write_cohort": "cases.cohort",
+    "write_cohort": "cases.writing",
     "inspect_cohort": "cases.inspection",
     "make_phantom_cohort": "cases.phantoms",
     "RadiomicsExtractor": "features.radiomics.extractor",

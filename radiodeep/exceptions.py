@@ -41,6 +41,14 @@ class GeometryMismatchError(InputError):
     """Image and mask do not lie on the same grid (size, spacing, origin or direction)."""
 
 
+class MissingImageError(InputError):
+    """The case has no image of this name."""
+
+
+class AmbiguousImageError(InputError):
+    """The case has several images, and none was chosen."""
+
+
 class EmptyMaskError(InputError):
     """The mask is empty."""
 

@@ -1,8 +1,8 @@
 """In: files or arrays of an image and its mask. Out: a `Case`, read on first use."""
 
-from dataclasses import replace
-from os import PathLike
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -11,26 +11,27 @@ from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
 from radiodeep.cases.naming import naming
 from radiodeep.cases.picture import case_html
 from radiodeep.cases.readers import read_volume
-from radiodeep.cases.volume import StoredAxes, Volume, check_same_grid
-from radiodeep.checks import invalid, is_count, is_option, is_positive
-from radiodeep.exceptions import EmptyMaskError, GeometryMismatchError, InputError, UnsupportedImageError
+from radiodeep.cases.sources import checked_follow_up, checked_sources, read_sources, refuse_colours
+from radiodeep.checks import invalid, is_count
+from radiodeep.exceptions import AmbiguousImageError, EmptyMaskError, InputError, MissingImageError
 
 
 class Case:
-    """One image with its region of interest. Frozen: `replace` gives a changed copy.
+    """One or several images of a lesion with its region of interest. Frozen: `replace` gives a changed copy.
 
     Parameters
     ----------
-    image, mask : path-like or ndarray of shape (z, y, x) or (y, x)
+    image, mask : path-like or ndarray of shape (z, y, x) or (y, x), or dict of them by name
         Files are read on first use. Every voxel of the mask that is not 0 belongs to the region, unless the mask holds
         several labels or negative values: then `mask_label` chooses one. An array given with a file is in the order in
-        which the file stores its voxels.
+        which the file stores its voxels. Several images are given by name, ``{"T1": ..., "PET": ...}``, None for one
+        that the patient lacks; they share one mask on the same grid, or have masks by the same names.
     id : str
         Name of the case; every message about it begins with the id.
     spacing_mm : sequence of floats, optional
         Size of a voxel in the order of the array's axes: three numbers, or two for an image of shape (y, x).
         Needed for arrays; read from the file otherwise (a PNG file has none: 1 mm is assumed unless it is given).
-        If the file knows it, the two are compared, in anatomical order.
+        If the file knows it, the two are compared, in anatomical order. A dict for images that differ.
     patient : str, optional
         Cases of one patient stay together in cross-validation. The id by default.
     label : optional
@@ -42,9 +43,17 @@ class Case:
         Follow-up of the patient, > 0, until the event or until it ended without one; in any unit.
     event : bool, optional
         Whether the event happened; given with `time`.
+    clinical : dict, optional
+        What else is known of the patient, e.g. ``{"age": 63, "stage": "II"}``; None for a value that is unknown.
+    repeats : dict from str to Case, optional
+        The same lesion measured again, e.g. outlined by ``"reader2"`` or imaged in a ``"retest"``.
 
     Attributes
     ----------
+    image_names : tuple of str
+        The names of several images; empty for a case of one.
+    shares_mask : bool
+        Whether one mask serves all images.
     voxels : ndarray of shape (z, y, x)
         Intensities as stored, in native byte order; a 2-D image is one slice. Booleans become uint8, half precision
         float32, and long doubles float64. Files are read in anatomical order (see Notes).
@@ -86,33 +95,49 @@ class Case:
     """
 
     def __init__(
-        self, image, mask, id, spacing_mm=None, patient=None, label=None, mask_label=None, time=None, event=None
+        self,
+        image,
+        mask,
+        id,
+        spacing_mm=None,
+        patient=None,
+        label=None,
+        mask_label=None,
+        time=None,
+        event=None,
+        clinical=None,
+        repeats=None,
     ):
-        self._set(image, mask, id, spacing_mm, patient, label, mask_label, None, time, event)
-        if _looks_coloured(self.image, self.mask):
-            raise UnsupportedImageError(
-                f"{id}: an array of shape {self.image.shape} and type {self.image.dtype} looks like a colour image "
-                "(y, x, channels). Give one channel, or their mean: image.mean(axis=2). If it is a volume (z, y, x), "
-                "give it as int16: image.astype('int16')."
-            )
+        self._set(image, mask, id, spacing_mm, patient, label, mask_label, None, time, event, clinical, repeats)
+        refuse_colours(self.image, self.mask, id)
 
-    def _set(self, image, mask, id, spacing_mm, patient, label, mask_label, axes=None, time=None, event=None):
+    def _set(
+        self,
+        image,
+        mask,
+        id,
+        spacing_mm,
+        patient,
+        label,
+        mask_label,
+        axes=None,
+        time=None,
+        event=None,
+        clinical=None,
+        repeats=None,
+    ):
         if not isinstance(id, str) or not id:
             raise invalid("Case", "id", "a non-empty str", id)
         self.__dict__["id"] = id
         try:
-            image = _as_source(image, "image")
-            mask = _as_source(mask, "mask")
+            image, mask, spacing_mm = checked_sources(image, mask, spacing_mm)
             if not (mask_label is None or mask_label == "any" or is_count(mask_label, -np.inf)):
                 raise invalid("Case", "mask_label", "an int or 'any'", mask_label)
             if time is not None or event is not None:
-                time, event = _checked_follow_up(time, event)
-            if spacing_mm is not None:
-                spacing_mm = _checked_spacing(spacing_mm, image)
-            elif not isinstance(image, Path):
-                raise InputError(
-                    "an image given as an array needs 'spacing_mm', the size of its voxels in (z, y, x) order."
-                )
+                time, event = checked_follow_up(time, event)
+            for name, value in (("clinical", clinical), ("repeats", repeats)):
+                if not isinstance(value, Mapping | None):
+                    raise invalid("Case", name, "a dict", value)
         except InputError:
             with naming(self):  # not around the checks, which would take longer for each of 100,000 cases
                 raise
@@ -124,6 +149,8 @@ class Case:
             "mask_label": mask_label,
             "time": time,
             "event": event,
+            "clinical": MappingProxyType(dict(clinical or {})),
+            "repeats": MappingProxyType(dict(repeats or {})),
             "_given_spacing": spacing_mm,
             "_axes": axes,
             "_lesion": None,
@@ -141,7 +168,10 @@ class Case:
         return (self._restored, tuple(self._arguments().values()))
 
     def __repr__(self):
-        source = self.image.name if isinstance(self.image, Path) else f"array {self.image.shape}"
+        source = (
+            f"array {self.image.shape}" if isinstance(self.image, np.ndarray) else getattr(self.image, "name", None)
+        )
+        source = self.image_names if source is None else source
         follow_up = "" if self.time is None else f", time={self.time!r}, event={self.event!r}"
         return f"Case(id={self.id!r}, image={source!r}, label={self.label!r}{follow_up})"
 
@@ -161,9 +191,55 @@ class Case:
         return self._kept_lesion().spacing_mm
 
     @property
+    def image_names(self):
+        return tuple(self.image) if isinstance(self.image, dict) else ()
+
+    @property
+    def shares_mask(self):
+        return not isinstance(self.mask, dict)
+
+    def of_image(self, name):
+        """Return the case with only one of its images, and all else that is known of it.
+
+        Raises
+        ------
+        MissingImageError
+            The case has no image of this name, or it is None.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from radiodeep import Case
+        >>> images = {"T1": np.eye(3), "PET": None}
+        >>> case = Case(images, np.eye(3) > 0, "n-7", spacing_mm=(1, 1))
+        >>> case.of_image("T1").voxels.shape
+        (1, 3, 3)
+        >>> case.of_image("PET")
+        Traceback (most recent call last):
+        ...
+        radiodeep.exceptions.MissingImageError: n-7: there is no image 'PET'; it has T1.
+        """
+        there = [known for known in self.image_names if self.image[known] is not None]
+        if name not in there:
+            known = ", ".join(there) or "one image without a name"
+            raise MissingImageError(f"{self.id}: there is no image {name!r}; it has {known}.")
+        if self._lesion is not None:
+            return self._lesion[name]
+        by_name = ("image", "mask", "spacing_mm", "axes")
+        arguments = self._arguments()
+        changes = {key: arguments[key][name] for key in by_name if isinstance(arguments[key], dict)}
+        return self._restored(**{**arguments, **changes})
+
+    @property
     def roi_size_mm(self):
-        """Volume of the region in mm³, or its area in mm² in an image of one slice."""
-        return self.lesion().roi_size_mm
+        """Volume of the region in mm³, or its area in mm² in an image of one slice; of several images the first."""
+        return next(iter(self.single_images().values())).lesion().roi_size_mm
+
+    def single_images(self):
+        """Return the cases of its images that are there, by name; {"": case} for a case of one image."""
+        if not self.image_names:
+            return {"": self}
+        return {name: self.of_image(name) for name in self.image_names if self.image[name] is not None}
 
     def lesion(self):
         """Return the checked arrays of the case as a `Lesion`; a case on disk keeps no voxels behind."""
@@ -222,15 +298,28 @@ class Case:
         [('CT-9-label1', 2), ('CT-9-label2', 3)]
         """
         with naming(self):
-            mask = read_volume(self.mask).voxels if isinstance(self.mask, Path) else self.mask
-            labels = sorted(positive_labels(mask))
+            masks = [self.mask] if self.shares_mask else [mask for mask in self.mask.values() if mask is not None]
+            voxels = [read_volume(mask).voxels if isinstance(mask, Path) else mask for mask in masks]
+            labels = sorted(set().union(*map(positive_labels, voxels)))
             if not labels:
                 raise EmptyMaskError(NO_VOXEL)
         return [self.replace(id=f"{self.id}-label{label}", mask_label=label, patient=self.patient) for label in labels]
 
     def in_memory(self):
         """Return the case as checked arrays; a case on disk keeps no voxels behind."""
-        return self._holding(self.lesion())
+        if not self.image_names:
+            return self._holding(self.lesion())
+        parts = {name: part.in_memory() for name, part in self.single_images().items()}
+        arguments = {name: part._arguments() for name, part in parts.items()}
+        changes = {
+            key: {name: arguments[name][key] if name in parts else None for name in self.image_names}
+            for key in ("image", "mask", "spacing_mm", "axes")
+        }
+        if self.shares_mask:
+            changes["mask"] = next(iter(parts.values())).roi
+        case = self.replace(**changes, mask_label=None)
+        case.__dict__["_lesion"] = parts
+        return case
 
     def replace(self, **changes):
         """Return a copy with some constructor arguments changed.
@@ -261,6 +350,8 @@ class Case:
         >>> case.content_hash() == case.replace(spacing_mm=(1, 2)).content_hash()
         False
         """
+        if self.image_names:
+            return "".join(f"{name}:{part.content_hash()}" for name, part in self.single_images().items())
         return self.lesion().content_hash()
 
     @classmethod
@@ -274,7 +365,8 @@ class Case:
         names = ("image", "mask", "id", "spacing_mm", "patient", "label", "mask_label")
         values = {name: self.__dict__.get(name) for name in names}
         values |= {"spacing_mm": self._given_spacing, "axes": self._axes}
-        return values | {"time": self.time, "event": self.event}
+        known = {"time": self.time, "event": self.event, "clinical": dict(self.clinical)}
+        return values | known | {"repeats": dict(self.repeats)}
 
     def _holding(self, lesion):
         """Return the case in memory, with a lesion that needs no further check."""
@@ -286,112 +378,20 @@ class Case:
         return case
 
     def _kept_lesion(self):
-        if self._lesion is None:
+        if self._lesion is None or self.image_names:
             self.__dict__["_lesion"] = self._read()
         return self._lesion
 
     def _read(self):
+        if self.image_names:
+            raise AmbiguousImageError(
+                f"{self.id}: the case has {len(self.image_names)} images, {', '.join(self.image_names)}. Choose one: "
+                f"case.of_image('{self.image_names[0]}'), cohort.of_image('{self.image_names[0]}'), or image= of an "
+                "extractor."
+            )
         with naming(self):
-            volume, mask, axes = self._volumes()
-            spacing_mm = self._spacing_of(volume)
-            lesion = Lesion.checked(volume.voxels, mask.voxels, spacing_mm, self.id, axes, self.mask_label)
+            image, mask, axes = read_sources(self.image, self.mask, self._given_spacing, self._axes, self.id)
+            lesion = Lesion.checked(image.voxels, mask.voxels, image.spacing_mm, self.id, axes, self.mask_label)
         if isinstance(self.image, Path):  # known after the voxels are gone
             self.__dict__["_acquisition"] = lesion.acquisition()
         return lesion
-
-    def _volumes(self):
-        """Return image and mask in anatomical order, and the `StoredAxes`.
-
-        Arrays and PNG files know no axes: they are in the order of the file that they are given with, or in anatomical
-        order if they come from `in_memory`.
-        """
-        image, mask = _as_volume(self.image, self._given_spacing), _as_volume(self.mask)
-        if image.has_spacing:
-            axes = image.stored_axes()
-            image = image.turned(axes)
-            mask = mask.turned(mask.stored_axes(image) if mask.has_spacing else self._axes_without_header(axes))
-        elif mask.has_spacing:
-            axes = mask.stored_axes()
-            image = image.turned(self._axes_without_header(axes))
-            mask = mask.turned(axes)
-        else:
-            axes = self._axes or StoredAxes()
-        if isinstance(self.image, Path) and isinstance(self.mask, Path):
-            check_same_grid(image, mask, self.id)
-        elif image.voxels.shape != mask.voxels.shape:
-            raise GeometryMismatchError(
-                f"image and mask differ in size: the image has shape {image.voxels.shape}, "
-                f"the mask {mask.voxels.shape} (z, y, x). Check that they belong together, and that an array beside "
-                "a file is in the order of the file."
-            )
-        return image, mask, axes
-
-    def _axes_without_header(self, axes):
-        """Return the axes of an array or a PNG file that is given with a file with `axes`."""
-        return axes if self._axes is None else StoredAxes()
-
-    def _spacing_of(self, volume):
-        given = self._given_spacing
-        if given is None or not volume.has_spacing:
-            return volume.spacing_mm
-        if not np.allclose(given, volume.spacing_mm, rtol=1e-4):
-            raise GeometryMismatchError(
-                f"'spacing_mm' says {given}, the file {volume.spacing_mm} (z, y, x). "
-                "Leave 'spacing_mm' out where the file knows it."
-            )
-        return given
-
-
-def _as_volume(source, spacing_mm=None):
-    """Return the `Volume` of a file or an array; the spacing is used unless the file knows its own."""
-    if not isinstance(source, Path):
-        spacing_mm = spacing_mm or (1.0, 1.0, 1.0)
-        return Volume(_three_axes(source), spacing_mm, np.zeros(3), np.eye(3), has_spacing=False)
-    volume = read_volume(source)
-    return volume if volume.has_spacing or spacing_mm is None else replace(volume, spacing_mm=spacing_mm)
-
-
-def _as_source(value, name):
-    if isinstance(value, str | PathLike):
-        return Path(value)
-    array = np.asarray(value)
-    if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
-        raise InputError(
-            f"the '{name}' of a Case must be a path or an array of numbers in (z, y, x) or (y, x). "
-            f"Got {type(value).__name__} of shape {array.shape} instead."
-        )
-    return array
-
-
-def _looks_coloured(image, mask):
-    if isinstance(image, Path) or image.ndim != 3 or image.shape[2] not in (3, 4):
-        return False
-    is_mask_of_plane = not isinstance(mask, Path) and mask.shape == image.shape[:2]
-    return is_mask_of_plane or (image.dtype == np.uint8 and min(image.shape[:2]) >= 16)
-
-
-def _checked_follow_up(time, event):
-    if not is_positive(time):
-        raise invalid("Case", "time", "a number > 0, given with 'event'", time)
-    if not is_option(event, (False, True)):
-        raise invalid("Case", "event", "True or False, given with 'time'", event)
-    return float(time), bool(event)
-
-
-def _checked_spacing(spacing_mm, image):
-    try:
-        spacing = tuple(float(step) for step in spacing_mm)
-    except (TypeError, ValueError):
-        spacing = ()
-    if len(spacing) not in (2, 3) or not all(np.isfinite(step) and step > 0 for step in spacing):
-        raise invalid("Case", "spacing_mm", "2 or 3 numbers > 0 in (z, y, x) order", spacing_mm)
-    if len(spacing) == 2 and not isinstance(image, Path) and image.ndim == 3:
-        raise InputError(
-            f"the 'spacing_mm' of an image of shape {image.shape} (z, y, x) must be 3 numbers. "
-            f"Got {spacing_mm!r} instead; add the distance of the slices in front."
-        )
-    return (1.0, *spacing) if len(spacing) == 2 else spacing
-
-
-def _three_axes(array):
-    return array[np.newaxis] if array.ndim == 2 else array

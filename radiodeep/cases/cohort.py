@@ -2,8 +2,7 @@
 
 import gc
 import html
-import os
-import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -17,19 +16,14 @@ from radiodeep.cases.manifest import (
     CONTROL_CHARACTER,
     check_manifest,
     manifest_of_frame,
-    parse_event,
-    parse_labels,
-    parse_mask_label,
-    parse_time,
     read_manifest,
     warn_of_blank_patients,
 )
-from radiodeep.exceptions import InputError, ManifestError, OutputError
-from radiodeep.files import replacing
+from radiodeep.cases.manifest_cases import cases_of
+from radiodeep.cases.patient import Patient
+from radiodeep.exceptions import InputError, ManifestError, RadiodeepWarning
 
-_COLUMNS = ("id", "image", "mask", "patient", "label", "mask_label", "time", "event")
 _SHOWN = 10  # cases in a notebook
-_LONGEST_NAME = 255  # bytes, of a file
 
 
 class Cohort(Sequence):
@@ -64,9 +58,10 @@ class Cohort(Sequence):
 
     def __init__(self, cases, frame=None):
         self._cases = tuple(cases)
-        wrong = [type(case).__name__ for case in self._cases if not isinstance(case, Case)]
+        kind = Patient if self._cases and isinstance(self._cases[0], Patient) else Case
+        wrong = [type(case).__name__ for case in self._cases if not isinstance(case, kind)]
         if wrong:
-            raise InputError(f"A Cohort takes Case objects. Got {wrong[0]} instead.")
+            raise InputError(f"A Cohort takes {kind.__name__} objects. Got {wrong[0]} instead.")
         _check_ids(self.ids)
         if frame is not None and len(frame) != len(self._cases):
             raise InputError(f"The frame has {len(frame)} rows for {len(self._cases)} cases. Expected one each.")
@@ -125,6 +120,8 @@ class Cohort(Sequence):
         return column
 
     def __repr__(self):
+        if self._cases and isinstance(self._cases[0], Patient):
+            return f"Cohort of {len(self)} patients, {sum(len(patient.lesions) for patient in self._cases)} lesions"
         return f"Cohort of {len(self)} cases, {len(set(self.patients))} patients"
 
     def _repr_html_(self):
@@ -146,7 +143,49 @@ class Cohort(Sequence):
 
     def by_label(self):
         """Return a cohort with a case for every label of every mask; see `Case.by_label`."""
-        return Cohort([part for case in self._cases for part in case.by_label()])
+        return Cohort([part for case in as_cases(self) for part in case.by_label()])
+
+    def by_patient(self):
+        """Return a cohort of `Patient` objects, each with all lesions, in the order of their first lesions.
+
+        Raises
+        ------
+        InputError
+            The lesions of a patient differ in label or follow-up.
+
+        Examples
+        --------
+        >>> from radiodeep import Cohort, make_phantom_cohort
+        >>> lesions = [case.replace(patient="P-1", label=0) for case in make_phantom_cohort(3, random_state=0)]
+        >>> Cohort(lesions).by_patient()
+        Cohort of 1 patients, 3 lesions
+        """
+        lesions = {}
+        for case in as_cases(self):
+            lesions.setdefault(case.patient, []).append(case)
+        return Cohort([Patient(cases) for cases in lesions.values()])
+
+    def of_image(self, name):
+        """Return the cases with only one of their images; those that lack it are left out, with a warning.
+
+        Raises
+        ------
+        MissingImageError
+            No case has this image.
+        """
+        cases = as_cases(self)
+        kept = [row for row, case in enumerate(cases) if case.image_names and case.image.get(name) is not None]
+        if not kept:
+            cases[0].of_image(name)
+        lacking = [case.id for case in cases if case.id not in {cases[row].id for row in kept}]
+        if lacking:
+            warnings.warn(
+                f"{len(lacking)} of {len(cases)} cases have no image '{name}' and are left out: "
+                f"{', '.join(lacking[:5])}{' ...' if len(lacking) > 5 else ''}.",
+                RadiodeepWarning,
+                stacklevel=2,
+            )
+        return Cohort([cases[row].of_image(name) for row in kept], self[kept]._frame)
 
     @property
     def labels(self):
@@ -175,8 +214,8 @@ class Cohort(Sequence):
         if self._frame is not None:
             return self._frame.copy()
         rows = [
-            {"id": case.id, "patient": case.patient, "image": _name(case.image), "mask": _name(case.mask)}
-            | {"label": case.label, "time": case.time, "event": case.event}
+            {"id": case.id, "patient": case.patient, **_files(case)}
+            | {"label": case.label, "time": case.time, "event": case.event, **case.clinical}
             for case in self._cases
         ]
         frame = pd.DataFrame(rows)
@@ -224,63 +263,6 @@ def read_cohort(path):
         return _cohort_of(manifest, Path(path).parent, f"The manifest '{Path(path).name}'")
 
 
-def write_cohort(cohort, folder):
-    """Write a cohort's images and masks as .nii.gz with a `manifest.csv` beside them.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    folder : path-like
-        Created if it does not exist; files of the same names are replaced.
-
-    Returns
-    -------
-    pathlib.Path
-        The manifest, ready for `read_cohort`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from radiodeep import make_phantom_cohort, read_cohort, write_cohort
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     read_cohort(write_cohort(make_phantom_cohort(3, random_state=0), folder))
-    Cohort of 3 cases, 3 patients
-    """
-    folder = Path(folder)
-    frame = cohort.frame.drop(columns="mask_label", errors="ignore")  # the masks that are written have one label
-    names = [re.sub(r"[^A-Za-z0-9._-]", "_", case_id) for case_id in cohort.ids]
-    if _repeated(names):
-        raise ManifestError(f"These ids give the same file name: {', '.join(_repeated(names))}. Rename them.")
-    frame["image"] = [f"{name}_image.nii.gz" for name in names]
-    frame["mask"] = [f"{name}_mask.nii.gz" for name in names]
-    for case_id, name in zip(cohort.ids, frame["image"], strict=True):
-        if len(name) > _LONGEST_NAME:
-            raise ManifestError(
-                f"The id '{case_id[:40]}...' has {len(case_id)} characters, too many for the name of a file. "
-                f"Shorten it to {_LONGEST_NAME - len('_image.nii.gz')}."
-            )
-    for case, image_name, mask_name in zip(cohort, frame["image"], frame["mask"], strict=True):
-        loaded = case.in_memory()
-        for array, name in ((loaded.voxels, image_name), (loaded.roi.astype(np.uint8), mask_name)):
-            _write_image(array, loaded.spacing_mm, folder / name)
-    manifest = folder / "manifest.csv"
-    with replacing(manifest) as part:  # without the guard against formulas: ids must come back as they are
-        frame.to_csv(part, index=False)
-    return manifest
-
-
-def _write_image(array, spacing_mm, path):
-    import SimpleITK as sitk  # late: reading a cohort needs none of its 100 MB
-
-    volume = sitk.GetImageFromArray(array)
-    volume.SetSpacing(spacing_mm[::-1])
-    with replacing(path) as part:
-        try:
-            sitk.WriteImage(volume, str(part), useCompression=True, compressionLevel=9)
-        except RuntimeError as error:
-            raise OutputError(f"'{path}' cannot be written. Free space on the disk, or take another folder.") from error
-
-
 def _cohort_of(manifest, folder, name):
     problems = check_manifest(manifest)
     if problems:
@@ -288,27 +270,7 @@ def _cohort_of(manifest, folder, name):
         raise ManifestError(f"{name} cannot be used:\n{listed}")
     warn_of_blank_patients(manifest)
     frame = manifest.frame
-    blank = [""] * len(frame)
-    columns = {column: frame[column].tolist() if column in frame.columns else blank for column in _COLUMNS}
-    labels = parse_labels(columns["label"])
-    mask_labels = {text: parse_mask_label(text) for text in set(columns["mask_label"])}
-    follow_up = [columns[name] if manifest.has_follow_up else blank for name in ("time", "event")]
-    cells = (columns[column] for column in ("image", "mask", "id", "patient", "mask_label"))
-    cases = [
-        Case(
-            _located(str(folder), image),
-            _located(str(folder), mask),
-            case_id,
-            patient=patient or None,
-            label=label,
-            mask_label=mask_labels[mask_label],
-            time=parse_time(time),
-            event=parse_event(event),
-        )
-        for image, mask, case_id, patient, mask_label, label, time, event in zip(
-            *cells, labels, *follow_up, strict=True
-        )
-    ]
+    cases = cases_of(manifest, str(folder))
     for name in ("label", "time", "event"):
         values = [getattr(case, name) for case in cases]
         if any(value is not None for value in values):
@@ -328,15 +290,6 @@ def _uninterrupted():
             gc.enable()
 
 
-def _located(folder, text):
-    """Return the path of a file; backslashes separate folders if that leads to an existing file."""
-    path = os.path.join(folder, text)  # not a Path: making one is slow, and the Case does it
-    if "\\" in text and os.sep != "\\" and not os.path.exists(path):
-        converted = os.path.join(folder, text.replace("\\", "/"))
-        return converted if os.path.exists(converted) else path
-    return path
-
-
 def _check_ids(ids):
     repeated = _repeated(ids)
     if repeated:
@@ -353,8 +306,15 @@ def _repeated(values):
     return sorted(str(value) for value, count in Counter(values).items() if count > 1)
 
 
-def _name(source):
-    return str(source) if isinstance(source, Path) else ""
+def _files(item):
+    """Return the names of the files of a case in the columns of a manifest, or the number of lesions of a patient."""
+    if isinstance(item, Patient):
+        return {"lesions": len(item.lesions)}
+    return {
+        f"{kind}_{name}" if name else kind: str(source) if isinstance(source, Path) else ""
+        for kind, sources in (("image", item.image), ("mask", item.mask))
+        for name, source in (sources if isinstance(sources, dict) else {"": sources}).items()
+    }
 
 
 def as_cases(cases):
@@ -366,14 +326,24 @@ def as_cases(cases):
     """
     if isinstance(cases, Case):
         raise InputError("Expected a Cohort or a list of cases. Got one Case instead; put it in a list: [case].")
-    column = cases.to_numpy() if isinstance(cases, pd.DataFrame | pd.Series) else cases
-    if isinstance(column, np.ndarray) and column.ndim == 2 and column.shape[1] == 1:
-        column = column[:, 0]
-    listed = list(column) if isinstance(column, Sequence | np.ndarray) else [column]
+    listed = as_items(cases)
     wrong = [type(item).__name__ for item in listed if not isinstance(item, Case)]
+    if wrong == ["Patient"] * len(listed) and wrong:
+        raise InputError(
+            "Expected cases. Got patients, whose lesions must be brought to one row: "
+            "LesionAggregator(extractor, how=['largest']) does so."
+        )
     if wrong:
         raise InputError(
             f"Expected a Cohort or a list of cases. Got {type(cases).__name__} holding {wrong[0]} instead. "
             "read_cohort(manifest) makes a Cohort; Case(image, mask, id) makes a case."
         )
     return listed
+
+
+def as_items(cases):
+    """Return cases or patients as a list, from what `as_cases` takes; other items are not refused."""
+    column = cases.to_numpy() if isinstance(cases, pd.DataFrame | pd.Series) else cases
+    if isinstance(column, np.ndarray) and column.ndim == 2 and column.shape[1] == 1:
+        column = column[:, 0]
+    return list(column) if isinstance(column, Sequence | np.ndarray) else [column]

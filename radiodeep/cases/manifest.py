@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from radiodeep.cases.manifest_images import ImageColumns, canonical_titles
 from radiodeep.exceptions import InputError, ManifestError, RadiodeepWarning
 from radiodeep.extras import require_package
 
-REQUIRED_COLUMNS = ("id", "image", "mask")
-OPTIONAL_COLUMNS = ("patient", "label", "mask_label", "time", "event")
+_REQUIRED = ("id", "image", "mask")
+_OPTIONAL = ("patient", "label", "mask_label", "time", "event")
 _FOLLOW_UP = {"time", "event"}  # columns of their own unless both are there: "time" may be that of the scan
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_KNOWN = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, "roi_name")
+_KNOWN = (*_REQUIRED, *_OPTIONAL, "roi_name")
 _SEPARATORS = {".csv": ",;\t", ".tsv": "\t;,", ".txt": "\t;,"}  # the customary one first
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _EXPECTED = "Expected a .csv, .tsv or .parquet file"
@@ -43,6 +44,16 @@ class Manifest:
     row_names: list
     unit: str
     hint: str = ""
+
+    @property
+    def images(self):
+        return ImageColumns.of(self.frame.columns)
+
+    @property
+    def other_columns(self):
+        """The columns that say something else of the patients."""
+        known = _known_among(self.frame.columns)
+        return [name for name in self.frame.columns if name not in known]
 
     @property
     def has_follow_up(self):
@@ -97,22 +108,22 @@ def manifest_of_frame(frame):
 def check_manifest(manifest):
     """Return a sentence for every problem of the rows."""
     frame = manifest.frame
-    missing = [name for name in REQUIRED_COLUMNS if name not in frame.columns]
+    images = manifest.images
+    missing = [name for name in ("id", *images.lacking(frame.columns)) if name not in frame.columns]
     if missing:
         named = ", ".join(map(str, frame.columns[:8])) or "none"
         if len(frame.columns) > 8:
             named += f" and {len(frame.columns) - 8} more (a table of features can only be studied)"
         return [
-            f"missing column '{name}'; expected {', '.join(REQUIRED_COLUMNS)} and, as wanted, "
-            f"{', '.join(OPTIONAL_COLUMNS)}; it has {named}{manifest.hint}"
+            f"missing column '{name}'; expected {', '.join(_REQUIRED)} (of several images image_T1, mask_T1, ...) and, "
+            f"as wanted, {', '.join(_OPTIONAL)}; it has {named}{manifest.hint}"
             for name in missing
         ]
     if not len(frame):
         return ["it has no rows"]
-    problems = []
-    for name in REQUIRED_COLUMNS:
-        blank = np.flatnonzero(frame[name] == "")
-        problems += [f"blank '{name}' in {manifest.where(blank)}"] if blank.size else []
+    blank = np.flatnonzero(frame["id"] == "")
+    problems = [f"blank 'id' in {manifest.where(blank)}"] if blank.size else []
+    problems += images.problems(manifest)
     return problems + _problems_of_ids(manifest) + _problems_of_options(manifest) + _problems_of_follow_up(manifest)
 
 
@@ -167,7 +178,7 @@ def _problems_of_ids(manifest):
     for case_id in dict.fromkeys(ids[ids.duplicated() & (ids != "")]):
         places = manifest.where(np.flatnonzero(ids == case_id))
         problems.append(f"the id '{case_id}' stands in {places}; every case needs its own")
-    for name in (*REQUIRED_COLUMNS, "patient"):
+    for name in ("id", *manifest.images.known, "patient"):
         values = manifest.frame[name].tolist() if name in manifest.frame.columns else []
         if CONTROL_CHARACTER.search("".join(values)):
             odd = [position for position, value in enumerate(values) if CONTROL_CHARACTER.search(value)]
@@ -333,8 +344,8 @@ def _check_widths(name, header, rows, row_lines, separator):
 
 def _renamed(titles):
     """Return column names, known ones in lower case without blanks; raise an error if two become the same."""
-    plain = [title.strip() if isinstance(title, str) else title for title in titles]
-    known = _known_among(title.casefold() for title in plain if isinstance(title, str))
+    plain = canonical_titles([title.strip() if isinstance(title, str) else title for title in titles])
+    known = _known_among(title.casefold() for title in plain if isinstance(title, str)) & set(_KNOWN)
     names = [title.casefold() if isinstance(title, str) and title.casefold() in known else title for title in plain]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
@@ -347,7 +358,8 @@ def _renamed(titles):
 
 def _known_among(names):
     """Return the known columns among names in lower case; `time` and `event` are known together only."""
-    known = set(names) & set(_KNOWN)
+    names = list(names)
+    known = set(names) & {*_KNOWN, *ImageColumns.of(names).known}
     return known if known >= _FOLLOW_UP else known - _FOLLOW_UP
 
 

@@ -108,7 +108,8 @@ class Columns:
 
 def is_feature_table(frame):
     """Return whether a table holds features; otherwise it is a manifest with the columns image and mask."""
-    names_images = not {"image", "mask"}.isdisjoint(name.lower() for name in frame.columns)
+    named = [name.lower() for name in frame.columns]
+    names_images = any(name in ("image", "mask") or name.startswith(("image_", "mask_")) for name in named)
     return not names_images or any(map(_HANDCRAFTED.fullmatch, frame.columns))
 
 

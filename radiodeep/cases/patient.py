@@ -1,0 +1,72 @@
+"""In: the lesions of a patient. Out: a `Patient`, an item of a study with a row per patient."""
+
+from types import MappingProxyType
+
+from radiodeep.exceptions import InputError
+
+
+class Patient:
+    """A patient with all lesions; `Cohort.by_patient` makes them. Frozen.
+
+    Parameters
+    ----------
+    lesions : sequence of Case
+        At least one; all of one patient, with one label and one follow-up.
+
+    Attributes
+    ----------
+    id, patient : str
+        Name of the patient.
+    lesions : tuple of Case
+    label, time, event
+        As in `Case`.
+    clinical : mapping
+        What is known of the patient: the values that are the same for all lesions.
+    roi_size_mm : float
+        Total volume of the lesions in mm³, or their area in mm² in images of one slice. Reads the images.
+
+    Raises
+    ------
+    InputError
+        There is no lesion, or the lesions differ in patient, label, time or event.
+
+    Examples
+    --------
+    >>> from radiodeep import make_phantom_cohort
+    >>> cases = [case.replace(patient="P-1", label=1) for case in make_phantom_cohort(2, random_state=0)]
+    >>> Patient(cases)
+    Patient(id='P-1', lesions=2, label=1)
+    """
+
+    def __init__(self, lesions):
+        lesions = tuple(lesions)
+        if not lesions:
+            raise InputError("A Patient needs one lesion at least. Got none.")
+        for name, known in (("patient", "patient"), ("label", "label"), ("time", "follow-up"), ("event", "follow-up")):
+            first, *others = [getattr(lesion, name) for lesion in lesions]
+            wrong = [value for value in others if value != first]
+            if wrong:
+                raise InputError(
+                    f"The lesions of patient '{lesions[0].patient}' must have the same {known}. Got {name} {first!r} "
+                    f"of '{lesions[0].id}' and {wrong[0]!r} of another lesion. If the {known} belongs to the lesion, "
+                    "study the lesions, whose patients stay together in cross-validation."
+                )
+        shared = dict(lesions[0].clinical)
+        for lesion in lesions[1:]:
+            shared = {name: value for name, value in shared.items() if lesion.clinical.get(name) == value}
+        first = lesions[0]
+        self.__dict__.update(id=str(first.patient), patient=first.patient, lesions=lesions, label=first.label)
+        self.__dict__.update(time=first.time, event=first.event, clinical=MappingProxyType(shared))
+
+    def __setattr__(self, name, value):
+        raise AttributeError("A Patient is frozen; make another one of changed lesions.")
+
+    def __reduce__(self):
+        return (Patient, (self.lesions,))
+
+    def __repr__(self):
+        return f"Patient(id={self.id!r}, lesions={len(self.lesions)}, label={self.label!r})"
+
+    @property
+    def roi_size_mm(self):
+        return sum(lesion.roi_size_mm for lesion in self.lesions)

@@ -1,0 +1,165 @@
+"""In: what a user gives as image, mask and spacing of a case. Out: checked paths and arrays, and their volumes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from radiodeep.cases.readers import read_volume
+from radiodeep.cases.volume import StoredAxes, Volume, check_same_grid
+from radiodeep.checks import invalid, is_option, is_positive
+from radiodeep.exceptions import GeometryMismatchError, InputError, UnsupportedImageError
+
+
+def checked_sources(image, mask, spacing_mm):
+    """Return image, mask and spacing of a case as paths, arrays and tuples, by name if there are several images."""
+    if not isinstance(image, Mapping):
+        if isinstance(mask, Mapping) or isinstance(spacing_mm, Mapping):
+            raise InputError("masks or spacings by name need images by name, e.g. image={'T1': ..., 'PET': ...}.")
+        image = _as_source(image, "image")
+        return image, _as_source(mask, "mask"), _spacing_for(image, spacing_mm)
+    names = _checked_names(image)
+    for values, argument in ((mask, "mask"), (spacing_mm, "spacing_mm")):
+        unknown = set(values) - set(names) if isinstance(values, Mapping) else ()
+        if unknown:
+            raise InputError(f"'{argument}' is given for {sorted(unknown)[0]!r}, which is not an image of {names}.")
+    images, masks, spacings = {}, {}, {}
+    for name in names:
+        if image[name] is None:
+            images[name] = masks[name] = spacings[name] = None
+            continue
+        images[name] = _as_source(image[name], f"image {name}")
+        if isinstance(mask, Mapping):
+            if mask.get(name) is None:
+                raise InputError(f"the image {name!r} has no mask. Give one mask for all images, or one for each.")
+            masks[name] = _as_source(mask[name], f"mask {name}")
+        spacings[name] = _spacing_for(images[name], _of_name(spacing_mm, name))
+    if all(source is None for source in images.values()):
+        raise InputError(f"a case needs one of its images at least. {', '.join(names)} are all None.")
+    return images, masks if isinstance(mask, Mapping) else _as_source(mask, "mask"), spacings
+
+
+def refuse_colours(image, mask, id):
+    """Raise UnsupportedImageError if an array is more likely a colour image (y, x, channels) than a volume."""
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] not in (3, 4):
+        return
+    is_mask_of_plane = not isinstance(mask, Path) and mask.shape == image.shape[:2]
+    if is_mask_of_plane or (image.dtype == np.uint8 and min(image.shape[:2]) >= 16):
+        raise UnsupportedImageError(
+            f"{id}: an array of shape {image.shape} and type {image.dtype} looks like a colour image "
+            "(y, x, channels). Give one channel, or their mean: image.mean(axis=2). If it is a volume (z, y, x), "
+            "give it as int16: image.astype('int16')."
+        )
+
+
+def checked_follow_up(time, event):
+    """Return a time of follow-up as a float and whether the event happened as a bool."""
+    if not is_positive(time):
+        raise invalid("Case", "time", "a number > 0, given with 'event'", time)
+    if not is_option(event, (False, True)):
+        raise invalid("Case", "event", "True or False, given with 'time'", event)
+    return float(time), bool(event)
+
+
+def read_sources(image, mask, spacing_mm, axes, id):
+    """Return image and mask as volumes in anatomical order, and the `StoredAxes`.
+
+    Arrays and PNG files know no axes: they are in the order of the file that they are given with, or of `axes` if they
+    come from `Case.in_memory`. `spacing_mm` is the given one; it is compared with that of the file.
+    """
+    image_volume, mask_volume = _as_volume(image, spacing_mm), _as_volume(mask)
+    known_axes = axes
+    if image_volume.has_spacing:
+        axes = image_volume.stored_axes()
+        image_volume = image_volume.turned(axes)
+        is_placed = mask_volume.has_spacing
+        mask_volume = mask_volume.turned(
+            mask_volume.stored_axes(image_volume) if is_placed else _axes_without_header(axes, known_axes)
+        )
+    elif mask_volume.has_spacing:
+        axes = mask_volume.stored_axes()
+        image_volume = image_volume.turned(_axes_without_header(axes, known_axes))
+        mask_volume = mask_volume.turned(axes)
+    if isinstance(image, Path) and isinstance(mask, Path):
+        check_same_grid(image_volume, mask_volume, id)
+    elif image_volume.voxels.shape != mask_volume.voxels.shape:
+        raise GeometryMismatchError(
+            f"image and mask differ in size: the image has shape {image_volume.voxels.shape}, "
+            f"the mask {mask_volume.voxels.shape} (z, y, x). Check that they belong together, and that an array beside "
+            "a file is in the order of the file."
+        )
+    if spacing_mm is not None and image_volume.has_spacing:
+        if not np.allclose(spacing_mm, image_volume.spacing_mm, rtol=1e-4):
+            raise GeometryMismatchError(
+                f"'spacing_mm' says {spacing_mm}, the file {image_volume.spacing_mm} (z, y, x). "
+                "Leave 'spacing_mm' out where the file knows it."
+            )
+        image_volume = replace(image_volume, spacing_mm=spacing_mm)
+    return image_volume, mask_volume, axes or StoredAxes()
+
+
+def _axes_without_header(axes, known_axes):
+    """Return the axes of an array or a PNG file that is given with a file with `axes`."""
+    return axes if known_axes is None else StoredAxes()
+
+
+def _as_volume(source, spacing_mm=None):
+    """Return the `Volume` of a file or an array; the spacing is used unless the file knows its own."""
+    if not isinstance(source, Path):
+        spacing_mm = spacing_mm or (1.0, 1.0, 1.0)
+        return Volume(_three_axes(source), spacing_mm, np.zeros(3), np.eye(3), has_spacing=False)
+    volume = read_volume(source)
+    return volume if volume.has_spacing or spacing_mm is None else replace(volume, spacing_mm=spacing_mm)
+
+
+def _checked_names(image):
+    names = list(image)
+    wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
+    if wrong or not names:
+        raise invalid("Case", "image", "a dict from names of images, e.g. 'T1', to files or arrays", image)
+    return names
+
+
+def _of_name(values, name):
+    return values.get(name) if isinstance(values, Mapping) else values
+
+
+def _as_source(value, name):
+    if isinstance(value, str | PathLike):
+        return Path(value)
+    array = np.asarray(value)
+    if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
+        raise InputError(
+            f"the '{name}' of a Case must be a path or an array of numbers in (z, y, x) or (y, x). "
+            f"Got {type(value).__name__} of shape {array.shape} instead."
+        )
+    return array
+
+
+def _spacing_for(image, spacing_mm):
+    if spacing_mm is not None:
+        return _checked_spacing(spacing_mm, image)
+    if not isinstance(image, Path):
+        raise InputError("an image given as an array needs 'spacing_mm', the size of its voxels in (z, y, x) order.")
+    return None
+
+
+def _checked_spacing(spacing_mm, image):
+    try:
+        spacing = tuple(float(step) for step in spacing_mm)
+    except (TypeError, ValueError):
+        spacing = ()
+    if len(spacing) not in (2, 3) or not all(np.isfinite(step) and step > 0 for step in spacing):
+        raise invalid("Case", "spacing_mm", "2 or 3 numbers > 0 in (z, y, x) order", spacing_mm)
+    if len(spacing) == 2 and not isinstance(image, Path) and image.ndim == 3:
+        raise InputError(
+            f"the 'spacing_mm' of an image of shape {image.shape} (z, y, x) must be 3 numbers. "
+            f"Got {spacing_mm!r} instead; add the distance of the slices in front."
+        )
+    return (1.0, *spacing) if len(spacing) == 2 else spacing
+
+
+def _three_axes(array):
+    return array[np.newaxis] if array.ndim == 2 else array
