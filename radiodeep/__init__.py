@@ -58,6 +58,7 @@ _HOME_OF = {
     "with_seeds": "study.grid",
     "spread_over_seeds": "study.grid",
     "holdout_auc": "study.holdout",
+    "pool_random_effects": "study.statistics.meta_analysis",
     "compare_auc": "study.statistics.comparison",
     "compare_auc_unpaired": "study.statistics.comparison",
     "compare_accuracy": "study.statistics.comparison",

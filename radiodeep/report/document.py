@@ -16,7 +16,7 @@ from radiodeep.exceptions import InputError, StudyError
 from radiodeep.files import replacing
 from radiodeep.report.agreement_figure import agreement_figure
 from radiodeep.report.class_figures import calibration_figure, class_roc_figure, roc_figure, score_figure
-from radiodeep.report.figures import interval_figure, selection_figure
+from radiodeep.report.figures import centre_figure, interval_figure, selection_figure
 from radiodeep.report.survival_figure import survival_figure
 from radiodeep.study.result import require_results
 from radiodeep.study.size import SIZE_BASELINE, size_warning
@@ -180,6 +180,8 @@ def _section(result):
 def _figures(result, tables):
     """Yield title and figure of what the endpoint of a result offers."""
     offers = result.endpoint.offers
+    if result.centres is not None:
+        yield "Centres", centre_figure(result)
 
     def table(title):
         return next((found for name, found in tables.items() if name.startswith(title)), None)
@@ -275,6 +277,8 @@ def _sentences(result):
     yield f"{shown.sentence} ({shown.cv}, {shown.estimate}{method})."
     if result is not shown:
         yield f"{result.sentence} ({result.cv}, {result.estimate})."
+    if result.random_effects is not None:
+        yield f"{_capitalized(str(result.random_effects))}."
     for sentence in (result.size_sentence, result.equal_size_sentence):
         if sentence is not None:
             yield f"{_capitalized(sentence)}."

@@ -28,6 +28,25 @@ def interval_figure(results):
     return figure
 
 
+def centre_figure(result):
+    """Draw the measure of each centre with its interval, squares by weight, and below their random-effects mean."""
+    centres, effects, measure = result.centres, result.random_effects, result.endpoint.measure
+    figure, axes = figure_with_axes(6.4, 1.5 + 0.32 * len(centres))
+    axes.axvline(result.endpoint.chance, color="0.75", linewidth=1, zorder=0)
+    heights = range(len(centres), 0, -1)
+    for height, centre in zip(heights, centres.itertuples(), strict=True):
+        axes.plot([centre.low, centre.high], [height, height], color=COLOURS[0])
+        axes.plot(centre.value, height, "s", color=COLOURS[0], markersize=3 + 9 * np.sqrt(centre.weight))
+    mean, another = effects.confidence_interval, effects.prediction_interval
+    axes.plot([another.low, another.high], [0, 0], color=COLOURS[1], linewidth=1)
+    axes.fill([mean.low, effects.value, mean.high, effects.value], [0, 0.25, 0, -0.25], color=COLOURS[1])
+    names = [f"{plain_text(name)} (n={n})" for name, n in centres["n"].items()]
+    axes.set_yticks([*heights, 0], [*names, "random effects"], fontsize=8)
+    axes.set_title("thin line of the mean: where another centre is expected", fontsize=8, loc="right")
+    axes.set(xlabel=f"{measure} ({mean.level:.0%} interval)", ylim=(-0.7, len(centres) + 0.7))
+    return figure
+
+
 def selection_figure(result, most=15):
     """Draw the fraction of folds that selected each feature, or return None for a model without selector."""
     counts = selection_counts(result)

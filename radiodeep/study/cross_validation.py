@@ -25,6 +25,7 @@ def cross_validated_auc(
     positive=None,
     on_error="raise",
     cache_dir=None,
+    centres=None,
 ):
     """Estimate how well a classifier predicts cases that it has not seen.
 
@@ -37,10 +38,11 @@ def cross_validated_auc(
     y : array-like of shape (n_cases,)
         Labels of two classes, or of several, whose AUC is Hand and Till's M. A Series is matched with the cases by its
         index.
-    cv : "leave-one-out", "leave-pair-out", int, or a splitter of scikit-learn, default="leave-one-out"
+    cv : "leave-one-out", "leave-pair-out", "leave-one-centre-out", int, or a splitter of scikit-learn
         An int means that many stratified, shuffled folds, repeated `n_repeats` times. Leave-pair-out
         fits once for every pair of cases of different classes. With `groups`, leave-one-out leaves out
-        one group (patient) and folds keep groups together.
+        one group (patient) and folds keep groups together. Leave-one-centre-out tests each of the `centres` by a model
+        of all others: the AUC is their mean by random effects.
     groups : array-like of shape (n_cases,), optional
         Cases of a group are never on both sides of a fold. By default the patients, if any of them has several
         cases: those of a cohort, or of a table made by `extract_table`.
@@ -61,12 +63,16 @@ def cross_validated_auc(
         ``result.excluded`` names them with the reason.
     cache_dir : path-like, optional
         Stores extracted features, as in `extract_table`.
+    centres : str or array-like of shape (n_cases,), optional
+        For leave-one-centre-out the centre (hospital, scanner) of each case, or the name of a column of the manifest;
+        of a table one value per row.
 
     Returns
     -------
     StudyResult
         Its `companion` is the same model under repeated halves, unless `cv` repeats folds: other splits have no valid
-        interval. Its `size_baseline` is the size itself as the score. `score_size_correlation` and `equal_size_auc`
+        interval. Leave-one-centre-out has one: that of the mean of a population of centres, and `centres` has a row for
+        each. Its `size_baseline` is the size itself as the score. `score_size_correlation` and `equal_size_auc`
         tell how much of the AUC may be due to size.
 
     Raises
@@ -111,7 +117,18 @@ def cross_validated_auc(
     """
     name = type(estimator).__name__
     design = StudyDesign(
-        cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir, "classes"
+        cv,
+        groups,
+        n_jobs,
+        n_repeats,
+        size,
+        random_state,
+        confidence_level,
+        positive,
+        on_error,
+        cache_dir,
+        "classes",
+        centres=centres,
     )
     return cross_validate_tables([({name: estimator}, X)], y, design)[name]
 
@@ -133,12 +150,15 @@ def cross_validated_score(
     cache_dir=None,
     outcome="auto",
     horizon=None,
+    centres=None,
 ):
     """Estimate how well an estimator predicts an outcome of any kind in cases that it has not seen.
 
     Parameters
     ----------
-    estimator, X, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
+    estimator, X, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error
+        As in `cross_validated_auc`.
+    cache_dir, centres
         As in `cross_validated_auc`.
     y : array-like of shape (n_cases,)
         Classes, numbers, or survival as a structured array of events (bool) and times, e.g. of `survival_outcomes`.
@@ -184,6 +204,7 @@ def cross_validated_score(
         cache_dir,
         outcome,
         horizon,
+        centres,
     )
     return cross_validate_tables([({name: estimator}, X)], y, design)[name]
 
@@ -203,6 +224,7 @@ def cross_validated_cindex(
     on_error="raise",
     cache_dir=None,
     horizon=None,
+    centres=None,
 ):
     """Estimate how well an estimator orders the survival of cases that it has not seen, by the concordance index.
 
@@ -210,7 +232,7 @@ def cross_validated_cindex(
     ----------
     estimator : survival model or pipeline
         Of radiodeep or scikit-survival: `predict` gives a risk, which is higher for earlier events.
-    X, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, on_error, cache_dir
+    X, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, on_error, cache_dir, centres
         As in `cross_validated_auc`; folds are stratified by event.
     y : structured array of shape (n_cases,)
         Events (bool) and times, e.g. ``cohort.survival`` or of `survival_outcomes`.
@@ -254,6 +276,7 @@ def cross_validated_cindex(
         cache_dir,
         "survival",
         horizon,
+        centres,
     )
     return cross_validate_tables([({name: estimator}, X)], y, design)[name]
 
@@ -275,13 +298,14 @@ def cross_validate_models(
     cache_dir=None,
     outcome="auto",
     horizon=None,
+    centres=None,
 ):
     """Study several models on the same cases and folds; each extraction runs once for all of them.
 
     Parameters
     ----------
     models : dict from name to estimator
-    X, y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
+    X, y, cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir, centres
         As in `cross_validated_auc`.
     outcome, horizon
         As in `cross_validated_score`.
@@ -317,5 +341,6 @@ def cross_validate_models(
         cache_dir,
         outcome,
         horizon,
+        centres,
     )
     return cross_validate_tables([(models, X)], y, design)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.exceptions import StudyError
+from radiodeep.study.centres import measured_by_centre
 from radiodeep.study.description import without_prefixes
 from radiodeep.study.endpoints.endpoint import OutOfFold
 from radiodeep.study.result import StudyResult
@@ -32,7 +33,12 @@ class Evidence:
         """Return the StudyResult of a model from a FoldOutcome for each fold of the plan."""
         y = self.endpoint.y if self.training_y is None else self.training_y
         out_of_fold = collect(name, outcomes, plan, self.study.ids, y)
-        measured = self.endpoint.measured(out_of_fold, self.confidence_level)
+        centres = effects = None
+        if plan.centres:
+            by_centre = measured_by_centre(self.endpoint, out_of_fold, plan.centres, self.confidence_level)
+            measured, centres, effects = by_centre
+        else:
+            measured = self.endpoint.measured(out_of_fold, self.confidence_level)
         columns = {**self.endpoint.columns(), "fold": out_of_fold.last_fold(), **measured.columns}
         predictions = pd.DataFrame(columns, index=pd.Index(self.study.ids, name="id"))
         selections = selections_of(outcomes)
@@ -65,6 +71,8 @@ class Evidence:
             source="images" if self.study.rows.are_cases else "a table",
             excluded=self.excluded,
             remarks=(*self.remarks, *measured.remarks),
+            centres=centres,
+            random_effects=effects,
         )
 
     def _compared_with_size(self, out_of_fold, measured):

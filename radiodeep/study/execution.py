@@ -85,7 +85,8 @@ def _inputs_of(parts, design):
     """Return the StudyInput of each part; a table without patients is accepted if another part knows them."""
     tables = [rows_of(X) for _, X in parts]
     need_patients = all(rows.patients is None for rows in tables)
-    return [study_input(rows, design.groups, design.size, need_patients=need_patients) for rows in tables]
+    given = design.groups, design.size, design.centres
+    return [study_input(rows, *given, need_patients=need_patients) for rows in tables]
 
 
 def _errors(shared, studies, on_error):

@@ -33,6 +33,7 @@ def cross_validate_grid(
     cache_dir=None,
     outcome="auto",
     horizon=None,
+    centres=None,
 ):
     """Study each combination of tables, selectors and classifiers on the same folds, with each extraction run once.
 
@@ -47,7 +48,7 @@ def cross_validate_grid(
     y : array-like of shape (n_cases,)
     X : Cohort or sequence of Case, optional
         Needed by extractors.
-    cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir
+    cv, groups, n_jobs, n_repeats, size, random_state, confidence_level, positive, on_error, cache_dir, centres
         As in `cross_validated_auc`.
     outcome, horizon
         As in `cross_validated_score`.
@@ -109,6 +110,7 @@ def cross_validate_grid(
         cache_dir,
         outcome,
         horizon,
+        centres,
     )
     return cross_validate_tables(parts, y, design)
 

@@ -14,6 +14,7 @@ import pandas as pd
 from radiodeep.checks import invalid, is_option
 from radiodeep.exceptions import LeakageError, StudyError
 from radiodeep.rows import remembered_patients
+from radiodeep.study.centres import checked_centres
 
 _SIZE_COLUMNS = ("original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
 
@@ -86,6 +87,10 @@ class ArrayRows:
     def column_names(self):
         """Return the names of the columns as text."""
         return []
+
+    def facts(self, name):
+        """Return what is known of each row under a name besides its features; StudyError if nothing is."""
+        raise StudyError(f"The rows of a table have no facts besides it. Pass one {name} per row, e.g. as a Series.")
 
     def columns_of_cases(self):
         """Return the columns that hold cases: dict from name to list of cases."""
@@ -170,6 +175,13 @@ class CaseRows(ArrayRows):
     def aligned(self, values, name):
         return _aligned(values, self.names, name)
 
+    def facts(self, name):
+        facts = [getattr(case, "clinical", {}) for case in self.data]
+        if not any(name in known for known in facts):
+            columns = ", ".join(dict.fromkeys(column for known in facts for column in known)) or "none"
+            raise StudyError(f"The cases have no column {name!r}. Theirs are: {columns}. Or pass one value per case.")
+        return [known.get(name) for known in facts]
+
     def numbers(self):
         return None
 
@@ -179,7 +191,7 @@ class CaseRows(ArrayRows):
 
 @dataclass(frozen=True, eq=False)
 class StudyInput:
-    """The rows of a study with the ids, patients, groups and region sizes (None if unknown) of each, but no outcome.
+    """The rows of a study with the ids, patients, groups, region sizes and centres (None if unknown), but no outcome.
 
     Rows of one group stay on one side of a fold; groups are those given, or the patients if one has several cases.
     """
@@ -189,6 +201,7 @@ class StudyInput:
     patients: list | None
     groups: np.ndarray | None
     sizes: np.ndarray | None = None
+    centres: np.ndarray | None = None
 
     def __len__(self):
         return len(self.ids)
@@ -213,14 +226,16 @@ class StudyInput:
             patients=None if self.patients is None else [self.patients[position] for position in positions],
             groups=None if self.groups is None else self.groups[positions],
             sizes=None if self.sizes is None else self.sizes[positions],
+            centres=None if self.centres is None else self.centres[positions],
         )
 
 
-def study_input(X, groups=None, size=None, *, need_patients=True):
-    """Check X, groups and sizes, and return them as a `StudyInput`.
+def study_input(X, groups=None, size=None, centres=None, *, need_patients=True):
+    """Check X, groups, sizes and centres, and return them as a `StudyInput`.
 
-    `X` is as in `rows_of`. A Series of `groups` or `size` is matched with its rows by the index; "auto" and None are no
-    sizes. With `need_patients`, a table without patients whose rows are named like cases of few patients is refused.
+    `X` is as in `rows_of`. A Series of `groups`, `size` or `centres` is matched with its rows by the index; "auto" and
+    None are no sizes; `centres` may name a fact of the cases. With `need_patients`, a table without patients whose rows
+    are named like cases of few patients is refused.
 
     Raises
     ------
@@ -238,7 +253,8 @@ def study_input(X, groups=None, size=None, *, need_patients=True):
         _refuse_forgotten_patients(rows.names)
     if groups is None and rows.patients is not None and len(set(rows.patients)) < len(rows.patients):
         groups = checked_groups(rows.patients, len(rows))
-    return StudyInput(rows, rows.names, rows.patients, groups, _checked_sizes(size, rows))
+    sizes, centres = _checked_sizes(size, rows), checked_centres(centres, rows)
+    return StudyInput(rows, rows.names, rows.patients, groups, sizes, centres)
 
 
 @singledispatch

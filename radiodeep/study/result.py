@@ -10,6 +10,7 @@ import pandas as pd
 from radiodeep.exceptions import StudyError
 from radiodeep.study.endpoints.registry import endpoint_of_predictions
 from radiodeep.study.statistics.auc import ConfidenceInterval
+from radiodeep.study.statistics.meta_analysis import RandomEffects
 from radiodeep.study.statistics.stability import SelectionStability
 
 _OLD_NAMES = {"beside": "companion", "size_alone": "size_baseline"}
@@ -139,6 +140,11 @@ class StudyResult:
         Cases that could not be read or measured and were left out, with the reason.
     remarks : tuple of str
         Suspicions about the features, such as a copy of the label.
+    centres : DataFrame or None
+        Under leave-one-centre-out a row per centre: `n`, `positive` or `events`, `value`, `low` and `high` of the model
+        of all other centres (NaN if it has none, e.g. with one class only), and the `weight` in the mean.
+    random_effects : RandomEffects or None
+        The mean of the centres, which `auc` and `confidence_interval` are of, and how much they differ.
     """
 
     name: str
@@ -174,6 +180,8 @@ class StudyResult:
     patients: np.ndarray | None = field(default=None, repr=False)
     training_y: np.ndarray | None = field(default=None, repr=False)
     predicted: pd.DataFrame | None = field(default=None, repr=False)
+    centres: pd.DataFrame | None = field(default=None, repr=False)
+    random_effects: RandomEffects | None = field(default=None, repr=False)
 
     def __setstate__(self, state):
         self.__dict__.update({_OLD_NAMES.get(name, name): value for name, value in state.items()})
@@ -246,6 +254,8 @@ class StudyResult:
     @property
     def folds_to_compare_within(self):
         """`fold_of_case` if only scores of the same test fold can be compared, or None."""
+        if self.centres is not None:
+            return self.fold_of_case
         has_scales = "scale" in self.folds.columns and self.folds["scale"].nunique() > 1
         return self.fold_of_case if has_scales or not self.endpoint.pools_folds else None
 
@@ -266,7 +276,11 @@ class StudyResult:
 
     def tables(self):
         """Return what else describes the predictions, e.g. a confusion table: dict from title to DataFrame."""
-        return self.endpoint.tables(self)
+        tables = self.endpoint.tables(self)
+        if self.centres is None:
+            return tables
+        names = {"value": self.endpoint.measure, "low": f"{self.endpoint.measure} low"}
+        return {"Centres": self.centres.rename(columns=names | {"high": f"{self.endpoint.measure} high"}), **tables}
 
     def in_order_of(self, index):
         """Return the result with its cases in another order, given as case ids."""
@@ -358,6 +372,7 @@ class StudyResult:
             lines = [f"{self.sentence} ({self.cv})"]
         else:
             lines = [f"{self.companion.sentence} ({self.companion.cv})", f"{self.cv}: {self.sentence}"]
+        lines += [None if self.random_effects is None else str(self.random_effects)]
         lines += [self.size_sentence, self.equal_size_sentence, self.selection_sentence]
         lines.append(endpoint.reference())
         if self.excluded:

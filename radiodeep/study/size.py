@@ -11,6 +11,7 @@ from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.study.folds.fitting import FoldOutcome
 from radiodeep.study.result import require_results
 from radiodeep.study.statistics.comparison import compare_auc
+from radiodeep.study.statistics.pairing import has_test
 
 SIZE_BASELINE = "size alone"
 _SCORE_LIKE_SIZE = 0.7  # measured; see size_warning
@@ -49,7 +50,7 @@ def size_baseline(plan, evidence):
 
 def with_size_baseline(result, baseline):
     """Return a result with the size baseline of the same folds, compared with it if these give a valid test."""
-    against_size = None if np.isnan(result.variance) else compare_auc(result, baseline)
+    against_size = compare_auc(result, baseline) if has_test(result) else None
     return replace(result, size_baseline=baseline, against_size=against_size)
 
 

@@ -142,6 +142,8 @@ class Endpoint(ABC):
         The names of the columns of scores of shape (n_rows, n_outputs), or None for one score per row.
     measure : str
         Name of the measure, e.g. "AUC".
+    bounds : tuple of two floats
+        The least and the largest value of the measure.
     chance : float
         Its expected value for scores without information.
     test : str
@@ -165,6 +167,7 @@ class Endpoint(ABC):
     kind: str
     outcome: str
     measure: str
+    bounds = (0.0, 1.0)
     chance: float
     test: str
     outcome_columns: tuple
@@ -319,6 +322,10 @@ class Endpoint(ABC):
         """Return the number of cases, and of patients if they are fewer, for the sentence of a result."""
         n_cases = f"n={len(self.y)}"
         return n_cases if self.patients is None else f"{n_cases} of {self.patients.max() + 1} patients"
+
+    def counts(self, positions):
+        """Return what else to count of the cases of a centre besides their number: dict from name to int."""
+        return {}
 
     def baseline(self):
         """Return a sentence on what a model without information reaches, or "" for none."""

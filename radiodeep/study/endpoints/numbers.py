@@ -43,6 +43,7 @@ class Numbers(Endpoint):
     kind = "numbers"
     outcome = "numbers"
     measure = SPEARMAN
+    bounds = (-1.0, 1.0)
     chance = 0.0
     test = "jackknife"
     outcome_columns = ("outcome",)

@@ -321,6 +321,9 @@ class Survival(Endpoint):
     def count(self):
         return f"{super().count()}, {self.event.sum()} events"
 
+    def counts(self, positions):
+        return {"events": int(self.event[positions].sum())}
+
     def baseline(self):
         return "A model without information has a C of 0.5."
 

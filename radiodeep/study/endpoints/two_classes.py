@@ -221,6 +221,9 @@ class TwoClasses(Endpoint):
     def count(self):
         return f"{super().count()} ({int(self.is_positive.sum())} positive)"
 
+    def counts(self, positions):
+        return {"positive": int(self.is_positive[positions].sum())}
+
     def baseline(self):
         majority = max(self.is_positive.mean(), (~self.is_positive).mean())
         return f"Always predicting the more frequent class has an accuracy of {majority:.3f}."

@@ -17,7 +17,8 @@ from radiodeep.checks import invalid, is_count, is_option, require
 from radiodeep.exceptions import LeakageError, StudyError
 from radiodeep.study.folds.estimator_tree import offers
 
-_SCHEMES = "'leave-one-out', 'leave-pair-out', an int >= 2 or a splitter"
+_SCHEMES = "'leave-one-out', 'leave-pair-out', 'leave-one-centre-out', an int >= 2 or a splitter"
+BY_CENTRE = "leave-one-centre-out"
 
 HALVES_PER_REPEAT = 10  # 100 halves of 50 repeats by default, where other folds are repeated 5 times
 
@@ -29,18 +30,22 @@ class Plan:
     Attributes
     ----------
     name : str
-    kind : {"pooled", "repeated", "pairs", "holdout"}
+    kind : {"pooled", "repeated", "pairs", "centres", "holdout"}
         One measure of all predictions; the mean over the repeats, which may be one, of folds drawn at random; the
-        fraction of pairs in the right order; or the measure of one model tested on another cohort.
+        fraction of pairs in the right order; the mean over the centres, each tested by one fold; or the measure of one
+        model tested on another cohort.
     folds : list of (train, test), int ndarrays of positions
     repeats : list of int
         The repeat that each fold belongs to.
+    centres : tuple of str
+        The centre that each fold tests, if they are those of centres.
     """
 
     name: str
     kind: str
     folds: list
     repeats: list
+    centres: tuple = ()
 
     @property
     def leaves_one_out(self):
@@ -48,11 +53,11 @@ class Plan:
         return all(len(test) == 1 and len(train) == n_cases - 1 for train, test in self.folds)
 
 
-def plan_of(cv, endpoint, groups, n_repeats, random_state):
-    """Return the Plan of a scheme: "leave-one-out", "leave-pair-out", a number of folds or a splitter.
+def plan_of(cv, endpoint, groups, n_repeats, random_state, centres=None):
+    """Return the Plan of a scheme: "leave-one-out", "leave-pair-out", of centres, a number of folds or a splitter.
 
-    Folds are stratified by the `strata` of the endpoint. `groups` are (n_cases,) or None; `n_repeats` and
-    `random_state` apply to a number of folds.
+    Folds are stratified by the `strata` of the endpoint. `groups` and `centres` are (n_cases,) or None;
+    `n_repeats` and `random_state` apply to a number of folds.
 
     Raises
     ------
@@ -63,6 +68,8 @@ def plan_of(cv, endpoint, groups, n_repeats, random_state):
         return _repeated_folds(int(cv), endpoint, groups, n_repeats, random_state)
     if is_option(cv, ("leave-one-out",)):
         return _leave_one_out(len(endpoint.y), groups)
+    if is_option(cv, (BY_CENTRE,)):
+        return _leave_centre_out(centres, groups)
     if is_option(cv, ("leave-pair-out",)):
         return _leave_pair_out(endpoint, groups)
     if type(cv) is not str and offers(cv, "split"):
@@ -93,7 +100,7 @@ def check_folds(plan, endpoint, ids, groups, patients=None):
         in_both = np.intersect1d(train, test)
         if len(in_both):
             raise LeakageError(f"Case {ids[in_both[0]]!r} is on both sides of fold {number}. Correct the splitter.")
-        tested = ", ".join(str(ids[row]) for row in test[:3])
+        tested = plan.centres[number] if plan.centres else ", ".join(str(ids[row]) for row in test[:3])
         endpoint.check_training(train, f"The training part of fold {number} (tested: {tested})")
         for members in (groups, patients):
             if members is None:
@@ -122,6 +129,25 @@ def _leave_one_out(n_cases, groups):
     splitter, name = (LeaveOneOut(), "leave-one-out") if groups is None else (LeaveOneGroupOut(), "leave-one-group-out")
     folds = list(splitter.split(np.zeros(n_cases), groups=groups))
     return Plan(name, "pooled", folds, [0] * len(folds))
+
+
+def _leave_centre_out(centres, groups):
+    """Test each centre once; the cases of a patient or group must be of one centre."""
+    names = np.unique(centres)
+    if len(names) < 2:
+        raise StudyError(
+            f"Leave-one-centre-out needs two centres or more. Got {str(names[0])!r} for all {len(centres)} cases. Use "
+            "repeated folds, e.g. cv=5."
+        )
+    centre_of = {}
+    for group, centre in zip([] if groups is None else groups, centres, strict=False):
+        if centre_of.setdefault(group, centre) != centre:
+            raise LeakageError(
+                f"Patient {str(group)!r} has cases in two centres, {str(centre_of[group])!r} and {str(centre)!r}, and "
+                "would be on both sides of a fold. Give all cases of a patient one centre, or leave one of them out."
+            )
+    folds = [(np.flatnonzero(centres != name), np.flatnonzero(centres == name)) for name in names]
+    return Plan(BY_CENTRE, "centres", folds, [0] * len(folds), tuple(names.tolist()))
 
 
 def _leave_pair_out(endpoint, groups):

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from radiodeep.exceptions import StudyError
+from radiodeep.study.centres import difference_by_centre
 from radiodeep.study.result import named_cases, require_results
 from radiodeep.study.statistics.pairing import (
     folds_to_compare_within,
@@ -74,7 +75,8 @@ def compare_auc(result_a, result_b):
         `radiodeep.study.statistics.uncertainty.variance_of_repeats`. For two classes the variance within a repeat is
         DeLong's, or Obuchowski's if patients have several cases. Results without a valid variance, as of leave-one-out,
         leave-pair-out and single splits, are compared by their companions. Those of `holdout_auc` are compared as fixed
-        models.
+        models. Those of leave-one-centre-out are compared in each centre, and the differences pooled by random effects:
+        this mean may differ from `value_a - value_b`, which are pooled on the logit scale.
 
     Raises
     ------
@@ -104,9 +106,11 @@ def compare_auc(result_a, result_b):
     >>> print(compare_auc(*cross_validate_models(models, X, y, cv=2, n_repeats=10).values()))
     AUC 0.678 against 0.500, difference +0.178, p = 0.0573 (DeLong, paired, 10 repeats)
     """
-    (result_a, result_b), words = results_to_test(result_a, result_b)
+    (result_a, result_b), words = results_to_test(result_a, result_b, by_centre=True)
     result_b = in_pairs(result_a, result_b)
     endpoint = result_a.endpoint
+    if result_a.centres is not None:
+        return _of_centres(endpoint, result_a, result_b)
     folds = folds_to_compare_within(result_a, result_b)
     repeats = [
         endpoint.covariance(np.stack(scores), fold)
@@ -115,6 +119,19 @@ def compare_auc(result_a, result_b):
     values = np.array([values for values, _ in repeats])
     within = [matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1] for _, matrix in repeats]
     return _comparison(endpoint.measure, values, within, result_a, f"{endpoint.test}, paired", words)
+
+
+def _of_centres(endpoint, result_a, result_b):
+    """Return the Comparison of two models in each centre, pooled by random effects."""
+    scores = np.concatenate([result_a.score_array, result_b.score_array])
+    values = result_a.value, result_b.value
+    effects = difference_by_centre(endpoint, scores, result_a.fold_of_case[0])
+    if effects is None:  # the models are the same
+        return Comparison(endpoint.measure, *values, 0.0, 1.0, "no difference in any centre")
+    n_centres = len(effects.weights)
+    p = p_value(effects.value, effects.standard_error**2, n_centres - 1 if n_centres > 1 else None)
+    test = f"{endpoint.test}, paired, random effects of {n_centres} centres"
+    return Comparison(endpoint.measure, *values, effects.value, p, test, effects.confidence_interval)
 
 
 def _comparison(measure, values, within, result, test, words):
@@ -207,7 +224,7 @@ def compare_all(results, against=None):
         raise StudyError(f"Expected two results or more, and 'against' to be one of {list(results)}. Got {against!r}.")
     require_results(*results.values())
     pairs = combinations(results, 2) if against is None else [(name, against) for name in results if name != against]
-    results = {name: result_with_variance(result) for name, result in results.items()}
+    results = {name: result_with_variance(result, by_centre=True) for name, result in results.items()}
     rows = []
     for model, other in pairs:
         comparison = compare_auc(results[model], results[other])

@@ -7,8 +7,11 @@ from radiodeep.exceptions import StudyError
 from radiodeep.study.result import require_results
 
 
-def results_to_test(*results):
-    """Return the results that can be tested in place of the given ones, and words for the test if these are others."""
+def results_to_test(*results, by_centre=False):
+    """Return the results that can be tested in place of the given ones, and words for the test if these are others.
+
+    Results of leave-one-centre-out are accepted with `by_centre`.
+    """
     require_results(*results)
     first, second = results
     if first.outcome != second.outcome:
@@ -20,14 +23,24 @@ def results_to_test(*results):
             f"One result is about class {first.positive!r}, the other about {second.positive!r}. Give both the same "
             "'positive'."
         )
-    tested = [result_with_variance(result) for result in results]
+    tested = [result_with_variance(result, by_centre) for result in results]
     is_companion = any(test is not result for test, result in zip(tested, results, strict=True))
     return tested, " of the companions" if is_companion else ""
 
 
-def result_with_variance(result):
-    """Return a result, or its companion if it has no valid variance."""
-    if not np.isnan(result.variance):
+def has_test(result):
+    """Return whether a result has a valid variance, or centres by which it is compared."""
+    return not np.isnan(result.variance) or result.centres is not None
+
+
+def result_with_variance(result, by_centre=False):
+    """Return a result, or its companion if it has no valid variance; those of centres only with `by_centre`."""
+    if result.centres is not None and not by_centre:
+        raise StudyError(
+            f"Results of {result.cv} are compared by compare_auc and compare_all only, centre by centre. Take repeated "
+            "folds for other tests, e.g. cv=2 with n_repeats=50."
+        )
+    if has_test(result):
         return result
     if result.companion is None:
         raise StudyError(

@@ -1,0 +1,151 @@
+"""Centres: each is tested by a model of all others, and their mean is that of a population of centres."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from radiodeep import (
+    CoxRegression,
+    auc_with_confidence,
+    best_of_several,
+    compare_accuracy,
+    compare_auc,
+    cross_validate_grid,
+    cross_validate_models,
+    cross_validated_auc,
+    cross_validated_cindex,
+    cross_validated_score,
+    holdout_auc,
+    survival_outcomes,
+)
+from radiodeep.exceptions import LeakageError, StudyError
+from radiodeep.study.statistics.meta_analysis import pool_bounded
+
+BY_CENTRE = "leave-one-centre-out"
+
+
+def table(n_cases=120, effect=0.8, seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n_cases) % 2
+    names = [f"case {number}" for number in range(n_cases)]
+    X = pd.DataFrame(rng.normal(size=(n_cases, 3)) + effect * y[:, None], columns=list("abc"), index=names)
+    return X, y, pd.Series(np.repeat(["Bonn", "Lyon", "Pisa", "Turin"], n_cases // 4), index=names)
+
+
+def test_each_centre_is_tested_by_a_model_of_the_others_and_measured_as_a_holdout():
+    X, y, centres = table()
+    result = cross_validated_auc(LogisticRegression(), X, y, cv=BY_CENTRE, centres=centres)
+    for centre, row in result.centres.iterrows():
+        own = (centres == centre).to_numpy()
+        other = holdout_auc(LogisticRegression(), X[~own], y[~own], X[own], y[own])
+        assert (row["value"], row["low"], row["high"]) == pytest.approx(
+            (other.auc, other.confidence_interval.low, other.confidence_interval.high)
+        )
+        assert (row["n"], row["positive"]) == (30, 15)
+    bounds = (result.centres[name] for name in ("value", "low", "high"))
+    pooled = pool_bounded(*bounds, (0, 1))
+    assert (result.auc, result.confidence_interval) == (pooled.value, pooled.confidence_interval)
+    np.testing.assert_allclose(result.centres["weight"], pooled.weights)
+    assert result.folds["test_ids"].map(len).tolist() == [30] * 4
+    assert result.companion is None
+    assert "(leave-one-centre-out)\n  random effects of 4 centres: I2" in str(result)
+    assert list(result.tables()["Centres"]) == ["n", "positive", "AUC", "AUC low", "AUC high", "weight"]
+    assert np.isnan(result.measures()["low"]).all()  # those of all cases have no valid interval
+
+
+def test_scores_of_different_centres_are_not_compared():
+    rng = np.random.default_rng(0)
+    y, level = np.arange(60) % 2, np.repeat([0.0, 6.0, 12.0], 20)
+    X = (4 * y + level + 0.3 * rng.normal(size=60)).reshape(-1, 1)
+    result = cross_validated_auc(LogisticRegression(), X, y, cv=BY_CENTRE, centres=level)
+    assert result.centres["value"].tolist() == [1, 1, 1]
+    assert 0.9 < result.auc < 1
+    assert auc_with_confidence(y, result.predictions["score"]).auc < 0.9
+
+
+def test_every_kind_of_outcome_has_centres():
+    X, _, centres = table()
+    rng = np.random.default_rng(1)
+    settings = {"cv": BY_CENTRE, "centres": centres}
+    numbers = cross_validated_score(Ridge(), X, X["a"] + rng.normal(size=120), **settings)
+    assert (numbers.endpoint.measure, len(numbers.centres)) == ("Spearman", 4)
+    time = survival_outcomes(event=rng.random(120) < 0.7, time=rng.exponential(np.exp(-X["a"].to_numpy())))
+    survival = cross_validated_cindex(CoxRegression(), X, time, **settings)
+    assert survival.centres["events"].sum() == time["event"].sum()
+    classes = cross_validated_score(LogisticRegression(), X, np.arange(120) % 3, **settings)
+    assert classes.outcome == "several classes"
+    for result in (numbers, survival, classes):
+        low, high = result.confidence_interval.low, result.confidence_interval.high
+        assert result.centres["value"].min() < result.value < result.centres["value"].max()
+        assert low < result.value < high
+
+
+def test_a_centre_of_one_class_is_tested_but_has_no_auc():
+    X, y, centres = table()
+    y[:30] = 1
+    result = cross_validated_auc(LogisticRegression(), X, y, cv=BY_CENTRE, centres=centres)
+    assert result.centres.loc["Bonn", ["n", "positive", "weight"]].tolist() == [30, 30, 0]
+    assert np.isnan(result.centres.loc["Bonn", "value"])
+    assert len(result.random_effects.weights) == 3
+    assert len(result.predictions) == 120
+    y = (centres == "Bonn").to_numpy() | (centres == "Lyon").to_numpy()
+    with pytest.raises(StudyError, match="No centre has a AUC of its own"):
+        cross_validated_auc(LogisticRegression(), X, y, cv=BY_CENTRE, centres=centres)
+
+
+def test_a_patient_in_two_centres_is_refused():
+    X, y, centres = table()
+    patients = np.arange(120)
+    patients[119] = 0
+    with pytest.raises(LeakageError, match="Patient '0' has cases in two centres, 'Bonn' and 'Turin'"):
+        cross_validated_auc(LogisticRegression(), X, y, cv=BY_CENTRE, centres=centres, groups=patients)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cv": BY_CENTRE}, "needs 'centres': the name of a column of the cases, or the centre of each row"),
+        ({"cv": 5, "centres": ["A", "B"] * 60}, "The 'centres' are those of cv='leave-one-centre-out'. Got cv=5"),
+        ({"cv": BY_CENTRE, "centres": ["A"] * 120}, "needs two centres or more. Got 'A' for all 120 cases"),
+        ({"cv": BY_CENTRE, "centres": ["A", "B"]}, "the centre of each of the 120 rows"),
+        ({"cv": BY_CENTRE, "centres": ["A", None] * 60}, "60 of 120 cases have no centre, e.g. 'case 1'"),
+        ({"cv": BY_CENTRE, "centres": "site"}, "a table have no facts besides it. Pass one site per row"),
+    ],
+)
+def test_centres_that_cannot_be_left_out_are_named(settings, message):
+    X, y, _ = table()
+    with pytest.raises(StudyError, match=message):
+        cross_validated_auc(LogisticRegression(), X, y, **settings)
+
+
+def test_a_training_part_of_one_class_is_named_by_its_centre():
+    X, y, centres = table()
+    with pytest.raises(StudyError, match=r"fold 1 \(tested: Lyon\) holds the label False only"):
+        cross_validated_auc(LogisticRegression(), X, (centres == "Lyon") & (y == 1), cv=BY_CENTRE, centres=centres)
+
+
+def test_models_are_compared_centre_by_centre_and_by_no_other_test():
+    X, y, centres = table()
+    models = {"all": LogisticRegression(), "one": LogisticRegression(C=1e-4), "none": DummyClassifier()}
+    results = cross_validate_models(models, X, y, cv=BY_CENTRE, centres=centres)
+    all_features, one, none = results.values()
+    comparison = compare_auc(all_features, none)
+    assert comparison.test == "DeLong, paired, random effects of 4 centres"
+    assert comparison.difference == pytest.approx(all_features.auc - 0.5, abs=0.03)
+    assert 1e-6 < comparison.p_value < 0.05
+    assert compare_auc(none, none).p_value == 1
+    assert compare_auc(all_features, one).p_value > 0.05
+    for test in (compare_accuracy, lambda a, b: best_of_several({"a": a, "b": b})):
+        with pytest.raises(StudyError, match="compared by compare_auc and compare_all only, centre by centre"):
+            test(all_features, one)
+
+
+def test_a_grid_takes_centres_in_the_order_of_its_rows():
+    X, y, centres = table()
+    shuffled = centres.sample(frac=1, random_state=0)
+    settings = {"cv": BY_CENTRE, "centres": shuffled}
+    grid = cross_validate_grid({"t": X}, {"all": None}, {"lr": LogisticRegression()}, y, **settings)
+    assert grid["t, all, lr"].centres.index.tolist() == ["Bonn", "Lyon", "Pisa", "Turin"]
+    assert grid["t, all, lr"].folds["test_ids"][0] == X.index[:30].tolist()
