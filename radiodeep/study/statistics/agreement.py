@@ -3,14 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import f
 
 from radiodeep.checks import require_option, require_probability
 from radiodeep.exceptions import InputError
+from radiodeep.preparation.agreement import AGREEMENTS, agreements
 from radiodeep.study.statistics.auc import ConfidenceInterval
-
-AGREEMENTS = ("absolute", "consistency")
-_ROUNDING = 1e-14  # of numbers of size 1
 
 
 class Agreement(NamedTuple):
@@ -70,29 +67,9 @@ def intraclass_correlation(*raters, kind="absolute", confidence_level=0.95):
     require_option(kind, AGREEMENTS, intraclass_correlation, "kind")
     require_probability(confidence_level, intraclass_correlation, "confidence_level")
     values = _checked_raters(raters)
-    n, k = values.shape
-    # Mean squares of the two-way analysis of variance: cases are rows, raters are columns.
-    centred = values - values[0, 0]
-    centred -= centred.mean()  # exactly 0 if all numbers are equal
-    case_means = centred.mean(axis=1)
-    rater_means = centred.mean(axis=0)
-    cases = k * (case_means**2).sum() / (n - 1)
-    raters = n * (rater_means**2).sum() / (k - 1)
-    residuals = centred - case_means[:, np.newaxis] - rater_means
-    residuals[np.abs(residuals) < _ROUNDING * np.abs(values).max()] = 0.0
-    error = (residuals**2).sum() / ((n - 1) * (k - 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if kind == "consistency":
-            icc = (cases - error) / (cases + (k - 1) * error)
-            low, high = _consistency_limits(cases / error, n, k, confidence_level)
-        else:
-            icc = (cases - error) / (cases + (k - 1) * error + k * (raters - error) / n)
-            low, high = _absolute_limits(icc, cases, raters, error, n, k, confidence_level)
-    if error == 0 and cases <= _ROUNDING**2 * (values**2).max():
-        icc = low = high = np.nan
-    elif error == 0 and icc == 1:
-        low = high = np.nan
-    return Agreement(float(icc), ConfidenceInterval(float(low), float(high), confidence_level), n, k)
+    found = agreements(values[:, :, np.newaxis], kind, confidence_level)
+    icc, low, high = (float(bound[0]) for bound in (found.icc, found.low, found.high))
+    return Agreement(icc, ConfidenceInterval(low, high, confidence_level), *values.shape)
 
 
 def _checked_raters(raters):
@@ -105,33 +82,3 @@ def _checked_raters(raters):
     if not np.isfinite(values).all():
         raise InputError("The numbers of the raters must be finite. Leave cases that were not measured out.")
     return values
-
-
-def _consistency_limits(ratio, n, k, level):
-    """Return the limits of ICC(3,1).
-
-    The ratio of the mean squares of cases and error, divided by its true value, has an F distribution; its limits are
-    translated into those of ICC = (ratio - 1) / (ratio + k - 1).
-    """
-    quantile = (1 + level) / 2
-    freedom = (n - 1, (n - 1) * (k - 1))
-    low = ratio / f.ppf(quantile, *freedom)
-    high = ratio * f.ppf(quantile, *freedom[::-1])
-    return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
-
-
-def _absolute_limits(icc, cases, raters, error, n, k, level):
-    """Return the limits of ICC(2,1) from the mean squares.
-
-    The variance that the ICC compares the cases with is a sum a * raters + b * error of two mean squares. It has no
-    exact distribution; Satterthwaite's formula gives the degrees of freedom of the nearest chi-squared one.
-    """
-    a = k * icc / (n * (1 - icc))
-    b = 1 + k * icc * (n - 1) / (n * (1 - icc))
-    freedom = (a * raters + b * error) ** 2 / ((a * raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
-    lower_quantile = f.ppf((1 + level) / 2, n - 1, freedom)
-    upper_quantile = f.ppf((1 + level) / 2, freedom, n - 1)
-    spread = k * raters + (k * n - k - n) * error
-    low = n * (cases - lower_quantile * error) / (lower_quantile * spread + n * cases)
-    high = n * (upper_quantile * cases - error) / (spread + n * upper_quantile * cases)
-    return low, high
