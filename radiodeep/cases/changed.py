@@ -1,0 +1,47 @@
+"""In: a case and a function of lesions. Out: the case whose image is changed each time it is read."""
+
+from functools import partial
+
+from radiodeep.cases.case import Case
+
+
+class ChangedCase(Case):
+    """A case whose lesions are those of another one, changed when they are read.
+
+    It keeps no changed voxels, so that a cohort of such cases needs no more memory than that of their origin. In
+    memory it is a plain `Case` with changed arrays.
+    """
+
+    @classmethod
+    def of(cls, case, change):
+        """Return a case changed by a function Lesion -> Lesion, which worker processes must be able to import."""
+        return cls._restored(**case._arguments(), change=change)
+
+    def lesion(self):
+        return self._read()
+
+    def in_memory(self):
+        return _as_plain(super().in_memory())
+
+    def _holding(self, lesion):
+        return _as_plain(super()._holding(lesion))
+
+    def _read(self):
+        return self._change(super()._read())
+
+    def _set(self, *, change, **arguments):
+        super()._set(**arguments)
+        self.__dict__["_change"] = change
+
+    def _arguments(self):
+        return super()._arguments() | {"change": self._change}
+
+    def __reduce__(self):
+        return partial(self._restored, **self._arguments()), ()
+
+
+def _as_plain(case):
+    """Return a case whose arrays have been changed as a `Case`, which is not changed once more."""
+    plain = object.__new__(Case)
+    plain.__dict__.update({name: value for name, value in case.__dict__.items() if name != "_change"})
+    return plain
