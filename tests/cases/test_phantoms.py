@@ -70,3 +70,51 @@ def test_a_study_finds_the_true_concordance_within_its_interval():
 def test_a_cohort_of_no_cases_is_refused():
     with pytest.raises(InputError, match="'n_cases' parameter of make_phantom_cohort must be an int >= 1"):
         make_phantom_cohort(0)
+
+
+@pytest.mark.slow
+def test_properties_of_two_images_and_clinical_facts_predict_as_documented():
+    cohort = make_phantom_cohort(1000, random_state=4, images=("T1", "PET"), max_lesions=3, clinical=True)
+    frame = cohort.frame
+    largest = frame[frame["id"].str.endswith("-0")]
+    others = frame[~frame["id"].str.endswith("-0")]
+    for name in ("correlation_mm", "uptake_sd"):
+        assert abs(roc_auc_score(largest["label"], largest[name]) - 0.77) < 0.04
+        assert abs(roc_auc_score(others["label"], others[name]) - 0.5) < 0.06
+    assert abs(roc_auc_score(largest["label"], largest["spiculation"]) - 0.5) < 0.06
+    assert abs(roc_auc_score(largest["label"], largest["age"]) - 0.68) < 0.04
+    assert abs(roc_auc_score(largest["label"], largest["stage"].map({"I": 1, "II": 2, "III": 3})) - 0.63) < 0.04
+    assert (largest["radius_mm"].to_numpy() > 7.5).all()
+    assert (others["radius_mm"].to_numpy() < 7.5).all()
+
+
+def test_phantoms_of_two_images_have_an_outline_on_each_grid():
+    case = make_phantom_cohort(1, random_state=0, images=("T1", "PET"))[0]
+    first, second = case.of_image("T1"), case.of_image("PET")
+    assert second.voxels.shape == (14, 20, 20)
+    assert first.roi_size_mm == pytest.approx(second.roi_size_mm, rel=0.1)
+
+
+def test_further_lesions_share_the_outcome_and_facts_of_their_patient():
+    cohort = make_phantom_cohort(6, random_state=0, max_lesions=3, clinical=True)
+    patients = cohort.by_patient()
+    assert len(patients) == 6 < len(cohort)
+    assert set(patients[0].clinical) == {"age", "stage"}
+    assert patients[0].lesions[0].roi_size_mm == max(lesion.roi_size_mm for lesion in patients[0].lesions)
+    followed = make_phantom_cohort(6, random_state=0, max_lesions=3, survival=True)
+    assert len(followed.by_patient().survival) == 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"images": "T1"}, "'images' parameter of make_phantom_cohort must be None or two names"),
+        ({"images": ("T1", "T1")}, "'images' parameter"),
+        ({"max_lesions": 0}, "'max_lesions' parameter"),
+        ({"clinical": 1}, "'clinical' parameter of make_phantom_cohort must be True or False"),
+        ({"clinical": True, "survival": True}, "must be False with survival=True"),
+    ],
+)
+def test_wrong_settings_of_phantoms_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        make_phantom_cohort(2, **settings)
