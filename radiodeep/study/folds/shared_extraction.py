@@ -22,13 +22,15 @@ from dataclasses import dataclass
 
 import joblib
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils._set_output import _get_output_config
 
-from radiodeep.rows import extract_rows, rows_by_case
 from radiodeep.study.folds.estimator_tree import children, descendants, kind_of, offers, with_input_children
+from radiodeep.study.folds.extracted_tables import ExtractedTables
 
 _TAKE_ARRAYS = ("sklearn", "imblearn", "radiodeep")  # packages whose estimators need no names of columns
 
@@ -45,7 +47,12 @@ def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=Non
     shared = {name: _over_row_numbers(model, tables) for name, model in models.items()}
     inside = [part for model in shared.values() for part in descendants(model)]
     tables.fill({part.key(): part.extractor for part in inside if type(part) is SharedExtraction}, n_jobs)
-    if on_error == "exclude" and any(type(part) is OverRowNumbers and part.reads_cases for part in inside):
+    readers = [part.estimator for part in inside if type(part) is OverRowNumbers and part.reads_cases]
+    repeating = [part for part in (*inside, *readers) if getattr(part, "measures_repeats", False)]
+    repeated = [part for whole in repeating for part in descendants(whole) if type(part) is SharedExtractionOfCases]
+    for measured in (tables, tables.repeats()):
+        measured.fill({part.key(): part.extractor for part in repeated}, n_jobs)
+    if on_error == "exclude" and any(reader not in repeating and getattr(reader, "reads_images", True) for reader in readers):
         tables.read_all(n_jobs)
     tables.on_error = "raise"  # for settings that a search tries later: no case can be left out any more
     numbers = np.array([row for row in range(len(rows)) if row not in tables.errors], dtype=int)
@@ -77,58 +84,6 @@ class SharedRows:
         """Return the rows at some positions of X."""
         are_numbers = np.ndim(self.rows) == 1
         return positions if are_numbers else _safe_indexing(self.rows, positions)
-
-
-class ExtractedTables:
-    """The tables of all extractors of a study by the keys of the extractors, and the errors of cases by position."""
-
-    def __init__(self, cases, cache_dir=None, on_error="raise"):
-        self.cases = cases
-        self.cache_dir = cache_dir
-        self.on_error = on_error
-        self.errors = {}
-        self._tables = {}
-
-    def fill(self, extractors, n_jobs=None):
-        """Compute the missing tables of extractors (by their keys); each case is read once for all extractors."""
-        missing = {key: extractor for key, extractor in extractors.items() if key not in self._tables}
-        if not missing:
-            return
-        kept = [row for row in range(len(self.cases)) if row not in self.errors]
-        cases = [self.cases[row] for row in kept]
-        for extractor in missing.values():
-            extractor.fit(cases)
-        tables, errors = extract_rows(
-            missing,
-            cases,
-            n_jobs=n_jobs,
-            cache_dir=self.cache_dir,
-            on_error="raise" if self.on_error == "raise" else "record",
-            description="Extracting features",
-        )
-        self.errors |= {kept[place]: message for place, message in errors.items()}
-        for key, extractor in missing.items():
-            values = np.full((len(self.cases), tables[key].shape[1]), np.nan)
-            values[kept] = tables[key]
-            try:
-                names = list(extractor.get_feature_names_out())
-            except AttributeError:  # a transformer of the user's own
-                names = [f"x{column}" for column in range(values.shape[1])]
-            self._tables[key] = values, names
-
-    def read_all(self, n_jobs=None):
-        """Record the errors of cases that cannot be read, for models that learn from the images themselves."""
-        _, errors = rows_by_case(_read, self.cases, n_jobs=n_jobs, on_error="record", description="Reading cases")
-        self.errors |= errors
-
-    def of(self, key, extractor):
-        """Return the table of an extractor and the names of its columns."""
-        self.fill({key: extractor})
-        return self._tables[key]
-
-    def computed(self):
-        """Return all tables with the names of their columns."""
-        return list(self._tables.values())
 
 
 class RowLookup(TransformerMixin, BaseEstimator):
@@ -197,6 +152,14 @@ class SharedExtraction(SharedTable):
         self.all_rows()
         return self
 
+    def transform(self, rows):
+        """Return a DataFrame with case ids as index if the extractor is set to pandas, as steps after it may need."""
+        values = super().transform(rows)
+        if _get_output_config("transform", self.extractor)["dense"] != "pandas":
+            return values
+        ids = [self.tables.cases[row].id for row in self.positions(rows)]
+        return pd.DataFrame(values, index=pd.Index(ids, name="id"), columns=self.get_feature_names_out())
+
     def all_rows(self):
         """Return the table of all cases; compute it if it is missing."""
         return self.tables.of(self.key(), self.extractor)[0]
@@ -220,7 +183,7 @@ class SharedExtraction(SharedTable):
 
 
 class SharedExtractionOfCases(SharedExtraction):
-    """A stateless extractor over the cases of a study, which it looks up by their identity.
+    """A stateless extractor over the cases of a study or their repeats, which it looks up by their identity.
 
     The list of all cases and the cases that are looked up reach a worker process in one message, so they are the same
     objects there.
@@ -228,8 +191,13 @@ class SharedExtractionOfCases(SharedExtraction):
 
     def positions(self, rows):
         cases = rows.to_numpy().ravel() if offers(rows, "to_numpy") else rows  # a column of a DataFrame, or a list
-        row_of_case = {id(case): row for row, case in enumerate(self.tables.cases)}
-        return np.array([row_of_case[id(case)] for case in cases], dtype=int)
+        return _positions(cases, self.tables.cases)
+
+    def transform(self, rows):
+        repeats = self.tables.repeats()
+        if isinstance(rows, list) and rows and any(rows[0] is repeat for repeat in repeats.cases):
+            return repeats.of(self.key(), self.extractor)[0][_positions(rows, repeats.cases)]
+        return super().transform(rows)
 
 
 class CaseLookup(RowLookup):
@@ -305,6 +273,11 @@ def _is_extractor(estimator):
     return offers(estimator, "transform") and not get_tags(estimator).requires_fit
 
 
+def _positions(cases, known):
+    row_of_case = {id(case): row for row, case in enumerate(known)}
+    return np.array([row_of_case[id(case)] for case in cases], dtype=int)
+
+
 def _as_column(rows):
     return np.reshape(rows, (-1, 1))
 
@@ -369,7 +342,3 @@ def _takes_array(estimator, columns):
         if any(type(item) in (str, np.str_) and item in columns for item in values):
             return False
     return True
-
-
-def _read(cases):
-    return [case.read() and None for case in cases]
