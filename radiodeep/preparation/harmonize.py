@@ -2,12 +2,15 @@
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from radiodeep.checks import invalid, is_count, require
+from radiodeep.checks import invalid, is_count, require, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.preparation.tables import check_names_cases
+
+UNSEEN = ("error", "unadjusted", "estimate")
 
 
 class BatchHarmonizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -19,12 +22,21 @@ class BatchHarmonizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    batches : Series, dict or mapping
-        From the name of a case (the table's index) to its batch: scanner, site or protocol.
+    batches : Series, DataFrame or dict
+        From the name of a case (the table's index) to its batch: scanner, site or protocol. Of a DataFrame the
+        combination of its columns is the batch, e.g. of scanner and kernel.
     reference : batch, optional
         Batch to which the others are adjusted; the mean of all batches if not given.
     n_iterations : int, default=100
         Maximum of the iterations of the empirical Bayes estimate; it ends earlier if it converges.
+    covariates : DataFrame, or dict of dicts, optional
+        What is known of each case by its name, such as age and sex: their effect on the features is kept, so that
+        batches may differ in them. Text, bools and categories are classes, others numbers. They must be known of new
+        cases, so the outcome cannot be among them.
+    unseen : {"error", "unadjusted", "estimate"}, default="error"
+        What is done with new cases of a batch without training cases. "unadjusted" leaves them as they are: with the
+        shift 0 and scale 1 of all training cases. "estimate" learns the shift and scale from the features of those new
+        cases themselves, at least two that are transformed together; their outcomes are not needed.
 
     Attributes
     ----------
@@ -32,19 +44,28 @@ class BatchHarmonizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     shifts_, stretches_ : ndarray of shape (n_batches, n_features)
         Shifts in units of the pooled standard deviation, and variances in units of its square.
     mean_, standard_deviation_ : ndarray of shape (n_features,)
+    covariate_classes_ : dict
+        The classes of each covariate by name, None for numbers.
+    covariate_effects_ : ndarray of shape (n_columns, n_features)
+        If there are covariates, the change of each feature per unit of a number, or from the first class of a covariate
+        to each other one.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
     Raises
     ------
     InputError
-        The table is not a DataFrame, a case has no batch, a batch has a single training case, or a case to
-        transform is of a batch that has no training case.
+        The table is not a DataFrame, a case has no batch or covariate, a batch has a single training case, covariates
+        follow from the batch, or a case to transform is of a batch or class that has no training case. A study checks
+        the batches of all its folds before the first is fitted.
 
     Notes
     -----
     The labels are not used: where the proportion of the classes differs between sites, ComBat removes
-    part of the signal, but using the labels would leak those of the test cases.
+    part of the signal, but using the labels would leak those of the test cases. Covariates keep what they explain.
+
+    With the mean m, the effects b of the covariates c, and the standard deviation s of what neither explains, a value y
+    of a batch becomes ((y - m - b c) / s - shift) / sqrt(stretch) s + m + b c.
 
     References
     ----------
@@ -66,17 +87,22 @@ class BatchHarmonizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     3.0
     >>> bool(abs((even[site == "B"] - even[site == "A"].mean()).mean().mean()) < 0.05)
     True
+
+    Extractors before it in a pipeline must make tables with names: ``pipeline.set_output(transform="pandas")``.
     """
 
     needs_names = True  # a study passes the DataFrame, not an array
+    covariates, covariate_classes_, unseen = None, {}, "error"  # of models saved before there were any
 
-    def __init__(self, batches, reference=None, n_iterations=100):
+    def __init__(self, batches, reference=None, n_iterations=100, covariates=None, unseen="error"):
         self.batches = batches
         self.reference = reference
         self.n_iterations = n_iterations
+        self.covariates = covariates
+        self.unseen = unseen
 
     def fit(self, X, y=None):
-        """Learn the shift and scale of each batch.
+        """Learn the shift and scale of each batch, and the effects of the covariates.
 
         Parameters
         ----------
@@ -85,59 +111,163 @@ class BatchHarmonizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         y : ignored
         """
         require(is_count(self.n_iterations, 1), self, "n_iterations", "an int >= 1")
-        batches = self._batches_of(X)
+        require_option(self.unseen, UNSEEN, self, "unseen")
+        check_names_cases(self, X)
+        batches = self._batches_of(X.index)
         values = validate_data(self, X, dtype=np.float64)
         self.batches_, member, counts = np.unique(batches, return_inverse=True, return_counts=True)
-        if counts.min() < 2:
-            raise InputError(
-                f"Batch {self.batches_[counts.argmin()]} has one training case only, from which its scale cannot be "
-                "estimated. Join it to a similar batch, or leave it out."
-            )
+        _check_counts(self.batches_, counts)
         known = list(self.batches_)
         if self.reference is not None and self.reference not in known:
             raise invalid(self, "reference", f"a batch of the training cases: {known}", self.reference)
-        means = np.array([values[member == batch].mean(axis=0) for batch in range(len(known))])
+        self.covariate_classes_ = {}
+        if self.covariates is not None:
+            covariates = self._covariates_of(X.index)
+            self.covariate_classes_ = _classes_of(covariates)
+            coded = _as_numbers(covariates, self.covariate_classes_)
+            self.covariate_effects_ = self._covariate_effects(values, member, coded)
+        kept = self._kept(X.index)
+        means = np.array([(values - kept)[member == batch].mean(axis=0) for batch in range(len(known))])
         if self.reference is None:
             self.mean_ = (counts / len(values)) @ means
-            residual = values - means[member]
+            chosen = np.full(len(values), True)
         else:
             self.mean_ = means[known.index(self.reference)]
             chosen = member == known.index(self.reference)
-            residual = values[chosen] - self.mean_
+        residual = (values - kept - means[member])[chosen]
         deviation = np.sqrt((residual**2).mean(axis=0))
-        self.standard_deviation_ = np.where(deviation > 0, deviation, 1.0)
-        standard = (values - self.mean_) / self.standard_deviation_
+        self._varies = deviation > 0
+        self.standard_deviation_ = np.where(self._varies, deviation, 1.0)
+        standard = self._standardized(values, kept)
         self.shifts_, self.stretches_ = np.zeros(means.shape), np.ones(means.shape)
         for batch, name in enumerate(known):
             if name != self.reference:
                 part = standard[member == batch]
-                self.shifts_[batch], self.stretches_[batch] = _pooled(part, deviation > 0, self.n_iterations)
+                self.shifts_[batch], self.stretches_[batch] = _pooled(part, self._varies, self.n_iterations)
         return self
 
     def transform(self, X):
         """Return the table without the shifts and scales, a DataFrame with the same index and columns."""
         check_is_fitted(self)
-        batches = self._batches_of(X)
+        check_names_cases(self, X)
+        batches = self._batches_of(X.index)
         values = validate_data(self, X, dtype=np.float64, reset=False)
+        kept = self._kept(X.index)
+        standard = self._standardized(values, kept)
+        even = np.empty_like(standard)
+        for batch in dict.fromkeys(batches.tolist()):
+            part = batches == batch
+            shift, stretch = self._shift_and_stretch(batch, standard[part])
+            even[part] = (standard[part] - shift) / np.sqrt(stretch)
+        return pd.DataFrame(even * self.standard_deviation_ + self.mean_ + kept, index=X.index, columns=X.columns)
+
+    def check_split(self, training, test):
+        """Raise InputError if a fold cannot be fitted or transformed, from the names of its cases alone."""
+        require_option(self.unseen, UNSEEN, self, "unseen")
+        known, counts = np.unique(self._batches_of(training), return_counts=True)
+        _check_counts(known, counts)
+        for batch, count in zip(*np.unique(self._batches_of(test), return_counts=True), strict=True):
+            if batch not in known:
+                self._check_unseen(batch, count, known)
+
+    def _shift_and_stretch(self, batch, standard):
+        """Return shift and stretch (n_features,) of a batch, whose standardised values are used if it is unseen."""
         known = list(self.batches_)
-        unknown = [batch for batch in dict.fromkeys(batches.tolist()) if batch not in known]
+        if batch in known:
+            return self.shifts_[known.index(batch)], self.stretches_[known.index(batch)]
+        self._check_unseen(batch, len(standard), known)
+        if self.unseen == "unadjusted":
+            return 0.0, 1.0
+        return _pooled(standard, self._varies, self.n_iterations)
+
+    def _check_unseen(self, batch, count, known):
+        """Raise InputError for a number of cases of a batch without training cases, unless `unseen` allows them."""
+        if self.unseen == "error":
+            raise InputError(
+                f"Batch {str(batch)!r} was not among the training cases ({', '.join(map(str, known))}), so its "
+                "shift is unknown. Fit with cases of this batch, leave its cases out, or choose unseen='unadjusted' or "
+                "'estimate'."
+            )
+        if self.unseen == "estimate" and count < 2:
+            raise InputError(
+                f"Batch {str(batch)!r} has no training case and one case to transform, from which its scale cannot be "
+                "estimated. Transform more of its cases together, or choose unseen='unadjusted'."
+            )
+
+    def _covariate_effects(self, values, member, covariates):
+        """Return the effects (n_covariates, n_features): least squares with an intercept for each batch."""
+        within = [covariates.copy(), values.copy()]
+        for table in within:
+            for batch in range(len(self.batches_)):
+                table[member == batch] -= table[member == batch].mean(axis=0)
+        spread = covariates.std(axis=0)
+        if np.linalg.matrix_rank(within[0] / np.where(spread > 0, spread, 1.0)) < covariates.shape[1]:
+            raise InputError(
+                "The covariates of the training cases follow from their batches or from each other, so their effects "
+                "cannot be told apart: e.g. each batch has one value. Leave such a covariate out."
+            )
+        return np.linalg.lstsq(*within, rcond=None)[0]
+
+    def _kept(self, names):
+        """Return what the covariates explain of the features, (n_cases, n_features), or 0 if there are none."""
+        if not self.covariate_classes_:
+            return 0.0
+        return _as_numbers(self._covariates_of(names), self.covariate_classes_) @ self.covariate_effects_
+
+    def _standardized(self, values, kept):
+        return (values - kept - self.mean_) / self.standard_deviation_
+
+    def _batches_of(self, names):
+        batches = self.batches
+        if isinstance(batches, pd.DataFrame):
+            batches = batches.dropna().astype(str).agg(", ".join, axis=1)
+        batches = pd.Series(batches).dropna()
+        _require_names(names, batches, "batch", "batches")
+        return batches.loc[names].to_numpy()
+
+    def _covariates_of(self, names):
+        if not isinstance(self.covariates, pd.DataFrame | dict):
+            raise invalid(self, "covariates", "a DataFrame whose index names the cases", self.covariates)
+        known = pd.DataFrame(self.covariates).dropna()
+        _require_names(names, known, "covariate", "covariates")
+        return known.loc[names]
+
+
+def _check_counts(batches, counts):
+    if counts.min() < 2:
+        raise InputError(
+            f"Batch {batches[counts.argmin()]} has one training case only, from which its scale cannot be "
+            "estimated. Join it to a similar batch, or leave it out."
+        )
+
+
+def _require_names(names, known, what, parameter):
+    without = [case for case in names if case not in known.index]
+    if without:
+        raise InputError(f"{len(without)} cases have no {what}, e.g. {without[0]!r}. Name it in '{parameter}'.")
+
+
+def _classes_of(covariates):
+    """Return the sorted classes of each covariate by name, None for numbers."""
+    return {
+        name: None if is_numeric_dtype(column) and column.dtype != bool else sorted(set(column.tolist()))
+        for name, column in covariates.items()
+    }
+
+
+def _as_numbers(covariates, classes_of):
+    """Return covariates as float64 (n_cases, n_columns): a column per number, and per class but the first."""
+    columns = [np.zeros((len(covariates), 0))]
+    for name, classes in classes_of.items():
+        values = covariates[name].tolist()
+        unknown = [] if classes is None else [value for value in values if value not in classes]
         if unknown:
             raise InputError(
-                f"Batch {unknown[0]!r} was not among the training cases ({', '.join(map(str, self.batches_))}), so its "
-                "shift is unknown. Fit with cases of this batch, or leave its cases out."
+                f"The covariate {name!r} is {unknown[0]!r} in no training case, so its effect is unknown. Join it to "
+                "another class, or leave its cases out."
             )
-        member = np.array([known.index(batch) for batch in batches])
-        standard = (values - self.mean_) / self.standard_deviation_
-        even = (standard - self.shifts_[member]) / np.sqrt(self.stretches_[member])
-        return pd.DataFrame(even * self.standard_deviation_ + self.mean_, index=X.index, columns=X.columns)
-
-    def _batches_of(self, X):
-        check_names_cases(self, X)
-        batches = pd.Series(self.batches).dropna()
-        without = [case for case in X.index if case not in batches.index]
-        if without:
-            raise InputError(f"{len(without)} cases have no batch, e.g. {without[0]!r}. Name it in 'batches'.")
-        return batches.loc[X.index].to_numpy()
+        columns += [values] if classes is None else [[value == other for value in values] for other in classes[1:]]
+    return np.column_stack(columns).astype(np.float64)
 
 
 def _pooled(standard, varies, n_iterations):

@@ -90,7 +90,8 @@ def check_names_cases(estimator, X):
     if not isinstance(X, pd.DataFrame):
         raise InputError(
             f"{type(estimator).__name__} needs a DataFrame whose index names the cases, and must come before steps "
-            f"that make arrays. Got {type(X).__name__} instead; extract_table makes such a table."
+            f"that make arrays. Got {type(X).__name__} instead; extract_table makes such a table, as do the extractors "
+            "of a pipeline after pipeline.set_output(transform='pandas')."
         )
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from joblib import delayed, effective_n_jobs
 
-from radiodeep.exceptions import RadiodeepWarning, StudyError
+from radiodeep.exceptions import InputError, RadiodeepWarning, StudyError
 from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.study.description import describe
 from radiodeep.study.evidence import Evidence
+from radiodeep.study.folds.estimator_tree import descendants, offers
 from radiodeep.study.folds.fitting import fit_folds, warn_of_folds
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.shared_selection import selectors_of_folds, selectors_without_each
@@ -34,6 +35,7 @@ def cross_validate_tables(parts, y, design):
     all_ids = study.ids
     endpoint = design.endpoint(study, y)
     plans = design.plans(study, endpoint)  # a design that cannot work is an error before hours of extraction
+    _check_splits(parts, plans, all_ids)
     shared = [
         as_row_indices(
             {name: endpoint.prepared(model) for name, model in models.items()},
@@ -50,6 +52,7 @@ def cross_validate_tables(parts, y, design):
         study = study.take(kept)
         endpoint = endpoint.studied(kept)
         plans = design.plans(study, endpoint)
+        _check_splits(parts, plans, study.ids)
     if study.sizes is None and design.size is not None:
         study = replace(study, sizes=known_sizes(studies, kept))
     remarks = _remarks(shared, kept, study.ids, endpoint)
@@ -79,6 +82,21 @@ def check_models(models):
             raise StudyError(
                 f"The model {name!r} must be an estimator with the interface of scikit-learn. Got {got:.200}."
             )
+
+
+def _check_splits(parts, plans, ids):
+    """Raise StudyError if a step that offers `check_split` refuses the cases of a fold."""
+    steps = [step for models, _ in parts for model in models.values() for step in descendants(model)]
+    steps = [step for step in steps if offers(step, "check_split")]
+    for plan in plans if steps else []:
+        for number, (train, test) in enumerate(plan.folds):
+            training, tested = ([ids[row] for row in rows] for rows in (train, test))
+            for step in steps:
+                try:
+                    step.check_split(training, tested)
+                except InputError as error:
+                    where = f"No model was fitted, since fold {number} ({plan.name}) fails"
+                    raise StudyError(f"{where}: {error}") from error
 
 
 def _inputs_of(parts, design):
