@@ -74,16 +74,16 @@ def test_a_cohort_of_no_cases_is_refused():
 
 @pytest.mark.slow
 def test_properties_of_two_images_and_clinical_facts_predict_as_documented():
-    cohort = make_phantom_cohort(1000, random_state=4, images=("T1", "PET"), max_lesions=3, clinical=True)
+    cohort = make_phantom_cohort(300, random_state=4, images=("T1", "PET"), max_lesions=3, clinical=True)
     frame = cohort.frame
     largest = frame[frame["id"].str.endswith("-0")]
     others = frame[~frame["id"].str.endswith("-0")]
     for name in ("correlation_mm", "uptake_sd"):
-        assert abs(roc_auc_score(largest["label"], largest[name]) - 0.77) < 0.04
-        assert abs(roc_auc_score(others["label"], others[name]) - 0.5) < 0.06
-    assert abs(roc_auc_score(largest["label"], largest["spiculation"]) - 0.5) < 0.06
-    assert abs(roc_auc_score(largest["label"], largest["age"]) - 0.68) < 0.04
-    assert abs(roc_auc_score(largest["label"], largest["stage"].map({"I": 1, "II": 2, "III": 3})) - 0.63) < 0.04
+        assert abs(roc_auc_score(largest["label"], largest[name]) - 0.77) < 0.07
+        assert abs(roc_auc_score(others["label"], others[name]) - 0.5) < 0.08
+    assert abs(roc_auc_score(largest["label"], largest["spiculation"]) - 0.5) < 0.08
+    assert abs(roc_auc_score(largest["label"], largest["age"]) - 0.68) < 0.07
+    assert abs(roc_auc_score(largest["label"], largest["stage"].map({"I": 1, "II": 2, "III": 3})) - 0.63) < 0.07
     assert (largest["radius_mm"].to_numpy() > 7.5).all()
     assert (others["radius_mm"].to_numpy() < 7.5).all()
 
