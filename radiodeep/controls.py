@@ -231,6 +231,8 @@ def _verdict(name, original, result, comparison):
     endpoint = original.endpoint
     if np.allclose(original.score_array, result.score_array, rtol=1e-9, atol=1e-12):
         conclusion = same
+    elif np.isnan(comparison.p_value):
+        conclusion = "the difference has no variance, so that it cannot be tested"
     elif comparison.p_value < _SIGNIFICANT:
         conclusion = more if comparison.difference > 0 else less
     elif original.confidence_interval.low <= endpoint.chance:
