@@ -13,9 +13,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from radiodeep.cases.acquisition import warn_of_mixed_acquisition
-from radiodeep.cases.cohort import as_cases
-from radiodeep.cases.training_range import CaseFacts, case_facts, training_range
+from radiodeep.cases.cohort import as_items
+from radiodeep.cases.training_range import CaseFacts, facts_of_images, training_range
 from radiodeep.exceptions import FeatureSchemaError
+from radiodeep.features.several_images import MeasuredImages
 from radiodeep.rows import canonical
 
 # Parameters of where and how fast an extractor runs, which may change after training.
@@ -44,7 +45,7 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
             cls.transform = _observable(cls.transform)
         super().__init_subclass__(**kwargs)
         if "transform" in cls.__dict__:
-            cls.transform = _with_ids(cls.transform)
+            cls.transform = with_ids(cls.transform)
 
     def fit_transform(self, X, y=None, **fit_params):
         """Fit, compute the features of the training cases, and record their range.
@@ -60,7 +61,7 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         """
         rows = super().fit_transform(X, y, **fit_params)
         if len(rows):
-            cases = as_cases(X)
+            cases = as_items(X)
             facts = self.facts_of_cases(cases)
             ids = [case.id for case in cases]
             self.warn_of_mixed_acquisition(dict(zip(ids, facts, strict=True)))
@@ -83,8 +84,21 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         facts : dict from case id to Acquisition or CaseFacts
+            Of cases with several images: to a dict of them by the name of the image.
         """
-        warn_of_mixed_acquisition(facts, self.acquisition_needs(), type(self).__name__)
+        by_image = {}
+        for case_id, known in facts.items():
+            for name, fact in known.items() if isinstance(known, dict) else [("", known)]:
+                by_image.setdefault(name, {})[case_id] = fact
+        for name in MeasuredImages.of(self).names:
+            owner = f"{type(self).__name__}, {name}" if name else type(self).__name__
+            warn_of_mixed_acquisition(by_image.get(name, {}), self.acquisition_needs(), owner)
+
+    def missing_images(self, cases):
+        """Return "MissingImageError: ..." of the cases that lack an image, by position; their columns are NaN."""
+        images = MeasuredImages.of(self, cases)
+        texts = {position: images.missing(case) for position, case in enumerate(cases)}
+        return {position: text for position, text in texts.items() if text}
 
     def note_training_range(self, cases, rows):
         """Record the range of training cases whose features were computed elsewhere.
@@ -100,7 +114,7 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         -------
         self
         """
-        facts = cases if isinstance(cases[0], CaseFacts) else self.facts_of_cases(cases)
+        facts = cases if isinstance(cases[0], CaseFacts | dict) else self.facts_of_cases(cases)
         self.training_range_ = training_range(facts, rows)
         self.training_settings_ = json.dumps(self._compared_settings(), sort_keys=True)
         return self
@@ -122,8 +136,9 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
         return {name: canonical(value) for name, value in parameters.items() if name not in _FREE_TO_CHANGE}
 
     def facts_of_cases(self, cases):
-        """Return the `CaseFacts` of each case, which `note_training_range` needs."""
-        return [case_facts(with_label(case, getattr(self, "label", None))) for case in cases]
+        """Return the `CaseFacts` of each case, which `note_training_range` needs; of several images a dict by name."""
+        names = MeasuredImages.of(self, cases).names
+        return [facts_of_images(with_label(case, getattr(self, "label", None)), names) for case in cases]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -172,19 +187,19 @@ def _observed(transform, extractor, cases, *args, **kwargs):
     if rows_by_id is None:
         rows = transform(extractor, cases, *args, **kwargs)
     else:
-        rows = np.stack([rows_by_id[case.id] for case in as_cases(cases)])
+        rows = np.stack([rows_by_id[case.id] for case in as_items(cases)])
     observed.append((extractor, rows))
     return rows
 
 
-def _with_ids(transform):
+def with_ids(transform):
     """Return a `transform` that puts case ids in the index of its table under ``set_output(transform="pandas")``."""
 
     @wraps(transform)
     def indexed(self, cases, *args, **kwargs):
         rows = transform(self, cases, *args, **kwargs)
-        if isinstance(rows, pd.DataFrame):
-            rows.index = pd.Index([case.id for case in as_cases(cases)], name="id")
+        if isinstance(rows, pd.DataFrame) and all(hasattr(item, "id") for item in as_items(cases)):
+            rows.index = pd.Index([case.id for case in as_items(cases)], name="id")
         return rows
 
     return indexed

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from radiodeep.exceptions import RadiodeepWarning
+from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.study.folds.fitting import FoldOutcome
 from radiodeep.study.result import require_results
 from radiodeep.study.statistics.comparison import compare_auc
@@ -22,7 +22,12 @@ _FEATURE_LIKE_SIZE = 0.9
 def known_sizes(studies, kept, stacklevel=4):
     """Return the sizes of the cases at the positions `kept`, from the first StudyInput that has them all, or None."""
     for study in studies:
-        sizes = study.rows.take(kept).region_sizes()
+        try:
+            sizes = study.rows.take(kept).region_sizes()
+        except InputError as error:  # of an image that no model needs
+            text = f"The sizes of the regions are unknown, so the models are not compared with size alone. {error}"
+            warnings.warn(text, RadiodeepWarning, stacklevel=stacklevel)
+            continue
         n_unusable = int((~(np.isfinite(sizes) & (sizes > 0))).sum())
         if not n_unusable:
             return sizes

@@ -18,6 +18,7 @@ Whatever takes the place of an estimator has the parameters of that estimator, s
 search stay valid.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import joblib
@@ -29,6 +30,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._set_output import _get_output_config
 
+from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.study.folds.estimator_tree import children, descendants, kind_of, offers, with_input_children
 from radiodeep.study.folds.extracted_tables import ExtractedTables
 
@@ -52,7 +54,15 @@ def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=Non
     repeated = [part for whole in repeating for part in descendants(whole) if type(part) is SharedExtractionOfCases]
     for measured in (tables, tables.repeats()):
         measured.fill({part.key(): part.extractor for part in repeated}, n_jobs)
-    if on_error == "exclude" and any(reader not in repeating and getattr(reader, "reads_images", True) for reader in readers):
+    failed = tables.repeats().errors
+    if failed:
+        warnings.warn(
+            f"{len(failed)} of {len(tables.repeats().cases)} repeated measurements failed and are left out; the first: "
+            f"{next(iter(failed.values()))}",
+            RadiodeepWarning,
+            stacklevel=5,
+        )
+    if on_error == "exclude" and any(getattr(reader, "reads_images", True) for reader in readers):
         tables.read_all(n_jobs)
     tables.on_error = "raise"  # for settings that a search tries later: no case can be left out any more
     numbers = np.array([row for row in range(len(rows)) if row not in tables.errors], dtype=int)
