@@ -27,7 +27,7 @@ _DRAWN = ("Survival by risk group", "Net benefit")  # tables that a figure shows
 _BOUNDS = ["value", "low", "high"]
 
 
-def write_report(results, path, title="radiodeep study"):
+def write_report(results, path, title="radiodeep study", controls=None):
     """Write results as one HTML file that contains its figures.
 
     Parameters
@@ -37,6 +37,8 @@ def write_report(results, path, title="radiodeep study"):
     path : path-like
         Ending in .html. An error leaves an existing file as it is.
     title : str
+    controls : NegativeControls, optional
+        Of the same models, from `negative_controls`; they get a section of their own.
 
     Returns
     -------
@@ -56,7 +58,8 @@ def write_report(results, path, title="radiodeep study"):
             f"A report is written as .html. Got '{path}' instead; for a PDF print the page from a browser."
         )
     page = jinja2.Environment(autoescape=True).from_string(_PAGE.read_text(encoding="utf-8"))
-    text = page.render(title=title, version=__version__, **_contents(_checked_results(results)))
+    contents = _contents(_checked_results(results))
+    text = page.render(title=title, version=__version__, controls=_control_sections(controls), **contents)
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
     return Path(path)
@@ -175,6 +178,36 @@ def _section(result):
         "columns": _columns(result),
         "settings": json.dumps(result.settings, indent=2),
     }
+
+
+def _control_sections(controls):
+    """Return name, verdicts, figure and table of the negative controls of each model; none without controls."""
+    sections = []
+    for model, studies in {} if controls is None else controls.results.items():
+        rows = controls.table.loc[model]
+        drawn = [replace(result, name=name) for name, result in studies.items()]
+        baseline = next(iter(studies.values())).size_baseline
+        figure = interval_figure([*drawn, *([] if baseline is None else [baseline])])
+        columns = {rows["measure"].iloc[0]: [_with_bounds(row, "{:.3f}") for row in rows[_BOUNDS].to_numpy()]}
+        differences = rows.filter(like="difference").to_numpy()
+        columns["original less control"] = [_with_bounds(row, "{:+.3f}") for row in differences]
+        columns["p"] = ["" if np.isnan(p_value) else f"{p_value:.2g}" for p_value in rows["p_value"]]
+        sections.append(
+            {
+                "name": model,
+                "sentences": controls.verdicts[model],
+                "picture": _picture(figure, f"Negative controls of {model}"),
+                "table": _texts(pd.DataFrame(columns, index=rows.index)),
+            }
+        )
+    return sections
+
+
+def _with_bounds(values, number):
+    """Return a value with its interval as text; "" for no value, and no interval if it has none."""
+    value, *bounds = (number.format(each) for each in values)
+    shown = value if np.isnan(values[1]) else f"{value} ({' to '.join(bounds)})"
+    return "" if np.isnan(values[0]) else shown
 
 
 def _figures(result, tables):

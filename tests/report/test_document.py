@@ -21,6 +21,7 @@ from radiodeep import (
     cross_validated_score,
     holdout_auc,
     make_phantom_cohort,
+    negative_controls,
     survival_outcomes,
     write_report,
 )
@@ -282,3 +283,18 @@ def test_the_keys_of_a_dict_are_shown_and_kinds_of_outcomes_are_not_mixed(tmp_pa
     assert "<h2>all</h2>" in page
     with pytest.raises(StudyError, match="The results are of several classes and numbers"):
         write_report([classes, numbers], tmp_path / "b.html")
+
+
+def test_negative_controls_have_a_section_with_their_verdicts_and_differences(tmp_path):
+    models = {"shape & more": make_pipeline(SHAPE, GaussianNB()), "other": make_pipeline(SHAPE, GaussianNB())}
+    found = negative_controls(models, COHORT, COHORT.labels, cv=2, n_repeats=1, controls=["shuffled_roi"])
+    originals = {name: studies["original"] for name, studies in found.results.items()}
+    page = write_report(originals, tmp_path / "r.html", controls=found).read_text()
+    assert "<h2>Negative controls: shape &amp; more</h2>" in page
+    assert page.count("<h2>") == 4
+    for verdict in found.verdicts["other"]:
+        assert f"<p>{escape(verdict)}</p>" in page
+    row = found.table.loc[("other", "size alone")]
+    bounds = f"{row['difference']:+.3f} ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
+    assert re.search(rf"<td>size alone</td>.*>{re.escape(bounds)}</td>", page)
+    assert "Negative controls" not in write_report(originals, tmp_path / "r.html").read_text()
