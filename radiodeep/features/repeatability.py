@@ -153,6 +153,7 @@ class RepeatableFeatures(TransformerMixin, BaseEstimator):
     (18, (6, 3))
     """
 
+    reads_images = False  # by itself
     measures_repeats = True  # studies compute the features of the repeats once for all folds
 
     def __init__(self, extractor, threshold=0.75, on="icc", repeat=None, kind="absolute"):

@@ -21,7 +21,6 @@ search stay valid.
 import warnings
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -31,6 +30,7 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._set_output import _get_output_config
 
 from radiodeep.exceptions import RadiodeepWarning
+from radiodeep.rows import parameters_key
 from radiodeep.study.folds.estimator_tree import children, descendants, kind_of, offers, with_input_children
 from radiodeep.study.folds.extracted_tables import ExtractedTables
 
@@ -179,8 +179,7 @@ class SharedExtraction(SharedTable):
 
     def key(self):
         if self._key is None:
-            kind = type(self.extractor)
-            self._key = f"{kind.__module__}.{kind.__qualname__} {joblib.hash(self.extractor.get_params())}"
+            self._key = parameters_key(self.extractor)
         return self._key
 
     def over_cases(self, rows):
