@@ -50,6 +50,7 @@ _HOME_OF = {
     "CaseView": "models.case_view",
     "CoarseFromFine": "models.coarse",
     "CoxRegression": "models.cox",
+    "Signature": "models.signature",
     "AutoClassifier": "models.auto.classifier",
     "AutoRegressor": "models.auto.regressor",
     "AutoSurvival": "models.auto.survival",

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pandas as pd
 
-from radiodeep.cases.cohort import as_cases
+from radiodeep.cases.cohort import as_cases, as_items
+from radiodeep.cases.patient import Patient
 from radiodeep.checks import invalid
 from radiodeep.exceptions import InputError
 from radiodeep.rows import check_on_error, extract_rows, remember_patients
@@ -17,7 +18,7 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     ----------
     extractor : RadiomicsExtractor, DeepFeatureExtractor or any stateless transformer of cases
     cohort : Cohort or sequence of Case
-        Their ids must differ.
+        Their ids must differ. For a `LesionAggregator` a cohort by patient, whose table has a row per patient.
     n_jobs : int, optional
         Processes; -1 for as many as cores, started only once they save more time than their start takes. The numbers
         do not depend on it.
@@ -33,7 +34,7 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     -------
     DataFrame of shape (n_cases, n_features)
         Float64, index = case id. ``table.attrs["patients"]`` is a dict from case id to patient,
-        ``table.attrs["errors"]`` one from the ids of cases that failed to messages, and
+        ``table.attrs["errors"]`` one from the ids of cases that failed or lack an image to messages, and
         ``table.attrs["constant_columns"]`` a list of the features with the same value in all cases, which a model
         cannot use.
 
@@ -95,7 +96,9 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
     check_on_error(on_error)
     if not extractors or not all(hasattr(extractor, "transform") for extractor in dict(extractors).values()):
         raise invalid("extract_tables", "extractors", "a dict from names to extractors", extractors)
-    cases = as_cases(cohort)
+    cases = as_items(cohort)
+    if not any(isinstance(case, Patient) for case in cases):
+        cases = as_cases(cohort)
     ids = [case.id for case in cases]
     repeated = [case_id for case_id, count in Counter(ids).items() if count > 1]
     if repeated:
@@ -119,7 +122,8 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
     for key, names in columns.items():
         tables[key] = pd.DataFrame(values[key], index=pd.Index(ids, name="id"), columns=names)
         tables[key].attrs["patients"] = {case.id: case.patient for case in cases}
-        tables[key].attrs["errors"] = {ids[position]: text for position, text in sorted(errors.items())}
+        missing = extractors[key].missing_images(cases) if hasattr(extractors[key], "missing_images") else {}
+        tables[key].attrs["errors"] = {ids[position]: text for position, text in sorted((missing | errors).items())}
         tables[key].attrs["constant_columns"] = _constant_columns(tables[key])
     return tables
 

@@ -3,7 +3,9 @@
 import json
 import numbers
 from dataclasses import dataclass
+from pickle import PicklingError
 
+import joblib
 import numpy as np
 
 from radiodeep import __version__
@@ -27,12 +29,15 @@ class Traits:
         Whether several cases at once are faster than one at a time.
     sensitive_parts : tuple of extractor
         Itself, or extractors inside it, whose features depend on how images were acquired.
+    images : tuple of str, or None for all
+        The images that it reads of cases with several.
     """
 
     settings: str
     labels: tuple
     needs_batches: bool
     sensitive_parts: tuple
+    images: tuple | None
 
 
 def traits_of(extractor):
@@ -50,7 +55,18 @@ def traits_of(extractor):
         sensitive_parts=tuple(
             part for part in inside if hasattr(part, "warn_of_mixed_acquisition") and part.acquisition_needs()
         ),
+        images=getattr(extractor, "image_names_", None) or None,
     )
+
+
+def parameters_key(extractor, deep=True):
+    """Return a text that differs between extractors of different classes or parameters."""
+    parameters = extractor.get_params(deep=deep)
+    try:
+        digest = joblib.hash(parameters)
+    except PicklingError:  # a function that was defined in another one is known by its address
+        digest = joblib.hash(canonical(parameters))
+    return f"{type(extractor).__module__}.{type(extractor).__qualname__} {digest}"
 
 
 def canonical(value):
