@@ -56,6 +56,11 @@ class NegativeControls:
     table: pd.DataFrame = field(repr=False)
     verdicts: dict
 
+    @property
+    def originals(self):
+        """The results of the original images: dict from name of a model to StudyResult."""
+        return {model: studies[ORIGINAL] for model, studies in self.results.items()}
+
     def __str__(self):
         columns = ["value", "low", "high", "difference", "difference_low", "difference_high", "p_value"]
         measure = self.table["measure"].iloc[0]

@@ -164,6 +164,14 @@ Positive = Annotated[
 Horizon = Annotated[
     float | None, typer.Option(metavar="TIME", help="Time at which survival is predicted, in the unit of the times")
 ]
+Controls = Annotated[
+    bool,
+    typer.Option(
+        "--controls",
+        help="Also study images whose voxels are shuffled or random in the region, and shuffled around it: what "
+        "models know without texture or surroundings. Takes four times as long",
+    ),
+]
 LabelColumn = Annotated[
     str | None,
     typer.Option("--label", metavar="COLUMN", help="Column of the outcome in a table  [default: label]"),

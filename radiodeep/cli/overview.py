@@ -27,6 +27,23 @@ def overview(results, measures):
     return "\n\n".join(part for part in parts if part)
 
 
+def control_overview(controls):
+    """Return the measure of each of the `NegativeControls`, its difference to the original, and the verdicts."""
+    rows = [
+        [model, study, _with_bounds(row["value"], row["low"], row["high"]), *_difference(row)]
+        for (model, study), row in controls.table.iterrows()
+    ]
+    header = ["", "negative control", controls.table["measure"].iloc[0], "original less control", "p"]
+    verdicts = [_wrapped(f"{model}: {text}") for model, texts in controls.verdicts.items() for text in texts]
+    return "\n\n".join(["", aligned(header, rows, widest=14), *verdicts])
+
+
+def _difference(row):
+    if math.isnan(row["difference"]):
+        return "", ""
+    return f"{row['difference']:+.3f}", "" if math.isnan(row["p_value"]) else f"{row['p_value']:.2g}"
+
+
 def _composition(endpoint):
     composition = endpoint.composition()
     if endpoint.patients is None or "patients" in composition:
@@ -53,9 +70,12 @@ def _main_table(results):
 
 
 def _value(result):
-    low, high = result.confidence_interval.low, result.confidence_interval.high
+    return _with_bounds(result.auc, result.confidence_interval.low, result.confidence_interval.high)
+
+
+def _with_bounds(value, low, high):
     to = "-" if low >= 0 else " to "
-    return f"{result.auc:.3f}" + ("" if math.isnan(low) else f" ({low:.3f}{to}{high:.3f})")
+    return f"{value:.3f}" + ("" if math.isnan(low) else f" ({low:.3f}{to}{high:.3f})")
 
 
 def _against_size(result):

@@ -13,7 +13,7 @@ from radiodeep.cli.measurement import Measurement, feature_sets
 from radiodeep.cli.options import FeatureSet, MaskLabels, checked_split, listed
 from radiodeep.cli.outcome import Outcome, OutcomeOptions
 from radiodeep.cli.output import check_folder, finish
-from radiodeep.cli.overview import overview
+from radiodeep.cli.overview import control_overview, overview
 from radiodeep.cli.settings import facts, write_settings
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
@@ -50,6 +50,7 @@ def study(
     patient: options.PatientColumn = None,
     id: options.IdColumn = None,
     drop: options.Drop = None,
+    controls: options.Controls = False,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
 ):
@@ -66,7 +67,7 @@ def study(
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
     frame = read_text_table(source)
     if is_feature_table(frame):
-        if measurement != Measurement() or labels is not MaskLabels.one:
+        if measurement != Measurement() or labels is not MaskLabels.one or controls:
             raise InputError(f"'{source.name}' holds features already: leave out the options that measure images.")
         studied = _of_table(feature_table(frame, source.name, columns, chosen), chosen, recipe, kinds)
     else:
@@ -77,7 +78,7 @@ def study(
         studied = _of_images(source, labels, measurement, chosen, recipe, kinds)
     check_folder(output)
     check_folder(cache, "--cache")
-    studied.run(output, source, split, seed, cache, jobs)
+    studied.run(output, source, split, seed, cache, jobs, controls)
 
 
 @dataclass
@@ -91,11 +92,12 @@ class Study:
     errors: dict = field(default_factory=dict)
     options: OutcomeOptions = field(default_factory=OutcomeOptions)
 
-    def run(self, output, source, cv="leave-one-out", seed=0, cache=None, jobs=-1):
+    def run(self, output, source, cv="leave-one-out", seed=0, cache=None, jobs=-1, controls=False):
         """Cross-validate, write all results into the folder `output`, print an overview and the cases left out."""
         spare_workers(jobs)
         groups = self.patients if len(set(self.patients)) < len(self.patients) else None
-        results = rd.cross_validate_models(
+        study_models = rd.negative_controls if controls else rd.cross_validate_models
+        studied = study_models(
             self.models,
             self.X,
             self.y,
@@ -109,18 +111,21 @@ class Study:
             outcome=self.options.outcome.value,
             horizon=self.options.horizon,
         )
+        controlled, results = (studied, studied.originals) if controls else (None, studied)
         n_given = len(self.X) + len(self.errors)
         errors = self.errors | next(iter(results.values())).excluded
         results = {name: replace(result, excluded=errors) for name, result in results.items()}
         measures = pd.concat({name: _measures(result.primary) for name, result in results.items()}, names=["model"])
-        write_study(results, measures, output, source, n_given)
+        write_study(results, measures, output, source, n_given, controlled)
         say(overview(results, measures))
+        if controls:
+            say(control_overview(controlled))
         say(f"Predictions, selected features, settings and report.html are in {output}")
         finish(errors, output / "errors.csv")
 
 
-def write_study(results, measures, output, source, n_given):
-    """Write the tables, settings.json and report.html of a study."""
+def write_study(results, measures, output, source, n_given, controls=None):
+    """Write the tables, settings.json and report.html of a study, and its `NegativeControls` if there are some."""
     first = next(iter(results.values()))
     for name in (*FeatureSet, WHOLE_TABLE):
         _write_tables(results.get(name), output, name.replace(" ", "_"))
@@ -131,7 +136,10 @@ def write_study(results, measures, output, source, n_given):
     effective = {name: result.effective_n_features for name, result in results.items()}
     write_table(rd.size_table(results).assign(effective_n_features=pd.Series(effective)), output / "models.csv")
     write_table(measures, output / "measures.csv")
-    rd.write_report(results, output / "report.html")
+    (output / "controls.csv").unlink(missing_ok=True)
+    if controls is not None:
+        write_table(controls.table, output / "controls.csv")
+    rd.write_report(results, output / "report.html", controls=controls)
 
 
 def _measures(result):

@@ -138,3 +138,29 @@ def test_seed_and_features_reach_the_study(known, cache, tmp_path, radiodeep):
         assert radiodeep("study", known, "-o", tmp_path / str(seed), *arguments).code == 0
     scores = [pd.read_csv(tmp_path / seed / "predictions_handcrafted.csv")["score"] for seed in "01"]
     assert not np.allclose(*scores)
+
+
+def test_controls_are_written_printed_and_reported(known, cache, tmp_path, radiodeep):
+    shared = ["study", known, "-o", tmp_path / "out", "--cv", 2, "--cache", cache, *QUICK]
+    done = radiodeep(*shared, "--controls")
+    assert done.code == 0, done.err
+    table = pd.read_csv(tmp_path / "out" / "controls.csv", index_col=["model", "study"])
+    names = ["original", "shuffled_roi", "randomized_roi", "shuffled_non_roi", "size alone"]
+    assert table.index.tolist() == [("handcrafted", name) for name in names]
+    for (_, name), row in table.iterrows():
+        assert re.search(
+            rf"^handcrafted +{name} +{row['value']:.3f} \({row['low']:.3f}-{row['high']:.3f}\)", done.out, re.M
+        )
+    assert "handcrafted: With the voxels of the region shuffled the AUC is" in " ".join(done.out.split())
+    assert max(map(len, done.out.splitlines()[:-1])) < 80
+    assert "Negative controls: handcrafted" in (tmp_path / "out" / "report.html").read_text()
+    predictions = (tmp_path / "out" / "predictions_handcrafted.csv").read_text()
+    assert radiodeep(*shared).code == 0
+    assert not (tmp_path / "out" / "controls.csv").exists()
+    assert (tmp_path / "out" / "predictions_handcrafted.csv").read_text() == predictions
+
+
+def test_controls_of_a_table_are_refused(features_csv, tmp_path, radiodeep):
+    done = radiodeep("study", features_csv, "-o", tmp_path / "out", "--controls")
+    assert done.code == 1
+    assert "holds features already: leave out the options that measure images" in done.err

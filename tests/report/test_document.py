@@ -288,7 +288,7 @@ def test_the_keys_of_a_dict_are_shown_and_kinds_of_outcomes_are_not_mixed(tmp_pa
 def test_negative_controls_have_a_section_with_their_verdicts_and_differences(tmp_path):
     models = {"shape & more": make_pipeline(SHAPE, GaussianNB()), "other": make_pipeline(SHAPE, GaussianNB())}
     found = negative_controls(models, COHORT, COHORT.labels, cv=2, n_repeats=1, controls=["shuffled_roi"])
-    originals = {name: studies["original"] for name, studies in found.results.items()}
+    originals = found.originals
     page = write_report(originals, tmp_path / "r.html", controls=found).read_text()
     assert "<h2>Negative controls: shape &amp; more</h2>" in page
     assert page.count("<h2>") == 4
