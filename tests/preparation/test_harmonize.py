@@ -197,3 +197,25 @@ def test_a_pipeline_of_cases_harmonizes_the_rows_of_its_extractor():
     from_table = cross_validated_auc(model[1:], extract_table(extractor, cohort), cohort.labels, cv=2, n_repeats=2)
     np.testing.assert_allclose(from_cases.scores, from_table.scores)
     assert model.fit(cohort, cohort.labels).predict(cohort).shape == (16,)
+
+
+def share_of(factor, other, X):
+    """Return which share of what `other` leaves unexplained a factor explains of each feature (partial R2)."""
+    alone = np.eye(len(set(other)))[np.unique(other, return_inverse=True)[1]]
+    both = np.column_stack([alone, np.eye(len(set(factor)))[np.unique(factor, return_inverse=True)[1]][:, 1:]])
+    left = [((X - D @ np.linalg.lstsq(D, X, rcond=None)[0]) ** 2).sum(axis=0) for D in (alone, both)]
+    return 1 - left[1] / left[0]
+
+
+def test_real_scanners_are_harmonized_and_the_regions_stay_apart(reference_data):
+    """One liver phantom in eight scanner and dose groups; its six regions are the covariate."""
+    table = pd.read_csv(reference_data / "ctp4r" / "features.csv.gz", index_col="scan_id")
+    group, region = table["group"], table[["class"]]
+    X = table.drop(columns=["group", "class", "mask size"])
+    even = BatchHarmonizer(group, covariates=region).fit_transform(X)
+    scanner = [share_of(group, region["class"], features.to_numpy()) for features in (X, even)]
+    kept = [share_of(region["class"], group, features.to_numpy()) for features in (X, even)]
+    assert (np.median(scanner[0]), scanner[0].max()) == pytest.approx((0.524, 0.877), abs=1e-3)
+    assert scanner[1].max() < 0.001
+    assert np.median(kept[1]) == pytest.approx(np.median(kept[0]), abs=0.01)
+    assert np.abs(kept[1] - kept[0]).max() < 0.2

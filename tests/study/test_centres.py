@@ -149,3 +149,18 @@ def test_a_grid_takes_centres_in_the_order_of_its_rows():
     grid = cross_validate_grid({"t": X}, {"all": None}, {"lr": LogisticRegression()}, y, **settings)
     assert grid["t, all, lr"].centres.index.tolist() == ["Bonn", "Lyon", "Pisa", "Turin"]
     assert grid["t, all, lr"].folds["test_ids"][0] == X.index[:30].tolist()
+
+
+def test_centres_differ_where_their_signal_does_and_not_where_it_does_not():
+    X, y, centres = table(400, effect=0.9)
+    settings = {"cv": BY_CENTRE, "centres": centres}
+    alike = cross_validated_auc(LogisticRegression(), X, y, **settings)
+    assert alike.random_effects.i2 == 0
+    assert alike.random_effects.p_heterogeneity > 0.5
+    rng = np.random.default_rng(1)
+    X = X.where(centres.isin(["Bonn", "Lyon"]), rng.normal(size=X.shape))
+    unlike = cross_validated_auc(LogisticRegression(), X, y, **settings)
+    assert unlike.random_effects.i2 > 0.8
+    assert unlike.random_effects.p_heterogeneity < 1e-4
+    width = [np.ptp([result.confidence_interval.low, result.confidence_interval.high]) for result in (alike, unlike)]
+    assert width[1] > 3 * width[0]

@@ -94,7 +94,7 @@ def pool_random_effects(values, standard_errors, *, method="REML", confidence_le
     >>> from radiodeep import pool_random_effects
     >>> pooled = pool_random_effects([0.2, 0.9, 0.4, 1.3], [0.2, 0.3, 0.25, 0.3])
     >>> round(pooled.value, 2), round(pooled.i2, 2), round(pooled.confidence_interval.low, 2)
-    (0.67, 0.73, -0.14)
+    (0.67, 0.73, -0.13)
     """
     require_option(method, METHODS, pool_random_effects, "method", StudyError)
     require_probability(confidence_level, pool_random_effects, "confidence_level", StudyError)
