@@ -11,7 +11,7 @@ from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
 from radiodeep.cases.naming import naming
 from radiodeep.cases.picture import case_html
 from radiodeep.cases.readers import read_volume
-from radiodeep.cases.sources import checked_follow_up, checked_sources, read_sources, refuse_colours
+from radiodeep.cases.sources import checked_follow_up, checked_sources, masks_read_once, read_sources, refuse_colours
 from radiodeep.checks import invalid, is_count
 from radiodeep.exceptions import AmbiguousImageError, EmptyMaskError, InputError, MissingImageError
 
@@ -223,12 +223,13 @@ class Case:
         if name not in there:
             known = ", ".join(there) or "one image without a name"
             raise MissingImageError(f"{self.id}: there is no image {name!r}; it has {known}.")
-        if self._lesion is not None:
-            return self._lesion[name]
-        by_name = ("image", "mask", "spacing_mm", "axes")
-        arguments = self._arguments()
-        changes = {key: arguments[key][name] for key in by_name if isinstance(arguments[key], dict)}
-        return self._restored(**{**arguments, **changes})
+        parts = self.__dict__["_lesion"] = self._lesion or {}  # kept, so that what is learned of a part is
+        if name not in parts:
+            by_name = ("image", "mask", "spacing_mm", "axes")
+            arguments = self._arguments()
+            changes = {key: arguments[key][name] for key in by_name if isinstance(arguments[key], dict)}
+            parts[name] = self._restored(**{**arguments, **changes})
+        return parts[name]
 
     @property
     def roi_size_mm(self):
@@ -305,11 +306,13 @@ class Case:
                 raise EmptyMaskError(NO_VOXEL)
         return [self.replace(id=f"{self.id}-label{label}", mask_label=label, patient=self.patient) for label in labels]
 
-    def in_memory(self):
-        """Return the case as checked arrays; a case on disk keeps no voxels behind."""
+    def in_memory(self, images=None):
+        """Return the case as checked arrays, of several images those named; a case on disk keeps no voxels behind."""
         if not self.image_names:
             return self._holding(self.lesion())
-        parts = {name: part.in_memory() for name, part in self.single_images().items()}
+        with masks_read_once():
+            chosen = self.image_names if images is None else images
+            parts = {name: part.in_memory() for name, part in self.single_images().items() if name in chosen}
         arguments = {name: part._arguments() for name, part in parts.items()}
         changes = {
             key: {name: arguments[name][key] if name in parts else None for name in self.image_names}

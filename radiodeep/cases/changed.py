@@ -20,8 +20,8 @@ class ChangedCase(Case):
     def lesion(self):
         return self._read()
 
-    def in_memory(self):
-        return _as_plain(super().in_memory())
+    def in_memory(self, images=None):
+        return _as_plain(super().in_memory(images))
 
     def _holding(self, lesion):
         return _as_plain(super()._holding(lesion))

@@ -1,6 +1,8 @@
 """In: what a user gives as image, mask and spacing of a case. Out: checked paths and arrays, and their volumes."""
 
 from collections.abc import Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -11,6 +13,18 @@ from radiodeep.cases.readers import read_volume
 from radiodeep.cases.volume import StoredAxes, Volume, check_same_grid
 from radiodeep.checks import invalid, is_option, is_positive
 from radiodeep.exceptions import GeometryMismatchError, InputError, UnsupportedImageError
+
+_MASKS = ContextVar("_MASKS", default=None)
+
+
+@contextmanager
+def masks_read_once():
+    """Keep the masks that are read within this block, as several images may share one."""
+    token = _MASKS.set({})
+    try:
+        yield
+    finally:
+        _MASKS.reset(token)
 
 
 def checked_sources(image, mask, spacing_mm):
@@ -69,7 +83,7 @@ def read_sources(image, mask, spacing_mm, axes, id):
     Arrays and PNG files know no axes: they are in the order of the file that they are given with, or of `axes` if they
     come from `Case.in_memory`. `spacing_mm` is the given one; it is compared with that of the file.
     """
-    image_volume, mask_volume = _as_volume(image, spacing_mm), _as_volume(mask)
+    image_volume, mask_volume = _as_volume(image, spacing_mm), _mask_volume(mask)
     known_axes = axes
     if image_volume.has_spacing:
         axes = image_volume.stored_axes()
@@ -112,6 +126,15 @@ def _as_volume(source, spacing_mm=None):
         return Volume(_three_axes(source), spacing_mm, np.zeros(3), np.eye(3), has_spacing=False)
     volume = read_volume(source)
     return volume if volume.has_spacing or spacing_mm is None else replace(volume, spacing_mm=spacing_mm)
+
+
+def _mask_volume(mask):
+    known = _MASKS.get()
+    if known is None or not isinstance(mask, Path):
+        return _as_volume(mask)
+    if mask not in known:
+        known[mask] = _as_volume(mask)
+    return known[mask]
 
 
 def _checked_names(image):

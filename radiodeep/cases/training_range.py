@@ -41,14 +41,27 @@ def case_facts(case):
     return _FACTS[case]
 
 
+def facts_of_images(case, names=None):
+    """Return the `CaseFacts` of a case; of several images a dict of those that are there, of these names or of all."""
+    if not getattr(case, "image_names", ()):
+        return case_facts(case)
+    return {name: case_facts(part) for name, part in case.single_images().items() if names is None or name in names}
+
+
 def training_range(facts, rows=None):
     """Return the range of the cases that a model is trained on, from their `CaseFacts` and, optionally, their features.
 
     The dict has `n_cases`, `n_dimensions` (list of 2, 3 or both), and arrays with the lowest values in the first row
     and the highest in the second: `spacing_mm`, `intensities` (columns are the percentiles of `CaseFacts`), `spread`
     (99th less 1st percentile), `field_mm` if known of all cases and, with rows, `features`. `orientations` and `planes`
-    are the lists of the orders in which files were stored and of the planes of acquisition.
+    are the lists of the orders in which files were stored and of the planes of acquisition. Of cases with several
+    images it has `n_cases` and `features`, and `by_image`: the range of each image, by name.
     """
+    if facts and isinstance(facts[0], dict):
+        names = dict.fromkeys(name for each in facts for name in each)
+        by_image = {name: training_range([each[name] for each in facts if name in each]) for name in names}
+        trained = {"n_cases": len(facts), "by_image": by_image}
+        return trained if rows is None else trained | {"features": _ends(np.asarray(rows, dtype=np.float64))}
     trained = {
         "n_cases": len(facts),
         "n_dimensions": sorted({each.n_dimensions for each in facts}),
@@ -75,6 +88,8 @@ def merged_range(ranges):
 
     The range of features is kept if all of them have the same number of features.
     """
+    if any("by_image" in each for each in ranges):
+        return _merged_by_image(ranges)
     merged = {
         "n_cases": max(each["n_cases"] for each in ranges),
         "n_dimensions": sorted({number for each in ranges for number in each["n_dimensions"]}),
@@ -92,6 +107,16 @@ def merged_range(ranges):
     return merged
 
 
+def _merged_by_image(ranges):
+    names = dict.fromkeys(name for each in ranges for name in each.get("by_image", {}))
+    of_image = {name: [each["by_image"][name] for each in ranges if name in each.get("by_image", {})] for name in names}
+    merged = {"n_cases": max(each["n_cases"] for each in ranges)}
+    merged["by_image"] = {name: merged_range(known) for name, known in of_image.items()}
+    if len({np.shape(each.get("features")) for each in ranges}) == 1 and "features" in ranges[0]:
+        merged["features"] = _ends(np.concatenate([each["features"] for each in ranges]))
+    return merged
+
+
 def acquisition_outside(facts, trained, needs=frozenset()):
     """Return a remark for each property of the `CaseFacts` of a case that is outside the range of training.
 
@@ -100,7 +125,14 @@ def acquisition_outside(facts, trained, needs=frozenset()):
     range of training, or 1.1 if all training cases had the same; so must the field of view. No percentile of the
     intensities may be beyond the range of training by more than half the span from the lowest 1st to the highest 99th
     percentile of training, and the spread between the two must be within a factor of 2.5 of the range of training.
+    Remarks on one of several images begin with its name.
     """
+    if "by_image" in trained:
+        return [
+            f"{name}: {remark}"
+            for name, known in trained["by_image"].items()
+            for remark in (acquisition_outside(facts[name], known, needs) if name in facts else ["no image"])
+        ]
     remarks = _lengths_outside(facts, facts.spacing_mm, trained["spacing_mm"], "spacing")
     if "field" in needs and facts.field_mm and "field_mm" in trained:
         remarks += _lengths_outside(facts, facts.field_mm, trained["field_mm"], "field of view")
@@ -153,7 +185,7 @@ def features_outside(row, names, trained):
 
 def _ends(values):
     values = np.asarray(values, dtype=np.float64)
-    return np.stack([values.min(axis=0), values.max(axis=0)])
+    return np.stack([np.fmin.reduce(values), np.fmax.reduce(values)])  # a missing image has NaN
 
 
 def _span(low, high):

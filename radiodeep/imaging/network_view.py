@@ -214,7 +214,7 @@ def _check_range(owner, name, value, may_be_auto):
         require(is_allowed(value), owner, name, prefix + allowed, value)
 
 
-def warn_of_constant_image(case_id, intensity_range):
+def warn_of_constant_image(case_id, intensity_range, stacklevel=5):
     """Warn that everything a network sees of a case has the same intensity."""
     limits = f", and that intensity_range={intensity_range!r} fits the image" if are_limits(intensity_range) else ""
     warnings.warn(
@@ -222,5 +222,5 @@ def warn_of_constant_image(case_id, intensity_range):
         "Check that image and mask are not swapped or empty and that the region has more than one "
         f"voxel{limits}.",
         RadiodeepWarning,
-        stacklevel=5,
+        stacklevel=stacklevel,
     )

@@ -47,6 +47,8 @@ class Measurement:
         self.settings = [trait.settings for trait in traits]
         self.labels = [trait.labels for trait in traits]
         self.sensitive_parts = [part for trait in traits for part in trait.sensitive_parts] if compare else []
+        images = [trait.images for trait in traits]
+        self.images = None if None in images else frozenset().union(*images)
         self.in_batches = any(trait.needs_batches for trait in traits)
         self.at_once = CHUNK if self.in_batches else None
         self.waits = False
@@ -63,13 +65,16 @@ class Measurement:
         self.at_once = 1
 
     def __call__(self, cases):
-        if self._can_transform_directly():
+        if self._can_transform_directly(cases):
             rows = np.asarray(self.extractors[0].transform(cases))
             return [Row(row, "", self.acquisition_of(case)) for row, case in zip(rows, cases, strict=True)]
         jobs = []
         waiting = []
         try:
             for case in cases:
+                if self._lacks_all_images(case):
+                    jobs.append(_WithoutImage(self.sizes))
+                    continue
                 job = _Job(self, case)
                 jobs.append(job)
                 waiting += [job] if job.is_mine else []
@@ -83,21 +88,30 @@ class Measurement:
                 job.release()
         return [job.row() for job in jobs]
 
-    def _can_transform_directly(self):
+    def _can_transform_directly(self, cases):
         """Return whether one extractor may read the cases itself: the acquisition of a case is known once it is read
         with the labels that the case names."""
         acquisition_is_known = not self.sensitive_parts or self.labels == [(None,)]
-        return self.cache is None and len(self.extractors) == 1 and acquisition_is_known
+        is_one = len(self.extractors) == 1 and not any(_names_of(case) for case in cases)
+        return self.cache is None and is_one and acquisition_is_known
+
+    def _lacks_all_images(self, case):
+        there = [name for name in _names_of(case) if case.image[name] is not None]
+        return bool(there) and self.images is not None and not self.images.intersection(there)
 
     def acquisition_of(self, case):
-        """Return the acquisition of a case that was read, or None if no feature depends on it."""
-        return case.acquisition() if self.sensitive_parts else None
+        """Return the acquisition of a case that was read, by name if it has several images; None if none matters."""
+        if not self.sensitive_parts:
+            return None
+        acquisitions = {name: part.acquisition() for name, part in case.single_images().items()}
+        return acquisitions if _names_of(case) else acquisitions[""]
 
     def compare(self, acquisitions):
         """Let extractors warn of different acquisitions within the cohort, once for each kind and need."""
         warned = set()
         for part in self.sensitive_parts:
-            key = type(part), frozenset(part.acquisition_needs())
+            images = getattr(part, "image_names_", ())
+            key = type(part), frozenset(part.acquisition_needs()), images
             if key not in warned:
                 part.warn_of_mixed_acquisition(acquisitions)
             warned.add(key)
@@ -135,10 +149,11 @@ class _Job:
         self.cache = measurement.cache
         self.problem = ""
         self.claimed = None
-        regions = {labels: _regions(case, labels) for labels in dict.fromkeys(measurement.labels)}
+        regions = {labels: _regions(case, labels, measurement.images) for labels in dict.fromkeys(measurement.labels)}
         self.cases = [_as_shown(case, labels, regions[labels]) for labels in measurement.labels]
         self.acquisition = measurement.acquisition_of(next(iter(regions.values()))[0])
-        self.n_bytes = sum(region.voxels.nbytes for listed in regions.values() for region in listed)
+        parts = [part for listed in regions.values() for region in listed for part in region.single_images().values()]
+        self.n_bytes = sum(part.voxels.nbytes for part in parts)
         self.parts = [None] * len(self.cases)
         self.is_mine = True
         if self.cache is not None:
@@ -194,11 +209,28 @@ class _Job:
                 return self.release()
 
 
-def _regions(case, labels):
-    """Return the case in memory for each label, or once if the case names its own."""
+class _WithoutImage:
+    """A case of several images without any that is measured."""
+
+    is_mine, n_bytes = False, 0
+
+    def __init__(self, sizes):
+        self.sizes = sizes
+
+    def row(self):
+        return Row(np.full(sum(self.sizes), np.nan), "", None)
+
+
+def _regions(case, labels, images):
+    """Return the case in memory for each label, or once if the case names its own; of several images those named."""
+    chosen = {"images": images} if _names_of(case) else {}
     if case.mask_label is not None or labels == (None,):
-        return [case.in_memory()]
-    return [(case if label is None else case.replace(mask_label=label)).in_memory() for label in labels]
+        return [case.in_memory(**chosen)]
+    return [(case if label is None else case.replace(mask_label=label)).in_memory(**chosen) for label in labels]
+
+
+def _names_of(case):
+    return getattr(case, "image_names", ())
 
 
 def _as_shown(case, labels, regions):

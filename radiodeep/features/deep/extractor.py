@@ -12,12 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError, WeightsError
 from radiodeep.features.deep.fine_tuning import tuned_state
+from radiodeep.features.deep.image_channels import measured_images
+from radiodeep.features.deep.image_rows import image_rows, side_by_side
 from radiodeep.features.deep.loaded_networks import Engine, inference_network, read_ahead, trainable_network
-from radiodeep.features.deep.reader import FeatureReader, n_at_once
+from radiodeep.features.deep.reader import FeatureReader
 from radiodeep.features.deep.settings import checked_view, complete_state, computed_features, resolved_settings
+from radiodeep.features.several_images import learn_images
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.intensity import scale_to_unit
-from radiodeep.imaging.network_view import warn_of_constant_image
 from radiodeep.networks.architectures.registry import input_specification
 from radiodeep.networks.devices import chosen_device, chosen_precision, torch_threads
 from radiodeep.networks.training.losses import numbered_classes
@@ -50,8 +52,10 @@ class DeepFeatureExtractor(StatelessExtractor):
         the largest slice along each axis. "2.5d": the largest slice and its two neighbours as three channels.
     slice_pool : {"mean", "max"}, default="mean"
         How the features of several slices are combined.
-    channel : {"all", "red", "green", "blue"}, default="all"
-        Input channels that get the image; the others are exactly 0 after normalization.
+    channel : {"all", "red", "green", "blue", "images"}, default="all"
+        Input channels that get the image; the others are exactly 0 after normalization. "images": up to three images on
+        one grid, with one mask, are the channels, each scaled for itself; of two images the third is their mean. Their
+        columns begin with all names, "T1+T2_"; a missing image makes the row NaN.
     layer : str, optional
         Name of a layer, e.g. "fc7" of "cnn_f"; by default the features customary for the network, or the pooled ones.
     activation : {"auto", "post", "pre"}, default="auto"
@@ -92,9 +96,13 @@ class DeepFeatureExtractor(StatelessExtractor):
         Number of windows per slice whose features are averaged: that of the region, and others that are smaller, larger
         and shifted (see `lesion_planes`), so that features depend less on the outline; 3 to 5 are enough. "auto": 1.
         Fine-tuning uses the first.
+    image : str or tuple of str, optional
+        As in `RadiomicsExtractor`. Fine-tuning takes cases of one image, see `Cohort.of_image`.
 
     Attributes
     ----------
+    image_names_ : tuple of str
+        As in `RadiomicsExtractor`.
     weights_sha256_ : str
         Hash of the weights file, or of the weights themselves.
     tuned_weights_ : dict of str to ndarray
@@ -158,6 +166,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         pixel_mm="auto",
         margin="auto",
         n_boxes="auto",
+        image=None,
     ):
         self.network = network
         self.weights = weights
@@ -180,6 +189,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         self.pixel_mm = pixel_mm
         self.margin = margin
         self.n_boxes = n_boxes
+        self.image = image
 
     def __getstate__(self):
         return {name: value for name, value in super().__getstate__().items() if name != "_loaded_tuned"}
@@ -205,7 +215,9 @@ class DeepFeatureExtractor(StatelessExtractor):
             Only used with `fine_tune`.
         """
         view = checked_view(self)
-        if self._plan() is not None:
+        if self._plan() is None:
+            learn_images(self, as_cases(cases))
+        else:
             self._learn(replace(view, n_boxes=1), cases, y)
         self.weights_sha256_ = self._inference_network().sha256
         return self
@@ -229,29 +241,18 @@ class DeepFeatureExtractor(StatelessExtractor):
                 f"The weights of '{self.network}' have changed since the model was fitted: their sha256 was "
                 f"{self.weights_sha256_[:12]} and is {loaded.sha256[:12]}. Use the file that it was fitted with."
             )
-        if not cases:
-            return np.empty((0, len(self.get_feature_names_out())))
-        reader = self._reader()
-        rows = []
-        pending = []
-        for case, images in zip(cases, read_ahead(view.images, cases), strict=True):
-            if images.min() == images.max():
-                warn_of_constant_image(case.id, self.intensity_range)
-            pending.append(images)
-            if sum(map(len, pending)) >= n_at_once(images) or len(rows) + len(pending) == len(cases):
-                rows += reader.rows(loaded, pending, view.n_windows)
-                pending = []
-        return np.stack(rows).astype(np.float64)
+        rows = image_rows(cases, measured_images(self, cases), view, self._reader(), loaded)
+        return side_by_side(rows, len(cases), self.get_feature_names_out)
 
     def get_feature_names_out(self, input_features=None):
         """Return names such as ``radiodeep-mini_pool_0012``, as an object array."""
         checked_view(self)
         specification = input_specification(self.network)
-        n_planes = 3 if self.slice == "2.5d" else 1
-        images = np.zeros((1, n_planes, *[specification.size] * specification.dimensions), np.float32)
+        images = np.zeros((1, 1, *[specification.size] * specification.dimensions), np.float32)
         n_features = self._reader().values(self._current_network(), images).shape[1]
         stem = f"{self.network}_{self.layer or specification.layer or 'pool'}"
-        return np.array([f"{stem}_{number:04d}" for number in range(n_features)], dtype=object)
+        titles = measured_images(self).titles([f"{stem}_{number:04d}" for number in range(n_features)])
+        return np.array(titles, dtype=object)
 
     def saliency(self, cases, name):
         """Return what the network sees of cases, and how a feature depends on each pixel.
@@ -272,7 +273,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         Raises
         ------
         InputError
-            If there is no such feature.
+            If there is no such feature, or the network sees several images as channels.
         """
         view = checked_view(self)
         names = self.get_feature_names_out().tolist()
@@ -281,11 +282,13 @@ class DeepFeatureExtractor(StatelessExtractor):
         is_rectified = computed_features(self).is_rectified
         loaded = self._as_tuned(trainable_network(self.network, *self._weights(), is_rectified))
         reader = self._reader()
+        measured = measured_images(self, as_cases(cases))
+        place, number = divmod(names.index(name), len(names) // len(measured.names))
         pairs = []
         for case in as_cases(cases):
-            images = view.images(case)
+            images = view.images(measured.part(case, place))
             images = images[: len(images) // view.n_windows]
-            gradients = reader.gradients(loaded, images, names.index(name)).abs().sum(dim=1).numpy()
+            gradients = reader.gradients(loaded, images, number).abs().sum(dim=1).numpy()
             planes = images[:, images.shape[1] // 2]
             pairs.append((scale_to_unit(planes[0]), gradients[0]) if planes.ndim == 4 else (planes, gradients))
         return pairs
@@ -300,10 +303,11 @@ class DeepFeatureExtractor(StatelessExtractor):
         Returns
         -------
         ndarray of shape (n_cases,)
-            1 for window="exact".
+            1 for window="exact"; of several images the smallest share, NaN if all are missing.
         """
         view = checked_view(self)
-        return np.array([view.share_shown(case) for case in as_cases(cases)])
+        shown = measured_images(self, as_cases(cases)).parts
+        return np.array([min(map(view.share_shown, shown(case).values()), default=np.nan) for case in as_cases(cases)])
 
     def acquisition_needs(self):
         """Return what cases must have in common for features to be comparable, as for `mixtures`."""
@@ -316,6 +320,7 @@ class DeepFeatureExtractor(StatelessExtractor):
         values["weights"] = Path(self.weights).name if is_path else None
         values["precision"] = self._engine().precision
         values = {name: value for name, value in values.items() if name not in ("device", "n_threads")}
+        values |= measured_images(self).settings()
         return {"extractor": type(self).__name__, **values, "weights_sha256": self._current_network().sha256}
 
     def _plan(self):

@@ -66,7 +66,7 @@ class FeatureReader:
     def normalized(self, specification, images):
         """Return a tensor of images on the scale of the network, with 0 in the channels that are not used."""
         normalized = specification.normalize(images)
-        if self.channel == "all":
+        if self.channel in ("all", "images"):
             return normalized
         return normalized * self._used_channels(specification).to(normalized.device)
 
@@ -76,7 +76,7 @@ class FeatureReader:
 
     def _used_channels(self, specification):
         """Return 1 for the channels that get the image and 0 for the others, shape (1, channels, 1, 1)."""
-        if self.channel == "all":
+        if self.channel in ("all", "images"):
             return torch.ones(1, specification.channels, 1, 1)
         is_used = torch.arange(specification.channels) == CHANNELS.index(self.channel) - 1
         return is_used.float().view(1, -1, 1, 1)

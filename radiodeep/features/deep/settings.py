@@ -24,7 +24,7 @@ _AUTO_VIEW = ("pixel_mm", "margin", "n_boxes")
 _OPTIONS = {
     "slice_pool": tuple(SLICE_POOLS),
     "activation": ("auto", "post", "pre"),
-    "channel": CHANNELS,
+    "channel": (*CHANNELS, "images"),
     "pool": POOLS,
     "precision": PRECISIONS,
     "backend": BACKENDS,
@@ -51,6 +51,11 @@ def checked_view(extractor):
         raise InputError(
             f"'{network}' takes {specification.channels} channel, so channel={extractor.channel!r} has no meaning. "
             "Leave channel out."
+        )
+    if fine_tune is not None and (extractor.image is not None or extractor.channel == "images"):
+        raise InputError(
+            f"fine_tune learns from cases of one image, so image={extractor.image!r} with channel="
+            f"{extractor.channel!r} has no meaning. Fit to cohort.of_image(...) instead."
         )
     if specification.sequence:
         raise InputError(f"'{network}' reads all slices of a lesion at once. Use it in CNNClassifier.")
@@ -121,4 +126,4 @@ def complete_state(state):
         if "pixel_mm" in used and trained.get("fine_tune") is not None:  # the text of a FineTuning
             trained["fine_tune"] = trained["fine_tune"].removesuffix(")") + ", head_learning_rate=None)"
         used["training_settings_"] = json.dumps(trained, sort_keys=True)
-    return state | used
+    return {"image": None} | state | used

@@ -1,18 +1,18 @@
 """Cases -> handcrafted features: shape, first order and texture under pyradiomics' names."""
 
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.naming import naming
 from radiodeep.features.radiomics.dependence import acquisition_needs, unit_bound_features
-from radiodeep.features.radiomics.measurement import Measurement, intensity_ranges
+from radiodeep.features.radiomics.measurement import image_measures, intensity_ranges, n_shared_features
 from radiodeep.features.radiomics.preparation import first_n_dimensions
-from radiodeep.features.radiomics.pyradiomics_engine import pyradiomics_row
 from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
 from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state
+from radiodeep.features.several_images import MeasuredImages, learn_images
 from radiodeep.features.stateless import StatelessExtractor, with_label
 from radiodeep.handcrafted.measurement import region_features
 from radiodeep.progress import announced_if_slow
@@ -113,9 +113,17 @@ class RadiomicsExtractor(StatelessExtractor):
     engine : {"radiodeep", "pyradiomics"}, default="radiodeep"
         "pyradiomics" runs pyradiomics itself, if installed, on the same arrays, for cross-checking. Settings that it
         does not have are refused.
+    image : str or tuple of str, optional
+        Of cases with several images, that which is measured, or those; all by default. Columns begin with its name:
+        ``T1_original_glcm_Contrast``. An image that a case lacks has NaN. The shape of a mask that several images share
+        is measured once and has no prefix, unless `resegment_range` makes it depend on the image.
 
     Attributes
     ----------
+    image_names_ : tuple of str
+        The images of cases with several, in the order of the columns; empty for cases of one.
+    shares_mask_ : bool
+        Whether one mask serves all of them.
     n_dimensions_ : {2, 3}
         Dimensions of the images that the default families are for; only if `families` is None and a case could be read.
 
@@ -213,6 +221,7 @@ class RadiomicsExtractor(StatelessExtractor):
         minimum_roi_size=None,
         axes="anatomical",
         engine="radiodeep",
+        image=None,
     ):
         self.bin_width = bin_width
         self.bin_count = bin_count
@@ -245,6 +254,7 @@ class RadiomicsExtractor(StatelessExtractor):
         self.minimum_roi_size = minimum_roi_size
         self.axes = axes
         self.engine = engine
+        self.image = image
 
     def __setstate__(self, state):
         super().__setstate__(complete_saved_state(state))
@@ -285,8 +295,10 @@ class RadiomicsExtractor(StatelessExtractor):
         """Check the settings; for the default families, find out whether the first readable case is 2-D or 3-D."""
         vars(self).pop("n_dimensions_", None)
         RadiomicsSettings.of(self)
+        cases = as_cases(cases)
+        images = learn_images(self, cases)
         if self.families is None:
-            n_dimensions = first_n_dimensions(as_cases(cases), self.label)
+            n_dimensions = first_n_dimensions(images.first_parts(cases), self.label)
             if n_dimensions is not None:
                 self.n_dimensions_ = n_dimensions
         return self
@@ -304,20 +316,25 @@ class RadiomicsExtractor(StatelessExtractor):
         """
         settings = RadiomicsSettings.of(self)
         cases = as_cases(cases)
+        images = MeasuredImages.of(self, cases)
         if self.families is None and settings.n_dimensions is None:
-            settings = replace(settings, n_dimensions=first_n_dimensions(cases, self.label))
+            settings = replace(settings, n_dimensions=first_n_dimensions(images.first_parts(cases), self.label))
         if self.engine == "radiodeep":
             _load_kernels()
-        measure = partial(pyradiomics_row, settings) if self.engine == "pyradiomics" else Measurement(settings).row_of
-        rows = np.empty((len(cases), len(settings.columns)))
+        n_shared = n_shared_features(settings, images)
+        measures = image_measures(settings, n_shared)
+        rows = np.empty((len(cases), len(images.titles(settings.columns, n_shared))))
         for row, case in zip(rows, cases, strict=True):
             with naming(case):
-                row[:] = measure(with_label(case, self.label))
+                row[:] = images.row(with_label(case, self.label), measures, row.size, n_shared)
         return rows
 
     def get_feature_names_out(self, input_features=None):
         """Return pyradiomics' names, e.g. ``original_glcm_Contrast``, as an object array."""
-        return np.array([column.title for column in RadiomicsSettings.of(self).columns], dtype=object)
+        settings = RadiomicsSettings.of(self)
+        images = MeasuredImages.of(self)
+        titles = images.titles([column.title for column in settings.columns], n_shared_features(settings, images))
+        return np.array(titles, dtype=object)
 
     def settings(self):
         """Return all settings that the features depend on, for reports and caches."""
@@ -326,6 +343,7 @@ class RadiomicsExtractor(StatelessExtractor):
         chosen = {"families": settings.names, "image_types": types}  # a list: their order is that of the columns
         if self.bin_count is not None and not any("bin_count" in own for _, own in types):
             chosen["bin_width"] = None  # without effect
+        chosen |= MeasuredImages.of(self).settings()
         return {"extractor": type(self).__name__, **self.get_params(), **chosen}
 
     def chosen_families(self):
@@ -335,6 +353,7 @@ class RadiomicsExtractor(StatelessExtractor):
     def intensity_ranges(self, case):
         """Return (lowest, highest) intensity of a case's region before binning, by image type and, in it, by image."""
         with naming(case):
+            case = case.of_image(self.image) if isinstance(self.image, str) else case
             return intensity_ranges(with_label(case, self.label), RadiomicsSettings.of(self))
 
     def acquisition_needs(self):
@@ -356,7 +375,8 @@ class RadiomicsExtractor(StatelessExtractor):
         >>> len(extractor.unit_bound_features()), len(extractor.get_feature_names_out())
         (14, 42)
         """
-        return unit_bound_features(RadiomicsSettings.of(self))
+        settings = RadiomicsSettings.of(self)
+        return MeasuredImages.of(self).titles(unit_bound_features(settings))
 
 
 @cache

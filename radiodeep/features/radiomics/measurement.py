@@ -6,8 +6,29 @@ import numpy as np
 
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.features.radiomics.preparation import check_region_size, derived_images, prepare
+from radiodeep.features.radiomics.pyradiomics_engine import pyradiomics_row
 from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names
 from radiodeep.handcrafted.measurement import region_measurer
+
+
+def n_shared_features(settings, images):
+    """Return the number of features of shape that are the same for all `MeasuredImages` of a case."""
+    is_shared = images.share_mask and settings.resegment_range is None
+    return sum(column.family in SHAPE_FAMILIES for column in settings.columns) if is_shared else 0
+
+
+def image_measures(settings, n_shared):
+    """Return functions of a case and the name of its image: for the first image, and for others without shared shape."""
+    others = settings.without_shape() if n_shared else settings
+    return _measure(settings), _measure(others)
+
+
+def _measure(settings):
+    if settings is None:  # nothing but shape is asked for
+        return lambda case, image: np.empty(0)
+    if settings.engine == "pyradiomics":
+        return lambda case, image: pyradiomics_row(settings, case)
+    return Measurement(settings).row_of
 
 
 class Measurement:
@@ -17,8 +38,11 @@ class Measurement:
         self.settings = settings
         self._measurers = {}  # by the axis across the slices
 
-    def row_of(self, case):
-        """Return the features of a case, float64 of shape (n_features,); messages of errors may lack its id."""
+    def row_of(self, case, image=""):
+        """Return the features of a case, float64 of shape (n_features,); messages of errors may lack its id.
+
+        `image` is the name of its image if that is one of several.
+        """
         prepared = prepare(case, self.settings)
         check_region_size(prepared, self.settings)
         if prepared.slice_axis not in self._measurers:
@@ -26,7 +50,8 @@ class Measurement:
         parts, n_levels = self._measured(prepared, self._measurers[prepared.slice_axis])
         for sentence in _sentences_on_few_levels(prepared, n_levels, self.settings.bin_count):
             way_out = "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32."
-            warnings.warn(f"{case.id}: {sentence}. {way_out}", RadiodeepWarning, stacklevel=7)
+            where = f"{case.id}: {image}" if image else case.id
+            warnings.warn(f"{where}: {sentence}. {way_out}", RadiodeepWarning, stacklevel=8)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _measured(self, prepared, measurers):

@@ -6,7 +6,7 @@ calls it. The constructor's checks, measurement, parameter files and the engine 
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
@@ -263,6 +263,11 @@ class RadiomicsSettings:
                 columns += [Column(name_of(image, *pair), *pair, image_type) for pair in others]
         return columns
 
+    def without_shape(self):
+        """Return the settings of all families but those of shape, or None if there is no other."""
+        others = {name: names for name, names in self.names_by_family.items() if name not in SHAPE_FAMILIES}
+        return replace(self, families=others) if others else None
+
     def texture_settings(self, image_type=None, image=None):
         """Return the keyword arguments of `region_measurer` for an image of an image type, or for shape."""
         own = {} if image_type is None else image_type.texture_of(image)
@@ -348,6 +353,7 @@ def default_families(n_dimensions):
 
 def complete_saved_state(state):
     """Return the state of an extractor with the parameters that it was saved without, so that it computes as it did."""
+    state = {"image": None, **state}
     old = {name: setting.value_before for name, setting in SETTINGS.items() if setting.value_before is not _UNKNOWN}
     missing = {name: value for name, value in old.items() if name not in state}
     if missing and "training_settings_" in state:
