@@ -42,6 +42,7 @@ TRUSTED_TYPES = frozenset(
         "radiodeep.features.deep.extractor.DeepFeatureExtractor",
         "radiodeep.features.deep.fine_tuned.FineTunedFeatureExtractor",
         "radiodeep.features.deep.fine_tuning.FineTuning",
+        "radiodeep.features.patients.LesionAggregator",
         "radiodeep.features.radiomics.extractor.RadiomicsExtractor",
         "radiodeep.features.repeatability.RepeatableFeatures",
         "radiodeep.networks.training.augmentation.Augmentation",

@@ -1,14 +1,11 @@
 """A parameter file of pyradiomics -> parameters of `RadiomicsExtractor`."""
 
-from pathlib import Path
-
-import yaml
-
 from radiodeep.checks import did_you_mean
 from radiodeep.exceptions import InputError
 from radiodeep.features.radiomics.settings import SETTINGS, TEXTURE_SETTINGS
 from radiodeep.handcrafted.catalogue import FAMILIES, feature_names
 from radiodeep.imaging.filters import FILTER_SETTINGS, IMAGE_TYPES
+from radiodeep.yaml_files import parsed_yaml
 
 _SECTIONS = ("setting", "imageType", "featureClass")
 _DEFAULTS = {"axes": "stored", "force_2d_dimension": 0, "normalize_scale": 1.0}  # of pyradiomics, other than ours
@@ -22,32 +19,12 @@ _FILTER_SETTINGS = {
 }
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Raise an error for a key that is given twice, of which YAML would silently take the last."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if repeated:
-            line = node.start_mark.line + 1
-            raise InputError(f"line {line}: the key '{repeated[0]}' is given twice. Keep one of them.")
-        return super().construct_mapping(node, deep=deep)
-
-
 def read_parameters(path):
     """Return the arguments of `RadiomicsExtractor` that a file gives, and those with another default in pyradiomics.
 
     An unknown key or a value of the wrong kind is an InputError, which names the file and the key.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"The parameter file '{path}' does not exist. Check the path.")
-    try:
-        return _read(yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader))
-    except (InputError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"The parameter file '{path.name}' cannot be used: {error}") from error
-    except RecursionError as error:
-        raise InputError(f"The parameter file '{path.name}' is nested too deeply to be one of pyradiomics.") from error
+    return parsed_yaml(path, "parameter file", _read)
 
 
 def _read(content):
