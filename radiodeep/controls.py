@@ -241,7 +241,7 @@ def _verdict(name, original, result, comparison):
     elif comparison.p_value < _SIGNIFICANT:
         conclusion = more if comparison.difference > 0 else less
     elif original.confidence_interval.low <= endpoint.chance:
-        conclusion = f"the model is not shown to predict at all, since its interval includes {endpoint.chance:g}"
+        conclusion = f"no conclusion, since the interval of the original images includes {endpoint.chance:g}, chance"
     else:
         conclusion = f"no evidence that {more} (worth {bounds.high:.2f} at most, by the interval)"
     return (

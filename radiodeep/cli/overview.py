@@ -20,6 +20,7 @@ def overview(results, measures):
         f"{endpoint.title()}, {endpoint.kind}\n{_wrapped(_composition(endpoint))}",
         _main_table(results),
         _remark(next(iter(results.values()))),
+        *_centres(results),
         *_other_measures(measures),
         *_with_size(results),
         *_selection(results.values()),
@@ -35,7 +36,7 @@ def control_overview(controls):
     ]
     header = ["", "negative control", controls.table["measure"].iloc[0], "original less control", "p"]
     verdicts = [_wrapped(f"{model}: {text}") for model, texts in controls.verdicts.items() for text in texts]
-    return "\n\n".join(["", aligned(header, rows, widest=14), *verdicts])
+    return "\n" + "\n\n".join([aligned(header, rows, widest=14), *verdicts])
 
 
 def _difference(row):
@@ -108,6 +109,22 @@ def _splits(result):
 def _training_size(result):
     fewest, most = result.folds["n_train"].agg(["min", "max"])
     return f"{fewest}" if fewest == most else f"{fewest} to {most}"
+
+
+def _centres(results):
+    """Return the table of the centres of each model and how much they differ; nothing for other splits."""
+    parts = []
+    for name, result in results.items():
+        if result.centres is None:
+            continue
+        rows = [[centre.Index, f"{centre.n}", _of_centre(centre)] for centre in result.centres.itertuples()]
+        table = aligned([name, "cases", f"{result.endpoint.measure} of the centre"], rows)
+        parts.append(f"{table}\n{_wrapped(str(result.random_effects))}")
+    return parts
+
+
+def _of_centre(centre):
+    return "none" if math.isnan(centre.value) else f"{centre.value:.3f} ({centre.low:.3f} to {centre.high:.3f})"
 
 
 def _other_measures(measures):
