@@ -4,11 +4,9 @@ import hashlib
 import math
 import textwrap
 import warnings
-from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,40 +14,19 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from scipy.ndimage import find_objects, label
 
-from radiodeep.cases.acquisition import mixtures
 from radiodeep.cases.cohort import Cohort, as_cases
-from radiodeep.cases.naming import message_with_id
+from radiodeep.cases.naming import message_with_id, naming_image
 from radiodeep.cases.readers import read_volume
+from radiodeep.cases.remarks import remarks_on
 from radiodeep.checks import require_n_jobs
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.progress import with_progress
 
 _FEW_VALUES = 10  # masks rarely have more values, images do
 _WHOLE_IMAGE = 0.95
-_N_FOR_OUTLIERS = 5
-_N_DEVIATIONS = 5.0
-_MEDIAN_SHARE = 0.25  # smaller differences are no outliers, however similar the other cases are
-_RANGE_FACTOR = 4.0
 _WIDTH = 80
 _CELLS = ("<18", "<11", "<14", "<4", "<16", ">10", "<1")  # alignment and width in a printed line
 _N_LINES = 40
-_N_NAMED = 5
-_UNLIKE = {"spacing": "spacing", "orientation": "storage order", "plane": "plane of slices", "field": "field of view"}
-_PER_CASE = {
-    "swapped": "image and mask look swapped (the mask holds more values than the image)",
-    "same_file": "image and mask are the same",
-    "constant": "all intensities of the region are equal",
-    "one_voxel": "region of one voxel",
-    "line": "region one voxel thick along all axes but one",
-    "one_slice": "region on one slice of a volume",
-    "components": "region in several pieces",
-    "border": "region touches the border of the image",
-    "whole": "region is (almost) the whole image",
-    "not_finite": "voxels that are NaN or infinite outside of the region (most filters refuse them)",
-    "no_position": "file without position (no qform, no sform), so that image and mask cannot be compared",
-    "shifted": "image and mask slightly apart (less than 1/20 of a voxel)",
-    "no_spacing": "file without voxel size, 1 mm is assumed",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +36,11 @@ class CohortInspection:
     Attributes
     ----------
     table : DataFrame
-        A row per case: `id`, `patient`, `label`, `size` and `spacing_mm` (z, y, x), `orientation` (where the x, y
-        and z axes point to, "LPS"; "" if unknown), `lowest` and `highest` of the image, `region_median`,
-        `volume_mm3` and `n_voxels` of the region, `region_size` of its box (z, y, x), `n_components`,
-        `touches_border`, `odd` (the remarks about the case) and `error` ("" if it can be used).
+        A row per case, or for each of its images, which `image` names: `id`, `patient`, `label`, `size` and
+        `spacing_mm` (z, y, x), `orientation` (where the x, y and z axes point to, "LPS"; "" if unknown), `lowest` and
+        `highest` of the image, `region_median`, `volume_mm3` and `n_voxels` of the region, `region_size` of its box
+        (z, y, x), `n_components`, `touches_border`, `odd` (the remarks about the case) and `error` ("" if it can be
+        used).
     errors : dict from id to str
         "ErrorName: message" of the cases that cannot be used.
     remarks : list of str
@@ -75,17 +53,19 @@ class CohortInspection:
 
     def __str__(self):
         rows = self.table.to_dict("records")
+        n_cases = self.table["id"].nunique()
         shown = rows if len(rows) <= _N_LINES else [row for row in rows if row["odd"] or row["error"]]
         lines = [_line("id", "size zyx", "spacing zyx mm", "axes", "intensities", "volume mm3", "")]
         lines += [_line_of(row) for row in shown[:_N_LINES]]
         if len(shown[:_N_LINES]) < len(rows):
-            lines.append(f"({len(shown[:_N_LINES])} of {len(rows)} cases are shown; '.table' has all)")
+            kind = "images" if "image" in self.table else "cases"
+            lines.append(f"({len(shown[:_N_LINES])} of {len(rows)} {kind} are shown; '.table' has all)")
         lines.append("")
         for remark in self.remarks:
             lines += textwrap.wrap(f"- {remark}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-        n_odd = sum(bool(row["odd"]) for row in rows if not row["error"])
+        n_odd = len({row["id"] for row in rows if row["odd"] and row["id"] not in self.errors})
         remarked = f", {n_odd} of them with remarks (*)" if n_odd else ""
-        lines.append(f"{len(rows) - len(self.errors)} of {len(rows)} cases can be used{remarked}.")
+        lines.append(f"{n_cases - len(self.errors)} of {n_cases} cases can be used{remarked}.")
         return "\n".join(lines)
 
 
@@ -127,42 +107,47 @@ def inspect_cohort(cohort, n_jobs=None):
     """
     require_n_jobs(n_jobs, "inspect_cohort")
     cases = list(Cohort(as_cases(cohort)))  # with ids that differ
-    rows = _all_facts(cases, n_jobs)
-    remarks = list(_remarks(rows))
+    images = [(part, name) for case in cases for name, part in case.single_images().items()]
+    rows = _all_facts(images, n_jobs)
+    remarks = remarks_on(cases, rows)
     for remark in remarks:
         for row in remark.rows:
             row["odd"] = f"{row['odd']}; {remark.in_table}" if row["odd"] else remark.in_table
-    errors = {row["id"]: row["error"] for row in rows if row["error"]}
+    errors = {}
+    for row in rows:
+        if row["error"]:
+            errors[row["id"]] = "; ".join(filter(None, [errors.get(row["id"]), row["error"]]))
     return CohortInspection(_table(rows), errors, [f"{remark.sentence}." for remark in remarks])
 
 
-def _all_facts(cases, n_jobs):
-    """Return the facts of each case; if a process is killed, the rest is read in one process per case."""
+def _all_facts(images, n_jobs):
+    """Return the facts of pairs (case, name of its image); if a process is killed, the rest is read one by one."""
     facts_of = {}
-    tasks = (delayed(_facts)(case) for case in cases)
+    tasks = (delayed(_facts)(case, name) for case, name in images)
     try:
         with closing(Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)) as finished:
-            for facts in with_progress(finished, "Checking", len(cases), "cases"):
-                facts_of[facts["id"]] = facts
+            for facts in with_progress(finished, "Checking", len(images), "cases"):
+                facts_of[facts["id"], facts["image"]] = facts
     except TerminatedWorkerError:
-        for case in cases:
-            if case.id not in facts_of:
-                facts_of[case.id] = _facts_apart(case)
-    return [facts_of[case.id] for case in cases]
+        for case, name in images:
+            if (case.id, name) not in facts_of:
+                facts_of[case.id, name] = _facts_apart(case, name)
+    return [facts_of[case.id, name] for case, name in images]
 
 
-def _facts_apart(case):
+def _facts_apart(case, name):
     try:
-        return Parallel(n_jobs=2, backend="loky")([delayed(_facts)(case)])[0]
+        return Parallel(n_jobs=2, backend="loky")([delayed(_facts)(case, name)])[0]
     except TerminatedWorkerError:
         error = f"WorkerKilledError: {case.id}: its process was killed, most often because memory ran out."
-        return _blank_facts(case) | {"error": error}
+        return _blank_facts(case, name) | {"error": error}
 
 
-def _facts(case):
-    facts = _blank_facts(case)
+def _facts(case, name):
+    facts = _blank_facts(case, name)
     try:
-        return facts | _measured(case)
+        with naming_image(case, name):
+            return facts | _measured(case)
     except Exception as error:  # of any kind, so that the other cases go on
         text = f"{type(error).__name__}: {message_with_id(error, case.id)}"
         is_swapped = isinstance(error, InputError) and _look_swapped(case)
@@ -185,8 +170,8 @@ def _stored_voxels(source):
     return read_volume(source).voxels if isinstance(source, Path) else source
 
 
-def _blank_facts(case):
-    known = {"id": case.id, "patient": case.patient, "label": case.label, "event": case.event}
+def _blank_facts(case, name):
+    known = {"id": case.id, "image": name, "patient": case.patient, "label": case.label, "event": case.event}
     return known | {"odd": "", "error": "", "flags": {}}
 
 
@@ -270,108 +255,20 @@ def _image_hash(voxels):
     return digest.hexdigest()
 
 
-class _Remark(NamedTuple):
-    """What is odd about a cohort, the rows of the cases concerned, and what the table says of each of them."""
-
-    sentence: str
-    rows: tuple | list = ()
-    in_table: str = ""
-
-
-def _remark_on(rows, text):
-    return _Remark(f"{_cases(len(rows))}: {text}{_named(rows)}", rows, text)
-
-
-def _remarks(rows):
-    """Yield each `_Remark` on a cohort."""
-    for flag, text in _PER_CASE.items():
-        flagged = [row for row in rows if row["flags"].get(flag)]
-        if flagged:
-            yield _remark_on(flagged, text)
-    rows = [row for row in rows if not row["error"]]
-    yield from _remarks_on_grids(rows)
-    yield from _remarks_on_intensities(rows)
-    yield from _remarks_on_repeats(rows)
-    counts = Counter("no label" if row["label"] is None else str(row["label"]) for row in rows)
-    events = [row["event"] for row in rows if row["event"] is not None]
-    unnamed = ". No patients are named: every case counts as a patient of its own"
-    unnamed = unnamed if all(row["patient"] == row["id"] for row in rows) else ""
-    if set(counts) != {"no label"} and rows:
-        listed = ", ".join(f"{name} in {_cases(count)}" for name, count in sorted(counts.items()))
-        yield _Remark(f"Labels: {listed}{unnamed}")
-    if events:
-        without = len(events) - sum(events)
-        yield _Remark(f"Follow-up: event in {_cases(sum(events))}, none in {_cases(without)}{unnamed}")
-    several = [count for count in Counter(row["patient"] for row in rows).values() if count > 1]
-    if several:
-        patients = "1 patient has" if len(several) == 1 else f"{len(several)} patients have"
-        yield _Remark(f"{patients} several cases (up to {max(several)}); keep them together in cross-validation")
-
-
-def _remarks_on_grids(rows):
-    dimensions = Counter(row["acquisition"].n_dimensions for row in rows).most_common()
-    if len(dimensions) > 1:
-        unlike = [row for row in rows if row["acquisition"].n_dimensions != dimensions[0][0]]
-        listed = ", ".join(f"{number}-D in {_cases(count)}" for number, count in dimensions)
-        yield _Remark(f"2-D and 3-D images are mixed ({listed}){_named(unlike)}", unlike, "2-D or 3-D unlike most")
-    for mixture in mixtures({row["id"]: row["acquisition"] for row in rows}, set(_UNLIKE)):
-        unlike = [row for row in rows if row["id"] in mixture.ids]
-        yield _Remark(mixture.sentence, unlike, f"{_UNLIKE[mixture.need]} unlike others")
-
-
-def _remarks_on_intensities(rows):
-    if len(rows) < _N_FOR_OUTLIERS:
-        return
-    medians = np.array([row["region_median"] for row in rows])
-    ranges = np.array([row["highest"] - row["lowest"] for row in rows])
-    for values, least, text in (
-        (medians, _MEDIAN_SHARE * np.median(ranges), "region much brighter or darker than the others"),
-        (np.log(np.maximum(ranges, 1e-300)), math.log(_RANGE_FACTOR), "range of intensities unlike the others"),
-    ):
-        distances = np.abs(values - np.median(values))
-        limit = max(_N_DEVIATIONS * 1.4826 * np.median(distances), least)
-        outliers = [row for row, distance in zip(rows, distances, strict=True) if distance > limit]
-        if outliers:
-            yield _remark_on(outliers, text)
-
-
-def _remarks_on_repeats(rows):
-    by_image = {}
-    for row in rows:
-        by_image.setdefault(row["image_hash"], []).append(row)
-    for same in by_image.values():
-        regions = Counter(row["region_hash"] for row in same)
-        twice = [row for row in same if regions[row["region_hash"]] > 1]
-        if twice:
-            sentence = f"The same image and region under several ids{_named(twice)}"
-            yield _Remark(sentence, twice, "same image and region as another")
-        elif len({row["patient"] for row in same}) > 1:
-            yield _Remark(f"The same image in several patients{_named(same)}", same, "same image as another patient")
-
-
-def _named(rows):
-    ids = [row["id"] for row in rows]
-    more = f" and {len(ids) - _N_NAMED} more" if len(ids) > _N_NAMED else ""
-    return f": {', '.join(ids[:_N_NAMED])}{more}"
-
-
-def _cases(count):
-    return f"{count} case{'' if count == 1 else 's'}"
-
-
 def _table(rows):
     columns = [
-        "id", "patient", "label", "size", "spacing_mm", "orientation", "lowest", "highest", "region_median",
+        "id", "image", "patient", "label", "size", "spacing_mm", "orientation", "lowest", "highest", "region_median",
         "volume_mm3", "n_voxels", "region_size", "n_components", "touches_border", "odd", "error",
     ]  # fmt: skip
-    return pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=columns)
+    table = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=columns)
+    return table if any(row["image"] for row in rows) else table.drop(columns="image")
 
 
 def _line_of(row):
     if row["error"]:
-        return _shortened(f"{_shortened(row['id'], 18):<18} {row['error']}", _WIDTH)
+        return _shortened(f"{_shortened(_id_of(row), 18):<18} {row['error']}", _WIDTH)
     return _line(
-        row["id"],
+        _id_of(row),
         "x".join(map(str, row["size"])),
         "x".join(f"{step:.3g}" for step in row["spacing_mm"]),
         row["orientation"] or "-",
@@ -379,6 +276,10 @@ def _line_of(row):
         f"{row['volume_mm3']:.0f}" if row["volume_mm3"] >= 10 else f"{row['volume_mm3']:.2g}",
         "*" if row["odd"] else "",
     )
+
+
+def _id_of(row):
+    return f"{row['id']} {row['image']}" if "image" in row else row["id"]
 
 
 def _line(*cells):

@@ -1,5 +1,7 @@
 """In: an error about a case. Out: the same error with the case's id in front of its message, once."""
 
+from contextlib import contextmanager
+
 from radiodeep.exceptions import InputError
 
 
@@ -29,3 +31,16 @@ def message_with_id(error, case_id):
     """Return the message of an error of any kind, with the id of its case in front."""
     message = str(error) or "no details"
     return message if names_case(error, case_id) else f"{case_id}: {message}"
+
+
+@contextmanager
+def naming_image(case, name):
+    """A context in which the messages of input errors name the case and its image, if that has a name."""
+    try:
+        yield
+    except InputError as error:
+        where = f"{case.id}: {name}:"
+        if not name or str(error).startswith(where):
+            raise
+        text = message_with_id(error, case.id).removeprefix(f"{case.id}:")
+        raise type(error)(f"{where}{text}") from error

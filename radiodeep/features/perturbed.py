@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import EmptyMaskError, InputError, PerturbationError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.stateless import StatelessExtractor, with_label
 from radiodeep.features.table import extract_tables
@@ -65,8 +66,8 @@ def extract_perturbed(
     Raises
     ------
     InputError
-        For an unknown kind of perturbation, an amount out of range, or two amounts of one kind that agree in six
-        digits.
+        For cases of several images (see `Cohort.of_image`), an unknown kind of perturbation, an amount out of range,
+        or two amounts of one kind that agree in six digits.
 
     Warns
     -----
@@ -91,6 +92,9 @@ def extract_perturbed(
     ('rotate 5', 'translate 0.25') 4824
     """
     versions = _versions(perturbations)
+    for case in as_cases(cohort):
+        if case.image_names:
+            case.lesion()  # raises: an image must be chosen
     extractors = {
         name: extractor if name == ORIGINAL else _AfterPerturbation(extractor, kind, amount, margin_mm, random_state)
         for name, (kind, amount) in versions.items()

@@ -1,12 +1,11 @@
 """Cases with several images -> those that an extractor measures, their parts of a row, and the names of its columns."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.naming import message_with_id
+from radiodeep.cases.naming import naming_image
 from radiodeep.checks import invalid
 from radiodeep.exceptions import InputError, MissingImageError
 
@@ -177,19 +176,6 @@ def checked_names(extractor):
     if not is_listed or not names or len(set(names)) < len(names):
         raise invalid(extractor, "image", "None, the name of an image, or a tuple of names that differ", image)
     return tuple(names)
-
-
-@contextmanager
-def naming_image(case, name):
-    """A context in which the messages of input errors name the case and its image, if that has a name."""
-    try:
-        yield
-    except InputError as error:
-        where = f"{case.id}: {name}:"
-        if not name or str(error).startswith(where):
-            raise
-        text = message_with_id(error, case.id).removeprefix(f"{case.id}:")
-        raise type(error)(f"{where}{text}") from error
 
 
 def _names_of(case):

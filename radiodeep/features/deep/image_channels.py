@@ -1,11 +1,12 @@
 """Images of a case that share grid and mask -> the channels of a network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from radiodeep.cases.naming import naming_image
 from radiodeep.exceptions import GeometryMismatchError, InputError
-from radiodeep.features.several_images import MeasuredImages, naming_image
+from radiodeep.features.several_images import MeasuredImages
 
 _MOST = 3
 
@@ -20,7 +21,7 @@ def measured_images(extractor, cases=None):
 class ImagesAsChannels(MeasuredImages):
     """Up to three images that a network is shown at once; their one set of columns begins with all names."""
 
-    images: MeasuredImages = MeasuredImages()
+    images: MeasuredImages = field(default_factory=MeasuredImages)
 
     @classmethod
     def of(cls, images):

@@ -18,7 +18,7 @@ def n_shared_features(settings, images):
 
 
 def image_measures(settings, n_shared):
-    """Return functions of a case and the name of its image: for the first image, and for others without shared shape."""
+    """Return functions of a case and the name of its image: for the first image, and for others less shared shape."""
     others = settings.without_shape() if n_shared else settings
     return _measure(settings), _measure(others)
 
