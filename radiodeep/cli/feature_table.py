@@ -30,13 +30,14 @@ _NOT_FEATURES_OF_PYRADIOMICS = "diagnostics_"
 
 @dataclass
 class FeatureTable:
-    """Features of cases (n_cases, n_features), outcomes, patients, errors of other cases, and columns not used."""
+    """Features of cases (n_cases, n_features), outcomes, patients, errors of other cases, columns not used, centres."""
 
     features: pd.DataFrame
     y: np.ndarray
     patients: list
     errors: dict
     others: list
+    centres: list | None = None
 
     @property
     def kinds(self):
@@ -64,6 +65,7 @@ class Columns:
     patient: str | None = None
     id: str | None = None
     drop: tuple = ()
+    centre: str | None = None
 
     def found_in(self, frame, source, options):
         """Return the columns of a table, with None for the label or for time and event, whichever is not studied.
@@ -88,7 +90,7 @@ class Columns:
             patient=self.patient or ("patient" if "patient" in frame.columns else None),
             id=self.id or next((name for name in ("id", "") if name in frame.columns), None),
         )
-        for name in ("label", "time", "event", "patient", "id"):
+        for name in ("label", "time", "event", "patient", "id", "centre"):
             _check_column(getattr(found, name), frame, source, f"--{name}")
         for name in self.drop:
             _check_column(name, frame, source, "--drop")
@@ -96,7 +98,7 @@ class Columns:
 
     def are_no_features(self, frame):
         """Return the columns of a table that hold no features."""
-        chosen = {self.label, self.time, self.event, self.patient, self.id, *self.drop, ""}
+        chosen = {self.label, self.time, self.event, self.patient, self.id, self.centre, *self.drop, ""}
         has_follow_up = set(_FOLLOW_UP) <= {name.lower() for name in frame.columns}
         known = _MANIFEST_COLUMNS | set(_FOLLOW_UP if has_follow_up else ())
         return [
@@ -139,7 +141,8 @@ def feature_table(frame, source, columns, options):
     )
     known = frame.loc[used, outcomes]
     y = parsed_labels(known[columns.label]) if columns.label else _follow_up(known, source)
-    return FeatureTable(features[used], y, patients[used].tolist(), errors, others)
+    centres = None if columns.centre is None else frame.loc[used, columns.centre].str.strip().tolist()
+    return FeatureTable(features[used], y, patients[used].tolist(), errors, others, centres)
 
 
 def read_text_table(path):

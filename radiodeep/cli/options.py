@@ -144,7 +144,10 @@ OtherVersions = Annotated[
 ]
 
 # the study
-Split = Annotated[str, typer.Option(metavar="SPLIT", help="leave-one-out, leave-pair-out or a number of folds")]
+Split = Annotated[
+    str,
+    typer.Option(metavar="SPLIT", help="leave-one-out, leave-pair-out, leave-one-centre-out or a number of folds"),
+]
 OutcomeOption = Annotated[
     Outcome,
     typer.Option(
@@ -187,6 +190,10 @@ PatientColumn = Annotated[
     str | None,
     typer.Option("--patient", metavar="COLUMN", help="Column of the patients in a table  [default: patient]"),
 ]
+CentreColumn = Annotated[
+    str | None,
+    typer.Option("--centre", metavar="COLUMN", help="Column of the centres, for --cv leave-one-centre-out"),
+]
 IdColumn = Annotated[
     str | None, typer.Option("--id", metavar="COLUMN", help="Column of the cases in a table  [default: id]")
 ]
@@ -200,10 +207,13 @@ def listed(text):
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def checked_split(cv):
-    """Return --cv as `cross_validate_models` takes it."""
+def checked_split(cv, centre=None):
+    """Return --cv as `cross_validate_models` takes it; the name of a column of centres belongs to one split."""
+    if (cv == "leave-one-centre-out") != (centre is not None):
+        raise InputError("--cv leave-one-centre-out and --centre COLUMN need each other. Got only one of them.")
     if cv.isdigit() and int(cv) >= 2:
         return int(cv)
-    if cv not in ("leave-one-out", "leave-pair-out"):
-        raise InputError(f"--cv must be leave-one-out, leave-pair-out or a number of folds from 2 on. Got '{cv}'.")
+    splits = "leave-one-out", "leave-pair-out", "leave-one-centre-out"
+    if cv not in splits:
+        raise InputError(f"--cv must be {', '.join(splits)} or a number of folds from 2 on. Got '{cv}'.")
     return cv

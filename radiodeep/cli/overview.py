@@ -133,7 +133,9 @@ def _other_measures(measures):
     if table.empty:
         return []
     rows = [[name, *(f"{value:.3g}" for value in values)] for name, *values in table.itertuples()]
-    return [f"{aligned(['', *table.columns], rows)}\n\nTheir intervals are in measures.csv and in the report."]
+    others = measures["low"].groupby("model").nth(slice(1, None))
+    where = "" if others.isna().all() else "\n\nTheir intervals are in measures.csv and in the report."
+    return [aligned(["", *table.columns], rows) + where]
 
 
 def _with_size(results):

@@ -27,6 +27,7 @@ def study(
     source: options.Source,
     output: options.FolderToWrite,
     cv: options.Split = "leave-one-out",
+    centre: options.CentreColumn = None,
     outcome: options.OutcomeOption = Outcome.auto,
     positive: options.Positive = None,
     horizon: options.Horizon = None,
@@ -59,7 +60,7 @@ def study(
     Every case is predicted by models that have not seen it: features are selected and models fitted inside each fold.
     A case that fails is left out: it is named at the end, in the report and in errors.csv, and the exit code is 2.
     """
-    split = checked_split(cv)
+    split = checked_split(cv, centre)
     kinds = _kinds(features)
     recipe = Recipe(selector, n_features, model, seed, horizon=horizon)
     chosen = OutcomeOptions(outcome, positive, horizon)
@@ -69,13 +70,14 @@ def study(
     if is_feature_table(frame):
         if measurement != Measurement() or labels is not MaskLabels.one or controls:
             raise InputError(f"'{source.name}' holds features already: leave out the options that measure images.")
-        studied = _of_table(feature_table(frame, source.name, columns, chosen), chosen, recipe, kinds)
+        table = feature_table(frame, source.name, replace(columns, centre=centre), chosen)
+        studied = _of_table(table, chosen, recipe, kinds)
     else:
         if columns != Columns():
             raise InputError(
                 "--label, --time, --event, --patient, --id and --drop are for tables; in a manifest rename the columns."
             )
-        studied = _of_images(source, labels, measurement, chosen, recipe, kinds)
+        studied = replace(_of_images(source, labels, measurement, chosen, recipe, kinds), centres=centre)
     check_folder(output)
     check_folder(cache, "--cache")
     studied.run(output, source, split, seed, cache, jobs, controls)
@@ -90,6 +92,7 @@ class Study:
     y: object
     patients: list
     errors: dict = field(default_factory=dict)
+    centres: object = None
     options: OutcomeOptions = field(default_factory=OutcomeOptions)
 
     def run(self, output, source, cv="leave-one-out", seed=0, cache=None, jobs=-1, controls=False):
@@ -110,6 +113,7 @@ class Study:
             cache_dir=cache,
             outcome=self.options.outcome.value,
             horizon=self.options.horizon,
+            centres=self.centres,
         )
         controlled, results = (studied, studied.originals) if controls else (None, studied)
         n_given = len(self.X) + len(self.errors)
@@ -136,7 +140,11 @@ def write_study(results, measures, output, source, n_given, controls=None):
     effective = {name: result.effective_n_features for name, result in results.items()}
     write_table(rd.size_table(results).assign(effective_n_features=pd.Series(effective)), output / "models.csv")
     write_table(measures, output / "measures.csv")
-    (output / "controls.csv").unlink(missing_ok=True)
+    for name in ("controls.csv", "centres.csv"):
+        (output / name).unlink(missing_ok=True)
+    if first.centres is not None:
+        centres = pd.concat({name: result.centres for name, result in results.items()}, names=["model"])
+        write_table(centres, output / "centres.csv")
     if controls is not None:
         write_table(controls.table, output / "controls.csv")
     rd.write_report(results, output / "report.html", controls=controls)
@@ -177,7 +185,7 @@ def _of_images(manifest, labels, measurement, chosen, recipe, kinds):
     cohort, y, unknown = with_outcomes(cohort, chosen)
     recipe = replace(recipe, outcome=chosen.kind(y))
     models = {name: recipe.over_cases(by_kind) for name, by_kind in extractors.items()}
-    return Study(models, cohort, y, cohort.patients, errors | unknown, chosen)
+    return Study(models, cohort, y, cohort.patients, errors | unknown, options=chosen)
 
 
 def _of_table(table, chosen, recipe, kinds):
@@ -190,7 +198,7 @@ def _of_table(table, chosen, recipe, kinds):
         models = {kind.value: recipe.over_columns(columns) for kind, columns in parts.items()}
     shown = f" (not features: {', '.join(table.others[:6])}{' ...' if len(table.others) > 6 else ''})"
     say(f"Studying {len(table.features)} cases x {table.features.shape[1]} features{shown if table.others else ''}")
-    return Study(models, table.features, table.y, table.patients, table.errors, chosen)
+    return Study(models, table.features, table.y, table.patients, table.errors, table.centres, chosen)
 
 
 def _kinds(features):

@@ -164,3 +164,36 @@ def test_controls_of_a_table_are_refused(features_csv, tmp_path, radiodeep):
     done = radiodeep("study", features_csv, "-o", tmp_path / "out", "--controls")
     assert done.code == 1
     assert "holds features already: leave out the options that measure images" in done.err
+
+
+def test_centres_of_a_table_and_of_a_manifest_are_left_out_one_by_one(table, folder, known, cache, tmp_path, radiodeep):
+    frame = table.assign(site=["Bonn", "Lyon"] * 3 + ["Lyon", "Bonn"] * 3)
+    frame.to_csv(tmp_path / "sites.csv", index=False)
+    by_centre = ["--cv", "leave-one-centre-out", "--centre", "site", "--jobs", 1]
+    named = ["--id", "case", "--label", "outcome"]
+    done = radiodeep("study", tmp_path / "sites.csv", "-o", tmp_path / "out", *by_centre, *named, "--n-features", 2)
+    assert done.code == 0, done.err
+    centres = pd.read_csv(tmp_path / "out" / "centres.csv", index_col="centre")
+    assert centres["n"].to_dict() == {"Bonn": 6, "Lyon": 6}
+    row = centres.loc["Bonn"]
+    bounds = f"{row['value']:.3f} \\({row['low']:.3f} to {row['high']:.3f}\\)"
+    assert re.search(rf"^Bonn +6 +{bounds}", done.out, re.M)
+    assert "random effects of 2 centres" in done.out
+    assert "Their intervals are in" not in done.out
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert 'alt="Centres"' in report
+    assert "Random effects of 2 centres: I2" in report
+    manifest = pd.read_csv(known).assign(site=["Bonn", "Bonn", "Lyon", "Lyon"] * 4)
+    manifest.to_csv(folder / "known" / "sites.csv", index=False)
+    source = folder / "known" / "sites.csv"
+    done = radiodeep("study", source, "-o", tmp_path / "images", *by_centre, "--cache", cache, *QUICK)
+    assert done.code == 0, done.err
+    assert pd.read_csv(tmp_path / "images" / "centres.csv")["n"].tolist() == [8, 8]
+    source.unlink()
+
+
+def test_a_centre_without_its_split_is_refused(known, tmp_path, radiodeep):
+    for given in (["--centre", "site"], ["--cv", "leave-one-centre-out"]):
+        done = radiodeep("study", known, "-o", tmp_path / "out", *given)
+        assert done.code == 1
+        assert "leave-one-centre-out and --centre COLUMN need each other" in done.err
