@@ -5,27 +5,28 @@ from collections import Counter
 from dataclasses import dataclass
 from os import PathLike
 
-import joblib
 import numpy as np
 import pandas as pd
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 from sklearn.utils import get_tags
 
-from radiodeep.cases.cohort import as_cases
+from radiodeep.cases.cohort import Cohort, as_cases, as_items
+from radiodeep.cases.patient import Patient
 from radiodeep.cases.training_range import (
     acquisition_outside,
-    case_facts,
+    facts_of_images,
     features_outside,
     merged_range,
     noted_parts,
 )
 from radiodeep.checks import is_positive, require
-from radiodeep.exceptions import InputError, ModelError, RadiodeepWarning
-from radiodeep.features.stateless import StatelessExtractor, observed_rows
+from radiodeep.exceptions import InputError, MissingImageError, ModelError, RadiodeepWarning
+from radiodeep.features.patients import as_patients
+from radiodeep.features.stateless import StatelessExtractor, observed_rows, with_label
 from radiodeep.model_parts import parts_of
 from radiodeep.models.horizon import HorizonClassifier
 from radiodeep.models.shared_outputs import outputs_computed_once
-from radiodeep.rows import check_on_error, extract_rows, rows_by_case
+from radiodeep.rows import CHUNK, check_on_error, extract_rows, parameters_key, rows_by_case
 from radiodeep.study.description import selected_features
 from radiodeep.study.folds.estimator_tree import best_of, final_step, kind_of
 
@@ -40,6 +41,7 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None, 
     model : fitted estimator or pipeline over cases
         A classifier with `predict_proba`, a regressor, or a model of survival.
     cohort : Cohort or sequence of Case
+        For a model of patients, which holds a `LesionAggregator`, their lesions, or a cohort by patient.
     on_error : {"record", "raise"}, default="record"
         "record" gives a case that cannot be read or measured a row with its error.
     n_jobs : int, optional
@@ -54,8 +56,8 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None, 
     Returns
     -------
     DataFrame
-        In the order of the cohort: `id`, one column `probability_<class>` per class, `prediction`,
-        `outside_training_range` and `error` (empty if there is none). `prediction` is that of ``model.predict``; it
+        In the order of the cohort, for a model of patients a row per patient: `id`, one column `probability_<class>`
+        per class, `prediction`, `outside_training_range` and `error` (empty if there is none). `prediction` is that of ``model.predict``; it
         need not be the most probable class, e.g. with the class weights of `CNNClassifier`. A regressor has only
         `prediction`; a model of survival has `risk`, higher for earlier events, and `survival_<horizon>`, NaN beyond
         the times of its training, in place of the probabilities and `prediction`. `outside_training_range`
@@ -92,8 +94,8 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None, 
     ['', 'spacing 4.5 mm (trained on 1.5); 10 of 14 features, e.g. original_shape_VoxelVolume']
     """
     check_on_error(on_error)
-    cases = as_cases(cohort)
-    outputs = _outputs_of(model, horizon)
+    outputs = outputs_of(model, horizon)
+    cases = _items_of(model, cohort)
     _check_model(model)
     _check_ids(cases)
     scorer = _Scorer(model, outputs, cache_dir)
@@ -123,7 +125,7 @@ class _Outputs:
     has_labels: bool = False
 
 
-def _outputs_of(model, horizon):
+def outputs_of(model, horizon):
     """Return the `_Outputs` of a model; raise ModelError if there are none, and InputError for an unusable horizon."""
     if isinstance(model, str | PathLike):
         raise ModelError(f"score_cohort takes a model. Got the path '{model}': load it with load_model first.")
@@ -167,6 +169,21 @@ def _survival(model, rows, horizon):
     return np.column_stack([risk, np.array(survival, dtype=float)])
 
 
+def takes_patients(model):
+    """Return whether a model brings the lesions of patients to one row."""
+    return any(hasattr(part, "lesion_extractors") for part in parts_of(model))
+
+
+def _items_of(model, cohort):
+    """Return cases, or the patients of a model of patients, whatever labels their lesions have."""
+    items = as_items(cohort)
+    if not takes_patients(model):
+        return as_cases(cohort)
+    if any(isinstance(item, Patient) for item in items):
+        return as_patients(items)
+    return list(Cohort([case.replace(label=None, time=None, event=None) for case in as_cases(cohort)]).by_patient())
+
+
 def _check_model(model):
     """Raise a ModelError unless a model takes cases; warn if it has no record of its training."""
     over_cases = [
@@ -177,7 +194,7 @@ def _check_model(model):
             f"The model takes a table of {model.n_features_in_} features, not cases. Compute the table with "
             "extract_table(extractor, cohort) and the settings of its training, and call model.predict_proba(table)."
         )
-    if over_cases and not noted_parts(model):
+    if over_cases and getattr(model, "learns_from_cases", True) and not noted_parts(model):
         warnings.warn(
             "The model has no record of its training cases, so the new cases cannot be compared with them: the column "
             "'outside_training_range' stays empty. Train it again with this version of radiodeep.",
@@ -220,8 +237,10 @@ class _Scorer:
         self.compared = _compared_features(model, self.extractors)
         self.needs = set().union(*(part.acquisition_needs() for part in noted if hasattr(part, "acquisition_needs")))
         self.is_of_stored_order = any(
-            hasattr(part, "slice_axis") and "orientations" not in part.training_range_ for part in noted
+            hasattr(part, "slice_axis") and not {"orientations", "by_image"} & set(part.training_range_)
+            for part in noted
         )
+        self.at_once = 1 if takes_patients(model) else CHUNK  # all lesions of a patient are in memory
         self.in_memory = all(getattr(part, "label", None) is None for part in self.extractors)
         self.cached = {} if cache_dir is None else _by_settings(noted or parts_of(model))
 
@@ -230,14 +249,25 @@ class _Scorer:
             numbers, labels, _ = self._predicted(cases)
             return [(row, label, "") for row, label in zip(numbers, labels, strict=True)]
         if self.in_memory:  # each case is read once for all extractors
-            cases = [case.in_memory() for case in cases]
-        facts = self.extractors[0].facts_of_cases(cases) if self.extractors else [case_facts(case) for case in cases]
-        for case, case_fact in zip(cases, facts, strict=True):
-            self._check_dimension(case, case_fact)
-        numbers, labels, observed = self._predicted(cases)
+            cases = [self._held(case) for case in cases]
+        facts = self._facts(cases)
+        facts = [_by_lesion(case, known) for case, known in zip(cases, facts, strict=True)]
+        for lesions in facts:
+            for lesion, lesion_facts, _ in lesions:
+                self._check_dimension(lesion, lesion_facts)
+        try:
+            numbers, labels, observed = self._predicted(cases)
+        except ValueError as error:
+            self._explain_missing_images(facts, cases, error)
+            raise
         remarks = [
-            acquisition_outside(case_fact, self.trained, self.needs) + self._reoriented(case_fact)
-            for case_fact in facts
+            [
+                f"{prefix}{remark}"
+                for _, lesion_facts, prefix in lesions
+                for remark in acquisition_outside(lesion_facts, self.trained, self.needs)
+                + self._reoriented(lesion_facts)
+            ]
+            for lesions in facts
         ]
         for features in self.compared:
             rows = next((rows for extractor, rows in observed if extractor in features.extractors), [])
@@ -245,13 +275,38 @@ class _Scorer:
                 remarks_of_case += features_outside(row[features.columns], features.names, features.trained)
         return list(zip(numbers, labels, map("; ".join, remarks), strict=True))
 
+    def _held(self, case):
+        """Return a case in memory; of several images those that the model was trained on."""
+        names = self.trained.get("by_image")
+        if names is None or not getattr(case, "image_names", ()):
+            return case.in_memory()
+        there = [name for name in names if case.image.get(name) is not None]
+        return case.in_memory(there) if there else case.of_image(next(iter(names)))  # which raises
+
+    def _explain_missing_images(self, facts, cases, error):
+        """Raise a MissingImageError if a model that cannot use NaN was given a case that lacks an image."""
+        for case, known in zip(cases, facts, strict=True):
+            lacking = [name for name in self.trained.get("by_image", ()) for _, each, _ in known if name not in each]
+            if lacking and "NaN" in str(error):
+                raise MissingImageError(
+                    f"{case.id}: there is no image {lacking[0]!r}, and the model has no step for it. Train it with "
+                    "sklearn.impute.SimpleImputer after the extractor."
+                ) from error
+
+    def _facts(self, cases):
+        extractor = self.extractors[0] if self.extractors else None
+        names = self.trained.get("by_image")
+        if extractor is not None and (names is None or takes_patients(self.model)):
+            return extractor.facts_of_cases(cases)
+        return [facts_of_images(with_label(case, getattr(extractor, "label", None)), names) for case in cases]
+
     def _predicted(self, cases):
         """Return numbers, labels (None if the model predicts none), and the rows that extractors computed for them."""
         known = []
         if self.cached:
-            # Clones, because fitting an extractor would discard its record of the weights it was trained with.
-            fresh = {key: clone(equal[0]) for key, equal in self.cached.items()}
-            values, _ = extract_rows(fresh, cases, cache_dir=self.cache_dir, compare=False)
+            fitted = {key: equal[0] for key, equal in self.cached.items()}
+            sizes = [len(extractor.get_feature_names_out()) for extractor in fitted.values()]
+            values, _ = extract_rows(fitted, cases, cache_dir=self.cache_dir, compare=False, n_features=sizes)
             for key, equal in self.cached.items():
                 rows = dict(zip([case.id for case in cases], values[key], strict=True))
                 known += [(extractor, rows) for extractor in equal]
@@ -269,13 +324,24 @@ class _Scorer:
             return []
         return [f"axes stored as {facts.orientation} (this model was trained before images were reoriented)"]
 
-    def _check_dimension(self, case, facts):
-        trained = self.trained["n_dimensions"]
+    def _check_dimension(self, case, facts, trained=None):
+        if isinstance(facts, dict):
+            for name, of_image in facts.items():
+                self._check_dimension(case, of_image, self.trained["by_image"].get(name))
+            return
+        trained = (trained or self.trained)["n_dimensions"]
         if facts.n_dimensions not in trained:
             raise ModelError(
                 f"{case.id}: the model was trained on {_KINDS[trained[0]]}s, and this case is a "
                 f"{_KINDS[facts.n_dimensions]}. Score it with a model that was trained on such cases."
             )
+
+
+def _by_lesion(case, facts):
+    """Return the case, its facts and "", or for each lesion of a patient these and what a remark on it begins with."""
+    if not hasattr(case, "lesions"):
+        return [(case, facts, "")]
+    return [(lesion, known, f"{lesion.id}: ") for lesion, known in zip(case.lesions, facts, strict=True)]
 
 
 def _seen_once(observed, cases):
@@ -291,13 +357,14 @@ def _seen_once(observed, cases):
 
 def _by_settings(parts):
     """Return lists of extractors with equal settings, of those that learn nothing, by a hash of the settings."""
+    parts = list(parts)
     by_settings = {}
-    for extractor in parts:
+    for extractor in [part for part in parts if hasattr(part, "lesion_extractors")] or parts:
         if isinstance(extractor, StatelessExtractor) and not get_tags(extractor).requires_fit:
-            if hasattr(extractor, "weights_sha256_"):
-                extractor.transform([])  # raises if its weights file has changed since it was fitted
-            key = f"{type(extractor).__qualname__} {joblib.hash(extractor.get_params(deep=False))}"
-            by_settings.setdefault(key, []).append(extractor)
+            for part in parts_of(extractor):
+                if hasattr(part, "weights_sha256_"):
+                    part.transform([])  # raises if its weights file has changed since it was fitted
+            by_settings.setdefault(parameters_key(extractor, deep=False), []).append(extractor)
     return by_settings
 
 

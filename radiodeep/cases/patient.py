@@ -70,3 +70,7 @@ class Patient:
     @property
     def roi_size_mm(self):
         return sum(lesion.roi_size_mm for lesion in self.lesions)
+
+    def in_memory(self):
+        """Return the patient with all lesions as checked arrays."""
+        return Patient([lesion.in_memory() for lesion in self.lesions])

@@ -230,11 +230,16 @@ class LesionAggregator(StatelessExtractor):
     def missing_images(self, patients):
         """Return which images lesions lack, as texts by the positions of their patients."""
         missing = {}
-        for part in _parts(getattr(self, "extractor_", self.extractor)):
+        for part in self._fitted_parts():
             for row, patient in enumerate(patients if hasattr(part, "missing_images") else ()):
                 texts = part.missing_images(patient.lesions).values()
                 missing.setdefault(row, {}).update(dict.fromkeys(texts))
         return {row: "; ".join(texts) for row, texts in missing.items() if texts}
+
+    @property
+    def label(self):
+        """The value of the region in the mask that the extractor asks for, or None."""
+        return next((part.label for part in self._fitted_parts() if getattr(part, "label", None) is not None), None)
 
     def facts_of_cases(self, patients):
         """Return a list of the `CaseFacts` of the lesions for each patient."""
@@ -247,7 +252,7 @@ class LesionAggregator(StatelessExtractor):
         return self
 
     def acquisition_needs(self):
-        parts = _parts(getattr(self, "extractor_", self.extractor))
+        parts = self._fitted_parts()
         return set().union(*(part.acquisition_needs() for part in parts if hasattr(part, "acquisition_needs")))
 
     def warn_of_mixed_acquisition(self, facts):
@@ -263,11 +268,12 @@ class LesionAggregator(StatelessExtractor):
         return {"extractor": parts, "how": [how.column for how in aggregations(self.how)]}
 
     def _region_size(self):
-        parts = _parts(getattr(self, "extractor_", self.extractor))
-        labels = [part.label for part in parts if getattr(part, "label", None) is not None]
-        images = [getattr(part, "image_names_", None) for part in parts]
+        images = [getattr(part, "image_names_", None) for part in self._fitted_parts()]
         named = tuple(dict.fromkeys(name for names in images for name in names)) if all(images) else None
-        return RegionSize(labels[0] if labels else None, named)
+        return RegionSize(self.label, named)
+
+    def _fitted_parts(self):
+        return _parts(getattr(self, "extractor_", self.extractor))
 
 
 def aggregations(how):

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 
 from radiodeep.cases.case import Case
+from radiodeep.cases.patient import Patient
 from radiodeep.cases.training_range import merged_range, noted_parts
 from radiodeep.model_parts import parts_of
 
@@ -97,6 +98,8 @@ def _predictions(model, kind, arrays):
             for number in range(_N_CASES)
         ]
         X = [case.replace(mask_label=1) for case in X]
+        if any(hasattr(part, "lesion_extractors") for part in parts_of(model)):
+            X = [Patient([case.replace(patient="both") for case in X]), Patient(X[:1])]
     predict = next(getattr(model, name) for name in ("predict_proba", "predict", "transform") if hasattr(model, name))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings about synthetic cases

@@ -1,11 +1,12 @@
 """Rows of numbers of cases: in chunks, in processes, from a cache, with failures recorded instead of raised."""
 
-from radiodeep.rows.by_case import check_on_error, rows_by_case
+from radiodeep.rows.by_case import CHUNK, check_on_error, rows_by_case
 from radiodeep.rows.extraction import extract_rows
 from radiodeep.rows.patients import remember_patients, remembered_patients
 from radiodeep.rows.traits import canonical, parameters_key, traits_of
 
 __all__ = [
+    "CHUNK",
     "canonical",
     "check_on_error",
     "extract_rows",

@@ -66,4 +66,7 @@ class ExtractedTables:
 
 
 def _read(cases):
-    return [case.read() and None for case in cases]
+    for case in cases:
+        for lesion in getattr(case, "lesions", (case,)):  # of a patient
+            lesion.in_memory()
+    return [None] * len(cases)
