@@ -18,6 +18,7 @@ from radiodeep.report.agreement_figure import agreement_figure
 from radiodeep.report.class_figures import calibration_figure, class_roc_figure, roc_figure, score_figure
 from radiodeep.report.figures import centre_figure, interval_figure, selection_figure
 from radiodeep.report.survival_figure import survival_figure
+from radiodeep.study.feature_sets import FeatureSetComparison
 from radiodeep.study.result import require_results
 from radiodeep.study.size import SIZE_BASELINE, size_warning
 from radiodeep.study.statistics.calibration import calibration, decision_curve
@@ -32,7 +33,7 @@ def write_report(results, path, title="radiodeep study", controls=None):
 
     Parameters
     ----------
-    results : StudyResult, sequence of StudyResult, or dict of them
+    results : StudyResult, sequence of StudyResult, dict of them, or FeatureSetComparison
         Of the same cases. The keys of a dict are the names that are shown.
     path : path-like
         Ending in .html. An error leaves an existing file as it is.
@@ -58,8 +59,12 @@ def write_report(results, path, title="radiodeep study", controls=None):
             f"A report is written as .html. Got '{path}' instead; for a PDF print the page from a browser."
         )
     page = jinja2.Environment(autoescape=True).from_string(_PAGE.read_text(encoding="utf-8"))
-    contents = _contents(_checked_results(results))
-    text = page.render(title=title, version=__version__, controls=_control_sections(controls), **contents)
+    compared = None
+    if isinstance(results, FeatureSetComparison):
+        compared = {"reference": results.reference, "table": _texts(results.differences()), "cv": results.cv}
+        results = results.results
+    contents = _contents(_checked_results(results)) | {"controls": _control_sections(controls), "compared": compared}
+    text = page.render(title=title, version=__version__, **contents)
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
     return Path(path)
@@ -271,7 +276,9 @@ def _texts(table):
 
 
 def _cell(value):
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "-" if np.isnan(value) else f"{value:.3g}"
+    return str(value)
 
 
 def _columns(result):
