@@ -7,8 +7,19 @@ from radiodeep.cli.options import MaskLabels
 from radiodeep.exceptions import InputError, SingleClassError, StudyError
 
 
-def read_cases(manifest, labels=MaskLabels.one):
-    """Return a cohort with the regions of --labels, and the errors of the cases without any."""
+def read_cases(manifest, labels=MaskLabels.one, lesions=None):
+    """Return a cohort with the regions of --labels, and the errors of the cases without any; with --lesions by patient.
+
+    A patient of a case without any region is left out whole.
+    """
+    cohort, errors = _read_regions(manifest, labels)
+    if lesions is None:
+        return cohort, {case.id: text for case, text in errors.items()}
+    failed = {str(case.patient): text for case, text in errors.items()}
+    return rd.Cohort([case for case in cohort if str(case.patient) not in failed]).by_patient(), failed
+
+
+def _read_regions(manifest, labels):
     cohort = rd.read_cohort(manifest)
     if labels is MaskLabels.one:
         return cohort, {}
@@ -20,7 +31,7 @@ def read_cases(manifest, labels=MaskLabels.one):
         try:
             parts.extend(case.by_label())
         except InputError as error:
-            errors[case.id] = f"{type(error).__name__}: {error}"
+            errors[case] = f"{type(error).__name__}: {error}"
     if not parts:
         raise InputError(f"None of the {len(cohort)} cases can be used. {next(iter(errors.values()))}")
     return rd.Cohort(parts), errors

@@ -26,17 +26,18 @@ def extract(
     weights: options.Weights = None,
     window: options.Window = "exact",
     labels: options.Labels = MaskLabels.one,
+    lesions: options.Lesions = None,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
 ):
-    """Write the features of all cases as a table, one row per case.
+    """Write the features of all cases as a table, one row per case, or per patient with --lesions.
 
     Outcome and patient stay in the table, so that 'radiodeep study TABLE' can follow. The row of a case that fails is
     empty; the case is named at the end and in TABLE.errors.csv, and the exit code is 2.
     """
-    measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
+    measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
     extractors = measurement.extractors(features or feature_sets(None)[-1])
-    cohort, errors = read_cases(manifest, labels)
+    cohort, errors = read_cases(manifest, labels, lesions)
     check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")
     spare_workers(jobs)
@@ -46,7 +47,7 @@ def extract(
     n_cases, n_features = len(table) - len(failed), table.shape[1]
     write_table(_with_outcome_and_patient(table, cohort), output)
     empty = f", and {len(failed)} empty row{'s' if len(failed) > 1 else ''}" if failed else ""
-    say(f"Wrote {n_cases} cases x {n_features} features{empty} to {output}")
+    say(f"Wrote {n_cases} {'cases' if lesions is None else 'patients'} x {n_features} features{empty} to {output}")
     finish(errors | failed, errors_file(output))
 
 

@@ -21,9 +21,10 @@ _MANIFEST_COLUMNS = {"id", "patient", "label", "image", "mask", "mask_label", "r
 _FOLLOW_UP = ("time", "event")
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
 _HANDCRAFTED = re.compile(
-    r"(original|wavelet-|log-sigma-|square|squareroot|logarithm|exponential|gradient|lbp-)[^_]*"
+    r"(?:.+_)?(original|wavelet-|log-sigma-|square|squareroot|logarithm|exponential|gradient|lbp-)[^_]*"
     r"_(shape|shape2D|firstorder|glcm|glrlm|glszm|gldm|ngtdm)_[A-Za-z0-9]+"
 )
+_OF_PATIENTS = ("count", "total_volume_mm3")
 _DEEP = re.compile(r".+_\d{4}")
 _NOT_FEATURES_OF_PYRADIOMICS = "diagnostics_"
 
@@ -43,7 +44,7 @@ class FeatureTable:
     def kinds(self):
         """Column names by kind, or None if the names do not distinguish handcrafted from deep features."""
         names = list(self.features.columns)
-        handcrafted = [name for name in names if _HANDCRAFTED.fullmatch(name)]
+        handcrafted = [name for name in names if _HANDCRAFTED.fullmatch(name) or name in _OF_PATIENTS]
         deep = [name for name in names if name not in set(handcrafted) and _DEEP.fullmatch(name)]
         if not handcrafted or not deep or len(handcrafted) + len(deep) < len(names):
             return None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import radiodeep as rd
 from radiodeep.checks import did_you_mean
-from radiodeep.cli.options import DEFAULT_BIN_COUNT, IMAGE_TYPES, FeatureSet, listed
+from radiodeep.cli.options import DEFAULT_BIN_COUNT, IMAGE_TYPES, LESION_ROWS, FeatureSet, listed
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
 from radiodeep.extras import is_installed
@@ -28,11 +28,20 @@ class Measurement:
     network: str = "radiodeep-mini"
     weights: str | None = None
     window: str = "exact"
+    lesions: str | None = None
 
     def extractors(self, features):
         """Return the extractors of a `FeatureSet` by kind."""
         kinds = ("handcrafted", "deep") if features is FeatureSet.combined else (features.value,)
-        return {kind: self._handcrafted() if kind == "handcrafted" else self._deep() for kind in kinds}
+        extractors = {kind: self._handcrafted() if kind == "handcrafted" else self._deep() for kind in kinds}
+        return extractors if self.lesions is None else self._of_patients(extractors)
+
+    def _of_patients(self, extractors):
+        """Return extractors with a row per patient; what needs no features, such as the count, is of the first only."""
+        how = _lesion_rows(self.lesions)
+        further = [each for each in how if each not in LESION_ROWS[-2:]]
+        by_kind = {kind: further if number else how for number, kind in enumerate(extractors)}
+        return {kind: rd.LesionAggregator(extractors[kind], chosen) for kind, chosen in by_kind.items() if chosen}
 
     def _handcrafted(self):
         given = {
@@ -56,6 +65,16 @@ class Measurement:
 
     def _deep(self):
         return rd.DeepFeatureExtractor(self.network, weights=self.weights, window=self.window)
+
+
+def _lesion_rows(lesions):
+    by_text = {name.replace(" ", "-"): name for name in LESION_ROWS}
+    texts = [text.lower().replace(" ", "-") for text in listed(lesions)]
+    unknown = [text for text in texts if text not in by_text]
+    if unknown or not texts:
+        meant = did_you_mean(unknown, by_text)
+        raise InputError(f"--lesions takes {', '.join(by_text)}, separated by commas. Got '{lesions}'.{meant}")
+    return [by_text[text] for text in texts]
 
 
 def _image_types(image_types, sigma):

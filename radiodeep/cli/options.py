@@ -42,6 +42,10 @@ IMAGE_TYPES = (
     *("Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient"),
     *("LBP2D", "LBP3D"),
 )
+LESION_ROWS = (
+    *("largest", "mean", "volume-weighted mean", "max", "min", "spread"),
+    *("count", "total volume"),
+)
 
 _TABLE_OF_CASES = (
     "csv, tsv or parquet with the columns id, image, mask and, as needed, patient, label, time, event, mask_label"
@@ -118,6 +122,14 @@ Labels = Annotated[
         metavar="one|each|any",
         help="In masks of several labels: one = that of the column mask_label, each = every label is a case, "
         "any = all labels are one region",
+    ),
+]
+Lesions = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help=f"One row per patient, from the features of the lesions: {', '.join(LESION_ROWS)}  [default: a row per "
+        "lesion]",
     ),
 ]
 

@@ -45,6 +45,7 @@ def study(
     weights: options.Weights = None,
     window: options.Window = "exact",
     labels: options.Labels = MaskLabels.one,
+    lesions: options.Lesions = None,
     label: options.LabelColumn = None,
     time: options.TimeColumn = None,
     event: options.EventColumn = None,
@@ -65,7 +66,7 @@ def study(
     recipe = Recipe(selector, n_features, model, seed, horizon=horizon)
     chosen = OutcomeOptions(outcome, positive, horizon)
     columns = Columns(label, time, event, patient, id, tuple(drop or ()))
-    measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
+    measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
     frame = read_text_table(source)
     if is_feature_table(frame):
         if measurement != Measurement() or labels is not MaskLabels.one or controls:
@@ -181,7 +182,7 @@ def _write_tables(result, output, name):
 
 def _of_images(manifest, labels, measurement, chosen, recipe, kinds):
     extractors = {kind.value: measurement.extractors(kind) for kind in feature_sets(kinds)}
-    cohort, errors = read_cases(manifest, labels)
+    cohort, errors = read_cases(manifest, labels, measurement.lesions)
     cohort, y, unknown = with_outcomes(cohort, chosen)
     recipe = replace(recipe, outcome=chosen.kind(y))
     models = {name: recipe.over_cases(by_kind) for name, by_kind in extractors.items()}

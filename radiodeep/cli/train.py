@@ -33,6 +33,7 @@ def train(
     weights: options.Weights = None,
     window: options.Window = "exact",
     labels: options.Labels = MaskLabels.one,
+    lesions: options.Lesions = None,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
 ):
@@ -40,9 +41,9 @@ def train(
 
     A case that fails is left out: it is named at the end and in MODEL.errors.csv, and the exit code is 2.
     """
-    measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window)
+    measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
     extractors = measurement.extractors(features or feature_sets(None)[-1])
-    cohort, errors = read_cases(manifest, labels)
+    cohort, errors = read_cases(manifest, labels, lesions)
     chosen = OutcomeOptions(outcome, horizon=horizon)
     cohort, y, unknown = with_outcomes(cohort, chosen)
     kind = chosen.kind(y)
@@ -60,7 +61,8 @@ def train(
     used = [position for position, case in enumerate(cohort) if case.id not in excluded]
     check_classes(y[used], least)
     rd.save_model(fitted, output)
-    say(f"Trained on {len(used)} cases {_described(kind, y[used])}; wrote {output}")
+    rows = "cases" if lesions is None else "patients"
+    say(f"Trained on {len(used)} {rows} {_described(kind, y[used])}; wrote {output}")
     finish(errors | unknown | excluded, errors_file(output))
 
 
