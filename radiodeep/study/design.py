@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from radiodeep.checks import is_option, require_n_jobs, require_option
+from radiodeep.checks import require_n_jobs, require_option
 from radiodeep.exceptions import StudyError
 from radiodeep.study.endpoints.registry import endpoint_for
-from radiodeep.study.folds.splits import BY_CENTRE, check_folds, companion_plan, plan_of
+from radiodeep.study.folds.splits import check_folds, companion_plan, plan_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,17 +27,7 @@ class StudyDesign:
     centres: object = None
 
     def check(self):
-        """Raise StudyError for `on_error`, `n_jobs` or `centres` out of range; others are checked where they are used.
-
-        `centres` belong to one value of `cv`, and to no other.
-        """
-        by_centre = is_option(self.cv, (BY_CENTRE,))
-        if by_centre and self.centres is None:
-            raise StudyError(
-                f"cv='{BY_CENTRE}' needs 'centres': the name of a column of the cases, or the centre of each row."
-            )
-        if not by_centre and self.centres is not None:
-            raise StudyError(f"The 'centres' are those of cv='{BY_CENTRE}'. Got cv={self.cv!r:.80}.")
+        """Raise StudyError for `on_error` and `n_jobs` out of range; the others are checked where they are used."""
         require_option(self.on_error, ("raise", "exclude"), "a study", "on_error", StudyError)
         require_n_jobs(self.n_jobs, "a study", StudyError)
 

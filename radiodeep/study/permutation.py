@@ -9,6 +9,7 @@ from radiodeep.checks import is_count, require
 from radiodeep.exceptions import StudyError
 from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
+from radiodeep.study.centres import measured_by_centre
 from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import collect, selections_of, stability_of
 from radiodeep.study.folds.fitting import out_of_fold
@@ -77,6 +78,7 @@ def permutation_test(
     positive=None,
     outcome="auto",
     horizon=None,
+    centres=None,
 ):
     """Test whether an estimator predicts better than it does with shuffled outcomes.
 
@@ -85,9 +87,10 @@ def permutation_test(
 
     Parameters
     ----------
-    estimator, X, y, cv, groups, n_jobs, n_repeats, cache_dir, positive, outcome, horizon
+    estimator, X, y, cv, groups, n_jobs, n_repeats, cache_dir, positive, outcome, horizon, centres
         As in `cross_validated_score`. With groups, or several cases of a patient, outcomes are shuffled between whole
         groups: between all, if the cases of each group have the same one, or else between groups of as many cases.
+        With centres they are shuffled within each centre, so that what tells the centres apart predicts nothing.
     n_permutations : int, default=200
     random_state : int, default=0
 
@@ -119,20 +122,20 @@ def permutation_test(
     require(
         is_count(n_permutations, 1), permutation_test, "n_permutations", "an int >= 1", n_permutations, error=StudyError
     )
-    study = study_input(X, groups)
+    study = study_input(X, groups, centres=centres)
     settings = {"outcome": outcome, "patients": study.clusters, "horizon": horizon}
     endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids), positive, **settings)
 
     def check(endpoint):
-        plan = plan_of(cv, endpoint, study.groups, 1, random_state)
+        plan = plan_of(cv, endpoint, study.groups, 1, random_state, study.centres)
         check_folds(plan, endpoint, study.ids, study.groups, study.patients)
 
     check(endpoint)
     _check_exchangeable(endpoint.y, study.groups)
     model = endpoint.prepared(estimator)
     shared = as_row_indices({"model": model}, study.rows, n_jobs, cache_dir=cache_dir)
-    shuffled = _shuffled(endpoint, study.groups, n_permutations, random_state, check)
-    settings = (study.groups, study.ids, cv, n_repeats, random_state)
+    shuffled = _shuffled(endpoint, study.groups, n_permutations, random_state, check, study.centres)
+    settings = (study.groups, study.ids, cv, n_repeats, random_state, study.centres)
     tasks = (
         delayed(_value_of_study)(shared.models["model"], shared.rows, labels, *settings)
         for labels in [endpoint, *shuffled]
@@ -156,22 +159,25 @@ def _p_value(values):
     return float((1 + (null >= values[0] - 1e-12).sum()) / (1 + len(null)))
 
 
-def _value_of_study(model, rows, endpoint, groups, ids, cv, n_repeats, random_state):
+def _value_of_study(model, rows, endpoint, groups, ids, cv, n_repeats, random_state, centres):
     """Return the measure of a model under cross-validation, the stability of its selection and other statistics."""
-    plan = plan_of(cv, endpoint, groups, n_repeats, random_state)
+    plan = plan_of(cv, endpoint, groups, n_repeats, random_state, centres)
     outcomes = out_of_fold(model, rows, endpoint, groups, plan)
     collected = collect("The model", outcomes, plan, ids, endpoint.y)
-    value = endpoint.measured(collected, 0.95).value
+    if plan.centres:
+        value = measured_by_centre(endpoint, collected, plan.centres, 0.95)[0].value
+    else:
+        value = endpoint.measured(collected, 0.95).value
     return value, stability_of(selections_of(outcomes), plan.repeats), endpoint.other_statistics(collected)
 
 
-def _shuffled(endpoint, groups, n_permutations, random_state, check):
+def _shuffled(endpoint, groups, n_permutations, random_state, check, centres=None):
     """Return endpoints with shuffled outcomes; permutations that `check` refuses with a StudyError are drawn again."""
     rng = np.random.default_rng(random_state)
     shuffled = []
     for _ in range(100 * n_permutations):
         try:
-            candidate = endpoint.with_outcomes(endpoint.y[_permuted_cases(endpoint.y, groups, rng)])
+            candidate = endpoint.with_outcomes(endpoint.y[_permuted_in_centres(endpoint.y, groups, centres, rng)])
             check(candidate)
         except StudyError as error:
             refusal = error
@@ -192,6 +198,16 @@ def _check_exchangeable(y, groups):
             "Cases of a group or patient have different outcomes, and no two groups have as many cases, so outcomes "
             "cannot be shuffled between groups. Leave those groups out."
         )
+
+
+def _permuted_in_centres(y, groups, centres, rng):
+    """Return the case that each case takes its outcome from, (n_cases,): one of its own centre if there are several."""
+    centres = np.zeros(len(y)) if centres is None else centres
+    sources = np.arange(len(y))
+    for centre in np.unique(centres):
+        cases = np.flatnonzero(centres == centre)
+        sources[cases] = cases[_permuted_cases(y[cases], None if groups is None else groups[cases], rng)]
+    return sources
 
 
 def _permuted_cases(y, groups, rng):

@@ -18,6 +18,7 @@ from radiodeep import (
     cross_validated_cindex,
     cross_validated_score,
     holdout_auc,
+    permutation_test,
     survival_outcomes,
 )
 from radiodeep.exceptions import LeakageError, StudyError
@@ -164,3 +165,16 @@ def test_centres_differ_where_their_signal_does_and_not_where_it_does_not():
     assert unlike.random_effects.p_heterogeneity < 1e-4
     width = [np.ptp([result.confidence_interval.low, result.confidence_interval.high]) for result in (alike, unlike)]
     assert width[1] > 3 * width[0]
+
+
+def test_outcomes_are_permuted_within_centres():
+    X, y, centres = table(60)
+    settings = {"cv": BY_CENTRE, "centres": centres, "n_permutations": 30}
+    tested = permutation_test(LogisticRegression(), X, y, **settings)
+    assert tested.auc == cross_validated_auc(LogisticRegression(), X, y, cv=BY_CENTRE, centres=centres).auc
+    assert tested.p_value < 0.05
+    y = centres.isin(["Bonn", "Lyon"]).to_numpy(copy=True)  # the same outcome in each centre: nothing can be shuffled
+    y[[0, 59]] = False, True
+    constant = X.assign(**{name: centres.map({"Bonn": 0, "Lyon": 1, "Pisa": 2, "Turin": 3}) for name in X})
+    tested = permutation_test(LogisticRegression(), constant, y, **settings)
+    assert set(tested.null_aucs) == {tested.auc}

@@ -64,12 +64,14 @@ def plan_of(cv, endpoint, groups, n_repeats, random_state, centres=None):
     StudyError
         The scheme is unknown, or the cases cannot be split by it.
     """
-    if is_count(cv):
-        return _repeated_folds(int(cv), endpoint, groups, n_repeats, random_state)
     if is_option(cv, ("leave-one-out",)):
         return _leave_one_out(len(endpoint.y), groups)
     if is_option(cv, (BY_CENTRE,)):
         return _leave_centre_out(centres, groups)
+    if centres is not None:
+        raise StudyError(f"The 'centres' are those of cv='{BY_CENTRE}'. Got cv={cv!r:.80}.")
+    if is_count(cv):
+        return _repeated_folds(int(cv), endpoint, groups, n_repeats, random_state)
     if is_option(cv, ("leave-pair-out",)):
         return _leave_pair_out(endpoint, groups)
     if type(cv) is not str and offers(cv, "split"):
@@ -133,6 +135,10 @@ def _leave_one_out(n_cases, groups):
 
 def _leave_centre_out(centres, groups):
     """Test each centre once; the cases of a patient or group must be of one centre."""
+    if centres is None:
+        raise StudyError(
+            f"cv='{BY_CENTRE}' needs 'centres': the name of a column of the cases, or the centre of each row."
+        )
     names = np.unique(centres)
     if len(names) < 2:
         raise StudyError(
