@@ -299,9 +299,9 @@ def test_features_are_computed_once_for_probabilities_and_the_predictions_of_a_t
     measured = []
     row_of = Measurement.row_of
 
-    def recorded(self, case):
+    def recorded(self, case, image):
         measured.append(case.id)
-        return row_of(self, case)
+        return row_of(self, case, image)
 
     monkeypatch.setattr(Measurement, "row_of", recorded)
     scores = rd.score_cohort(model, COHORT)

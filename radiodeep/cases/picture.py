@@ -17,14 +17,25 @@ def case_html(case):
     """Return HTML with the slice that has most of the region, outlined, and the properties of the case.
 
     Slices are those of the plane of acquisition; coronal and sagittal ones have the head at the top. If the case cannot
-    be read, the error is shown instead.
+    be read, the error is shown instead. Several images follow each other.
     """
     facts = {"id": case.id, "label": case.label}
     if case.time is not None:
         facts["follow-up"] = f"{case.time:g}, {'event' if case.event else 'no event'}"
+    if not case.image_names:
+        return _image_html(facts, case.lesion)
+    first, *others = case.image_names
+    facts_of = {first: facts} | {name: {} for name in others}
+    return "".join(
+        _image_html(known | {"image": name}, lambda name=name: case.of_image(name).lesion())
+        for name, known in facts_of.items()
+    )
+
+
+def _image_html(facts, read):
     picture = ""
     try:
-        lesion = case.lesion()
+        lesion = read()
         voxels, roi, spacing_mm = lesion.read()
         axis = acquisition_axis(voxels.shape, spacing_mm)
         slices, outlines = np.moveaxis(voxels, axis, 0), np.moveaxis(roi, axis, 0)

@@ -103,7 +103,7 @@ class Measurement:
         """Return the acquisition of a case that was read, by name if it has several images; None if none matters."""
         if not self.sensitive_parts:
             return None
-        acquisitions = {name: part.acquisition() for name, part in case.single_images().items()}
+        acquisitions = {name: part.acquisition() for name, part in _parts(case).items()}
         return acquisitions if _names_of(case) else acquisitions[""]
 
     def compare(self, acquisitions):
@@ -152,7 +152,7 @@ class _Job:
         regions = {labels: _regions(case, labels, measurement.images) for labels in dict.fromkeys(measurement.labels)}
         self.cases = [_as_shown(case, labels, regions[labels]) for labels in measurement.labels]
         self.acquisition = measurement.acquisition_of(next(iter(regions.values()))[0])
-        parts = [part for listed in regions.values() for region in listed for part in region.single_images().values()]
+        parts = [part for listed in regions.values() for region in listed for part in _parts(region).values()]
         self.n_bytes = sum(part.voxels.nbytes for part in parts)
         self.parts = [None] * len(self.cases)
         self.is_mine = True
@@ -227,6 +227,10 @@ def _regions(case, labels, images):
     if case.mask_label is not None or labels == (None,):
         return [case.in_memory(**chosen)]
     return [(case if label is None else case.replace(mask_label=label)).in_memory(**chosen) for label in labels]
+
+
+def _parts(case):
+    return case.single_images() if _names_of(case) else {"": case}
 
 
 def _names_of(case):

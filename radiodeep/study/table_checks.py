@@ -35,8 +35,8 @@ def missing_values(values, names, ids):
     row, column = missing[0]
     return (
         f"{len(missing)} values of the table are NaN, in {len(set(missing[:, 0]))} cases: the first is feature "
-        f"{str(names[column])!r} of case {ids[row]!r}. Put sklearn.impute.SimpleImputer first in the pipeline, or "
-        "leave those cases or features out."
+        f"{str(names[column])!r} of case {ids[row]!r}. Put sklearn.impute.SimpleImputer into the pipeline, "
+        "after the extractor if there is one, so that it learns in each fold; or leave those cases or features out."
     )
 
 

@@ -390,7 +390,7 @@ def test_a_cohort_of_mixed_spacing_is_warned_of_with_and_without_cache(tmp_path,
 @pytest.mark.parametrize("label", [None, 1])
 def test_no_file_is_read_twice_to_compare_a_cohort(tmp_path, monkeypatch, label):
     cases, read = mixed_files(tmp_path), []
-    monkeypatch.setattr("radiodeep.cases.case.read_volume", lambda path: read.append(path) or read_volume(path))
+    monkeypatch.setattr("radiodeep.cases.sources.read_volume", lambda path: read.append(path) or read_volume(path))
     shape = RadiomicsExtractor(families=["shape"], label=label)
     for number, cache_dir in enumerate((None, tmp_path / "cache", tmp_path / "cache"), start=1):
         with pytest.warns(RadiodeepWarning, match=MIXED.replace("Sensitive", "RadiomicsExtractor")):
