@@ -16,7 +16,6 @@ from radiodeep.study.design import StudyDesign
 from radiodeep.study.execution import check_models, cross_validate_tables
 from radiodeep.study.size import SIZE_BASELINE
 from radiodeep.study.statistics.comparison import compare_auc
-from radiodeep.study.statistics.pairing import has_test
 
 ORIGINAL = "original"
 DEFAULT_CONTROLS = ("shuffled_roi", "randomized_roi", "shuffled_non_roi")
@@ -209,7 +208,7 @@ def _compared(results):
         compared = {ORIGINAL: (original, None)}
         for control, study in studies.items():
             if control != ORIGINAL:
-                compared[control] = study.primary, compare_auc(original, study.primary) if has_test(original) else None
+                compared[control] = study.primary, compare_auc(original, study.primary)
         if original.size_baseline is not None:
             compared[SIZE_BASELINE] = original.size_baseline, original.against_size
         rows += [_row(model, name, *pair) for name, pair in compared.items()]

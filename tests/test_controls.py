@@ -135,6 +135,27 @@ def test_size_alone_is_a_row_with_a_verdict_of_its_own():
     assert conclusion(found, 1) == "the model knows more than the size"
 
 
+def test_a_difference_without_variance_is_not_tested():
+    found = controlled(MEAN, size=np.ones(30))
+    assert np.isnan(found.table.loc[("model", "size alone"), "p_value"])
+    assert conclusion(found, 1) == "the difference has no variance, so that it cannot be tested"
+
+
+def test_random_voxels_destroy_the_histogram_too():
+    assert conclusion(controlled(MEAN, controls="randomized_roi")) == (
+        "the model learns from the texture and histogram of the region what its size, shape and range of intensities "
+        "do not tell"
+    )
+
+
+def test_centres_are_tested_by_models_of_the_others():
+    centres = np.repeat(["A", "B", "C"], 10)
+    found = controlled(MEAN, cv="leave-one-centre-out", centres=centres)
+    test = rd.compare_auc(*found.results["model"].values())
+    assert found.table.loc[("model", "shuffled_roi"), "p_value"] == test.p_value
+    assert found.results["model"]["original"].centres.index.tolist() == ["A", "B", "C"]
+
+
 def test_leave_one_out_is_tested_by_its_companion():
     found = controlled(MEAN, cv="leave-one-out", n_repeats=1)
     assert found.table["cv"].tolist() == ["2-fold, 10 repeats"] * 2

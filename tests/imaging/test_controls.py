@@ -151,9 +151,21 @@ def test_every_image_of_a_case_and_every_lesion_of_a_patient_is_changed():
                 assert (image.voxels != before.voxels)[before.roi].mean() > 0.9
 
 
-def test_a_region_of_the_whole_image_has_no_surroundings():
+@pytest.mark.parametrize("control", [name for name in CONTROLS if name.endswith("non_roi")])
+def test_a_region_of_the_whole_image_has_no_surroundings(control):
     case = Case(np.arange(27).reshape(3, 3, 3), np.ones((3, 3, 3)), "full", spacing_mm=(1, 1, 1))
-    np.testing.assert_array_equal(negative_control(case, "shuffled_non_roi").voxels, case.voxels)
+    np.testing.assert_array_equal(negative_control(case, control).voxels, case.voxels)
+
+
+def test_cases_of_one_outline_are_shuffled_in_different_orders():
+    case = Case(np.arange(27).reshape(3, 3, 3), np.ones((3, 3, 3)), "low", spacing_mm=(1, 1, 1))
+    higher = case.replace(image=case.image + 100)
+    assert (negative_control(case).voxels + 100 != negative_control(higher).voxels).any()
+
+
+def test_random_voxels_reach_the_highest_value():
+    case = Case(np.arange(27).reshape(3, 3, 3) % 2, np.ones((3, 3, 3)), "two", spacing_mm=(1, 1, 1))
+    assert set(negative_control(case, "randomized_roi").voxels.ravel()) == {0, 1}
 
 
 def test_unknown_controls_and_seeds_are_refused():
