@@ -69,6 +69,15 @@ def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=Non
     return SharedRows(shared, numbers, tables.errors, tables.computed())
 
 
+def over_shared_cases(model, cases, n_jobs=None, cache_dir=None):
+    """Return a model over these very cases whose extractors, which learn nothing, look their rows up."""
+    tables = ExtractedTables(cases, cache_dir)
+    shared = _over_known_cases(model, tables)
+    parts = [part for part in descendants(shared) if type(part) is SharedExtractionOfCases]
+    tables.fill({part.key(): part.extractor for part in parts}, n_jobs)
+    return shared
+
+
 @dataclass(frozen=True, eq=False)
 class SharedRows:
     """Models over row numbers.
