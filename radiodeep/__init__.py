@@ -92,10 +92,13 @@ _HOME_OF = {
     "sensitivity_at_specificity": "study.statistics.sensitivity",
     "decision_curve": "study.statistics.calibration",
     "write_report": "report.document",
+    "nomogram": "report.nomogram",
+    "Nomogram": "report.nomogram",
     "explain_deep_feature": "report.explanation",
     "save_model": "persistence",
     "load_model": "persistence",
     "score_cohort": "scoring",
+    "lesion_contributions": "contributions",
 }
 
 # For the command line, which starts without scikit-learn.
