@@ -5,7 +5,14 @@ import pickle
 import numpy as np
 import pytest
 
-from radiodeep import Case, DeepFeatureExtractor, RadiomicsExtractor, extract_table, make_phantom_cohort
+from radiodeep import (
+    Case,
+    DeepFeatureExtractor,
+    LesionAggregator,
+    RadiomicsExtractor,
+    extract_table,
+    make_phantom_cohort,
+)
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.controls import CONTROLS, negative_control
 from radiodeep.imaging.crop import crop_to_roi
@@ -149,6 +156,20 @@ def test_every_image_of_a_case_and_every_lesion_of_a_patient_is_changed():
                 image, before = copy.of_image(name), origin.of_image(name)
                 assert ((image.voxels != before.voxels) <= before.roi).all()
                 assert (image.voxels != before.voxels)[before.roi].mean() > 0.9
+
+
+def test_features_of_images_and_patients_keep_shape_and_histogram():
+    cohort = make_phantom_cohort(2, random_state=3, images=("T1", "PET"), max_lesions=3)
+    patients = list(cohort.by_patient())
+    extractor = RadiomicsExtractor(bin_count=16, families=["shape", "firstorder", "glcm"])
+    for model, items in ((extractor, list(cohort)), (LesionAggregator(extractor, how=("mean",)), patients)):
+        before, after = (
+            extract_table(model, rows) for rows in (items, [negative_control(item, "shuffled_roi") for item in items])
+        )
+        same = set(before.columns[(before.to_numpy() == after.to_numpy()).all(axis=0)])
+        texture = {name for name in before if "_glcm_" in name}
+        assert len(texture) == 2 * 24
+        assert same == set(before) - texture
 
 
 @pytest.mark.parametrize("control", [name for name in CONTROLS if name.endswith("non_roi")])
