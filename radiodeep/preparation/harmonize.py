@@ -36,7 +36,8 @@ class BatchHarmonizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     unseen : {"error", "unadjusted", "estimate"}, default="error"
         What is done with new cases of a batch without training cases. "unadjusted" leaves them as they are: with the
         shift 0 and scale 1 of all training cases. "estimate" learns the shift and scale from the features of those new
-        cases themselves, at least two that are transformed together; their outcomes are not needed.
+        cases themselves, at least two that are transformed together; their outcomes are not needed. What becomes of a
+        case then depends on the others.
 
     Attributes
     ----------
@@ -88,7 +89,8 @@ class BatchHarmonizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> bool(abs((even[site == "B"] - even[site == "A"].mean()).mean().mean()) < 0.05)
     True
 
-    Extractors before it in a pipeline must make tables with names: ``pipeline.set_output(transform="pandas")``.
+    Extractors before it in a pipeline must make tables with names: ``pipeline.set_output(transform="pandas")``. A model
+    that was saved or fitted is told the batches of new cases by ``set_params(batchharmonizer__batches=...)``.
     """
 
     needs_names = True  # a study passes the DataFrame, not an array

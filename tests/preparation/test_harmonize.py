@@ -8,7 +8,18 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from radiodeep import BatchHarmonizer, RadiomicsExtractor, cross_validated_auc, extract_table, make_phantom_cohort
+from radiodeep import (
+    BatchHarmonizer,
+    RadiomicsExtractor,
+    WekaNaiveBayes,
+    cross_validated_auc,
+    extract_table,
+    load_model,
+    make_phantom_cohort,
+    save_model,
+    score_cohort,
+    with_scanner_effect,
+)
 from radiodeep.exceptions import InputError, StudyError
 
 
@@ -219,3 +230,18 @@ def test_real_scanners_are_harmonized_and_the_regions_stay_apart(reference_data)
     assert scanner[1].max() < 0.001
     assert np.median(kept[1]) == pytest.approx(np.median(kept[0]), abs=0.01)
     assert np.abs(kept[1] - kept[0]).max() < 0.2
+
+
+def test_a_saved_model_is_told_the_batches_of_new_cases(tmp_path):
+    cohort = with_scanner_effect(make_phantom_cohort(20, random_state=1), ["A", "B", "B", "A"] * 5)
+    known, new = cohort[:16], cohort[16:]
+    batches = {case.id: case.clinical["centre"] for case in cohort}
+    known_batches = {case.id: batches[case.id] for case in known}
+    extractor = RadiomicsExtractor(families=["firstorder"])
+    model = make_pipeline(extractor, BatchHarmonizer(known_batches), WekaNaiveBayes()).set_output(transform="pandas")
+    model.fit(known, known.labels)
+    loaded = load_model(save_model(model, tmp_path / "model.skops"))
+    assert score_cohort(loaded, new)["error"].str.contains("1 cases have no batch").all()
+    loaded.set_params(batchharmonizer__batches=batches)
+    expected = model.set_params(batchharmonizer__batches=batches).predict_proba(new)[:, 1]
+    np.testing.assert_allclose(score_cohort(loaded, new)["probability_1"], expected)

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit, logit
+from scipy.stats import norm
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -178,3 +180,19 @@ def test_outcomes_are_permuted_within_centres():
     constant = X.assign(**{name: centres.map({"Bonn": 0, "Lyon": 1, "Pisa": 2, "Turin": 3}) for name in X})
     tested = permutation_test(LogisticRegression(), constant, y, **settings)
     assert set(tested.null_aucs) == {tested.auc}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_centres", "spread"), [(3, 0.0), (5, 0.4)])
+def test_the_interval_holds_the_mean_of_the_centres(n_centres, spread):
+    """The score is the first column; the classes of a centre differ by 0.8 in it, with a standard deviation."""
+    rng = np.random.default_rng(0)
+    shifts = 0.8 + spread * rng.normal(size=100_000)
+    truth = expit(logit(norm.cdf(shifts / np.sqrt(2))).mean())
+    y, centres = np.tile([0, 1], 20 * n_centres), np.repeat(np.arange(n_centres), 40)
+    held = []
+    for _ in range(100):
+        X = rng.normal(size=(len(y), 1)) + (rng.choice(shifts, n_centres)[centres] * y)[:, np.newaxis]
+        result = cross_validated_auc(LogisticRegression(), X, y, cv=BY_CENTRE, centres=centres)
+        held.append(result.confidence_interval.low < truth < result.confidence_interval.high)
+    assert np.mean(held) >= 0.93
