@@ -94,6 +94,9 @@ _HOME_OF = {
     "write_report": "report.document",
     "nomogram": "report.nomogram",
     "Nomogram": "report.nomogram",
+    "extreme_cases_figure": "report.extreme_cases",
+    "repeatability_figure": "report.repeatability_figure",
+    "shapley_figure": "report.shapley_figure",
     "explain_deep_feature": "report.explanation",
     "save_model": "persistence",
     "load_model": "persistence",
@@ -102,7 +105,11 @@ _HOME_OF = {
 }
 
 # For the command line, which starts without scikit-learn.
-_UNLISTED = {"fit_over_cases": "study.training", "kind_of_outcomes": "study.endpoints.registry"}
+_UNLISTED = {
+    "fit_over_cases": "study.training",
+    "kind_of_outcomes": "study.endpoints.registry",
+    "compared_sets": "study.feature_sets",
+}
 
 __all__ = ["__version__", *_HOME_OF]
 

@@ -36,19 +36,14 @@ def _image_html(facts, read):
     picture = ""
     try:
         lesion = read()
-        voxels, roi, spacing_mm = lesion.read()
-        axis = acquisition_axis(voxels.shape, spacing_mm)
-        slices, outlines = np.moveaxis(voxels, axis, 0), np.moveaxis(roi, axis, 0)
-        shown = int(np.argmax(outlines.sum(axis=(1, 2))))
-        rows = slice(None, None, 1 if axis == 0 else -1)
+        image, roi, in_plane, shown = largest_slice(lesion)
+        voxels, region, spacing_mm = lesion.read()
         facts["size (x, y, z)"] = " x ".join(str(size) for size in voxels.shape[::-1])
         facts["spacing (x, y, z)"] = " x ".join(f"{step:.4g}" for step in spacing_mm[::-1]) + " mm"
-        in_plane = np.delete(spacing_mm, axis)
-        is_slice = len(slices) == 1
-        facts["region"] = f"{int(roi.sum())} voxels, {lesion.roi_size_mm:.4g} {'mm²' if is_slice else 'mm³'}"
-        plane = "" if is_slice else f" ({list(SLICE_AXES)[axis]})"
-        facts["slice shown"] = f"{shown + 1} of {len(slices)}{plane}"
-        data = base64.b64encode(outlined_slice(slices[shown][rows], outlines[shown][rows], in_plane)).decode()
+        unit = "mm²" if min(voxels.shape) == 1 else "mm³"
+        facts["region"] = f"{int(region.sum())} voxels, {lesion.roi_size_mm:.4g} {unit}"
+        facts["slice shown"] = shown
+        data = base64.b64encode(outlined_slice(image, roi, in_plane)).decode()
         picture = f'<img alt="slice with outline" src="data:image/png;base64,{data}">'
     except Exception as error:  # a notebook that shows a list of cases goes on
         facts["error"] = f"{type(error).__name__}: {error}"
@@ -58,6 +53,21 @@ def _image_html(facts, read):
         if value is not None
     )
     return f'<div style="display:flex;gap:1em;align-items:flex-start">{picture}<table>{rows}</table></div>'
+
+
+def largest_slice(lesion):
+    """Return the slice with most of the region: image and region (y, x), spacing (y, x) in mm, and which one it is.
+
+    Slices are those of the plane of acquisition; coronal and sagittal ones have the head at the top.
+    """
+    voxels, roi, spacing_mm = lesion.read()
+    axis = acquisition_axis(voxels.shape, spacing_mm)
+    slices, outlines = np.moveaxis(voxels, axis, 0), np.moveaxis(roi, axis, 0)
+    number = int(np.argmax(outlines.sum(axis=(1, 2))))
+    rows = slice(None, None, 1 if axis == 0 else -1)
+    plane = "" if len(slices) == 1 else f" ({list(SLICE_AXES)[axis]})"
+    shown = f"{number + 1} of {len(slices)}{plane}"
+    return slices[number][rows], outlines[number][rows], np.delete(spacing_mm, axis), shown
 
 
 def outlined_slice(image, roi, spacing_mm):

@@ -16,7 +16,9 @@ from radiodeep.exceptions import InputError, StudyError
 from radiodeep.files import replacing
 from radiodeep.report.agreement_figure import agreement_figure
 from radiodeep.report.class_figures import calibration_figure, class_roc_figure, roc_figure, score_figure
-from radiodeep.report.figures import centre_figure, interval_figure, selection_figure
+from radiodeep.report.extreme_cases import extreme_cases_figure
+from radiodeep.report.figures import centre_figure, interval_figure, selection_counts, selection_figure
+from radiodeep.report.repeatability_figure import repeatability_figure, repeatability_sentence
 from radiodeep.report.survival_figure import survival_figure
 from radiodeep.study.feature_sets import FeatureSetComparison
 from radiodeep.study.result import require_results
@@ -26,9 +28,12 @@ from radiodeep.study.statistics.calibration import calibration, decision_curve
 _PAGE = Path(__file__).with_name("page.html")
 _DRAWN = ("Survival by risk group", "Net benefit")  # tables that a figure shows
 _BOUNDS = ["value", "low", "high"]
+_MOST_EXTREME = 3  # features of which extreme cases are shown
 
 
-def write_report(results, path, title="radiodeep study", controls=None):
+def write_report(
+    results, path, title="radiodeep study", controls=None, *, repeatability=None, table=None, cohort=None, figures=None
+):
     """Write results as one HTML file that contains its figures.
 
     Parameters
@@ -40,6 +45,12 @@ def write_report(results, path, title="radiodeep study", controls=None):
     title : str
     controls : NegativeControls, optional
         Of the same models, from `negative_controls`; they get a section of their own.
+    repeatability : DataFrame, optional
+        From `repeatability`: how many features repeat well, as a figure and a table.
+    table, cohort : DataFrame and Cohort, optional
+        The features by case id and the cases: those with extreme values of the most selected features are shown.
+    figures : dict from str to matplotlib Figure, optional
+        Further figures by their titles, e.g. of `shapley_figure`.
 
     Returns
     -------
@@ -63,7 +74,11 @@ def write_report(results, path, title="radiodeep study", controls=None):
     if isinstance(results, FeatureSetComparison):
         compared = {"reference": results.reference, "table": _texts(results.differences()), "cv": results.cv}
         results = results.results
-    contents = _contents(_checked_results(results)) | {"controls": _control_sections(controls), "compared": compared}
+    results = _checked_results(results)
+    contents = _contents(results) | {"controls": _control_sections(controls), "compared": compared}
+    contents["repeatability"] = None if repeatability is None else _repeatability_section(repeatability)
+    extremes = _extreme_cases(results, table, cohort)
+    contents["further"] = {name: _picture(figure, name) for name, figure in (extremes | (figures or {})).items()}
     text = page.render(title=title, version=__version__, **contents)
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
@@ -105,6 +120,28 @@ def _contents(results):
         "pictures": pictures,
         "sections": [_section(result) for result in results],
     }
+
+
+def _repeatability_section(table):
+    """Return sentence, picture and table of the repeatability of features."""
+    rows = table.sort_values("icc", ascending=False).rename_axis("feature")
+    rows = rows.rename(columns={"low": "icc low", "high": "icc high"})
+    return {
+        "sentence": repeatability_sentence(table),
+        "picture": _picture(repeatability_figure(table), "Intraclass correlation of all features"),
+        "table": _texts(rows),
+    }
+
+
+def _extreme_cases(results, table, cohort):
+    """Return title and figure of the extreme cases of the features that the best model selected most often."""
+    if table is None or cohort is None:
+        return {}
+    best = max(results, key=lambda result: result.primary.value)
+    counts = selection_counts(best.primary)
+    names = [] if counts is None else [name for name in counts.index if name in table.columns][:_MOST_EXTREME]
+    title = f"Cases with extreme values of the features that {best.name} selected most often"
+    return {title: extreme_cases_figure(table[names], cohort)} if names else {}
 
 
 def _number(value):
