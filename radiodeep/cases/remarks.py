@@ -54,7 +54,7 @@ def remarks_on(cases, rows):
             for remark in _remarks_on_images(of_image)
         ]
         lacking = [{"id": case.id} for case in cases if name and case.image.get(name) is None]
-        remarks += [Remark(f"{_cases(len(lacking))}: no image {name}{_named(lacking)}")] if lacking else []
+        remarks += [Remark(f"{prefix}{_cases(len(lacking))}: no image{_named(lacking)}")] if lacking else []
     unusable = {row["id"] for row in rows if row["error"]}
     first = {row["id"]: row for row in reversed(rows) if row["id"] not in unusable}
     return remarks + list(_remarks_on_outcomes([first[case.id] for case in cases if case.id in first]))

@@ -124,6 +124,7 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
         tables[key].attrs["patients"] = {case.id: case.patient for case in cases}
         missing = extractors[key].missing_images(cases) if hasattr(extractors[key], "missing_images") else {}
         tables[key].attrs["errors"] = {ids[position]: text for position, text in sorted((missing | errors).items())}
+        tables[key].attrs["images"] = list(getattr(extractors[key], "image_names_", ()) or ())
         tables[key].attrs["constant_columns"] = _constant_columns(tables[key])
     return tables
 

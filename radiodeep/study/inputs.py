@@ -133,8 +133,12 @@ class FrameRows(ArrayRows):
         return {int(row): errors.get(self.names[row], "StudyError: all its features are NaN") for row in empty}
 
     def region_sizes(self):
-        column = next((name for name in _SIZE_COLUMNS if name in self.data.columns), None)
-        return super().region_sizes() if column is None else self.data[column].to_numpy(dtype=float)
+        images = self.data.attrs.get("images") or []  # of cases with several, each of which may have its own mask
+        for size in _SIZE_COLUMNS:
+            columns = [name for name in (size, *(f"{image}_{size}" for image in images)) if name in self.data.columns]
+            if columns:
+                return self.data[columns].bfill(axis=1).iloc[:, 0].to_numpy(dtype=float)
+        return super().region_sizes()
 
     def with_columns_of(self, other):
         if not other.column_names():

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from radiodeep import Case, Cohort, make_phantom_cohort, read_cohort, write_cohort
+from radiodeep import Case, Cohort, inspect_cohort, make_phantom_cohort, read_cohort, write_cohort
+from radiodeep.cases.mask_labels import NO_VOXEL
 from radiodeep.exceptions import AmbiguousImageError, InputError, ManifestError, MissingImageError, RadiodeepWarning
 
 
@@ -173,3 +174,61 @@ def test_clinical_values_of_a_frame_keep_their_types():
     assert dict(second.clinical) == {"age": None, "sex": None}
     with pytest.raises(TypeError, match="does not support item assignment"):
         first.clinical["age"] = 3
+
+
+def test_several_images_are_written_and_read_again(tmp_path):
+    case, a, _ = two_images(label=1, patient="P", clinical={"age": 63, "stage": None})
+    lacking = two_images(pet=False, label=0, clinical={"age": 71, "stage": "II"})[0].replace(id="n-8")
+    again = read_cohort(write_cohort(Cohort([case, lacking]), tmp_path))
+    assert again.frame.columns.tolist() == [
+        "id", "patient", "image_T1", "image_PET", "mask_T1", "mask_PET", "label", "age", "stage",
+    ]  # fmt: skip
+    assert [each.content_hash() for each in again] == [case.content_hash(), lacking.content_hash()]
+    assert [dict(each.clinical) for each in again] == [{"age": "63", "stage": None}, {"age": "71", "stage": "II"}]
+    assert again[1].image["PET"] is None
+    assert again.labels.tolist() == [1, 0]
+    shared = Case({"T 1": a.voxels, "T2": a.voxels * 2}, a.roi, "s", a.spacing_mm)
+    (again,) = read_cohort(write_cohort(Cohort([shared]), tmp_path / "shared"))
+    assert again.shares_mask
+    assert again.image["T 1"].name == "s_image_T_1.nii.gz"
+    with pytest.raises(ManifestError, match="give the same file name: image_T 1, image_T_1, mask"):
+        write_cohort(Cohort([Case({"T 1": a.voxels, "T_1": a.voxels}, a.roi, "s", a.spacing_mm)]), tmp_path)
+    with pytest.raises(ManifestError, match="cases of one image, or of several by name. Write two cohorts"):
+        write_cohort(Cohort([a, shared]), tmp_path)
+
+
+def test_repeated_measurements_are_written(tmp_path):
+    a, b, c = make_phantom_cohort(3, random_state=0)
+    case = a.replace(repeats={"reader2": a.replace(mask=b.roi), "retest": b})
+    again = read_cohort(write_cohort(Cohort([case, c]), tmp_path))
+    assert {name: repeat.content_hash() for name, repeat in again[0].repeats.items()} == {
+        name: repeat.content_hash() for name, repeat in case.repeats.items()
+    }
+    assert not again[1].repeats
+
+
+def test_each_image_of_a_case_is_inspected():
+    case, a, b = two_images(label=1)
+    broken = two_images(label=0)[0].replace(id="n-8")
+    broken = broken.replace(mask=broken.mask | {"PET": b.roi * 0})
+    lacking = two_images(pet=False, label=0)[0].replace(id="n-9", image={"T1": a.voxels + 1, "PET": None})
+    inspection = inspect_cohort(Cohort([case, broken, lacking]))
+    assert inspection.table[["id", "image"]].to_numpy().tolist() == [
+        ["n-7", "T1"], ["n-7", "PET"], ["n-8", "T1"], ["n-8", "PET"], ["n-9", "T1"],
+    ]  # fmt: skip
+    assert inspection.errors == {"n-8": "EmptyMaskError: n-8: PET: " + NO_VOXEL}
+    text = str(inspection)
+    assert "n-7 PET " in text
+    assert "- PET: 1 case: no image: n-9." in text
+    assert "- T1: The same image and region under several ids: n-7, n-8." in text
+    assert "- Labels: 0 in 1 case, 1 in 1 case." in text
+    assert text.endswith("2 of 3 cases can be used, 1 of them with remarks (*).")
+
+
+def test_a_notebook_shows_all_images():
+    page = two_images(pet=False, label=1)[0]._repr_html_()
+    assert page.count("<img") == 1
+    assert page.count("<table>") == 2
+    assert page.count("n-7") == 2  # the id once, and in the error
+    assert "MissingImageError: n-7: there is no image &#x27;PET&#x27;; it has T1." in page
+    assert two_images()[0]._repr_html_().count("<img") == 2

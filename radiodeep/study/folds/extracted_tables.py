@@ -42,6 +42,12 @@ class ExtractedTables:
         )
         self.errors |= {kept[place]: message for place, message in errors.items()}
         for key, extractor in missing.items():
+            if self.on_error != "raise" and hasattr(extractor, "missing_images"):
+                lacking = {
+                    place: text for place, text in extractor.missing_images(cases).items() if place not in errors
+                }
+                is_empty = np.isnan(tables[key]).all(axis=1)
+                self.errors |= {kept[place]: text for place, text in lacking.items() if is_empty[place]}
             values = np.full((len(self.cases), tables[key].shape[1]), np.nan)
             values[kept] = tables[key]
             try:
