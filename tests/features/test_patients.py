@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LinearRegression
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
@@ -262,3 +263,42 @@ def test_deep_and_handcrafted_features_of_lesions_in_processes_and_in_one_table(
     name = of_lesions.columns[7]
     expected = of_lesions[name].groupby([case.patient for case in LESIONS]).max()
     np.testing.assert_allclose(table[f"max_{name}"], expected.loc[table.index], rtol=1e-4, atol=1e-5)
+
+
+def _aucs(cohort, *how):
+    extractor = rd.RadiomicsExtractor(families=["shape", "firstorder", "glcm"])
+    models = {
+        each: make_pipeline(
+            rd.LesionAggregator(extractor, each), StandardScaler(), SelectKBest(k=10), LogisticRegression(C=0.1)
+        )
+        for each in how
+    }
+    results = rd.cross_validate_models(models, cohort, cohort.labels, cv=5, random_state=0)
+    return [results[each].auc for each in how]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_only_the_largest_lesion_shows_is_found_in_the_largest(seed):
+    cohort = rd.make_phantom_cohort(80, random_state=seed, max_lesions=4).by_patient()
+    largest, mean, spread = _aucs(cohort, "largest", "mean", "spread")
+    assert largest > 0.75
+    assert largest > mean + 0.05
+    assert spread < 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_only_the_difference_of_lesions_shows_is_found_in_the_spread(seed):
+    generator = np.random.default_rng(seed)
+    phantoms = iter(rd.make_phantom_cohort(240, random_state=seed))
+    lesions = []
+    for patient in range(60):
+        centre, label = generator.normal(0, 60), patient % 2
+        for _ in range(generator.integers(2, 5)):
+            case = next(phantoms)
+            shifted = case.image + round(centre + generator.normal(0, 40 if label else 10))
+            lesions.append(case.replace(image=shifted.astype(np.int16), patient=f"P{patient}", label=label))
+    largest, mean, spread = _aucs(rd.Cohort(lesions).by_patient(), "largest", "mean", "spread")
+    assert spread > 0.8
+    assert max(largest, mean) < 0.65
