@@ -21,9 +21,12 @@ from radiodeep import (
     cross_validated_score,
     holdout_auc,
     permutation_test,
+    pool_random_effects,
     survival_outcomes,
 )
 from radiodeep.exceptions import LeakageError, StudyError
+from radiodeep.study.centres import difference_by_centre
+from radiodeep.study.endpoints.two_classes import TwoClasses
 from radiodeep.study.statistics.meta_analysis import pool_bounded
 
 BY_CENTRE = "leave-one-centre-out"
@@ -196,3 +199,31 @@ def test_the_interval_holds_the_mean_of_the_centres(n_centres, spread):
         result = cross_validated_auc(LogisticRegression(), X, y, cv=BY_CENTRE, centres=centres)
         held.append(result.confidence_interval.low < truth < result.confidence_interval.high)
     assert np.mean(held) >= 0.93
+
+
+def test_excluded_cases_leave_the_centres_of_the_others_in_order():
+    X, y, centres = table()
+    settings = {"cv": BY_CENTRE, "centres": centres}
+    gaps = X.copy()
+    gaps.iloc[:7] = np.nan
+    result = cross_validated_auc(LogisticRegression(), gaps, y, on_error="exclude", **settings)
+    assert result.centres["n"].tolist() == [23, 30, 30, 30]
+    without = cross_validated_auc(LogisticRegression(), X[7:], y[7:], cv=BY_CENTRE, centres=centres[7:])
+    assert result.auc == without.auc
+
+
+def test_a_centre_in_which_both_models_are_perfect_counts_least_in_their_difference():
+    y, centres = np.arange(60) % 2, np.repeat([0, 1, 2], 20)
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(2, 60)) + np.array([[1.5], [0.3]]) * y
+    scores[:, :20] = y[:20]
+    effects = difference_by_centre(TwoClasses(y), scores, centres)
+    values, variances = np.zeros(3), np.zeros(3)
+    for number in (1, 2):
+        own = centres == number
+        of_models, covariance = TwoClasses(y[own]).covariance(scores[:, own])
+        values[number] = of_models[0] - of_models[1]
+        variances[number] = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    variances[0] = variances.max()
+    assert effects.value == pytest.approx(pool_random_effects(values, np.sqrt(variances)).value)
+    assert difference_by_centre(TwoClasses(y), scores[[0, 0]], centres) is None
