@@ -177,8 +177,8 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
         unknown = values[~values.isin(known)]
         if len(unknown):
             warnings.warn(
-                f"ClinicalColumns: no training case has the value '{unknown.iloc[0]}' of '{name}' (case "
-                f"{unknown.index[0]}): its columns are 0. Known are {', '.join(known)}.",
+                f"ClinicalColumns: no training case has some values of '{name}': '{unknown.iloc[0]}' of "
+                f"{unknown.index[0]}. Its columns are 0. Known are {', '.join(known)}.",
                 RadiodeepWarning,
                 stacklevel=5,
             )

@@ -57,7 +57,7 @@ def test_a_value_missing_in_new_cases_only_is_imputed_without_a_new_column():
 
 def test_a_category_unknown_in_training_is_all_zeros_with_one_warning():
     columns = ClinicalColumns(["site"]).fit(cases_of(site=list("abc")))
-    with pytest.warns(RadiodeepWarning, match="no training case has the value 'd' of 'site' .case P1.") as caught:
+    with pytest.warns(RadiodeepWarning, match="no training case has some values of 'site': 'd' of P1. Its columns are 0. Known are a, b, c.") as caught:
         values = columns.transform(cases_of(site=list("ade")))
     assert values.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert len(caught) == 1
@@ -158,6 +158,14 @@ def test_a_study_of_clinical_columns_needs_no_image():
     with pytest.warns(RadiodeepWarning, match="sizes of the regions are unknown, .* P0: "):
         again = rd.cross_validated_auc(model, cohort, cohort.labels, cv=4, n_repeats=2)
     assert again.auc == result.auc
+
+
+def test_a_study_warns_once_of_rare_categories():
+    cases = cases_of(site=[*"ab" * 9, "rare", "other"])
+    model = make_pipeline(ClinicalColumns(["site"]), LogisticRegression())
+    with pytest.warns(RadiodeepWarning, match="some values of 'site': .* Other folds of this study warn") as caught:
+        rd.cross_validated_auc(model, Cohort(cases), np.arange(20) % 2, cv=5, n_repeats=3, size=None)
+    assert len(caught) == 1
 
 
 def test_imputed_values_are_learned_in_each_fold():

@@ -4,7 +4,7 @@ import re
 import threading
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,7 @@ class Selection:
 class FoldOutcome:
     """The prediction of one fold (what the endpoint's `score` returned for the test cases) and its selection.
 
-    `selection` is None for a model without selector; `warnings` are the texts of radiodeep's warnings of the fit.
+    `selection` is None for a model without selector; `warnings` are the texts of radiodeep's warnings of the fold.
     """
 
     predicted: object
@@ -87,28 +87,27 @@ def fit_folds(model, rows, endpoint, folds, *, groups=None, selectors=None, size
                 for selector in fitted_selectors.values():
                     selector.warn_if_none_passed()
                 fitted.fit(train_rows, endpoint.y[train])
-            is_measured = first is not None and (first + number) % _SELECTION_MEASURED_EVERY == 0
-            outcome = fold_outcome(
-                fitted,
-                _safe_indexing(rows, test),
-                endpoint,
-                train_rows if is_measured else None,
-                None if sizes is None else sizes[train],
-                tuple(str(message) for message, *_ in kept),
-                scored_rows=train_rows,
-            )
-            outcomes.append(outcome)
+                is_measured = first is not None and (first + number) % _SELECTION_MEASURED_EVERY == 0
+                outcome = fold_outcome(
+                    fitted,
+                    _safe_indexing(rows, test),
+                    endpoint,
+                    train_rows if is_measured else None,
+                    None if sizes is None else sizes[train],
+                    scored_rows=train_rows,
+                )
+            outcomes.append(replace(outcome, warnings=tuple(str(message) for message, *_ in kept)))
     return outcomes
 
 
-def fold_outcome(fitted, rows, endpoint, train_rows=None, train_sizes=None, warnings=(), *, scored_rows=None):
+def fold_outcome(fitted, rows, endpoint, train_rows=None, train_sizes=None, *, scored_rows=None):
     """Return the `FoldOutcome` of a fitted model for its test rows.
 
     With training rows, the selection includes the effective number of features; with the training sizes as well, their
     size correlations. `scored_rows` are the training rows for endpoints that need them.
     """
     predicted = endpoint.score(fitted, rows, scored_rows if endpoint.needs_training_rows else None)
-    return FoldOutcome(predicted, _selection(fitted, train_rows, train_sizes), warnings)
+    return FoldOutcome(predicted, _selection(fitted, train_rows, train_sizes))
 
 
 def out_of_fold(model, rows, endpoint, groups, plan):
