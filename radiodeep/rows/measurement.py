@@ -65,7 +65,7 @@ class Measurement:
         self.at_once = 1
 
     def __call__(self, cases):
-        if self._can_transform_directly(cases):
+        if self._can_transform_directly():
             rows = np.asarray(self.extractors[0].transform(cases))
             return [Row(row, "", self.acquisition_of(case)) for row, case in zip(rows, cases, strict=True)]
         jobs = []
@@ -88,12 +88,11 @@ class Measurement:
                 job.release()
         return [job.row() for job in jobs]
 
-    def _can_transform_directly(self, cases):
+    def _can_transform_directly(self):
         """Return whether one extractor may read the cases itself: the acquisition of a case is known once it is read
         with the labels that the case names."""
         acquisition_is_known = not self.sensitive_parts or self.labels == [(None,)]
-        is_one = len(self.extractors) == 1 and not any(_names_of(case) for case in cases)
-        return self.cache is None and is_one and acquisition_is_known
+        return self.cache is None and len(self.extractors) == 1 and acquisition_is_known
 
     def _lacks_all_images(self, case):
         there = [name for name in _names_of(case) if case.image[name] is not None]
@@ -103,8 +102,10 @@ class Measurement:
         """Return the acquisition of a case that was read, by name if it has several images; None if none matters."""
         if not self.sensitive_parts:
             return None
-        acquisitions = {name: part.acquisition() for name, part in _parts(case).items()}
-        return acquisitions if _names_of(case) else acquisitions[""]
+        if not _names_of(case):
+            return case.acquisition()
+        parts = case.single_images().items()
+        return {name: part.acquisition() for name, part in parts if self.images is None or name in self.images}
 
     def compare(self, acquisitions):
         """Let extractors warn of different acquisitions within the cohort, once for each kind and need."""

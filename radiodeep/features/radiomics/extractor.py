@@ -323,7 +323,7 @@ class RadiomicsExtractor(StatelessExtractor):
             _load_kernels()
         n_shared = n_shared_features(settings, images)
         measures = image_measures(settings, n_shared)
-        rows = np.empty((len(cases), len(images.titles(settings.columns, n_shared))))
+        rows = np.empty((len(cases), n_shared + len(images.names) * (len(settings.columns) - n_shared)))
         for row, case in zip(rows, cases, strict=True):
             with naming(case):
                 row[:] = images.row(with_label(case, self.label), measures, row.size, n_shared)
