@@ -15,7 +15,8 @@ class ChangedCase(Case):
     @classmethod
     def of(cls, case, change):
         """Return a case changed by a function Lesion -> Lesion, which worker processes must be able to import."""
-        return cls._restored(**case._arguments(), change=change)
+        repeats = {name: cls.of(repeat, change) for name, repeat in case.repeats.items()}
+        return cls._restored(**{**case._arguments(), "repeats": repeats}, change=change)
 
     def lesion(self):
         return self._read()

@@ -29,11 +29,16 @@ class Measurement:
     weights: str | None = None
     window: str = "exact"
     lesions: str | None = None
+    repeatable: float | None = None
 
     def extractors(self, features):
         """Return the extractors of a `FeatureSet` by kind."""
         kinds = ("handcrafted", "deep") if features is FeatureSet.combined else (features.value,)
         extractors = {kind: self._handcrafted() if kind == "handcrafted" else self._deep() for kind in kinds}
+        if self.repeatable is not None:
+            if self.lesions is not None:
+                raise InputError("--repeatable compares lesions that were measured again. Leave out --lesions.")
+            extractors = {kind: rd.RepeatableFeatures(each, self.repeatable) for kind, each in extractors.items()}
         return extractors if self.lesions is None else self._of_patients(extractors)
 
     def _of_patients(self, extractors):

@@ -115,7 +115,7 @@ class RepeatableFeatures(TransformerMixin, BaseEstimator):
     on : {"icc", "lower bound"}, default="icc"
         What must reach the threshold, the estimate or the lower bound of its 95 % interval.
     repeat : str or sequence of str, optional
-        As in `repeatability`.
+        As in `repeatability`. By default features must repeat well in each of the repeats that the cases have.
     kind : {"absolute", "consistency"}, default="absolute"
         As in `repeatability`.
 
@@ -123,10 +123,11 @@ class RepeatableFeatures(TransformerMixin, BaseEstimator):
     ----------
     extractor_ : fitted extractor
     icc_, lower_bounds_ : ndarray of shape (n_features,)
-        Of all features of the extractor; NaN for features that do not differ between cases, which are dropped.
+        Of all features of the extractor, the lowest of all repeats; NaN for features that do not differ between
+        cases, which are dropped.
     support_ : bool ndarray of shape (n_features,)
     n_repeated_ : int
-        The number of training cases that were measured again.
+        The number of training cases that were measured again; the lowest of all repeats.
     n_features_in_ : int
         The number of features of the extractor.
 
@@ -198,21 +199,28 @@ class RepeatableFeatures(TransformerMixin, BaseEstimator):
         require_option(self.on, CRITERIA, self, "on")
         require_option(self.kind, AGREEMENTS, self, "kind")
         cases = as_cases(X)
-        names = _chosen_repeats(cases, self.repeat)
-        chosen = [row for row, case in enumerate(cases) if all(name in case.repeats for name in names)]
+        known = _known_repeats(cases)
+        compared = [[name] for name in known] if self.repeat is None else [_chosen_repeats(cases, self.repeat)]
         self.extractor_ = clone(self.extractor)
         rows = np.asarray(self.extractor_.fit_transform(cases, y), dtype=np.float64)
-        again = [self.extractor_.transform([cases[row].repeats[name] for row in chosen]) for name in names]
-        found = agreements(np.stack([rows[chosen], *again], axis=1).astype(np.float64), self.kind)
-        _check_number(found.n.max(), len(cases), names)
-        self.icc_, self.lower_bounds_ = found.icc, found.low
-        self.n_repeated_ = int(found.n.max())
+        found = [self._agreements(cases, rows, names) for names in compared]
+        self.icc_ = np.min([each.icc for each in found], axis=0)
+        self.lower_bounds_ = np.min([np.where(each.icc == 1, 1.0, each.low) for each in found], axis=0)
+        self.n_repeated_ = min(int(each.n.max()) for each in found)
         self.n_features_in_ = rows.shape[1]
-        reached = self.icc_ if self.on == "icc" else np.where(self.icc_ == 1, 1.0, self.lower_bounds_)
+        reached = self.icc_ if self.on == "icc" else self.lower_bounds_
         self.support_ = reached >= self.threshold
         if not self.support_.any():
             self._keep_most_repeatable(reached)
         return rows
+
+    def _agreements(self, cases, rows, names):
+        """Return the `Agreements` of the features of cases, `rows`, with those of their repeats of these names."""
+        chosen = [row for row, case in enumerate(cases) if all(name in case.repeats for name in names)]
+        again = [self.extractor_.transform([cases[row].repeats[name] for row in chosen]) for name in names]
+        found = agreements(np.stack([rows[chosen], *again], axis=1).astype(np.float64), self.kind)
+        _check_number(found.n.max(), len(cases), names)
+        return found
 
     def _keep_most_repeatable(self, reached):
         best = int(np.argmax(np.nan_to_num(reached, nan=-np.inf)))
@@ -225,14 +233,20 @@ class RepeatableFeatures(TransformerMixin, BaseEstimator):
         )
 
 
-def _chosen_repeats(cases, repeat):
-    """Return the names of the repeats to compare, those given or the only one that the cases have."""
+def _known_repeats(cases):
+    """Return the names of all repeats of cases; raise InputError if there are none."""
     known = list(dict.fromkeys(name for case in cases for name in case.repeats))
     if not known:
         raise InputError(
             f"None of the {len(cases)} cases was measured again. Give the manifest a column mask_reader2 or "
             "image_retest, or cases repeats={'reader2': case.replace(mask=...)}."
         )
+    return known
+
+
+def _chosen_repeats(cases, repeat):
+    """Return the names of the repeats to compare, those given or the only one that the cases have."""
+    known = _known_repeats(cases)
     names = known if repeat is None else [repeat] if isinstance(repeat, str) else list(repeat)
     if repeat is None and len(known) > 1:
         raise InputError(f"The cases have the repeats {', '.join(known)}. Choose with repeat='{known[0]}'.")

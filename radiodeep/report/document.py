@@ -45,7 +45,7 @@ def write_report(
     title : str
     controls : NegativeControls, optional
         Of the same models, from `negative_controls`; they get a section of their own.
-    repeatability : DataFrame, optional
+    repeatability : DataFrame or dict of them, optional
         From `repeatability`: how many features repeat well, as a figure and a table.
     table, cohort : DataFrame and Cohort, optional
         The features by case id and the cases: those with extreme values of the most selected features are shown.
@@ -76,7 +76,8 @@ def write_report(
         results = results.results
     results = _checked_results(results)
     contents = _contents(results) | {"controls": _control_sections(controls), "compared": compared}
-    contents["repeatability"] = None if repeatability is None else _repeatability_section(repeatability)
+    repeated = [repeatability] if isinstance(repeatability, pd.DataFrame) else list((repeatability or {}).values())
+    contents["repeatability"] = [_repeatability_section(each) for each in repeated]
     extremes = _extreme_cases(results, table, cohort)
     contents["further"] = {name: _picture(figure, name) for name, figure in (extremes | (figures or {})).items()}
     text = page.render(title=title, version=__version__, **contents)

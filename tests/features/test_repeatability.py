@@ -110,7 +110,11 @@ def test_three_readers_are_compared_together():
     columns = [measured[MEAN] for measured in (extract_table(EXTRACTOR, cases), *tables)]
     assert table.loc[MEAN, "icc"] == pytest.approx(intraclass_correlation(*columns, kind="consistency").icc)
     with pytest.raises(InputError, match="The cases have the repeats reader2, reader3. Choose with repeat='reader2'"):
-        RepeatableFeatures(EXTRACTOR).fit(cases)
+        repeatability(EXTRACTOR, cases)
+    each = [RepeatableFeatures(EXTRACTOR, repeat=name).fit(cases) for name in ("reader2", "reader3")]
+    both = RepeatableFeatures(EXTRACTOR).fit(cases)
+    np.testing.assert_array_equal(both.icc_, np.min([fitted.icc_ for fitted in each], axis=0))
+    np.testing.assert_array_equal(both.support_, each[0].support_ & each[1].support_)
 
 
 def test_the_lower_bound_is_the_stricter_criterion():
@@ -119,7 +123,8 @@ def test_the_lower_bound_is_the_stricter_criterion():
     assert set(by_bound.get_support(indices=True)) < set(by_icc.get_support(indices=True))
     np.testing.assert_array_equal(by_bound.icc_, by_icc.icc_)
     assert VOLUME in by_bound.get_feature_names_out()  # equal measurements have no interval
-    np.testing.assert_array_equal(by_bound.support_, (by_icc.lower_bounds_ >= 0.6) | (by_icc.icc_ == 1))
+    table = repeatability(EXTRACTOR, TWICE)
+    np.testing.assert_array_equal(by_bound.support_, (table["low"] >= 0.6) | (table["icc"] == 1))
 
 
 def test_features_are_judged_by_the_training_cases_that_were_measured_again():
