@@ -10,13 +10,24 @@ def roc_figure(results):
     """Draw the ROC curves of results, best first, each with its AUC in the legend.
 
     For repeated folds the curve is the vertical average over the repeats, whose area is the AUC. For pairs it is the
-    curve of the fraction of pairs that each case wins, and the legend gives its area.
+    curve of the fraction of pairs that each case wins, and the legend gives its area. Of centres, which different
+    models scored, it is the mean of their curves by weight: its area may differ slightly from the mean of their logits.
     """
-    curves = {
-        result.name: mean_roc(result.endpoint.is_positive, result.score_array)
-        for result in sorted(results, key=lambda result: -result.auc)
-    }
+    curves = {result.name: _roc_of(result) for result in sorted(results, key=lambda result: -result.auc)}
     return _curves_figure(curves, f"{results[0].endpoint.measure}, {results[0].cv}")
+
+
+def _roc_of(result):
+    """Return false_rate and true_rate of a result of two classes."""
+    positive, scores = result.endpoint.is_positive, result.score_array
+    if result.centres is None:
+        return mean_roc(positive, scores)
+    false_rate, true_rate = np.linspace(0, 1, 501), np.zeros(501)
+    for number, weight in enumerate(result.centres["weight"]):
+        own = result.fold_of_case[0] == number
+        if weight > 0:
+            true_rate += weight * np.interp(false_rate, *mean_roc(positive[own], scores[:, own]))
+    return np.append(0, false_rate), np.append(0, true_rate)
 
 
 def class_roc_figure(result):

@@ -3,10 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
-from radiodeep import calibration, cross_validated_auc, cross_validated_score, decision_curve
+from radiodeep import (
+    auc_with_confidence,
+    calibration,
+    cross_validated_auc,
+    cross_validated_score,
+    decision_curve,
+)
 from radiodeep.report.class_figures import calibration_figure, class_roc_figure, roc_figure, score_figure
 from radiodeep.study.statistics.auc import mean_roc
 
@@ -60,3 +67,12 @@ def test_scores_are_drawn_by_class(result):
     axes = score_figure(result).axes[0]
     assert [len(line.get_xdata()) for line in axes.lines] == [15, 15]
     assert axes.get_xlabel() == "Out-of-fold probability of class 1"
+
+
+def test_the_roc_curve_of_centres_compares_no_scores_of_different_centres():
+    y, level = np.arange(60) % 2, np.repeat([0.0, 6.0, 12.0], 20)
+    X = (4 * y + level + 0.3 * np.random.default_rng(0).normal(size=60)).reshape(-1, 1)
+    result = cross_validated_auc(LogisticRegression(), X, y, cv="leave-one-centre-out", centres=level)
+    assert auc_with_confidence(y, result.predictions["score"]).auc < 0.9
+    line = roc_figure([result]).axes[0].lines[-1]
+    assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(1, abs=0.002)
