@@ -68,6 +68,7 @@ class RegionSize(StatelessExtractor):
     """
 
     needs_batches = False
+    shares_mask_ = False  # its columns do not depend on that
 
     def __init__(self, label=None, images=None):
         self.label = label

@@ -16,7 +16,7 @@ from radiodeep.exceptions import LeakageError, StudyError
 from radiodeep.rows import remembered_patients
 from radiodeep.study.centres import checked_centres
 
-_SIZE_COLUMNS = ("original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
+_SIZE_COLUMNS = ("total_volume_mm3", "original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
 
 
 class ArrayRows:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
@@ -215,6 +216,44 @@ def test_patients_are_studied_by_their_total_volume_beside_the_model():
     assert result.size_baseline.auc in (pytest.approx(expected), pytest.approx(1 - expected))
     assert result.predictions.index.tolist() == PATIENTS.ids
     assert result.folds["selected_features"].isna().all()
+
+
+def test_a_table_of_patients_knows_their_total_volume_as_size():
+    table = rd.extract_table(rd.LesionAggregator(SHAPE, ["mean", "total volume"]), PATIENTS)
+    result = rd.cross_validated_auc(GaussianNB(), table, PATIENTS.labels, cv=5)
+    over_patients = rd.cross_validated_auc(_model("mean"), PATIENTS, PATIENTS.labels, cv=5)
+    assert result.size_baseline.auc == over_patients.size_baseline.auc
+
+
+def without_image(case, name):
+    parts = {"image": case.image, "mask": case.mask, "spacing_mm": dict.fromkeys(case.image_names, (1.5, 1, 1))}
+    return case.replace(**{key: {**values, name: None} for key, values in parts.items()})
+
+
+def test_lesions_of_several_images_are_aggregated_over_the_images_that_are_there():
+    pairs = list(rd.make_phantom_cohort(6, random_state=0, images=("T1", "PET")))
+    lesions = [case.replace(patient=f"P{row // 2}", label=row // 2 % 2) for row, case in enumerate(pairs)]
+    lesions[1] = without_image(lesions[1], "PET")
+    lesions[2:4] = [without_image(case, "PET") for case in lesions[2:4]]
+    cohort = rd.Cohort(lesions).by_patient()
+    mean = rd.RadiomicsExtractor(families={"firstorder": ["Mean"]})
+    table = rd.extract_table(rd.LesionAggregator(mean, ["mean", "count"]), cohort)
+    of_lesions = rd.extract_table(mean, lesions)
+    expected = of_lesions.groupby([case.patient for case in lesions]).mean()
+    assert table.columns.tolist() == ["mean_T1_original_firstorder_Mean", "mean_PET_original_firstorder_Mean", "count"]
+    np.testing.assert_allclose(table.iloc[:, :2], expected)
+    assert table.iloc[:, 1].isna().tolist() == [False, True, False]
+    assert table["count"].tolist() == [2, 2, 2]
+    assert list(table.attrs["errors"]) == ["P0", "P1"]
+    assert table.attrs["errors"]["P1"].count("there is no image 'PET'") == 2
+    pet = rd.LesionAggregator(rd.RadiomicsExtractor(families=["firstorder"], image="PET"), ["largest", "count"])
+    of_pet = rd.extract_table(pet, cohort)
+    assert of_pet["count"].isna().tolist() == [False, True, False]
+    assert of_pet["count"][["P0", "P2"]].tolist() == [1, 2]
+    model = make_pipeline(rd.LesionAggregator(mean), SimpleImputer(), GaussianNB()).fit(cohort, cohort.labels)
+    scores = rd.score_cohort(model, lesions)
+    assert scores["outside_training_range"][0] == "phantom-001: PET: no image"
+    np.testing.assert_allclose(scores["probability_1"], model.predict_proba(cohort)[:, 1])
 
 
 def test_patients_are_studied_by_survival_and_by_numbers():
