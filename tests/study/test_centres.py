@@ -22,6 +22,7 @@ from radiodeep import (
     holdout_auc,
     permutation_test,
     pool_random_effects,
+    sensitivity_at_specificity,
     survival_outcomes,
 )
 from radiodeep.exceptions import LeakageError, StudyError
@@ -143,6 +144,8 @@ def test_models_are_compared_centre_by_centre_and_by_no_other_test():
     assert 1e-6 < comparison.p_value < 0.05
     assert compare_auc(none, none).p_value == 1
     assert compare_auc(all_features, one).p_value > 0.05
+    with pytest.raises(StudyError, match="of different centres are of different models, so they share no threshold"):
+        sensitivity_at_specificity(one)
     for test in (compare_accuracy, lambda a, b: best_of_several({"a": a, "b": b})):
         with pytest.raises(StudyError, match="compared by compare_auc and compare_all only, centre by centre"):
             test(all_features, one)

@@ -95,6 +95,8 @@ def sensitivity_at_specificity(result, specificity=0.9, confidence_level=0.95):
     require_results(result)
     endpoint = result.endpoint
     endpoint.require("sensitivity")
+    if result.centres is not None:
+        raise StudyError("Scores of different centres are of different models, so they share no threshold. Take cv=10.")
     positive, scores = endpoint.is_positive, result.score_array
     points = np.array([_operating_point(positive, score, specificity) for score in scores])
     sensitivity, reached, threshold = points.mean(axis=0)
