@@ -57,7 +57,7 @@ def test_a_value_missing_in_new_cases_only_is_imputed_without_a_new_column():
 
 def test_a_category_unknown_in_training_is_all_zeros_with_one_warning():
     columns = ClinicalColumns(["site"]).fit(cases_of(site=list("abc")))
-    with pytest.warns(RadiodeepWarning, match="no training case has some values of 'site': 'd' of P1. Its columns are 0. Known are a, b, c.") as caught:
+    with pytest.warns(RadiodeepWarning, match="some values of 'site': 'd' of P1. Its columns are 0") as caught:
         values = columns.transform(cases_of(site=list("ade")))
     assert values.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert len(caught) == 1
