@@ -13,7 +13,7 @@ def repeatability_sentence(table):
     n_unknown = int(table["icc"].isna().sum())
     unknown = f"; {n_unknown} do not differ between cases" if n_unknown else ""
     left_out = len(table.attrs.get("left_out", ()))
-    others = f" {left_out} cases were not measured again." if left_out else ""
+    others = f" {left_out} case{'s were' if left_out > 1 else ' was'} not measured again." if left_out else ""
     repeat = " and ".join(table.attrs.get("repeat", ["repeat"]))
     return (
         f"Of {len(table)} features measured again in {table['n'].max()} cases ({repeat}), {counts}{unknown}.{others} "
@@ -32,6 +32,16 @@ def repeatability_figure(table):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import radiodeep as rd
+    >>> cohort = rd.make_phantom_cohort(6, random_state=0)
+    >>> cases = [case.replace(repeats={"reader2": case.replace(mask=np.roll(case.roi, 1, axis=2))}) for case in cohort]
+    >>> table = rd.repeatability(rd.RadiomicsExtractor(families=["shape", "firstorder"]), cases)
+    >>> [label.get_text() for label in rd.repeatability_figure(table).axes[1].get_yticklabels()]
+    ['firstorder', 'shape']
     """
     known = table.dropna(subset=["icc"]).sort_values("icc", ascending=False)
     families = known.groupby([_family(name) for name in known.index])["icc"]
