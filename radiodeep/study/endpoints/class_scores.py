@@ -22,7 +22,8 @@ def scores_of_classes(model, rows):
         return None if function is None else np.asarray(function(rows), dtype=float)
 
     probabilities = given("predict_proba")
-    scores, method = given("decision_function"), "decision_function"
+    method = "ranking_scores" if hasattr(model, "ranking_scores") else "decision_function"
+    scores = given(method)
     if scores is None:
         scores, method = given("predict_joint_log_proba"), "predict_joint_log_proba"
     if scores is None and probabilities is None:

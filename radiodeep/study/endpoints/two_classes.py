@@ -79,7 +79,8 @@ class TwoClasses(Endpoint):
         column = classes.index(self.classes[1])
         probability = _call(model, "predict_proba", rows)
         probability = None if probability is None else probability[:, column]
-        score, method = _call(model, "decision_function", rows), "decision_function"
+        method = "ranking_scores" if hasattr(model, "ranking_scores") else "decision_function"
+        score = _call(model, method, rows)
         if score is None:
             joint, method = _call(model, "predict_joint_log_proba", rows), "predict_joint_log_proba"
             score = None if joint is None else joint[:, 1] - joint[:, 0]

@@ -1,0 +1,1 @@
+"""Models of tables that choose among a fixed list of candidates: for classes, numbers and survival."""
