@@ -43,7 +43,7 @@ def extreme_cases_figure(values, cohort, n_cases=2):
     >>> table = rd.extract_table(rd.RadiomicsExtractor(families=["shape"]), cohort)
     >>> figure = rd.extreme_cases_figure(table["original_shape_Sphericity"], cohort, n_cases=1)
     >>> [axes.get_title().splitlines()[0] for axes in figure.axes]
-    ['phantom-000', 'phantom-007', 'phantom-005']
+    ['phantom-003', 'phantom-002', 'phantom-000']
     """
     require(is_count(n_cases, 1), extreme_cases_figure, "n_cases", "an int >= 1", n_cases)
     cases = {case.id: case for case in as_cases(cohort)}
