@@ -12,6 +12,7 @@ from radiodeep.cli.options import LESION_ROWS
 from radiodeep.features.patients import AGGREGATIONS
 
 QUICK = ["--jobs", 1]
+BAYES = ["--model", "naive-bayes"]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_extract_writes_a_row_per_patient(folder, tmp_path, radiodeep):
     assert "patient" not in table
     assert (table["count"] == 2).all()
     assert "volume_weighted_mean_original_firstorder_Mean" in table
-    done = radiodeep("study", tmp_path / "t.csv", "-o", tmp_path / "study", "--cv", 2, *QUICK)
+    done = radiodeep("study", tmp_path / "t.csv", "-o", tmp_path / "study", "--cv", 2, *QUICK, *BAYES)
     assert done.code == 0, done.err
     assert "Studying 12 cases x 10 features" in done.out
 
@@ -52,14 +53,25 @@ def test_extract_writes_a_row_per_patient(folder, tmp_path, radiodeep):
 def test_a_model_of_patients_is_studied_trained_and_scored(folder, tmp_path, radiodeep):
     manifest = folder / "manifest.csv"
     done = radiodeep(
-        *("study", manifest, "-o", tmp_path / "study", "--cv", 3, "--lesions", "max,count", *handcrafted(folder))
+        *(
+            "study",
+            manifest,
+            "-o",
+            tmp_path / "study",
+            "--cv",
+            3,
+            "--lesions",
+            "max,count",
+            *handcrafted(folder),
+            *BAYES,
+        )
     )
     assert done.code == 0, done.err
     predictions = pd.read_csv(tmp_path / "study" / "predictions_handcrafted.csv")
     assert predictions["id"].tolist() == [f"P{number}" for number in range(12)]
     assert "'how': ['max', 'count']" in str(json.loads((tmp_path / "study" / "settings.json").read_text()))
     model = tmp_path / "model.skops"
-    done = radiodeep("train", manifest, "-o", model, "--lesions", "max,count", *handcrafted(folder))
+    done = radiodeep("train", manifest, "-o", model, "--lesions", "max,count", *handcrafted(folder), *BAYES)
     assert "Trained on 12 patients with the labels 0, 1" in done.out, done.err
     done = radiodeep("score", model, manifest, "-o", tmp_path / "scores.csv", *QUICK)
     assert done.code == 0, done.err
@@ -113,6 +125,6 @@ def test_deep_and_handcrafted_features_of_patients_share_one_count(folder, tmp_p
     )
     assert done.code == 0, done.err
     assert pd.read_csv(tmp_path / "t.csv").columns.tolist().count("count") == 1
-    done = radiodeep("study", tmp_path / "t.csv", "-o", tmp_path / "s", "--cv", 2, *QUICK)
+    done = radiodeep("study", tmp_path / "t.csv", "-o", tmp_path / "s", "--cv", 2, *QUICK, *BAYES)
     assert done.code == 0, done.err
     assert {"predictions_handcrafted.csv", "predictions_deep.csv"} <= {path.name for path in (tmp_path / "s").iterdir()}
