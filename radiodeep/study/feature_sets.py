@@ -20,6 +20,7 @@ from radiodeep.study.execution import cross_validate_tables
 from radiodeep.study.folds.estimator_tree import is_estimator, offers
 from radiodeep.study.statistics.added_value import added_value_test
 from radiodeep.study.statistics.comparison import compare_auc, holm
+from radiodeep.study.statistics.uncertainty import no_interval
 
 _SCORED = ("predict", "decision_function", "predict_proba")
 
@@ -185,13 +186,10 @@ def compared_sets(results, reference, larger=(), smaller=()):
         p_value, test = comparison.p_value, comparison.test
         if name in (*larger, *smaller):
             base, addition = (results[reference], result) if name in larger else (result, results[reference])
-            p_value = float("nan")
-            try:
-                added_value[name] = added_value_test(base, addition)
-                p_value, test = added_value[name].p_value, f"added value, {added_value[name].test}"
-            except StudyError as error:  # of outcomes or splits without such a test
-                test = f"nested sets without a test of added value: {error}"
-        bounds = comparison.confidence_interval
+            added, test = _added_value(base, addition)
+            p_value = float("nan") if added is None else added.p_value
+            added_value |= {} if added is None else {name: added}
+        bounds = comparison.confidence_interval or no_interval(0.95)  # equal results of centres have none
         rows[name] |= {
             "difference": comparison.difference,
             "difference_low": bounds.low,
@@ -201,6 +199,17 @@ def compared_sets(results, reference, larger=(), smaller=()):
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.insert(7, "p_holm", holm(table["p_value"]))
     return FeatureSetComparison(results, reference, table, added_value)
+
+
+def _added_value(base, addition):
+    """Return the AddedValue of nested sets and its test in words; None and the reason if there is no valid test."""
+    if "added value" not in addition.endpoint.offers:
+        return None, f"nested sets, and no test of added value for {addition.outcome}"
+    try:
+        added = added_value_test(base, addition)
+    except StudyError as error:  # of centres, or of a base that separates the classes
+        return None, f"nested sets, and no test of added value: {error}"
+    return added, f"added value, {added.test}"
 
 
 def _check_sets(sets, reference):

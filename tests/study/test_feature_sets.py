@@ -76,10 +76,20 @@ def test_outcomes_without_a_test_of_added_value_say_so(table):
     sets = {"clinical": CLINICAL, "both": [*CLINICAL, *TEXTURES], "textures": TEXTURES}
     compared = compare_feature_sets(table, sets, table["texture0"] + table["age"] / 8, **FEW)
     assert np.isnan(compared.table["p_value"]["both"])
-    assert "Results of numbers have no added value" in compared.table["test"]["both"]
+    assert compared.table["test"]["both"] == "nested sets, and no test of added value for numbers"
     assert compared.table["p_value"]["textures"] > 0
     assert "both against clinical: difference +0." in str(compared)
-    assert "no p value: nested sets without a test of added value" in str(compared)
+    assert "no p value: nested sets, and no test of added value for numbers" in str(compared)
+
+
+def test_sets_are_compared_centre_by_centre(table):
+    centres = np.repeat(list("ABC"), 20)
+    sets = {"clinical": CLINICAL, "both": [*CLINICAL, *TEXTURES], "textures": TEXTURES, "same": CLINICAL}
+    compared = compare_feature_sets(table, sets, LABELS, cv="leave-one-centre-out", centres=centres)
+    assert "Results of leave-one-centre-out" in compared.table["test"]["both"]
+    assert "random effects of 3 centres" in compared.table["test"]["textures"]
+    assert compared.table.loc["same", ["difference", "p_value"]].tolist() == [0, 1]
+    assert np.isnan(compared.table.loc["same", "difference_low"])
 
 
 def test_whole_models_are_studied_as_they_are(table):
@@ -96,7 +106,9 @@ def test_whole_models_are_studied_as_they_are(table):
 
 def test_every_set_gets_the_same_model(table):
     sets = {"clinical": CLINICAL, "textures": TEXTURES}
-    results = compare_feature_sets(table, sets, table["texture0"] + table["age"] / 8, model=Ridge(alpha=3), **FEW).results
+    results = compare_feature_sets(
+        table, sets, table["texture0"] + table["age"] / 8, model=Ridge(alpha=3), **FEW
+    ).results
     assert [result.settings["steps"][-1][1] for result in results.values()] == [
         results["clinical"].settings["steps"][-1][1]
     ] * 2
@@ -157,3 +169,30 @@ def test_a_report_shows_the_differences(table, tmp_path):
     assert f"{compared.table['difference']['textures']:.2f} (" in page
     plain = rd.write_report(compared.results, tmp_path / "plain.html").read_text()
     assert "Compared with clinical" not in plain
+
+
+@pytest.fixture(scope="module")
+def sarcomas(reference_data):
+    """The 48 patients with soft-tissue sarcoma of whom clinical facts are known, with their PET."""
+    facts = pd.read_csv(reference_data / "sts_mr" / "clinical.csv", dtype=str)
+    facts = facts.rename(columns={"days_to_last_follow_up": "time", "died": "event"})
+    folder = reference_data / "sts_pet"
+    return Cohort.from_frame(pd.read_csv(folder / "manifest.csv", dtype=str).merge(facts, on="patient"), folder)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:ClinicalColumns. no training case")
+@pytest.mark.filterwarnings("ignore:RadiomicsExtractor. Spacing differs")
+def test_pet_tells_of_metastases_beyond_clinical_facts_and_neither_of_survival(sarcomas):
+    assert (len(sarcomas), sum(sarcomas.labels), sum(sarcomas.survival["event"])) == (48, 18, 14)
+    clinical = ClinicalColumns(["age", "sex", "grade", "histology"])
+    pet = rd.RadiomicsExtractor(bin_count=32)
+    sets = {"clinical": clinical, "PET": pet, "both": make_union(clinical, pet)}
+    metastases = compare_feature_sets(sarcomas, sets)
+    assert metastases.table["value"].tolist() == pytest.approx([0.678, 0.857, 0.854], abs=0.01)
+    assert metastases.table.loc["both", "p_holm"] < 0.02
+    survival = compare_feature_sets(
+        sarcomas, {"clinical": clinical, "sex": ClinicalColumns(["sex"])}, outcome="survival"
+    )
+    assert survival.table.loc["clinical", "value"] == pytest.approx(0.606, abs=0.01)
+    assert survival.table.loc["clinical", "low"] < 0.5
