@@ -185,7 +185,7 @@ class Cohort(Sequence):
                 RadiodeepWarning,
                 stacklevel=2,
             )
-        return Cohort([cases[row].of_image(name) for row in kept], self[kept]._frame)
+        return Cohort([_with_one_image(cases[row], name) for row in kept], self[kept]._frame)
 
     @property
     def labels(self):
@@ -315,6 +315,18 @@ def _files(item):
         for kind, sources in (("image", item.image), ("mask", item.mask))
         for name, source in (sources if isinstance(sources, dict) else {"": sources}).items()
     }
+
+
+def _with_one_image(case, name):
+    """Return a case with one of its images, and its repeats with the same one; those without it are left out."""
+    if not case.repeats:
+        return case.of_image(name)
+    repeats = {
+        key: repeat.of_image(name) if repeat.image_names else repeat
+        for key, repeat in case.repeats.items()
+        if not repeat.image_names or repeat.image.get(name) is not None
+    }
+    return case.of_image(name).replace(repeats=repeats)
 
 
 def as_cases(cases):

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from radiodeep import (
+    Cohort,
     RadiomicsExtractor,
     ReliefF,
     RepeatableFeatures,
@@ -115,6 +116,19 @@ def test_three_readers_are_compared_together():
     both = RepeatableFeatures(EXTRACTOR).fit(cases)
     np.testing.assert_array_equal(both.icc_, np.min([fitted.icc_ for fitted in each], axis=0))
     np.testing.assert_array_equal(both.support_, each[0].support_ & each[1].support_)
+
+
+def test_each_of_several_images_repeats_by_itself():
+    several = []
+    for row, case in enumerate(PHANTOMS[:6]):
+        both = case.replace(image={"T1": case.voxels, "PET": 2 * case.voxels if row else None}, mask=case.roi)
+        several.append(both.replace(repeats={"reader2": both.replace(mask=np.roll(case.roi, 1, axis=2))}))
+    table = repeatability(EXTRACTOR, several, on_error="record")
+    expected = repeatability(EXTRACTOR, TWICE[:6])
+    assert table.loc[f"T1_{MEAN}", "icc"] == pytest.approx(expected.loc[MEAN, "icc"])
+    assert table.loc[[f"T1_{MEAN}", f"PET_{MEAN}"], "n"].tolist() == [6, 5]  # the patient without PET is left out there
+    of_t1 = repeatability(EXTRACTOR, Cohort(several).of_image("T1"))
+    np.testing.assert_allclose(of_t1["icc"], expected["icc"])
 
 
 def test_the_lower_bound_is_the_stricter_criterion():
