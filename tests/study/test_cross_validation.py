@@ -205,7 +205,7 @@ def test_cases_of_a_patient_stay_together_or_the_split_is_refused():
         ([1] * 16, "leave-one-out", SingleClassError, "All 16 cases have the label 1"),
         ([1] + [0] * 15, "leave-one-out", SingleClassError, "fold 0 .tested: phantom-000. holds the label 0 only"),
         (COHORT.labels, 9, StudyError, "between 2 and 8"),
-        (COHORT.labels, "loo", StudyError, "'leave-pair-out', an int >= 2 or a splitter. Got 'loo'"),
+        (COHORT.labels, "loo", StudyError, "'leave-one-centre-out', an int >= 2 or a splitter. Got 'loo'"),
         (COHORT.labels, ShuffleSplit(4, random_state=0), StudyError, "does not test every case equally often"),
         (COHORT.labels[:5], 2, StudyError, "16 cases and outcomes of shape"),
         ([None, *COHORT.labels[1:]], 2, StudyError, "1 of 16 labels are missing"),
