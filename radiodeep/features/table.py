@@ -8,6 +8,7 @@ from radiodeep.cases.cohort import as_cases, as_items
 from radiodeep.cases.patient import Patient
 from radiodeep.checks import invalid
 from radiodeep.exceptions import InputError
+from radiodeep.model_parts import parts_of
 from radiodeep.rows import check_on_error, extract_rows, remember_patients
 
 
@@ -94,6 +95,11 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
     [7.9, 5.4, 3.6]
     """
     check_on_error(on_error)
+    if any(getattr(part, "reads_images", True) is False for part in parts_of(extractors)):
+        raise InputError(
+            "A table holds what is measured of images, and ClinicalColumns learns from the cases. Put it into a model "
+            "that is fitted or studied, or join the columns: table.join(cohort.frame.set_index('id')[['age']])."
+        )
     if not extractors or not all(hasattr(extractor, "transform") for extractor in dict(extractors).values()):
         raise invalid("extract_tables", "extractors", "a dict from names to extractors", extractors)
     cases = as_items(cohort)

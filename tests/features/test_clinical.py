@@ -198,3 +198,9 @@ def test_a_union_with_an_extractor_is_studied_saved_and_scored(tmp_path):
     np.testing.assert_allclose(scores["probability_1"], model.predict_proba(cohort)[:, 1], rtol=1e-12)
     lacking = rd.score_cohort(loaded, [cohort[0].replace(clinical={})])
     assert lacking["error"].tolist() == ["InputError: phantom-000: There is no clinical column 'age'. There are none."]
+
+
+def test_a_table_of_images_does_not_hold_what_is_learned():
+    both = make_union(ClinicalColumns(["age"]), rd.RadiomicsExtractor(families=["shape"]))
+    with pytest.raises(InputError, match="ClinicalColumns learns from the cases. .* join the columns"):
+        rd.extract_table(both, cases_of(age=["1", "2"]))
