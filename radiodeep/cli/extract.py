@@ -42,8 +42,12 @@ def extract(
     check_folder(cache, "--cache")
     spare_workers(jobs)
     tables = list(rd.extract_tables(extractors, cohort, n_jobs=jobs, cache_dir=cache, on_error="record").values())
-    failed = tables[0].attrs["errors"]
     table = tables[0].join(tables[1:])
+    is_empty = table.isna().all(axis=1)
+    failed = {case_id: text for case_id, text in tables[0].attrs["errors"].items() if is_empty[case_id]}
+    for case_id, text in tables[0].attrs["errors"].items():
+        if case_id not in failed:  # one of several images is missing
+            say(f"{text.partition(': ')[2]} Its columns are empty.", err=True)
     n_cases, n_features = len(table) - len(failed), table.shape[1]
     write_table(_with_outcome_and_patient(table, cohort), output)
     empty = f", and {len(failed)} empty row{'s' if len(failed) > 1 else ''}" if failed else ""

@@ -58,10 +58,18 @@ def difference_of(model, facts, extras):
 def _inputs(model):
     over_cases = any(hasattr(part, "networks_") or hasattr(part, "note_training_range") for part in parts_of(model))
     if over_cases:
-        noted = noted_parts(model)
-        return "cases", _lesions(merged_range([part.training_range_ for part in noted]) if noted else _UNKNOWN_RANGE)
+        trained = _trained(model)
+        arrays = {} if "by_image" in trained else _lesions(trained)
+        for place, of_image in enumerate(trained.get("by_image", {}).values()):
+            arrays |= {f"{name}-{place}": array for name, array in _lesions(of_image).items()}
+        return "cases", arrays
     rows = np.random.default_rng(0).standard_normal((_N_ROWS, model.n_features_in_))
     return "rows", {"canary-rows": rows}
+
+
+def _trained(model):
+    noted = noted_parts(model)
+    return merged_range([part.training_range_ for part in noted]) if noted else _UNKNOWN_RANGE
 
 
 def _lesions(trained):
@@ -92,11 +100,7 @@ def _predictions(model, kind, arrays):
         names = getattr(model, "feature_names_in_", None)
         X = X if names is None else pd.DataFrame(X, columns=names)
     else:
-        spacing_mm = arrays["canary-spacing"].tolist()
-        X = [
-            Case(arrays[f"canary-image-{number}"], arrays[f"canary-mask-{number}"], f"canary-{number}", spacing_mm)
-            for number in range(_N_CASES)
-        ]
+        X = [_case(number, arrays, _trained(model).get("by_image")) for number in range(_N_CASES)]
         X = [case.replace(mask_label=1) for case in X]
         if any(hasattr(part, "lesion_extractors") for part in parts_of(model)):
             X = [Patient([case.replace(patient="both") for case in X]), Patient(X[:1])]
@@ -104,6 +108,17 @@ def _predictions(model, kind, arrays):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings about synthetic cases
         return np.asarray(predict(X))
+
+
+def _case(number, arrays, names):
+    """Return the case of a number; of several images in one mask, which is the same for all, if these have names."""
+    if names is None:
+        image, spacing_mm, end = arrays[f"canary-image-{number}"], arrays["canary-spacing"].tolist(), ""
+    else:
+        image = {name: arrays[f"canary-image-{number}-{place}"] for place, name in enumerate(names)}
+        spacing_mm = {name: arrays[f"canary-spacing-{place}"].tolist() for place, name in enumerate(names)}
+        end = "-0"
+    return Case(image, arrays[f"canary-mask-{number}{end}"], f"canary-{number}", spacing_mm)
 
 
 def _as_npy(array):

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
+import radiodeep as rd
+
 QUICK = ["--features", "handcrafted", "--jobs", 1]
 
 
@@ -72,3 +74,21 @@ def test_image_types_and_parameter_files_reach_extract_and_study(known, tmp_path
     assert radiodeep(*shared, "--params", tmp_path / "p.yaml").code == 0
     selected = pd.read_csv(tmp_path / "out" / "selected_features_handcrafted.csv")["feature"]
     assert set(selected) == {"original_shape_VoxelVolume", "original_shape_Sphericity"}
+
+
+def test_a_missing_image_is_named_and_is_no_failure(tmp_path, radiodeep):
+    a, b = rd.make_phantom_cohort(2, random_state=0)
+    pair = [
+        rd.Case({"T1": case.image, "PET": pet}, case.mask, case.id, case.spacing_mm)
+        for case, pet in ((a, a.image * 2), (b, None))
+    ]
+    manifest = rd.write_cohort(rd.Cohort(pair), tmp_path / "cohort")
+    text = "phantom-001: there is no image 'PET'; it has T1. Its columns are empty."
+    done = radiodeep("extract", manifest, "-o", tmp_path / "t.csv", *QUICK)
+    assert (done.code, done.err.strip()) == (0, text)
+    assert "Wrote 2 cases x 200 features to" in done.out
+    assert not (tmp_path / "t.errors.csv").exists()
+    assert pd.read_csv(tmp_path / "t.csv").isna().sum(axis=1).tolist() == [0, 93]
+    done = radiodeep("validate", manifest)
+    assert done.code == 0
+    assert "- PET: 1 case: no image: phantom-001." in done.out

@@ -59,3 +59,14 @@ def test_a_model_that_cannot_predict_a_canary_has_none():
     assert canary_of(model) == ({"kind": None, "reason": "AttributeError"}, {})
     assert difference_of(model, {"kind": None}, {}) is None
     assert difference_of(model, None, {}) is None  # of an earlier version
+
+
+@pytest.mark.parametrize("extractor", [rd.RadiomicsExtractor(families=["firstorder"]), rd.DeepFeatureExtractor()])
+def test_a_model_of_several_images_has_a_canary_with_each_of_them(extractor):
+    cases = [rd.Case({"T1": case.image, "PET": case.image * 5 + 1}, case.mask, case.id, (2, 1, 1)) for case in COHORT]
+    model = make_pipeline(extractor, GaussianNB()).fit(cases, COHORT.labels)
+    facts, extras = canary_of(model)
+    assert facts["kind"] == "cases"
+    assert difference_of(model, facts, extras) == 0
+    medians = [np.median(np.load(io.BytesIO(extras[f"canary-image-0-{place}"]))) for place in range(2)]
+    assert medians[1] > 3 * medians[0] > 0
