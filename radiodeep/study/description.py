@@ -1,6 +1,7 @@
 """An estimator -> its settings, and the features that it selected."""
 
 from functools import singledispatch
+from types import FunctionType
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -78,6 +79,7 @@ def _plain(value):
 _plain.register(BaseEstimator, describe)
 _plain.register(dict, lambda value: {str(key): _plain(item) for key, item in value.items()})
 _plain.register(np.generic, lambda value: value.item())
+_plain.register(FunctionType, lambda value: value.__qualname__)  # its repr holds an address
 for kind in (list, tuple, np.ndarray):
     _plain.register(kind, lambda value: [_plain(item) for item in value])
 for kind in (str, int, float, bool, type(None)):

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 import radiodeep as rd
+from radiodeep.cases import case
 from radiodeep.exceptions import EmptyMaskError, InputError, RadiodeepWarning
 from radiodeep.features.patients import AGGREGATIONS
 
@@ -121,7 +122,7 @@ def test_a_function_of_the_user_aggregates_and_names_the_columns():
 
     models = {how.__name__: _model(how) for how in (median_of_lesions, local_maximum)}
     results = rd.cross_validate_models(models, PATIENTS, PATIENTS.labels, cv=2, size=None)
-    assert list(results) == ["median_of_lesions", "local_maximum"]
+    assert results["median_of_lesions"].settings["steps"][0][1]["how"] == "median_of_lesions"
     with pytest.raises(InputError, match=r"'first_two' .* must return an array of shape \(2,\) for one of \(1, 2\)"):
         rd.extract_table(rd.LesionAggregator(SHAPE, first_two), PATIENTS)
     with pytest.raises(InputError, match="needs a name, with which its columns begin"):
@@ -145,6 +146,15 @@ def test_a_study_measures_every_lesion_once_for_all_folds(counting):
     models = {how: _model(how, counting) for how in ("largest", "mean")}
     rd.cross_validate_models(models, PATIENTS, PATIENTS.labels, cv=5)
     assert sorted(Counting.measured) == sorted(case.id for case in LESIONS)
+
+
+def test_every_file_of_a_lesion_is_read_once(monkeypatch, tmp_path):
+    stored = rd.read_cohort(rd.write_cohort(rd.Cohort(LESIONS[:6]), tmp_path)).by_patient()
+    extractors = {how: rd.LesionAggregator(SHAPE, [how, "total volume"]) for how in ("largest", "mean")}
+    read, opened = case.read_sources, []
+    monkeypatch.setattr(case, "read_sources", lambda *given: opened.append(given[-1]) or read(*given))
+    rd.extract_tables(extractors, stored)
+    assert opened == [lesion.id for lesion in LESIONS[:6]]
 
 
 def test_lesions_of_a_label_have_the_size_of_that_label():
