@@ -8,7 +8,7 @@ import numpy as np
 
 from radiodeep.cases.lesion import Lesion
 from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
-from radiodeep.cases.naming import naming
+from radiodeep.cases.naming import naming, naming_image
 from radiodeep.cases.picture import case_html
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.sources import checked_follow_up, checked_sources, masks_read_once, read_sources, refuse_colours
@@ -311,8 +311,8 @@ class Case:
         if not self.image_names:
             return self._holding(self.lesion())
         with masks_read_once():
-            chosen = self.image_names if images is None else images
-            parts = {name: part.in_memory() for name, part in self.single_images().items() if name in chosen}
+            chosen = {name: part for name, part in self.single_images().items() if images is None or name in images}
+            parts = {name: naming_image(self, name)(part.in_memory)() for name, part in chosen.items()}
         arguments = {name: part._arguments() for name, part in parts.items()}
         changes = {
             key: {name: arguments[name][key] if name in parts else None for name in self.image_names}

@@ -128,11 +128,18 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
     for key, names in columns.items():
         tables[key] = pd.DataFrame(values[key], index=pd.Index(ids, name="id"), columns=names)
         tables[key].attrs["patients"] = {case.id: case.patient for case in cases}
-        missing = extractors[key].missing_images(cases) if hasattr(extractors[key], "missing_images") else {}
+        missing = _missing_images(extractors[key], cases)
         tables[key].attrs["errors"] = {ids[position]: text for position, text in sorted((missing | errors).items())}
         tables[key].attrs["images"] = list(getattr(extractors[key], "image_names_", ()) or ())
         tables[key].attrs["constant_columns"] = _constant_columns(tables[key])
     return tables
+
+
+def _missing_images(extractor, cases):
+    """Return the texts of an extractor, or of those in a union, about the cases that lack an image, by position."""
+    parts = [part for _, part in getattr(extractor, "transformer_list", [("", extractor)])]
+    texts = [part.missing_images(cases) for part in parts if hasattr(part, "missing_images")]
+    return {position: text for of_part in texts for position, text in of_part.items()}
 
 
 def _constant_columns(table):

@@ -94,6 +94,8 @@ def test_one_image_can_be_chosen():
     assert table.columns.tolist() == [f"PET_{name}" for name in alone.columns] == pet.get_feature_names_out().tolist()
     np.testing.assert_array_equal(table.drop(index="phantom-003"), alone)
     assert table.loc["phantom-003"].isna().all()
+    union = make_union(rd.RadiomicsExtractor(image="T1", **FAST), pet)
+    assert rd.extract_table(union, SHARED).attrs["errors"] == {"phantom-003": LACKING}
     both = rd.RadiomicsExtractor(image=("PET", "T1"), **FAST).fit(SHARED)
     assert both.image_names_ == ("PET", "T1")
     np.testing.assert_array_equal(both.transform(SHARED)[:, 14:32], table.to_numpy()[:, 14:])
@@ -170,7 +172,10 @@ def test_errors_and_warnings_name_the_image():
         rd.DeepFeatureExtractor().transform([flat])
     image["PET"] = np.full_like(image["T1"], np.nan, dtype=float)
     table = rd.extract_table(rd.RadiomicsExtractor(**FAST), [flat.replace(image=image), OWN[0]], on_error="record")
-    assert table.attrs["errors"]["flat"].startswith("NonFiniteIntensityError: flat:")
+    assert table.attrs["errors"]["flat"].startswith("NonFiniteIntensityError: flat: PET: ")
+    missing_file = OWN[0].replace(image={"T1": OWN[0].image["T1"], "PET": "lost.nii"}, id="lost")
+    with pytest.raises(InputError, match="^lost: PET: "):
+        missing_file.in_memory()
     with pytest.raises(InputError, match="^flat: PET: .* of .* voxels of the region are NaN"):
         rd.RadiomicsExtractor(**FAST).transform([flat.replace(image=image)])
 
