@@ -57,14 +57,14 @@ def agreements(values, kind="absolute", confidence_level=0.95):
             icc = (cases - error) / (cases + (k - 1) * error + k * (raters - error) / n)
             low, high = _absolute_limits(icc, cases, raters, error, n, k, confidence_level)
         do_not_differ = (error == 0) & (cases <= (_ROUNDING * largest) ** 2)
-        icc[do_not_differ | (n < 2)] = np.nan
+        icc[do_not_differ] = np.nan
         without_interval = np.isnan(icc) | ((error == 0) & (icc == 1))
         low[without_interval] = high[without_interval] = np.nan
         within = (centred - case_means[:, np.newaxis]).var(axis=1, ddof=1)  # of each case
         within_sd = np.sqrt(within.sum(axis=0) / n)
         within_cv = np.sqrt(np.where(is_known, within / values.mean(axis=1) ** 2, 0.0).sum(axis=0) / n)
         signs = np.sign(np.where(known, values, first))
-        within_cv[(signs != signs[0, 0]).any(axis=(0, 1)) | (first == 0)] = np.nan
+        within_cv[(signs != signs[0, 0]).any(axis=(0, 1))] = np.nan
     return Agreements(icc, low, high, within_sd, within_cv, n)
 
 

@@ -18,7 +18,7 @@ from radiodeep.study.folds.splits import check_folds, plan_of
 from radiodeep.study.inputs import rows_of, study_input
 
 _MOST_BACKGROUND = 50  # cases
-_MOST_AT_ONCE = 4_000_000  # numbers
+_MOST_AT_ONCE = 4_000_000  # numbers of a table that is predicted
 
 
 def feature_importance(
@@ -201,6 +201,10 @@ def shapley_values(
     drawn = np.sort(rng.permutation(typical)[:_MOST_BACKGROUND])
 
     def predicted(sources):
+        n_parts = -(-len(sources) * len(features.names) // _MOST_AT_ONCE)
+        return np.concatenate([of_sources(part) for part in np.array_split(sources, n_parts)])
+
+    def of_sources(sources):
         every = np.zeros((len(sources), len(features.names)), dtype=int)
         every[:, features.used] = sources
         return predict(features.taken(every, every[:, 0]))
@@ -225,16 +229,14 @@ def _contributions(predicted, row, background, orders):
     taken from the row one after the other; what a feature changes then is its contribution, whose mean is returned.
     """
     n_features = len(orders[0])
-    orders = [order for forward in orders for order in (forward, forward[::-1])]
-    n_at_once = max(1, _MOST_AT_ONCE // ((n_features + 1) * n_features * len(background)))
+    orders = np.array([order for forward in orders for order in (forward, forward[::-1])])
+    steps = np.arange(n_features + 1)[:, np.newaxis]
+    is_present = np.argsort(orders, axis=1)[:, np.newaxis] < steps  # (n_orders, n_features + 1, n_features)
+    coalitions, number = np.unique(is_present.reshape(-1, n_features), axis=0, return_inverse=True)
+    sources = np.where(coalitions[:, np.newaxis], row, background[:, np.newaxis])
+    outputs = predicted(sources.reshape(-1, n_features)).reshape(len(coalitions), -1).mean(axis=1)
     total = np.zeros(n_features)
-    for begin in range(0, len(orders), n_at_once):
-        some = np.array(orders[begin : begin + n_at_once])
-        steps = np.arange(n_features + 1)[:, np.newaxis]
-        is_present = np.argsort(some, axis=1)[:, np.newaxis] < steps  # (n_orders, n_features + 1 steps, n_features)
-        sources = np.where(is_present[:, :, np.newaxis], row, background[:, np.newaxis])
-        outputs = predicted(sources.reshape(-1, n_features)).reshape(sources.shape[:3]).mean(axis=2)
-        np.add.at(total, some, np.diff(outputs, axis=1))
+    np.add.at(total, orders, np.diff(outputs[number].reshape(is_present.shape[:2]), axis=1))
     return total / len(orders)
 
 

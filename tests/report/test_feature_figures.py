@@ -100,7 +100,7 @@ def test_extreme_cases_need_three_values():
 
 def test_the_report_shows_them(tmp_path):
     model = make_pipeline(RepeatableFeatures(EXTRACTOR, 0.5), StandardScaler(), ReliefF(3), GaussianNB())
-    result = cross_validated_auc(model, COHORT, LABELS, 2, size=None)
+    result = cross_validated_auc(model, COHORT, LABELS, 2, n_repeats=1, size=None)
     figures = {"Volumes <small to large>": extreme_cases_figure(TABLE.iloc[:, 0], COHORT)}
     path = write_report(
         result, tmp_path / "r.html", repeatability=REPEATED, table=TABLE, cohort=COHORT, figures=figures
