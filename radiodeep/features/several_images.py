@@ -1,5 +1,6 @@
 """Cases with several images -> those that an extractor measures, their parts of a row, and the names of its columns."""
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,6 +165,17 @@ def learn_images(extractor, cases):
         extractor.image_names_ = images.names if known else ()
         extractor.shares_mask_ = images.share_mask
     return images
+
+
+def by_image(extractor):
+    """Return copies of a fitted extractor, one for each of several images, whose rows side by side are its own."""
+    names = getattr(extractor, "image_names_", ())
+    copies = [extractor] if len(names) < 2 else []
+    for name in names if len(names) > 1 else ():
+        part = copy(extractor)
+        part.image, part.image_names_, part.shares_mask_ = name, (name,), False
+        copies.append(part)
+    return copies
 
 
 def checked_names(extractor):

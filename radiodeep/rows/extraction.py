@@ -47,7 +47,9 @@ def extract_rows(
         for extractor in extractors.values():
             extractor.fit(cases)
         n_features = [len(extractor.get_feature_names_out()) for extractor in extractors.values()]
-    measurement = Measurement(list(extractors.values()), list(n_features), cache_dir, compare)
+    parts = [_by_image(extractor, cache_dir) for extractor in extractors.values()]
+    sizes = [size // len(of_image) for size, of_image in zip(n_features, parts, strict=True) for _ in of_image]
+    measurement = Measurement([part for of_image in parts for part in of_image], sizes, cache_dir, compare)
     rows, errors = _measured_rows(measurement, cases, options)
     problems = [row.problem for row in rows.values() if row.problem]
     if problems:
@@ -58,8 +60,12 @@ def extract_rows(
     table = np.full((len(cases), sum(measurement.sizes)), np.nan)
     for position in measured:
         table[position] = rows[position].values
-    parts = np.split(table, np.cumsum(measurement.sizes)[:-1], axis=1)
-    return dict(zip(extractors, parts, strict=True)), errors
+    return dict(zip(extractors, np.split(table, np.cumsum(n_features)[:-1], axis=1), strict=True)), errors
+
+
+def _by_image(extractor, cache_dir):
+    """Return the extractors of single images whose rows make up that of an extractor: each is kept in the cache."""
+    return extractor.by_image() if cache_dir is not None and hasattr(extractor, "by_image") else [extractor]
 
 
 def _measured_rows(measurement, cases, options):

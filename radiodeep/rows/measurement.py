@@ -47,8 +47,8 @@ class Measurement:
         self.settings = [trait.settings for trait in traits]
         self.labels = [trait.labels for trait in traits]
         self.sensitive_parts = [part for trait in traits for part in trait.sensitive_parts] if compare else []
-        images = [trait.images for trait in traits]
-        self.images = None if None in images else frozenset().union(*images)
+        self.images_of = [trait.images for trait in traits]
+        self.images = None if None in self.images_of else frozenset().union(*self.images_of)
         self.in_batches = any(trait.needs_batches for trait in traits)
         self.at_once = CHUNK if self.in_batches else None
         self.waits = False
@@ -158,9 +158,15 @@ class _Job:
         self.parts = [None] * len(self.cases)
         self.is_mine = True
         if self.cache is not None:
-            hashes = {labels: "".join(region.content_hash() for region in listed) for labels, listed in regions.items()}
-            by_extractor = zip(measurement.settings, measurement.labels, strict=True)
-            self.keys = [row_key(settings, hashes[labels]) for settings, labels in by_extractor]
+            hashes = {
+                labels: [(name, part.content_hash()) for region in listed for name, part in _parts(region).items()]
+                for labels, listed in regions.items()
+            }
+            by_extractor = zip(measurement.settings, measurement.labels, measurement.images_of, strict=True)
+            self.keys = [
+                row_key(settings, _content(hashes[labels], images) or case.id)
+                for settings, labels, images in by_extractor
+            ]
             self._look_up(measurement.sizes, measurement.waits)
 
     def keep(self, number, values, caught):
@@ -228,6 +234,11 @@ def _regions(case, labels, images):
     if case.mask_label is not None or labels == (None,):
         return [case.in_memory(**chosen)]
     return [(case if label is None else case.replace(mask_label=label)).in_memory(**chosen) for label in labels]
+
+
+def _content(hashes, images):
+    """Return the hashes of the images that an extractor reads, from pairs (name, hash); "" if a case has none."""
+    return "".join(f"{name}{digest}" for name, digest in hashes if images is None or name in images)
 
 
 def _parts(case):

@@ -229,6 +229,30 @@ def test_the_cache_knows_each_image(files, tmp_path, monkeypatch):
     assert len(measured) == 10  # T1 is as it was
 
 
+@pytest.mark.parametrize("extractor", [rd.RadiomicsExtractor(**FAST), rd.DeepFeatureExtractor()])
+def test_an_image_that_is_added_leaves_the_cached_rows_of_the_others(extractor, tmp_path, monkeypatch):
+    kind = type(extractor)
+    measured = []
+    transform = kind.transform
+    monkeypatch.setattr(kind, "transform", lambda self, cases: measured.append(self.image) or transform(self, cases))
+    t1 = [
+        case.replace(image={"T1": case.image["T1"]}, mask={"T1": case.mask["T1"]}, spacing_mm=(1.5, 1, 1))
+        for case in OWN[:4]
+    ]
+    alone = rd.extract_table(extractor, t1, cache_dir=tmp_path)
+    assert alone.columns[0].startswith("T1_")
+    measured.clear()
+    both = rd.extract_table(extractor, OWN[:4], cache_dir=tmp_path)
+    assert set(measured) == {"PET"}
+    np.testing.assert_array_equal(both[alone.columns], alone)
+    assert both.loc["phantom-003"].notna().sum() == alone.shape[1]
+    measured.clear()
+    np.testing.assert_array_equal(rd.extract_table(extractor, OWN[:4], cache_dir=tmp_path), both)
+    assert measured == []
+    assert extractor.image_names_ == ("T1", "PET")
+    assert extractor.image is None
+
+
 def test_mixed_acquisitions_are_named_by_image():
     cases = [two_images(number, spacing_mm={"T1": (1, 1, 1), "PET": (1 + number, 1, 1)}) for number in range(2)]
     with pytest.warns(RadiodeepWarning, match="^RadiomicsExtractor, PET: Spacing differs") as caught:

@@ -17,7 +17,7 @@ from radiodeep.features.deep.image_rows import image_rows, side_by_side
 from radiodeep.features.deep.loaded_networks import Engine, inference_network, read_ahead, trainable_network
 from radiodeep.features.deep.reader import FeatureReader
 from radiodeep.features.deep.settings import checked_view, complete_state, computed_features, resolved_settings
-from radiodeep.features.several_images import learn_images
+from radiodeep.features.several_images import by_image, learn_images
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.intensity import scale_to_unit
 from radiodeep.networks.architectures.registry import input_specification
@@ -90,19 +90,15 @@ class DeepFeatureExtractor(StatelessExtractor):
         "radiodeep-mini", else None. None keeps the pixels of the image; if these are not square, "crop" uses the
         shorter side.
     margin : "auto" or float, default="auto"
-        Added on every side of the box of the exact window, as a share of that side, within the image. "auto": 0.25 for
-        "radiodeep-mini", else 0.
+        Added on every side of the box of the exact window, as a share. "auto": 0.25 for "radiodeep-mini", else 0.
     n_boxes : "auto" or int, default="auto"
-        Number of windows per slice whose features are averaged: that of the region, and others that are smaller, larger
-        and shifted (see `lesion_planes`), so that features depend less on the outline; 3 to 5 are enough. "auto": 1.
-        Fine-tuning uses the first.
+        Number of windows per slice whose features are averaged, that of the region first (see `lesion_planes`), so that
+        features depend less on the outline; 3 to 5 are enough. "auto": 1. Fine-tuning uses the first.
     image : str or tuple of str, optional
         As in `RadiomicsExtractor`. Fine-tuning takes cases of one image, see `Cohort.of_image`.
 
     Attributes
     ----------
-    image_names_ : tuple of str
-        As in `RadiomicsExtractor`.
     weights_sha256_ : str
         Hash of the weights file, or of the weights themselves.
     tuned_weights_ : dict of str to ndarray
@@ -312,6 +308,10 @@ class DeepFeatureExtractor(StatelessExtractor):
     def acquisition_needs(self):
         """Return what cases must have in common for features to be comparable, as for `mixtures`."""
         return checked_view(self).acquisition_needs()
+
+    def by_image(self):
+        """Return extractors of one image each, or this one if images are the channels."""
+        return [self] if self.channel == "images" else by_image(self)
 
     def settings(self):
         """Return everything that the features depend on, for reports and caches."""

@@ -12,7 +12,7 @@ from radiodeep.features.radiomics.measurement import image_measures, intensity_r
 from radiodeep.features.radiomics.preparation import first_n_dimensions
 from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
 from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state
-from radiodeep.features.several_images import MeasuredImages, learn_images
+from radiodeep.features.several_images import MeasuredImages, by_image, learn_images
 from radiodeep.features.stateless import StatelessExtractor, with_label
 from radiodeep.handcrafted.measurement import region_features
 from radiodeep.progress import announced_if_slow
@@ -335,6 +335,11 @@ class RadiomicsExtractor(StatelessExtractor):
         images = MeasuredImages.of(self)
         titles = images.titles([column.title for column in settings.columns], n_shared_features(settings, images))
         return np.array(titles, dtype=object)
+
+    def by_image(self):
+        """Return extractors of one image each, or this one if they share features of shape."""
+        settings, images = RadiomicsSettings.of(self), MeasuredImages.of(self)
+        return [self] if n_shared_features(settings, images) else by_image(self)
 
     def settings(self):
         """Return all settings that the features depend on, for reports and caches."""
