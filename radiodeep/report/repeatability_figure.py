@@ -9,14 +9,14 @@ LEVELS = (0.75, 0.9)  # called good and excellent
 
 def repeatability_sentence(table):
     """Return how many features repeat well, of a table that `repeatability` made."""
-    counts = ", ".join(f"{int((table['icc'] >= level).sum())} an ICC of at least {level:g}" for level in LEVELS)
+    good, excellent = (f"{int((table['icc'] >= level).sum())} have an ICC of at least {level:g}" for level in LEVELS)
     n_unknown = int(table["icc"].isna().sum())
     unknown = f"; {n_unknown} do not differ between cases" if n_unknown else ""
     left_out = len(table.attrs.get("left_out", ()))
     others = f" {left_out} case{'s were' if left_out > 1 else ' was'} not measured again." if left_out else ""
     repeat = " and ".join(table.attrs.get("repeat", ["repeat"]))
     return (
-        f"Of {len(table)} features measured again in {table['n'].max()} cases ({repeat}), {counts}{unknown}.{others} "
+        f"Of {len(table)} features measured again in {table['n'].max()} cases ({repeat}), {good} and {excellent}{unknown}.{others} "
         "An ICC is high in cohorts whose cases differ much, however large the error of a measurement is."
     )
 

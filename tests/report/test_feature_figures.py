@@ -46,7 +46,7 @@ def test_the_repeatability_of_every_feature_is_drawn_and_counted():
         "shape",
     ]  # the median in ascending order
     sentence = repeatability_sentence(REPEATED)
-    counted = f"{good} an ICC of at least 0.75, {excellent} an ICC of at least 0.9."
+    counted = f"{good} have an ICC of at least 0.75 and {excellent} have an ICC of at least 0.9."
     assert sentence.startswith(f"Of {len(REPEATED)} features measured again in 13 cases (reader2), {counted}")
     assert "1 case was not measured again." in sentence
     unknown = REPEATED.assign(icc=REPEATED["icc"].where(REPEATED.index != REPEATED.index[0]))
