@@ -18,32 +18,37 @@ SELECTORS = {
 _CLASSIFIERS = ("naive-bayes", "random-forest", "svm")
 _REGRESSORS = ("ridge", "random-forest", "svm")
 _SURVIVAL_MODELS = ("cox", *_CLASSIFIERS)  # classifiers predict the event until the horizon
+_AUTO = {"numbers": "AutoRegressor", "survival": "AutoSurvival"}  # and of classes AutoClassifier
+_N_FEATURES = 5
 
 
 @dataclass(frozen=True)
 class Recipe:
     """The selector of `n_features` of each kind, e.g. handcrafted and deep, and the predictor of a model.
 
-    `outcome` is the kind of the outcomes, as `kind_of_outcomes` names it. By default the selector is ReliefF, and the
-    predictor naive Bayes for classes and ridge regression for numbers; for survival they are univariate Cox regression
-    and Cox regression. Other selectors and predictors of survival need a `horizon`.
+    `outcome` is the kind of the outcomes, as `kind_of_outcomes` names it. The predictor "auto" is an `AutoClassifier`,
+    `AutoRegressor` or `AutoSurvival` without forests, which is given all features. For other predictors the selector is
+    by default ReliefF, for survival univariate Cox regression, and 5 features are kept. Other selectors and predictors
+    of survival than Cox regression and "auto" need a `horizon`.
     """
 
     selector: str | None = None
-    n_features: int = 5
-    predictor: str | None = None
+    n_features: int | None = None
+    predictor: str = "auto"
     seed: int = 0
     outcome: str = "two classes"
     horizon: float | None = None
 
-    def over_cases(self, extractors, probabilities=False):
-        """Return a model of cases: the best features of each extractor of a dict, then the predictor.
+    def over_cases(self, extractors, probabilities=False, clinical=()):
+        """Return a model of cases: the best features of each extractor of a dict, clinical columns, the predictor.
 
         With `probabilities` a support vector machine is calibrated, which takes further fits.
         """
         from sklearn.pipeline import make_pipeline, make_union  # late: the commands start without scikit-learn
+        from sklearn.preprocessing import StandardScaler
 
         parts = [make_pipeline(extractor, *self._selection()) for extractor in extractors.values()]
+        parts += [make_pipeline(rd.ClinicalColumns(list(clinical)), StandardScaler())] if clinical else []
         head = make_union(*parts) if len(parts) > 1 else parts[0]
         return make_pipeline(head, self._predictor(probabilities))
 
@@ -54,28 +59,43 @@ class Recipe:
 
         if columns is None:
             return make_pipeline(*self._selection(), self._predictor())
-        parts = [(kind, make_pipeline(*self._selection()), names) for kind, names in columns.items()]
+        parts = [(kind, self._selection_of_columns(), names) for kind, names in columns.items()]
         return make_pipeline(ColumnTransformer(parts), self._predictor())
 
     @property
     def is_survival(self):
         return self.outcome == "survival"
 
+    def _selection_of_columns(self):
+        from sklearn.pipeline import make_pipeline
+
+        steps = self._selection()
+        return make_pipeline(*steps) if steps else "passthrough"
+
     def _selection(self):
+        """Return the scaler and the selector; no steps for "auto"."""
         from sklearn.preprocessing import StandardScaler
 
+        if self.predictor == "auto":
+            if self.selector is not None or self.n_features is not None:
+                raise InputError(
+                    "The model auto takes all features: leave out --selector and --n-features, or add another --model."
+                )
+            return ()
         name = self.selector or ("univariate-cox" if self.is_survival else "relieff")
         if name == "univariate-cox" and not self.is_survival:
             raise InputError(f"The selector univariate-cox is for survival. Got outcomes of the kind {self.outcome}.")
         horizon = self._known_horizon(name) if name != "univariate-cox" and self.is_survival else None
-        selector = getattr(rd, SELECTORS[name])(n_features_to_select=self.n_features)
+        selector = getattr(rd, SELECTORS[name])(n_features_to_select=self.n_features or _N_FEATURES)
         return StandardScaler(), selector if horizon is None else rd.HorizonSelector(selector, horizon)
 
     def _predictor(self, probabilities=False):
         offered = {"numbers": _REGRESSORS, "survival": _SURVIVAL_MODELS}.get(self.outcome, _CLASSIFIERS)
-        name = self.predictor or offered[0]
+        name = self.predictor
+        if name == "auto":
+            return getattr(rd, _AUTO.get(self.outcome, "AutoClassifier"))(n_trees=0, random_state=self.seed)
         if name not in offered:
-            raise InputError(f"A model of {self.outcome} must be {in_words(offered)}. Got {name}.")
+            raise InputError(f"A model of {self.outcome} must be {in_words(('auto', *offered))}. Got {name}.")
         if self.outcome == "numbers":
             return self._regressor(name)
         if name == "cox":

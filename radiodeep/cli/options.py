@@ -30,6 +30,7 @@ class MaskLabels(StrEnum):
 
 
 class Predictor(StrEnum):
+    auto = "auto"
     naive_bayes = "naive-bayes"
     random_forest = "random-forest"
     svm = "svm"
@@ -133,22 +134,40 @@ Lesions = Annotated[
     ),
 ]
 
+Repeatable = Annotated[
+    float | None,
+    typer.Option(
+        metavar="ICC",
+        help="Keep only features with this intraclass correlation or more, e.g. 0.75, between the mask and the columns "
+        "mask_reader2, image_retest, ... of the training cases",
+    ),
+]
+
 # the model
 SelectorOption = Annotated[
     Selector | None,
-    typer.Option(metavar="NAME", help=f"{', '.join(Selector)}  [default: relieff; univariate-cox for survival]"),
+    typer.Option(
+        metavar="NAME",
+        help=f"For other models than auto: {', '.join(Selector)}  [default: relieff; univariate-cox for survival]",
+    ),
 ]
 PredictorOption = Annotated[
-    Predictor | None,
+    Predictor,
     typer.Option(
         "--model",
         "--classifier",
         metavar="NAME",
-        help="naive-bayes, random-forest or svm; for numbers ridge, random-forest or svm; for survival cox, or one of "
-        "the first with --horizon  [default: the first]",
+        help="auto: the best of several or their mean, calibrated. Or naive-bayes, random-forest or svm; for numbers "
+        "ridge, random-forest or svm; for survival cox, or one of the first with --horizon",
     ),
 ]
-Count = Annotated[int, typer.Option(metavar="NUMBER", help="Features kept of each kind, handcrafted and deep")]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="For other models than auto: features kept of each kind, handcrafted and deep  [default: 5]",
+    ),
+]
 Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Seed of folds and forests")]
 Trusted = Annotated[bool, typer.Option("--trusted", help="Open a .joblib model, which can run any code")]
 OtherVersions = Annotated[
@@ -178,6 +197,10 @@ Positive = Annotated[
 ]
 Horizon = Annotated[
     float | None, typer.Option(metavar="TIME", help="Time at which survival is predicted, in the unit of the times")
+]
+Clinical = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="Columns of the manifest that are features as well, e.g. age,stage"),
 ]
 Controls = Annotated[
     bool,

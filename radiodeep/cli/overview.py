@@ -39,6 +39,17 @@ def control_overview(controls):
     return "\n" + "\n\n".join([aligned(header, rows, widest=14), *verdicts])
 
 
+def comparison_overview(compared):
+    """Return the differences of a FeatureSetComparison to its reference."""
+    rows = []
+    for name, row in compared.table.drop(compared.reference).iterrows():
+        bounds = _with_bounds(row["difference"], row["difference_low"], row["difference_high"])
+        p = "-" if math.isnan(row["p_value"]) else f"{row['p_value']:.2g}"
+        rows.append([name, bounds, p, "added value" if name in compared.added_value else "difference"])
+    header = ["", f"less {compared.reference} (95% interval)", "p", "test of the"]
+    return f"\n{aligned(header, rows)}\n\n{_wrapped(f'Split: {compared.cv}.')}"
+
+
 def _difference(row):
     if math.isnan(row["difference"]):
         return "", ""

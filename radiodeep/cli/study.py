@@ -1,6 +1,8 @@
 """`radiodeep study`: how well features predict the outcomes of unseen cases."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -10,10 +12,10 @@ from radiodeep.cli.cohorts import read_cases, with_outcomes
 from radiodeep.cli.feature_table import Columns, feature_table, is_feature_table, read_text_table
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
-from radiodeep.cli.options import FeatureSet, MaskLabels, checked_split, listed
+from radiodeep.cli.options import FeatureSet, MaskLabels, Predictor, checked_split, listed
 from radiodeep.cli.outcome import Outcome, OutcomeOptions
 from radiodeep.cli.output import check_folder, finish
-from radiodeep.cli.overview import control_overview, overview
+from radiodeep.cli.overview import comparison_overview, control_overview, overview
 from radiodeep.cli.settings import facts, write_settings
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
@@ -21,6 +23,8 @@ from radiodeep.files import write_table
 from radiodeep.recipes import Recipe
 
 WHOLE_TABLE = "all features"  # model of a table whose column names do not distinguish kinds of features
+CLINICAL = "clinical"
+WITH_CLINICAL = "with clinical"  # all features and clinical columns
 
 
 def study(
@@ -33,8 +37,8 @@ def study(
     horizon: options.Horizon = None,
     features: options.StudiedFeatures = None,
     selector: options.SelectorOption = None,
-    n_features: options.Count = 5,
-    model: options.PredictorOption = None,
+    n_features: options.Count = None,
+    model: options.PredictorOption = Predictor.auto,
     seed: options.Seed = 0,
     bin_width: options.BinWidth = None,
     bin_count: options.BinCount = None,
@@ -46,6 +50,8 @@ def study(
     window: options.Window = "exact",
     labels: options.Labels = MaskLabels.one,
     lesions: options.Lesions = None,
+    repeatable: options.Repeatable = None,
+    clinical: options.Clinical = None,
     label: options.LabelColumn = None,
     time: options.TimeColumn = None,
     event: options.EventColumn = None,
@@ -66,11 +72,15 @@ def study(
     recipe = Recipe(selector, n_features, model, seed, horizon=horizon)
     chosen = OutcomeOptions(outcome, positive, horizon)
     columns = Columns(label, time, event, patient, id, tuple(drop or ()))
-    measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
+    measurement = Measurement(
+        bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions, repeatable
+    )
     frame = read_text_table(source)
     if is_feature_table(frame):
         if measurement != Measurement() or labels is not MaskLabels.one or controls:
             raise InputError(f"'{source.name}' holds features already: leave out the options that measure images.")
+        if clinical is not None:
+            raise InputError("--clinical names columns of a manifest; all columns of a table are features already.")
         table = feature_table(frame, source.name, replace(columns, centre=centre), chosen)
         studied = _of_table(table, chosen, recipe, kinds)
     else:
@@ -78,7 +88,8 @@ def study(
             raise InputError(
                 "--label, --time, --event, --patient, --id and --drop are for tables; in a manifest rename the columns."
             )
-        studied = replace(_of_images(source, labels, measurement, chosen, recipe, kinds), centres=centre)
+        studied = _of_images(source, labels, measurement, chosen, recipe, kinds, listed(clinical))
+        studied = replace(studied, centres=centre)
     check_folder(output)
     check_folder(cache, "--cache")
     studied.run(output, source, split, seed, cache, jobs, controls)
@@ -95,9 +106,14 @@ class Study:
     errors: dict = field(default_factory=dict)
     centres: object = None
     options: OutcomeOptions = field(default_factory=OutcomeOptions)
+    filters: dict = field(default_factory=dict)  # of repeatable features, by kind
 
     def run(self, output, source, cv="leave-one-out", seed=0, cache=None, jobs=-1, controls=False):
         """Cross-validate, write all results into the folder `output`, print an overview and the cases left out."""
+        with TemporaryDirectory() if self.filters and cache is None else nullcontext(cache) as cache_dir:
+            self._run(output, source, cv, seed, cache_dir, jobs, controls)
+
+    def _run(self, output, source, cv, seed, cache, jobs, controls):
         spare_workers(jobs)
         groups = self.patients if len(set(self.patients)) < len(self.patients) else None
         study_models = rd.negative_controls if controls else rd.cross_validate_models
@@ -121,18 +137,36 @@ class Study:
         errors = self.errors | next(iter(results.values())).excluded
         results = {name: replace(result, excluded=errors) for name, result in results.items()}
         measures = pd.concat({name: _measures(result.primary) for name, result in results.items()}, names=["model"])
-        write_study(results, measures, output, source, n_given, controlled)
+        compared = rd.compared_sets(results, CLINICAL, [WITH_CLINICAL]) if CLINICAL in results else None
+        repeated = self._repeatability(cache, jobs)
+        write_study(results, measures, output, source, n_given, controlled, compared, repeated)
         say(overview(results, measures))
+        if compared is not None:
+            say(comparison_overview(compared))
         if controls:
             say(control_overview(controlled))
         say(f"Predictions, selected features, settings and report.html are in {output}")
         finish(errors, output / "errors.csv")
 
+    def _repeatability(self, cache, jobs):
+        """Return the repeatability of all features by the name of the repeat."""
+        names = list(dict.fromkeys(name for case in self.X for name in case.repeats)) if self.filters else []
+        settings = {"n_jobs": jobs, "cache_dir": cache, "on_error": "record"}
+        repeated = {}
+        for name in names:
+            tables = [rd.repeatability(each.extractor, self.X, name, **settings) for each in self.filters.values()]
+            repeated[name] = pd.concat(tables)
+            repeated[name].attrs = tables[0].attrs
+        return repeated
 
-def write_study(results, measures, output, source, n_given, controls=None):
-    """Write the tables, settings.json and report.html of a study, and its `NegativeControls` if there are some."""
+
+def write_study(results, measures, output, source, n_given, controls=None, compared=None, repeated=None):
+    """Write the tables, settings.json and report.html of a study, its `NegativeControls` and FeatureSetComparison.
+
+    `repeated` holds tables of `repeatability` by the name of the repeat.
+    """
     first = next(iter(results.values()))
-    for name in (*FeatureSet, WHOLE_TABLE):
+    for name in (*FeatureSet, WHOLE_TABLE, CLINICAL, WITH_CLINICAL):
         _write_tables(results.get(name), output, name.replace(" ", "_"))
     settings = facts(source, n_given, len(first.predictions), first.excluded)
     settings |= {"outcome": first.outcome, "positive": str(first.positive), "horizon": first.horizon, "cv": first.cv}
@@ -141,14 +175,18 @@ def write_study(results, measures, output, source, n_given, controls=None):
     effective = {name: result.effective_n_features for name, result in results.items()}
     write_table(rd.size_table(results).assign(effective_n_features=pd.Series(effective)), output / "models.csv")
     write_table(measures, output / "measures.csv")
-    for name in ("controls.csv", "centres.csv"):
+    for name in ("controls.csv", "centres.csv", "compared.csv", "repeatability.csv"):
         (output / name).unlink(missing_ok=True)
     if first.centres is not None:
         centres = pd.concat({name: result.centres for name, result in results.items()}, names=["model"])
         write_table(centres, output / "centres.csv")
     if controls is not None:
         write_table(controls.table, output / "controls.csv")
-    rd.write_report(results, output / "report.html", controls=controls)
+    if compared is not None:
+        write_table(compared.table.rename_axis("model"), output / "compared.csv")
+    if repeated:
+        write_table(pd.concat(repeated, names=["repeat"]), output / "repeatability.csv")
+    rd.write_report(compared or results, output / "report.html", controls=controls, repeatability=repeated)
 
 
 def _measures(result):
@@ -176,17 +214,25 @@ def _write_tables(result, output, name):
             outputs = result.endpoint.outputs
             repeats = repeats.set_axis([f"{repeat}_{outputs[number]}" for repeat, number in repeats.columns], axis=1)
         write_table(repeats, scores)
-    chosen = result.folds["selected_features"].explode().rename("feature").reset_index()
-    write_table(chosen[["fold", "feature"]], selected, index=False)
+    chosen = result.folds["selected_features"].dropna().explode().rename("feature").reset_index()
+    if len(chosen):
+        write_table(chosen[["fold", "feature"]], selected, index=False)
 
 
-def _of_images(manifest, labels, measurement, chosen, recipe, kinds):
+def _of_images(manifest, labels, measurement, chosen, recipe, kinds, clinical):
     extractors = {kind.value: measurement.extractors(kind) for kind in feature_sets(kinds)}
     cohort, errors = read_cases(manifest, labels, measurement.lesions)
+    if measurement.repeatable is not None and not any(case.repeats for case in cohort):
+        raise InputError("--repeatable needs cases measured again: a column mask_reader2 or image_retest.")
     cohort, y, unknown = with_outcomes(cohort, chosen)
     recipe = replace(recipe, outcome=chosen.kind(y))
     models = {name: recipe.over_cases(by_kind) for name, by_kind in extractors.items()}
-    return Study(models, cohort, y, cohort.patients, errors | unknown, options=chosen)
+    if clinical:
+        rd.ClinicalColumns(clinical).fit(cohort)  # a misspelt column is an error before the images are measured
+        models = {CLINICAL: recipe.over_cases({}, clinical=clinical), **models}
+        models[WITH_CLINICAL] = recipe.over_cases(list(extractors.values())[-1], clinical=clinical)
+    filters = {} if measurement.repeatable is None else list(extractors.values())[-1]
+    return Study(models, cohort, y, cohort.patients, errors | unknown, options=chosen, filters=filters)
 
 
 def _of_table(table, chosen, recipe, kinds):

@@ -5,7 +5,7 @@ from radiodeep.cli import options
 from radiodeep.cli.cohorts import check_classes, read_cases, with_outcomes
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
-from radiodeep.cli.options import MaskLabels, Predictor
+from radiodeep.cli.options import MaskLabels, Predictor, listed
 from radiodeep.cli.outcome import Outcome, OutcomeOptions
 from radiodeep.cli.output import check_file, check_folder, errors_file, finish
 from radiodeep.cli.terminal import say
@@ -21,8 +21,8 @@ def train(
     horizon: options.Horizon = None,
     features: options.Features = None,
     selector: options.SelectorOption = None,
-    n_features: options.Count = 5,
-    model: options.PredictorOption = None,
+    n_features: options.Count = None,
+    model: options.PredictorOption = Predictor.auto,
     seed: options.Seed = 0,
     bin_width: options.BinWidth = None,
     bin_count: options.BinCount = None,
@@ -34,6 +34,7 @@ def train(
     window: options.Window = "exact",
     labels: options.Labels = MaskLabels.one,
     lesions: options.Lesions = None,
+    clinical: options.Clinical = None,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
 ):
@@ -47,9 +48,13 @@ def train(
     chosen = OutcomeOptions(outcome, horizon=horizon)
     cohort, y, unknown = with_outcomes(cohort, chosen)
     kind = chosen.kind(y)
-    unfitted = Recipe(selector, n_features, model, seed, kind, horizon).over_cases(extractors, probabilities=True)
-    if horizon is not None and kind == "survival" and model in (None, Predictor.cox):
-        say("Cox regression predicts survival until any time: give --horizon to 'radiodeep score' as well.")
+    if clinical is not None:
+        rd.ClinicalColumns(listed(clinical)).fit(cohort)  # a misspelt column is an error before images are measured
+    unfitted = Recipe(selector, n_features, model, seed, kind, horizon).over_cases(
+        extractors, probabilities=True, clinical=listed(clinical)
+    )
+    if horizon is not None and kind == "survival" and model in (Predictor.auto, Predictor.cox):
+        say("The model predicts survival until any time: give --horizon to 'radiodeep score' as well.")
     least = (_INNER_FOLDS if model is Predictor.svm else 2) if kind.endswith("classes") else 0
     check_classes(y, least)
     check_file(output, ".skops", ".joblib")

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.slow
 def test_a_table_that_extract_wrote_can_be_studied_at_once(known, cache, features_csv, tmp_path, radiodeep):
-    shared = ["--cv", 2, "--jobs", 1]
+    shared = ["--cv", 2, "--jobs", 1, "--model", "naive-bayes"]
     of_images = radiodeep("study", known, "-o", tmp_path / "out", "--cache", cache, *shared)
     of_table = radiodeep("study", features_csv, "--label", "label", "-o", tmp_path / "out", *shared)
     assert of_table.code == 0, of_table.err
@@ -19,7 +19,7 @@ def test_a_table_that_extract_wrote_can_be_studied_at_once(known, cache, feature
 
 def study_of(radiodeep, frame, path, *options, **settings):
     frame.to_csv(path, index=False, **settings)
-    named = ["--label", "outcome", "--id", "case", "--cv", 2, "--jobs", 1]
+    named = ["--label", "outcome", "--id", "case", "--cv", 2, "--jobs", 1, "--model", "naive-bayes"]
     return radiodeep("study", path, "-o", path.parent / "out", *named, *options)
 
 
@@ -34,7 +34,7 @@ def test_columns_of_ids_and_outcome_are_no_features(table, tmp_path, radiodeep):
 def test_a_table_of_parquet_is_studied_like_a_csv(table, tmp_path, radiodeep):
     of_csv = study_of(radiodeep, table, tmp_path / "t.csv")
     table.set_index("case").to_parquet(tmp_path / "t.parquet")
-    shared = ["--label", "outcome", "--id", "case", "--cv", 2, "--jobs", 1]
+    shared = ["--label", "outcome", "--id", "case", "--cv", 2, "--jobs", 1, "--model", "naive-bayes"]
     of_parquet = radiodeep("study", tmp_path / "t.parquet", "-o", tmp_path / "out", *shared)
     assert of_parquet.code == 0, of_parquet.err
     assert of_parquet == of_csv

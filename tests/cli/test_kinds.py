@@ -10,6 +10,7 @@ import pytest
 import radiodeep as rd
 
 QUICK = ["--features", "handcrafted", "--jobs", 1]
+BAYES = ["--model", "naive-bayes"]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def written(folder, name):
 def test_survival_is_studied_trained_and_scored_without_an_option(followed, cache, tmp_path, radiodeep):
     known, new = followed
     shared = ["--cache", cache, *QUICK]
-    done = radiodeep("study", known, "-o", tmp_path / "out", "--cv", 2, *shared)
+    done = radiodeep("study", known, "-o", tmp_path / "out", "--cv", 2, "--model", "cox", *shared)
     assert done.code == 0, done.err
     assert "The manifest has time and event and no label, so survival is predicted." in done.out
     assert "16 cases, 9 events" in done.out
@@ -74,7 +75,7 @@ def test_survival_is_studied_trained_and_scored_without_an_option(followed, cach
 
 
 def test_a_classifier_of_a_horizon_is_a_model_of_survival(followed, cache, tmp_path, radiodeep):
-    options = ["--model", "naive-bayes", "--selector", "relieff", "--cache", cache, *QUICK]
+    options = [*BAYES, "--selector", "relieff", "--cache", cache, *QUICK]
     done = radiodeep("train", followed[0], "-o", tmp_path / "m.skops", *options)
     assert done.code == 1
     assert "relieff needs the time until which events count, e.g. --horizon 24" in done.err
@@ -89,7 +90,8 @@ def test_a_classifier_of_a_horizon_is_a_model_of_survival(followed, cache, tmp_p
 def test_a_table_that_was_extracted_keeps_the_follow_up(followed, cache, tmp_path, radiodeep):
     done = radiodeep("extract", followed[0], "-o", tmp_path / "t.csv", "--cache", cache, *QUICK)
     assert done.code == 0, done.err
-    done = radiodeep("study", tmp_path / "t.csv", "-o", tmp_path / "out", "--cv", 2, "--jobs", 1)
+    shared = ["--cv", 2, "--jobs", 1, "--model", "cox"]
+    done = radiodeep("study", tmp_path / "t.csv", "-o", tmp_path / "out", *shared)
     assert done.code == 0, done.err
     assert "The table has time and event and no label, so survival is predicted." in done.out
     assert "(not features: id, time, event)" in done.out
@@ -107,7 +109,7 @@ def test_cases_of_unknown_follow_up_are_left_out_by_name(followed, cache, tmp_pa
 
 
 def test_survival_of_a_table_is_in_the_columns_that_are_named(features, tmp_path, radiodeep):
-    done = study_of(radiodeep, features, tmp_path, "--time", "months", "--event", "death")
+    done = study_of(radiodeep, features, tmp_path, "--time", "months", "--event", "death", "--model", "cox")
     assert done.code == 0, done.err
     assert f"45 cases, {(features['death'] == 'yes').sum()} events" in done.out
     predictions = written(tmp_path, "predictions")
@@ -124,11 +126,11 @@ def test_survival_of_a_table_is_in_the_columns_that_are_named(features, tmp_path
 
 def test_a_table_with_time_and_event_and_no_label_is_one_of_survival(features, tmp_path, radiodeep):
     frame = features.rename(columns={"months": "time", "death": "event"})
-    done = study_of(radiodeep, frame, tmp_path, "--horizon", 12)
+    done = study_of(radiodeep, frame, tmp_path, "--horizon", 12, "--model", "cox")
     assert done.code == 0, done.err
     assert "(not features: id, grade, dose, time, event)" in done.out
     assert "horizon 12" in done.out
-    done = study_of(radiodeep, frame.rename(columns={"dose": "label"}), tmp_path)
+    done = study_of(radiodeep, frame.rename(columns={"dose": "label"}), tmp_path, "--model", "ridge")
     assert "rank correlation, numbers" in done.out  # the label comes first; time and event are no features
     assert "(not features: id, grade, label, time, event)" in done.out
     done = study_of(radiodeep, frame, tmp_path, "--label", "dose", "--outcome", "survival")
@@ -139,12 +141,12 @@ def test_a_table_with_time_and_event_and_no_label_is_one_of_survival(features, t
 
 def test_a_column_of_times_without_events_is_a_feature(features, tmp_path, radiodeep):
     frame = features.rename(columns={"volume": "time"})
-    done = study_of(radiodeep, frame, tmp_path, "--label", "dose")
+    done = study_of(radiodeep, frame, tmp_path, "--label", "dose", "--model", "ridge")
     assert done.code == 0, done.err
     assert "x 3 features (not features: id, grade, dose, months, death)" in done.out
 
 
-def test_numbers_of_a_table_are_predicted_by_ridge_regression(features, tmp_path, radiodeep):
+def test_numbers_of_a_table_are_predicted(features, tmp_path, radiodeep):
     done = study_of(radiodeep, features, tmp_path, "--label", "dose")
     assert done.code == 0, done.err
     assert "rank correlation, numbers" in done.out
@@ -153,7 +155,7 @@ def test_numbers_of_a_table_are_predicted_by_ridge_regression(features, tmp_path
     assert not [name for name in predictions.columns if name.startswith("probability")]
     assert "Lin's concordance" in pd.read_csv(tmp_path / "out" / "measures.csv")["measure"].tolist()
     done = study_of(radiodeep, features, tmp_path, "--label", "dose", "--model", "cox")
-    assert "A model of numbers must be one of ridge, random-forest, svm. Got cox" in done.err
+    assert "A model of numbers must be one of auto, ridge, random-forest, svm. Got cox" in done.err
 
 
 def test_numbers_of_images_are_trained_and_scored(known, cache, tmp_path, radiodeep):
@@ -182,7 +184,7 @@ def test_several_classes_have_a_probability_each(features, tmp_path, radiodeep):
 
 
 def test_ordered_classes_of_text_need_their_order(features, tmp_path, radiodeep):
-    ordered = ["--label", "grade", "--outcome", "ordered"]
+    ordered = ["--label", "grade", "--outcome", "ordered", *BAYES]
     done = study_of(radiodeep, features, tmp_path, *ordered)
     assert done.code == 1
     assert "such as --positive high,low,mid. Got no order" in done.err
@@ -197,7 +199,7 @@ def test_ordered_classes_of_text_need_their_order(features, tmp_path, radiodeep)
 def test_repeated_halves_come_first_and_leave_one_out_has_no_interval(features, tmp_path, radiodeep):
     features["patient"] = [f"p{number // 2}" for number in range(45)]
     features["late"] = (features["contrast"] > 0).astype(int)
-    done = study_of(radiodeep, features, tmp_path, "--label", "late", "--cv", "leave-one-out")
+    done = study_of(radiodeep, features, tmp_path, "--label", "late", "--cv", "leave-one-out", *BAYES)
     assert done.code == 0, done.err
     assert "45 cases of 23 patients" in done.out
     lines = done.out.splitlines()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-QUICK = ["--features", "handcrafted", "--jobs", 1]
+QUICK = ["--features", "handcrafted", "--jobs", 1, "--model", "naive-bayes"]
 
 
 def manifest_of_both(folder, path):
@@ -21,7 +21,8 @@ def manifest_of_both(folder, path):
 
 
 def test_study_train_and_score(folder, known, cache, tmp_path, radiodeep):
-    done = radiodeep("study", known, "-o", tmp_path / "report", "--jobs", 1, "--cache", cache)
+    bayes = ["--model", "naive-bayes", "--jobs", 1, "--cache", cache]
+    done = radiodeep("study", known, "-o", tmp_path / "report", *bayes)
     assert done.code == 0, done.err
     for name in ("handcrafted", "deep", "combined"):
         assert name in done.out
@@ -134,7 +135,7 @@ def test_settings_say_what_was_studied_and_are_the_same_when_repeated(known, cac
 
 def test_seed_and_features_reach_the_study(known, cache, tmp_path, radiodeep):
     for seed in (0, 1):
-        arguments = ["--cv", 2, "--seed", seed, "--cache", cache, "--jobs", 1, "--features", "handcrafted"]
+        arguments = ["--cv", 2, "--seed", seed, "--cache", cache, *QUICK]
         assert radiodeep("study", known, "-o", tmp_path / str(seed), *arguments).code == 0
     scores = [pd.read_csv(tmp_path / seed / "predictions_handcrafted.csv")["score"] for seed in "01"]
     assert not np.allclose(*scores)
@@ -171,7 +172,7 @@ def test_centres_of_a_table_and_of_a_manifest_are_left_out_one_by_one(table, fol
     frame.to_csv(tmp_path / "sites.csv", index=False)
     by_centre = ["--cv", "leave-one-centre-out", "--centre", "site", "--jobs", 1]
     named = ["--id", "case", "--label", "outcome"]
-    done = radiodeep("study", tmp_path / "sites.csv", "-o", tmp_path / "out", *by_centre, *named, "--n-features", 2)
+    done = radiodeep("study", tmp_path / "sites.csv", "-o", tmp_path / "out", *by_centre, *named, *QUICK[-2:])
     assert done.code == 0, done.err
     centres = pd.read_csv(tmp_path / "out" / "centres.csv", index_col="centre")
     assert centres["n"].to_dict() == {"Bonn": 6, "Lyon": 6}
@@ -197,3 +198,18 @@ def test_a_centre_without_its_split_is_refused(known, tmp_path, radiodeep):
         done = radiodeep("study", known, "-o", tmp_path / "out", *given)
         assert done.code == 1
         assert "leave-one-centre-out and --centre COLUMN need each other" in done.err
+
+
+def test_the_model_that_chooses_by_itself_is_the_default(table, tmp_path, radiodeep):
+    table.to_csv(tmp_path / "t.csv", index=False)
+    asked = ["study", tmp_path / "t.csv", "-o", tmp_path / "out", "--id", "case", "--label", "outcome", "--cv", 2]
+    assert radiodeep(*asked, *QUICK[2:]).code == 0
+    assert (tmp_path / "out" / "selected_features_all_features.csv").exists()
+    done = radiodeep(*asked, "--jobs", 1)
+    assert done.code == 0, done.err
+    settings = json.loads((tmp_path / "out" / "settings.json").read_text())["all features"]
+    assert settings["steps"][0][1]["class"] == "AutoClassifier"
+    assert not (tmp_path / "out" / "selected_features_all_features.csv").exists()
+    done = radiodeep(*asked, "--n-features", 2)
+    assert done.code == 1
+    assert "leave out --selector and --n-features, or add another --model" in done.err

@@ -97,6 +97,11 @@ class AutoSurvival(AutoEstimator):
         predicted = self._predicted(X)
         return self.cox_.predict_survival(predicted, times)
 
+    def predict_survival_function(self, X, return_array=False):
+        """Return the survival of each case at `cox_.unique_times_`; see `CoxRegression.predict_survival_function`."""
+        predicted = self._predicted(X)
+        return self.cox_.predict_survival_function(predicted, return_array)
+
     def score(self, X, y):
         """Return Harrell's C of the predictions."""
         event, time = event_and_time(y)
