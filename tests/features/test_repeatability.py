@@ -26,6 +26,7 @@ from radiodeep import (
     write_cohort,
 )
 from radiodeep.exceptions import FileUnreadableError, InputError, RadiodeepWarning
+from radiodeep.study.folds.extracted_tables import ExtractedTables
 from radiodeep.study.training import fit_over_cases
 
 VOLUME, SKEWNESS, MEAN = "original_shape_VoxelVolume", "original_firstorder_Skewness", "original_firstorder_Mean"
@@ -191,6 +192,12 @@ def test_a_trained_model_is_saved_and_scores_cases_without_repeats(tmp_path):
     scores = score_cohort(load_model(tmp_path / "model.skops"), PHANTOMS)
     np.testing.assert_allclose(scores["probability_1"], fitted.predict_proba(TWICE)[:, 1])
     assert (scores["outside_training_range"] == "").all()
+
+
+def test_no_case_is_read_only_to_see_whether_it_can_be(monkeypatch):
+    monkeypatch.setattr(ExtractedTables, "read_all", lambda *_: pytest.fail("it was read again"))
+    model = make_pipeline(RepeatableFeatures(EXTRACTOR), StandardScaler(), LogisticRegression())
+    assert fit_over_cases(model, TWICE, LABELS, on_error="exclude")[1] == {}
 
 
 def test_a_repeat_that_cannot_be_measured_is_named_and_left_out(tmp_path):
