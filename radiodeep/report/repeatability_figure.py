@@ -16,8 +16,8 @@ def repeatability_sentence(table):
     others = f" {left_out} case{'s were' if left_out > 1 else ' was'} not measured again." if left_out else ""
     repeat = " and ".join(table.attrs.get("repeat", ["repeat"]))
     return (
-        f"Of {len(table)} features measured again in {table['n'].max()} cases ({repeat}), {good} and {excellent}{unknown}."
-        f"{others} An ICC is high in cohorts whose cases differ much, however large the error of a measurement is."
+        f"Of {len(table)} features measured again in {table['n'].max()} cases ({repeat}), {good} and {excellent}"
+        f"{unknown}.{others} An ICC is high in cohorts whose cases differ much, however large the error of a measurement is."
     )
 
 
