@@ -56,11 +56,12 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None, 
     Returns
     -------
     DataFrame
-        In the order of the cohort, for a model of patients a row per patient: `id`, one column `probability_<class>`
-        per class, `prediction`, `outside_training_range` and `error` (empty if there is none). `prediction` is that of ``model.predict``; it
-        need not be the most probable class, e.g. with the class weights of `CNNClassifier`. A regressor has only
-        `prediction`; a model of survival has `risk`, higher for earlier events, and `survival_<horizon>`, NaN beyond
-        the times of its training, in place of the probabilities and `prediction`. `outside_training_range`
+        In the order of the cohort, with a row per patient for a model of patients: `id`, one column
+        `probability_<class>` per class, `prediction`, `outside_training_range` and `error` (empty if there is none).
+        `prediction` is that of ``model.predict``; it need not be the most probable class, e.g. with the class weights
+        of `CNNClassifier`. A regressor has only `prediction`; a model of survival has `risk`, higher for earlier
+        events, and `survival_<horizon>`, NaN beyond the times of its training, in place of the probabilities and
+        `prediction`. `outside_training_range` begins remarks on a lesion of a patient with the id of the lesion; it
         names the properties of a case that lie outside the range of the training cases: its spacing, the intensities
         of its region, more than 5 % of the features that reach the classifier, and its field of view if features
         depend on it. For a network trained by an older version, which took images as stored, it also names files that
@@ -278,6 +279,8 @@ class _Scorer:
     def _held(self, case):
         """Return a case in memory; of several images those that the model was trained on."""
         names = self.trained.get("by_image")
+        if hasattr(case, "lesions"):
+            return case.in_memory(names)
         if names is None or not getattr(case, "image_names", ()):
             return case.in_memory()
         there = [name for name in names if case.image.get(name) is not None]

@@ -53,6 +53,26 @@ def test_lesions_outside_the_training_range_and_lesions_that_fail_are_named():
     assert "phantom-000: the model was trained on volumes, and this case is a 2-D image" in error
 
 
+def test_images_that_a_model_does_not_measure_are_not_read(tmp_path):
+    pairs = rd.make_phantom_cohort(4, random_state=0, images=("T1", "PET"))
+    stored = list(rd.read_cohort(rd.write_cohort(pairs, tmp_path)))
+    lesions = [case.replace(patient=f"P{row // 2}", label=row // 2) for row, case in enumerate(stored)]
+    extractor = rd.RadiomicsExtractor(families=["shape"], image="T1")
+    cohort = rd.Cohort(lesions).by_patient()
+    model = make_pipeline(rd.LesionAggregator(extractor, ["mean", "count"]), GaussianNB()).fit(cohort, cohort.labels)
+    expected = rd.score_cohort(model, lesions)
+    assert (expected["error"] == "").all()
+    (tmp_path / "unreadable.nii").write_bytes(b"no image")
+    broken = lesions[0].replace(image={**lesions[0].image, "PET": tmp_path / "unreadable.nii"})
+    pd.testing.assert_frame_equal(rd.score_cohort(model, [broken, *lesions[1:]]), expected)
+    unseen = lesions[1].replace(
+        image={**lesions[1].image, "T1": None}, mask={**lesions[1].mask, "T1": None}, patient="P0", id="unseen"
+    )
+    more = rd.score_cohort(model, [*lesions, unseen])
+    assert more["outside_training_range"].tolist() == ["unseen: T1: no image", ""]
+    np.testing.assert_allclose(more["probability_1"], expected["probability_1"])
+
+
 def test_more_lesions_than_in_training_are_outside_the_range():
     many = [case.replace(patient="many") for case in LESIONS[:8]]
     counted = make_pipeline(rd.LesionAggregator(SHAPE, ["count", "total volume"]), GaussianNB())

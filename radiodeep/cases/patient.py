@@ -71,6 +71,10 @@ class Patient:
     def roi_size_mm(self):
         return sum(lesion.roi_size_mm for lesion in self.lesions)
 
-    def in_memory(self):
-        """Return the patient with all lesions as checked arrays."""
-        return Patient([lesion.in_memory() for lesion in self.lesions])
+    def in_memory(self, images=None):
+        """Return the patient with all lesions as checked arrays; of several images those named that a lesion has."""
+        lesions = []
+        for lesion in self.lesions:
+            there = [name for name in lesion.single_images() if images is None or not name or name in images]
+            lesions.append(lesion.in_memory(there) if there else lesion)
+        return Patient(lesions)
