@@ -17,7 +17,8 @@ def repeatability_sentence(table):
     repeat = " and ".join(table.attrs.get("repeat", ["repeat"]))
     return (
         f"Of {len(table)} features measured again in {table['n'].max()} cases ({repeat}), {good} and {excellent}"
-        f"{unknown}.{others} An ICC is high in cohorts whose cases differ much, however large the error of a measurement is."
+        f"{unknown}.{others} An ICC is high in cohorts whose cases differ much, however large the error of a "
+        "measurement is."
     )
 
 

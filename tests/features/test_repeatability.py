@@ -139,6 +139,9 @@ def test_the_lower_bound_is_the_stricter_criterion():
     np.testing.assert_array_equal(by_bound.icc_, by_icc.icc_)
     assert VOLUME in by_bound.get_feature_names_out()  # equal measurements have no interval
     table = repeatability(EXTRACTOR, TWICE)
+    assert (repeatability(EXTRACTOR, TWICE, confidence_level=0.5)["low"] >= table["low"] - 1e-12)[
+        table["icc"] < 1
+    ].all()
     np.testing.assert_array_equal(by_bound.support_, (table["low"] >= 0.6) | (table["icc"] == 1))
 
 
@@ -150,6 +153,8 @@ def test_features_are_judged_by_the_training_cases_that_were_measured_again():
     assert fitted.n_features_in_ == len(EXTRACTOR.fit(TWICE).get_feature_names_out())
     np.testing.assert_array_equal(fitted.transform(PHANTOMS), EXTRACTOR.transform(PHANTOMS)[:, fitted.support_])
     np.testing.assert_array_equal(RepeatableFeatures(EXTRACTOR).fit_transform(some), fitted.transform(PHANTOMS))
+    consistent = RepeatableFeatures(EXTRACTOR, kind="consistency").fit(TWICE)
+    np.testing.assert_array_equal(consistent.icc_, repeatability(EXTRACTOR, TWICE, kind="consistency")["icc"])
 
 
 def models():
