@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -116,6 +116,11 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
             warnings.filterwarnings("ignore", "Found unknown categories")
             known = self.encoder_.transform(values)
         return np.hstack([known, values[self.missing_].isna()]).astype(np.float64)
+
+    def table_of(self, cases):
+        """Return the columns of cases (n_cases, n_columns) and their names, all learned from these cases."""
+        fitted = clone(self).fit(cases)
+        return fitted.transform(cases), list(fitted.get_feature_names_out())
 
     def get_feature_names_out(self, input_features=None):
         check_is_fitted(self)

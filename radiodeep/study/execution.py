@@ -17,7 +17,7 @@ from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.shared_selection import selectors_of_folds, selectors_without_each
 from radiodeep.study.inputs import rows_of, study_input
 from radiodeep.study.size import known_sizes, size_baseline, warn_of_size, with_size_baseline
-from radiodeep.study.table_checks import check_magnitudes, missing_values, suspicions
+from radiodeep.study.table_checks import check_magnitudes, missing_values, suspected_copies, suspicions
 
 _MOST_FITS_AT_ONCE = 16
 
@@ -132,6 +132,8 @@ def _remarks(shared, kept, ids, endpoint):
         for values, names in part.tables:
             check_magnitudes(values[kept], names, ids)
             remarks += suspicions(values[kept], names, ids, endpoint.as_numbers)
+        for values, names in part.facts:
+            remarks += suspected_copies(values[kept], names, endpoint.as_numbers)
     return tuple(dict.fromkeys(remarks))
 
 

@@ -54,15 +54,20 @@ def suspicions(values, names, ids, outcome):
             f"e.g. {ids[second]!r} as {ids[first]!r}. If they are the same lesion under two names, each predicts the "
             "other: keep one, or give both one patient."
         )
+    return sentences + suspected_copies(values, names, outcome)
+
+
+def suspected_copies(values, names, outcome):
+    """Return a list of one sentence about features (n_cases, n_features) that are copies of the outcome, or none."""
     copies = [repr(str(names[column])) for column in _copies_of_outcome(values, outcome)]
-    if copies:
-        more = f" and {len(copies) - 3} more" if len(copies) > 3 else ""
-        sentences.append(
-            f"Feature{'s' if len(copies) > 1 else ''} {', '.join(copies[:3])}{more} "
-            f"{'are' if len(copies) > 1 else 'is'} equal or nearly equal to the outcome (correlation above "
-            f"{_COPY_CORRELATION}). Drop features that were made from it: with them the results mean nothing."
-        )
-    return sentences
+    if not copies:
+        return []
+    more = f" and {len(copies) - 3} more" if len(copies) > 3 else ""
+    return [
+        f"Feature{'s' if len(copies) > 1 else ''} {', '.join(copies[:3])}{more} "
+        f"{'are' if len(copies) > 1 else 'is'} equal or nearly equal to the outcome (correlation above "
+        f"{_COPY_CORRELATION}). Drop features that were made from it: with them the results mean nothing."
+    ]
 
 
 def rows_in_both(train, test):

@@ -168,6 +168,13 @@ def test_a_study_warns_once_of_rare_categories():
     assert len(caught) == 1
 
 
+def test_a_study_warns_of_a_column_that_is_the_outcome():
+    cases = cases_of(age=list(range(20)), result=["alive", "dead"] * 10)
+    model = make_pipeline(ClinicalColumns(["age", "result"]), LogisticRegression())
+    with pytest.warns(RadiodeepWarning, match="Feature 'result_dead' is equal or nearly equal to the outcome"):
+        rd.cross_validated_auc(model, Cohort(cases), np.arange(20) % 2, cv=2, n_repeats=2, size=None)
+
+
 def test_imputed_values_are_learned_in_each_fold():
     cohort = forty_cases()
     model = make_pipeline(ClinicalColumns(["age", "sex"]), StandardScaler(), LogisticRegression())
@@ -185,7 +192,7 @@ def test_a_union_with_an_extractor_is_studied_saved_and_scored(tmp_path):
     ages = [None, *range(50, 61)]
     cohort = Cohort(
         [
-            case.replace(clinical={"age": age, "sex": "FM"[n % 2]})
+            case.replace(clinical={"age": age, "sex": "FFM"[n % 3]})
             for n, (case, age) in enumerate(zip(cohort, ages, strict=True))
         ]
     )

@@ -19,7 +19,7 @@ search stay valid.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,8 @@ def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=Non
         tables.read_all(n_jobs)
     tables.on_error = "raise"  # for settings that a search tries later: no case can be left out any more
     numbers = np.array([row for row in range(len(rows)) if row not in tables.errors], dtype=int)
-    return SharedRows(shared, numbers, tables.errors, tables.computed())
+    facts = [reader.table_of(rows.data) for reader in readers if offers(reader, "table_of")]
+    return SharedRows(shared, numbers, tables.errors, tables.computed(), facts)
 
 
 def over_shared_cases(model, cases, n_jobs=None, cache_dir=None):
@@ -92,12 +93,15 @@ class SharedRows:
         Why cases are left out of `rows`.
     tables : list of (ndarray of shape (n_cases, n_features), names)
         The numbers that the models are given, of all cases.
+    facts : list of (ndarray of shape (n_cases, n_columns), names)
+        What steps that learn know of the cases besides their images, to be searched for copies of the outcome.
     """
 
     models: dict
     rows: object
     errors: dict
     tables: list
+    facts: list = field(default_factory=list)
 
     def at(self, positions):
         """Return the rows at some positions of X."""
