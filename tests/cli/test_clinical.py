@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
     cohort = rd.make_phantom_cohort(16, random_state=2)
     rd.write_cohort(cohort, folder)
     manifest = pd.read_csv(folder / "manifest.csv")
-    manifest["age"] = (60 + 9 * manifest["label"] + rng.normal(0, 5, 16)).round(1)
+    manifest["age"] = (60 + 20 * manifest["label"] + rng.normal(0, 5, 16)).round(1)
     manifest["stage"] = ["I", "II", None, "III", "II", "I", "III", "II"] * 2
     manifest.to_csv(folder / "manifest.csv", index=False)
     (folder / "p.yaml").write_text("featureClass: {shape: [Sphericity, VoxelVolume], firstorder: [Mean, Entropy]}")
