@@ -32,7 +32,8 @@ class RidgeLogistic(BaseEstimator):
 
     def fit(self, X, y):
         left, singular, self.axes_ = np.linalg.svd(X, full_matrices=False)
-        self.model_ = LogisticRegression(C=self.C, max_iter=1000).fit(left * singular, y)
+        solver = "newton-cholesky" if len(np.unique(y)) == 2 else "lbfgs"  # the first is slow with many coefficients
+        self.model_ = LogisticRegression(C=self.C, solver=solver, max_iter=1000).fit(left * singular, y)
         self.classes_ = self.model_.classes_
         return self
 
@@ -105,14 +106,17 @@ class NaiveBayes(BaseEstimator):
 def classifiers(n_cases, n_features, n_trees, seed):
     """Return the candidates for classes; forests have `n_trees` each."""
     forest = {"n_estimators": n_trees, "min_samples_leaf": _LEAST_LEAF, "random_state": seed}
-    selection = {"n_features_to_select": _N_SELECTED, "threshold": None, "target": "classes"}
     return {
         "ridge logistic": RidgeLogistic(_SIGNAL / n_features),
         "lasso": LassoOfClasses(),
         "svm": SVC(),
-        "relieff + naive bayes": Selected(ReliefF(**selection), NaiveBayes()),
-        "symmetric uncertainty + naive bayes": Selected(SymmetricUncertainty(**selection), NaiveBayes()),
-        "fast correlation filter + naive bayes": Selected(FastCorrelationFilter(**selection), NaiveBayes()),
+        "relieff + naive bayes": Selected(ReliefF(_N_SELECTED, target="classes"), NaiveBayes()),
+        "symmetric uncertainty + naive bayes": Selected(
+            SymmetricUncertainty(_N_SELECTED, threshold=None, target="classes"), NaiveBayes()
+        ),
+        "fast correlation filter + naive bayes": Selected(
+            FastCorrelationFilter(_N_SELECTED, target="classes"), NaiveBayes()
+        ),
         "random forest": RandomForestClassifier(**forest),
         "extra trees": ExtraTreesClassifier(**forest),
     }
