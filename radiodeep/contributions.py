@@ -124,8 +124,7 @@ class _Lesions:
             parts |= dict(zip(keys, inside, strict=True))
             self.keys[aggregator] = keys
         widths = [len(part.get_feature_names_out()) for part in parts.values()]
-        with observed_rows():
-            self.tables, _ = extract_rows(parts, patient.lesions, n_features=widths, compare=False)
+        self.tables, _ = extract_rows(parts, patient.lesions, n_features=widths, compare=False)
         self.sizes = self.tables[keys[0]][:, 0]
 
     def scores(self, sets, score):

@@ -14,6 +14,7 @@ import radiodeep as rd
 from radiodeep.cases import case
 from radiodeep.exceptions import EmptyMaskError, InputError, RadiodeepWarning
 from radiodeep.features.patients import AGGREGATIONS
+from radiodeep.features.stateless import observed_rows
 
 SHAPE = rd.RadiomicsExtractor(families={"shape": ["Sphericity", "VoxelVolume"]})
 FEATURES = ["original_shape_Sphericity", "original_shape_VoxelVolume"]
@@ -155,6 +156,13 @@ def test_every_file_of_a_lesion_is_read_once(monkeypatch, tmp_path):
     monkeypatch.setattr(case, "read_sources", lambda *given: opened.append(given[-1]) or read(*given))
     rd.extract_tables(extractors, stored)
     assert opened == [lesion.id for lesion in LESIONS[:6]]
+
+
+def test_only_the_rows_of_patients_are_those_of_the_model():
+    aggregator = rd.LesionAggregator(SHAPE)
+    with observed_rows() as observed:
+        aggregator.transform(PATIENTS)
+    assert [extractor for extractor, _ in observed] == [aggregator]
 
 
 def test_lesions_of_a_label_have_the_size_of_that_label():
