@@ -300,7 +300,6 @@ def _companions(features, together):
     norms = np.sqrt((ranks**2).sum(axis=0))
     ranks /= np.where(norms > 0, norms, 1)
     is_companion = np.abs(ranks.T @ ranks) >= together - 1e-12
-    np.fill_diagonal(is_companion, True)
     return [used[row] for row in is_companion]
 
 

@@ -29,7 +29,7 @@ from radiodeep import (
     shapley_values,
     survival_outcomes,
 )
-from radiodeep.exceptions import InputError, StudyError
+from radiodeep.exceptions import InputError, LeakageError, StudyError
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(60, 5)), columns=list("abcde"), index=[f"c{row}" for row in range(60)])
@@ -119,6 +119,9 @@ def test_clinical_columns_and_filtered_features_are_features_as_well():
     assert importance.index[0] == "age"
     assert "sex_m" in importance.index
     assert "original_firstorder_10Percentile" not in importance.index  # never repeatable
+    in_some_folds = importance[importance["used"].between(0.1, 0.9)]
+    assert len(in_some_folds)
+    assert (in_some_folds["importance"].abs() < 0.1).all()
     values = shapley_values(model.fit(cases, grade), cases[:3], cases)
     np.testing.assert_allclose(values.sum(axis=1) + values.attrs["base"], model.predict(cases[:3]))
     assert values.attrs["features"].loc[cases[0].id, "age"] == cases[0].clinical["age"]
@@ -177,6 +180,9 @@ def test_what_has_no_importance_is_refused():
         feature_importance(GaussianNB(), X, Y, cv="leave-one-out")
     with pytest.raises(StudyError, match="OfVoxels has no features: it learns from the images themselves"):
         feature_importance(OfVoxels(), COHORT, COHORT.labels, cv=2)
+    paired = [case.replace(patient=f"P{row // 2}") for row, case in enumerate(COHORT)]
+    with pytest.raises(LeakageError, match="has cases on both sides of fold 0"):
+        feature_importance(make_pipeline(SHAPE, GaussianNB()), paired, COHORT.labels, StratifiedKFold(4))
     with pytest.raises(InputError, match="'n_repeats' parameter of feature_importance must be an int >= 1. Got 0"):
         feature_importance(GaussianNB(), X, Y, cv=2, n_repeats=0)
     with pytest.raises(InputError, match="'together' parameter of feature_importance must be"):
