@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from radiodeep import (
     ClinicalColumns,
@@ -154,7 +154,13 @@ def test_numbers_and_survival_have_the_importance_of_their_measure():
 
 def test_a_table_of_text_keeps_its_types():
     table = X[["a"]].assign(stage=pd.Categorical(np.where(Y, "II", "I")))
-    model = make_pipeline(make_column_transformer((OneHotEncoder(), ["stage"]), ("passthrough", ["a"])), GaussianNB())
+
+    def of_same_types(frame):
+        assert frame.dtypes.equals(table.dtypes)
+        return frame
+
+    encoder = make_column_transformer((OneHotEncoder(), ["stage"]), ("passthrough", ["a"]))
+    model = make_pipeline(FunctionTransformer(of_same_types), encoder, GaussianNB())
     assert feature_importance(model, table, Y, cv=3).index.tolist() == ["stage", "a"]
     values = shapley_values(model.fit(table, Y), table)
     assert ((values["stage"] > 0) == Y.astype(bool)).all()
