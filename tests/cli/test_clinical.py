@@ -6,7 +6,7 @@ import pytest
 
 import radiodeep as rd
 
-QUICK = ["--jobs", 1, "--model", "naive-bayes"]
+QUICK = ["--jobs", 1, "--model", "svm"]
 
 
 @pytest.fixture(scope="module")
