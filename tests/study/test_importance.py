@@ -166,6 +166,14 @@ def test_a_table_of_text_keeps_its_types():
     assert ((values["stage"] > 0) == Y.astype(bool)).all()
 
 
+def test_features_of_the_same_name_are_numbered():
+    coarse, fine = (RadiomicsExtractor(families=["firstorder"], bin_count=count) for count in (4, 64))
+    model = make_pipeline(make_union(coarse, fine), StandardScaler(), GaussianNB()).fit(COHORT, COHORT.labels)
+    importance = feature_importance(model, COHORT, COHORT.labels, n_repeats=1)
+    assert importance.index.is_unique
+    assert {"original_firstorder_Entropy", "original_firstorder_Entropy (2)"} <= set(importance.index)
+
+
 class OfVoxels(ClassifierMixin, BaseEstimator):
     """A classifier of cases without features."""
 
