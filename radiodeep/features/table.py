@@ -130,7 +130,8 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
         tables[key].attrs["patients"] = {case.id: case.patient for case in cases}
         missing = _missing_images(extractors[key], cases)
         tables[key].attrs["errors"] = {ids[position]: text for position, text in sorted((missing | errors).items())}
-        tables[key].attrs["images"] = list(getattr(extractors[key], "image_names_", ()) or ())
+        if getattr(extractors[key], "image_names_", ()):
+            tables[key].attrs["images"] = list(extractors[key].image_names_)
         tables[key].attrs["constant_columns"] = _constant_columns(tables[key])
     return tables
 

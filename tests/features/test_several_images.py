@@ -203,9 +203,11 @@ def test_each_file_is_read_once_for_all_extractors(files, read, tmp_path):
     read.clear()
     rd.RadiomicsExtractor(**FAST).transform(files)
     assert len(read) == len(set(read)) == 8
-    read.clear()
-    rd.extract_table(rd.RadiomicsExtractor(image="PET", **FAST), files)
-    assert len(read) == len(set(read)) == 4  # neither T1 nor the case without PET
+    for cache_dir in (None, tmp_path / "others"):
+        read.clear()
+        table = rd.extract_table(rd.RadiomicsExtractor(image="PET", **FAST), files, cache_dir=cache_dir)
+        assert len(read) == len(set(read)) == 4  # neither T1 nor the case without PET
+        assert table.isna().all(axis=1).tolist() == [False, True, False]
 
 
 def test_the_cache_knows_each_image(files, tmp_path, monkeypatch):
@@ -261,6 +263,8 @@ def test_mixed_acquisitions_are_named_by_image():
     with pytest.warns(RadiodeepWarning, match="^RadiomicsExtractor, PET: Spacing differs"):
         rd.RadiomicsExtractor(**FAST).fit_transform(cases)
     rd.extract_table(rd.RadiomicsExtractor(image="T1", **FAST), cases)
+    resampled = rd.RadiomicsExtractor(image="PET", resample_mm=2, **FAST)
+    rd.extract_tables({"T1": rd.RadiomicsExtractor(image="T1", **FAST), "PET": resampled}, cases)
 
 
 MEAN = {"families": {"firstorder": ["Mean", "Entropy"]}}
@@ -303,7 +307,7 @@ def test_scores_compare_each_image_with_its_training_and_name_missing_ones(tmp_p
         remarks = scores["outside_training_range"].tolist()
         assert remarks[0] == ""
         assert remarks[1].startswith("PET: intensities")
-        assert "T1" not in remarks[1].split(";")[0]
+        assert "PET_original_firstorder_Mean" in remarks[1]
         assert remarks[2] == "PET: no image"
         np.testing.assert_array_equal(scores["probability_1"], model.predict_proba([OWN[1], odd, OWN[3]])[:, 1])
         again = rd.score_cohort(model, [OWN[1], odd, OWN[3]], cache_dir=tmp_path)
