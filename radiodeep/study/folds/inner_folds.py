@@ -39,6 +39,8 @@ def _changes_rows(estimator):
     if type(estimator) is OverRowNumbers:
         return _changes_rows(estimator.estimator)
     kind = kind_of(estimator)
+    if kind == "wrapper" and offers(estimator, "horizon"):  # which leaves out cases that were censored before it
+        return True
     return kind in ("bag", "resampling") or (kind == "chain" and any(is_sampler(step) for _, step in estimator.steps))
 
 

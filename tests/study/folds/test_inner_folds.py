@@ -10,7 +10,15 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSpli
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from radiodeep import Cohort, bootstrap_auc, cross_validated_auc, permutation_test
+from radiodeep import (
+    Cohort,
+    HorizonClassifier,
+    bootstrap_auc,
+    cross_validated_auc,
+    cross_validated_cindex,
+    permutation_test,
+    survival_outcomes,
+)
 from radiodeep.cases.case import Case
 from radiodeep.exceptions import LeakageError
 from radiodeep.study.folds.inner_folds import keep_groups_together
@@ -52,6 +60,16 @@ def test_a_search_inside_what_draws_other_rows_keeps_its_own_folds():
     model = make_pipeline(given)
     keep_groups_together(model, patients % 2, patients)
     assert (model[0].cv, model[0].estimator.cv) == (given.cv, 3)
+
+
+def test_a_search_for_a_horizon_keeps_its_own_folds():
+    rng = np.random.default_rng(0)
+    X, patients = rng.normal(size=(60, 3)), np.arange(60) // 2
+    y = survival_outcomes(rng.random(60) < 0.6, rng.exponential(size=60))
+    search = GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9, 1e-3]}, cv=3)
+    model = HorizonClassifier(search, horizon=0.5)  # cases that are censored before are left out
+    result = cross_validated_cindex(model, X, y, cv=3, n_repeats=1, groups=patients, horizon=0.5)
+    assert 0 <= result.value <= 1
 
 
 @pytest.mark.parametrize("cv", [KFold(4), StratifiedKFold(4, shuffle=True, random_state=0)])
