@@ -68,6 +68,8 @@ def train(
     rd.save_model(fitted, output)
     rows = "cases" if lesions is None else "patients"
     say(f"Trained on {len(used)} {rows} {_described(kind, y[used])}; wrote {output}")
+    if model is Predictor.auto:
+        say(f"The model is the {fitted[-1].chosen_} of {len(fitted[-1].scores_) - 1} candidates.")
     finish(errors | unknown | excluded, errors_file(output))
 
 

@@ -45,6 +45,7 @@ def test_study_train_and_score(folder, known, cache, tmp_path, radiodeep):
     done = radiodeep("train", known, "-o", model, "--cache", cache, "--jobs", 1)
     assert done.code == 0, done.err
     assert "Trained on 16 cases with the labels 0, 1" in done.out
+    assert re.search(r"^The model is the .+ of 6 candidates\.$", done.out, re.M)
     done = radiodeep("score", model, folder / "new" / "manifest.csv", "-o", tmp_path / "s.csv", "--jobs", 1)
     assert done.code == 2, done.err
     scores = pd.read_csv(tmp_path / "s.csv")
