@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOME_OF = {
     "Case": "cases.case",
     "Cohort": "cases.cohort",
+    "Patient": "cases.patient",
     "read_cohort": "cases.cohort",
     "write_cohort": "cases.writing",
     "inspect_cohort": "cases.inspection",

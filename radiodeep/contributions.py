@@ -52,7 +52,7 @@ def lesion_contributions(model, patient, positive=None, scale="probability", n_d
     -----
     The value of a set of lesions is the score of the patient with only these. A contribution is what a lesion adds to
     the value of those before it, as the mean over all orders of the lesions. A patient without lesions has no score, so
-    the first lesion of an order adds nothing; any score of no lesions would add the same amount to all contributions.
+    the first lesion of an order adds nothing.
     Lesions that never change a score have the contribution 0, lesions that change all scores alike have the same, and
     that of a single lesion is 0.
 

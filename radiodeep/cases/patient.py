@@ -32,7 +32,7 @@ class Patient:
 
     Examples
     --------
-    >>> from radiodeep import make_phantom_cohort
+    >>> from radiodeep import Patient, make_phantom_cohort
     >>> cases = [case.replace(patient="P-1", label=1) for case in make_phantom_cohort(2, random_state=0)]
     >>> Patient(cases)
     Patient(id='P-1', lesions=2, label=1)
