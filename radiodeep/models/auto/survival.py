@@ -20,7 +20,7 @@ class AutoSurvival(AutoEstimator):
     As `AutoClassifier` for times to an event. The candidates are Cox regression with a ridge penalty, Cox regression of
     the ten best features, and the lasso, a support vector machine with radial kernel, a random forest and extra trees
     of the martingale residuals of a model without features. Cox regressions on the outputs for the cases left out
-    calibrate them and give the survival. The loss is 1 - C: of each case, the fraction of wrong pairs.
+    calibrate them and give the survival. The loss is 1 - C, the fraction of wrong pairs.
 
     Parameters
     ----------
@@ -134,7 +134,8 @@ class AutoSurvival(AutoEstimator):
         is_earlier = (time[:, np.newaxis] < time) | ((time[:, np.newaxis] == time) & ~event)
         is_pair = event[:, np.newaxis] & is_earlier
         wrong = is_pair * (0.5 - 0.5 * np.sign(predicted - predicted.T))
-        return (wrong.sum(axis=0) + wrong.sum(axis=1)) * len(y) / (2 * is_pair.sum())
+        of_case = (wrong.sum(axis=0) + wrong.sum(axis=1)) * len(y) / (2 * is_pair.sum())
+        return 2 * of_case - of_case.mean()  # a pair is of two cases, so a case moves the mean by twice its own part
 
     def _measure(self, predicted, y):
         return concordances(*event_and_time(y), predicted)[0]

@@ -16,6 +16,8 @@ import radiodeep as rd
 from radiodeep.exceptions import InputError, SingleClassError
 from radiodeep.models.auto.candidates import LassoOfClasses, NaiveBayes, RidgeLogistic
 from radiodeep.models.auto.normal_scores import NormalScores
+from radiodeep.preparation.concordance import concordances
+from radiodeep.preparation.survival import event_and_time
 
 
 class NumbersAsTimes(rd.AutoSurvival):
@@ -216,3 +218,16 @@ def test_probabilities_are_calibrated_and_rank_new_cases():
     for low, high in ((0.0, 0.25), (0.25, 0.75), (0.75, 1.0)):
         inside = (probability >= low) & (probability <= high)
         assert probability[inside].mean() == pytest.approx(y[100:][inside].mean(), abs=0.12)
+
+
+def test_the_standard_error_of_a_concordance_is_that_of_the_jackknife():
+    X, y = table_of(80)[0], times_of(table_of(80)[0])
+    model = rd.AutoSurvival(["svm"], n_trees=0)
+    risk = X[:, [0]] + np.random.default_rng(5).normal(size=(80, 1))
+    losses = model._losses(risk, y)
+    without_each = [
+        1 - concordances(*event_and_time(np.delete(y, case)), np.delete(risk, case, 0))[0] for case in range(80)
+    ]
+    assert losses.mean() == pytest.approx(1 - concordances(*event_and_time(y), risk)[0])
+    jackknife = np.sqrt(79 / 80 * ((without_each - np.mean(without_each)) ** 2).sum())
+    assert losses.std(ddof=1) / np.sqrt(80) == pytest.approx(jackknife, rel=0.1)
