@@ -29,7 +29,8 @@ class Recipe:
     `outcome` is the kind of the outcomes, as `kind_of_outcomes` names it. The predictor "auto" is an `AutoClassifier`,
     `AutoRegressor` or `AutoSurvival` without forests, which is given all features. For other predictors the selector is
     by default ReliefF, for survival univariate Cox regression, and 5 features are kept. Other selectors and predictors
-    of survival than Cox regression and "auto" need a `horizon`.
+    of survival than Cox regression and "auto" need a `horizon`. With `imputes`, missing features become the medians of
+    the training cases; "auto" does so by itself.
     """
 
     selector: str | None = None
@@ -38,6 +39,7 @@ class Recipe:
     seed: int = 0
     outcome: str = "two classes"
     horizon: float | None = None
+    imputes: bool = False
 
     def over_cases(self, extractors, probabilities=False, clinical=()):
         """Return a model of cases: the best features of each extractor of a dict, clinical columns, the predictor.
@@ -73,7 +75,8 @@ class Recipe:
         return make_pipeline(*steps) if steps else "passthrough"
 
     def _selection(self):
-        """Return the scaler and the selector; no steps for "auto"."""
+        """Return the imputer, the scaler and the selector; no steps for "auto"."""
+        from sklearn.impute import SimpleImputer
         from sklearn.preprocessing import StandardScaler
 
         if self.predictor == "auto":
@@ -87,7 +90,8 @@ class Recipe:
             raise InputError(f"The selector univariate-cox is for survival. Got outcomes of the kind {self.outcome}.")
         horizon = self._known_horizon(name) if name != "univariate-cox" and self.is_survival else None
         selector = getattr(rd, SELECTORS[name])(n_features_to_select=self.n_features or _N_FEATURES)
-        return StandardScaler(), selector if horizon is None else rd.HorizonSelector(selector, horizon)
+        steps = [StandardScaler(), selector if horizon is None else rd.HorizonSelector(selector, horizon)]
+        return [SimpleImputer(strategy="median", keep_empty_features=True), *steps] if self.imputes else steps
 
     def _predictor(self, probabilities=False):
         offered = {"numbers": _REGRESSORS, "survival": _SURVIVAL_MODELS}.get(self.outcome, _CLASSIFIERS)

@@ -4,6 +4,7 @@ import numpy as np
 
 import radiodeep as rd
 from radiodeep.cli.options import MaskLabels
+from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError, SingleClassError, StudyError
 
 
@@ -56,6 +57,18 @@ def with_outcomes(cohort, options):
         if not known
     }
     return used, y, errors
+
+
+def lacks_images(cohort):
+    """Return whether a case lacks one of its images, and say what follows."""
+    cases = [case for item in cohort for case in getattr(item, "lesions", [item])]
+    lacking = [case.id for case in cases if case.image_names and None in case.image.values()]
+    if lacking:
+        say(
+            f"{len(lacking)} of {len(cases)} cases lack an image, e.g. {lacking[0]}: its features are replaced by the "
+            "medians of the training cases."
+        )
+    return bool(lacking)
 
 
 def check_classes(labels, least):

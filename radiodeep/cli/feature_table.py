@@ -288,14 +288,10 @@ def _check_numbers(features, source):
                 f"'{source}': the column '{name}' counts the rows, so it is no feature. If it names the cases say "
                 f"--id {shlex.quote(name)}, else --drop {shlex.quote(name)}."
             )
-    missing = features.isna().to_numpy()
-    missing = missing & ~missing.all(axis=1, keepdims=True)  # cases that failed have empty rows
-    if missing.any():
-        row, column = np.argwhere(missing)[0]
-        raise InputError(
-            f"'{source}': {missing.sum()} cells are empty, the first is '{features.columns[column]}' of "
-            f"'{features.index[row]}'. Fill them, take out those rows, or leave the columns out with --drop."
-        )
+    empty = features.columns[features.isna().all()]
+    if len(empty) and features.notna().to_numpy().any():
+        options = " ".join("--drop " + shlex.quote(name) for name in empty[:5])
+        raise InputError(f"'{source}': {len(empty)} columns are empty. Leave them out: {options}")
 
 
 def _number(text):

@@ -8,7 +8,7 @@ import pandas as pd
 
 import radiodeep as rd
 from radiodeep.cli import options
-from radiodeep.cli.cohorts import read_cases, with_outcomes
+from radiodeep.cli.cohorts import lacks_images, read_cases, with_outcomes
 from radiodeep.cli.feature_table import Columns, feature_table, is_feature_table, read_text_table
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
@@ -24,7 +24,7 @@ from radiodeep.recipes import Recipe
 
 WHOLE_TABLE = "all features"  # model of a table whose column names do not distinguish kinds of features
 CLINICAL = "clinical"
-WITH_CLINICAL = "with clinical"  # all features and clinical columns
+WITH_CLINICAL = "images and clinical"  # all features and clinical columns
 
 
 def study(
@@ -225,7 +225,7 @@ def _of_images(manifest, labels, measurement, chosen, recipe, kinds, clinical):
     if measurement.repeatable is not None and not any(case.repeats for case in cohort):
         raise InputError("--repeatable needs cases measured again: a column mask_reader2 or image_retest.")
     cohort, y, unknown = with_outcomes(cohort, chosen)
-    recipe = replace(recipe, outcome=chosen.kind(y))
+    recipe = replace(recipe, outcome=chosen.kind(y), imputes=lacks_images(cohort))
     models = {name: recipe.over_cases(by_kind) for name, by_kind in extractors.items()}
     if clinical:
         rd.ClinicalColumns(clinical).fit(cohort)  # a misspelt column is an error before the images are measured
@@ -236,7 +236,10 @@ def _of_images(manifest, labels, measurement, chosen, recipe, kinds, clinical):
 
 
 def _of_table(table, chosen, recipe, kinds):
-    recipe = replace(recipe, outcome=chosen.kind(table.y))
+    n_missing = int(table.features.isna().to_numpy().sum())
+    if n_missing:
+        say(f"{n_missing} cells of the table are empty: the medians of the training cases take their place.")
+    recipe = replace(recipe, outcome=chosen.kind(table.y), imputes=n_missing > 0)
     if table.kinds is None:
         models = {WHOLE_TABLE: recipe.over_columns(None)}
     else:

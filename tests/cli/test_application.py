@@ -22,7 +22,10 @@ COMMANDS = ["validate", "extract", "study", "train", "score", "demo"]
         (["score"], "Missing argument 'MODEL'. See radiodeep score --help."),
         (["studie"], "No such command 'studie'"),
         (["study", "--output-folder", "x"], "See radiodeep study --help."),
-        (["study", "m.csv", "-o", "x", "--cv", "abc"], "--cv must be leave-one-out, leave-pair-out, leave-one-centre-out or a"),
+        (
+            ["study", "m.csv", "-o", "x", "--cv", "abc"],
+            "--cv must be leave-one-out, leave-pair-out, leave-one-centre-out or a",
+        ),
         (["study", "m.csv", "-o", "x", "--cv", "1"], "Got '1'."),
         (["study", "m.csv", "-o", "x", "--seed", "-1"], "Invalid value for '--seed'"),
         (["study", "m.csv", "-o", "x", "--features", "all"], "--features takes handcrafted, deep, combined"),

@@ -33,7 +33,7 @@ def test_a_study_compares_the_features_with_clinical_columns(folder, tmp_path, r
     done = radiodeep(*asked, *handcrafted(folder))
     assert done.code == 0, done.err
     models = pd.read_csv(tmp_path / "models.csv", index_col="model")
-    assert models.index.tolist() == ["clinical", "handcrafted", "with clinical", "size alone"]
+    assert models.index.tolist() == ["clinical", "handcrafted", "images and clinical", "size alone"]
     assert models.loc["clinical", "auc"] > 0.7
     compared = pd.read_csv(tmp_path / "compared.csv", index_col="model")
     assert compared["test"].str.startswith("added value").tolist() == [False, False, True]
@@ -42,7 +42,7 @@ def test_a_study_compares_the_features_with_clinical_columns(folder, tmp_path, r
             line for line in done.out.splitlines() if line.startswith(name) and f"{row['difference']:.3f}" in line
         )
         assert f" {row['p_value']:.2g} " in line
-        assert line.endswith("added value" if "with" in name else "difference")
+        assert line.endswith("added value" if name == "images and clinical" else "difference")
     assert max(map(len, done.out.splitlines()[:-1])) < 80
     assert "Compared with clinical" in (tmp_path / "report.html").read_text()
     for name in models.index[:3]:
