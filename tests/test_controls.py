@@ -99,6 +99,13 @@ def test_the_originals_are_studied_as_without_controls():
     pd.testing.assert_frame_equal(found.predictions, alone.predictions)
 
 
+def test_controls_of_equal_scores_can_be_left_out_by_centre():
+    centres = np.arange(len(COHORT)) // 2 % 3
+    model = make_pipeline(VoxelMean(), DummyClassifier())
+    row = controlled(model, cv="leave-one-centre-out", centres=centres).table.loc[("model", "shuffled_roi")]
+    assert row[["difference", "difference_low", "difference_high", "p_value"]].tolist() == [0, 0, 0, 1]
+
+
 def test_controls_are_those_of_the_seed():
     model = make_pipeline(FirstVoxel(), GaussianNB())
     scores = [

@@ -85,8 +85,8 @@ def _of_centre(endpoint, out_of_fold, number, confidence_level):
 def difference_by_centre(endpoint, scores, folds):
     """Return the RandomEffects of the difference of two models, on the scale of the measure.
 
-    `scores` are (2, n_cases[, n_outputs]) and `folds` (n_cases,). None if the models score all centres alike. A centre
-    whose difference has no variance, as of two perfect models, counts as the one with the largest.
+    `scores` are (2, n_cases[, n_outputs]) and `folds` (n_cases,). None if no difference varies, as of equal
+    models. A centre whose difference has no variance, as of two perfect models, counts as the one with the largest.
     """
     differences, variances = [], []
     for number in np.unique(folds):

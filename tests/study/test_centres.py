@@ -25,7 +25,7 @@ from radiodeep import (
     sensitivity_at_specificity,
     survival_outcomes,
 )
-from radiodeep.exceptions import LeakageError, StudyError
+from radiodeep.exceptions import LeakageError, RadiodeepWarning, StudyError
 from radiodeep.study.centres import difference_by_centre
 from radiodeep.study.endpoints.two_classes import TwoClasses
 from radiodeep.study.statistics.meta_analysis import pool_bounded
@@ -142,7 +142,14 @@ def test_models_are_compared_centre_by_centre_and_by_no_other_test():
     assert comparison.test == "DeLong, paired, random effects of 4 centres"
     assert comparison.difference == pytest.approx(all_features.auc - 0.5, abs=0.03)
     assert 1e-6 < comparison.p_value < 0.05
-    assert compare_auc(none, none).p_value == 1
+    same = compare_auc(none, none)
+    assert same.p_value == 1
+    assert same.confidence_interval.low == same.confidence_interval.high == same.difference == 0
+    with pytest.warns(RadiodeepWarning, match="nearly equal to the outcome"):
+        perfect = cross_validate_models(models, X + 100.0 * y[:, None], y, cv=BY_CENTRE, centres=centres)
+    difference = compare_auc(perfect["all"], none)
+    assert difference.difference > 0.4
+    assert np.isnan(difference.p_value)
     assert compare_auc(all_features, one).p_value > 0.05
     with pytest.raises(StudyError, match="of different centres are of different models, so they share no threshold"):
         sensitivity_at_specificity(one)

@@ -126,8 +126,12 @@ def _of_centres(endpoint, result_a, result_b):
     scores = np.concatenate([result_a.score_array, result_b.score_array])
     values = result_a.value, result_b.value
     effects = difference_by_centre(endpoint, scores, result_a.fold_of_case[0])
-    if effects is None:  # the models are the same
-        return Comparison(endpoint.measure, *values, 0.0, 1.0, "no difference in any centre")
+    if effects is None:  # the models are the same, or perfect or constant in all centres
+        difference = result_a.value - result_b.value
+        bounds = interval(difference, 0.0, 0.95, (-np.inf, np.inf))
+        return Comparison(
+            endpoint.measure, *values, difference, p_value(difference, 0.0), "no variance in any centre", bounds
+        )
     n_centres = len(effects.weights)
     p = p_value(effects.value, effects.standard_error**2, n_centres - 1 if n_centres > 1 else None)
     test = f"{endpoint.test}, paired, random effects of {n_centres} centres"
