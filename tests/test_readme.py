@@ -65,6 +65,16 @@ def test_the_part_on_outcomes_runs(repository, capsys):
     assert "Uno's C" in printed
 
 
+@pytest.mark.slow
+def test_the_part_on_patients_runs(repository, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (repository / "README.md").read_text()
+    exec(re.search(r"## Patients as they are\n\n```python\n(.*?)```", text, re.DOTALL)[1], {})
+    printed = capsys.readouterr().out
+    for words in ("clinical: AUC", "both against clinical", "contribution", "randomized_roi", "icc", "random effects"):
+        assert words in printed
+
+
 def test_every_command_of_the_readme_exists(repository):
     from radiodeep.cli.application import app
 
