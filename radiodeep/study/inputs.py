@@ -1,8 +1,7 @@
 """The X that a user passes to a study -> checked rows, ids and patients.
 
-`rows_of` decides whether X holds cases, a DataFrame or an array, and nothing else in `study` does. Outcomes, groups and
-sizes given as a pandas Series are matched with the rows by name, so that two tables in different order cannot be mixed
-up silently.
+Only `rows_of` decides whether X holds cases, a DataFrame or an array. Outcomes, groups and sizes given as a Series are
+matched with the rows by name, so that two tables in different order cannot be mixed up silently.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +15,8 @@ from radiodeep.exceptions import LeakageError, StudyError
 from radiodeep.rows import remembered_patients
 from radiodeep.study.centres import checked_centres
 
-_SIZE_COLUMNS = ("total_volume_mm3", "original_shape_VoxelVolume", "original_shape_MeshVolume", "original_shape2D_PixelSurface")
+_SHAPES = ("shape_VoxelVolume", "shape_MeshVolume", "shape2D_PixelSurface")
+_SIZE_COLUMNS = ("total_volume_mm3", *(f"original_{name}" for name in _SHAPES))
 
 
 class ArrayRows:
