@@ -16,7 +16,7 @@ from radiodeep.rows import canonical, extract_rows
 
 
 def _largest(rows, sizes):
-    return rows[np.argmax(sizes)]
+    return rows[sizes == sizes.max()].mean(axis=0)
 
 
 def _weighted_mean(rows, weights):
@@ -105,7 +105,8 @@ class LesionAggregator(StatelessExtractor):
     extractor : RadiomicsExtractor, DeepFeatureExtractor or any stateless transformer of cases
         Or a union of several, from `sklearn.pipeline.make_union`.
     how : str, function, or sequence of them, default=("largest",)
-        "largest": the features of the lesion with the largest region. "mean", "max", "min": over the lesions.
+        "largest": the features of the lesion with the largest region; the mean of several that are equally large.
+        "mean", "max", "min": over the lesions.
         "volume-weighted mean": weighted by the sizes of the regions. "spread": the standard deviation between the
         lesions (n - 1 in the denominator), 0 for a single lesion. "count": the number of lesions, one column.
         "total volume": the sum of the sizes, one column. A function takes an array (n_lesions, n_features), in the

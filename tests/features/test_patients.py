@@ -79,6 +79,13 @@ def test_aggregations_are_those_of_a_plain_loop_also_where_values_are_missing(ho
         np.testing.assert_allclose(aggregator.row_of_lesions([sizes[:, np.newaxis], rows]), expected, rtol=1e-12)
 
 
+def test_the_order_of_equally_large_lesions_does_not_matter():
+    sizes, rows = np.array([[5.0], [9.0], [9.0]]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 8.0]])
+    aggregator = rd.LesionAggregator(SHAPE, "largest")
+    assert aggregator.row_of_lesions([sizes, rows]).tolist() == [4.0, 6.0]
+    assert aggregator.row_of_lesions([sizes[::-1], rows[::-1]]).tolist() == [4.0, 6.0]
+
+
 def test_a_table_has_a_row_per_patient_with_named_columns():
     aggregator = rd.LesionAggregator(SHAPE, list(AGGREGATIONS))
     table = rd.extract_table(aggregator, PATIENTS)
