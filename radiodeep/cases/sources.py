@@ -52,6 +52,7 @@ def checked_sources(image, mask, spacing_mm):
         spacings[name] = _spacing_for(images[name], _of_name(spacing_mm, name))
     if all(source is None for source in images.values()):
         raise InputError(f"a case needs one of its images at least. {', '.join(names)} are all None.")
+    spacings = spacings if any(spacings.values()) else None  # of files, which may be replaced by others
     return images, masks if isinstance(mask, Mapping) else _as_source(mask, "mask"), spacings
 
 

@@ -118,6 +118,12 @@ def test_a_manifest_names_several_images(manifest):
         cohort.of_image("T2")
 
 
+def test_files_can_be_replaced_by_those_of_other_images():
+    case = Case({"T1": "a.nii", "PET": "b.nii"}, "m.nii", "n-7").replace(image={"T2": "c.nii"})
+    assert case.image_names == ("T2",)
+    assert case.of_image("T2").image.name == "c.nii"
+
+
 def manifest_of_one(manifest):
     return manifest("").parent / "manifest.csv"
 
