@@ -332,6 +332,8 @@ class _Scorer:
             for name, of_image in facts.items():
                 self._check_dimension(case, of_image, self.trained["by_image"].get(name))
             return
+        if trained is None and "by_image" in self.trained:
+            case.of_image(next(iter(self.trained["by_image"])))  # which raises
         trained = (trained or self.trained)["n_dimensions"]
         if facts.n_dimensions not in trained:
             raise ModelError(

@@ -326,6 +326,8 @@ def test_a_model_that_cannot_use_gaps_says_which_image_a_new_case_lacks():
         "MissingImageError: phantom-003: there is no image 'PET', and the model has no step for it"
     )
     assert errors[1] == ""
+    plain = "MissingImageError: phantom-000: there is no image 'T1'; it has one image without a name."
+    assert rd.score_cohort(model, PHANTOMS[:1])["error"][0] == plain
     assert errors[2].startswith("ModelError: flat: the model was trained on volumes, and this case is a 2-D image")
     pet = make_pipeline(rd.RadiomicsExtractor(image="PET", **MEAN), GaussianNB()).fit(complete, complete.labels)
     error = rd.score_cohort(pet, OWN)["error"][3]
