@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from radiodeep.checks import did_you_mean, is_sequence
@@ -17,12 +17,12 @@ from radiodeep.study.description import describe
 from radiodeep.study.design import StudyDesign
 from radiodeep.study.endpoints.registry import kind_of_outcomes
 from radiodeep.study.execution import cross_validate_tables
-from radiodeep.study.folds.estimator_tree import is_estimator, offers
+from radiodeep.study.folds.estimator_tree import is_estimator, kind_of, offers
 from radiodeep.study.statistics.added_value import added_value_test
 from radiodeep.study.statistics.comparison import compare_auc, holm
-from radiodeep.study.statistics.uncertainty import no_interval
 
 _SCORED = ("predict", "decision_function", "predict_proba")
+_LISTED = ("columns", "families", "image_types", "image", "how")  # settings that list what is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +124,9 @@ def compare_feature_sets(
     Notes
     -----
     All sets have the same folds, and each image is read once for all of them. Sets without common features are compared
-    by `compare_auc`. If one set is a part of the other (the same extractors or columns in a union), this test is
-    invalid, and `added_value_test` takes its place, for two classes; of other outcomes only the difference and its
-    interval are given.
+    by `compare_auc`. If one set is a part of the other (the same extractors, features or columns, in pipelines followed
+    by the same steps), this test is invalid, and `added_value_test` takes its place, for two classes; of other outcomes
+    only the difference and its interval are given.
 
     Examples
     --------
@@ -164,10 +164,14 @@ def compare_feature_sets(
     models = {name: _model_of(features, head) for name, features in sets.items()}
     results = cross_validate_tables([(models, X)], y, design)
     reference = reference or next(iter(sets))
+    return compared_sets(results, reference, *nested_in(reference, sets))
+
+
+def nested_in(reference, sets):
+    """Return the names of the sets that contain the reference and more, and of those that it contains."""
     parts = {name: _parts(features) for name, features in sets.items()}
     larger = [name for name in sets if parts[name] > parts[reference]]
-    smaller = [name for name in sets if parts[name] < parts[reference]]
-    return compared_sets(results, reference, larger, smaller)
+    return larger, [name for name in sets if parts[name] < parts[reference]]
 
 
 def compared_sets(results, reference, larger=(), smaller=()):
@@ -189,7 +193,7 @@ def compared_sets(results, reference, larger=(), smaller=()):
             added, test = _added_value(base, addition)
             p_value = float("nan") if added is None else added.p_value
             added_value |= {} if added is None else {name: added}
-        bounds = comparison.confidence_interval or no_interval(0.95)  # equal results of centres have none
+        bounds = comparison.confidence_interval
         rows[name] |= {
             "difference": comparison.difference,
             "difference_low": bounds.low,
@@ -254,14 +258,41 @@ def _is_columns(features):
 
 
 def _parts(features):
-    """Return the extractors and columns of a set as texts; those of a model are in no other set."""
+    """Return what a set measures as texts: a text for each fact, feature and image; those of a model are in no other.
+
+    A part of a pipeline names the steps that follow, so that only pipelines with equal ones are nested.
+    """
     if _is_columns(features):
-        return {json.dumps(name) for name in features}
-    if isinstance(features, FeatureUnion):
+        return {_text(name) for name in features}
+    kind = kind_of(features)
+    if kind == "union":
         return set().union(*(_parts(part) for _, part in features.transformer_list if is_estimator(part)))
+    if kind == "chain" and is_estimator(features[0]):
+        following = _text([describe(step) if is_estimator(step) else step for _, step in features.steps[1:]])
+        return {part + following for part in _parts(features[0])}
+    if kind == "columns" and features.remainder == "drop":
+        return set().union(*(_parts_of_columns(part, names) for _, part, names in features.transformers))
     if any(offers(features, method) for method in _SCORED):
         return {f"model {id(features)}"}
     settings = describe(features)
-    columns = settings.get("columns")
-    columns = columns if isinstance(columns, list) else [columns]
-    return {json.dumps(settings | {"columns": column}, sort_keys=True) for column in columns}
+    settings.pop("kinds", None)  # how a fact is read, which makes it no other one
+    extractor = getattr(features, "extractor", None)
+    measured = _parts(extractor) if is_estimator(extractor) else {""}
+    parts = [settings | {"extractor": inner} for inner in measured] if is_estimator(extractor) else [settings]
+    for name in _LISTED:
+        given = settings[name] if type(settings.get(name)) is list else [settings.get(name)]
+        listed = [item for item in given if type(item) is not bool]  # which says how columns of images are called
+        parts = [part | {name: item} for part in parts for item in listed]
+    return {_text(part) for part in parts}
+
+
+def _parts_of_columns(transformer, names):
+    """Return the parts of a transformer of some columns of a table; those that are passed on are the columns."""
+    names = list(names) if _is_columns(names) else [str(names)]
+    if is_estimator(transformer):
+        return {_text([describe(transformer), name]) for name in names}
+    return _parts(names) if transformer == "passthrough" else set()
+
+
+def _text(value):
+    return json.dumps(value, sort_keys=True)

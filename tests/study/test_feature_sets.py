@@ -3,13 +3,25 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import radiodeep as rd
-from radiodeep import Case, ClinicalColumns, Cohort, Signature, added_value_test, compare_auc, compare_feature_sets
+from radiodeep import (
+    Case,
+    ClinicalColumns,
+    Cohort,
+    LesionAggregator,
+    RadiomicsExtractor,
+    Signature,
+    added_value_test,
+    compare_auc,
+    compare_feature_sets,
+)
 from radiodeep.exceptions import StudyError
+from radiodeep.study.feature_sets import nested_in
 
 FEW = {"cv": 2, "n_repeats": 4}
 
@@ -72,6 +84,49 @@ def test_parts_of_unions_are_found_at_any_depth():
     assert list(compared.added_value) == ["union", "columns"]
 
 
+@pytest.mark.parametrize(
+    ("part", "whole"),
+    [
+        (ClinicalColumns(["age"]), ClinicalColumns(["g", "age"], kinds={"g": [0, 1, 2]})),
+        (RadiomicsExtractor(families=["shape"]), RadiomicsExtractor(families=["firstorder", "shape"])),
+        (RadiomicsExtractor(image="T1"), RadiomicsExtractor(image=("T1", "PET"))),
+        (
+            LesionAggregator(RadiomicsExtractor(families=["shape"]), how=("mean",)),
+            LesionAggregator(RadiomicsExtractor(families=["shape", "glcm"]), how=("largest", "mean")),
+        ),
+        (
+            make_pipeline(ClinicalColumns(["age"]), StandardScaler(), LogisticRegression()),
+            make_pipeline(
+                make_union(ClinicalColumns(["age"]), ClinicalColumns(["g"])), StandardScaler(), LogisticRegression()
+            ),
+        ),
+        (["age"], make_column_transformer(("passthrough", ["age"]), (StandardScaler(), ["volume"]))),
+        (
+            make_column_transformer((StandardScaler(), ["age"])),
+            make_column_transformer((StandardScaler(), ["age", "volume"])),
+        ),
+    ],
+)
+def test_a_set_within_another_is_found_whatever_lists_its_features(part, whole):
+    sets = {"part": part, "whole": whole, "others": ["x"]}
+    assert nested_in("part", sets) == (["whole"], [])
+    assert nested_in("whole", sets) == ([], ["part"])
+    assert nested_in("others", sets) == ([], [])
+
+
+def test_sets_that_share_features_but_differ_in_others_are_not_nested():
+    scaled = make_pipeline(ClinicalColumns(["age", "g"]), StandardScaler())
+    sets = {
+        "age, g": ClinicalColumns(["age", "g"]),
+        "age, size": ClinicalColumns(["age", "size"]),
+        "scaled": scaled,
+        "bins of 10": RadiomicsExtractor(families=["shape"], bin_width=10),
+        "bins of 25": RadiomicsExtractor(families=["shape", "glcm"], bin_width=25),
+        "one of a pipeline": make_pipeline(ClinicalColumns(["age"]), MinMaxScaler()),
+    }
+    assert all(nested_in(name, sets) == ([], []) for name in sets)
+
+
 def test_outcomes_without_a_test_of_added_value_say_so(table):
     sets = {"clinical": CLINICAL, "both": [*CLINICAL, *TEXTURES], "textures": TEXTURES}
     compared = compare_feature_sets(table, sets, table["texture0"] + table["age"] / 8, **FEW)
@@ -89,7 +144,7 @@ def test_sets_are_compared_centre_by_centre(table):
     assert "Results of leave-one-centre-out" in compared.table["test"]["both"]
     assert "random effects of 3 centres" in compared.table["test"]["textures"]
     assert compared.table.loc["same", ["difference", "p_value"]].tolist() == [0, 1]
-    assert np.isnan(compared.table.loc["same", "difference_low"])
+    assert compared.table.loc["same", ["difference_low", "difference_high"]].tolist() == [0, 0]
 
 
 def test_whole_models_are_studied_as_they_are(table):
