@@ -171,7 +171,7 @@ def nomogram(model, X, times=None):
         is_known = is_sequence(times) and all(map(is_positive, times))
         require(is_known, nomogram, "times", "times > 0, e.g. times=[12, 24], for a model of survival", times)
         predict = _risk
-    elif hasattr(final, "decision_function") and len(getattr(final, "classes_", ())) == 2:
+    elif _is_logistic(*last(table.fillna(table.median()))):
         require(times is None, nomogram, "times", "None for a model of classes", times)
         positive, predict = final.classes_[1], _log_odds
     else:
@@ -237,6 +237,14 @@ def _table_and_last(model, X):
     return table, lambda table: final_step(others, table.to_numpy())
 
 
+def _is_logistic(final, rows):
+    """Return whether a classifier of two classes has decision values that are the log-odds of its probabilities."""
+    is_of_two = len(getattr(final, "classes_", ())) == 2
+    if not is_of_two or not hasattr(final, "decision_function") or not hasattr(final, "predict_proba"):
+        return False
+    return np.allclose(expit(_log_odds(final, rows)), final.predict_proba(rows)[:, 1], rtol=0, atol=_ROUNDING)
+
+
 def _log_odds(final, rows):
     return np.ravel(final.decision_function(rows))
 
@@ -255,7 +263,7 @@ def _linear_form(predict, table):
     coefficients = pd.Series((values[1:] - values[0]) / steps.to_numpy(), index=table.columns)
     coefficients[np.abs(values[1:] - values[0]) < _ROUNDING**2] = 0.0
     origin = values[0] - middle @ coefficients
-    complete = table.dropna()
+    complete = table.fillna(middle)
     difference = np.abs(predict(complete) - origin - complete @ coefficients)
     if difference.max() > _ROUNDING * (1 + np.abs(values).max()):
         raise InputError(

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 from scipy.special import logit
 from sklearn.feature_selection import SelectKBest
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.svm import LinearSVC
 
 from radiodeep import Case, ClinicalColumns, CoxRegression, Signature, nomogram, survival_outcomes
 from radiodeep.exceptions import InputError
@@ -102,6 +104,8 @@ def test_constant_features_have_no_points(table, labels):
     ("model", "message"),
     [
         (Ridge(), "logistic regression of two classes, a Cox regression, or a Signature .* Got Ridge"),
+        (LinearSVC(), "logistic regression .* Got LinearSVC"),  # its decision values are no log-odds
+        (SGDClassifier(loss="modified_huber", random_state=0), "logistic regression .* Got SGDClassifier"),
         (make_pipeline(PolynomialFeatures(), StandardScaler(), LogisticRegression()), "weighted sum of features"),
         (Signature({"age": 1.0}, transforms={"age": {"log": "e"}}), "weighted sum of features"),
     ],
@@ -109,6 +113,13 @@ def test_constant_features_have_no_points(table, labels):
 def test_models_without_a_nomogram_are_refused(table, labels, model, message):
     with pytest.raises(InputError, match=message):
         nomogram(model.fit(table, labels), table)
+
+
+def test_a_model_that_is_not_linear_is_refused_even_if_every_case_lacks_a_value(table, labels):
+    gaps = table.mask(np.eye(3, dtype=bool)[np.arange(90) % 3])
+    model = make_pipeline(SimpleImputer(), PolynomialFeatures(), StandardScaler(), LogisticRegression())
+    with pytest.raises(InputError, match="weighted sum of features"):
+        nomogram(model.fit(gaps, labels), gaps)
 
 
 def test_too_many_features_are_refused():
