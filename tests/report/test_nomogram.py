@@ -105,7 +105,10 @@ def test_constant_features_have_no_points(table, labels):
     [
         (Ridge(), "logistic regression of two classes, a Cox regression, or a Signature .* Got Ridge"),
         (LinearSVC(), "logistic regression .* Got LinearSVC"),  # its decision values are no log-odds
-        (SGDClassifier(loss="modified_huber", random_state=0), "logistic regression .* Got SGDClassifier"),
+        (
+            make_pipeline(StandardScaler(), SGDClassifier(loss="modified_huber", random_state=0)),
+            "logistic regression .* Got SGDClassifier",
+        ),
         (make_pipeline(PolynomialFeatures(), StandardScaler(), LogisticRegression()), "weighted sum of features"),
         (Signature({"age": 1.0}, transforms={"age": {"log": "e"}}), "weighted sum of features"),
     ],
