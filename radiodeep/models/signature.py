@@ -156,7 +156,9 @@ class Signature(BaseEstimator):
                 raise InputError(
                     f"the key '{others[0]}' is unknown. Known are {', '.join(known)}.{did_you_mean(others[0], known)}"
                 )
-            model = cls(**{name: _numbers(value) for name, value in content.items()}, extractor=extractor)
+            texts = ("source", "link", "classes")
+            settings = {name: value if name in texts else _numbers(value) for name, value in content.items()}
+            model = cls(**settings, extractor=extractor)
             model._check_settings()
             return model
 
@@ -272,12 +274,14 @@ class Signature(BaseEstimator):
     def _check_settings(self):
         require_option(self.link, _LINKS, self, "link")
         is_numeric = isinstance(self.coefficients, dict) and all(map(is_finite, self.coefficients.values()))
-        require(is_numeric and self.coefficients, self, "coefficients", "a dict from features to finite numbers")
+        is_named = is_numeric and all(isinstance(name, str) for name in self.coefficients)
+        allowed = "a dict from names of features, as text, to finite numbers"
+        require(is_named and self.coefficients, self, "coefficients", allowed)
         require(is_finite(self.intercept), self, "intercept", "a finite number")
         require(is_sequence(self.classes) and len(set(self.classes)) == 2, self, "classes", "two labels")
-        limits = list(self.cut_offs)
+        limits = list(self.cut_offs) if isinstance(self.cut_offs, list | tuple | np.ndarray) else [None]
         is_ascending = all(map(is_finite, limits)) and limits == sorted(set(limits))
-        require(is_ascending, self, "cut_offs", "ascending numbers")
+        require(is_ascending, self, "cut_offs", "a list of ascending numbers")
         for name, transform in (self.transforms or {}).items():
             require(name in self.coefficients, self, "transforms", "about features with a coefficient", name)
             _check_transform(self, name, transform)
@@ -326,6 +330,8 @@ def _numbers(value):
     """Return a value of YAML with texts such as "1e-3", which YAML 1.1 does not take as numbers, as numbers."""
     if isinstance(value, dict):
         return {name: _numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

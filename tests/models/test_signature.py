@@ -69,6 +69,12 @@ def test_a_file_gives_the_same_model(tmp_path):
     assert model.source == "nobody"
 
 
+def test_numbers_in_scientific_notation_may_be_in_lists_and_texts_stay_texts(tmp_path):
+    path = written(tmp_path, "source: '2019'\nclasses: ['0', '1']\ncoefficients: {age: 1}\ncut_offs: [-1e3, 1e-3]\n")
+    model = Signature.from_yaml(path)
+    assert (model.cut_offs, model.source, model.classes) == ([-1000, 0.001], "2019", ["0", "1"])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -81,7 +87,9 @@ def test_a_file_gives_the_same_model(tmp_path):
         ("coefficients: {x: 1}\ntransforms: {x: {root: 2}}", "dicts with the keys log, mean, sd, above"),
         ("coefficients: {x: 1}\ntransforms: {x: {log: 3}}", "'log of x' parameter"),
         ("coefficients: {x: 1}\ntransforms: {x: {sd: 0}}", "'sd of x' parameter of Signature must be a number > 0"),
-        ("coefficients: {x: 1}\ncut_offs: [2, 1]", "'cut_offs' parameter of Signature must be ascending"),
+        ("coefficients: {x: 1, no: 2}", "names of features, as text, to finite numbers. Got {'x': 1, False: 2}"),
+        ("coefficients: {x: 1}\ncut_offs: [2, 1]", "'cut_offs' parameter of Signature must be a list of ascending"),
+        ("coefficients: {x: 1}\ncut_offs: 2", "'cut_offs' parameter of Signature must be a list of ascending"),
         ("coefficients: {x: 1}\nbaseline_survival: {12: 0.9}", "with the link 'cox'"),
         ("coefficients: {x: 1}\nlink: cox\nbaseline_survival: {12: 0.5, 24: 0.9}", "that never rises"),
         ("coefficients: !!python/object/apply:os.system ['true']", "cannot be used: could not determine a constructor"),
