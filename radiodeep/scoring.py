@@ -21,6 +21,7 @@ from radiodeep.cases.training_range import (
 )
 from radiodeep.checks import is_positive, require
 from radiodeep.exceptions import InputError, MissingImageError, ModelError, RadiodeepWarning
+from radiodeep.features.clinical import ClinicalColumns, clinical_outside
 from radiodeep.features.patients import as_patients
 from radiodeep.features.stateless import StatelessExtractor, observed_rows, with_label
 from radiodeep.model_parts import parts_of
@@ -63,9 +64,9 @@ def score_cohort(model, cohort, on_error="record", n_jobs=None, cache_dir=None, 
         events, and `survival_<horizon>`, NaN beyond the times of its training, in place of the probabilities and
         `prediction`. `outside_training_range` begins remarks on a lesion of a patient with the id of the lesion; it
         names the properties of a case that lie outside the range of the training cases: its spacing, the intensities
-        of its region, more than 5 % of the features that reach the classifier, and its field of view if features
-        depend on it. For a network trained by an older version, which took images as stored, it also names files that
-        store their axes in another order than LPS.
+        of its region, more than 5 % of the features that reach the classifier, clinical values, and its field of view
+        if features depend on it. For a network trained by an older version, which took images as stored, it also names
+        files that store their axes in another order than LPS.
 
     Raises
     ------
@@ -236,6 +237,7 @@ class _Scorer:
         for extractor in self.extractors:
             extractor.check_training_settings()
         self.compared = _compared_features(model, self.extractors)
+        self.clinical = [part for part in parts_of(model) if isinstance(part, ClinicalColumns)]
         self.needs = set().union(*(part.acquisition_needs() for part in noted if hasattr(part, "acquisition_needs")))
         self.is_of_stored_order = any(
             hasattr(part, "slice_axis") and not {"orientations", "by_image"} & set(part.training_range_)
@@ -248,7 +250,7 @@ class _Scorer:
     def __call__(self, cases):
         if self.trained is None:
             numbers, labels, _ = self._predicted(cases)
-            return [(row, label, "") for row, label in zip(numbers, labels, strict=True)]
+            return list(zip(numbers, labels, map("; ".join, clinical_outside(self.clinical, cases)), strict=True))
         if self.in_memory:  # each case is read once for all extractors
             cases = [self._held(case) for case in cases]
         facts = self._facts(cases)
@@ -274,6 +276,7 @@ class _Scorer:
             rows = next((rows for extractor, rows in observed if extractor in features.extractors), [])
             for remarks_of_case, row in zip(remarks, np.asarray(rows, dtype=np.float64), strict=False):
                 remarks_of_case += features_outside(row[features.columns], features.names, features.trained)
+        remarks = [[*known, *more] for known, more in zip(remarks, clinical_outside(self.clinical, cases), strict=True)]
         return list(zip(numbers, labels, map("; ".join, remarks), strict=True))
 
     def _held(self, case):
@@ -318,7 +321,8 @@ class _Scorer:
                 numbers = self.outputs.numbers(self.model, cases)
             if not self.outputs.has_labels:
                 return numbers, [None] * len(cases), observed
-            with observed_rows(_seen_once(observed, cases)):
+            with observed_rows(_seen_once(observed, cases)), warnings.catch_warnings():
+                warnings.simplefilter("ignore", RadiodeepWarning)  # given with the numbers
                 return numbers, self.model.predict(cases), observed
 
     def _reoriented(self, facts):

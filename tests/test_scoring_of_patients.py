@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 import radiodeep as rd
-from radiodeep.exceptions import FeatureSchemaError, InputError, ModelError, WeightsError
+from radiodeep.exceptions import FeatureSchemaError, InputError, ModelError, RadiodeepWarning, WeightsError
 from radiodeep.networks.architectures.registry import build_network
 from radiodeep.persistence.canary import canary_of
 
@@ -51,6 +51,26 @@ def test_lesions_outside_the_training_range_and_lesions_that_fail_are_named():
     slices = [rd.Case(case.image[12], case.mask[12], case.id, (1, 1), patient="flat") for case in LESIONS[:2]]
     error = rd.score_cohort(MODEL, slices)["error"][0]
     assert "phantom-000: the model was trained on volumes, and this case is a 2-D image" in error
+
+
+def test_clinical_values_outside_the_training_range_are_named_once():
+    known = rd.ClinicalColumns(["age"])
+    other = [case.replace(clinical={"age": 90}) for case in LESIONS[:2]]
+    for features in (known, make_union(AGGREGATOR, known), make_union(AGGREGATOR, known, known)):
+        scored = rd.Cohort([*other, *LESIONS[2:4]])
+        scored = scored[::2] if features is known else scored.by_patient()
+        model = make_pipeline(features, GaussianNB()).fit(PATIENTS, PATIENTS.labels)
+        assert rd.score_cohort(model, scored)["outside_training_range"].tolist() == ["age 90 (trained on 50 to 57)", ""]
+
+
+def test_an_unknown_category_is_warned_of_once_per_patient():
+    staged = [case.replace(clinical={"stage": "I" if row % 4 < 2 else "II"}) for row, case in enumerate(LESIONS)]
+    patients = rd.Cohort(staged).by_patient()
+    model = make_pipeline(make_union(AGGREGATOR, rd.ClinicalColumns(["stage"])), GaussianNB())
+    model.fit(patients, patients.labels)
+    with pytest.warns(RadiodeepWarning, match="'IV' of P0") as caught:
+        rd.score_cohort(model, [case.replace(clinical={"stage": "IV"}) for case in staged[:2]])
+    assert len(caught) == 1
 
 
 def test_images_that_a_model_does_not_measure_are_not_read(tmp_path):

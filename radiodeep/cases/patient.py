@@ -21,7 +21,7 @@ class Patient:
     label, time, event
         As in `Case`.
     clinical : mapping
-        What is known of the patient: the values that are the same for all lesions.
+        What is known of the patient: the values that are the same for all lesions. Blank cells contradict none.
     roi_size_mm : float
         Total volume of the lesions in mm³, or their area in mm² in images of one slice. Reads the images.
 
@@ -51,12 +51,9 @@ class Patient:
                     f"of '{lesions[0].id}' and {wrong[0]!r} of another lesion. If the {known} belongs to the lesion, "
                     "study the lesions, whose patients stay together in cross-validation."
                 )
-        shared = dict(lesions[0].clinical)
-        for lesion in lesions[1:]:
-            shared = {name: value for name, value in shared.items() if lesion.clinical.get(name) == value}
         first = lesions[0]
         self.__dict__.update(id=str(first.patient), patient=first.patient, lesions=lesions, label=first.label)
-        self.__dict__.update(time=first.time, event=first.event, clinical=MappingProxyType(shared))
+        self.__dict__.update(time=first.time, event=first.event, clinical=MappingProxyType(_shared(lesions)))
 
     def __setattr__(self, name, value):
         raise AttributeError("A Patient is frozen; make another one of changed lesions.")
@@ -78,3 +75,13 @@ class Patient:
             there = [name for name in lesion.single_images() if images is None or not name or name in images]
             lesions.append(lesion.in_memory(there) if there else lesion)
         return Patient(lesions)
+
+
+def _shared(lesions):
+    """Return the clinical values of lesions without those that differ; a value beats None."""
+    values = {}
+    for lesion in lesions:
+        for name, value in lesion.clinical.items():
+            known = values.setdefault(name, [])
+            known += [value] if value is not None and value not in known else []
+    return {name: (known or [None])[0] for name, known in values.items() if len(known) < 2}

@@ -42,6 +42,8 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
         scikit-learn's imputers and encoders of the columns.
     missing_ : list of str
         The columns with values missing in the training cases.
+    ranges_ : dict
+        Lowest and highest value of each column of numbers in the training cases.
 
     Raises
     ------
@@ -98,6 +100,8 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
         self.kinds_ = {name: _kind_of(table[name].dropna(), kinds.get(name, "auto"), name) for name in self.columns}
         values = self._values(table)
         self.missing_ = [name for name in self.columns if values[name].isna().any()]
+        numbers = [name for name, kind in self.kinds_.items() if kind == "number"]
+        self.ranges_ = {name: [float(values[name].min()), float(values[name].max())] for name in numbers}
         encoders = [
             (name, _categories() if self.kinds_[name] == "category" else SimpleImputer(strategy="median"), [name])
             for name in self.columns
@@ -116,6 +120,25 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
             warnings.filterwarnings("ignore", "Found unknown categories")
             known = self.encoder_.transform(values)
         return np.hstack([known, values[self.missing_].isna()]).astype(np.float64)
+
+    def outside_training(self, cases):
+        """Return for each case a list of remarks on categories that no training case has, and numbers far from theirs.
+
+        A number is if it is beyond their range by more than half its width.
+        """
+        values = self._values(self._read(cases))
+        remarks = [[] for _ in range(len(values))]
+        for name, kind in self.kinds_.items():
+            known = self._categories_of(name) if kind == "category" else ()
+            low, high = getattr(self, "ranges_", {}).get(name, (-np.inf, np.inf))
+            trained = ", ".join(known) if kind == "category" else f"{low:.4g} to {high:.4g}"
+            margin = (high - low) / 2
+            for remarks_of_case, value in zip(remarks, values[name], strict=True):
+                is_odd = value not in known if kind == "category" else not low - margin <= value <= high + margin
+                if is_odd and not pd.isna(value):
+                    shown = value if kind == "category" else f"{value:.4g}"
+                    remarks_of_case.append(f"{name} {shown} (trained on {trained})")
+        return remarks
 
     def table_of(self, cases):
         """Return the columns of cases (n_cases, n_columns) and their names, all learned from these cases."""
@@ -145,9 +168,9 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
         items = as_items(X)
         if not all(hasattr(item, "clinical") for item in items):
             raise InputError(f"ClinicalColumns takes cases, patients or a DataFrame. Got {type(X).__name__} instead.")
-        self._require_columns({name: None for item in items for name in item.clinical})
+        self._require_columns({name: None for item in items for part in _parts(item) for name in part.clinical})
         for name in self.columns:
-            lacking = [item.id for item in items if not _has(item, name)]
+            lacking = [item.id for item in items if not any(name in part.clinical for part in _parts(item))]
             if lacking:
                 raise InputError(
                     f"{lacking[0]}: it has no column '{name}', nor have {len(lacking) - 1} of the other "
@@ -177,8 +200,11 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
             columns[name] = pd.Series(values, table.index, dtype=object if kind == "category" else float)
         return pd.DataFrame(columns, index=table.index)
 
+    def _categories_of(self, name):
+        return self.encoder_.named_transformers_[name][-1].categories_[0]
+
     def _warn_of_unknown(self, name, values):
-        known = self.encoder_.named_transformers_[name][-1].categories_[0]
+        known = self._categories_of(name)
         unknown = values[~values.isin(known)]
         if len(unknown):
             warnings.warn(
@@ -187,6 +213,15 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
                 RadiodeepWarning,
                 stacklevel=5,
             )
+
+
+def clinical_outside(parts, cases):
+    """Return for each case the different remarks of fitted `ClinicalColumns` on it."""
+    remarks = [[] for _ in cases]
+    for columns in parts:
+        for known, others in zip(remarks, columns.outside_training(cases), strict=True):
+            known += [text for text in others if text not in known]
+    return remarks
 
 
 ClinicalColumns.transform = with_ids(ClinicalColumns.transform)  # after scikit-learn has wrapped it
@@ -262,6 +297,6 @@ def _known(value):
     return None if pd.isna(value) is True or (isinstance(value, str) and not value.strip()) else value
 
 
-def _has(item, name):
-    """Return whether a case, or a lesion of a patient, has a column."""
-    return any(name in part.clinical for part in (item, *getattr(item, "lesions", ())))
+def _parts(item):
+    """Return a case or patient, and the lesions of the patient: values that differ among them are unknown."""
+    return (item, *getattr(item, "lesions", ()))

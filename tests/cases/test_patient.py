@@ -34,6 +34,13 @@ def test_a_cohort_by_patient_holds_the_lesions_of_each():
         first.label = 3
 
 
+def test_blank_clinical_values_contradict_none():
+    first, second, *_ = lesions()
+    for known, blank in ((first, second), (second, first)):
+        pair = [known.replace(clinical={"age": 60, "sex": None}), blank.replace(clinical={"age": None, "sex": None})]
+        assert dict(Patient(pair).clinical) == dict(Patient(pair[::-1]).clinical) == {"age": 60, "sex": None}
+
+
 def test_survival_of_patients_is_that_of_their_lesions():
     cohort = Cohort(lesions(time=3.0, event=True)).by_patient()
     assert np.array_equal(cohort.survival["time"], [3.0, 3.0, 3.0])

@@ -102,7 +102,17 @@ def test_a_patient_whose_lesions_differ_in_a_column_has_an_unknown_value():
     first, second, third = cases_of(age=["50", "51", "60"])
     lesions = [case.replace(patient="A", label=0) for case in (first, second)]
     patients = Cohort([*lesions, third]).by_patient()
-    assert ClinicalColumns(["age"]).fit_transform(patients).tolist() == [[60, 1], [60, 0]]
+    columns = ClinicalColumns(["age"]).fit(patients)
+    assert columns.transform(patients).tolist() == [[60, 1], [60, 0]]
+    assert columns.transform(patients[:1]).tolist() == [[60, 1]]  # also without the other patients
+
+
+def test_values_unlike_those_of_training_are_named():
+    columns = ClinicalColumns(["age", "stage"]).fit(cases_of(age=["50", "60", None], stage=["I", "II", None]))
+    unusual = cases_of(age=["65", "65.1", "44.9", None], stage=["I", "III", None, "II"])
+    assert columns.outside_training(unusual) == [
+        [], ["age 65.1 (trained on 50 to 60)", "stage III (trained on I, II)"], ["age 44.9 (trained on 50 to 60)"], []
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
