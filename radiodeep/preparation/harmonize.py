@@ -247,6 +247,9 @@ def _require_names(names, known, what, parameter):
     without = [case for case in names if case not in known.index]
     if without:
         raise InputError(f"{len(without)} cases have no {what}, e.g. {without[0]!r}. Name it in '{parameter}'.")
+    twice = known.index[known.index.duplicated()].intersection(names)
+    if len(twice):
+        raise InputError(f"{twice[0]!r} comes twice in '{parameter}'. Keep one {what} of each case.")
 
 
 def _classes_of(covariates):

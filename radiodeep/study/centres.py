@@ -21,10 +21,11 @@ def checked_centres(centres, rows):
     known = rows.facts(centres) if type(centres) is str else rows.aligned(centres, "centres")
     if np.ndim(known) != 1 or len(known) != len(rows):
         raise invalid("a study", "centres", f"the centre of each of the {len(rows)} rows", centres, error=StudyError)
-    missing = [name for name, centre in zip(rows.names, known, strict=True) if pd.isna(centre) or centre == ""]
+    texts = ["" if pd.isna(centre) else str(centre).strip() for centre in known]
+    missing = [name for name, text in zip(rows.names, texts, strict=True) if not text]
     if missing:
         raise StudyError(f"{len(missing)} of {len(rows)} cases have no centre, e.g. {missing[0]!r}. Leave them out.")
-    return np.array([str(centre) for centre in known])
+    return np.array(texts)
 
 
 def measured_by_centre(endpoint, out_of_fold, names, confidence_level):
@@ -38,8 +39,8 @@ def measured_by_centre(endpoint, out_of_fold, names, confidence_level):
     pooled = centres[np.isfinite(centres[["value", "low", "high"]]).all(axis=1)]
     if pooled.empty:
         raise StudyError(
-            f"No centre has a {endpoint.measure} of its own: {endpoint.composition()} in {len(names)} centres. Join "
-            "centres that hold one class only to others, or use repeated folds, e.g. cv=5."
+            f"The {endpoint.measure} can be measured in no centre: {endpoint.composition()} in {len(names)} centres. "
+            "Join centres that hold one class only to others, or use repeated folds, e.g. cv=5."
         )
     effects = pool_bounded(*(pooled[name] for name in ("value", "low", "high")), endpoint.bounds, confidence_level)
     centres["weight"] = pd.Series(effects.weights, index=pooled.index).reindex(centres.index, fill_value=0.0)

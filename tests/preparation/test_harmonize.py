@@ -63,6 +63,9 @@ def test_what_cannot_be_harmonized_is_named():
         BatchHarmonizer(site.iloc[:9]).fit(frame)
     with pytest.raises(InputError, match="1 cases have no batch, e.g. 'c3'"):
         BatchHarmonizer(site.mask(site.index == "c3")).fit(frame)
+    twice = pd.concat([site.iloc[:9], site.iloc[8:].rename({"c8": "c3"})])
+    with pytest.raises(InputError, match="'c3' comes twice in 'batches'. Keep one batch of each case"):
+        BatchHarmonizer(twice).fit(frame.iloc[:8])
     with pytest.raises(InputError, match="Batch 'C' was not among the training cases .A, B."):
         BatchHarmonizer(site).fit(frame.iloc[:9]).transform(frame)
     with pytest.raises(InputError, match="needs a DataFrame"):

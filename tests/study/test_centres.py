@@ -98,7 +98,7 @@ def test_a_centre_of_one_class_is_tested_but_has_no_auc():
     assert len(result.random_effects.weights) == 3
     assert len(result.predictions) == 120
     y = (centres == "Bonn").to_numpy() | (centres == "Lyon").to_numpy()
-    with pytest.raises(StudyError, match="No centre has a AUC of its own"):
+    with pytest.raises(StudyError, match="The AUC can be measured in no centre"):
         cross_validated_auc(LogisticRegression(), X, y, cv=BY_CENTRE, centres=centres)
 
 
@@ -118,6 +118,8 @@ def test_a_patient_in_two_centres_is_refused():
         ({"cv": BY_CENTRE, "centres": ["A"] * 120}, "needs two centres or more. Got 'A' for all 120 cases"),
         ({"cv": BY_CENTRE, "centres": ["A", "B"]}, "the centre of each of the 120 rows"),
         ({"cv": BY_CENTRE, "centres": ["A", None] * 60}, "60 of 120 cases have no centre, e.g. 'case 1'"),
+        ({"cv": BY_CENTRE, "centres": ["A", " "] * 60}, "60 of 120 cases have no centre, e.g. 'case 1'"),
+        ({"cv": BY_CENTRE, "centres": ["A", "A "] * 60}, "needs two centres or more. Got 'A' for all 120 cases"),
         ({"cv": BY_CENTRE, "centres": "site"}, "a table have no facts besides it. Pass one site per row"),
     ],
 )
