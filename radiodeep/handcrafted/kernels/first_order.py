@@ -5,6 +5,9 @@ from numba import njit
 
 _EPS = np.spacing(1.0)
 
+# Functions whose sums may be reordered are parts of their callers (forceinline): called, they would be other machine
+# code in the process that compiles them than in those that load their callers, and differ in the last bit.
+
 
 @njit(cache=True, nogil=True)
 def _percentile(ordered, fraction):
@@ -19,7 +22,7 @@ def _percentile(ordered, fraction):
     return ordered[above] - step * (1.0 - part)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"}, forceinline=True)
 def _central_moments(values, mean):
     """Return the mean absolute deviation and the second, third and fourth moments about the mean."""
     absolute = second = third = fourth = 0.0
@@ -34,7 +37,7 @@ def _central_moments(values, mean):
     return absolute / n, second / n, third / n, fourth / n
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"}, forceinline=True)
 def _mean_and_energy(values, shift):
     """Return the mean, summed relative to the first value so that a flat region is exactly flat, and the energy."""
     first = values[0]

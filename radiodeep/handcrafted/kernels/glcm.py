@@ -27,7 +27,7 @@ def count_pairs(volume, positions, offsets, n, tables):
             flat[np.uint64(k * apart + row + volume[np.uint64(place + offsets[k])])] += np.uint32(1)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"}, forceinline=True)
 def _dot(a, b):
     total = 0.0
     for i in range(a.size):
@@ -145,7 +145,7 @@ def _information_features(px, py, entropy, row):
     row[14] = np.sqrt(1.0 - np.exp(-2.0 * information))  # Imc2
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"}, forceinline=True)
 def _tridiagonalise(a, diagonal, below):
     """Reduce a full symmetric matrix to tridiagonal form by Householder reflections; the matrix is overwritten."""
     n = a.shape[0]

@@ -1,5 +1,9 @@
 """First-order statistics against numpy and scipy."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -35,3 +39,18 @@ def test_statistics_are_those_of_numpy_and_scipy(n_voxels):
     result = first_order(values, counts, 7.0, 2.5)
     np.testing.assert_allclose(result[list(expected)], list(expected.values()), rtol=1e-12, atol=1e-13)
     assert result[[6, 10, 11]].tolist() == [values[-1], values[0], values[-1] - values[0]]
+
+
+def test_kernels_give_the_same_bits_whether_compiled_or_loaded(tmp_path):
+    program = (
+        "import numpy as np\n"
+        "from radiodeep.handcrafted.kernels.first_order import first_order\n"
+        "rows = np.sort(np.random.default_rng(0).normal(size=(20, 500)), axis=1)\n"
+        "print([first_order(row, np.array([500]), 0.0, 1.0).tobytes().hex() for row in rows])\n"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    compiled, loaded = (
+        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert compiled == loaded
