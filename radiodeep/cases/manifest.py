@@ -109,6 +109,9 @@ def check_manifest(manifest):
     """Return a sentence for every problem of the rows."""
     frame = manifest.frame
     images = manifest.images
+    contradictions = images.contradictions(frame)
+    if contradictions:
+        return contradictions
     missing = [name for name in ("id", *images.lacking(frame.columns)) if name not in frame.columns]
     if missing:
         named = ", ".join(map(str, frame.columns[:8])) or "none"
@@ -116,7 +119,7 @@ def check_manifest(manifest):
             named += f" and {len(frame.columns) - 8} more (a table of features can only be studied)"
         return [
             f"missing column '{name}'; expected {', '.join(_REQUIRED)} (of several images image_T1, mask_T1, ...) and, "
-            f"as wanted, {', '.join(_OPTIONAL)}; it has {named}{manifest.hint}"
+            f"as wanted, {', '.join(_OPTIONAL)}; it has {named}{manifest.hint}{_as_written(name, frame.columns)}"
             for name in missing
         ]
     if not len(frame):
@@ -125,6 +128,12 @@ def check_manifest(manifest):
     problems = [f"blank 'id' in {manifest.where(blank)}"] if blank.size else []
     problems += images.problems(manifest)
     return problems + _problems_of_ids(manifest) + _problems_of_options(manifest) + _problems_of_follow_up(manifest)
+
+
+def _as_written(name, columns):
+    """Return a hint if a column is there in other capital and small letters, else ""."""
+    same = [column for column in columns if str(column).casefold() == name.casefold()]
+    return f" ('{same[0]}' is in other letters)" if same else ""
 
 
 def parse_labels(texts):

@@ -8,6 +8,8 @@ import numpy as np
 _IMAGE, _MASK = "image_", "mask_"
 _REPEATED_MASK = re.compile(r"mask_(reader\d+|retest)")
 _REPEATED_IMAGE = "image_retest"
+_REPEAT_OF_ONE_IMAGE = re.compile(r"(image|mask)_(.*_)?(reader\d+|retest)(_.*)?", re.IGNORECASE)
+_FILE = re.compile(r".*\.(nii|nii\.gz|nrrd|nhdr|mha|mhd|png)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,21 @@ class ImageColumns:
         repeats = [column for pair in self.repeats.values() for column in pair if column]
         return [*self.images.values(), *self.masks.values(), *repeats]
 
+    def contradictions(self, frame):
+        """Return a sentence for every column that looks like one of images or masks and cannot be."""
+        columns = [column for column in frame.columns if isinstance(column, str)]
+        for prefix, used in ((_IMAGE, self.images), (_MASK, self.masks)):
+            others = _named(columns, prefix, {"mask_label", *self.known}).values() if "" in used else ()
+            unused = [column for column in others if any(_FILE.fullmatch(str(cell)) for cell in frame[column])]
+            if unused:
+                return [f"'{used['']}' and '{unused[0]}' are both columns; name all images ({prefix}T1, ...) or none"]
+        repeats = [
+            name for name in (*self.images.values(), *self.masks.values()) if _REPEAT_OF_ONE_IMAGE.fullmatch(name)
+        ]
+        if repeats:
+            return [f"'{repeats[0]}': only the mask that all images share is outlined again, in mask_reader2"]
+        return []
+
     def problems(self, manifest):
         """Return a sentence for every problem of the cells."""
         frame = manifest.frame
@@ -70,6 +87,7 @@ class ImageColumns:
         needed = [*self.images.values(), *self.masks.values()]
         if not self.masks.keys() >= self.images.keys() and "" not in self.masks:
             needed += [f"{_MASK}{name}" for name in self.images]
+        needed += [f"{_IMAGE}{name}" for name in self.masks if name not in self.images and name]
         return [column for column in dict.fromkeys(needed) if column not in columns]
 
 

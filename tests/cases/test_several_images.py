@@ -147,6 +147,11 @@ def test_one_mask_column_is_that_of_all_images(manifest):
         ("id,image_T1,image_T2,mask\na,x,y,\n", "blank 'mask' in line 2"),
         ("id,image_T1,image_T2,mask_T1,mask_T2\na,x,y,m,\n", "blank 'mask_T2' in line 2"),
         ("id,image,mask\na,,m\n", "blank 'image' in line 2"),
+        ("id,image_t1,mask_T1\na,x,y\n", r"missing column 'mask_t1'; .* \('mask_T1' is in other letters\)"),
+        ("id,image_T1,mask_T1,mask_T2\na,x,y,z\n", "missing column 'image_T2'; .*mask_T2$"),
+        ("id,image,mask,image_T1\na,x,y,z.nii.gz\n", "'image' and 'image_T1' are both columns; name all images"),
+        ("id,image_T1,mask,mask_T1\na,x,y,z.PNG\n", "'mask' and 'mask_T1' are both columns; name all .*mask_T1"),
+        ("id,image_T1,mask_T1,mask_T1_reader2\na,x,y,z\n", "mask_T1_reader2': only the mask that all images share"),
     ],
 )
 def test_manifests_that_lack_an_image_or_mask_say_where(manifest, text, message):
