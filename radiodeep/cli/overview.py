@@ -173,6 +173,11 @@ def _number(value):
 
 
 def _selection(results):
-    """Return sentences on the number of selected features, and the number of uncorrelated ones they are worth."""
-    lines = [_wrapped(f"{result.name}: {result.selection_sentence}") for result in results if result.selection_sentence]
+    """Return sentences on the selected features of each result, and on what its model chose."""
+    lines = [
+        _wrapped(f"{result.name}: {sentence}")
+        for result in results
+        for sentence in (result.selection_sentence, result.choice_sentence)
+        if sentence
+    ]
     return ["\n".join(lines)] if lines else []

@@ -367,6 +367,8 @@ def _sentences(result):
         )
     if shown.stability is not None:
         yield f"Stability of the selected features: {shown.stability}."
+    if shown.choice_sentence is not None:
+        yield f"{_capitalized(shown.choice_sentence)}."
 
 
 def _capitalized(sentence):

@@ -48,7 +48,7 @@ class Evidence:
             confidence_interval=measured.confidence_interval,
             accuracy=measured.accuracy,
             predictions=predictions,
-            folds=self._folds(selections, plan, [outcome.predicted.scale for outcome in outcomes]),
+            folds=self._folds(selections, plan, outcomes),
             cv=plan.name,
             settings=settings,
             positive=self.endpoint.positive,
@@ -84,7 +84,7 @@ class Evidence:
         folds = out_of_fold.by_repeat(out_of_fold.fold)
         return score_and_size(self.endpoint, scores, self.study.sizes, measured.pairs, folds)
 
-    def _folds(self, selections, plan, scales):
+    def _folds(self, selections, plan, outcomes):
         rows = [
             {
                 "repeat": repeat,
@@ -93,13 +93,15 @@ class Evidence:
                 "test_ids": [self.study.ids[row] for row in test],
                 "selected_features": None if selection is None else selection.names,
                 "n_candidates": 0 if selection is None else selection.n_candidates,
-                "scale": scale,
+                "scale": outcome.predicted.scale,
+                "chosen": outcome.chosen,
             }
-            for repeat, (train, test), selection, scale in zip(
-                plan.repeats, plan.folds, selections, scales, strict=True
+            for repeat, (train, test), selection, outcome in zip(
+                plan.repeats, plan.folds, selections, outcomes, strict=True
             )
         ]
-        return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="fold"))
+        folds = pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="fold"))
+        return folds if folds["chosen"].notna().any() else folds.drop(columns="chosen")
 
 
 def collect(name, outcomes, plan, ids, y):

@@ -366,6 +366,15 @@ class StudyResult:
         n_selected = self.folds["selected_features"].dropna().map(len).mean()
         return f"selected features: {n_selected:.3g} per fold, as many as {self.effective_n_features:.1f} uncorrelated"
 
+    @property
+    def choice_sentence(self):
+        """What searches or automatic models inside the model chose in the folds, or None."""
+        if "chosen" not in self.folds:
+            return None
+        counts = self.folds["chosen"].value_counts()
+        others = "" if len(counts) < 4 else f", {len(counts) - 3} others"
+        return f"chosen in the folds: {', '.join(f'{name} ({n})' for name, n in counts[:3].items())}{others}"
+
     def __str__(self):
         endpoint = self.endpoint
         if self.companion is None:
@@ -373,7 +382,7 @@ class StudyResult:
         else:
             lines = [f"{self.companion.sentence} ({self.companion.cv})", f"{self.cv}: {self.sentence}"]
         lines += [None if self.random_effects is None else str(self.random_effects)]
-        lines += [self.size_sentence, self.equal_size_sentence, self.selection_sentence]
+        lines += [self.size_sentence, self.equal_size_sentence, self.selection_sentence, self.choice_sentence]
         lines.append(endpoint.reference())
         if self.excluded:
             lines.append(f"left out: {', '.join(map(str, self.excluded))}")

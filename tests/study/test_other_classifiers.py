@@ -1,11 +1,17 @@
 """Classifiers of scikit-learn that are not linear, and those that users write, in studies."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 import radiodeep as rd
 from radiodeep.exceptions import StudyError
@@ -72,3 +78,23 @@ def test_a_classifier_that_only_predicts_labels_has_no_auc():
         StudyError, match="NearestMean has neither predict_proba nor decision_function, so it has no AU"
     ):
         rd.cross_validated_auc(NearestMean(), X, y, cv=2, n_repeats=1)
+
+
+def test_what_searches_and_automatic_models_chose_is_named_by_fold():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 5)), np.tile([0, 1], 20)
+    X[:, 0] += y
+    models = {
+        "auto": rd.AutoClassifier(n_trees=0),
+        "search": make_pipeline(StandardScaler(), GridSearchCV(SVC(), {"C": [0.1, 1]}, cv=3)),
+        "plain": GaussianNB(),
+    }
+    results = rd.cross_validate_models(models, X, y, cv=2, n_repeats=2)
+    assert set(results["search"].folds["chosen"]) <= {"C=0.1", "C=1"}
+    assert len(results["auto"].folds["chosen"].dropna()) == 4
+    assert "chosen in the folds: " in str(results["auto"])
+    assert "chosen" not in results["plain"].folds
+    assert results["plain"].choice_sentence is None
+    counts = ["C=1"] * 5 + ["C=2"] * 4 + ["C=3"] * 3 + ["C=4", "C=5"]
+    many = replace(results["search"], folds=pd.DataFrame({"chosen": counts}))
+    assert many.choice_sentence == "chosen in the folds: C=1 (5), C=2 (4), C=3 (3), 2 others"

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.selection.effective_number import effective_number_of_features
 from radiodeep.study.description import selected_features
+from radiodeep.study.folds.estimator_tree import descendants
 from radiodeep.study.folds.inner_folds import keep_groups_together
 from radiodeep.study.folds.shared_selection import selectors_of_folds, selectors_without_each, with_fitted_selectors
 
@@ -46,12 +47,14 @@ class Selection:
 class FoldOutcome:
     """The prediction of one fold (what the endpoint's `score` returned for the test cases) and its selection.
 
-    `selection` is None for a model without selector; `warnings` are the texts of radiodeep's warnings of the fold.
+    `selection` is None for a model without selector; `warnings` are the texts of radiodeep's warnings of the fold;
+    `chosen` says what a search or an automatic model inside the model chose.
     """
 
     predicted: object
     selection: Selection | None = None
     warnings: tuple = ()
+    chosen: str | None = None
 
 
 def fit_folds(model, rows, endpoint, folds, *, groups=None, selectors=None, sizes=None, first=0):
@@ -107,7 +110,7 @@ def fold_outcome(fitted, rows, endpoint, train_rows=None, train_sizes=None, *, s
     size correlations. `scored_rows` are the training rows for endpoints that need them.
     """
     predicted = endpoint.score(fitted, rows, scored_rows if endpoint.needs_training_rows else None)
-    return FoldOutcome(predicted, _selection(fitted, train_rows, train_sizes))
+    return FoldOutcome(predicted, _selection(fitted, train_rows, train_sizes), chosen=_choice(fitted))
 
 
 def out_of_fold(model, rows, endpoint, groups, plan):
@@ -115,6 +118,16 @@ def out_of_fold(model, rows, endpoint, groups, plan):
     selectors = selectors_without_each(model, rows, endpoint.y, None, {}) if plan.leaves_one_out else {}
     given = selectors_of_folds(selectors, plan, plan.folds)
     return fit_folds(model, rows, endpoint, plan.folds, groups=groups, selectors=given, first=None)
+
+
+def _choice(fitted):
+    """Return what the first automatic model or search inside a model chose, or None."""
+    for part in descendants(fitted):
+        if isinstance(getattr(part, "chosen_", None), str):
+            return part.chosen_
+        if isinstance(getattr(part, "best_params_", None), dict):
+            return ", ".join(f"{name.split('__')[-1]}={value}" for name, value in part.best_params_.items())
+    return None
 
 
 def warn_of_folds(outcomes):
