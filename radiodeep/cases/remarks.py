@@ -13,6 +13,7 @@ _N_DEVIATIONS = 5.0
 _MEDIAN_SHARE = 0.25  # smaller differences are no outliers, however similar the other cases are
 _RANGE_FACTOR = 4.0
 _N_NAMED = 5
+_N_COLUMNS = 12
 _UNLIKE = {"spacing": "spacing", "orientation": "storage order", "plane": "plane of slices", "field": "field of view"}
 _PER_CASE = {
     "swapped": "image and mask look swapped (the mask holds more values than the image)",
@@ -57,7 +58,8 @@ def remarks_on(cases, rows):
         remarks += [Remark(f"{prefix}{_cases(len(lacking))}: no image{_named(lacking)}")] if lacking else []
     unusable = {row["id"] for row in rows if row["error"]}
     first = {row["id"]: row for row in reversed(rows) if row["id"] not in unusable}
-    return remarks + list(_remarks_on_outcomes([first[case.id] for case in cases if case.id in first]))
+    remarks += _remarks_on_outcomes([first[case.id] for case in cases if case.id in first])
+    return remarks + list(_remarks_on_columns(cases))
 
 
 def _remarks_on_images(rows):
@@ -86,6 +88,26 @@ def _remarks_on_outcomes(rows):
     if several:
         patients = "1 patient has" if len(several) == 1 else f"{len(several)} patients have"
         yield Remark(f"{patients} several cases (up to {max(several)}); keep them together in cross-validation")
+    labels = {}
+    for row in rows:
+        labels.setdefault(row["patient"], set()).add(row["label"])
+    mixed = [{"id": str(patient)} for patient, known in labels.items() if len(known) > 1]
+    if mixed:
+        patients = "1 patient has" if len(mixed) == 1 else f"{len(mixed)} patients have"
+        yield Remark(f"{patients} cases with different labels, which cannot become one row{_named(mixed)}")
+
+
+def _remarks_on_columns(cases):
+    repeats = Counter(name for case in cases for name in case.repeats)
+    if repeats:
+        listed = ", ".join(f"{name} of {_cases(count)}" for name, count in repeats.items())
+        yield Remark(f"Measured again, not checked here: {listed}")
+    known = Counter(name for case in cases for name, value in case.clinical.items() if value is not None)
+    blank = {name: len(cases) - known[name] for name in dict.fromkeys(name for case in cases for name in case.clinical)}
+    listed = [f"{name} ({count} blank)" if count else str(name) for name, count in blank.items()]
+    if listed:
+        more = f" and {len(listed) - _N_COLUMNS} more" if len(listed) > _N_COLUMNS else ""
+        yield Remark(f"Other columns: {', '.join(listed[:_N_COLUMNS])}{more}")
 
 
 def _remarks_on_grids(rows):

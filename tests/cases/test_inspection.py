@@ -255,3 +255,15 @@ def test_what_is_no_cohort_is_refused():
 def test_follow_up_is_counted():
     remarks = str(inspect_cohort(make_phantom_cohort(3, random_state=0, survival=True), n_jobs=1))
     assert "Follow-up: event in 1 case, none in 2 cases. No patients are named" in " ".join(remarks.split())
+
+
+def test_other_columns_repeats_and_labels_that_differ_within_a_patient_are_named():
+    a, b = lesion(0, patient="P", label=1), lesion(1, patient="P", label=0)
+    facts = {"age": 60, "site": None} | {f"column {number}": "x" for number in range(12)}
+    remarks = inspect_cohort([a.replace(clinical=facts, repeats={"reader2": b}), b]).remarks
+    columns = ", ".join(f"column {number} (1 blank)" for number in range(10))
+    assert remarks[-3:] == [
+        "1 patient has cases with different labels, which cannot become one row: P.",
+        "Measured again, not checked here: reader2 of 1 case.",
+        f"Other columns: age (1 blank), site (2 blank), {columns} and 2 more.",
+    ]
