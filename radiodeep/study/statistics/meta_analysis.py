@@ -182,16 +182,26 @@ def _dersimonian_laird(q, fixed):
 
 
 def _restricted_likelihood(values, variances):
-    """Return the variance between studies at which the derivative of the restricted log-likelihood is 0."""
+    """Return the variance between studies with the largest restricted likelihood.
+
+    It may have several maxima: 0 if it falls there, and the roots of its derivative, which are looked for on a grid.
+    """
+
+    def squares(tau2):
+        weights = 1 / (variances + tau2)
+        return weights, (values - np.average(values, weights=weights)) ** 2
+
+    def log_likelihood(tau2):
+        weights, squared = squares(tau2)
+        return (np.log(weights) - weights * squared).sum() - np.log(weights.sum())
 
     def slope(tau2):
-        weights = 1 / (variances + tau2)
-        squares = (values - np.average(values, weights=weights)) ** 2
-        return (weights**2 * squares).sum() - weights.sum() + (weights**2).sum() / weights.sum()
+        weights, squared = squares(tau2)
+        return (weights**2 * squared).sum() - weights.sum() + (weights**2).sum() / weights.sum()
 
-    if slope(0.0) <= 0:
-        return 0.0
-    high = float(np.var(values, ddof=1))
-    while slope(high) > 0:
-        high *= 2
-    return brentq(slope, 0.0, high, xtol=1e-14, rtol=1e-12)
+    span = float(np.ptp(values)) ** 2
+    grid = np.concatenate([[0.0], np.geomspace(1e-6, 10, 60) * span]) if span else np.zeros(1)
+    rises = np.array([slope(tau2) > 0 for tau2 in grid])
+    ends = np.flatnonzero(rises[:-1] & ~rises[1:])
+    maxima = [brentq(slope, grid[end], grid[end + 1], xtol=1e-14, rtol=1e-12) for end in ends]
+    return max([*([] if rises[0] else [0.0]), *maxima], key=log_likelihood)

@@ -80,3 +80,18 @@ def test_a_perfect_centre_counts_as_half_a_case_less_than_perfect():
     assert pooled.value == pytest.approx(20.5 / 21, abs=1e-6)
     assert pooled.standard_error == pytest.approx(np.sqrt(1 / 20.5 + 1 / 0.5), rel=1e-6)
     assert pool_bounded([0.0], [0.0], [z2 / (20 + z2)], (0, 1)).value == pytest.approx(0.5 / 21, abs=1e-6)
+
+
+def test_of_two_maxima_of_the_restricted_likelihood_the_higher_one_is_taken():
+    values = np.array([0.0, 0.04, -0.95, -0.4, -0.39, 0.16, -1.44])
+    errors = np.array([0.08, 0.88, 0.48, 0.76, 0.55, 0.14, 0.75])
+
+    def log_likelihood(tau2):
+        variances = errors**2 + tau2
+        squares = (values - np.average(values, weights=1 / variances)) ** 2
+        return -0.5 * (np.log(variances).sum() + np.log((1 / variances).sum()) + (squares / variances).sum())
+
+    grid = np.linspace(0, 0.5, 5001)
+    likelihoods = [log_likelihood(tau2) for tau2 in grid]
+    assert likelihoods[0] > likelihoods[1]  # 0 is the other one
+    assert pool_random_effects(values, errors).tau2 == pytest.approx(grid[np.argmax(likelihoods)], abs=1e-4)
