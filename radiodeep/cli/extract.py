@@ -30,10 +30,11 @@ def extract(
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
 ):
-    """Write the features of all cases as a table, one row per case, or per patient with --lesions.
+    """Write the features of all cases as a table.
 
-    Outcome and patient stay in the table, so that 'radiodeep study TABLE' can follow. The row of a case that fails is
-    empty; the case is named at the end and in TABLE.errors.csv, and the exit code is 2.
+    A row is a case, or a patient with --lesions. Outcome and patient stay in the table, so that 'radiodeep study TABLE'
+    can follow. The row of a case that fails is empty; the case is named at the end and in TABLE.errors.csv, and the exit
+    code is 2.
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
     extractors = measurement.extractors(features or feature_sets(None)[-1])
@@ -45,14 +46,21 @@ def extract(
     table = tables[0].join(tables[1:])
     is_empty = table.isna().all(axis=1)
     failed = {case_id: text for case_id, text in tables[0].attrs["errors"].items() if is_empty[case_id]}
-    for case_id, text in tables[0].attrs["errors"].items():
-        if case_id not in failed:  # one of several images is missing
-            say(f"{text.partition(': ')[2]} Its columns are empty.", err=True)
+    _say_what_lacks_images([text for case_id, text in tables[0].attrs["errors"].items() if case_id not in failed])
     n_cases, n_features = len(table) - len(failed), table.shape[1]
     write_table(_with_outcome_and_patient(table, cohort), output)
     empty = f", and {len(failed)} empty row{'s' if len(failed) > 1 else ''}" if failed else ""
     say(f"Wrote {n_cases} {'cases' if lesions is None else 'patients'} x {n_features} features{empty} to {output}")
     finish(errors | failed, errors_file(output))
+
+
+def _say_what_lacks_images(errors):
+    """Say of which images the columns are empty, from the errors of rows that are not empty as a whole."""
+    each = [part.partition("MissingImageError: ")[2].rstrip(".") for text in errors for part in text.split("; Missing")]
+    for text in each[:_N_SHOWN]:
+        say(f"{text}. Its columns are empty.", err=True)
+    if len(each) > _N_SHOWN:
+        say(f"{len(each) - _N_SHOWN} more cases lack an image; 'radiodeep validate' counts them.", err=True)
 
 
 def _with_outcome_and_patient(table, cohort):

@@ -172,6 +172,7 @@ def test_numbers_of_images_are_trained_and_scored(known, cache, tmp_path, radiod
     assert scores["prediction"].between(-10, 20).all()
 
 
+@pytest.mark.slow
 def test_several_classes_have_a_probability_each(features, tmp_path, radiodeep):
     done = study_of(radiodeep, features, tmp_path, "--label", "grade")
     assert done.code == 0, done.err
@@ -183,6 +184,7 @@ def test_several_classes_have_a_probability_each(features, tmp_path, radiodeep):
     assert json.loads((tmp_path / "out" / "settings.json").read_text())["outcome"] == "several classes"
 
 
+@pytest.mark.slow
 def test_ordered_classes_of_text_need_their_order(features, tmp_path, radiodeep):
     ordered = ["--label", "grade", "--outcome", "ordered", *BAYES]
     done = study_of(radiodeep, features, tmp_path, *ordered)
