@@ -33,8 +33,8 @@ def extract(
     """Write the features of all cases as a table.
 
     A row is a case, or a patient with --lesions. Outcome and patient stay in the table, so that 'radiodeep study TABLE'
-    can follow. The row of a case that fails is empty; the case is named at the end and in TABLE.errors.csv, and the exit
-    code is 2.
+    can follow. The row of a case that fails is empty; the case is named at the end and in TABLE.errors.csv, and the
+    exit code is 2.
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
     extractors = measurement.extractors(features or feature_sets(None)[-1])
