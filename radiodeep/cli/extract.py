@@ -1,5 +1,7 @@
 """`radiodeep extract`: the features of all cases as a table."""
 
+import re
+
 import pandas as pd
 
 import radiodeep as rd
@@ -11,6 +13,8 @@ from radiodeep.cli.options import MaskLabels
 from radiodeep.cli.output import check_file, check_folder, errors_file, finish
 from radiodeep.cli.terminal import say
 from radiodeep.files import write_table
+
+_N_SHOWN = 5  # cases that lack an image
 
 
 def extract(
@@ -56,9 +60,9 @@ def extract(
 
 def _say_what_lacks_images(errors):
     """Say of which images the columns are empty, from the errors of rows that are not empty as a whole."""
-    each = [part.partition("MissingImageError: ")[2].rstrip(".") for text in errors for part in text.split("; Missing")]
+    each = [part.partition(": ")[2] for text in errors for part in re.split("; (?=MissingImageError: )", text)]
     for text in each[:_N_SHOWN]:
-        say(f"{text}. Its columns are empty.", err=True)
+        say(f"{text} Its columns are empty.", err=True)
     if len(each) > _N_SHOWN:
         say(f"{len(each) - _N_SHOWN} more cases lack an image; 'radiodeep validate' counts them.", err=True)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from radiodeep.checks import did_you_mean
 from radiodeep.cli.outcome import Outcome
 from radiodeep.exceptions import InputError
 
@@ -49,7 +50,8 @@ LESION_ROWS = (
 )
 
 _TABLE_OF_CASES = (
-    "csv, tsv or parquet with the columns id, image, mask and, as needed, patient, label, time, event, mask_label"
+    "csv, tsv or parquet with the columns id, image, mask (of several images image_T1, mask_T1, ...) and, as needed, "
+    "patient, label, time, event, mask_label, mask_reader2, image_retest and others such as age or centre"
 )
 
 
@@ -63,8 +65,8 @@ Source = Annotated[
     typer.Argument(
         metavar="MANIFEST|TABLE",
         show_default=False,
-        help="csv, tsv or parquet: a manifest with the columns id, image, mask and label, or time and event; or a "
-        "table of features such as that of 'radiodeep extract'",
+        help="csv, tsv or parquet: a manifest with the columns id, image, mask (of several images image_T1, mask_T1, "
+        "...) and label, or time and event; or a table of features such as that of 'radiodeep extract'",
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model that 'radiodeep train' wrote")]
@@ -244,11 +246,12 @@ def listed(text):
 
 def checked_split(cv, centre=None):
     """Return --cv as `cross_validate_models` takes it; the name of a column of centres belongs to one split."""
+    splits = "leave-one-out", "leave-pair-out", "leave-one-centre-out"
+    is_number = cv.isdigit() and int(cv) >= 2
+    if not is_number and cv not in splits:
+        raise InputError(
+            f"--cv must be {', '.join(splits)} or a number of folds from 2 on. Got '{cv}'.{did_you_mean(cv, splits)}"
+        )
     if (cv == "leave-one-centre-out") != (centre is not None):
         raise InputError("--cv leave-one-centre-out and --centre COLUMN need each other. Got only one of them.")
-    if cv.isdigit() and int(cv) >= 2:
-        return int(cv)
-    splits = "leave-one-out", "leave-pair-out", "leave-one-centre-out"
-    if cv not in splits:
-        raise InputError(f"--cv must be {', '.join(splits)} or a number of folds from 2 on. Got '{cv}'.")
-    return cv
+    return int(cv) if is_number else cv

@@ -92,3 +92,18 @@ def test_a_missing_image_is_named_and_is_no_failure(tmp_path, radiodeep):
     done = radiodeep("validate", manifest)
     assert done.code == 0
     assert "- PET: 1 case: no image: phantom-001." in done.out
+
+
+def test_missing_images_of_many_lesions_are_counted(tmp_path, radiodeep):
+    cohort = rd.make_phantom_cohort(14, random_state=0)
+    lacking = [
+        rd.Case({"T1": case.image, "PET": case.image if row > 11 else None}, case.mask, case.id, case.spacing_mm)
+        for row, case in enumerate(cohort)
+    ]
+    lesions = [case.replace(patient=f"P{row // 2}") for row, case in enumerate(lacking)]
+    (tmp_path / "p.yaml").write_text("featureClass: {shape: [VoxelVolume], firstorder: [Mean]}")
+    manifest = rd.write_cohort(rd.Cohort(lesions), tmp_path / "cohort")
+    asked = ["extract", manifest, "-o", tmp_path / "t.csv", "--features", "handcrafted", "--lesions", "largest"]
+    *named, last = radiodeep(*asked, "--params", tmp_path / "p.yaml", "--jobs", 1).err.strip().splitlines()
+    assert named == [f"phantom-00{row}: there is no image 'PET'; it has T1. Its columns are empty." for row in range(5)]
+    assert last == "7 more cases lack an image; 'radiodeep validate' counts them."

@@ -199,6 +199,8 @@ def test_a_centre_without_its_split_is_refused(known, tmp_path, radiodeep):
         done = radiodeep("study", known, "-o", tmp_path / "out", *given)
         assert done.code == 1
         assert "leave-one-centre-out and --centre COLUMN need each other" in done.err
+    done = radiodeep("study", known, "-o", tmp_path / "out", "--centre", "site", "--cv", "leave-one-center-out")
+    assert "Got 'leave-one-center-out'. Did you mean 'leave-one-centre-out'?" in " ".join(done.err.split())
 
 
 def test_the_model_that_chooses_by_itself_is_the_default(table, tmp_path, radiodeep):
