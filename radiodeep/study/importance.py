@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from radiodeep.checks import is_count, is_fraction, require
 from radiodeep.exceptions import StudyError
 from radiodeep.study.endpoints.registry import endpoint_for
-from radiodeep.study.folds.estimator_tree import best_of
+from radiodeep.study.folds.estimator_tree import best_of, descendants, offers
 from radiodeep.study.folds.frozen_features import FrozenFeatures
 from radiodeep.study.folds.shared_extraction import over_shared_cases
 from radiodeep.study.folds.splits import check_folds, plan_of
@@ -162,7 +162,7 @@ def shapley_values(
     Raises
     ------
     StudyError
-        The model is not fitted or has no features.
+        The model is not fitted or has no features, or harmonizes the batches of its cases.
 
     Notes
     -----
@@ -192,6 +192,7 @@ def shapley_values(
     """
     require(is_count(n_permutations, 1), shapley_values, "n_permutations", "an int >= 1", n_permutations)
     _require_fitted(model)
+    _require_features_alone(model)
     explained = rows_of(X)
     rows = explained if background is None else _joined(explained, rows_of(background))
     features = FrozenFeatures(model, rows, n_jobs, cache_dir)
@@ -265,6 +266,15 @@ def _require_fitted(model, way_out="first"):
         check_is_fitted(best_of(model))
     except NotFittedError:
         raise StudyError(f"The {type(model).__name__} is not fitted. Fit it{' ' * bool(way_out)}{way_out}.") from None
+
+
+def _require_features_alone(model):
+    """Raise StudyError for a model whose prediction depends on the batch of a case besides its features."""
+    if any(offers(part, "check_split") for part in descendants(model)):
+        raise StudyError(
+            "Shapley values are of features, but a BatchHarmonizer makes its own of the batch of a case. Explain what "
+            "comes after it: shapley_values(model[n:], model[:n].transform(X)) with its n first steps."
+        )
 
 
 def _losses(features, test, endpoint, together, options):

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.feature_selection import SelectKBest
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -18,6 +19,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from radiodeep import (
+    BatchHarmonizer,
     ClinicalColumns,
     CoxRegression,
     RadiomicsExtractor,
@@ -125,6 +127,25 @@ def test_clinical_columns_and_filtered_features_are_features_as_well():
     values = shapley_values(model.fit(cases, grade), cases[:3], cases)
     np.testing.assert_allclose(values.sum(axis=1) + values.attrs["base"], model.predict(cases[:3]))
     assert values.attrs["features"].loc[cases[0].id, "age"] == cases[0].clinical["age"]
+
+
+def test_harmonized_features_of_cases_are_shuffled_with_the_batches_of_the_cases_kept():
+    batches = pd.Series(np.repeat(["A", "B"], 10), index=[case.id for case in COHORT])
+    model = make_pipeline(SHAPE, BatchHarmonizer(batches), StandardScaler(), LogisticRegression())
+    table = extract_table(SHAPE, COHORT)
+    of_table = feature_importance(model[1:].fit(table, COHORT.labels), table, COHORT.labels)
+    model.set_output(transform="pandas").fit(COHORT, COHORT.labels)
+    pd.testing.assert_frame_equal(feature_importance(model, COHORT, COHORT.labels), of_table)
+    assert of_table["importance"].max() > 0.1
+
+
+def test_shapley_values_of_harmonized_features_are_those_of_the_steps_that_follow():
+    batches = pd.Series(np.repeat(["A", "B"], 30), index=X.index)
+    model = make_pipeline(BatchHarmonizer(batches), SelectKBest(k=1), LogisticRegression()).fit(X, Y)
+    with pytest.raises(StudyError, match="a BatchHarmonizer makes its own of the batch .* shapley_values.model.n:."):
+        shapley_values(model, X)
+    values = shapley_values(model[1:], model[:1].transform(X), n_permutations=1)
+    np.testing.assert_allclose(values.sum(axis=1) + values.attrs["base"], model.predict_proba(X)[:, 1], rtol=1e-12)
 
 
 def test_features_that_say_the_same_are_shuffled_together():

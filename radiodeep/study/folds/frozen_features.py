@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.exceptions import StudyError
@@ -59,6 +60,7 @@ class FrozenFeatures:
         ends = np.cumsum([len(table.names) for table in self.tables.values()])
         for table, part in zip(self.tables.values(), np.split(sources, ends[:-1], axis=1), strict=True):
             table.shown = table.values[part, np.arange(len(table.names))]
+            table.shown_ids = None if table.ids is None else table.ids[rows]
         return np.arange(len(rows))
 
     def values(self):
@@ -85,19 +87,28 @@ class FrozenFeatures:
                 options = {"n_jobs": n_jobs, "cache_dir": cache_dir, "n_features": [len(names)]}
                 values = extract_rows({"": step}, cases, **options)[0][""]
             values = np.asarray(values, dtype=np.float64)
-            self.tables[key] = FrozenTable(values, names or [f"x{column}" for column in range(values.shape[1])])
+            names = names or [f"x{column}" for column in range(values.shape[1])]
+            is_frame = _get_output_config("transform", step)["dense"] == "pandas"
+            ids = np.array([case.id for case in cases], dtype=object) if is_frame else None
+            self.tables[key] = FrozenTable(values, names, ids)
         return self.tables[key]
 
 
 class FrozenTable(RowLookup):
-    """Row numbers -> the rows `shown`, in place of a first step whose features were `values` (n_rows, n_features)."""
+    """Row numbers -> the rows `shown`, in place of a first step whose features were `values` (n_rows, n_features).
 
-    def __init__(self, values, names):
+    They are a DataFrame if there are `ids` (n_rows,), of a step that is set to pandas.
+    """
+
+    def __init__(self, values, names, ids=None):
         self.values = self.shown = values
         self.names = names
+        self.ids = self.shown_ids = ids
 
     def transform(self, rows):
-        return self.shown[rows]
+        if self.ids is None:
+            return self.shown[rows]
+        return pd.DataFrame(self.shown[rows], pd.Index(self.shown_ids[rows], name="id"), self.names)
 
     def get_feature_names_out(self, input_features=None):
         return np.asarray(self.names, dtype=object)
