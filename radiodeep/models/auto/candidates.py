@@ -94,7 +94,8 @@ class NaiveBayes(BaseEstimator):
         parts = [X[y == label] for label in self.classes_]
         self.log_frequency_ = np.log(count / len(y))
         self.mean_ = np.array([part.mean(axis=0) for part in parts])
-        self.variance_ = np.array([part.var(axis=0) for part in parts]) + 1e-9 * X.var(axis=0).max()
+        least = 1e-9 * (X.var(axis=0).max() or 1.0)  # the variance is 0 if no column varies
+        self.variance_ = np.array([part.var(axis=0) for part in parts]) + least
         return self
 
     def predict(self, X):

@@ -65,7 +65,8 @@ class AutoEstimator(BaseEstimator):
         require(is_count(self.n_trees), self, "n_trees", "an int >= 0")
         require_n_jobs(self.n_jobs, self)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        folds = self._folds(X, strata, groups, seed)
+        folds = [fold for fold in self._folds(X, strata, groups, seed) if len(np.unique(y[fold[0]])) > 1]
+        folds = folds or [(np.arange(len(X)),) * 2]
         n_trees = -(-self.n_trees // len(folds))
         with threadpool_limits(1, user_api="blas"):  # threads wait for each other with matrices of this size
             fitted = Parallel(n_jobs=self.n_jobs)(

@@ -115,7 +115,7 @@ class AutoSurvival(AutoEstimator):
         risk_sets = RiskSets(event, time, "efron")
         residuals = np.empty(len(y))
         residuals[risk_sets.order] = risk_sets.residuals(np.zeros(len(y)))
-        return model.fit(X, residuals / residuals.std())
+        return model.fit(X, residuals / (residuals.std() or 1.0))
 
     def _outputs(self, model, X):
         return model.predict(X)[:, np.newaxis]

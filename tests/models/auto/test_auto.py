@@ -180,6 +180,18 @@ def test_few_cases_are_fitted_without_inner_folds():
     assert model.predict([[0.0, 3.0], [6.0, 0.0]]).tolist() == ["a", "b"]
 
 
+def test_tables_and_targets_that_do_not_vary_in_an_inner_fold_give_numbers():
+    X, y = np.zeros((30, 1)), np.arange(30) % 2
+    X[3] = 1
+    model = rd.AutoClassifier(n_trees=5).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    assert np.isfinite(model.scores_["log loss"]).all()
+    one = rd.AutoRegressor(n_trees=5).fit(table_of(30)[0], X[:, 0])
+    assert np.isfinite(one.predict(table_of(30)[0])).all()
+    times = rd.survival_outcomes([True, True, False, False, False, False], [7, 5, 7, 1, 4, 6])
+    assert np.isfinite(rd.AutoSurvival(n_trees=5).fit(table_of(6)[0], times).predict(table_of(6)[0])).all()
+
+
 def test_settings_out_of_range_are_refused():
     X, y = table_of(20)
     for settings, message in (
