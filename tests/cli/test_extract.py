@@ -70,7 +70,7 @@ def test_image_types_and_parameter_files_reach_extract_and_study(known, tmp_path
     columns = pd.read_csv(tmp_path / "t.csv").columns
     assert {"original_glcm_Contrast", "log-sigma-2-0-mm-3D_glcm_Contrast"} <= set(columns)
     (tmp_path / "p.yaml").write_text("featureClass: {shape: [VoxelVolume, Sphericity]}")
-    shared = ["study", tmp_path / "m.csv", "-o", tmp_path / "out", "--cv", 2, *QUICK]
+    shared = ["study", tmp_path / "m.csv", "-o", tmp_path / "out", "--cv", 2, "--model", "naive-bayes", *QUICK]
     assert radiodeep(*shared, "--params", tmp_path / "p.yaml").code == 0
     selected = pd.read_csv(tmp_path / "out" / "selected_features_handcrafted.csv")["feature"]
     assert set(selected) == {"original_shape_VoxelVolume", "original_shape_Sphericity"}
