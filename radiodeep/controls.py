@@ -237,10 +237,14 @@ def _verdict(name, original, result, comparison):
         conclusion = same
     elif np.isnan(comparison.p_value):
         conclusion = "the difference has no variance, so that it cannot be tested"
+    elif comparison.p_value < _SIGNIFICANT and comparison.difference < 0:
+        conclusion = less
+    elif original.confidence_interval.low <= endpoint.chance:  # even if the control is lower still
+        conclusion = (
+            f"no conclusion, since the interval of the original images is not all above {endpoint.chance:g}, chance"
+        )
     elif comparison.p_value < _SIGNIFICANT:
-        conclusion = more if comparison.difference > 0 else less
-    elif original.confidence_interval.low <= endpoint.chance:
-        conclusion = f"no conclusion, since the interval of the original images includes {endpoint.chance:g}, chance"
+        conclusion = more
     else:
         conclusion = f"no evidence that {more} (worth {bounds.high:.2f} at most, by the interval)"
     return (

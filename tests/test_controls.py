@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold
@@ -121,11 +121,32 @@ def test_a_model_that_is_better_without_texture_says_so():
     assert conclusion(controlled(model)) == "the model does better without the texture of the region"
 
 
+class FeatureAsScore(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def decision_function(self, X):
+        return -X[:, 0]
+
+    def predict(self, X):
+        return self.classes_[(X[:, 0] < 0).astype(int)]
+
+
+def test_a_model_without_evidence_does_not_learn_from_texture_because_the_control_is_below_chance():
+    model = make_pipeline(VoxelMean(of_ordered=False), FeatureAsScore())
+    found = controlled(model)
+    row = found.table.loc[("model", "shuffled_roi")]
+    assert row["difference"] > 0.3
+    assert row["p_value"] < 0.05
+    assert conclusion(found) == "no conclusion, since the interval of the original images is not all above 0.5, chance"
+
+
 def test_a_model_that_predicts_nothing_has_nothing_to_explain():
     y = np.random.default_rng(1).permutation(COHORT.labels)
     model = make_pipeline(VoxelMean(of_ordered=False), GaussianNB())
     found = conclusion(controlled(model, y=y))
-    assert found == "no conclusion, since the interval of the original images includes 0.5, chance"
+    assert found == "no conclusion, since the interval of the original images is not all above 0.5, chance"
 
 
 def test_a_constant_model_has_the_same_scores():
