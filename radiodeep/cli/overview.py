@@ -44,9 +44,10 @@ def comparison_overview(compared):
     rows = []
     for name, row in compared.table.drop(compared.reference).iterrows():
         bounds = _with_bounds(row["difference"], row["difference_low"], row["difference_high"])
-        p = "-" if math.isnan(row["p_value"]) else f"{row['p_value']:.2g}"
-        rows.append([name, bounds, p, "added value" if name in compared.added_value else "difference"])
-    header = ["", f"less {compared.reference} (95% interval)", "p", "test of the"]
+        test = "added value" if name in compared.added_value else "difference"
+        shown = ["-", "none valid"] if math.isnan(row["p_value"]) else [f"{row['p_value']:.2g}", test]
+        rows.append([name, bounds, *shown])
+    header = ["", f"minus {compared.reference} (95% interval)", "p", "test of the"]
     return f"\n{aligned(header, rows)}\n\n{_wrapped(f'Split: {compared.cv}.')}"
 
 

@@ -38,11 +38,12 @@ def centre_figure(result):
         axes.plot([centre.low, centre.high], [height, height], color=COLOURS[0])
         axes.plot(centre.value, height, "s", color=COLOURS[0], markersize=3 + 9 * np.sqrt(centre.weight))
     mean, another = effects.confidence_interval, effects.prediction_interval
-    axes.plot([another.low, another.high], [0, 0], color=COLOURS[1], linewidth=1)
+    if np.isfinite(another.low):  # three centres or more
+        axes.plot([another.low, another.high], [0, 0], color=COLOURS[1], linewidth=1)
+        axes.set_title("thin line of the mean: where another centre is expected", fontsize=8, loc="right")
     axes.fill([mean.low, effects.value, mean.high, effects.value], [0, 0.25, 0, -0.25], color=COLOURS[1])
     names = [f"{plain_text(name)} (n={n})" for name, n in centres["n"].items()]
     axes.set_yticks([*heights, 0], [*names, "random effects"], fontsize=8)
-    axes.set_title("thin line of the mean: where another centre is expected", fontsize=8, loc="right")
     axes.set(xlabel=f"{measure} ({mean.level:.0%} interval)", ylim=(-0.7, len(centres) + 0.7))
     return figure
 

@@ -209,9 +209,11 @@ def _added_value(base, addition):
     """Return the AddedValue of nested sets and its test in words; None and the reason if there is no valid test."""
     if "added value" not in addition.endpoint.offers:
         return None, f"nested sets, and no test of added value for {addition.outcome}"
+    if addition.centres is not None:
+        return None, "nested sets, and no test of added value for centres"
     try:
         added = added_value_test(base, addition)
-    except StudyError as error:  # of centres, or of a base that separates the classes
+    except StudyError as error:  # of a base that separates the classes
         return None, f"nested sets, and no test of added value: {error}"
     return added, f"added value, {added.test}"
 

@@ -37,6 +37,7 @@ def test_a_study_compares_the_features_with_clinical_columns(folder, tmp_path, r
     assert models.loc["clinical", "auc"] > 0.7
     compared = pd.read_csv(tmp_path / "compared.csv", index_col="model")
     assert compared["test"].str.startswith("added value").tolist() == [False, False, True]
+    assert "minus clinical (95%" in done.out
     for name, row in compared.drop("clinical").iterrows():
         line = next(
             line for line in done.out.splitlines() if line.startswith(name) and f"{row['difference']:.3f}" in line

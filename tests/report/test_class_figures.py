@@ -74,5 +74,7 @@ def test_the_roc_curve_of_centres_compares_no_scores_of_different_centres():
     X = (4 * y + level + 0.3 * np.random.default_rng(0).normal(size=60)).reshape(-1, 1)
     result = cross_validated_auc(LogisticRegression(), X, y, cv="leave-one-centre-out", centres=level)
     assert auc_with_confidence(y, result.predictions["score"]).auc < 0.9
-    line = roc_figure([result]).axes[0].lines[-1]
+    (axes,) = roc_figure([result]).axes
+    assert axes.get_legend().get_title().get_text().startswith("area of the mean curve of the centres, leave-one-")
+    line = axes.lines[-1]
     assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(1, abs=0.002)

@@ -52,3 +52,7 @@ def test_the_figure_of_centres_draws_each_and_their_mean():
     (diamond,) = axes.patches
     mean = result.confidence_interval
     assert diamond.get_xy()[:3, 0].tolist() == [mean.low, result.auc, mean.high]
+    assert axes.get_title(loc="right").startswith("thin line of the mean")
+    of_two = cross_validated_auc(LogisticRegression(), X, y, cv="leave-one-centre-out", centres=centres < "M")
+    assert len(of_two.random_effects.weights) == 2
+    assert centre_figure(of_two).axes[0].get_title(loc="right") == ""  # and no such line
