@@ -237,7 +237,8 @@ class _Scorer:
         for extractor in self.extractors:
             extractor.check_training_settings()
         self.compared = _compared_features(model, self.extractors)
-        self.clinical = [part for part in parts_of(model) if isinstance(part, ClinicalColumns)]
+        fitted = [part for part in parts_of(model) if hasattr(part, "kinds_")]  # not those that an estimator clones
+        self.clinical = [part for part in fitted if isinstance(part, ClinicalColumns)]
         self.needs = set().union(*(part.acquisition_needs() for part in noted if hasattr(part, "acquisition_needs")))
         self.is_of_stored_order = any(
             hasattr(part, "slice_axis") and not {"orientations", "by_image"} & set(part.training_range_)

@@ -173,8 +173,8 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
             lacking = [item.id for item in items if not any(name in part.clinical for part in _parts(item))]
             if lacking:
                 raise InputError(
-                    f"{lacking[0]}: it has no column '{name}', nor have {len(lacking) - 1} of the other "
-                    f"{len(items) - 1} cases. Give None for a value that is unknown."
+                    f"{lacking[0]}: it has no column '{name}', which {len(lacking)} of {len(items)} cases lack. Give "
+                    "None for a value that is unknown."
                 )
         rows = [[_known(item.clinical.get(name)) for name in self.columns] for item in items]
         index = pd.Index([item.id for item in items], name="id")
@@ -206,10 +206,11 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
     def _warn_of_unknown(self, name, values):
         known = self._categories_of(name)
         unknown = values[~values.isin(known)]
+        same = f", as for '{known[0]}'" if len(known) == 2 else ""
         if len(unknown):
             warnings.warn(
                 f"ClinicalColumns: no training case has some values of '{name}': '{unknown.iloc[0]}' of "
-                f"{unknown.index[0]}. Its columns are 0. Known are {', '.join(known)}.",
+                f"{unknown.index[0]}. Its columns are 0{same}. Known are {', '.join(known)}.",
                 RadiodeepWarning,
                 stacklevel=5,
             )
@@ -267,7 +268,10 @@ def _code(value, order, name, case_id):
     number = _number(value, name) if order is None else order.get(_text(value))
     if number is None:
         expected = "a number" if order is None else f"one of {', '.join(order)}"
-        raise InputError(f"{case_id}: the column '{name}' must hold {expected}. Got '{value}' instead.")
+        raise InputError(
+            f"{case_id}: the column '{name}' must hold {expected}. Got '{value}' instead. Leave the cell blank "
+            f"if its value is unknown, or name another kind, e.g. kinds={{'{name}': 'category'}}."
+        )
     return number
 
 

@@ -61,6 +61,9 @@ def test_a_category_unknown_in_training_is_all_zeros_with_one_warning():
         values = columns.transform(cases_of(site=list("ade")))
     assert values.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert len(caught) == 1
+    of_two = ClinicalColumns(["site"]).fit(cases_of(site=list("ab")))
+    with pytest.warns(RadiodeepWarning, match="Its columns are 0, as for 'a'. Known are a, b"):
+        assert of_two.transform(cases_of(site=["d"])).tolist() == [[0]]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_a_category_unknown_in_training_is_all_zeros_with_one_warning():
     [
         (["63,5", "50", "40"], None, "'63,5', a number with a decimal comma. Write 63.5"),
         (["II", "IV", "I"], {"age": ["I", "II", "III"]}, "P1: the column 'age' must hold one of I, II, III. Got 'IV'"),
-        (["63", "n/a", "1"], {"age": "number"}, "P1: the column 'age' must hold a number. Got 'n/a'"),
+        (["63", "n/a", "1"], {"age": "number"}, "P1: the column 'age' must hold a number. Got 'n/a' .*{'age': 'cat"),
         (["inf", "1", "2"], {"age": "number"}, "P0: .* a number. Got 'inf'"),
         ([None, "", " "], None, "'age' holds no value in the training cases"),
         ([*map(str, range(20, 40)), "NA"], None, "21 different values in 21 cases, e.g. 'NA', which is not a number"),
@@ -93,7 +96,7 @@ def test_a_column_that_no_case_has_is_named_with_the_nearest():
 def test_a_case_without_a_column_is_not_taken_as_one_without_a_value():
     cases = cases_of(age=["1", "2", "3"])
     columns = ClinicalColumns(["age"]).fit(cases)
-    message = "P1: it has no column 'age', nor have 0 of the other 2 cases. Give None"
+    message = "P1: it has no column 'age', which 1 of 3 cases lack. Give None"
     with pytest.raises(InputError, match=message):
         columns.transform([cases[0], cases[1].replace(clinical={}), cases[2]])
 
