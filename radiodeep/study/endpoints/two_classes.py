@@ -75,7 +75,10 @@ class TwoClasses(Endpoint):
         model, rows = final_step(fitted, rows)
         classes = list(getattr(model, "classes_", np.sort(self.classes)))
         if set(classes) != set(self.classes):
-            raise StudyError(f"{type(model).__name__} must score the classes {self.classes.tolist()}. Got {classes}.")
+            raise StudyError(
+                f"{type(model).__name__} must score the classes {self.classes.tolist()}. Got "
+                f"{np.asarray(classes).tolist()}. Fit it to these, or name those of a Signature by its 'classes'."
+            )
         column = classes.index(self.classes[1])
         probability = _call(model, "predict_proba", rows)
         probability = None if probability is None else probability[:, column]
