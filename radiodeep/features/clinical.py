@@ -122,20 +122,23 @@ class ClinicalColumns(TransformerMixin, BaseEstimator):
         return np.hstack([known, values[self.missing_].isna()]).astype(np.float64)
 
     def outside_training(self, cases):
-        """Return for each case a list of remarks on categories that no training case has, and numbers far from theirs.
+        """Return for each case a list of remarks on its values that are unlike those of the training cases.
 
-        A number is if it is beyond their range by more than half its width.
+        They are categories that no training case has, numbers beyond their range by more than half its width, and
+        values that are unknown, or differ among the lesions of a patient, if they are known of all training cases.
         """
         values = self._values(self._read(cases))
         remarks = [[] for _ in range(len(values))]
         for name, kind in self.kinds_.items():
-            known = self._categories_of(name) if kind == "category" else ()
-            low, high = getattr(self, "ranges_", {}).get(name, (-np.inf, np.inf))
-            trained = ", ".join(known) if kind == "category" else f"{low:.4g} to {high:.4g}"
+            low, high = self.ranges_.get(name, (-np.inf, np.inf))
             margin = (high - low) / 2
+            known = self._categories_of(name) if kind == "category" else kind
+            trained = f"{low:.4g} to {high:.4g}" if kind == "number" else ", ".join(map(_text, known))
             for remarks_of_case, value in zip(remarks, values[name], strict=True):
                 is_odd = value not in known if kind == "category" else not low - margin <= value <= high + margin
-                if is_odd and not pd.isna(value):
+                if pd.isna(value):
+                    remarks_of_case += [] if name in self.missing_ else [f"{name} unknown (trained on {trained})"]
+                elif is_odd:
                     shown = value if kind == "category" else f"{value:.4g}"
                     remarks_of_case.append(f"{name} {shown} (trained on {trained})")
         return remarks

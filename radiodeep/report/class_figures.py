@@ -14,8 +14,8 @@ def roc_figure(results):
     models scored, it is the mean of their curves by weight: its area may differ slightly from the mean of their logits.
     """
     curves = {result.name: _roc_of(result) for result in sorted(results, key=lambda result: -result.auc)}
-    measure = results[0].endpoint.measure if results[0].centres is None else "area of the mean curve of the centres"
-    return _curves_figure(curves, f"{measure}, {results[0].cv}")
+    of_folds = f"{results[0].endpoint.measure}, {results[0].cv}"
+    return _curves_figure(curves, of_folds if results[0].centres is None else "area of the centres' mean curve")
 
 
 def _roc_of(result):

@@ -24,7 +24,10 @@ def checked_centres(centres, rows):
     texts = ["" if pd.isna(centre) else str(centre).strip() for centre in known]
     missing = [name for name, text in zip(rows.names, texts, strict=True) if not text]
     if missing:
-        raise StudyError(f"{len(missing)} of {len(rows)} cases have no centre, e.g. {missing[0]!r}. Leave them out.")
+        several = ", or lesions of different ones" if rows.are_cases and hasattr(rows.data[0], "lesions") else ""
+        raise StudyError(
+            f"{len(missing)} of {len(rows)} cases have no centre{several}, e.g. {missing[0]!r}. Leave them out."
+        )
     return np.array(texts)
 
 

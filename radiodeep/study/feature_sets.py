@@ -143,7 +143,7 @@ def compare_feature_sets(
     shape      0.83        0.41     0.08
     both       0.82        0.41     0.01
     """
-    _check_sets(sets, reference)
+    _check_sets(sets, reference, hasattr(X, "columns"))
     y = _outcomes(X, outcome) if y is None else y
     head = _head(kind_of_outcomes(y, outcome)) if model is None else model
     design = StudyDesign(
@@ -218,13 +218,18 @@ def _added_value(base, addition):
     return added, f"added value, {added.test}"
 
 
-def _check_sets(sets, reference):
+def _check_sets(sets, reference, is_table):
     if not isinstance(sets, dict) or len(sets) < 2:
         raise StudyError(f"The 'sets' must be a dict from names to two transformers or more. Got {sets!r:.200}.")
     for name, features in sets.items():
         if not is_estimator(features) and not _is_columns(features):
             raise StudyError(
                 f"The set {name!r} must be a transformer of cases, a list of columns or a model. Got {features!r:.200}."
+            )
+        if _is_columns(features) and not is_table:
+            raise StudyError(
+                f"The set {name!r} lists columns, which only a DataFrame has. For cases take ClinicalColumns or an "
+                "extractor, and join sets by make_union."
             )
     if reference is not None and reference not in sets:
         raise StudyError(

@@ -116,6 +116,11 @@ def test_values_unlike_those_of_training_are_named():
     assert columns.outside_training(unusual) == [
         [], ["age 65.1 (trained on 50 to 60)", "stage III (trained on I, II)"], ["age 44.9 (trained on 50 to 60)"], []
     ]  # fmt: skip
+    kinds = {"stage": ["I", "II"]}
+    known = ClinicalColumns(["age", "stage"], kinds).fit(cases_of(age=["50", "60"], stage=["I", "II"]))
+    first, second = (case.replace(patient="A", label=0) for case in cases_of(age=["50", "51"], stage=["I", None]))
+    remarks = known.outside_training([*Cohort([first, second]).by_patient(), *cases_of(age=["50"], stage=[None])])
+    assert remarks == [["age unknown (trained on 50 to 60)"], ["stage unknown (trained on I, II)"]]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from radiodeep import (
+    Cohort,
     CoxRegression,
     auc_with_confidence,
     best_of_several,
@@ -20,6 +21,7 @@ from radiodeep import (
     cross_validated_cindex,
     cross_validated_score,
     holdout_auc,
+    make_phantom_cohort,
     permutation_test,
     pool_random_effects,
     sensitivity_at_specificity,
@@ -239,3 +241,13 @@ def test_a_centre_in_which_both_models_are_perfect_counts_least_in_their_differe
     variances[0] = variances.max()
     assert effects.value == pytest.approx(pool_random_effects(values, np.sqrt(variances)).value)
     assert difference_by_centre(TwoClasses(y), scores[[0, 0]], centres) is None
+
+
+def test_lesions_of_different_centres_are_a_reason_for_none():
+    lesions = [
+        case.replace(patient=f"P{row // 2}", label=row // 2 % 2, clinical={"site": "B" if row == 1 else "A"})
+        for row, case in enumerate(make_phantom_cohort(8, random_state=0))
+    ]
+    patients = Cohort(lesions).by_patient()
+    with pytest.raises(StudyError, match="1 of 4 cases have no centre, or lesions of different ones, e.g. 'P0'"):
+        cross_validated_auc(LogisticRegression(), patients, patients.labels, cv=BY_CENTRE, centres="site")

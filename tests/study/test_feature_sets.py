@@ -147,6 +147,12 @@ def test_sets_are_compared_centre_by_centre(table):
     assert compared.table.loc["same", ["difference_low", "difference_high"]].tolist() == [0, 0]
 
 
+def test_lists_of_columns_need_a_table():
+    sets = {"clinical": ClinicalColumns(["age"]), "both": ["age", "clinical"]}
+    with pytest.raises(StudyError, match="The set 'both' lists columns, which only a DataFrame has"):
+        compare_feature_sets(rd.make_phantom_cohort(4, random_state=0), sets)
+
+
 def test_whole_models_are_studied_as_they_are(table):
     sets = {
         "clinical": CLINICAL,
