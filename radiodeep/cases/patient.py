@@ -28,7 +28,7 @@ class Patient:
     Raises
     ------
     InputError
-        There is no lesion, or the lesions differ in patient, label, time or event.
+        There is no lesion, two have the same id, or the lesions differ in patient, label, time or event.
 
     Examples
     --------
@@ -42,6 +42,8 @@ class Patient:
         lesions = tuple(lesions)
         if not lesions:
             raise InputError("A Patient needs one lesion at least. Got none.")
+        if len({lesion.id for lesion in lesions}) < len(lesions):
+            raise InputError(f"The lesions of patient '{lesions[0].patient}' must have different ids.")
         for name, known in (("patient", "patient"), ("label", "label"), ("time", "follow-up"), ("event", "follow-up")):
             first, *others = [getattr(lesion, name) for lesion in lesions]
             wrong = [value for value in others if value != first]

@@ -56,6 +56,8 @@ def test_lesions_that_contradict_each_other_are_refused():
         Cohort([a, b.replace(time=2.0, event=False)]).by_patient()
     with pytest.raises(InputError, match="must have the same patient"):
         Patient([a, b.replace(patient="P9")])
+    with pytest.raises(InputError, match="lesions of patient 'P0' must have different ids"):
+        Patient([a, a])
     with pytest.raises(InputError, match="A Patient needs one lesion at least"):
         Patient([])
 
