@@ -59,6 +59,19 @@ def with_outcomes(cohort, options):
     return used, y, errors
 
 
+def check_clinical(cohort, columns):
+    """Raise an error for clinical columns that cannot be used, and say in which the lesions of patients differ."""
+    rd.ClinicalColumns(columns).fit(cohort)
+    for name in columns:
+        known = {item.id: {lesion.clinical.get(name) for lesion in getattr(item, "lesions", ())} for item in cohort}
+        unlike = [patient for patient, values in known.items() if len(values - {None}) > 1]
+        if unlike:
+            say(
+                f"The lesions of {len(unlike)} of {len(cohort)} patients differ in '{name}', e.g. those of {unlike[0]}"
+                ": it is taken as unknown."
+            )
+
+
 def lacks_images(cohort):
     """Return whether a case lacks one of its images, and say what follows."""
     cases = [case for item in cohort for case in getattr(item, "lesions", [item])]

@@ -8,7 +8,7 @@ import pandas as pd
 
 import radiodeep as rd
 from radiodeep.cli import options
-from radiodeep.cli.cohorts import lacks_images, read_cases, with_outcomes
+from radiodeep.cli.cohorts import check_clinical, lacks_images, read_cases, with_outcomes
 from radiodeep.cli.feature_table import Columns, feature_table, is_feature_table, read_text_table
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
@@ -228,7 +228,7 @@ def _of_images(manifest, labels, measurement, chosen, recipe, kinds, clinical):
     recipe = replace(recipe, outcome=chosen.kind(y), imputes=lacks_images(cohort))
     models = {name: recipe.over_cases(by_kind) for name, by_kind in extractors.items()}
     if clinical:
-        rd.ClinicalColumns(clinical).fit(cohort)  # a misspelt column is an error before the images are measured
+        check_clinical(cohort, clinical)  # a misspelt column is an error before the images are measured
         models = {CLINICAL: recipe.over_cases({}, clinical=clinical), **models}
         models[WITH_CLINICAL] = recipe.over_cases(list(extractors.values())[-1], clinical=clinical)
     filters = {} if measurement.repeatable is None else list(extractors.values())[-1]

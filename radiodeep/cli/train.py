@@ -2,7 +2,7 @@
 
 import radiodeep as rd
 from radiodeep.cli import options
-from radiodeep.cli.cohorts import check_classes, lacks_images, read_cases, with_outcomes
+from radiodeep.cli.cohorts import check_classes, check_clinical, lacks_images, read_cases, with_outcomes
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
 from radiodeep.cli.options import MaskLabels, Predictor, listed
@@ -49,7 +49,7 @@ def train(
     cohort, y, unknown = with_outcomes(cohort, chosen)
     kind = chosen.kind(y)
     if clinical is not None:
-        rd.ClinicalColumns(listed(clinical)).fit(cohort)  # a misspelt column is an error before images are measured
+        check_clinical(cohort, listed(clinical))  # a misspelt column is an error before images are measured
     unfitted = Recipe(selector, n_features, model, seed, kind, horizon, lacks_images(cohort)).over_cases(
         extractors, probabilities=True, clinical=listed(clinical)
     )

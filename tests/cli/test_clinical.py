@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import radiodeep as rd
+from radiodeep.cli.cohorts import check_clinical
 
 QUICK = ["--jobs", 1, "--model", "svm"]
 
@@ -88,3 +89,15 @@ def test_tables_have_no_clinical_columns_of_their_own(tmp_path, radiodeep):
     done = radiodeep("study", tmp_path / "t.csv", "-o", tmp_path / "s", "--clinical", "age")
     assert done.code == 1
     assert "--clinical names columns of a manifest; all columns of a table" in " ".join(done.err.split())
+
+
+def test_lesions_that_differ_in_a_clinical_column_are_named(capsys):
+    facts = [{"age": 50, "stage": "I"}, {"age": None, "stage": "II"}, {"age": 60, "stage": "I"}]
+    lesions = [
+        case.replace(patient="A" if row < 2 else "B", label=0, clinical=facts[row])
+        for row, case in enumerate(rd.make_phantom_cohort(3, random_state=0))
+    ]
+    check_clinical(rd.Cohort(lesions).by_patient(), ["age", "stage"])
+    check_clinical(rd.Cohort(lesions), ["age", "stage"])
+    text = "The lesions of 1 of 2 patients differ in 'stage', e.g. those of A: it is taken as unknown."
+    assert " ".join(capsys.readouterr().out.split()) == text
