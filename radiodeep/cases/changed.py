@@ -16,7 +16,9 @@ class ChangedCase(Case):
     def of(cls, case, change):
         """Return a case changed by a function Lesion -> Lesion, which worker processes must be able to import."""
         repeats = {name: cls.of(repeat, change) for name, repeat in case.repeats.items()}
-        return cls._restored(**{**case._arguments(), "repeats": repeats}, change=change)
+        if isinstance(case, cls):
+            change = partial(_changed_in_turn, changes=(case._change, change))
+        return cls._restored(**{**case._arguments(), "repeats": repeats, "change": change})
 
     def lesion(self):
         return self._read()
@@ -39,6 +41,12 @@ class ChangedCase(Case):
 
     def __reduce__(self):
         return partial(self._restored, **self._arguments()), ()
+
+
+def _changed_in_turn(lesion, changes):
+    for change in changes:
+        lesion = change(lesion)
+    return lesion
 
 
 def _as_plain(case):

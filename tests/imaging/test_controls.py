@@ -130,6 +130,17 @@ def test_what_is_in_memory_is_not_changed_again():
     np.testing.assert_array_equal(box.voxels[box.roi], loaded.voxels[loaded.roi])
 
 
+def test_a_control_of_a_control_is_changed_twice():
+    case = make_phantom_cohort(1, random_state=0)[0]
+    case = case.replace(repeats={"retest": case})
+    around = negative_control(case, "shuffled_non_roi")
+    both = pickle.loads(pickle.dumps(negative_control(around, "shuffled_roi")))
+    for changed in (both, both.repeats["retest"]):
+        assert np.array_equal(changed.voxels[~case.roi], around.voxels[~case.roi])
+        assert np.array_equal(changed.voxels, negative_control(around.in_memory(), "shuffled_roi").voxels)
+    assert (both.voxels != case.voxels)[case.roi].mean() > 0.9
+
+
 def test_a_changed_case_keeps_no_voxels():
     changed = negative_control(COHORT[0])
     assert changed.lesion() is not changed.lesion()
