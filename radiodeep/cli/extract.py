@@ -12,6 +12,7 @@ from radiodeep.cli.measurement import Measurement, feature_sets
 from radiodeep.cli.options import MaskLabels
 from radiodeep.cli.output import check_file, check_folder, errors_file, finish
 from radiodeep.cli.terminal import say
+from radiodeep.exceptions import InputError
 from radiodeep.files import write_table
 
 _N_SHOWN = 5  # cases that lack an image
@@ -31,6 +32,7 @@ def extract(
     window: options.Window = "exact",
     labels: options.Labels = MaskLabels.one,
     lesions: options.Lesions = None,
+    keep: options.Keep = None,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
 ):
@@ -43,6 +45,7 @@ def extract(
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
     extractors = measurement.extractors(features or feature_sets(None)[-1])
     cohort, errors = read_cases(manifest, labels, lesions)
+    kept = _kept(cohort, options.listed(keep))
     check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")
     spare_workers(jobs)
@@ -52,7 +55,7 @@ def extract(
     failed = {case_id: text for case_id, text in tables[0].attrs["errors"].items() if is_empty[case_id]}
     _say_what_lacks_images([text for case_id, text in tables[0].attrs["errors"].items() if case_id not in failed])
     n_cases, n_features = len(table) - len(failed), table.shape[1]
-    write_table(_with_outcome_and_patient(table, cohort), output)
+    write_table(_with_outcome_and_patient(table, cohort, kept), output)
     empty = f", and {len(failed)} empty row{'s' if len(failed) > 1 else ''}" if failed else ""
     say(f"Wrote {n_cases} {'cases' if lesions is None else 'patients'} x {n_features} features{empty} to {output}")
     finish(errors | failed, errors_file(output))
@@ -64,10 +67,19 @@ def _say_what_lacks_images(errors):
     for text in each[:_N_SHOWN]:
         say(f"{text} Its columns are empty.", err=True)
     if len(each) > _N_SHOWN:
-        say(f"{len(each) - _N_SHOWN} more cases lack an image; 'radiodeep validate' counts them.", err=True)
+        say(f"In all {len(each)} cases lack an image; 'radiodeep validate' counts them.", err=True)
 
 
-def _with_outcome_and_patient(table, cohort):
+def _kept(cohort, names):
+    """Return the values of columns of the manifest by name."""
+    there = dict.fromkeys(name for item in cohort for name in item.clinical)
+    wrong = [name for name in names if name not in there]
+    if wrong:
+        raise InputError(f"--keep takes {', '.join(map(str, there)) or 'no column'}. Got '{wrong[0]}'.")
+    return {name: [item.clinical.get(name) for item in cohort] for name in names}
+
+
+def _with_outcome_and_patient(table, cohort, kept):
     """Return the table with what the manifest knows of the cases in front."""
     known = {}
     if any(case.patient != case.id for case in cohort):
@@ -76,5 +88,5 @@ def _with_outcome_and_patient(table, cohort):
         known["label"] = [case.label for case in cohort]
     if any(case.time is not None for case in cohort):
         known |= {"time": [case.time for case in cohort], "event": [case.event for case in cohort]}
-    known = pd.DataFrame(known, index=table.index)
+    known = pd.DataFrame(known | kept, index=table.index)
     return pd.concat([known, table], axis=1)

@@ -204,6 +204,10 @@ Clinical = Annotated[
     str | None,
     typer.Option(metavar="LIST", help="Columns of the manifest that are features as well, e.g. age,stage"),
 ]
+Keep = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="Columns of the manifest that stay in the table, e.g. age,centre"),
+]
 Controls = Annotated[
     bool,
     typer.Option(

@@ -106,4 +106,27 @@ def test_missing_images_of_many_lesions_are_counted(tmp_path, radiodeep):
     asked = ["extract", manifest, "-o", tmp_path / "t.csv", "--features", "handcrafted", "--lesions", "largest"]
     *named, last = radiodeep(*asked, "--params", tmp_path / "p.yaml", "--jobs", 1).err.strip().splitlines()
     assert named == [f"phantom-00{row}: there is no image 'PET'; it has T1. Its columns are empty." for row in range(5)]
-    assert last == "7 more cases lack an image; 'radiodeep validate' counts them."
+    assert last == "In all 12 cases lack an image; 'radiodeep validate' counts them."
+
+
+def test_columns_of_the_manifest_can_stay_in_the_table(tmp_path, radiodeep):
+    cohort = rd.make_phantom_cohort(8, random_state=0)
+    known = [case.replace(clinical={"age": 50 + row, "site": "AB"[row // 4]}) for row, case in enumerate(cohort)]
+    manifest = rd.write_cohort(rd.Cohort(known), tmp_path / "cohort")
+    (tmp_path / "p.yaml").write_text("featureClass: {shape: [VoxelVolume], firstorder: [Mean]}")
+    asked = [
+        "extract",
+        manifest,
+        "-o",
+        tmp_path / "t.csv",
+        "--features",
+        "handcrafted",
+        "--params",
+        tmp_path / "p.yaml",
+    ]
+    assert radiodeep(*asked, "--jobs", 1, "--keep", "age, site").code == 0
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table["age"].tolist() == list(range(50, 58))
+    assert table["site"].tolist() == list("AAAABBBB")
+    done = radiodeep(*asked, "--keep", "ages")
+    assert (done.code, done.err.strip()) == (1, "Error: --keep takes age, site. Got 'ages'.")
