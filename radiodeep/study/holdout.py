@@ -13,6 +13,7 @@ from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import Evidence
 from radiodeep.study.execution import check_models
 from radiodeep.study.folds.fitting import fold_outcome
+from radiodeep.study.folds.inner_folds import keep_groups_together
 from radiodeep.study.folds.splits import Plan
 from radiodeep.study.inputs import rows_of, study_input
 from radiodeep.study.result import named_cases
@@ -102,7 +103,10 @@ def holdout_auc(
     remarks = _equal_features(train_rows, test_rows)
     for remark in remarks:
         warnings.warn(remark, RadiodeepWarning, stacklevel=2)
-    fitted = clone(endpoint.prepared(estimator)).fit(train_rows.data, train_endpoint.y)
+    fitted = clone(endpoint.prepared(estimator))
+    if train.clusters is not None:
+        keep_groups_together(fitted, train_endpoint.strata, train.clusters)
+    fitted.fit(train_rows.data, train_endpoint.y)
     measured = None if train_rows.are_cases else train_rows.data  # cases would be measured once more
     fold = fold_outcome(fitted, test_rows.data, endpoint, measured, scored_rows=train_rows.data)
     if test.sizes is None and size is not None:

@@ -143,7 +143,10 @@ def test_a_study_of_patients_gives_inner_folds_of_patients():
     Folds.seen.clear()
     model = make_pipeline(Folds(["svm"], n_trees=0))
     rd.cross_validated_auc(model, X, y, cv=2, groups=patients, n_repeats=2, size=None)
-    assert len(Folds.seen) == 4
+    table = pd.DataFrame(X, index=[f"c{number}" for number in range(48)])
+    table.attrs["patients"] = dict(zip(table.index, patients, strict=True))
+    rd.holdout_auc(model, table[:36], y[:36], table[36:], y[36:], size=None)
+    assert len(Folds.seen) == 5
     for patient, folds in Folds.seen:
         assert len(folds) == 5
         assert all(not set(patient[train]) & set(patient[test]) for train, test in folds)
