@@ -45,7 +45,7 @@ def score(
         named = f"{', '.join(outside[:5])}{' ...' if len(outside) > 5 else ''}"
         say(
             f"Warning: {len(outside)} case{'s lie' if len(outside) > 1 else ' lies'} outside the range of the "
-            f"training cases, so that their scores mean little: {named}. See the column outside_training_range.",
+            f"training cases, so that their scores may mean little: {named}. See the column outside_training_range.",
             err=True,
         )
     finish(dict(zip(failed["id"], failed["error"], strict=True)), errors_file(output))

@@ -32,6 +32,9 @@ _PHRASES = (
     (r"None or an int other than 0", "a whole number other than 0"),
     (r", result\.size_baseline", ""),
     (r" \(suggest_bin_width finds one\)", ""),
+    (r"The 'threshold' parameter of RepeatableFeatures", "--repeatable"),
+    (r", or (take the values as categories with|name another kind, e\.g\.) kinds=\{[^}]*\}", ""),
+    (r" Or pass one value per case\.", ""),
 )
 _PARAMETER = re.compile(rf"The '({'|'.join(_OPTIONS)})' parameter(?: of (?:an? |the image type )?\w+)?")
 _ARGUMENT = re.compile(rf"(?<![\w./'\"-])({'|'.join(_OPTIONS)})=(?:\"([^\"]*)\"|([^\s,;)]+))")

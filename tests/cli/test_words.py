@@ -23,6 +23,10 @@ from radiodeep.cli.words import in_command_words
             "Study one class against the others, e.g. y == 'large'.",
             "Study one class against the others: write 1 and 0 into the column of the labels.",
         ),
+        ("The 'threshold' parameter of RepeatableFeatures must be <= 1.", "--repeatable must be <= 1."),
+        ("Leave cells blank, or take the values as categories with kinds={'age': 'category'}.", "Leave cells blank."),
+        ("Leave it blank, or name another kind, e.g. kinds={'age': 'category'}.", "Leave it blank."),
+        ("Theirs are: age. Or pass one value per case.", "Theirs are: age."),
         ("'my_bin_width.csv' and /data/bin_width/a stay", "'my_bin_width.csv' and /data/bin_width/a stay"),
     ],
 )
