@@ -78,8 +78,8 @@ def lacks_images(cohort):
     lacking = [case.id for case in cases if case.image_names and None in case.image.values()]
     if lacking:
         say(
-            f"{len(lacking)} of {len(cases)} cases lack an image, e.g. {lacking[0]}: its features are replaced by the "
-            "medians of the training cases."
+            f"Cases that lack an image: {len(lacking)} of {len(cases)}, e.g. {lacking[0]}. The medians of the training "
+            "cases take the place of its features."
         )
     return bool(lacking)
 

@@ -238,7 +238,7 @@ def _of_images(manifest, labels, measurement, chosen, recipe, kinds, clinical):
 def _of_table(table, chosen, recipe, kinds):
     n_missing = int(table.features.isna().to_numpy().sum())
     if n_missing:
-        say(f"{n_missing} cells of the table are empty: the medians of the training cases take their place.")
+        say(f"Empty cells of the table: {n_missing}. The medians of the training cases take their place.")
     recipe = replace(recipe, outcome=chosen.kind(table.y), imputes=n_missing > 0)
     if table.kinds is None:
         models = {WHOLE_TABLE: recipe.over_columns(None)}

@@ -24,7 +24,7 @@ def test_missing_images_are_imputed_in_the_folds(folder, tmp_path, radiodeep):
     params = ["--params", folder / "p.yaml"]
     done = radiodeep("study", folder / "manifest.csv", "-o", tmp_path, "--cv", 2, *QUICK, *params)
     assert done.code == 0, done.err
-    assert "1 of 12 cases lack an image, e.g. phantom-004: its features are replaced by the medians" in done.out
+    assert "Cases that lack an image: 1 of 12, e.g. phantom-004. The medians of the training" in done.out
     assert len(pd.read_csv(tmp_path / "predictions_handcrafted.csv")) == 12
 
     model = tmp_path / "model.skops"
@@ -43,4 +43,4 @@ def test_gaps_of_a_table_are_imputed_in_the_folds(tmp_path, radiodeep):
     table.to_csv(tmp_path / "table.csv", index=False)
     done = radiodeep("study", tmp_path / "table.csv", "-o", tmp_path / "out", "--cv", 2, *QUICK[2:])
     assert done.code == 0, done.err
-    assert "1 cells of the table are empty: the medians of the training cases take their place" in done.out
+    assert "Empty cells of the table: 1. The medians of the training cases take their place" in done.out

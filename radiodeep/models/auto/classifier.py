@@ -52,8 +52,9 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
         Of the log-odds of the cases left out, for `ranking_scores`; the centre is the mean of the means of the classes.
     models_ : list of (NormalScores, dict of fitted candidates)
         One for each fold; predictions are means over the folds.
-    standards_, calibrations_ : dict
-        Mean and spread of the outputs of each candidate for the cases left out; slope and intercepts that follow.
+    standards_, limits_, calibrations_ : dict
+        Mean and spread of the outputs of each candidate for the cases left out; their least and largest, beyond which
+        probabilities do not go; slope and intercepts that follow.
     n_features_in_ : int
     feature_names_in_ : ndarray of str, for tables with names
 
@@ -114,12 +115,11 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
 
     def predict_proba(self, X):
         """Return the probability of each class, shape (n_cases, n_classes)."""
-        return softmax(self._predicted(X), axis=1)
+        return softmax(self._predicted(X, is_limited=True), axis=1)
 
     def predict(self, X):
         """Return the most probable class of each case."""
-        predicted = self._predicted(X)
-        return self.classes_[predicted.argmax(axis=1)]
+        return self.classes_[self._predicted(X, is_limited=True).argmax(axis=1)]
 
     def _outputs(self, model, X):
         """Return scores like logarithms of probabilities; of classes that the fold did not hold they are the lowest."""

@@ -124,6 +124,7 @@ class AutoEstimator(BaseEstimator):
     def _choose(self, outputs, y, is_resubstituted):
         """Calibrate the mean and the candidates, set `chosen_` and `scores_`; return the calibrated outputs chosen."""
         self.standards_ = {name: (given.mean(axis=0), _spread(given)) for name, given in outputs.items()}
+        self.limits_ = {name: (given.min(axis=0), given.max(axis=0)) for name, given in outputs.items()}
         outputs = {name: _standardised(given, self.standards_[name]) for name, given in outputs.items()}
         outputs = {MEAN: np.mean(list(outputs.values()), axis=0)} | outputs
         self.calibrations_ = {name: self._calibration(given, y) for name, given in outputs.items()}
@@ -149,8 +150,11 @@ class AutoEstimator(BaseEstimator):
         check_is_fitted(self)
         return pd.DataFrame(self._columns, index=pd.Index(self._names, name="candidate"))  # which .skops cannot store
 
-    def _predicted(self, X):
-        """Return the calibrated outputs (n_rows, n_outputs) of what was chosen."""
+    def _predicted(self, X, is_limited=False):
+        """Return the calibrated outputs (n_rows, n_outputs) of what was chosen.
+
+        With `is_limited`, outputs beyond those for the cases left out, for which no calibration is known, are cut off.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         outputs = {}
@@ -158,6 +162,8 @@ class AutoEstimator(BaseEstimator):
             table = scores.transform(X)
             for name, model in models.items():
                 outputs[name] = outputs.get(name, 0) + self._outputs(model, table) / len(self.models_)
+        if is_limited:
+            outputs = {name: np.clip(given, *self.limits_[name]) for name, given in outputs.items()}
         standardised = [_standardised(given, self.standards_[name]) for name, given in outputs.items()]
         return _calibrated(np.mean(standardised, axis=0), self.calibrations_[self.chosen_])
 

@@ -246,3 +246,13 @@ def test_the_standard_error_of_a_concordance_is_that_of_the_jackknife():
     assert losses.mean() == pytest.approx(1 - concordances(*event_and_time(y), risk)[0])
     jackknife = np.sqrt(79 / 80 * ((without_each - np.mean(without_each)) ** 2).sum())
     assert losses.std(ddof=1) / np.sqrt(80) == pytest.approx(jackknife, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_flag_makes_no_prediction_certain(seed):
+    rng = np.random.default_rng(seed)
+    X, y = np.hstack([rng.normal(size=(80, 6)), np.zeros((80, 1))]), np.arange(80) % 2
+    X[7, 6] = 1
+    flagged = np.append(rng.normal(size=(1, 6)), [[1.0]], axis=1)
+    model = rd.AutoClassifier(n_trees=0).fit(X, y)
+    assert model.predict_proba(flagged).max() < 0.9
