@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.checks import is_count, is_fraction, require
 from radiodeep.exceptions import StudyError
+from radiodeep.progress import counted
 from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.folds.estimator_tree import best_of, descendants, offers
 from radiodeep.study.folds.frozen_features import FrozenFeatures
@@ -114,13 +115,15 @@ def feature_importance(
     if study.rows.are_cases:
         model = over_shared_cases(model, study.rows.data, n_jobs, cache_dir)
     by_fold, used, values = [], [], []
-    for train, test in plan.folds:
-        fitted = clone(model).fit(study.rows.take(train).data, endpoint.y[train])
-        features = FrozenFeatures(fitted, study.rows)
-        losses, value = _losses(features, test, endpoint, together, options)
-        by_fold.append(pd.Series(losses.mean(axis=1), features.names))
-        used.append(pd.Series(1.0, [features.names[feature] for feature in features.used]))
-        values.append(value)
+    with counted("Shuffling features", len(plan.folds), "folds") as advance:
+        for train, test in plan.folds:
+            fitted = clone(model).fit(study.rows.take(train).data, endpoint.y[train])
+            features = FrozenFeatures(fitted, study.rows)
+            losses, value = _losses(features, test, endpoint, together, options)
+            by_fold.append(pd.Series(losses.mean(axis=1), features.names))
+            used.append(pd.Series(1.0, [features.names[feature] for feature in features.used]))
+            values.append(value)
+            advance()
     by_fold = pd.concat(by_fold, axis=1).fillna(0.0)
     fraction = pd.concat(used, axis=1).fillna(0.0).mean(axis=1).reindex(by_fold.index, fill_value=0.0)
     table = pd.DataFrame({"importance": by_fold.mean(axis=1), "sd": by_fold.std(axis=1), "used": fraction})
@@ -211,7 +214,11 @@ def shapley_values(
         return predict(features.taken(every, every[:, 0]))
 
     orders = [rng.permutation(len(features.used)) for _ in range(n_permutations)]
-    contributions = [_contributions(predicted, row, drawn, orders) for row in range(len(explained))]
+    contributions = []
+    with counted("Dividing predictions", len(explained), "cases") as advance:
+        for row in range(len(explained)):
+            contributions.append(_contributions(predicted, row, drawn, orders))
+            advance()
     columns = [features.names[feature] for feature in features.used]
     ids = pd.Index(explained.names, name="id")
     table = pd.DataFrame(contributions, ids, columns)
