@@ -251,3 +251,12 @@ def test_lesions_of_different_centres_are_a_reason_for_none():
     patients = Cohort(lesions).by_patient()
     with pytest.raises(StudyError, match="1 of 4 cases have no centre, or lesions of different ones, e.g. 'P0'"):
         cross_validated_auc(LogisticRegression(), patients, patients.labels, cv=BY_CENTRE, centres="site")
+
+
+def test_a_difference_of_two_centres_stays_within_what_a_difference_can_be():
+    X, y, _ = table(20, seed=5)
+    centres = np.repeat(["Bonn", "Lyon"], 10)
+    results = [cross_validated_auc(LogisticRegression(), X[[name]], y, cv=BY_CENTRE, centres=centres) for name in "ab"]
+    interval = compare_auc(*results).confidence_interval
+    assert interval.low == -1.0
+    assert interval.high == 1.0

@@ -135,7 +135,10 @@ def _of_centres(endpoint, result_a, result_b):
     n_centres = len(effects.weights)
     p = p_value(effects.value, effects.standard_error**2, n_centres - 1 if n_centres > 1 else None)
     test = f"{endpoint.test}, paired, random effects of {n_centres} centres"
-    return Comparison(endpoint.measure, *values, effects.value, p, test, effects.confidence_interval)
+    found = effects.confidence_interval
+    largest = endpoint.bounds[1] - endpoint.bounds[0]  # difference; few centres give a wider interval
+    bounds = ConfidenceInterval(max(found.low, -largest), min(found.high, largest), found.level)
+    return Comparison(endpoint.measure, *values, effects.value, p, test, bounds)
 
 
 def _comparison(measure, values, within, result, test, words):
