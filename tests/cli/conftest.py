@@ -33,6 +33,7 @@ def radiodeep(capfd, monkeypatch):
                 main()
         finally:
             signal.signal(signal.SIGINT, previous)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked for workers unless --jobs is 1
         return Done(ended.value.code, *capfd.readouterr())
 
     return run

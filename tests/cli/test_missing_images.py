@@ -29,7 +29,7 @@ def test_missing_images_are_imputed_in_the_folds(folder, tmp_path, radiodeep):
 
     model = tmp_path / "model.skops"
     assert radiodeep("train", folder / "manifest.csv", "-o", model, *QUICK, *params).code == 0
-    done = radiodeep("score", model, folder / "manifest.csv", "-o", tmp_path / "scores.csv")
+    done = radiodeep("score", model, folder / "manifest.csv", "-o", tmp_path / "scores.csv", "--jobs", 1)
     assert done.code == 0, done.err
     scores = pd.read_csv(tmp_path / "scores.csv", index_col="id")
     assert scores["probability_1"].notna().all()
