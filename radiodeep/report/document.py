@@ -4,7 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -19,6 +19,7 @@ from radiodeep.report.class_figures import calibration_figure, class_roc_figure,
 from radiodeep.report.extreme_cases import extreme_cases_figure
 from radiodeep.report.figures import centre_figure, interval_figure, selection_counts, selection_figure
 from radiodeep.report.repeatability_figure import repeatability_figure, repeatability_sentence
+from radiodeep.report.style import colours_of
 from radiodeep.report.survival_figure import survival_figure
 from radiodeep.study.feature_sets import FeatureSetComparison
 from radiodeep.study.result import require_results
@@ -31,8 +32,45 @@ _BOUNDS = ["value", "low", "high"]
 _MOST_EXTREME = 3  # features of which extreme cases are shown
 
 
+@dataclass(frozen=True, eq=False)
+class Reported:
+    """What a report is made of: results of the same cases, a colour for each model, and what else is known."""
+
+    results: list
+    colours: dict
+    table: pd.DataFrame | None = None  # features by case id
+    cohort: object = None
+    controls: object = None
+
+
+def _sections(study):
+    """Return the sections of a report in their order, from what a `Reported` holds."""
+    parts = [
+        # sections of all models: one line each, e.g. performance_section(study.results, study.colours),
+        *(section for result in study.results for section in _model_sections(study, result)),
+        # sections of the study, e.g. checklist_section(...),
+    ]
+    return [section for section in parts if section is not None]
+
+
+def _model_sections(study, result):
+    """Return the sections of one model in their order; a function that has nothing to say returns None."""
+    return [
+        # one line each, e.g. calibration_section(result, study.colours[result.name]),
+    ]
+
+
 def write_report(
-    results, path, title="radiodeep study", controls=None, *, repeatability=None, table=None, cohort=None, figures=None
+    results,
+    path,
+    title="radiodeep study",
+    controls=None,
+    *,
+    repeatability=None,
+    table=None,
+    cohort=None,
+    figures=None,
+    sections=(),
 ):
     """Write results as one HTML file that contains its figures.
 
@@ -51,6 +89,8 @@ def write_report(
         The features by case id and the cases: those with extreme values of the most selected features are shown.
     figures : dict from str to matplotlib Figure, optional
         Further figures by their titles, e.g. of `shapley_figure`.
+    sections : sequence of Section, optional
+        Further parts of the report.
 
     Returns
     -------
@@ -80,10 +120,22 @@ def write_report(
     contents["repeatability"] = [_repeatability_section(each) for each in repeated]
     extremes = _extreme_cases(results, table, cohort)
     contents["further"] = {name: _picture(figure, name) for name, figure in (extremes | (figures or {})).items()}
+    study = Reported(results, colours_of(results), table, cohort, controls)
+    contents["parts"] = [_part(section) for section in [*_sections(study), *sections]]
     text = page.render(title=title, version=__version__, **contents)
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def _part(section):
+    """Return a Section as the page shows it."""
+    return {
+        "section": section,
+        "pictures": [(drawing, _picture(drawing.figure, drawing.title)) for drawing in section.drawings],
+        "tables": {title: _texts(table) for title, table in section.tables.items()},
+        "folded": {title: _texts(table) for title, table in section.folded.items()},
+    }
 
 
 def _contents(results):

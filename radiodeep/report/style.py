@@ -1,6 +1,29 @@
 """What all figures share: colours, empty figures, and text that matplotlib takes literally."""
 
-COLOURS = ("#0b5fa5", "#c8553d", "#3b7a57", "#7b4f9d", "#b8860b", "#4d4d4d")
+from radiodeep.study.size import SIZE_BASELINE
+
+# Okabe and Ito, Color Universal Design (2008), without yellow: told apart by readers with any colour vision
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288", "#882255")
+GREY = "#7f7f7f"  # of the size of the region as the score
+_OF_NAMES = {
+    name: COLOURS[number]
+    for number, name in enumerate(("combined", "handcrafted", "deep", "clinical", "images and clinical"))
+}
+
+
+def colours_of(results):
+    """Return a colour for each model by its name: the same in all figures of a report, and in all reports if usual.
+
+    Parameters
+    ----------
+    results : iterable of StudyResult, or dict of them
+    """
+    models = results.values() if isinstance(results, dict) else results
+    names = dict.fromkeys(result.name for result in models)
+    usual = {name: _OF_NAMES[name] for name in names if name in _OF_NAMES} | {SIZE_BASELINE: GREY}
+    free = [colour for colour in COLOURS if colour not in usual.values()] or list(COLOURS)
+    others = [name for name in names if name not in usual]
+    return usual | {name: free[number % len(free)] for number, name in enumerate(others)}
 
 
 def plain_text(text):
