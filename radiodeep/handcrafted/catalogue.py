@@ -28,12 +28,13 @@ class Feature:
     name : str
         pyradiomics' name, without image type and family: "Contrast".
     family : str
-        pyradiomics' feature class: "glcm".
+        pyradiomics' feature class: "glcm", or one that pyradiomics does not have: "laws".
     ibsi_id : str or None
         Id of the same definition in the IBSI reference manual; None if IBSI does not define it.
     function : callable
         Calculates the whole family at once, as float64 (n_features,): from (region, levels, **settings) in the
-        families of `REGION_FAMILIES`, from (neighbourhoods, **settings) in the others.
+        families of `REGION_FAMILIES`, from (image, mask, spacing_mm, **settings) in those of `REACH_MM`, and from
+        (neighbourhoods, **settings) in the others.
     """
 
     name: str
@@ -225,10 +226,16 @@ FEATURES = (
 )
 
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in FEATURES))
-DEFAULT_FAMILIES = tuple(family for family in FAMILIES if family != "shape2D")
-SHAPE_FAMILIES = ("shape", "shape2D")
-REGION_FAMILIES = (*SHAPE_FAMILIES, "firstorder")  # which do not look at neighbouring voxels
 TEXTURE_GROUP = FamilyGroup(("glcm", "glrlm", "glszm", "gldm", "ngtdm"), texture_features)
+DEFAULT_FAMILIES = ("shape", "firstorder", *TEXTURE_GROUP.families)
+PYRADIOMICS_FAMILIES = ("shape", "shape2D", "firstorder", *TEXTURE_GROUP.families)
+SHAPE_FAMILIES = ("shape", "shape2D")  # of the mask alone, measured once for all images
+LEVEL_FAMILIES = ("firstorder", *TEXTURE_GROUP.families)  # which count grey levels
+REGION_FAMILIES = (*SHAPE_FAMILIES, "firstorder")  # of the voxels of the region, not of the tables of neighbours
+SLICE_FAMILIES = ()  # of single slices: their functions take the `slice_axis`
+# Families that look at the image about the region, and how far in mm: their functions take image, mask and spacing in a
+# box of this margin, cut at the border of the image, where intensities outside the region may be NaN or infinite.
+REACH_MM: dict[str, float] = {}
 FUNCTION_OF = {feature.family: feature.function for feature in FEATURES}
 
 
@@ -240,6 +247,11 @@ def feature_names(families=DEFAULT_FAMILIES):
     """
     chosen = in_catalogue_order(families)
     return [f"{feature.family}_{feature.name}" for feature in FEATURES if feature.family in chosen]
+
+
+def reach_mm(families):
+    """Return how far beyond the region some families look at the image, in mm."""
+    return max((REACH_MM.get(family, 0.0) for family in families), default=0.0)
 
 
 def in_catalogue_order(families):

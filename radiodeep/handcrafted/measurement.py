@@ -6,15 +6,17 @@ from radiodeep.checks import is_count, is_flag, require
 from radiodeep.handcrafted.catalogue import (
     DEFAULT_FAMILIES,
     FUNCTION_OF,
+    LEVEL_FAMILIES,
+    REACH_MM,
     REGION_FAMILIES,
-    SHAPE_FAMILIES,
+    SLICE_FAMILIES,
     TEXTURE_GROUP,
     in_catalogue_order,
 )
 from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.gray_levels import check_bins, discretise
 from radiodeep.handcrafted.neighbours import Neighbourhoods, check_neighbour_settings
-from radiodeep.handcrafted.region import crop_region
+from radiodeep.handcrafted.region import bounding_box, crop_region
 
 
 def region_features(
@@ -32,6 +34,7 @@ def region_features(
     weighting_norm=None,
     gldm_alpha=0,
     flat_axis=None,
+    slice_axis=0,
 ):
     """Handcrafted features of one region, with pyradiomics' definitions.
 
@@ -64,6 +67,8 @@ def region_features(
         Largest difference of grey levels that the GLDM counts as dependent.
     flat_axis : {None, 0, 1, 2}, default=None
         Look at texture slice by slice across this axis (0 = z); "shape2D" is the shape in this slice.
+    slice_axis : {0, 1, 2}, default=0
+        The axis across the slices of families that always look at slices.
 
     Returns
     -------
@@ -105,6 +110,7 @@ def region_features(
         weighting_norm=weighting_norm,
         gldm_alpha=gldm_alpha,
         flat_axis=flat_axis,
+        slice_axis=slice_axis,
     )
     return measure(image, mask, spacing_mm)[0]
 
@@ -121,6 +127,7 @@ def region_measurer(
     weighting_norm,
     gldm_alpha,
     flat_axis,
+    slice_axis=0,
     convention=PYRADIOMICS,
 ):
     """Check settings once for many regions; they are those of `region_features`, which has the defaults.
@@ -135,24 +142,26 @@ def region_measurer(
         "firstorder": {"voxel_array_shift": voxel_array_shift, "convention": convention},
         "glcm": {"symmetrical": bool(symmetrical_glcm), "weighting_norm": weighting_norm},
         "glrlm": {"weighting_norm": weighting_norm},
+        **{family: {"slice_axis": slice_axis} for family in SLICE_FAMILIES},
     }
     bins = {"bin_width": bin_width, "bin_count": bin_count, "max_gray_levels": max_gray_levels}
-    needs_levels = not set(chosen) <= set(SHAPE_FAMILIES)
+    needs_levels = not set(chosen).isdisjoint(LEVEL_FAMILIES)
     if needs_levels:
         check_bins(**bins)
     measures_group = set(TEXTURE_GROUP.families) <= set(chosen)
     of_region = [family for family in chosen if family in REGION_FAMILIES]
-    of_neighbours = [
-        family
-        for family in chosen
-        if family not in REGION_FAMILIES and not (measures_group and family in TEXTURE_GROUP.families)
-    ]
+    of_surroundings = [family for family in chosen if family in REACH_MM]
+    measured = {*REGION_FAMILIES, *REACH_MM, *(TEXTURE_GROUP.families if measures_group else ())}
+    of_neighbours = [family for family in chosen if family not in measured]
 
     def measure(image, mask, spacing_mm):
         region = crop_region(image, mask, spacing_mm, margin=int(max(distances)), flat_axis=flat_axis)
         levels = discretise(region, **bins, convention=convention) if needs_levels else None
         values = {family: FUNCTION_OF[family](region, levels, **settings.get(family, {})) for family in of_region}
         neighbourhoods = Neighbourhoods(region, levels, distances, gldm_alpha)
+        for family in of_surroundings:
+            around = _surroundings(region, image, mask, REACH_MM[family])
+            values[family] = FUNCTION_OF[family](*around, **settings.get(family, {}))
         if measures_group:
             values |= TEXTURE_GROUP.function(neighbourhoods, **settings["glcm"])
         for family in of_neighbours:
@@ -160,6 +169,15 @@ def region_measurer(
         return np.concatenate([values[family] for family in chosen]), 0 if levels is None else levels.values.size
 
     return measure
+
+
+def _surroundings(region, image, mask, reach_mm):
+    """Return image, mask and spacing of a region in its bounding box and `reach_mm` about it."""
+    mask = np.asarray(mask) != 0
+    steps = np.ceil(reach_mm / region.spacing_mm).astype(int).tolist()
+    sides = zip(bounding_box(mask), steps, strict=True)
+    box = tuple(slice(max(side.start - step, 0), side.stop + step) for side, step in sides)
+    return np.asarray(image)[box], mask[box], region.spacing_mm
 
 
 def _check_texture_settings(symmetrical_glcm, gldm_alpha):

@@ -3,15 +3,21 @@
 import pytest
 
 from radiodeep.exceptions import InputError
-from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, FAMILIES, FEATURES, TEXTURE_GROUP, feature_names
+from radiodeep.handcrafted.catalogue import (
+    DEFAULT_FAMILIES,
+    FEATURES,
+    PYRADIOMICS_FAMILIES,
+    TEXTURE_GROUP,
+    feature_names,
+)
 
 
 def test_the_families_hold_the_features_of_pyradiomics_with_distinct_names():
-    counts = {family: sum(feature.family == family for feature in FEATURES) for family in FAMILIES}
+    counts = {family: sum(feature.family == family for feature in FEATURES) for family in PYRADIOMICS_FAMILIES}
     expected = {"shape": 14, "shape2D": 9, "firstorder": 18, "glcm": 24, "glrlm": 16, "glszm": 16, "gldm": 14}
     assert counts == {**expected, "ngtdm": 5}
     assert len(set(feature_names())) == 107
-    assert len(set(feature_names(FAMILIES))) == 116
+    assert len(set(feature_names(PYRADIOMICS_FAMILIES))) == 116
 
 
 def test_ibsi_ids_are_distinct_and_missing_only_where_ibsi_has_no_such_definition():

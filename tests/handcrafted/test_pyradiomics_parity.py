@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, FAMILIES, feature_names
+from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, PYRADIOMICS_FAMILIES, feature_names
 from radiodeep.handcrafted.measurement import region_features
 
 pytestmark = pytest.mark.pyradiomics
@@ -139,7 +139,7 @@ def test_ragged_masks_with_holes_and_separate_parts(compare, fraction, bin_width
 def test_the_shape_of_a_single_slice(make_lesion, compare, axis):
     noise, mask = make_lesion(9, (3, 20, 22), (9, 7, 8))
     image, mask = np.moveaxis(90 * noise[1:2], 0, axis), np.moveaxis(mask[1:2], 0, axis)
-    compare(image, mask, (1.3, 0.7, 0.9), families=FAMILIES, force2Ddimension=axis)
+    compare(image, mask, (1.3, 0.7, 0.9), families=PYRADIOMICS_FAMILIES, force2Ddimension=axis)
 
 
 def test_rare_grey_levels_far_from_the_others(make_lesion, compare):

@@ -7,8 +7,9 @@ import numpy as np
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.features.radiomics.preparation import check_region_size, derived_images, prepare
 from radiodeep.features.radiomics.pyradiomics_engine import pyradiomics_row
-from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names
+from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names, reach_mm
 from radiodeep.handcrafted.measurement import region_measurer
+from radiodeep.imaging.crop import bounding_box
 
 
 def n_shared_features(settings, images):
@@ -36,6 +37,7 @@ class Measurement:
 
     def __init__(self, settings):
         self.settings = settings
+        self._reach_mm = reach_mm(settings.chosen_families)
         self._measurers = {}  # by the axis across the slices
 
     def row_of(self, case, image=""):
@@ -64,6 +66,9 @@ class Measurement:
             values, _ = measurers.shape(prepared.voxels[box], prepared.shape_roi[box], prepared.spacing_mm)
             parts.append(values)
         by_image = measurers.joint if is_joint else measurers.by_image
+        if self._reach_mm:
+            prepared = _with_surroundings(prepared, self._reach_mm)
+            box = prepared.box
         for image_type in self.settings.types if by_image else ():
             for name, image in derived_images(prepared, image_type, self.settings.force_2d):
                 try:
@@ -74,6 +79,12 @@ class Measurement:
                     raise type(error)(f"in the derived image '{name}': {error}") from error
                 parts.append(values)
         return parts, n_levels
+
+
+def _with_surroundings(prepared, reach_mm):
+    """Return a prepared case whose box is wider by the reach of families that look at the image about the region."""
+    margins = np.ceil(reach_mm / np.asarray(prepared.spacing_mm)).astype(int).tolist()
+    return prepared._replace(box=bounding_box(prepared.roi, margins))
 
 
 class _Measurers:
@@ -91,24 +102,26 @@ class _Measurers:
         plane = slice_axis if settings.force_2d else None
         plane_of_shape = slice_axis if "shape2D" in shape else plane
         first = settings.types[0]
-        self.shape = _measurer(settings, shape, plane_of_shape) if shape else None
+        self.shape = _measurer(settings, shape, plane_of_shape, slice_axis) if shape else None
         self.by_image = {}
         self.joint = None
         if others:
             self.by_image = {
-                name: _measurer(settings, others, plane, image_type, name)
+                name: _measurer(settings, others, plane, slice_axis, image_type, name)
                 for image_type in settings.types
                 for name in image_type.images
             }
         if shape and others and first.name == "Original" and plane_of_shape == plane:
-            measure_all = _measurer(settings, settings.chosen_families, plane, first, "original")
+            measure_all = _measurer(settings, settings.chosen_families, plane, slice_axis, first, "original")
             self.joint = {**self.by_image, "original": measure_all}
 
 
-def _measurer(settings, families, flat_axis, image_type=None, image=None):
+def _measurer(settings, families, flat_axis, slice_axis, image_type=None, image=None):
     """Return a function that measures the chosen features of some families in one image."""
     texture = settings.texture_settings(image_type, image)
-    measure = region_measurer(families=families, flat_axis=flat_axis, convention=settings.definitions, **texture)
+    measure = region_measurer(
+        families=families, flat_axis=flat_axis, slice_axis=slice_axis, convention=settings.definitions, **texture
+    )
     if settings.chooses_whole_families:
         return measure
     chosen = set(settings.names)

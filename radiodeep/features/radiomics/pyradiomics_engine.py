@@ -7,6 +7,7 @@ import numpy as np
 from radiodeep.exceptions import InputError
 from radiodeep.features.radiomics.preparation import ordered_lesion
 from radiodeep.features.radiomics.settings import SETTINGS
+from radiodeep.handcrafted.catalogue import PYRADIOMICS_FAMILIES
 
 # The fixed values in pyradiomics of settings of filters that it does not have.
 _FILTER_VALUES = {"in_plane": False, "scale_by": "image"}
@@ -55,7 +56,10 @@ def _pyradiomics():
 
 
 def _check_supported(settings):
-    """Raise an InputError for settings that pyradiomics does not have."""
+    """Raise an InputError for families and settings that pyradiomics does not have."""
+    for family in settings.chosen_families:
+        if family not in PYRADIOMICS_FAMILIES:
+            raise InputError(f"pyradiomics has no family '{family}'. Use engine='radiodeep', or leave it out.")
     for name, needed in _EFFECTIVE_WITH.items():
         if getattr(settings, needed):
             _check_value(name, getattr(settings, name), SETTINGS[name].pyradiomics_value)

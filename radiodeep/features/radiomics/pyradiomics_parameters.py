@@ -3,7 +3,7 @@
 from radiodeep.checks import did_you_mean
 from radiodeep.exceptions import InputError
 from radiodeep.features.radiomics.settings import SETTINGS, TEXTURE_SETTINGS
-from radiodeep.handcrafted.catalogue import FAMILIES, feature_names
+from radiodeep.handcrafted.catalogue import PYRADIOMICS_FAMILIES, feature_names
 from radiodeep.imaging.filters import FILTER_SETTINGS, IMAGE_TYPES
 from radiodeep.yaml_files import parsed_yaml
 
@@ -121,7 +121,7 @@ def _read_image_types(image_types, settings):
 def _read_families(classes):
     families = {}
     for family, names in classes.items():
-        _check_known(family, FAMILIES, "featureClass: ")
+        _check_known(family, PYRADIOMICS_FAMILIES, "featureClass: ")
         _check_kind(names, list, f"featureClass {family}", "a list of names")
         known = [name.split("_", 1)[1] for name in feature_names([family])]
         for name in names or []:

@@ -7,6 +7,7 @@ import pytest
 
 from radiodeep import Case, RadiomicsExtractor, make_phantom_cohort
 from radiodeep.exceptions import InputError, NonFiniteIntensityError, RadiodeepWarning
+from radiodeep.handcrafted.catalogue import FUNCTION_OF, REACH_MM
 
 COHORT = make_phantom_cohort(8, random_state=2)
 
@@ -72,3 +73,28 @@ def test_an_image_type_may_have_bins_of_its_own():
     np.testing.assert_array_equal(mixed.transform([case])[0][24:], alone.transform([case])[0])
     with pytest.raises(InputError, match="'bin_width' parameter of the image type Square must be a float > 0"):
         RadiomicsExtractor(image_types={"Square": {"bin_width": 0}}).fit([case])
+
+
+def test_families_with_a_reach_get_the_image_that_far_about_the_region(monkeypatch):
+    boxes = []
+
+    def look(image, mask, spacing_mm):
+        boxes.append((image.copy(), mask, tuple(spacing_mm)))
+        return np.zeros(5)
+
+    monkeypatch.setitem(REACH_MM, "ngtdm", 2.5)
+    monkeypatch.setitem(FUNCTION_OF, "ngtdm", look)
+    image = np.random.default_rng(0).normal(0, 50, (12, 20, 20))
+    mask = np.zeros(image.shape, bool)
+    mask[4:8, 5:15, 1:12] = True
+    case = Case(image, mask, "a", spacing_mm=(3, 1, 1))
+    plain = RadiomicsExtractor(families=["glcm"], image_types=["Original", "Square"]).transform([case])
+    both = RadiomicsExtractor(families=["shape", "glcm", "ngtdm"], image_types=["Original", "Square"])
+    names = both.get_feature_names_out()
+    np.testing.assert_array_equal(both.transform([case])[0, ["_glcm_" in name for name in names]], plain[0])
+    box = (slice(3, 9), slice(2, 18), slice(0, 15))  # cut at the border of the image
+    (original, roi, spacing_mm), (square, *_) = boxes
+    np.testing.assert_array_equal(original, image[box])
+    np.testing.assert_array_equal(roi, mask[box])
+    assert square.shape == original.shape
+    assert spacing_mm == (3, 1, 1)
