@@ -17,6 +17,7 @@ _HOME_OF = {
     "write_cohort": "cases.writing",
     "inspect_cohort": "cases.inspection",
     "make_phantom_cohort": "cases.phantoms",
+    "make_study_cohort": "cases.study_phantoms",
     "Scanner": "cases.scanner_effects",
     "with_scanner_effect": "cases.scanner_effects",
     "RadiomicsExtractor": "features.radiomics.extractor",

@@ -157,20 +157,20 @@ def _draw_follow_up(generator, log_hazard):
 
 def _draw_images(generator, truth, names):
     """Return image, mask and spacing of a lesion, or dicts of them for two images of the same outline."""
-    is_inside = _draw_outline(generator, truth)
+    is_inside = draw_outline(generator, truth)
     mask = is_inside(SHAPE, SPACING_MM)
     sigma_voxels = [truth["correlation_mm"] / step for step in SPACING_MM]
-    image = _textured(generator, mask, sigma_voxels, TEXTURE_SD)
+    image = textured(generator, mask, sigma_voxels, TEXTURE_SD)
     if names is None:
         return image, mask.astype(np.uint8), SPACING_MM
     first, second = names
     coarse_mask = is_inside(UPTAKE_SHAPE, UPTAKE_SPACING_MM)
-    uptake = _textured(generator, coarse_mask, [UPTAKE_MM / step for step in UPTAKE_SPACING_MM], truth["uptake_sd"])
+    uptake = textured(generator, coarse_mask, [UPTAKE_MM / step for step in UPTAKE_SPACING_MM], truth["uptake_sd"])
     masks = {first: mask.astype(np.uint8), second: coarse_mask.astype(np.uint8)}
     return {first: image, second: uptake}, masks, {first: SPACING_MM, second: UPTAKE_SPACING_MM}
 
 
-def _draw_outline(generator, truth):
+def draw_outline(generator, truth):
     """Return a function of the shape and spacing of a grid: the voxels inside the lesion."""
     offset = generator.uniform(-1, 1, size=3)
     spicules = _draw_spicules(generator)
@@ -187,7 +187,8 @@ def _draw_outline(generator, truth):
     return is_inside
 
 
-def _textured(generator, mask, sigma_voxels, standard_deviation):
+def textured(generator, mask, sigma_voxels, standard_deviation):
+    """Return an image of a lesion with a texture of the given correlation length, on a dark background with noise."""
     texture = gaussian_filter(generator.standard_normal(mask.shape), sigma_voxels, mode="wrap")
     texture = (texture - texture[mask].mean()) / texture[mask].std() * standard_deviation
     noise = generator.standard_normal(mask.shape) * NOISE_SD
