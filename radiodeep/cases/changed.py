@@ -16,9 +16,10 @@ class ChangedCase(Case):
     def of(cls, case, change):
         """Return a case changed by a function Lesion -> Lesion, which worker processes must be able to import."""
         repeats = {name: cls.of(repeat, change) for name, repeat in case.repeats.items()}
+        kind = cls
         if isinstance(case, cls):
-            change = partial(_changed_in_turn, changes=(case._change, change))
-        return cls._restored(**{**case._arguments(), "repeats": repeats, "change": change})
+            kind, change = type(case), partial(_changed_in_turn, changes=(case._change, change))
+        return kind._restored(**{**case._arguments(), "repeats": repeats, "change": change})
 
     def lesion(self):
         return self._read()

@@ -95,6 +95,7 @@ def _are_connected(patterns, neighbours):
 _CIRCLES = (_circle(8, 1), _circle(16, 2))
 _SPHERE = _sphere()
 LBP_2D_NAMES = tuple(name for circle in _CIRCLES for name in circle.names)
+LBP_2D_PATTERN_NAMES = _CIRCLES[0].names  # of the bins of `lbp_2d_patterns`
 LBP_3D_NAMES = _SPHERE.names
 
 
@@ -137,8 +138,26 @@ def lbp_3d_features(region, levels=None):
     return _shares(region, _SPHERE, (0, 1, 2))
 
 
+def lbp_2d_patterns(region, slice_axis=0):
+    """Return the bin of the pattern of each voxel in slices, of 8 points at a distance of 1 voxel: int8 (n_voxels,).
+
+    The voxels are those of the region in its order; those outside its `Interior` have -1. Bins are in the order of
+    `LBP_2D_PATTERN_NAMES`.
+    """
+    positions, bins, mask = _binned(region, _CIRCLES[0], [axis for axis in range(3) if axis != slice_axis])
+    patterns = np.full(mask.shape, -1, np.int8)
+    patterns.reshape(-1)[positions] = bins
+    return patterns[mask]
+
+
 def _shares(region, sampling, axes):
     """Return the share of each bin of patterns: float64 (n_points + 2,)."""
+    _, bins, _ = _binned(region, sampling, axes)
+    return np.bincount(bins, minlength=len(sampling.names)) / bins.size
+
+
+def _binned(region, sampling, axes):
+    """Return the positions of the interior in a flattened grid, the bin of each, and the mask of that grid."""
     interior = find_interior(region, sampling.radius, axes)
     strides = np.array(interior.mask.strides)[list(axes)]  # of bool, so in voxels
     deviations = interior.deviations.reshape(-1)
@@ -153,4 +172,4 @@ def _shares(region, sampling, axes):
             apart = deviations[places] - centres
             difference += weight * (apart if interior.is_complete else apart * is_inside[places])
         patterns |= (difference >= -tie).astype(np.int32) << bit
-    return np.bincount(sampling.bins[patterns], minlength=len(sampling.names)) / centres.size
+    return interior.positions, sampling.bins[patterns], interior.mask

@@ -84,10 +84,10 @@ def resample(
     grid_about = _corner_grid if grid == "corner" else _region_grid
     target = grid_about(first, stop, np.array(loaded.roi.shape), old, new, pad_distance)
     _check_new_size(target.size, new, case.id)
-    blur = _blur_in_voxels(old, new) if anti_alias else np.zeros(3)
+    blur = blur_in_voxels(old, new) if anti_alias else np.zeros(3)
     # Two more new voxels than are kept, since smoothing reaches 1.2 of them.
     near = bounding_box(loaded.roi, [int(np.ceil((pad_distance + 2) / step)) + _REACH for step in old / new])
-    image = _interpolated(_smoothed(loaded.voxels[near], blur), near, target, interpolator)
+    image = _interpolated(smoothed(loaded.voxels[near], blur), near, target, interpolator)
     if anti_alias:
         kept = loaded.voxels[bounding_box(loaded.roi, [int(step) for step in np.ceil(pad_distance * new / old)])]
         image = np.clip(image, kept.min(), kept.max())
@@ -116,7 +116,7 @@ def _new_spacing(spacing_mm, old):
     return np.where(values > 0, values, old)
 
 
-def _blur_in_voxels(old, new):
+def blur_in_voxels(old, new):
     """Return the standard deviations, in old voxels, of the Gaussian that smooths as voxels of a new size would have.
 
     The intensity of a voxel is about the mean over its box, whose variance is width² / 12 along each axis. So along the
@@ -126,7 +126,7 @@ def _blur_in_voxels(old, new):
     return np.sqrt(np.maximum(new**2 - old**2, 0) / 12) / old
 
 
-def _smoothed(voxels, blur):
+def smoothed(voxels, blur):
     """Return an image in double precision, smoothed along each axis by a Gaussian of `blur` voxels."""
     voxels = voxels.astype(np.float64)
     for axis in np.flatnonzero(blur):

@@ -51,6 +51,7 @@ TRUSTED_TYPES = frozenset(
         "radiodeep.features.deep.extractor.DeepFeatureExtractor",
         "radiodeep.features.deep.fine_tuned.FineTunedFeatureExtractor",
         "radiodeep.features.deep.fine_tuning.FineTuning",
+        "radiodeep.features.habitats.HabitatExtractor",
         "radiodeep.features.patients.LesionAggregator",
         "radiodeep.features.radiomics.extractor.RadiomicsExtractor",
         "radiodeep.features.repeatability.RepeatableFeatures",
