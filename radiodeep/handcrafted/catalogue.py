@@ -13,9 +13,17 @@ from radiodeep.handcrafted.glcm import glcm_features
 from radiodeep.handcrafted.gldm import gldm_features
 from radiodeep.handcrafted.glrlm import glrlm_features
 from radiodeep.handcrafted.glszm import glszm_features
+from radiodeep.handcrafted.laws import LAWS_2D_NAMES, LAWS_NAMES, laws_2d_features, laws_features
+from radiodeep.handcrafted.local_binary_patterns import (
+    LBP_2D_NAMES,
+    LBP_3D_NAMES,
+    lbp_2d_features,
+    lbp_3d_features,
+)
 from radiodeep.handcrafted.ngtdm import ngtdm_features
 from radiodeep.handcrafted.shape import shape_features
 from radiodeep.handcrafted.shape_2d import shape_2d_features
+from radiodeep.handcrafted.spiculation import spiculation_2d_features, spiculation_features
 from radiodeep.handcrafted.texture import texture_features
 
 
@@ -58,6 +66,20 @@ def _family(family, function, ibsi_ids):
     return tuple(Feature(name, family, ibsi_id, function) for name, ibsi_id in ibsi_ids.items())
 
 
+_SPICULATION = (
+    "ConvexityDeficit",
+    "LargestConcavityDepth",
+    "MeanConcavityDepth",
+    "NumberOfConcavities",
+    "RelativeConcavityDepth",
+    "NumberOfProtrusions",
+    "RadialAreaRatio",
+    "RadialEntropy",
+    "RadialRoughness",
+    "RadialVariation",
+    "RelativeProtrusionHeight",
+)
+
 FEATURES = (
     *_family(
         "shape",
@@ -94,6 +116,16 @@ FEATURES = (
             "Sphericity": None,
         },
     ),
+    *_family(
+        "spiculation",
+        spiculation_features,
+        {
+            "HullAreaDensity": "7T7F",
+            "HullVolumeDensity": "R3ER",
+            **dict.fromkeys(_SPICULATION),
+        },
+    ),
+    *_family("spiculation2D", spiculation_2d_features, dict.fromkeys(("FourierFactor", *_SPICULATION))),
     *_family(
         "firstorder",
         first_order_features,
@@ -223,16 +255,21 @@ FEATURES = (
             "Strength": "1X9X",
         },
     ),
+    *_family("laws", laws_features, dict.fromkeys(LAWS_NAMES)),
+    *_family("laws2D", laws_2d_features, dict.fromkeys(LAWS_2D_NAMES)),
+    *_family("lbp2D", lbp_2d_features, dict.fromkeys(LBP_2D_NAMES)),
+    *_family("lbp3D", lbp_3d_features, dict.fromkeys(LBP_3D_NAMES)),
 )
 
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in FEATURES))
 TEXTURE_GROUP = FamilyGroup(("glcm", "glrlm", "glszm", "gldm", "ngtdm"), texture_features)
 DEFAULT_FAMILIES = ("shape", "firstorder", *TEXTURE_GROUP.families)
 PYRADIOMICS_FAMILIES = ("shape", "shape2D", "firstorder", *TEXTURE_GROUP.families)
-SHAPE_FAMILIES = ("shape", "shape2D")  # of the mask alone, measured once for all images
+SHAPE_FAMILIES = ("shape", "shape2D", "spiculation", "spiculation2D")  # of the mask alone, measured once for all images
 LEVEL_FAMILIES = ("firstorder", *TEXTURE_GROUP.families)  # which count grey levels
-REGION_FAMILIES = (*SHAPE_FAMILIES, "firstorder")  # of the voxels of the region, not of the tables of neighbours
-SLICE_FAMILIES = ()  # of single slices: their functions take the `slice_axis`
+REGION_FAMILIES = (*SHAPE_FAMILIES, "firstorder", "laws", "laws2D", "lbp2D", "lbp3D")  # of nothing but the region
+SLICE_FAMILIES = ("spiculation2D", "laws2D", "lbp2D")  # of single slices: their functions take the `slice_axis`
+UNITLESS_FAMILIES = ("lbp2D", "lbp3D")  # of intensities, but the same if these are multiplied by a constant
 # Families that look at the image about the region, and how far in mm: their functions take image, mask and spacing in a
 # box of this margin, cut at the border of the image, where intensities outside the region may be NaN or infinite.
 REACH_MM: dict[str, float] = {}

@@ -73,12 +73,12 @@ def _sphere():
 
 
 def _interpolation(point):
-    point = np.round(point, 12)  # no voxel gets a weight by rounding only, as it may lie beyond the radius
     first = np.floor(point).astype(int)
     part = point - first
     corners = [np.array(corner) for corner in product((0, 1), repeat=len(point))]
     pairs = [(first + corner, float(np.prod(np.where(corner, part, 1 - part)))) for corner in corners]
-    return [(step, weight) for step, weight in pairs if weight > 0 and step.any()]  # the centre differs by nothing
+    # Not the centre, which differs by nothing, nor voxels that have a weight by rounding and may lie beyond the radius.
+    return [(step, weight) for step, weight in pairs if weight > _TIE and step.any()]
 
 
 def _are_connected(patterns, neighbours):

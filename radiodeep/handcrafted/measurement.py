@@ -47,8 +47,8 @@ def region_features(
         The region is where it is not 0. It may touch the border and have several parts.
     spacing_mm : sequence of 3 floats
         Voxel size, (z, y, x).
-    families : sequence of str, default=all but "shape2D"
-        "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm".
+    families : sequence of str, default=those of pyradiomics but "shape2D"
+        Of `FAMILIES` of the catalogue, e.g. "glcm".
     bin_width : float, default=25.0
         Width of the grey-level bins, in the image's units.
     bin_count : int or None, default=None
@@ -68,7 +68,7 @@ def region_features(
     flat_axis : {None, 0, 1, 2}, default=None
         Look at texture slice by slice across this axis (0 = z); "shape2D" is the shape in this slice.
     slice_axis : {0, 1, 2}, default=0
-        The axis across the slices of families that always look at slices.
+        The axis across the slices of families that always look at slices, as "laws2D".
 
     Returns
     -------

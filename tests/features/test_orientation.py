@@ -48,9 +48,10 @@ def stored(request, tmp_path_factory):
             }
         },
         {"force_2d": True, "families": ["glcm", "gldm"]},
+        {"families": ["laws", "laws2D", "lbp2D", "lbp3D"]},
         {"resample_mm": 2.0, "normalize": True, "families": ["glcm", "firstorder"]},
     ],
-    ids=["default", "image types", "in the plane", "resampled"],
+    ids=["default", "image types", "in the plane", "laws and patterns", "resampled"],
 )
 def test_handcrafted_features_do_not_depend_on_the_storage(stored, settings):
     extractor = RadiomicsExtractor(**settings).fit(stored)

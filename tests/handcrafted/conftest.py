@@ -94,3 +94,30 @@ def plain_tables():
         return tables
 
     return count
+
+
+@pytest.fixture(scope="session")
+def plain_interior():
+    """A function (mask, reach, axes) -> places of the voxels whose neighbourhood holds most of the region."""
+
+    def find(mask, reach, axes):
+        sides = [range(-reach, reach + 1) if axis in axes else (0,) for axis in range(3)]
+        padded = np.pad(mask, reach)
+        places = np.argwhere(mask)
+        covered = np.array([sum(padded[tuple(place + reach + step)] for step in product(*sides)) for place in places])
+        least = np.sort(covered)[::-1][int(np.ceil(len(covered) / 10)) - 1]  # of the best tenth
+        return places[covered >= least]
+
+    return find
+
+
+@pytest.fixture(
+    scope="session",
+    params=[((14, 16, 16), (6, 7, 7), 1.0), ((7, 8, 9), (9, 9, 9), 0.6), ((2, 9, 9), (9, 9, 9), 0.9)],
+    ids=["thick", "ragged", "thin"],
+)
+def texture(request, make_lesion):
+    """An image and a mask: in the first some voxels, in the others none are surrounded by the region."""
+    shape, radii, fraction = request.param
+    image, mask = make_lesion(11, shape, radii)
+    return 50 * image, mask & (np.random.default_rng(3).random(shape) < fraction)

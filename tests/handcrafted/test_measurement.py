@@ -19,12 +19,13 @@ def test_names_and_values_keep_the_catalogue_order_whatever_the_order_of_the_fam
     np.testing.assert_array_equal(values, [everything[name] for name in names])
 
 
-def test_values_do_not_depend_on_where_the_region_lies_nor_on_what_surrounds_it(lesion):
+@pytest.mark.parametrize("families", [DEFAULT_FAMILIES, ["laws", "laws2D", "lbp2D", "lbp3D"]])
+def test_values_do_not_depend_on_where_the_region_lies_nor_on_what_surrounds_it(lesion, families):
     image, mask, spacing_mm = lesion
-    expected = region_features(image, mask, spacing_mm)
+    expected = region_features(image, mask, spacing_mm, families=families)
     padding = ((3, 0), (1, 5), (0, 2))
     moved = np.pad(np.where(mask, image, np.nan), padding, constant_values=np.inf)
-    values = region_features(moved, np.pad(mask, padding), spacing_mm)
+    values = region_features(moved, np.pad(mask, padding), spacing_mm, families=families)
     np.testing.assert_array_equal(values, expected)
 
 
@@ -122,10 +123,11 @@ def test_separate_parts_count_as_one_region():
     assert values["shape_Maximum3DDiameter"] > 1.5 * alone["shape_Maximum3DDiameter"]
 
 
-def test_shape_alone_needs_no_grey_levels():
+@pytest.mark.parametrize("family", ["shape", "laws"])
+def test_families_without_grey_levels_do_not_count_them(family):
     image = np.zeros((3, 3, 3))
     image[0, 0, 0] = 1e9
-    values = region_features(image, image == image, (1, 1, 1), families=["shape"])
+    values = region_features(image, image == image, (1, 1, 1), families=[family])
     assert values.shape == (14,)
 
 

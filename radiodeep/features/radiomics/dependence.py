@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES
+from radiodeep.handcrafted.catalogue import LEVEL_FAMILIES, SHAPE_FAMILIES, SLICE_FAMILIES, UNITLESS_FAMILIES
 from radiodeep.imaging.filters import SCALED_IMAGE_TYPES
 
 _PURE_NUMBERS = ("Kurtosis", "Skewness")  # of first order: they have no unit
@@ -30,7 +30,8 @@ def acquisition_needs(settings):
 
 def _looks_at_slices(settings):
     is_in_plane = [image_type.name == "LBP2D" or image_type.filters.get("in_plane") for image_type in settings.types]
-    return settings.force_2d or any(is_in_plane) or "shape2D" in settings.chosen_families
+    of_slices = {"shape2D", *SLICE_FAMILIES}
+    return settings.force_2d or any(is_in_plane) or not of_slices.isdisjoint(settings.chosen_families)
 
 
 def looks_at_whole_image(settings):
@@ -66,7 +67,9 @@ def _causes(column, bin_count):
     # Binary patterns compare voxels only.
     if image_type.name in ("LBP2D", "LBP3D") and image_type.filters.get("lbp2DMethod") != "var":
         return set()
-    if column.family != "firstorder" or column.name in _OF_GREY_LEVELS:
+    if column.family not in LEVEL_FAMILIES:
+        is_bound = column.family not in UNITLESS_FAMILIES
+    elif column.family != "firstorder" or column.name in _OF_GREY_LEVELS:
         is_bound = image_type.texture.get("bin_count", bin_count) is None
     else:
         is_bound = column.name not in _PURE_NUMBERS

@@ -33,10 +33,10 @@ class RadiomicsExtractor(StatelessExtractor):
         Fixed number of grey levels between each region's minimum and maximum, for images without a
         physical scale.
     families : sequence of str, or dict from str to a list of names, optional
-        Of "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm". By default all but
-        "shape2D", or for 2-D images (one slice) all but "shape"; the first readable case decides which, in `fit`
-        or else in `transform`. "shape2D" needs a region on one slice. A dict selects single features:
-        ``{"glcm": ["Contrast"], "shape": None}``.
+        Of "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm", and of those that pyradiomics
+        does not have, see Notes. By default the first eight but "shape2D", or for 2-D images (one slice) but "shape";
+        the first readable case decides which, in `fit` or else in `transform`. "shape2D" needs a region on one slice. A
+        dict selects single features: ``{"glcm": ["Contrast"], "shape": None}``.
     image_types : sequence of str, or dict from str to dict, optional
         Of "Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential",
         "Gradient", "LBP2D", "LBP3D"; only "Original" by default. A dict gives the settings of each, e.g.
@@ -48,7 +48,7 @@ class RadiomicsExtractor(StatelessExtractor):
         Compute texture and wavelets slice by slice, e.g. for thick slices. As in pyradiomics, "LoG" and "Gradient"
         still use the neighbouring slices unless their settings have ``"in_plane": True``.
     force_2d_dimension : {None, 0, 1, 2}, default=None
-        The axis across the slices, in (z, y, x) of `axes`, for `force_2d`, "shape2D", "LBP2D" and filters in the plane.
+        The axis across the slices, in (z, y, x) of `axes`, for `force_2d` and all families and filters of slices.
         None is the plane in which each image was acquired: that of square pixels, axial where all spacings are equal
         (within 5 %), across the axis of the largest spacing where no two are. pyradiomics' default is 0.
     distances : sequence of int, default=(1,)
@@ -143,6 +143,10 @@ class RadiomicsExtractor(StatelessExtractor):
     -----
     Resampled images keep the type of their intensities: those of integers are truncated, not rounded, as in
     pyradiomics.
+
+    **More families.** "laws" and "laws2D" are Laws' texture energy in space and slices, "lbp3D" and "lbp2D" the shares
+    of rotation-invariant uniform local binary patterns. Bins, `force_2d` and the image outside the region are not used.
+    Energy has the unit of the image. Both look at neighbouring voxels, so voxels of one size make them comparable.
 
     **Order of axes.** For files that are not stored as LPS, anatomical order differs from pyradiomics in what is named
     after an axis: Maximum2DDiameterSlice, -Row and -Column and the sub-bands of wavelets ("LLH" has high frequencies

@@ -71,6 +71,7 @@ def test_only_named_settings_depend_on_the_field_of_view(lesion, name, values_of
         {"image_types": TYPES, "bin_count": 16, "families": ["firstorder", "glcm", "ngtdm"]},
         {"image_types": {name: {"scale_by": 300.0} for name in SCALED}, "bin_count": 16},
         {"image_types": {"LBP2D": {"lbp2DMethod": "var"}}, "bin_count": 16},
+        {"families": ["glcm", "laws", "laws2D", "lbp2D", "lbp3D"], "bin_count": 16},
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*grey level:radiodeep.exceptions.RadiodeepWarning")
@@ -106,6 +107,10 @@ def test_unit_bound_features_are_those_that_change_with_the_unit(lesion, setting
         ({"bin_count": 16, "force_2d": True}, {"spacing", "plane"}),
         ({"bin_count": 16, "force_2d": True, "force_2d_dimension": 0}, {"spacing"}),
         ({"families": ["shape2D"]}, {"spacing", "plane"}),
+        ({"families": ["laws"], "bin_count": 16}, {"spacing", "intensity"}),
+        ({"families": ["laws2D"], "normalize": True, "normalize_over": "region"}, {"spacing", "plane"}),
+        ({"families": ["lbp2D"]}, {"spacing", "plane"}),
+        ({"families": ["lbp3D"]}, {"spacing"}),
         ({"bin_count": 16, "image_types": ["LBP2D"]}, {"spacing", "plane"}),
         ({"bin_count": 16, "image_types": {"Gradient": {"in_plane": True}}}, {"spacing", "plane"}),
         ({"families": ["shape"], "resegment_range": [0, 50]}, {"spacing", "intensity_range"}),

@@ -8,6 +8,7 @@ import pytest
 from radiodeep import Case, RadiomicsExtractor, make_phantom_cohort
 from radiodeep.exceptions import InputError, NonFiniteIntensityError, RadiodeepWarning
 from radiodeep.handcrafted.catalogue import FUNCTION_OF, REACH_MM
+from radiodeep.handcrafted.measurement import region_features
 
 COHORT = make_phantom_cohort(8, random_state=2)
 
@@ -98,3 +99,18 @@ def test_families_with_a_reach_get_the_image_that_far_about_the_region(monkeypat
     np.testing.assert_array_equal(roi, mask[box])
     assert square.shape == original.shape
     assert spacing_mm == (3, 1, 1)
+
+
+def test_families_of_slices_look_at_the_plane_of_acquisition():
+    image = np.random.default_rng(0).normal(0, 50, (12, 14, 9))
+    mask = np.ones(image.shape, bool)
+    families = ["laws2D", "lbp2D"]
+    for spacing_mm, settings, axis in [
+        ((1, 1, 4), {}, 2),
+        ((4, 1, 1), {}, 0),
+        ((1, 1, 4), {"force_2d_dimension": 1}, 1),
+    ]:
+        case = Case(image, mask, "a", spacing_mm=spacing_mm)
+        values = RadiomicsExtractor(families=families, **settings).transform([case])[0]
+        expected = region_features(image, mask, spacing_mm, families=families, slice_axis=axis)
+        np.testing.assert_array_equal(values, expected)

@@ -132,6 +132,7 @@ def test_without_pyradiomics_the_engine_says_how_to_get_it(case, monkeypatch):
         ({"resample_mm": 2.0, "anti_alias": True}, "pyradiomics has no anti_alias=True"),
         ({"resample_mm": 2.0, "resample_grid": "region"}, "pyradiomics has no resample_grid='region'"),
         ({"image_types": {"Gradient": {"in_plane": True}}}, "pyradiomics has no in_plane=True"),
+        ({"families": ["laws"]}, "pyradiomics has no family 'laws'"),
         ({"image_types": {"Square": {"scale_by": 5}}}, "pyradiomics has no scale_by=5. .* or scale_by='image'"),
         ({"image_types": {"Original": {"bin_width": {"original": 5.0}}}}, "has one bin_width for each image type"),
     ],
