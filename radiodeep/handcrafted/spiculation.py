@@ -9,6 +9,7 @@ from skimage.measure import find_contours
 
 from radiodeep.handcrafted.kernels.shape import row_ends, surface
 from radiodeep.handcrafted.marching_cubes import AREA_VECTOR, CROSSES, TRIPLE
+from radiodeep.handcrafted.outline import outline_faces
 
 _LEAST = 0.05  # depth of a concavity and height of a protrusion that are counted, in radii
 _N_BINS = 20  # of the radial distance, for its entropy
@@ -25,8 +26,8 @@ def spiculation_features(region, levels=None):
     with holes filled. Its radius is that of a ball of equal volume. The convex hull is that of the centres of the
     voxels, so a digitised convex body has no deficit and no concavity at any size. Distances of the outline are those
     of the faces between a voxel inside and its neighbour outside from the centre of mass; means, deviations and
-    histograms over them weight each face by the solid angle in which the centre sees it, so neither voxel size nor the
-    orientation of the image matters. `levels` is ignored.
+    histograms over them weight each face that looks away from the centre by the solid angle in which the centre sees
+    it, so neither voxel size nor the orientation of the image matters. `levels` is ignored.
 
     ConvexityDeficit is the share of the hull's voxels that are not in the region. A concavity is a connected part of
     these; its depth is that of the deepest voxel of the region in its wall, under the hull. MeanConcavityDepth is the
@@ -45,7 +46,7 @@ def spiculation_features(region, levels=None):
     Imaging 12(4):664-669, 1993 (radial distance). IBSI R3ER and 7T7F (HullVolumeDensity, HullAreaDensity).
     """
     mask = region.mask.view(np.uint8)
-    inside, outside = _faces(region.mask)
+    inside, outside = outline_faces(region.mask)
     hull = ConvexHull((inside + outside) / 2 * region.spacing_mm)  # of the vertices of the mesh
     area, volume = surface(mask, *row_ends(mask), region.margin, region.spacing_mm, CROSSES, TRIPLE, AREA_VECTOR)
     return np.array(
@@ -85,20 +86,9 @@ def _outer_part(mask):
     return binary_fill_holes((sizes == sizes.max())[parts])
 
 
-def _faces(mask):
-    """Return the voxels inside and outside at every face of the outline: int (n_faces, n_axes) each."""
-    inside, outside = [], []
-    for step in np.eye(mask.ndim, dtype=int):
-        change = np.diff(mask.view(np.int8), axis=step.argmax())
-        enters, leaves = np.argwhere(change == 1), np.argwhere(change == -1)
-        inside += [enters + step, leaves]
-        outside += [enters, leaves + step]
-    return np.concatenate(inside), np.concatenate(outside)
-
-
 def _outline_features(mask, spacing_mm):
     """Return the features of a solid part in the plane or in space that do not need its mesh."""
-    inside, outside = _faces(mask)
+    inside, outside = outline_faces(mask)
     voxel = spacing_mm.prod()
     n_voxels = np.count_nonzero(mask)
     if mask.ndim == 3:
