@@ -62,7 +62,7 @@ def extreme_cases_figure(values, cohort, n_cases=2):
             axes.spines[:].set_visible(False)
         for axes, (case_id, value) in zip(axes_of_row, column.items(), strict=False):
             if case_id not in pictures:
-                pictures[case_id] = _about_region(cases[case_id].lesion())
+                pictures[case_id] = about_region(cases[case_id].lesion())
             _draw(axes, *pictures[case_id])
             axes.set_title(f"{plain_text(case_id)}\n{value:.4g}", fontsize=8)
     figure.suptitle("lowest  -  middle  -  highest values", fontsize=9)
@@ -79,7 +79,7 @@ def _chosen(values, n_cases):
     return pd.concat([values[:n_cases], values[middle : middle + n_cases], values[-n_cases:]])
 
 
-def _about_region(lesion):
+def about_region(lesion):
     """Return the part of the largest slice about the region, the region there, and the ratio of the pixel's sides."""
     image, roi, spacing_mm, _ = largest_slice(lesion)
     cut = []

@@ -1,0 +1,93 @@
+"""Results and a cohort -> the part of a report about its cases: dots, pictures and a table, the worst cases first."""
+
+import numpy as np
+
+from radiodeep.report.cases_table import case_columns, case_figure, is_wrong, misfit
+from radiodeep.report.lesions import MOST_PICTURES, Lesions
+from radiodeep.report.section import Drawing, Section
+from radiodeep.report.verdict import by_estimate
+
+_SHARE_OF_WORST = 0.8  # of the pictures, if there are more cases; the others are spread over the rest
+_N_OPEN = 24  # pictures that are shown at once
+
+
+def cases_part(results, colours, cohort=None, lesions=None):
+    """Return the part of the cases, and their Lesions: those given, or read from a cohort, or None.
+
+    The part is a dict of the `section` with the figure, the `columns` of the table, the `order` of the positions of the
+    cases (the worst of the best model first), their `ids`, `wrong` (of the best model, or None) and the `pictures`.
+    """
+    first = results[0]
+    index = first.predictions.index
+    ordered = [_in_order_of(result.primary, index) for result in by_estimate(results)]
+    main = ordered[0]
+    order = np.argsort(-misfit(main), kind="stable")
+    ids = [str(name) for name in index]
+    if cohort is not None:
+        lesions = Lesions.of(cohort, {ids[position] for position in _chosen(order)})
+    sizes = None
+    if lesions is not None and len(lesions.facts.columns):
+        sizes = lesions.facts.iloc[:, 0].reindex(ids)
+    columns = case_columns(ordered, sizes)
+    wrong = is_wrong(main)
+    part = {
+        "columns": columns,
+        "order": order.tolist(),
+        "ids": ids,
+        "wrong": wrong,
+        "n_wrong": 0 if wrong is None else int(wrong.sum()),
+        "main": main.name,
+        "n_open": _N_OPEN,
+        "pictures": [] if lesions is None else _pictures(lesions, order, ids, columns),
+        "section": Section("Cases", sentences=(_sentence(main),), drawings=(_drawing(ordered, colours),)),
+    }
+    return part, lesions
+
+
+def _in_order_of(result, index):
+    return result if result.predictions.index.equals(index) else result.in_order_of(index)
+
+
+def _chosen(order):
+    """Return the positions of the cases with a picture: the worst, and some of the others."""
+    if len(order) <= MOST_PICTURES:
+        return order
+    n_worst = int(_SHARE_OF_WORST * MOST_PICTURES)
+    others = np.linspace(n_worst, len(order) - 1, MOST_PICTURES - n_worst).round().astype(int)
+    return np.concatenate([order[:n_worst], order[np.unique(others)]])
+
+
+def _pictures(lesions, order, ids, columns):
+    """Return the pictures in order, each with the position of its case and what the model predicts."""
+    told = columns[: 1 + sum(column["is_outcome"] for column in columns)]  # the outcome and the best model
+    return [
+        {
+            **lesions.pictures[ids[position]],
+            "position": int(position),
+            "id": ids[position],
+            "told": [(column["heading"], column["texts"][position]) for column in told],
+            "is_wrong": bool(told[-1]["is_wrong"] is not None and told[-1]["is_wrong"][position]),
+        }
+        for position in order
+        if ids[position] in lesions.pictures
+    ]
+
+
+def _sentence(main):
+    kinds = {
+        "numbers": "the absolute error",
+        "survival": "the fraction of comparable cases that are ranked in the wrong order with the case",
+        "two classes": "the fraction of cases of the other class that are ranked in the wrong order with the case",
+    }
+    kind = kinds.get(main.endpoint.kind, "one less the probability of the true class")
+    return (
+        f"Predictions are those of models that had not seen the case ({main.cv}). Cases that {main.name} predicts "
+        f"worst come first, by {kind}."
+    )
+
+
+def _drawing(ordered, colours):
+    caption = "Each dot is a case: click on it to see the case."
+    if "accuracy" in ordered[0].endpoint.offers:
+        caption += " Open dots are predicted as the wrong class."
+    return Drawing("Predictions of all cases", case_figure(ordered, colours), caption)

@@ -1,0 +1,47 @@
+"""A matplotlib figure -> SVG inside a page: sharp on paper, with text that can be searched and links to the cases."""
+
+import io
+import re
+
+from markupsafe import Markup
+
+_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))  # none, so that equal figures give equal text
+_STYLE_OF_ALL = re.compile(r'<defs>\s*<style type="text/css">[^<]*</style>\s*</defs>')  # would be that of the page
+_TAG = re.compile(r"<[^>]*>")
+_REFERRED = re.compile(r'(?:url\(#|href="#)([^")]+)')
+_IN_TAGS = (
+    (re.compile(r"'DejaVu Sans', 'Bitstream Vera Sans'[^;\"]*sans-serif"), "'DejaVu Sans', Verdana, sans-serif"),
+    (re.compile(r' target="_blank"| transform="rotate\(-?0 [^"]*"'), ""),
+    (re.compile(r"(\d+\.\d\d)\d+"), r"\1"),
+    (re.compile(r"\s+"), " "),
+)
+
+
+def inline_svg(figure, prefix, title):
+    """Return a figure as an svg element with a title for screen readers.
+
+    Its ids begin with a prefix, as several figures share a page. Links of artists to "#case-N" stay: N is the position
+    of a case in the first result of the report.
+    """
+    import matplotlib as mpl  # takes a second, which most uses of radiodeep need not spend
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "radiodeep"}):
+        figure.savefig(buffer, format="svg", metadata=_METADATA, transparent=True)
+    text = buffer.getvalue()
+    text = _STYLE_OF_ALL.sub("", text[text.index("<svg") :])
+    referred = set(_REFERRED.findall("".join(_TAG.findall(text))))
+
+    def identifier(match):
+        return f' id="{prefix}-{match.group(1)}"' if match.group(1) in referred else ""
+
+    def tag(match):
+        text = re.sub(r' id="([^"]*)"', identifier, match.group())
+        text = re.sub(r'(url\(#|href="#)(?!case-)', rf"\1{prefix}-", text)
+        for pattern, replacement in _IN_TAGS:
+            text = pattern.sub(replacement, text)
+        return text
+
+    text = re.sub(r">\s+<", "><", _TAG.sub(tag, text))
+    label = Markup('<svg role="img" aria-label="{}" style="stroke-linejoin: round; stroke-linecap: butt"').format(title)
+    return label + Markup(text.removeprefix("<svg"))  # matplotlib escapes texts

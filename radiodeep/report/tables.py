@@ -1,0 +1,62 @@
+"""Numbers and tables -> texts of a report."""
+
+import numpy as np
+import pandas as pd
+
+BOUNDS = ["value", "low", "high"]
+
+
+def number(value):
+    """Return a number with three decimals, or four digits if it is large; "-" if there is none."""
+    if value is None or np.isnan(value):
+        return "-"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+def with_interval(result):
+    """Return the measure of a result with its interval, if it has one, as text."""
+    bounds = result.confidence_interval
+    return with_bounds((result.value, bounds.low, bounds.high), number)
+
+
+def with_bounds(values, shown="{:.3f}".format):
+    """Return a value with its interval as text; "" for no value, and no interval if it has none."""
+    value, *bounds = (shown(each) for each in values)
+    text = value if np.isnan(values[1]) else f"{value} ({' to '.join(bounds)})"
+    return "" if np.isnan(values[0]) else text
+
+
+def p_text(p_value):
+    """Return a p value as text; "" for none."""
+    return "" if p_value is None or np.isnan(p_value) else "< 0.001" if p_value < 0.001 else f"{p_value:.2g}"
+
+
+def texts(table):
+    """Return headings and rows of a table as texts, the names of its rows first unless they are numbers.
+
+    Columns "x", "x low" and "x high" become one.
+    """
+    names = [] if isinstance(table.index, pd.RangeIndex) else [[table.index.name or "", *map(str, table.index)]]
+    columns = []
+    for name, values in table.items():
+        low, high = (table.get(f"{name} {end}") for end in ("low", "high"))
+        if low is not None:
+            values = [
+                _cell(value) if np.isnan(least) else f"{value:.2f} ({least:.2f} to {most:.2f})"
+                for value, least, most in zip(values, low, high, strict=True)
+            ]
+        if not str(name).endswith((" low", " high")):
+            columns.append([str(name).replace("_", " "), *map(_cell, values)])
+    heading, *rows = zip(*names, *columns, strict=True)
+    return {"heading": heading, "rows": rows}
+
+
+def _cell(value):
+    if isinstance(value, float):
+        return "-" if np.isnan(value) else f"{value:.3g}"
+    return str(value)
+
+
+def capitalized(sentence):
+    """Return a sentence with a capital letter."""
+    return f"{sentence[:1].upper()}{sentence[1:]}"
