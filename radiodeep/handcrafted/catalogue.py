@@ -20,6 +20,7 @@ from radiodeep.handcrafted.local_binary_patterns import (
     lbp_2d_features,
     lbp_3d_features,
 )
+from radiodeep.handcrafted.margin import MARGIN_MM, margin_features
 from radiodeep.handcrafted.ngtdm import ngtdm_features
 from radiodeep.handcrafted.shape import shape_features
 from radiodeep.handcrafted.shape_2d import shape_2d_features
@@ -259,6 +260,26 @@ FEATURES = (
     *_family("laws2D", laws_2d_features, dict.fromkeys(LAWS_2D_NAMES)),
     *_family("lbp2D", lbp_2d_features, dict.fromkeys(LBP_2D_NAMES)),
     *_family("lbp3D", lbp_3d_features, dict.fromkeys(LBP_3D_NAMES)),
+    *_family(
+        "margin",
+        margin_features,
+        dict.fromkeys(
+            (
+                "Contrast",
+                "DeviationShare",
+                "Gradient10Percentile",
+                "Gradient90Percentile",
+                "GradientMean",
+                "GradientStandardDeviation",
+                "RelativeContrast",
+                "RelativeGradient",
+                "SigmoidContrast",
+                "SigmoidExplainedVariance",
+                "SigmoidOffset",
+                "SigmoidWidth",
+            )
+        ),
+    ),
 )
 
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in FEATURES))
@@ -272,7 +293,7 @@ SLICE_FAMILIES = ("spiculation2D", "laws2D", "lbp2D")  # of single slices: their
 UNITLESS_FAMILIES = ("lbp2D", "lbp3D")  # of intensities, but the same if these are multiplied by a constant
 # Families that look at the image about the region, and how far in mm: their functions take image, mask and spacing in a
 # box of this margin, cut at the border of the image, where intensities outside the region may be NaN or infinite.
-REACH_MM: dict[str, float] = {}
+REACH_MM = {"margin": MARGIN_MM}
 FUNCTION_OF = {feature.family: feature.function for feature in FEATURES}
 
 

@@ -5,7 +5,11 @@ import numpy as np
 from radiodeep.handcrafted.catalogue import LEVEL_FAMILIES, SHAPE_FAMILIES, SLICE_FAMILIES, UNITLESS_FAMILIES
 from radiodeep.imaging.filters import SCALED_IMAGE_TYPES
 
-_PURE_NUMBERS = ("Kurtosis", "Skewness")  # of first order: they have no unit
+_PURE_NUMBERS = (  # which have no unit, or mm
+    *("Kurtosis", "Skewness"),  # of first order
+    *("DeviationShare", "RelativeContrast", "RelativeGradient"),  # of the margin
+    *("SigmoidExplainedVariance", "SigmoidOffset", "SigmoidWidth"),
+)
 _OF_GREY_LEVELS = ("Entropy", "Uniformity")  # of first order, but computed from the histogram of grey levels
 _NORMALIZED_BY_FIELD = ("image", "percentiles", "body")
 
@@ -68,7 +72,7 @@ def _causes(column, bin_count):
     if image_type.name in ("LBP2D", "LBP3D") and image_type.filters.get("lbp2DMethod") != "var":
         return set()
     if column.family not in LEVEL_FAMILIES:
-        is_bound = column.family not in UNITLESS_FAMILIES
+        is_bound = column.family not in UNITLESS_FAMILIES and column.name not in _PURE_NUMBERS
     elif column.family != "firstorder" or column.name in _OF_GREY_LEVELS:
         is_bound = image_type.texture.get("bin_count", bin_count) is None
     else:

@@ -1,5 +1,6 @@
 """A case and `RadiomicsSettings` -> voxels as filters may see them, regions, and the axis across the slices."""
 
+import math
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from radiodeep.cases.slice_plane import acquisition_axis
 from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.radiomics.settings import default_families
 from radiodeep.features.stateless import with_label
-from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES
+from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, reach_mm
 from radiodeep.imaging.crop import bounding_box
 from radiodeep.imaging.filters import filtered_images
 from radiodeep.imaging.intensity import normalize_intensities, resegment
@@ -51,14 +52,14 @@ def prepare(case, settings):
             lesion,
             settings.resample_mm,
             settings.interpolator,
-            settings.pad_distance,
+            _pad_distance(settings, lesion),
             anti_alias=settings.anti_alias,
             grid=settings.resample_grid,
             to_integers=settings.definitions.to_integers,
         )
     voxels, roi, spacing_mm = lesion.read()
     if settings.pre_crop and settings.resample_mm is None:
-        around = bounding_box(roi, [settings.pad_distance] * 3)
+        around = bounding_box(roi, [_pad_distance(settings, lesion)] * 3)
         voxels = voxels[around]
         roi = roi[around]
     kept = roi
@@ -66,6 +67,14 @@ def prepare(case, settings):
         kept = resegment(voxels, roi, settings.resegment_range, settings.resegment_mode)
     shape_roi = kept if settings.resegment_shape else roi
     return PreparedCase(voxels, shape_roi, kept, bounding_box(kept), spacing_mm, slice_axis)
+
+
+def _pad_distance(settings, lesion):
+    """Return the voxels to keep around the region: `pad_distance`, or more for families that look farther."""
+    steps = np.broadcast_to(0 if settings.resample_mm is None else settings.resample_mm, 3)
+    finest = np.where(steps > 0, steps, lesion.spacing_mm).min()
+    reach = math.ceil(reach_mm(settings.chosen_families) / finest)
+    return max(settings.pad_distance, reach + 1 if reach else 0)  # one more, as new voxels may end between old ones
 
 
 def ordered_lesion(case, settings):
