@@ -102,6 +102,7 @@ _HOME_OF = {
     "instability": "study.instability",
     "instability_of_repeats": "study.instability",
     "write_report": "report.document",
+    "checklist": "report.checklist",
     "nomogram": "report.nomogram",
     "Nomogram": "report.nomogram",
     "extreme_cases_figure": "report.extreme_cases",

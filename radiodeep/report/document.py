@@ -13,6 +13,7 @@ from markupsafe import Markup
 from radiodeep.exceptions import InputError, StudyError
 from radiodeep.files import replacing
 from radiodeep.report.cases_section import cases_part
+from radiodeep.report.checklist import checklist_section
 from radiodeep.report.cohort_section import cohort_table, flow
 from radiodeep.report.comparison_section import comparison_section
 from radiodeep.report.drawn import drawn_section
@@ -20,6 +21,7 @@ from radiodeep.report.lesions import Lesions
 from radiodeep.report.methods import learning_sentence, method_sentences, methods_paragraph, provenance, today
 from radiodeep.report.model_section import model_section
 from radiodeep.report.section import Section
+from radiodeep.report.study_facts import study_facts
 from radiodeep.report.study_sections import control_sections, extreme_section, figure_sections, repeatability_sections
 from radiodeep.report.style import colours_of
 from radiodeep.report.tables import capitalized, texts
@@ -67,7 +69,7 @@ def _study_sections(study):
         *repeatability_sections(study.repeatability),
         extreme_section(study.results, study.table, study.cohort),
         *figure_sections(study.figures),
-        # one line each, e.g. checklist_section(...),
+        # one line each
     ]
 
 
@@ -141,7 +143,8 @@ def write_report(
     for result in by_estimate(results):
         parts += [(part, 3 if number else 2) for number, part in enumerate(_model_sections(study, result))]
     sources = Section("Software and data", tables={"": provenance(results, table, source, date)})
-    parts += [(part, 2) for part in (*_study_sections(study), *sections, sources)]
+    facts = study_facts(results, images, controls=controls, repeatability=repeatability, lesions=lesions)
+    parts += [(part, 2) for part in (*_study_sections(study), *sections, checklist_section(facts), sources)]
     parts = [(part, level) for part, level in parts if part is not None]
     contents = _contents(study, lesions) | {"methods": methods_paragraph(results, controls)}
     contents["parts"] = [_part(part, f"part-{number}", level) for number, (part, level) in enumerate(parts)]
