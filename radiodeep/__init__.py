@@ -94,6 +94,9 @@ _HOME_OF = {
     "best_of_several": "study.best_of_several",
     "added_value_test": "study.statistics.added_value",
     "sensitivity_at_specificity": "study.statistics.sensitivity",
+    "roc_band": "study.statistics.roc",
+    "threshold_measures": "study.statistics.threshold",
+    "ThresholdMeasures": "study.statistics.threshold",
     "decision_curve": "study.statistics.calibration",
     "sample_size": "study.statistics.sample_size",
     "subgroups": "study.statistics.subgroups",
@@ -112,6 +115,8 @@ _HOME_OF = {
     "explain_deep_feature": "report.explanation",
     "save_model": "persistence",
     "load_model": "persistence",
+    "save_results": "persistence",
+    "load_results": "persistence",
     "score_cohort": "scoring",
     "lesion_contributions": "contributions",
 }
@@ -121,6 +126,7 @@ _UNLISTED = {
     "fit_over_cases": "study.training",
     "kind_of_outcomes": "study.endpoints.registry",
     "compared_sets": "study.feature_sets",
+    "lesions_of": "report.cases_section",
 }
 
 __all__ = ["__version__", *_HOME_OF]
