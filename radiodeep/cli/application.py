@@ -7,6 +7,7 @@ import typer
 from radiodeep import __version__
 from radiodeep.cli.demo import demo
 from radiodeep.cli.extract import extract
+from radiodeep.cli.report import report
 from radiodeep.cli.score import score
 from radiodeep.cli.study import study
 from radiodeep.cli.terminal import say
@@ -46,6 +47,7 @@ for _command, _example in (
     (validate, "radiodeep validate manifest.csv"),
     (extract, "radiodeep extract manifest.csv -o features.csv --bin-width 25"),
     (study, "radiodeep study manifest.csv -o report --cache cache\n  radiodeep study features.csv -o report"),
+    (report, "radiodeep report study -o report.html --title 'Lung nodules'"),
     (train, "radiodeep train manifest.csv -o model.skops"),
     (score, "radiodeep score model.skops new.csv -o scores.csv"),
     (demo, "radiodeep demo"),

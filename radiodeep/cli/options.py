@@ -81,6 +81,11 @@ FolderToWrite = Annotated[
     Path, _file("--output", "-o", metavar="FOLDER", help="Write predictions, features, settings and report here")
 ]
 ModelToWrite = Annotated[Path, _file("--output", "-o", metavar="MODEL", help="Write this .skops, or .joblib")]
+ResultsFolder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", show_default=False, help="Folder that 'radiodeep study' wrote")
+]
+ReportToWrite = Annotated[Path, _file("--output", "-o", metavar="PAGE", help="Write this .html")]
+Title = Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the report")]
 DemoFolder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Write everything here")]
 Cache = Annotated[
     Path | None, _file("--cache", metavar="FOLDER", help="Keep the features of finished cases, and use them again")

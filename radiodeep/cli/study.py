@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
+from warnings import catch_warnings, simplefilter
 
 import pandas as pd
 
@@ -18,11 +19,12 @@ from radiodeep.cli.output import check_folder, finish
 from radiodeep.cli.overview import comparison_overview, control_overview, overview
 from radiodeep.cli.settings import facts, write_settings
 from radiodeep.cli.terminal import say
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.files import write_table
 from radiodeep.recipes import Recipe
 
 WHOLE_TABLE = "all features"  # model of a table whose column names do not distinguish kinds of features
+RESULTS = "results.zip"  # what `radiodeep report` reads
 CLINICAL = "clinical"
 WITH_CLINICAL = "images and clinical"  # all features and clinical columns
 
@@ -107,10 +109,12 @@ class Study:
     centres: object = None
     options: OutcomeOptions = field(default_factory=OutcomeOptions)
     filters: dict = field(default_factory=dict)  # of repeatable features, by kind
+    extractors: dict = field(default_factory=dict)  # of all features, by kind
 
     def run(self, output, source, cv="leave-one-out", seed=0, cache=None, jobs=-1, controls=False):
         """Cross-validate, write all results into the folder `output`, print an overview and the cases left out."""
-        with TemporaryDirectory() if self.filters and cache is None else nullcontext(cache) as cache_dir:
+        needs_cache = cache is None and (self.filters or self.extractors)  # features are asked for again
+        with TemporaryDirectory() if needs_cache else nullcontext(cache) as cache_dir:
             self._run(output, source, cv, seed, cache_dir, jobs, controls)
 
     def _run(self, output, source, cv, seed, cache, jobs, controls):
@@ -139,7 +143,8 @@ class Study:
         measures = pd.concat({name: _measures(result.primary) for name, result in results.items()}, names=["model"])
         compared = rd.compared_sets(results, CLINICAL, [WITH_CLINICAL]) if CLINICAL in results else None
         repeated = self._repeatability(cache, jobs)
-        write_study(results, measures, output, source, n_given, controlled, compared, repeated)
+        cases = Studied(self.X if self.extractors else None, self._features(cache, jobs, results), repeated)
+        write_study(results, measures, output, source, n_given, controlled, compared, cases)
         say(overview(results, measures))
         if compared is not None:
             say(comparison_overview(compared))
@@ -147,6 +152,19 @@ class Study:
             say(control_overview(controlled))
         say(f"Predictions, selected features, settings and report.html are in {output}")
         finish(errors, output / "errors.csv")
+
+    def _features(self, cache, jobs, results):
+        """Return all features of the studied cases, from the cache or the table that was given, or None."""
+        studied = next(iter(results.values())).predictions.index
+        if isinstance(self.X, pd.DataFrame):
+            return self.X.loc[studied] if self.X.index.is_unique else self.X
+        if not self.extractors:
+            return None
+        with catch_warnings():  # those of the features were given before
+            simplefilter("ignore", RadiodeepWarning)
+            settings = {"n_jobs": jobs, "cache_dir": cache, "on_error": "record"}
+            tables = rd.extract_tables(self.extractors, self.X, **settings)
+        return pd.concat(tables.values(), axis=1).loc[studied]
 
     def _repeatability(self, cache, jobs):
         """Return the repeatability of all features by the name of the repeat."""
@@ -160,11 +178,21 @@ class Study:
         return repeated
 
 
-def write_study(results, measures, output, source, n_given, controls=None, compared=None, repeated=None):
-    """Write the tables, settings.json and report.html of a study, its `NegativeControls` and FeatureSetComparison.
+@dataclass
+class Studied:
+    """The cohort of a study, or None, its features, and tables of `repeatability` by the name of the repeat."""
 
-    `repeated` holds tables of `repeatability` by the name of the repeat.
+    cohort: object = None
+    features: pd.DataFrame | None = None
+    repeated: dict = field(default_factory=dict)
+
+
+def write_study(results, measures, output, source, n_given, controls=None, compared=None, cases=None):
+    """Write tables, settings.json, results.zip and report.html of a study.
+
+    `controls` are its NegativeControls, `compared` its FeatureSetComparison and `cases` what was `Studied`.
     """
+    cases = cases or Studied()
     first = next(iter(results.values()))
     for name in (*FeatureSet, WHOLE_TABLE, CLINICAL, WITH_CLINICAL):
         _write_tables(results.get(name), output, name.replace(" ", "_"))
@@ -184,9 +212,19 @@ def write_study(results, measures, output, source, n_given, controls=None, compa
         write_table(controls.table, output / "controls.csv")
     if compared is not None:
         write_table(compared.table.rename_axis("model"), output / "compared.csv")
-    if repeated:
-        write_table(pd.concat(repeated, names=["repeat"]), output / "repeatability.csv")
-    rd.write_report(compared or results, output / "report.html", controls=controls, repeatability=repeated)
+    if cases.repeated:
+        write_table(pd.concat(cases.repeated, names=["repeat"]), output / "repeatability.csv")
+    contents = {
+        "results": compared or results,
+        "title": f"Study of {source.name}",
+        "controls": controls,
+        "repeatability": cases.repeated,
+        "table": cases.features,
+        "lesions": None if cases.cohort is None else rd.lesions_of(results, cases.cohort),
+        "source": settings["source"],
+    }
+    rd.save_results(contents, output / RESULTS)
+    rd.write_report(path=output / "report.html", cohort=cases.cohort, **contents)
 
 
 def _measures(result):
@@ -231,8 +269,20 @@ def _of_images(manifest, labels, measurement, chosen, recipe, kinds, clinical):
         check_clinical(cohort, clinical)  # a misspelt column is an error before the images are measured
         models = {CLINICAL: recipe.over_cases({}, clinical=clinical), **models}
         models[WITH_CLINICAL] = recipe.over_cases(list(extractors.values())[-1], clinical=clinical)
-    filters = {} if measurement.repeatable is None else list(extractors.values())[-1]
-    return Study(models, cohort, y, cohort.patients, errors | unknown, options=chosen, filters=filters)
+    measured = list(extractors.values())[-1]
+    filters = {} if measurement.repeatable is None else measured
+    if filters:
+        measured = {kind: each.extractor for kind, each in filters.items()}
+    return Study(
+        models,
+        cohort,
+        y,
+        cohort.patients,
+        errors | unknown,
+        options=chosen,
+        filters=filters,
+        extractors=measured,
+    )
 
 
 def _of_table(table, chosen, recipe, kinds):

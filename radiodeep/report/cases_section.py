@@ -11,10 +11,20 @@ _SHARE_OF_WORST = 0.8  # of the pictures, if there are more cases; the others ar
 _N_OPEN = 24  # pictures that are shown at once
 
 
-def cases_part(results, colours, cohort=None, lesions=None):
-    """Return the part of the cases, and their Lesions: those given, or read from a cohort, or None.
+def lesions_of(results, cohort):
+    """Return the Lesions of a cohort, with pictures of the cases that the best of some results predicts worst.
 
-    The part is a dict of the `section` with the figure, the `columns` of the table, the `order` of the positions of the
+    `results` are a list of StudyResult, or a dict of them.
+    """
+    main = by_estimate(results.values() if isinstance(results, dict) else results)[0].primary
+    positions = _chosen(np.argsort(-misfit(main), kind="stable"))
+    return Lesions.of(cohort, main.predictions.index[positions].map(str))
+
+
+def cases_part(results, colours, lesions=None):
+    """Return the part of the cases, with what is known of their `Lesions`.
+
+    It is a dict of the `section` with the figure, the `columns` of the table, the `order` of the positions of the
     cases (the worst of the best model first), their `ids`, `wrong` (of the best model, or None) and the `pictures`.
     """
     first = results[0]
@@ -23,14 +33,12 @@ def cases_part(results, colours, cohort=None, lesions=None):
     main = ordered[0]
     order = np.argsort(-misfit(main), kind="stable")
     ids = [str(name) for name in index]
-    if cohort is not None:
-        lesions = Lesions.of(cohort, {ids[position] for position in _chosen(order)})
     sizes = None
     if lesions is not None and len(lesions.facts.columns):
         sizes = lesions.facts.iloc[:, 0].reindex(ids)
     columns = case_columns(ordered, sizes)
     wrong = is_wrong(main)
-    part = {
+    return {
         "columns": columns,
         "order": order.tolist(),
         "ids": ids,
@@ -41,7 +49,6 @@ def cases_part(results, colours, cohort=None, lesions=None):
         "pictures": [] if lesions is None else _pictures(lesions, order, ids, columns),
         "section": Section("Cases", sentences=(_sentence(main),), drawings=(_drawing(ordered, colours),)),
     }
-    return part, lesions
 
 
 def _in_order_of(result, index):

@@ -12,14 +12,20 @@ from markupsafe import Markup
 
 from radiodeep.exceptions import InputError, StudyError
 from radiodeep.files import replacing
-from radiodeep.report.cases_section import cases_part
+from radiodeep.report.cases_section import cases_part, lesions_of
 from radiodeep.report.checklist import checklist_section
 from radiodeep.report.cohort_section import cohort_table, flow
 from radiodeep.report.comparison_section import comparison_section
 from radiodeep.report.drawn import drawn_section
-from radiodeep.report.lesions import Lesions
 from radiodeep.report.methods import learning_sentence, method_sentences, methods_paragraph, provenance, today
 from radiodeep.report.model_section import model_section
+from radiodeep.report.reliability import (
+    clinical_of,
+    conformal_section,
+    instability_section,
+    sample_size_section,
+    subgroup_section,
+)
 from radiodeep.report.section import Section
 from radiodeep.report.study_facts import study_facts
 from radiodeep.report.study_sections import control_sections, extreme_section, figure_sections, repeatability_sections
@@ -43,6 +49,7 @@ class Reported:
     controls: object = None
     compared: object = None  # the FeatureSetComparison of the results
     repeatability: object = None
+    lesions: object = None  # the Lesions of the cohort
     figures: dict = field(default_factory=dict)
 
 
@@ -58,6 +65,9 @@ def _model_sections(study, result):
     """Return the sections of one model, the first above the others; a function that has nothing to say returns None."""
     return [
         model_section(result),
+        subgroup_section(result, clinical_of(study.lesions), study.colours[result.name]),
+        instability_section(result, study.colours[result.name]),
+        conformal_section(result, study.colours[result.name]),
         # one line each, e.g. calibration_section(result, study.colours[result.name]),
     ]
 
@@ -69,6 +79,7 @@ def _study_sections(study):
         *repeatability_sections(study.repeatability),
         extreme_section(study.results, study.table, study.cohort),
         *figure_sections(study.figures),
+        sample_size_section(study.results),
         # one line each
     ]
 
@@ -84,6 +95,7 @@ def write_report(
     cohort=None,
     figures=None,
     sections=(),
+    lesions=None,
     source=None,
     date=None,
 ):
@@ -102,14 +114,15 @@ def write_report(
         From `repeatability`: how many features repeat well, as a figure and a table.
     table : DataFrame, optional
         The features by case id.
-    cohort : Cohort or Lesions, optional
-        The cases, or what `Lesions.of` read of them: their outlines are shown, at most those of 300 cases, and what the
-        manifest knows is summarised by outcome. With the table, cases with extreme values of the most selected features
-        are shown as well, if the images are there.
+    cohort : Cohort, optional
+        The cases, whose outlines are shown, at most those of 300, and what the manifest knows of them by outcome. With
+        the table, cases with extreme values of the most selected features are shown as well.
     figures : dict from str to matplotlib Figure, optional
         Further figures by their titles, e.g. of `shapley_figure`.
     sections : sequence of Section, optional
         Further parts of the report.
+    lesions : Lesions, optional
+        What was read of the cohort before, as a study saves it: the images are then not read for it.
     source : path-like or dict, optional
         The manifest or table that was studied, whose name and sha256 are shown; or a dict of both.
     date : str, optional
@@ -134,19 +147,28 @@ def write_report(
         )
     compared = results if isinstance(results, FeatureSetComparison) else None
     results = _checked_results(results.results if compared is not None else results)
-    lesions, images = (cohort, None) if isinstance(cohort, Lesions) else (None, cohort)
+    if lesions is None and cohort is not None:
+        lesions = lesions_of(results, cohort)
     study = Reported(
-        results, colours_of(results), table, images, controls, compared, repeatability, dict(figures or {})
+        results,
+        colours_of(results),
+        table,
+        cohort,
+        controls,
+        compared,
+        repeatability,
+        lesions,
+        dict(figures or {}),
     )
-    cases, lesions = cases_part(results, study.colours, cohort=images, lesions=lesions)
+    cases = cases_part(results, study.colours, lesions)
     parts = [(part, 2) for part in (*_leading_sections(study), cases)]
     for result in by_estimate(results):
         parts += [(part, 3 if number else 2) for number, part in enumerate(_model_sections(study, result))]
     sources = Section("Software and data", tables={"": provenance(results, table, source, date)})
-    facts = study_facts(results, images, controls=controls, repeatability=repeatability, lesions=lesions)
+    facts = study_facts(results, cohort, controls=controls, repeatability=repeatability, lesions=lesions)
     parts += [(part, 2) for part in (*_study_sections(study), *sections, checklist_section(facts), sources)]
     parts = [(part, level) for part, level in parts if part is not None]
-    contents = _contents(study, lesions) | {"methods": methods_paragraph(results, controls)}
+    contents = _contents(study) | {"methods": methods_paragraph(results, controls)}
     contents["parts"] = [_part(part, f"part-{number}", level) for number, (part, level) in enumerate(parts)]
     text = _page(title=title, date=date or today(), **contents)
     with replacing(path) as part:
@@ -169,7 +191,7 @@ def _part(part, anchor, level):
     return {"anchor": anchor, "level": level, "cases": cases, **drawn_section(section, anchor)}
 
 
-def _contents(study, lesions):
+def _contents(study):
     """Return the variables of the page above its sections."""
     results = study.results
     first, shown = results[0], results[0].primary
@@ -185,7 +207,7 @@ def _contents(study, lesions):
         "cv": shown.cv,
         "other_cv": None if first.companion is None else first.cv,
         "flow": flow(results),
-        "cohort": texts(cohort_table(first, lesions)),
+        "cohort": texts(cohort_table(first, study.lesions)),
     }
 
 
