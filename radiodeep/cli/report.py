@@ -1,0 +1,30 @@
+"""`radiodeep report`: another report of a study, from what it saved."""
+
+import radiodeep as rd
+from radiodeep.cli import options
+from radiodeep.cli.output import check_file
+from radiodeep.cli.study import RESULTS
+from radiodeep.cli.terminal import say
+from radiodeep.exceptions import InputError
+
+
+def report(folder: options.ResultsFolder, output: options.ReportToWrite, title: options.Title = None):
+    """Write the report of a study again, e.g. by a newer version, without the images.
+
+    Cases with extreme values of features need the images: they are in the report of the study itself only.
+    """
+    check_file(output, ".html")
+    saved = folder / RESULTS if folder.is_dir() else folder
+    if not saved.is_file():
+        raise InputError(
+            f"'{folder}' holds no {RESULTS}. Give the folder that 'radiodeep study' wrote with --output; studies of "
+            "older versions did not save their results, so run those again."
+        )
+    contents = rd.load_results(saved)
+    if not isinstance(contents, dict) or "results" not in contents:
+        raise InputError(
+            f"'{saved}' was not written by 'radiodeep study'. Use load_results and write_report in Python."
+        )
+    if title is not None:
+        contents["title"] = title
+    say(f"The report is {rd.write_report(path=output, **contents)}")
