@@ -8,7 +8,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 METHODS = ("kmeans", "gaussian")
-_N_STARTS = 5  # of which the best is kept
+_N_STARTS = 10  # of which the best is kept
 
 
 class Clusters(NamedTuple):
@@ -33,7 +33,7 @@ class Clusters(NamedTuple):
         """Return the clusters of voxels (n_voxels, n_images)."""
         with threadpool_limits(1):  # sums of several threads depend on their order
             if method == "kmeans":
-                found = KMeans(n_clusters, n_init=_N_STARTS, random_state=random_state).fit(values)
+                found = KMeans(n_clusters, n_init=_N_STARTS, tol=0, random_state=random_state).fit(values)
                 members = [values[found.labels_ == number] for number in range(n_clusters)]
                 weights = np.array([len(voxels) / len(values) for voxels in members])
                 deviations = np.array([voxels.std(axis=0) for voxels in members])

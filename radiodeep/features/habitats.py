@@ -41,7 +41,7 @@ class HabitatExtractor(StatelessExtractor):
         lesion may consist of one habitat.
     features : sequence of str, default=("share", "parts", "firstorder", "border", "lbp")
         What is measured, see Notes.
-    max_voxels : int, default=1000
+    max_voxels : int, default=500
         Voxels of each training lesion that are drawn for clustering, so that large lesions do not decide alone.
     random_state : int, default=0
         Seed of the drawn voxels and of the clustering. The same lesion has the same drawn voxels in every fold.
@@ -127,7 +127,7 @@ class HabitatExtractor(StatelessExtractor):
         method="kmeans",
         scale="lesion",
         features=FEATURES,
-        max_voxels=1000,
+        max_voxels=500,
         random_state=0,
     ):
         self.image = image

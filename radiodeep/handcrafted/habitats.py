@@ -6,12 +6,14 @@ The definitions are ours, after Zhou et al. (Translational Oncology 7 (2014) 5),
 from itertools import combinations
 
 import numpy as np
-from scipy import ndimage
 
+from radiodeep.handcrafted.glszm import zone_table
+from radiodeep.handcrafted.gray_levels import discretise
 from radiodeep.handcrafted.local_binary_patterns import LBP_2D_PATTERN_NAMES
+from radiodeep.handcrafted.neighbours import Neighbourhoods
+from radiodeep.handcrafted.region import crop_region
 
 FEATURES = ("share", "parts", "firstorder", "border", "lbp")
-_WITH_CORNERS = np.ones((3, 3, 3), dtype=bool)
 
 
 def habitat_names(features, n_habitats, images):
@@ -62,11 +64,11 @@ def measure_habitats(features, habitat_map, values, patterns, spacing_mm, absent
 
 def _parts(habitat_map, counts):
     """Return the number of parts that touch by face, edge or corner, and the largest one's share, (n_habitats, 2)."""
+    region = crop_region(habitat_map, habitat_map > 0, (1.0, 1.0, 1.0))
+    table, sizes = zone_table(Neighbourhoods(region, discretise(region, bin_width=1)))  # by habitat that is there, size
     rows = np.zeros((len(counts), 2))
-    for number in np.flatnonzero(counts):
-        is_habitat = habitat_map == number + 1
-        labels, n_parts = ndimage.label(is_habitat, _WITH_CORNERS)
-        rows[number] = n_parts, np.bincount(labels[is_habitat]).max() / counts[number]
+    rows[counts > 0] = np.stack([table.sum(axis=1), (sizes * (table > 0)).max(axis=1)], axis=1)
+    rows[:, 1] /= np.maximum(counts, 1)
     return rows
 
 
