@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from radiodeep.checks import require
 from radiodeep.exceptions import StudyError
 from radiodeep.study.result import require_results
 from radiodeep.study.statistics.calibration_measures import measures_of_calibration
+from radiodeep.study.statistics.proportions import proportion_among
 
 _FORMATS = {
     "calibration in the large": "+z.2f",
@@ -21,6 +23,9 @@ _FORMATS = {
     "Brier score": ".3f",
     "scaled Brier score": ".2f",
 }
+
+
+_WIDEST_GAP = 0.2  # between the probabilities of a group, whose mean would lie where none is
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,8 @@ class Calibration:
         `value`, `low` and `high` of all these. The bounds are NaN where the split gives no valid ones, as
         leave-one-out and leave-pair-out: take the `companion` of the result.
     curve : DataFrame
-        Mean `predicted` probability, `observed` frequency and `n` of groups of cases of similar probability.
+        Mean `predicted` probability, `observed` frequency with the bounds `low` and `high` of its interval, and `n` of
+        groups of cases of similar probability; of repeated folds over all repeats, where `n` is the mean of a repeat.
     n_cases, n_events : int
     confidence_level : float
     """
@@ -83,7 +89,8 @@ def calibration(result, n_groups=5, confidence_level=0.95):
     result : StudyResult
         Of a model that predicts probabilities. Those of naive Bayes and boosted trees are often too extreme.
     n_groups : int, default=5
-        Groups of equal size for the curve.
+        Groups for the curve, of about equal size: cases of equal probability are in the same group, and
+        none spans a gap of more than 0.2.
     confidence_level : float, default=0.95
 
     Returns
@@ -124,16 +131,26 @@ def calibration(result, n_groups=5, confidence_level=0.95):
     """
     positive, repeats = _probabilities(result)
     measures = measures_of_calibration(positive, repeats, result, confidence_level)
-    curves = np.mean([_curve(positive, probability, n_groups) for probability in repeats], axis=0)
-    curve = pd.DataFrame(curves, columns=["predicted", "observed", "n"]).astype({"n": int})
+    curve = _curve(result, positive, repeats, n_groups, confidence_level)
     floats = measures["value"].tolist()
     return Calibration(*floats, measures, curve, len(positive), int(positive.sum()), confidence_level)
 
 
-def _curve(positive, probability, n_groups):
-    """Return predicted, observed and n of groups of equal size, in order of the probability."""
-    groups = np.array_split(np.argsort(probability, kind="stable"), min(n_groups, len(probability)))
-    return [(probability[group].mean(), positive[group].mean(), len(group)) for group in groups]
+def _curve(result, positive, repeats, n_groups, confidence_level):
+    """Return the curve of a `Calibration`, in order of the probability."""
+    ranks = (rankdata(repeats) - 0.5) / repeats.size
+    quantile = (ranks * min(n_groups, len(positive))).astype(int)
+    order = np.argsort(repeats, axis=None, kind="stable")
+    is_next = (np.diff(quantile[order]) > 0) | (np.diff(repeats.ravel()[order]) > _WIDEST_GAP)
+    group_of = np.empty(repeats.shape, dtype=int)
+    group_of.flat[order] = np.append(0, np.cumsum(is_next))
+    positive = np.broadcast_to(positive, repeats.shape)
+    rows = []
+    for group in np.unique(group_of):
+        among = group_of == group
+        observed = proportion_among(result, positive, among, confidence_level)
+        rows.append((repeats[among].mean(), *observed, among.sum() / len(repeats)))
+    return pd.DataFrame(rows, columns=["predicted", "observed", "low", "high", "n"])
 
 
 def decision_curve(result, thresholds=None):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from radiodeep.preparation.survival import kaplan_meier
 from radiodeep.study.statistics.survival import (
@@ -241,18 +242,24 @@ def log_rank_table(predicted):
     return pd.DataFrame([row])
 
 
-def calibration_table(predicted):
+def calibration_table(predicted, confidence_level=0.95):
     """Return the observed event probability by the horizon in groups of similar prediction, the mean over repeats.
 
-    A DataFrame of `predicted`, `observed`, the mean pseudo-value, and `n`.
+    A DataFrame of `predicted`, `observed`, the mean pseudo-value, with its normal interval, and `n`.
     """
     observed = 1 - pseudo_values(predicted.event, predicted.time, predicted.horizon)
+    patients = np.arange(len(observed)) if predicted.patients is None else predicted.patients
     tables = []
     for survival in predicted.survival:
         risk = 1 - survival[:, -1]
         groups = np.array_split(np.argsort(risk, kind="stable"), min(_N_GROUPS, len(risk)))
-        tables.append([(risk[group].mean(), observed[group].mean(), len(group)) for group in groups])
-    return pd.DataFrame(np.mean(tables, axis=0), columns=["predicted", "observed", "n"]).astype({"n": int})
+        variances = [variance_of_mean(observed[np.newaxis, group], patients[group]).item() for group in groups]
+        means = [(risk[group].mean(), observed[group].mean(), len(group)) for group in groups]
+        tables.append(np.column_stack([means, variances]))
+    columns = ["predicted", "observed", "n", "variance"]
+    table = pd.DataFrame(np.mean(tables, axis=0), columns=columns).astype({"n": int})
+    half = norm.isf((1 - confidence_level) / 2) * np.sqrt(predicted.weight * table.pop("variance"))
+    return table.assign(**{"observed low": table["observed"] - half, "observed high": table["observed"] + half})
 
 
 def decision_table(predicted):
