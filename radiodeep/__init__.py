@@ -127,6 +127,9 @@ _UNLISTED = {
     "kind_of_outcomes": "study.endpoints.registry",
     "compared_sets": "study.feature_sets",
     "lesions_of": "report.cases_section",
+    "study_facts": "report.study_facts",
+    "checklist_summary": "report.checklist",
+    "write_checklist": "report.checklist_page",
 }
 
 __all__ = ["__version__", *_HOME_OF]

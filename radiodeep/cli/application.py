@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from radiodeep import __version__
+from radiodeep.cli.checklist import checklist
 from radiodeep.cli.demo import demo
 from radiodeep.cli.extract import extract
 from radiodeep.cli.report import report
@@ -48,6 +49,7 @@ for _command, _example in (
     (extract, "radiodeep extract manifest.csv -o features.csv --bin-width 25"),
     (study, "radiodeep study manifest.csv -o report --cache cache\n  radiodeep study features.csv -o report"),
     (report, "radiodeep report study -o report.html --title 'Lung nodules'"),
+    (checklist, "radiodeep checklist study -o checklist.html --standard clear"),
     (train, "radiodeep train manifest.csv -o model.skops"),
     (score, "radiodeep score model.skops new.csv -o scores.csv"),
     (demo, "radiodeep demo"),

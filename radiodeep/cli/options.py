@@ -39,6 +39,15 @@ class Predictor(StrEnum):
     cox = "cox"
 
 
+class ReportingStandard(StrEnum):
+    metrics = "metrics"
+    clear = "clear"
+    rqs = "rqs"
+    tripod = "tripod"
+    claim = "claim"
+    ibsi = "ibsi"
+
+
 DEFAULT_BIN_COUNT = 32
 IMAGE_TYPES = (
     *("Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient"),
@@ -85,6 +94,12 @@ ResultsFolder = Annotated[
     Path, typer.Argument(metavar="FOLDER", show_default=False, help="Folder that 'radiodeep study' wrote")
 ]
 ReportToWrite = Annotated[Path, _file("--output", "-o", metavar="PAGE", help="Write this .html")]
+ChecklistToWrite = Annotated[
+    Path | None, _file("--output", "-o", metavar="FILE", help="Write all items as .html or .csv")
+]
+StandardOption = Annotated[
+    ReportingStandard | None, typer.Option(metavar="NAME", help=f"Only {', '.join(ReportingStandard)}  [default: all]")
+]
 Title = Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the report")]
 DemoFolder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Write everything here")]
 Cache = Annotated[

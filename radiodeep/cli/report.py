@@ -14,6 +14,14 @@ def report(folder: options.ResultsFolder, output: options.ReportToWrite, title: 
     Cases with extreme values of features need the images: they are in the report of the study itself only.
     """
     check_file(output, ".html")
+    contents = saved_study(folder)
+    if title is not None:
+        contents["title"] = title
+    say(f"The report is {rd.write_report(path=output, **contents)}")
+
+
+def saved_study(folder):
+    """Return what 'radiodeep study' saved in a folder: a dict with the arguments of `write_report`."""
     saved = folder / RESULTS if folder.is_dir() else folder
     if not saved.is_file():
         raise InputError(
@@ -25,6 +33,4 @@ def report(folder: options.ResultsFolder, output: options.ReportToWrite, title: 
         raise InputError(
             f"'{saved}' was not written by 'radiodeep study'. Use load_results and write_report in Python."
         )
-    if title is not None:
-        contents["title"] = title
-    say(f"The report is {rd.write_report(path=output, **contents)}")
+    return contents

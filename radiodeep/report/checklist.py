@@ -44,6 +44,12 @@ STANDARDS = {
 }
 
 
+NOTE = (
+    "Numbers of items are those of the standards, their wording is ours. Points are what the software can show at "
+    "most: whether an item is met is for the author and the reader to judge."
+)
+
+
 def checklist(results, standard="METRICS", cohort=None, *, controls=None, repeatability=None, subgroups=None):
     """Fill in a reporting standard with what a study knows, and mark what is left to the author.
 
@@ -142,7 +148,7 @@ def checklist_section(facts):
     """Return the Section of all standards, filled in with the facts of `study_facts`."""
     folded = {}
     for standard, properties in STANDARDS.items():
-        table = filled_in(standard, facts).drop(columns=["source"])
+        table = filled_in(standard, facts).drop(columns=["section", "source"])
         folded[f"{standard} ({properties.reference})"] = table.set_index("item")
     return Section(
         "Checklists of reporting",
@@ -152,10 +158,7 @@ def checklist_section(facts):
         ),
         tables={"Items of each standard": checklist_summary(facts)},
         folded=folded,
-        notes=(
-            "Numbers of items are those of the standards, their wording is ours. Points are what the software can show "
-            "at most: whether an item is met is for the author and the reader to judge.",
-        ),
+        notes=(NOTE,),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 import radiodeep as rd
 
 MODULE = [sys.executable, "-m", "radiodeep"]
-COMMANDS = ["validate", "extract", "study", "train", "score", "demo"]
+COMMANDS = ["validate", "extract", "study", "checklist", "train", "score", "demo"]
 
 
 @pytest.mark.parametrize(
