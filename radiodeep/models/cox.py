@@ -64,7 +64,7 @@ class CoxRegression(BaseEstimator):
 
     The hazard of a case with the features x is h0(t) exp(x' b). The coefficients b minimise
 
-    -(log partial likelihood) / n_cases + alpha (l1_ratio sum |b| + (1 - l1_ratio) / 2 sum b^2).
+    -(log partial likelihood) / n_cases + alpha (l1_ratio sum abs(b) + (1 - l1_ratio) / 2 sum b^2).
 
     Without penalty these are the coefficients of R's ``survival::coxph``. A ridge penalty is that of its
     ``ridge(..., theta=n_cases * alpha, scale=FALSE)``. With ``ties="breslow"``, penalised coefficients are those of

@@ -55,7 +55,7 @@ class DeepFeatureExtractor(StatelessExtractor):
     channel : {"all", "red", "green", "blue", "images"}, default="all"
         Input channels that get the image; the others are exactly 0 after normalization. "images": up to three images on
         one grid, with one mask, are the channels, each scaled for itself; of two images the third is their mean. Their
-        columns begin with all names, "T1+T2_"; a missing image makes the row NaN.
+        columns begin with all names, ``T1+T2_``; a missing image makes the row NaN.
     layer : str, optional
         Name of a layer, e.g. "fc7" of "cnn_f"; by default the features customary for the network, or the pooled ones.
     activation : {"auto", "post", "pre"}, default="auto"
