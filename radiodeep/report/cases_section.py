@@ -8,7 +8,7 @@ from radiodeep.report.section import Drawing, Section
 from radiodeep.report.verdict import by_estimate
 
 _SHARE_OF_WORST = 0.8  # of the pictures, if there are more cases; the others are spread over the rest
-_N_OPEN = 24  # pictures that are shown at once
+_N_OPEN = 28  # pictures that are shown at once
 
 
 def lesions_of(results, cohort):
@@ -89,7 +89,7 @@ def _sentence(main):
     kind = kinds.get(main.endpoint.kind, "one less the probability of the true class")
     return (
         f"Predictions are those of models that had not seen the case ({main.cv}). Cases that {main.name} predicts "
-        f"worst come first, by {kind}."
+        f"worst come first, by {kind}, in the table the {'error' if main.endpoint.kind == 'numbers' else 'misfit'}."
     )
 
 

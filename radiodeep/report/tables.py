@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+_NARROW = 60  # characters of a row that a phone shows, or nearly
+_MOST_STACKED = 40  # rows
 BOUNDS = ["value", "low", "high"]
 
 
@@ -34,7 +36,8 @@ def p_text(p_value):
 def texts(table):
     """Return headings and rows of a table as texts, the names of its rows first unless they are numbers.
 
-    Columns "x", "x low" and "x high" become one.
+    Columns "x", "x low" and "x high" become one. Of a wide table the cells of a row stand below each other on a phone,
+    `is_stacked`.
     """
     names = [] if isinstance(table.index, pd.RangeIndex) else [[table.index.name or "", *map(str, table.index)]]
     columns = []
@@ -47,8 +50,10 @@ def texts(table):
             ]
         if not str(name).endswith((" low", " high")):
             columns.append([str(name).replace("_", " "), *map(_cell, values)])
-    heading, *rows = zip(*names, *columns, strict=True)
-    return {"heading": heading, "rows": rows}
+    columns = [*names, *columns]
+    heading, *rows = zip(*columns, strict=True)
+    is_wide = sum(max(map(len, column)) for column in columns) > _NARROW
+    return {"heading": heading, "rows": rows, "is_stacked": is_wide and len(rows) < _MOST_STACKED}
 
 
 def _cell(value):

@@ -36,20 +36,21 @@ def _against_chance(best, n_models):
     chosen = f"The best of {n_models} models, {best.name}," if n_models > 1 else f"The model {best.name}"
     estimate = f"{_measure(endpoint)} of {shown.value:.2f}"
     about = f"{_outcome(endpoint)} of unseen cases"
-    basis = f"({shown.cv}, {endpoint.count()})"
+    count = endpoint.count().replace(" (", ", ").replace(")", "")
+    basis = f"{shown.cv}; {count}"
     if np.isnan(bounds.low):
         return (
-            f"{chosen} predicts {about} with {estimate}, for which this split gives no valid interval {basis}: whether "
-            f"that is better than chance ({endpoint.chance:g}) is not known."
+            f"{chosen} predicts {about} with {estimate}, for which this split gives no valid interval ({basis}): "
+            f"whether that is better than chance ({endpoint.chance:g}) is not known."
         )
     interval = f"{bounds.level:.0%} interval {bounds.low:.2f} to {bounds.high:.2f}"
     if bounds.low > endpoint.chance:
-        return f"{chosen} predicts {about} better than chance: {estimate} ({interval}) {basis}."
+        return f"{chosen} predicts {about} better than chance: {estimate} ({interval}; {basis})."
     if bounds.high < endpoint.chance:
-        return f"{chosen} ranks {about} worse than chance: {estimate} ({interval}) {basis}."
+        return f"{chosen} ranks {about} worse than chance: {estimate} ({interval}; {basis})."
     return (
         f"{chosen} is not shown to predict {about}: {estimate}, and its interval includes chance, {endpoint.chance:g} "
-        f"({interval}) {basis}."
+        f"({interval}; {basis})."
     )
 
 
