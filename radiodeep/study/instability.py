@@ -14,7 +14,7 @@ from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.execution import check_models
 from radiodeep.study.folds.fitting import fit_folds
 from radiodeep.study.folds.shared_extraction import as_row_indices
-from radiodeep.study.inputs import rows_of, study_input
+from radiodeep.study.inputs import study_input
 from radiodeep.study.resampling import draw_patients, patients_by_stratum
 from radiodeep.study.result import require_results
 
@@ -131,8 +131,6 @@ def instability(
     require_probability(threshold, instability, "threshold", StudyError)
     require_n_jobs(n_jobs, instability, StudyError)
     check_models({"model": estimator})
-    if groups is None and rows_of(X).are_cases:
-        groups = getattr(X, "patients", None)  # of a cohort
     study = study_input(X, groups)
     settings = {"outcome": outcome, "patients": study.clusters, "horizon": horizon}
     endpoint = endpoint_for(study.aligned(y, "y"), len(study.ids), positive, **settings)
