@@ -69,7 +69,7 @@ def _of_items(result, items, lesions):
     return of_images | {
         "demographics": _demographics(result, clinical),
         "missing": _missing(clinical, cases),
-        "scanners": fact("; ".join(_values(clinical, _ACQUIRED))),
+        "scanners": _scanners(_values(clinical, _ACQUIRED)),
         "centre_counts": _centres(clinical),
         "readers": _readers(cases) if cases else None,
     }
@@ -119,6 +119,10 @@ def _counts(values):
     counts = values.value_counts()
     others = f", {len(counts) - _MOST_LISTED} others" if len(counts) > _MOST_LISTED else ""
     return ", ".join(f"{value} in {count}" for value, count in counts[:_MOST_LISTED].items()) + others
+
+
+def _scanners(texts):
+    return fact(f"from the manifest, {'; '.join(texts)}" if texts else "")
 
 
 def _centres(clinical):

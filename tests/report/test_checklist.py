@@ -26,7 +26,12 @@ def cohort():
         case.replace(
             patient=f"P{number // 2}",
             label=number // 2 % 2,
-            clinical={"age": 40.0 + number // 2, "sex": "fm"[number // 4 % 2], "centre": "AB"[number % 4 > 1]},
+            clinical={
+                "age": 40.0 + number // 2,
+                "sex": "fm"[number // 4 % 2],
+                "centre": "AB"[number % 4 > 1],
+                "scanner": "S",
+            },
         )
         for number, case in enumerate(rd.make_phantom_cohort(17, random_state=0))
     ]
@@ -100,6 +105,7 @@ def test_a_study_says_who_was_studied_and_how_the_images_were_measured(facts):
     assert "age, median (quartiles) 43.5 (41.75 to 45.25) (all)" in facts["demographics"].text
     assert facts["missing"].text == "No value of these cases is missing."
     assert facts["centre_counts"] == ("Cases by centre: A in 8, B in 8.", True)
+    assert facts["scanners"].text == "From the manifest, scanner: S in 16."
     assert facts["spacing"].text == "Pixel size within slices 1 mm; distance of slices 1.5 mm."
     assert facts["slices"].text == "Plane of the slices, by voxel size: axial in 16."
     assert facts["preprocessing"].text == (
