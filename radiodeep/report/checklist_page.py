@@ -13,7 +13,8 @@ _STYLE = Path(__file__).with_name("page.css")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{{ title }}</title><style>{{ style }} body { max-width: 80rem; } section td:last-child { min-width: 16rem; }</style></head><body>
+<title>{{ title }}</title>
+<style>{{ style }} body { max-width: 80rem; } section td:last-child { min-width: 16rem; }</style></head><body>
 {%- macro rows_of(table) %}
 <div class="scroll"><table><thead><tr>{% for name in table.columns %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in table.itertuples(index=False) %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
