@@ -20,8 +20,8 @@ class Interior:
 
     Attributes
     ----------
-    deviations : float64 ndarray (z, y, x)
-        Intensities less the mean of the region, 0 outside it, in the bounding box with a margin of the reach.
+    intensities : float64 ndarray (z, y, x)
+        Those of the region, 0 outside it, in the bounding box with a margin of the reach.
     mask : bool ndarray (z, y, x)
         The region on the same grid.
     positions : int64 ndarray (n,)
@@ -30,7 +30,7 @@ class Interior:
         Whether all their neighbourhoods lie in the region.
     """
 
-    deviations: np.ndarray
+    intensities: np.ndarray
     mask: np.ndarray
     positions: np.ndarray
     is_complete: bool
@@ -40,9 +40,8 @@ def find_interior(region, reach, axes):
     """Return the `Interior` of a region for neighbourhoods of `reach` voxels to both sides along some axes."""
     inner = (slice(region.margin, -region.margin or None),) * 3
     mask = np.pad(region.mask[inner], reach)
-    values = region.values.astype(np.float64)
-    deviations = np.zeros(mask.shape)
-    deviations[mask] = values - values.mean()
+    intensities = np.zeros(mask.shape)
+    intensities[mask] = region.values
     covered = mask.view(np.uint8)
     for axis in axes:
         covered = ndimage.convolve1d(covered, np.ones(2 * reach + 1), axis, mode="constant")
@@ -50,7 +49,7 @@ def find_interior(region, reach, axes):
     n_least = -(-covered.size // _LEAST_PART)
     least = np.partition(covered, -n_least)[-n_least]
     positions = np.flatnonzero(mask)[covered >= least]
-    return Interior(deviations, mask, positions, bool(least == (2 * reach + 1) ** len(axes)))
+    return Interior(intensities, mask, positions, bool(least == (2 * reach + 1) ** len(axes)))
 
 
 def require_depth(region, family, family_of_slices):

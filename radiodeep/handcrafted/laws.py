@@ -65,7 +65,7 @@ def laws_2d_features(region, levels=None, *, slice_axis=0):
 def _energies(region, axes):
     """Return the mean magnitude of the responses by the sorted names of the kernels, "L5E5E5"."""
     interior = find_interior(region, _REACH, axes)
-    centres = interior.deviations.reshape(-1)[interior.positions]
+    centres = interior.intensities.reshape(-1)[interior.positions]
     magnitudes = {}
 
     def respond(volumes, kernels):
@@ -83,7 +83,7 @@ def _energies(region, axes):
         name = "".join(sorted(kernels, key=list(_KERNELS).index))
         magnitudes.setdefault(name, []).append(np.abs(response).mean())
 
-    respond([interior.deviations] if interior.is_complete else [interior.deviations, interior.mask.astype(float)], ())
+    respond([interior.intensities] if interior.is_complete else [interior.intensities, interior.mask.astype(float)], ())
     return {name: float(np.mean(values)) for name, values in magnitudes.items()}
 
 

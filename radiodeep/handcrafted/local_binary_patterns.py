@@ -160,16 +160,16 @@ def _binned(region, sampling, axes):
     """Return the positions of the interior in a flattened grid, the bin of each, and the mask of that grid."""
     interior = find_interior(region, sampling.radius, axes)
     strides = np.array(interior.mask.strides)[list(axes)]  # of bool, so in voxels
-    deviations = interior.deviations.reshape(-1)
+    intensities = interior.intensities.reshape(-1)
     is_inside = interior.mask.reshape(-1)
-    centres = deviations[interior.positions]
+    centres = intensities[interior.positions]
     tie = _TIE * np.ptp(region.values.astype(np.float64))
     patterns = np.zeros(centres.size, np.int32)
     for bit, weights in enumerate(sampling.weights):
         difference = np.zeros(centres.size)
         for step, weight in weights:
             places = interior.positions + int(step @ strides)
-            apart = deviations[places] - centres
+            apart = intensities[places] - centres
             difference += weight * (apart if interior.is_complete else apart * is_inside[places])
         patterns |= (difference >= -tie).astype(np.int32) << bit
     return interior.positions, sampling.bins[patterns], interior.mask
