@@ -294,6 +294,7 @@ UNITLESS_FAMILIES = ("lbp2D", "lbp3D")  # of intensities, but the same if these 
 # Families that look at the image about the region, and how far in mm: their functions take image, mask and spacing in a
 # box of this margin, cut at the border of the image, where intensities outside the region may be NaN or infinite.
 REACH_MM = {"margin": MARGIN_MM}
+ORIGINAL_FAMILIES = ("margin",)  # which say nothing of derived images
 FUNCTION_OF = {feature.family: feature.function for feature in FEATURES}
 
 
@@ -305,6 +306,11 @@ def feature_names(families=DEFAULT_FAMILIES):
     """
     chosen = in_catalogue_order(families)
     return [f"{feature.family}_{feature.name}" for feature in FEATURES if feature.family in chosen]
+
+
+def default_families(n_dimensions):
+    """Return pyradiomics' families without the shape of the other dimension; None stands for three dimensions."""
+    return ["shape2D" if n_dimensions == 2 and family == "shape" else family for family in DEFAULT_FAMILIES]
 
 
 def reach_mm(families):

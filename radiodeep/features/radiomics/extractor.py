@@ -1,21 +1,20 @@
 """Cases -> handcrafted features: shape, first order and texture under pyradiomics' names."""
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.naming import naming
+from radiodeep.checks import require_option
 from radiodeep.features.radiomics.dependence import acquisition_needs, unit_bound_features
 from radiodeep.features.radiomics.measurement import image_measures, intensity_ranges, n_shared_features
 from radiodeep.features.radiomics.preparation import first_n_dimensions
+from radiodeep.features.radiomics.presets import PRESETS
 from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
 from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state
 from radiodeep.features.several_images import MeasuredImages, by_image, learn_images
 from radiodeep.features.stateless import StatelessExtractor, with_label
-from radiodeep.handcrafted.measurement import region_features
-from radiodeep.progress import announced_if_slow
 
 
 class RadiomicsExtractor(StatelessExtractor):
@@ -144,9 +143,11 @@ class RadiomicsExtractor(StatelessExtractor):
     Resampled images keep the type of their intensities: those of integers are truncated, not rounded, as in
     pyradiomics.
 
-    **More families.** "laws" and "laws2D" are Laws' texture energy in space and slices, "lbp3D" and "lbp2D" the shares
-    of rotation-invariant uniform local binary patterns. Bins, `force_2d` and the image outside the region are not used.
-    Energy has the unit of the image. Both look at neighbouring voxels, so voxels of one size make them comparable.
+    **More families.** "spiculation" and "spiculation2D" are concavities and radial distances of the outline, in space
+    and in the largest slice, "margin" the change of intensities across it, of the original image within 5 mm. "laws"
+    and "laws2D" are Laws' texture energy in space and slices, "lbp3D" and "lbp2D" the shares of rotation-invariant
+    uniform local binary patterns. Bins and `force_2d` are not used, nor, but for "margin", the image outside the
+    region. Energy has the unit of the image; voxels of one size make it and the patterns comparable.
 
     **Order of axes.** For files that are not stored as LPS, anatomical order differs from pyradiomics in what is named
     after an axis: Maximum2DDiameterSlice, -Row and -Column and the sub-bands of wavelets ("LLH" has high frequencies
@@ -273,10 +274,6 @@ class RadiomicsExtractor(StatelessExtractor):
             YAML or JSON, with `setting`, `imageType` and `featureClass`. Settings that the file leaves out have the
             defaults of pyradiomics: `normalize_scale` is 1, `force_2d_dimension` is 0, and axes are those of the files.
 
-        Returns
-        -------
-        RadiomicsExtractor
-
         Raises
         ------
         InputError
@@ -294,6 +291,22 @@ class RadiomicsExtractor(StatelessExtractor):
                            normalize_scale=1.0, resample_mm=(3.0, 1.0, 1.0))
         """
         return cls(**read_parameters(params))
+
+    @classmethod
+    def preset(cls, name, **parameters):
+        """Make an extractor of a set of features: "study-219", or "study-219-2d" for images of one slice.
+
+        219 features in the spirit of studies of lung cancer, chosen by radiodeep: size, shape, spiculation and margin
+        of the original image, and intensity, GLCM, run length and Laws' energy of it and its wavelets (in a slice also
+        of a LoG). Other `parameters` of the extractor have their defaults. InputError for a name that is not a preset.
+
+        Examples
+        --------
+        >>> len(RadiomicsExtractor.preset("study-219", bin_width=10).get_feature_names_out())
+        219
+        """
+        require_option(name, PRESETS, "RadiomicsExtractor.preset", "name")
+        return cls(**{**PRESETS[name], **parameters})
 
     def fit(self, cases, y=None):
         """Check the settings; for the default families, find out whether the first readable case is 2-D or 3-D."""
@@ -323,8 +336,6 @@ class RadiomicsExtractor(StatelessExtractor):
         images = MeasuredImages.of(self, cases)
         if self.families is None and settings.n_dimensions is None:
             settings = replace(settings, n_dimensions=first_n_dimensions(images.first_parts(cases), self.label))
-        if self.engine == "radiodeep":
-            _load_kernels()
         n_shared = n_shared_features(settings, images)
         measures = image_measures(settings, n_shared)
         rows = np.empty((len(cases), n_shared + len(images.names) * (len(settings.columns) - n_shared)))
@@ -386,12 +397,3 @@ class RadiomicsExtractor(StatelessExtractor):
         """
         settings = RadiomicsSettings.of(self)
         return MeasuredImages.of(self).titles(unit_bound_features(settings))
-
-
-@cache
-def _load_kernels():
-    """Load the compiled loops; tell a terminal if they must be compiled, the first time on a machine."""
-    image = np.arange(60.0).reshape(3, 4, 5)
-    message = "Compiling the loops of the handcrafted features, once on this machine; it takes about 20 seconds."
-    with announced_if_slow(message):
-        region_features(image, image >= 0, (1.0, 1.0, 1.0))

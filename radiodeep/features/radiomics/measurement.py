@@ -1,6 +1,7 @@
 """A case and `RadiomicsSettings` -> the row of its features."""
 
 import warnings
+from functools import cache
 
 import numpy as np
 
@@ -8,8 +9,18 @@ from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.features.radiomics.preparation import check_region_size, derived_images, prepare
 from radiodeep.features.radiomics.pyradiomics_engine import pyradiomics_row
 from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names, reach_mm
-from radiodeep.handcrafted.measurement import region_measurer
+from radiodeep.handcrafted.measurement import region_features, region_measurer
 from radiodeep.imaging.crop import bounding_box
+from radiodeep.progress import announced_if_slow
+
+
+@cache
+def _load_kernels():
+    """Load the compiled loops; tell a terminal if they must be compiled, the first time on a machine."""
+    image = np.arange(60.0).reshape(3, 4, 5)
+    message = "Compiling the loops of the handcrafted features, once on this machine; it takes about 20 seconds."
+    with announced_if_slow(message):
+        region_features(image, image >= 0, (1.0, 1.0, 1.0))
 
 
 def n_shared_features(settings, images):
@@ -29,6 +40,7 @@ def _measure(settings):
         return lambda case, image: np.empty(0)
     if settings.engine == "pyradiomics":
         return lambda case, image: pyradiomics_row(settings, case)
+    _load_kernels()
     return Measurement(settings).row_of
 
 
@@ -69,7 +81,9 @@ class Measurement:
         if self._reach_mm:
             prepared = _with_surroundings(prepared, self._reach_mm)
             box = prepared.box
-        for image_type in self.settings.types if by_image else ():
+        for image_type in self.settings.types:
+            if image_type.images[0] not in by_image:
+                continue
             for name, image in derived_images(prepared, image_type, self.settings.force_2d):
                 try:
                     values, n_levels[name] = by_image[name](image, prepared.roi[box], prepared.spacing_mm)
@@ -107,8 +121,9 @@ class _Measurers:
         self.joint = None
         if others:
             self.by_image = {
-                name: _measurer(settings, others, plane, slice_axis, image_type, name)
+                name: _measurer(settings, measured, plane, slice_axis, image_type, name)
                 for image_type in settings.types
+                if (measured := [family for family in others if image_type.measures(family)])
                 for name in image_type.images
             }
         if shape and others and first.name == "Original" and plane_of_shape == plane:

@@ -10,9 +10,8 @@ import numpy as np
 
 from radiodeep.cases.slice_plane import acquisition_axis
 from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
-from radiodeep.features.radiomics.settings import default_families
 from radiodeep.features.stateless import with_label
-from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, reach_mm
+from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, default_families, reach_mm
 from radiodeep.imaging.crop import bounding_box
 from radiodeep.imaging.filters import filtered_images
 from radiodeep.imaging.intensity import normalize_intensities, resegment

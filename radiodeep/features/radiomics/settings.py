@@ -26,7 +26,13 @@ from radiodeep.checks import (
     require,
 )
 from radiodeep.exceptions import InputError
-from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, FAMILIES, SHAPE_FAMILIES, feature_names
+from radiodeep.handcrafted.catalogue import (
+    FAMILIES,
+    ORIGINAL_FAMILIES,
+    SHAPE_FAMILIES,
+    default_families,
+    feature_names,
+)
 from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.neighbours import WEIGHTING_NORMS
 from radiodeep.imaging.filters import IMAGE_TYPES, filter_names
@@ -212,6 +218,9 @@ class RadiomicsSettings:
             setting.check(_OWNER, name, getattr(self, name))
         _require_bins(_OWNER, self.bin_width, self.bin_count)
         self._check_features()
+        unmeasured = [name for name in self.chosen_families if not any(kind.measures(name) for kind in self.types)]
+        if unmeasured:
+            raise InputError(f"The family '{unmeasured[0]}' needs the original image: add 'Original' to image_types.")
         for image_type in self.types:
             image_type.check(self)
 
@@ -260,7 +269,8 @@ class RadiomicsSettings:
         columns = [Column(name_of("original", *pair), *pair, None) for pair in shape]
         for image_type in self.types:
             for image in image_type.images:
-                columns += [Column(name_of(image, *pair), *pair, image_type) for pair in others]
+                measured = [pair for pair in others if image_type.measures(pair[0])]
+                columns += [Column(name_of(image, *pair), *pair, image_type) for pair in measured]
         return columns
 
     def without_shape(self):
@@ -312,6 +322,10 @@ class ImageType(NamedTuple):
     texture: dict
     images: list
 
+    def measures(self, family):
+        """Return whether the features of a family are calculated in its images."""
+        return self.name == "Original" or family not in ORIGINAL_FAMILIES
+
     @property
     def has_widths_by_image(self):
         return isinstance(self.texture.get("bin_width"), Mapping)
@@ -344,11 +358,6 @@ class Column(NamedTuple):
     family: str
     name: str
     image_type: ImageType | None
-
-
-def default_families(n_dimensions):
-    """Return all families but the shape of the other dimension; None stands for three dimensions."""
-    return ["shape2D" if n_dimensions == 2 and family == "shape" else family for family in DEFAULT_FAMILIES]
 
 
 def complete_saved_state(state):
