@@ -2,34 +2,38 @@
 
 import numpy as np
 
-from radiodeep.report.style import COLOURS, figure_with_axes
+from radiodeep.report.style import COLOURS, empty_figure
 
 
-def agreement_figure(result, limits):
+def agreement_figure(result, limits, colour=COLOURS[0]):
     """Draw predicted against observed numbers, and the differences of both against their mean (Bland and Altman).
 
     `limits` is the table of the `bias`, `lower limit` and `upper limit` of agreement. Predictions of a case are the
     mean over the repeats.
     """
     predicted, observed = result.predictions["prediction"], result.endpoint.y
-    figure, (left, right) = figure_with_axes(6.8, 3.2, n_axes=2)
+    figure = empty_figure(5.0, 7.2)
+    top, below = figure.subplots(2, 1)
+    for axes in (top, below):
+        axes.spines[["top", "right"]].set_visible(False)
     ends = [min(predicted.min(), observed.min()), max(predicted.max(), observed.max())]
-    left.plot(ends, ends, color="0.75", linewidth=1, zorder=0)
-    left.plot(predicted, observed, "o", color=COLOURS[0], alpha=0.6, markersize=4)
-    left.set(xlabel="Predicted", ylabel="Observed")
-    right.plot((predicted + observed) / 2, predicted - observed, "o", color=COLOURS[0], alpha=0.6, markersize=4)
+    style = {"color": colour, "alpha": 0.6, "markersize": 5}
+    top.plot(ends, ends, color="0.6", linewidth=1, linestyle=":", zorder=0)
+    top.plot(predicted, observed, "o", **style)
+    top.set(xlabel="Predicted", ylabel="Observed")
+    below.plot((predicted + observed) / 2, predicted - observed, "o", **style)
     for name, row in limits.iterrows():
-        right.axhline(row["value"], color=COLOURS[1], linewidth=1, linestyle="-" if name == "bias" else "--")
+        below.axhline(row["value"], color="0.25", linewidth=1, linestyle="-" if name == "bias" else "--")
         if np.isfinite(row["low"]):
-            right.axhspan(row["low"], row["high"], color=COLOURS[1], alpha=0.12, linewidth=0)
-        right.annotate(
-            f"{name} {row['value']:.3g}",
+            below.axhspan(row["low"], row["high"], color="0.25", alpha=0.1, linewidth=0)
+        below.annotate(
+            f"{name}\n{row['value']:.3g}",
             (1, row["value"]),
-            (-2, 3),
+            (4, 0),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            ha="right",
-            fontsize=7,
+            va="center",
+            fontsize=8,
         )
-    right.set(xlabel="Mean of predicted and observed", ylabel="Predicted - observed")
+    below.set(xlabel="Mean of predicted and observed", ylabel="Predicted - observed")
     return figure

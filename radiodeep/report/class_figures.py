@@ -1,95 +1,178 @@
-"""Results of classes -> ROC curves, scores by class, calibration and decision curves."""
+"""Results of classes -> ROC curves, scores by class, confusion table, calibration and decision curves."""
+
+from textwrap import fill
 
 import numpy as np
 
-from radiodeep.report.style import COLOURS, figure_with_axes, line_of_chance, plain_text
+from radiodeep.report.style import (
+    COLOURS,
+    GREY,
+    colours_of,
+    empty_figure,
+    figure_with_axes,
+    line_of_chance,
+    plain_text,
+)
 from radiodeep.study.statistics.auc import mean_roc
+from radiodeep.study.statistics.roc import roc_of
+
+_DASHES = ("-", (0, (6, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 1.5)), (0, (8, 2, 1, 2, 1, 2)))
+_LEGEND_WIDTH = 44  # characters of a line
 
 
-def roc_figure(results):
-    """Draw the ROC curves of results, best first, each with its AUC in the legend.
+def roc_figure(results, colours=None, band=None, point=None):
+    """Draw the ROC curve of each result, or of its companion, with its area in the legend, in the order given.
 
-    For repeated folds the curve is the vertical average over the repeats, whose area is the AUC. For pairs it is the
-    curve of the fraction of pairs that each case wins, and the legend gives its area. Of centres, which different
-    models scored, it is the mean of their curves by weight: its area may differ slightly from the mean of their logits.
+    The first curve is the widest and lowest, so that those that coincide are all seen. `band` is the table of
+    `roc_band` of the first, and `point` its (threshold in words, sensitivity, specificity).
     """
-    curves = {result.name: _roc_of(result) for result in sorted(results, key=lambda result: -result.auc)}
-    of_folds = f"{results[0].endpoint.measure}, {results[0].cv}"
-    return _curves_figure(curves, of_folds if results[0].centres is None else "area of the centres' mean curve")
+    colours = colours or colours_of(results)
+    curves = {result.name: roc_of(result.primary) for result in results}
+    figure, axes = _curves_figure(curves, colours)
+    first = next(iter(curves))
+    if band is not None and band["low"].notna().all():
+        axes.fill_between(
+            band["false_rate"], band["low"], band["high"], color=colours[first], alpha=0.15, linewidth=0, zorder=0
+        )
+    if point is not None:
+        words, sensitivity, specificity = point
+        label = f"at {words}: sensitivity {sensitivity:.2f}, specificity {specificity:.2f}"
+        style = {"markersize": 9, "markeredgecolor": "white", "zorder": 9, "linestyle": "", "clip_on": False}
+        axes.plot(1 - specificity, sensitivity, "D", color=colours[first], label=fill(label, _LEGEND_WIDTH), **style)
+    _legend_below(figure)
+    return figure
 
 
-def _roc_of(result):
-    """Return false_rate and true_rate of a result of two classes."""
-    positive, scores = result.endpoint.is_positive, result.score_array
-    if result.centres is None:
-        return mean_roc(positive, scores)
-    false_rate, true_rate = np.linspace(0, 1, 501), np.zeros(501)
-    for number, weight in enumerate(result.centres["weight"]):
-        own = result.fold_of_case[0] == number
-        if weight > 0:
-            true_rate += weight * np.interp(false_rate, *mean_roc(positive[own], scores[:, own]))
-    return np.append(0, false_rate), np.append(0, true_rate)
-
-
-def class_roc_figure(result):
-    """Draw the ROC curve of each class against the others, with its AUC in the legend."""
+def class_roc_figure(result, colour=COLOURS[0]):
+    """Draw the ROC curve of each class against the others, with its AUC in the legend, in shades of a colour."""
     endpoint = result.endpoint
+    scores_of_class = np.moveaxis(result.score_array, 2, 0)
     curves = {
         name: mean_roc(endpoint.y == label, scores)
-        for name, label, scores in zip(
-            endpoint.outputs, endpoint.classes, np.moveaxis(result.score_array, 2, 0), strict=True
-        )
+        for name, label, scores in zip(endpoint.outputs, endpoint.classes, scores_of_class, strict=True)
     }
-    return _curves_figure(curves, f"AUC against the others, {result.cv}")
+    figure, _ = _curves_figure(curves, {name: _shade(colour, number) for number, name in enumerate(curves)})
+    _legend_below(figure)
+    return figure
 
 
-def _curves_figure(curves, title):
+def _shade(colour, number):
+    """Return the colour, a dark and a light shade of it, and gray, in turn."""
+    from matplotlib.colors import to_rgb  # as `empty_figure`
+
+    share, other = ((0.0, 0.0), (0.6, 0.0), (0.5, 1.0), (1.0, 0.45))[number % 4]
+    return tuple((1 - share) * part + share * other for part in to_rgb(colour))
+
+
+def _curves_figure(curves, colours):
     """Draw (false_rate, true_rate) by name."""
-    figure, axes = figure_with_axes(5.2, 4.8)
+    figure, axes = figure_with_axes(5.0, 4.9 + 0.26 * len(curves))
     line_of_chance(axes)
     for number, (name, (false_rate, true_rate)) in enumerate(curves.items()):
+        area = np.trapezoid(true_rate, false_rate)
         axes.plot(
             false_rate,
             true_rate,
-            color=COLOURS[number % len(COLOURS)],
-            linestyle=("-", "--", ":")[number // len(COLOURS) % 3],
-            label=f"{plain_text(name)}: {np.trapezoid(true_rate, false_rate):.3f}",
+            color=colours[name],
+            linestyle=_DASHES[number % len(_DASHES)],
+            linewidth=max(4.2 - 0.9 * number, 1.5),
+            zorder=2 + number,
+            label=fill(f"{plain_text(name)}: {area:.3f}", _LEGEND_WIDTH),
         )
     axes.set(xlabel="1 - specificity", ylabel="Sensitivity", aspect="equal")
-    axes.legend(title=title, loc="lower right", fontsize=8, title_fontsize=8, frameon=False)
+    return figure, axes
+
+
+def _legend_below(figure):
+    figure.legend(loc="outside lower left", fontsize=9, frameon=False, handlelength=3.2, alignment="left")
+
+
+def number_of_cases(n):
+    """Return a number of cases as text, with a decimal if it is a mean of repeats."""
+    return f"{n:.1f}".removesuffix(".0")
+
+
+def confusion_figure(counts, colour=COLOURS[0]):
+    """Draw a table of cases by true (row) and predicted class: the darker a cell, the larger its share of the row."""
+    from matplotlib.colors import LinearSegmentedColormap  # as `empty_figure`
+
+    shares = counts.to_numpy() / np.maximum(counts.to_numpy().sum(axis=1, keepdims=True), 1e-12)
+    n_classes = len(counts)
+    figure = empty_figure(5.0, 1.6 + 0.62 * n_classes)
+    axes = figure.subplots()
+    axes.imshow(shares, cmap=LinearSegmentedColormap.from_list("", ["white", colour]), vmin=0, vmax=1.25, aspect="auto")
+    for (row, column), n in np.ndenumerate(counts.to_numpy()):
+        words = number_of_cases(n)
+        words = words if n_classes > 4 else f"{words}\n{shares[row, column]:.0%} of row"
+        axes.text(column, row, words, ha="center", va="center", fontsize=9)
+    names = [fill(plain_text(name), 44 // max(n_classes, 2)) for name in counts.index]
+    axes.set_xticks(range(n_classes), names, fontsize=9)
+    axes.set_yticks(range(n_classes), [fill(plain_text(name), 16) for name in counts.index], fontsize=9)
+    axes.tick_params(length=0)
+    axes.set(xlabel="Predicted", ylabel="True")
     return figure
 
 
-def score_figure(result):
-    """Draw the out-of-fold probability, or score if there is none, of each case by class."""
-    figure, axes = figure_with_axes(6.4, 2.2)
-    labels = result.endpoint.classes
-    column = "score" if result.predictions["probability"].isna().any() else "probability"
-    for height, label in enumerate(labels):
-        scores = result.predictions.loc[result.predictions["label"] == label, column].to_numpy()
-        jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(scores))
-        axes.plot(scores, height + jitter, "o", color=COLOURS[height], alpha=0.6, markersize=5)
-    axes.set_yticks(range(len(labels)), [plain_text(f"label {label}") for label in labels])
-    axes.set(xlabel=f"Out-of-fold {column} of class {plain_text(labels[-1])}", ylim=(-0.5, len(labels) - 0.5))
-    return figure
+def calibration_figure(curve, probabilities, colour=COLOURS[0], line=None):
+    """Draw observed against predicted frequencies with intervals and numbers of cases, and below a histogram.
 
-
-def calibration_figure(curve, benefit):
-    """Draw observed against predicted frequencies, with the number of cases of each point, and the decision curve.
-
-    `curve` has the columns `predicted`, `observed` and `n`, `benefit` those of `decision_curve`.
+    Parameters
+    ----------
+    curve : DataFrame of `predicted`, `observed` and `n`, and `low` and `high` if there are intervals
+    probabilities : ndarray
+        All predictions, for the histogram.
+    line : tuple of intercept and slope of the log-odds, optional
+        Of the fitted calibration line.
     """
-    figure, (left, right) = figure_with_axes(6.8, 3.0, n_axes=2)
-    line_of_chance(left)
-    left.plot(curve["predicted"], curve["observed"], "o-", color=COLOURS[0])
-    for x, y, n in curve[["predicted", "observed", "n"]].to_numpy():
-        left.annotate(f"{n:.0f}", (x, y), (4, -11), textcoords="offset points", fontsize=7, color="0.35")
-    lowest, highest = min(curve["observed"].min(), 0), max(curve["observed"].max(), 1)  # pseudo-values leave 0..1
-    left.set(xlabel="Predicted probability", ylabel="Observed frequency", ylim=(lowest - 0.03, highest + 0.03))
-    for number, name in enumerate(("model", "treat_all", "treat_none")):
-        colour = COLOURS[0] if name == "model" else str(0.25 + 0.2 * number)
-        right.plot(benefit["threshold"], benefit[name], color=colour, label=name.replace("_", " "))
-    highest = max(benefit["model"].max(), benefit["treat_all"].max())
-    right.set(xlabel="Threshold probability", ylabel="Net benefit", ylim=(-0.15, 1.1 * highest + 0.01))
-    right.legend(fontsize=8, frameon=False)
+    figure = empty_figure(5.0, 5.6)
+    top, below = figure.subplots(2, 1, height_ratios=(3.4, 1), sharex=True)
+    for axes in (top, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    line_of_chance(top)
+    if line is not None and np.isfinite(line).all():
+        risk = np.linspace(max(probabilities.min(), 1e-6), min(probabilities.max(), 1 - 1e-6), 200)
+        odds = np.exp(line[0] + line[1] * np.log(risk / (1 - risk)))
+        top.plot(risk, odds / (1 + odds), color=colour, alpha=0.6, linewidth=1.5, linestyle="--", label="fitted line")
+    x, y = curve["predicted"], curve["observed"]
+    lowest, highest = min(y.min(), 0), max(y.max(), 1)  # pseudo-values leave 0..1
+    if "low" in curve and curve["low"].notna().all():
+        ends = np.clip(curve[["low", "high"]], lowest, highest).to_numpy().T
+        top.vlines(x, *ends, color=colour, linewidth=1.5, label="interval")
+    top.plot(x, y, "o", color=colour, markersize=6, label="groups of cases")
+    top.set(ylabel="Observed frequency", ylim=(lowest - 0.03, highest + 0.1))
+    for position, n in zip(_apart(x.to_numpy(), 0.055), curve["n"], strict=True):
+        top.annotate(f"{n:.0f}", (position, highest + 0.05), ha="center", fontsize=8, color="0.25")
+    figure.legend(*top.get_legend_handles_labels(), loc="outside lower left", fontsize=9, frameon=False, ncols=3)
+    below.hist(
+        np.ravel(probabilities), bins=np.linspace(0, 1, 21), color=colour, alpha=0.6, weights=_shares(probabilities)
+    )
+    below.set(xlabel="Predicted probability", ylabel="Cases (%)", xlim=(-0.03, 1.03))
+    return figure
+
+
+def _shares(probabilities):
+    return np.full(np.size(probabilities), 100 / np.size(probabilities))
+
+
+def _apart(positions, distance):
+    """Return ascending positions moved to be at least a distance apart, from the left and then back from the right."""
+    moved = np.array(positions, dtype=float)
+    for number in range(1, len(moved)):
+        moved[number] = max(moved[number], moved[number - 1] + distance)
+    moved[-1:] = np.minimum(moved[-1:], 1.02)
+    for number in range(len(moved) - 2, -1, -1):
+        moved[number] = min(moved[number], moved[number + 1] - distance)
+    return moved
+
+
+def decision_figure(benefit, colour=COLOURS[0]):
+    """Draw the net benefit of a model, of treating all and of treating none, a table of `decision_curve`."""
+    figure, axes = figure_with_axes(5.0, 3.4)
+    styles = {"model": ("-", colour, 2.2), "treat_all": ("--", GREY, 1.6), "treat_none": (":", "0.15", 1.6)}
+    for name, (dashes, shade, width) in styles.items():
+        label = {"model": "act on the model", "treat_all": "treat all", "treat_none": "treat none"}[name]
+        axes.plot(benefit["threshold"], benefit[name], color=shade, linestyle=dashes, linewidth=width, label=label)
+    highest = max(benefit["model"].max(), benefit["treat_all"].max(), 0.01)
+    axes.set(xlabel="Threshold probability", ylabel="Net benefit", ylim=(-0.35 * highest, 1.1 * highest))
+    figure.legend(loc="outside lower left", fontsize=9, frameon=False, ncols=3, handlelength=3)
     return figure

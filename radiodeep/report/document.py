@@ -12,13 +12,16 @@ from markupsafe import Markup
 
 from radiodeep.exceptions import InputError, StudyError
 from radiodeep.files import replacing
+from radiodeep.report.calibration_section import calibration_section
 from radiodeep.report.cases_section import cases_part, lesions_of
 from radiodeep.report.checklist import checklist_section
 from radiodeep.report.cohort_section import cohort_table, flow
 from radiodeep.report.comparison_section import comparison_section
 from radiodeep.report.drawn import drawn_section
+from radiodeep.report.feature_section import feature_section
 from radiodeep.report.methods import learning_sentence, method_sentences, methods_paragraph, provenance, today
 from radiodeep.report.model_section import model_section
+from radiodeep.report.performance import outcome_section, performance_section, threshold_section
 from radiodeep.report.reliability import (
     clinical_of,
     conformal_section,
@@ -57,7 +60,7 @@ def _leading_sections(study):
     """Return the sections of all models, which come first."""
     return [
         comparison_section(study.results, study.compared),
-        # one line each, e.g. performance_section(study.results, study.colours),
+        performance_section(by_estimate(study.results), study.colours),
     ]
 
 
@@ -65,10 +68,13 @@ def _model_sections(study, result):
     """Return the sections of one model, the first above the others; a function that has nothing to say returns None."""
     return [
         model_section(result),
+        outcome_section(result, study.colours[result.name]),
+        threshold_section(result, study.colours[result.name]),
+        calibration_section(result, study.colours[result.name]),
+        feature_section(result, study.colours[result.name], study.table),
         subgroup_section(result, clinical_of(study.lesions), study.colours[result.name]),
         instability_section(result, study.colours[result.name]),
         conformal_section(result, study.colours[result.name]),
-        # one line each, e.g. calibration_section(result, study.colours[result.name]),
     ]
 
 

@@ -1,65 +1,76 @@
 """Results -> matplotlib figures; all numbers come from the results."""
 
+from textwrap import fill
+
 import numpy as np
 
-from radiodeep.report.style import COLOURS, empty_figure, figure_with_axes, plain_text
+from radiodeep.report.style import COLOURS, colours_of, empty_figure, figure_with_axes, plain_text, short_name
 
 
-def interval_figure(results):
-    """Draw the measure of each result with its interval, best on top, and chance as a line.
+def interval_figure(results, colours=None):
+    """Draw the measure of each result with its interval below its name, in the order given, and chance as a line.
 
-    Of a result with a companion it is that of the companion; its own measure, which has no interval, is drawn below.
+    Of a result with a companion it is that of the companion; its own measure, which has no valid interval, is a hollow
+    mark, as that of any result without interval.
     """
-    ordered = sorted(results, key=lambda result: result.primary.auc)
-    endpoint = ordered[0].endpoint
-    figure, axes = figure_with_axes(6.4, 1.3 + 0.4 * len(ordered))
-    axes.axvline(endpoint.chance, color="0.75", linewidth=1, zorder=0)
-    for row, result in enumerate(ordered):
-        for number, drawn in enumerate(dict.fromkeys([result.primary, result])):
+    endpoint = results[0].endpoint
+    colours = colours or colours_of(results)
+    figure = empty_figure(5.0, 1.35 + 0.52 * len(results))
+    axes = figure.subplots()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.axvline(endpoint.chance, color="0.6", linewidth=1, linestyle=":", zorder=0)
+    marks = {}
+    for row, result in enumerate(results):
+        height, colour = len(results) - 1 - row, colours[result.name]
+        for drawn in dict.fromkeys([result.primary, result]):
             interval = drawn.confidence_interval
-            height = row - 0.25 * number
-            label = drawn.cv if row == len(ordered) - 1 else None
-            axes.plot([interval.low, interval.high], [height, height], color=COLOURS[number], linewidth=2)
-            axes.plot(drawn.auc, height, "o", color=COLOURS[number], label=label)
-    axes.set_yticks(range(len(ordered)), [plain_text(result.name) for result in ordered])
-    figure.legend(loc="outside upper right", ncols=2, fontsize=8, frameon=False)
-    level = ordered[0].confidence_interval.level
-    axes.set(xlabel=f"{endpoint.measure} ({level:.0%} interval)", ylim=(-0.6, len(ordered) - 0.5))
+            is_valid = np.isfinite(interval.low)
+            if is_valid:
+                axes.plot([interval.low, interval.high], [height, height], color=colour, linewidth=2.5)
+            face, size = (colour, 8) if is_valid else ("white", 7)
+            axes.plot(drawn.value, height, "o", color=colour, markerfacecolor=face, markersize=size, zorder=3)
+            words = f"{drawn.cv}, with {interval.level:.0%} interval" if is_valid else f"{drawn.cv}, no valid interval"
+            marks[words] = "0.3" if is_valid else "white"
+        where = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "fontsize": 9}
+        axes.annotate(short_name(result.name, 34), (0, height), (0, 7), **where)
+        axes.annotate(_value_and_bounds(result.primary), (1, height), (0, 7), ha="right", **where)
+    style = {"marker": "o", "color": "0.3", "linestyle": ""}
+    handles = [
+        axes.plot([], [], markerfacecolor=face, label=fill(words, 52), **style)[0] for words, face in marks.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower left", fontsize=8.5, frameon=False)
+    axes.set(xlabel=_scale(endpoint), ylim=(-0.4, len(results) - 0.3), yticks=[])
+    axes.margins(x=0.05)
     return figure
 
 
-def centre_figure(result):
+def _value_and_bounds(result):
+    interval = result.confidence_interval
+    bounds = f" ({interval.low:.2f} to {interval.high:.2f})" if np.isfinite(interval.low) else ""
+    return f"{result.value:.2f}{bounds}"
+
+
+def _scale(endpoint):
+    return f"{endpoint.measure} (dotted line: {endpoint.chance:g}, no information)"
+
+
+def centre_figure(result, colour=COLOURS[0]):
     """Draw the measure of each centre with its interval, squares by weight, and below their random-effects mean."""
     centres, effects, measure = result.centres, result.random_effects, result.endpoint.measure
-    figure, axes = figure_with_axes(6.4, 1.5 + 0.32 * len(centres))
-    axes.axvline(result.endpoint.chance, color="0.75", linewidth=1, zorder=0)
+    figure, axes = figure_with_axes(5.0, 1.7 + 0.34 * len(centres))
+    axes.axvline(result.endpoint.chance, color="0.6", linewidth=1, linestyle=":", zorder=0)
     heights = range(len(centres), 0, -1)
     for height, centre in zip(heights, centres.itertuples(), strict=True):
-        axes.plot([centre.low, centre.high], [height, height], color=COLOURS[0])
-        axes.plot(centre.value, height, "s", color=COLOURS[0], markersize=3 + 9 * np.sqrt(centre.weight))
+        axes.plot([centre.low, centre.high], [height, height], color=colour)
+        axes.plot(centre.value, height, "s", color=colour, markersize=3 + 9 * np.sqrt(centre.weight))
     mean, another = effects.confidence_interval, effects.prediction_interval
     if np.isfinite(another.low):  # three centres or more
-        axes.plot([another.low, another.high], [0, 0], color=COLOURS[1], linewidth=1)
+        axes.plot([another.low, another.high], [0, 0], color="0.25", linewidth=1)
         axes.set_title("thin line of the mean: where another centre is expected", fontsize=8, loc="right")
-    axes.fill([mean.low, effects.value, mean.high, effects.value], [0, 0.25, 0, -0.25], color=COLOURS[1])
-    names = [f"{plain_text(name)} (n={n})" for name, n in centres["n"].items()]
-    axes.set_yticks([*heights, 0], [*names, "random effects"], fontsize=8)
+    axes.fill([mean.low, effects.value, mean.high, effects.value], [0, 0.25, 0, -0.25], color="0.25")
+    names = [f"{short_name(name, 22)} (n={n})" for name, n in centres["n"].items()]
+    axes.set_yticks([*heights, 0], [*names, "random effects"], fontsize=8.5)
     axes.set(xlabel=f"{measure} ({mean.level:.0%} interval)", ylim=(-0.7, len(centres) + 0.7))
-    return figure
-
-
-def selection_figure(result, most=15):
-    """Draw the fraction of folds that selected each feature, or return None for a model without selector."""
-    counts = selection_counts(result)
-    if counts is None:
-        return None
-    shown = counts.head(most)[::-1]
-    figure, axes = figure_with_axes(6.4, 1.0 + 0.24 * len(shown))
-    axes.barh(np.arange(len(shown)), shown.to_numpy() / len(result.folds), color=COLOURS[0])
-    axes.set_yticks(np.arange(len(shown)), [plain_text(name) for name in shown.index], fontsize=8)
-    axes.set(xlabel="Fraction of folds that selected the feature", xlim=(0, 1))
-    if result.selection_sentence is not None:
-        axes.set_title(result.selection_sentence, fontsize=8, loc="right")
     return figure
 
 

@@ -31,6 +31,14 @@ def plain_text(text):
     return str(text).replace("$", r"\$")
 
 
+def short_name(name, longest):
+    """Return a name as literal text, without its middle if it has more characters than `longest`."""
+    name = str(name)
+    if len(name) > longest:
+        name = f"{name[: (longest - 1) // 2]}\N{HORIZONTAL ELLIPSIS}{name[len(name) - longest // 2 :]}"
+    return plain_text(name)
+
+
 def empty_figure(width, height):
     """Return a figure of a size in inches."""
     from matplotlib.figure import Figure  # takes a second, which most uses of radiodeep need not spend

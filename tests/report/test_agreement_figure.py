@@ -17,4 +17,4 @@ def test_differences_and_limits_are_drawn():
     np.testing.assert_array_equal(left.lines[1].get_xdata(), predicted)
     np.testing.assert_array_equal(right.lines[0].get_ydata(), predicted - result.endpoint.y)
     assert [line.get_ydata()[0] for line in right.lines[1:]] == limits["value"].tolist()
-    assert [text.get_text().rsplit(" ", 1)[0] for text in right.texts] == ["bias", "lower limit", "upper limit"]
+    assert [text.get_text().split("\n")[0] for text in right.texts] == ["bias", "lower limit", "upper limit"]

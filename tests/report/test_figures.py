@@ -8,7 +8,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from radiodeep import ReliefF, cross_validate_models, cross_validated_auc
-from radiodeep.report.figures import centre_figure, interval_figure, selection_counts, selection_figure
+from radiodeep.report.figures import centre_figure, interval_figure, selection_counts
 
 
 @pytest.fixture(scope="module")
@@ -21,21 +21,27 @@ def results():
     return cross_validate_models({"all & more": GaussianNB(), "selected": selected}, X, y)
 
 
-def test_the_figures_hold_the_numbers_of_the_results(results):
-    assert len(interval_figure(list(results.values())).axes[0].get_yticklabels()) == 2
-    assert selection_figure(results["all & more"]) is None
+def test_folds_that_selected_a_feature_are_counted(results):
+    assert selection_counts(results["all & more"]) is None
     assert selection_counts(results["selected"]).sum() == 60
-    assert selection_figure(results["selected"]).axes[0].patches[-1].get_width() <= 1
 
 
-def test_results_with_a_companion_are_drawn_by_its_interval_and_others_without_one(results):
-    figure = interval_figure(list(results.values()))
-    best = max(results.values(), key=lambda result: result.primary.auc)
-    of_companion, own = figure.axes[0].lines[-4], figure.axes[0].lines[-2]
-    interval = best.companion.confidence_interval
-    assert of_companion.get_xdata().tolist() == [interval.low, interval.high]
-    assert np.isnan(own.get_xdata()).all()
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [best.companion.cv, best.cv]
+def test_models_have_their_colour_and_a_hollow_mark_where_no_interval_is_valid(results):
+    colours = {"all & more": "#000001", "selected": "#000002"}
+    figure = interval_figure(list(results.values()), colours)
+    (axes,) = figure.axes
+    _, bar, of_companion, own, *_ = axes.lines
+    first = results["all & more"]
+    interval = first.companion.confidence_interval
+    assert bar.get_xdata().tolist() == [interval.low, interval.high]
+    assert of_companion.get_xdata()[0] == first.companion.auc
+    assert of_companion.get_markerfacecolor() == "#000001"
+    assert own.get_xdata()[0] == first.auc
+    assert (own.get_color(), own.get_markerfacecolor()) == ("#000001", "white")
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == [f"{first.companion.cv}, with 95% interval", "leave-one-out, no valid interval"]
+    value = f"{first.companion.auc:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+    assert [text.get_text() for text in axes.texts[:2]] == ["all & more", value]
 
 
 def test_the_figure_of_centres_draws_each_and_their_mean():

@@ -12,15 +12,16 @@ def test_curves_numbers_at_risk_and_the_test_are_drawn():
         for group in ("all", "low risk", "high risk")
         for time, n in ((0.0, 4), (10.0, 3), (20.0, 1))
     ]
-    axes = survival_figure(pd.DataFrame(rows), horizon=15.0, p_value=0.0123).axes[0]
+    figure = survival_figure(pd.DataFrame(rows), horizon=15.0, p_value=0.0123)
+    axes, below = figure.axes
     low, high, horizon = axes.lines
     assert (low.get_label(), high.get_label()) == ("low risk", "high risk")
+    assert low.get_linestyle() != high.get_linestyle()
     assert low.get_ydata().tolist() == [1.0, 0.75, 0.25]
     assert horizon.get_xdata() == [15.0, 15.0]
-    assert axes.get_legend().get_title().get_text() == "log-rank p = 0.012"
-    shown = [text.get_text() for text in axes.texts]
-    n_times = shown.index("high risk, at risk") - 1
-    assert shown[0] == "low risk, at risk"
-    assert (shown[1], shown[n_times]) == ("40", "10")
-    no_test = survival_figure(pd.DataFrame(rows), horizon=15.0, p_value=np.nan).axes[0]
-    assert no_test.get_legend().get_title().get_text() == ""
+    assert figure.legends[0].get_title().get_text() == "log-rank test: p = 0.012"
+    assert [label.get_text() for label in below.get_yticklabels()] == ["low risk", "high risk"]
+    shown = [text.get_text() for text in below.texts]
+    assert (shown[0], shown[len(shown) // 2 - 1], shown[-1]) == ("40", "10", "10")
+    no_test = survival_figure(pd.DataFrame(rows), horizon=15.0, p_value=np.nan)
+    assert no_test.legends[0].get_title().get_text() == ""

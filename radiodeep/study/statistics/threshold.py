@@ -113,7 +113,7 @@ def _chosen(result, threshold):
     if threshold is not None:
         if not has_probabilities:
             raise StudyError(f"{result.name} gave no probabilities. Leave out 'threshold' to take its labels.")
-        return float(threshold), f"a probability of {threshold:.2g}"
+        return float(threshold), f"a probability of {threshold:.4g}"
     if not has_probabilities:
         return float("nan"), "the labels that the model predicts"
     if doubts_about_risks(result, calibration(result)):

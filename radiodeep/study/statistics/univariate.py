@@ -26,9 +26,9 @@ def univariate_effects(endpoint, table, confidence_level=0.95):
     -------
     DataFrame
         `value`, `low`, `high` and `n` by feature. The value is the AUC, C or rank correlation, below chance for a
-        feature that is lower in positive cases, in earlier events, or for larger numbers; of several classes without order the
-        share of the variance of the ranks between the classes (epsilon squared), without bounds. NaN for a constant
-        feature. Intervals do not allow for the selection of features among many.
+        feature that is lower in positive cases, in earlier events, or for larger numbers; of several classes without
+        order the share of the variance of the ranks between the classes (epsilon squared), without bounds. NaN for a
+        constant feature. Intervals do not allow for the selection of features among many.
 
     References
     ----------
