@@ -90,7 +90,7 @@ class HabitatExtractor(StatelessExtractor):
     drawing, order, and the definitions above are ours too.
 
     A table by ``extract_table`` learns the habitats from all of its cases. For evidence put the extractor into the
-    model, which learns them inside each fold.
+    model, which learns them inside each fold. The voxels of regions stay in memory between folds, up to 1 GiB.
 
     References
     ----------

@@ -1,13 +1,16 @@
 """Extractor and cohort -> table with a row per case: in parallel, cached, and with failures recorded."""
 
+import warnings
 from collections import Counter
 
 import pandas as pd
+from sklearn.utils import get_tags
 
 from radiodeep.cases.cohort import as_cases, as_items
 from radiodeep.cases.patient import Patient
 from radiodeep.checks import invalid
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.model_parts import parts_of
 from radiodeep.rows import check_on_error, extract_rows, remember_patients
 
@@ -55,7 +58,7 @@ def extract_table(extractor, cohort, n_jobs=None, cache_dir=None, on_error="rais
     -----
     RadiodeepWarning
         If rows could not be written to the cache folder (the table is complete), or if the cases differ in ways of
-        acquisition (spacing, field of view) that the features depend on.
+        acquisition (spacing, field of view) that the features depend on; or if an extractor learns from the cases.
 
     Examples
     --------
@@ -114,6 +117,7 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
         )
     for extractor in extractors.values():
         extractor.fit(cases)
+    _warn_of_learning(extractors)
     columns = {key: [str(name) for name in extractor.get_feature_names_out()] for key, extractor in extractors.items()}
     values, errors = extract_rows(
         extractors,
@@ -134,6 +138,18 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
             tables[key].attrs["images"] = list(extractors[key].image_names_)
         tables[key].attrs["constant_columns"] = _constant_columns(tables[key])
     return tables
+
+
+def _warn_of_learning(extractors):
+    for part in parts_of(extractors):
+        if isinstance(part, StatelessExtractor) and get_tags(part).requires_fit:
+            name = type(part).__name__
+            warnings.warn(
+                f"{name} learns from all cases of the table, so a study of this table would have seen its test cases. "
+                f"For evidence put the {name} into the model, which is fitted in each fold.",
+                RadiodeepWarning,
+                stacklevel=4,
+            )
 
 
 def _missing_images(extractor, cases):

@@ -15,7 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 import radiodeep as rd
-from radiodeep.exceptions import GeometryMismatchError, InputError, MissingImageError
+from radiodeep.exceptions import GeometryMismatchError, InputError, MissingImageError, RadiodeepWarning
 from radiodeep.features import habitat_regions
 from radiodeep.features.habitat_regions import HabitatRegion
 from radiodeep.features.several_images import MeasuredImages
@@ -346,7 +346,8 @@ def test_it_keeps_the_manners_of_transformers():
 def test_cached_rows_are_those_of_the_habitats_that_were_learned(tmp_path):
     extractor = rd.HabitatExtractor(features=["share"])
     for cases in (CASES[:3], CASES):
-        table = rd.extract_table(extractor, cases, cache_dir=tmp_path)
+        with pytest.warns(RadiodeepWarning, match="HabitatExtractor learns from all cases of the table"):
+            table = rd.extract_table(extractor, cases, cache_dir=tmp_path)
         np.testing.assert_allclose(table.to_numpy(), clone(extractor).fit(cases).transform(cases))
 
 
