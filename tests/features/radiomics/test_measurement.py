@@ -104,10 +104,10 @@ def test_families_with_a_reach_get_the_image_that_far_about_the_region(monkeypat
 def test_families_of_slices_look_at_the_plane_of_acquisition():
     image = np.random.default_rng(0).normal(0, 50, (12, 14, 9))
     mask = np.ones(image.shape, bool)
-    families = ["laws2D", "lbp2D"]
+    families = ["laws", "laws2D", "lbp2D", "lbp3D"]
     for spacing_mm, settings, axis in [
         ((1, 1, 4), {}, 2),
-        ((4, 1, 1), {}, 0),
+        ((4, 1, 1), {"force_2d": True}, 0),  # which leaves those of space as they are
         ((1, 1, 4), {"force_2d_dimension": 1}, 1),
     ]:
         case = Case(image, mask, "a", spacing_mm=spacing_mm)
