@@ -280,3 +280,15 @@ def test_what_a_report_has_read_of_the_images_is_not_read_again(cohort, controls
     facts = study_facts(controls.originals, unreadable, lesions=lesions)
     assert facts["spacing"].text == "Pixel size within slices 1 mm; distance of slices 1.5 mm."
     assert "sex: f" in facts["demographics"].text
+
+
+def test_lesions_that_have_the_name_of_their_patient_are_told_apart():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 10)
+    X = pd.DataFrame(rng.normal(size=(20, 2)), index=[f"P{number // 2}" for number in range(20)]).add_prefix("f")
+    patients = np.repeat(np.arange(10), 2)
+    result = rd.cross_validated_auc(LogisticRegression(), X, y, cv=2, groups=patients, n_repeats=1)
+    wrong = (result.predictions["prediction"] != result.predictions["label"]).sum()
+    assert study_facts(result)["failures"].text.startswith(
+        f"{wrong} of 20 cases were misclassified, among them lesion-"
+    )
