@@ -290,5 +290,5 @@ def test_lesions_that_have_the_name_of_their_patient_are_told_apart():
     result = rd.cross_validated_auc(LogisticRegression(), X, y, cv=2, groups=patients, n_repeats=1)
     wrong = (result.predictions["prediction"] != result.predictions["label"]).sum()
     assert study_facts(result)["failures"].text.startswith(
-        f"{wrong} of 20 cases were misclassified, among them lesion-"
+        f"{wrong} of 20 cases were misclassified, among them P"
     )
