@@ -86,6 +86,9 @@ TableToWrite = Annotated[Path, _file("--output", "-o", metavar="TABLE", help="Wr
 OptionalTable = Annotated[
     Path | None, _file("--output", "-o", metavar="TABLE", help="Also write what is shown as .csv or .parquet")
 ]
+OptionalMontage = Annotated[
+    Path | None, _file("--montage", metavar="FILE", help="Draw every lesion with its outline into this .png")
+]
 FolderToWrite = Annotated[
     Path, _file("--output", "-o", metavar="FOLDER", help="Write predictions, features, settings and report here")
 ]
@@ -234,6 +237,13 @@ Controls = Annotated[
         "--controls",
         help="Also study images whose voxels are shuffled or random in the region, and shuffled around it: what "
         "models know without texture or surroundings. Takes four times as long",
+    ),
+]
+LearningCurve = Annotated[
+    bool,
+    typer.Option(
+        "--learning-curve",
+        help="Also train on fewer patients: would more of them help? Takes about as long again",
     ),
 ]
 LabelColumn = Annotated[

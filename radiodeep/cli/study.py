@@ -19,7 +19,7 @@ from radiodeep.cli.output import check_folder, finish
 from radiodeep.cli.overview import comparison_overview, control_overview, overview
 from radiodeep.cli.settings import facts, write_settings
 from radiodeep.cli.terminal import say
-from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.exceptions import InputError, RadiodeepWarning, StudyError
 from radiodeep.files import write_table
 from radiodeep.recipes import Recipe
 
@@ -61,6 +61,7 @@ def study(
     id: options.IdColumn = None,
     drop: options.Drop = None,
     controls: options.Controls = False,
+    learning_curve: options.LearningCurve = False,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
 ):
@@ -92,6 +93,7 @@ def study(
             )
         studied = _of_images(source, labels, measurement, chosen, recipe, kinds, listed(clinical))
         studied = replace(studied, centres=centre)
+    studied = replace(studied, learns=learning_curve)
     check_folder(output)
     check_folder(cache, "--cache")
     studied.run(output, source, split, seed, cache, jobs, controls)
@@ -110,6 +112,7 @@ class Study:
     options: OutcomeOptions = field(default_factory=OutcomeOptions)
     filters: dict = field(default_factory=dict)  # of repeatable features, by kind
     extractors: dict = field(default_factory=dict)  # of all features, by kind
+    learns: bool = False  # whether learning curves are asked for
 
     def run(self, output, source, cv="leave-one-out", seed=0, cache=None, jobs=-1, controls=False):
         """Cross-validate, write all results into the folder `output`, print an overview and the cases left out."""
@@ -143,7 +146,8 @@ class Study:
         measures = pd.concat({name: _measures(result.primary) for name, result in results.items()}, names=["model"])
         compared = rd.compared_sets(results, CLINICAL, [WITH_CLINICAL]) if CLINICAL in results else None
         repeated = self._repeatability(cache, jobs)
-        cases = Studied(self.X if self.extractors else None, self._features(cache, jobs, results), repeated)
+        curves = self._learning_curves(cache, jobs, seed, results)
+        cases = Studied(self.X if self.extractors else None, self._features(cache, jobs, results), repeated, curves)
         write_study(results, measures, output, source, n_given, controlled, compared, cases)
         say(overview(results, measures))
         if compared is not None:
@@ -166,6 +170,27 @@ class Study:
             tables = rd.extract_tables(self.extractors, self.X, **settings)
         return pd.concat(tables.values(), axis=1).loc[studied]
 
+    def _learning_curves(self, cache, jobs, seed, results):
+        """Return the LearningCurve of each model, of the cases that were studied; none if there are too few."""
+        if not self.learns:
+            return {}
+        studied = set(next(iter(results.values())).predictions.index)
+        is_table = isinstance(self.X, pd.DataFrame)
+        kept = [row for row, name in enumerate(self.X.index if is_table else self.X.ids) if name in studied]
+        y = self.y.iloc[kept] if isinstance(self.y, pd.Series) else self.y[kept]
+        given = (self.X.iloc[kept] if is_table else self.X[kept]), y
+        settings = {"n_jobs": jobs, "random_state": seed, "cache_dir": cache, "horizon": self.options.horizon}
+        settings |= {"positive": self.options.positive_of(self.y), "outcome": self.options.outcome.value}
+        if len(set(self.patients)) < len(self.patients):
+            settings["groups"] = [self.patients[row] for row in kept]
+        try:
+            with catch_warnings():  # those of the models were given before
+                simplefilter("ignore", RadiodeepWarning)
+                return {name: rd.learning_curve(model, *given, **settings) for name, model in self.models.items()}
+        except StudyError as error:
+            say(f"No learning curve: {error}")
+            return {}
+
     def _repeatability(self, cache, jobs):
         """Return the repeatability of all features by the name of the repeat."""
         names = list(dict.fromkeys(name for case in self.X for name in case.repeats)) if self.filters else []
@@ -180,11 +205,12 @@ class Study:
 
 @dataclass
 class Studied:
-    """The cohort of a study, or None, its features, and tables of `repeatability` by the name of the repeat."""
+    """The cohort of a study, or None, its features, tables of `repeatability` by the repeat, and learning curves."""
 
     cohort: object = None
     features: pd.DataFrame | None = None
     repeated: dict = field(default_factory=dict)
+    curves: dict = field(default_factory=dict)  # by model
 
 
 def write_study(results, measures, output, source, n_given, controls=None, compared=None, cases=None):
@@ -203,7 +229,7 @@ def write_study(results, measures, output, source, n_given, controls=None, compa
     effective = {name: result.effective_n_features for name, result in results.items()}
     write_table(rd.size_table(results).assign(effective_n_features=pd.Series(effective)), output / "models.csv")
     write_table(measures, output / "measures.csv")
-    for name in ("controls.csv", "centres.csv", "compared.csv", "repeatability.csv"):
+    for name in ("controls.csv", "centres.csv", "compared.csv", "repeatability.csv", "learning_curve.csv"):
         (output / name).unlink(missing_ok=True)
     if first.centres is not None:
         centres = pd.concat({name: result.centres for name, result in results.items()}, names=["model"])
@@ -214,6 +240,9 @@ def write_study(results, measures, output, source, n_given, controls=None, compa
         write_table(compared.table.rename_axis("model"), output / "compared.csv")
     if cases.repeated:
         write_table(pd.concat(cases.repeated, names=["repeat"]), output / "repeatability.csv")
+    if cases.curves:
+        tables = {name: curve.table for name, curve in cases.curves.items()}
+        write_table(pd.concat(tables, names=["model"]), output / "learning_curve.csv")
     contents = {
         "results": compared or results,
         "title": f"Study of {source.name}",
@@ -224,7 +253,9 @@ def write_study(results, measures, output, source, n_given, controls=None, compa
         "source": settings["source"],
     }
     rd.save_results(contents, output / RESULTS)
-    rd.write_report(path=output / "report.html", cohort=cases.cohort, **contents)
+    colours = rd.colours_of(results)
+    curves = [rd.learning_section(curve, colours[name], name) for name, curve in cases.curves.items()]
+    rd.write_report(path=output / "report.html", cohort=cases.cohort, sections=curves, **contents)
 
 
 def _measures(result):
