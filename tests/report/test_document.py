@@ -26,7 +26,6 @@ from radiodeep import (
     write_report,
 )
 from radiodeep.exceptions import InputError, OutputError, RadiodeepWarning, StudyError
-from radiodeep.report.figures import selection_figure
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +139,6 @@ def test_the_effective_number_stands_beside_the_selected_features(results, tmp_p
     page = read_page(write_report(results, tmp_path / "report.html")).said
     expected = f"2 per fold, as many as {results['selected'].effective_n_features:.1f} uncorrelated"
     assert page.count(f"Selected features: {expected}") == 1
-    assert selection_figure(results["selected"]).axes[0].get_title(loc="right") == f"selected features: {expected}"
 
 
 def test_names_that_look_like_formulas_and_any_collection_of_results(results, tmp_path):
