@@ -1,11 +1,14 @@
-"""Each pipeline runs on the phantoms."""
+"""Each pipeline runs on the phantoms of its study and on manifests, and writes what it promises."""
 
 import importlib.util
+import re
 
 import pandas as pd
 import pytest
 
 import radiodeep as rd
+
+few_cases = pytest.mark.filterwarnings("ignore::radiodeep.exceptions.RadiodeepWarning")  # so few say what is wrong
 
 
 def load(repository, name):
@@ -15,24 +18,133 @@ def load(repository, name):
     return module
 
 
+def run(repository, name, folder, *arguments):
+    load(repository, name).main([*map(str, arguments), "--output", str(folder / "study")])
+    return folder / "study"
+
+
+def written(name, n_cases, folder):
+    return rd.write_cohort(rd.make_study_cohort(name, n_cases), folder / name)
+
+
 @pytest.mark.slow
-def test_leave_one_out_study(repository, tmp_path, capsys):
-    manifest = rd.write_cohort(rd.make_phantom_cohort(12, random_state=0), tmp_path / "cohort")
-    arguments = [str(manifest), "--output", str(tmp_path / "study"), "--n-trees", "5", "--n-jobs", "1"]
-    load(repository, "leave_one_out_study").main(arguments)
+@few_cases
+def test_adenocarcinoma_survival_has_a_report_of_classes_and_one_of_times(repository, tmp_path, capsys):
+    quick = ["--n-cases", 12, "--n-repeats", 1, "--n-jobs", 1]
+    study = run(repository, "adenocarcinoma_survival", tmp_path, *quick)
     printed = capsys.readouterr().out
-    assert printed.count("AUC 0.") + printed.count("AUC 1.") >= 9
-    assert "DeLong, paired" in printed
-    assert len(list((tmp_path / "study").glob("predictions *.csv"))) == 9
-    assert (tmp_path / "study" / "report.html").is_file()
+    models = ("combined", "deep", "handcrafted", "deep, cropped, tree")
+    assert all(re.search(rf"^{model}: AUC [01]\.\d\d", printed, re.MULTILINE) for model in models)
+    assert printed.count("leave-one-out: AUC") == 4
+    assert all(re.search(rf"^{model}: C [01]\.\d\d", printed, re.MULTILINE) for model in models[:3])
+    assert {path.name for path in study.iterdir()} >= {"report.html", "survival.html"}
 
 
-def test_score_new_cases(repository, tmp_path, phantoms):
-    new = rd.write_cohort(rd.make_phantom_cohort(4, random_state=7), tmp_path / "new")
-    load(repository, "score_new_cases").main([str(phantoms), str(new), "--output", str(tmp_path / "scores")])
-    scores = pd.read_csv(tmp_path / "scores" / "scores.csv")
+@pytest.mark.slow
+@few_cases
+def test_nodule_malignancy_transfer_tests_on_the_second_manifest(repository, tmp_path, capsys):
+    manifests = [written("nodules-1", 16, tmp_path), written("nodules-2", 14, tmp_path)]
+    study = run(repository, "nodule_malignancy_transfer", tmp_path, *manifests, "--n-trees", 5, "--n-jobs", 1)
+    printed = capsys.readouterr().out
+    assert printed.count("n=14 (5 positive) (holdout)") >= 3
+    assert "accuracy, combined against handcrafted: accuracy" in printed
+    assert (study / "report.html").is_file()
+
+
+@pytest.mark.parametrize("name", ["nodule_malignancy_transfer", "nodule_malignancy_cnn_ensemble", "score_new_cases"])
+def test_one_manifest_where_two_are_needed_is_refused(repository, name, capsys):
+    with pytest.raises(SystemExit):
+        load(repository, name).main(["one.csv"])
+    assert "give two manifests, or none for phantoms" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@few_cases
+def test_nodule_malignancy_cnn_ensemble_trains_each_network_once(repository, tmp_path, capsys):
+    quick = ["--n-cases", 12, "--epochs", 1, "--views", 1, "--n-seeds", 2]
+    study = run(repository, "nodule_malignancy_cnn_ensemble", tmp_path, *quick)
+    printed = capsys.readouterr().out
+    models = ("mean", "median", "vote")
+    assert all(f"networks, {rule}: AUC" in printed for rule in models)
+    assert "networks and radiomics" in printed
+    assert len(list((study / "checkpoints").iterdir())) == 6  # three architectures, two seeds
+    assert (study / "report.html").is_file()
+
+
+@pytest.mark.slow
+@few_cases
+def test_glioma_survival_takes_a_manifest_of_several_sequences(repository, tmp_path, capsys):
+    manifest = written("glioma", 8, tmp_path)
+    study = run(repository, "glioma_survival", tmp_path, manifest, "--iterations", 1, "--n-jobs", 1)
+    printed = capsys.readouterr().out
+    for model in ("habitats and deep", "habitats", "deep", "handcrafted", "fine-tuned"):
+        assert f"\n{model}: AUC" in printed
+    assert (study / "report.html").is_file()
+
+
+@pytest.mark.slow
+@few_cases
+def test_skin_lesion_taxonomy_scores_the_three_classes(repository, tmp_path, capsys):
+    quick = ["--n-cases", 36, "--epochs", 1, "--views", 1, "--n-jobs", 1]
+    study = run(repository, "skin_lesion_taxonomy", tmp_path, *quick)
+    printed = capsys.readouterr().out
+    assert "9 diagnoses in the classes benign, malignant, non-neoplastic" in printed
+    assert len(re.findall(r"^(?:network|radiomics), (?:taxonomy|classes): M \d", printed, re.MULTILINE)) == 4
+    assert (study / "report.html").is_file()
+
+
+@pytest.mark.slow
+@few_cases
+def test_vessel_biomarker_regression_says_how_far_numbers_agree(repository, tmp_path, capsys):
+    quick = ["--n-cases", 24, "--epochs", 1, "--views", 1, "--n-jobs", 1]
+    study = run(repository, "vessel_biomarker_regression", tmp_path, *quick)
+    printed = capsys.readouterr().out
+    assert re.search(r"^calibre_mm: ICC -?\d\.\d\d", printed, re.MULTILINE)
+    assert re.search(r"^tortuosity: ICC -?\d\.\d\d", printed, re.MULTILINE)
+    assert {path.name for path in study.iterdir()} == {"calibre_mm.html", "tortuosity.html"}
+
+
+@pytest.mark.slow
+@few_cases
+def test_handwritten_digits_compares_an_ensemble_with_single_networks(repository, tmp_path, capsys):
+    quick = ["--n-digits", 150, "--n-networks", 2, "--epochs", 1]
+    study = run(repository, "handwritten_digits", tmp_path, *quick)
+    errors = re.findall(r"^(.*): error (\d+\.\d+)%", capsys.readouterr().out, re.MULTILINE)
+    names = ["ensemble of 2", "contest network", "contest network, no distortions", "teaching network"]
+    assert [name for name, _ in errors] == names
+    assert (study / "report.html").is_file()
+
+
+def test_digits_of_other_widths_keep_their_height_and_their_middle(repository):
+    images_of = load(repository, "handwritten_digits").images_of
+    square = pd.DataFrame(
+        [[16.0 if 2 <= row < 6 and 2 <= column < 6 else 0.0 for row in range(8) for column in range(8)]]
+    )
+    for width, expected in ((1.0, 14), (0.7, 10), (1.3, 18)):
+        image = images_of(square, width)[0] > 0.5
+        assert image.any(axis=1).sum() == 14
+        assert image.any(axis=0).sum() == pytest.approx(expected, abs=1)
+        assert (image == image[:, ::-1]).all()
+
+
+@pytest.mark.slow
+@few_cases
+def test_multi_image_survival_reads_images_and_facts_of_a_manifest(repository, tmp_path, capsys):
+    manifest = written("sarcoma", 20, tmp_path)
+    study = run(repository, "multi_image_survival", tmp_path, manifest, "--n-repeats", 2, "--n-jobs", 1)
+    printed = capsys.readouterr().out
+    for model in ("clinical", "MR", "PET", "images", "images and clinical"):
+        assert re.search(rf"^{model}: C [01]\.\d\d", printed, re.MULTILINE)
+    assert "Uno's C" in printed
+    assert (study / "report.html").is_file()
+
+
+def test_score_new_cases(repository, tmp_path):
+    study = run(repository, "score_new_cases", tmp_path, "--n-cases", 16)
+    scores = pd.read_csv(study / "scores.csv")
     assert scores["probability_1"].between(0, 1).all()
-    assert (tmp_path / "scores" / "model.skops").is_file()
+    assert scores["id"].str.startswith("nodules-2").all()
+    assert (study / "model.skops").is_file()
 
 
 @pytest.mark.slow
@@ -42,32 +154,14 @@ def test_imbalanced_study(repository, tmp_path, capsys):
     few = cohort[[place for place in range(60) if place not in positive[10:]]]
     table = rd.extract_table(rd.RadiomicsExtractor(families=["glcm"], bin_count=16), few)
     table.assign(label=few.labels).to_csv(tmp_path / "features.csv")
-    arguments = [str(tmp_path / "features.csv"), "--output", str(tmp_path / "study"), "--n-jobs", "1"]
-    load(repository, "imbalanced_study").main(arguments)
-    printed = capsys.readouterr().out
-    assert printed.count("at specificity") == 4
-    assert len(pd.read_csv(tmp_path / "study" / "comparison.csv")) == 3
+    study = run(repository, "imbalanced_study", tmp_path, tmp_path / "features.csv", "--n-jobs", 1)
+    assert capsys.readouterr().out.count("at specificity") == 4
+    assert len(pd.read_csv(study / "comparison.csv")) == 3
 
 
 @pytest.mark.slow
-def test_cnn_ensemble_study(repository, tmp_path, capsys):
-    manifest = rd.write_cohort(rd.make_phantom_cohort(12, random_state=0), tmp_path / "cohort")
-    quick = ["--epochs", "1", "--views", "1", "--n-folds", "2", "--n-trees", "5", "--n-jobs", "1"]
-    load(repository, "cnn_ensemble_study").main([str(manifest), "--output", str(tmp_path / "study"), *quick])
-    printed = capsys.readouterr().out
-    assert printed.count("DeLong, paired") == 2
-    assert len(list((tmp_path / "study").glob("predictions *.csv"))) == 4
-    assert (tmp_path / "study" / "report.html").is_file()
-
-
-@pytest.mark.slow
-def test_survival_study(repository, tmp_path, capsys):
-    manifest = rd.write_cohort(rd.make_phantom_cohort(24, random_state=0, survival=True), tmp_path / "cohort")
-    quick = ["--horizon", "20", "--n-repeats", "3", "--n-jobs", "1"]
-    load(repository, "survival_study").main([str(manifest), "--output", str(tmp_path / "study"), *quick])
-    printed = capsys.readouterr().out
-    assert printed.count("C 0.") + printed.count("C 1.") >= 6
-    assert "combined, cox" in printed
-    measures = pd.read_csv(tmp_path / "study" / "measures deep, random-forest.csv", index_col="measure")
-    assert "AUC at 20" in measures.index
-    assert (tmp_path / "study" / "report.html").is_file()
+@few_cases
+def test_imbalanced_study_makes_a_cohort_of_few_positive_cases(repository, tmp_path, capsys):
+    study = run(repository, "imbalanced_study", tmp_path, "--n-jobs", 1)
+    assert "111 cases, 10 of them positive" in capsys.readouterr().out
+    assert (study / "report.html").is_file()
