@@ -13,6 +13,8 @@ from sklearn.preprocessing import StandardScaler
 import radiodeep as rd
 from radiodeep.exceptions import InputError, StudyError
 from radiodeep.report.checklist import AUTHOR, STANDARDS, checklist_section, checklist_summary, filled_in
+from radiodeep.report.fact import by_model
+from radiodeep.report.facts_of_extraction import extraction_facts
 from radiodeep.report.lesions import Lesions
 from radiodeep.report.study_facts import study_facts
 
@@ -289,6 +291,19 @@ def test_lesions_that_have_the_name_of_their_patient_are_told_apart():
     patients = np.repeat(np.arange(10), 2)
     result = rd.cross_validated_auc(LogisticRegression(), X, y, cv=2, groups=patients, n_repeats=1)
     wrong = (result.predictions["prediction"] != result.predictions["label"]).sum()
-    assert study_facts(result)["failures"].text.startswith(
-        f"{wrong} of 20 cases were misclassified, among them P"
-    )
+    assert study_facts(result)["failures"].text.startswith(f"{wrong} of 20 cases were misclassified, among them P")
+
+
+def test_an_item_that_the_study_answers_in_part_is_left_to_the_author_as_well(facts):
+    assert filled_in("METRICS", facts).set_index("item").loc["2", "answered by"] == "the study in part"
+
+
+def test_a_text_of_one_of_several_models_names_it():
+    assert by_model({"a": "scaled", "b": "scaled"}) == "scaled"
+    assert by_model({"a": "scaled", "b": ""}) == "a: scaled"
+
+
+def test_images_that_were_not_resampled_are_not_said_to_be():
+    facts = extraction_facts([rd.RadiomicsExtractor(families=["shape"]).settings()], from_images=True)
+    assert facts["resampling"] == ("Images were not resampled.", False)
+    assert facts["preprocessing"].done is False
