@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-_OWN_SKIP = "needs the reference data"  # scikit-learn's checks have skips of their own
+_OWN_SKIPS = ("needs the reference data", "needs a browser")  # scikit-learn's checks have skips of their own
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -45,7 +45,7 @@ def pytest_sessionfinish(session, exitstatus):
     """A skipped test fails the run where the reference data exist and CI forbids skips."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     reports = reporter.stats.get("skipped", []) if reporter else []
-    skipped = [report for report in reports if _OWN_SKIP in str(report.longrepr)]
+    skipped = [each for each in reports if any(text in str(each.longrepr) for text in _OWN_SKIPS)]
     if skipped and os.environ.get("RADIODEEP_FORBID_SKIPS") and _reference_folder().is_dir():
         reporter.write_line(f"{len(skipped)} tests were skipped although the reference data exist", red=True)
         session.exitstatus = 1

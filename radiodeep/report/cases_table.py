@@ -5,7 +5,8 @@ import numpy as np
 from radiodeep.report.style import figure_with_axes, plain_text
 from radiodeep.report.tables import capitalized
 
-_MOST_MODELS = 4  # whose scores are drawn
+_MOST_MODELS = 4  # whose predictions are drawn
+_MOST_DOTS = 2000  # that are drawn, but those of one model at least
 _SWARM_BINS = 90
 
 
@@ -89,7 +90,7 @@ def _column(heading, values, wrong=None, digits=".3f"):
 
 def case_figure(results, colours):
     """Draw what each model predicts of each case, by outcome; a dot links to "#case-N", its place in the results."""
-    results = results[:_MOST_MODELS]
+    results = results[: max(1, min(_MOST_MODELS, _MOST_DOTS // len(results[0].predictions)))]
     rows = [(result, name, inside, x) for result in results for name, inside, x in _strips(result)]
     figure, axes = figure_with_axes(7.2, 1.1 + 0.42 * len(rows))
     labels, width = [], np.ptp(np.concatenate([x for *_, x in rows])) or 1.0
@@ -98,7 +99,9 @@ def case_figure(results, colours):
         colour = colours[result.name]
         wrong = np.zeros(len(own), dtype=bool) if is_wrong(result) is None else is_wrong(result)[inside]
         faces = np.where(wrong, "white", colour)
-        dots = axes.scatter(own, height + _offsets(own / width), s=14, c=faces, edgecolors=colour, linewidths=0.8)
+        dots = axes.scatter(
+            own, height + _offsets(own / width), s=14, c=faces, edgecolors=colour, linewidths=0.8, clip_on=False
+        )
         dots.set_urls([f"#case-{position}" for position in np.flatnonzero(inside)])
         labels.append(plain_text(f"{result.name}, {name}" if name else result.name))
     axes.set_yticks(range(len(rows)), labels, fontsize=8)

@@ -175,7 +175,7 @@ def write_report(
     parts += [(part, 2) for part in (*_study_sections(study), *sections, checklist_section(facts), sources)]
     parts = [(part, level) for part, level in parts if part is not None]
     contents = _contents(study) | {"methods": methods_paragraph(results, controls)}
-    contents["parts"] = [_part(part, f"part-{number}", level) for number, (part, level) in enumerate(parts)]
+    contents["parts"] = [_part(part, f"part{number}", level) for number, (part, level) in enumerate(parts)]
     text = _page(title=title, date=date or today(), **contents)
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")

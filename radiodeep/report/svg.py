@@ -13,8 +13,14 @@ _IN_TAGS = (
     (re.compile(r"'DejaVu Sans', 'Bitstream Vera Sans'[^;\"]*sans-serif"), "'DejaVu Sans', Verdana, sans-serif"),
     (re.compile(r' target="_blank"| transform="rotate\(-?0 [^"]*"'), ""),
     (re.compile(r"(\d+\.\d\d)\d+"), r"\1"),
+    (re.compile(r"(?<=[:;]) (?=[#\w])"), ""),
     (re.compile(r"\s+"), " "),
 )
+
+
+def _identifier(found, names):
+    """Return an id by its new name; none if nothing refers to it."""
+    return f' id="{names[found.group(1)]}"' if found.group(1) in names else ""
 
 
 def inline_svg(figure, prefix, title):
@@ -30,14 +36,13 @@ def inline_svg(figure, prefix, title):
         figure.savefig(buffer, format="svg", metadata=_METADATA, transparent=True)
     text = buffer.getvalue()
     text = _STYLE_OF_ALL.sub("", text[text.index("<svg") :])
-    referred = set(_REFERRED.findall("".join(_TAG.findall(text))))
-
-    def identifier(match):
-        return f' id="{prefix}-{match.group(1)}"' if match.group(1) in referred else ""
+    referred = dict.fromkeys(_REFERRED.findall("".join(_TAG.findall(text))))
+    names = {name: f"{prefix}-{number}" for number, name in enumerate(referred)}
+    names |= {name: name for name in referred if name.startswith("case-")}
 
     def tag(match):
-        text = re.sub(r' id="([^"]*)"', identifier, match.group())
-        text = re.sub(r'(url\(#|href="#)(?!case-)', rf"\1{prefix}-", text)
+        text = re.sub(r' id="([^"]*)"', lambda found: _identifier(found, names), match.group())
+        text = re.sub(r'(url\(#|href="#)([^")]+)', lambda found: found.group(1) + names[found.group(2)], text)
         for pattern, replacement in _IN_TAGS:
             text = pattern.sub(replacement, text)
         return text

@@ -149,5 +149,5 @@ def test_the_page_has_dots_rows_and_pictures_of_the_same_cases_worst_first(tmp_p
     worst = cohort.ids[order[0]]
     assert page.row(worst)[1] == str(cohort.labels[order[0]])
     wrong = (result.predictions["prediction"] != result.predictions["label"]).sum()
-    assert page.source.count('<td class="number wrong">') == wrong
+    assert page.source.count('<td class="wrong">') == wrong
     assert "<b>" not in re.sub("<b>[^<]*</b>", "", page.source)

@@ -37,6 +37,7 @@ def test_ids_of_two_figures_differ_and_each_reference_has_its_target():
     assert not found[0] & found[1]
     references = set(re.findall(r'(?:href="#|url\(#)([^")]*)', first))
     assert references - {"case-0", "case-7"} == found[0]
+    assert all(name.startswith("a-") for name in found[0])
     assert {"case-0", "case-7"} <= references
     assert first == inline_svg(dots(), "a", "title")
 
