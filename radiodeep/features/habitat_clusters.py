@@ -9,10 +9,11 @@ from threadpoolctl import threadpool_limits
 
 METHODS = ("kmeans", "gaussian")
 _N_STARTS = 10  # of which the best is kept
+_ALIKE = 0.25  # z-scores of one image: the order of closer centres would change from fold to fold
 
 
 class Clusters(NamedTuple):
-    """Clusters by ascending mean of the first image, ties by that of the next.
+    """Clusters by ascending mean of the first image, those alike in it by that of the next.
 
     Attributes
     ----------
@@ -43,7 +44,7 @@ class Clusters(NamedTuple):
                 found.fit(values)
                 centres, weights, covariances = found.means_, found.weights_, found.covariances_
                 deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
-        order = np.lexsort(centres.T[::-1])
+        order = _order(centres, np.arange(n_clusters))
         covariances = None if covariances is None else covariances[order]
         return cls(centres[order], deviations[order], weights[order], covariances)
 
@@ -60,3 +61,12 @@ class Clusters(NamedTuple):
             whitened = np.linalg.solve(root, (values - centre).T)
             distances.append((whitened**2).sum(axis=0) + 2 * np.log(np.diag(root)).sum() - 2 * np.log(weight))
         return np.stack(distances, axis=1)
+
+
+def _order(centres, chosen, image=0):
+    """Return some of the centres in ascending order in an image, groups of those alike in it by the next images."""
+    chosen = chosen[np.argsort(centres[chosen, image], kind="stable")]
+    if len(chosen) < 2 or image + 1 == centres.shape[1]:
+        return chosen
+    groups = np.split(chosen, np.flatnonzero(np.diff(centres[chosen, image]) >= _ALIKE) + 1)
+    return np.concatenate([_order(centres, group, image + 1) for group in groups])

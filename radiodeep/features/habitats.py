@@ -23,8 +23,9 @@ class HabitatExtractor(StatelessExtractor):
     """Divide lesions into habitats, parts with alike intensities in one or several images, and measure each.
 
     `fit` pools voxels of the training lesions and learns the centres of their clusters, so studies learn them anew in
-    every fold. A voxel belongs to the nearest centre. Habitats are numbered by ascending mean of the first image:
-    ``habitat1`` is the darkest one there, in every fold.
+    every fold. A voxel belongs to the nearest centre. Habitats are numbered by ascending mean of the first image, and
+    those less than a quarter of a standard deviation apart there by that of the next, so that ``habitat1`` means the
+    same in every fold.
 
     Parameters
     ----------
