@@ -9,7 +9,12 @@ from radiodeep.cli.words import in_command_words
 from radiodeep.files import write_table
 
 
-def validate(manifest: options.Manifest, output: options.OptionalTable = None, jobs: options.Jobs = -1):
+def validate(
+    manifest: options.Manifest,
+    output: options.OptionalTable = None,
+    montage: options.OptionalMontage = None,
+    jobs: options.Jobs = -1,
+):
     """Check every case and show what is odd or wrong.
 
     Shown are size, spacing, intensities and region of each case, and what does not fit in the cohort.
@@ -17,9 +22,13 @@ def validate(manifest: options.Manifest, output: options.OptionalTable = None, j
     cohort = rd.read_cohort(manifest)
     if output is not None:
         check_file(output, ".csv", ".parquet", read=manifest)
+    if montage is not None:
+        check_file(montage, ".png", option="--montage", read=manifest)
     spare_workers(jobs)
     inspection = rd.inspect_cohort(cohort, n_jobs=jobs)
     if output is not None:
         write_table(inspection.table, output, index=False)
     say(in_command_words(str(inspection)))
+    if montage is not None:
+        say(f"Every lesion with its outline: {', '.join(map(str, rd.write_montage(cohort, montage)))}")
     finish(inspection.errors)

@@ -63,7 +63,7 @@ def extreme_cases_figure(values, cohort, n_cases=2):
         for axes, (case_id, value) in zip(axes_of_row, column.items(), strict=False):
             if case_id not in pictures:
                 pictures[case_id] = about_region(cases[case_id].lesion())
-            _draw(axes, *pictures[case_id])
+            draw_outlined(axes, *pictures[case_id])
             axes.set_title(f"{plain_text(case_id)}\n{value:.4g}", fontsize=8)
     figure.suptitle("lowest  -  middle  -  highest values", fontsize=9)
     return figure
@@ -91,7 +91,8 @@ def about_region(lesion):
     return image[tuple(cut)], roi[tuple(cut)], spacing_mm[0] / spacing_mm[1]
 
 
-def _draw(axes, image, roi, aspect):
+def draw_outlined(axes, image, roi, aspect):
+    """Draw a slice in grey with the outline of its region; `aspect` is the ratio of the pixel's sides."""
     low, high = np.nanpercentile(image[np.isfinite(image)], [1, 99])
     axes.imshow(image, cmap="gray", vmin=low, vmax=high if high > low else low + 1, aspect=aspect)
     padded = np.pad(roi.astype(float), 1)  # an outline at the border is drawn as well

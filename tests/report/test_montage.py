@@ -1,0 +1,68 @@
+"""Contact sheets of all lesions with their outlines."""
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from radiodeep import Case, make_phantom_cohort, write_montage
+from radiodeep.exceptions import InputError
+from radiodeep.report import montage
+
+MASK = np.pad(np.ones((6, 8), np.uint8), 14)
+SLICE = np.random.default_rng(0).normal(size=MASK.shape)
+
+
+@pytest.fixture
+def drawn(monkeypatch, tmp_path):
+    """A function of cases -> the figures of `write_montage`."""
+    figures = []
+    plain = montage.montage_figure
+    monkeypatch.setattr(montage, "montage_figure", lambda panels: figures.append(plain(panels)) or figures[-1])
+
+    def draw(cases, **settings):
+        written = write_montage(cases, tmp_path / "lesions.png", **settings)
+        assert all(imread(page).shape[1] > 100 for page in written)
+        return figures, [page.name for page in written]
+
+    return draw
+
+
+def test_each_lesion_has_its_outline_name_and_volume(drawn):
+    cohort = make_phantom_cohort(12, random_state=0)
+    (figure,), _ = drawn(cohort)
+    shown = figure.axes[:12]
+    assert [axes.get_title() for axes in shown] == cohort.ids
+    sizes = [f"{case.roi_size_mm / 1000:.1f} cm³" for case in cohort]
+    assert [axes.get_xlabel() for axes in shown] == sizes
+    for axes, case in zip(shown, cohort, strict=True):
+        (outline,) = axes.collections[0].get_paths()
+        largest = case.roi[case.roi.sum(axis=(1, 2)).argmax()]
+        ys = np.flatnonzero(largest.any(axis=1))
+        extent = outline.get_extents()
+        assert extent.height == pytest.approx(ys[-1] - ys[0] + 1)
+    assert not figure.axes[12].axison
+
+
+def test_several_images_and_slices_and_broken_cases_have_their_pictures(drawn, tmp_path):
+    both = Case({"T1": SLICE, "PET": SLICE[::2, ::2]}, {"T1": MASK, "PET": MASK[::2, ::2]}, "both", (1, 1))
+    cases = [both, Case(tmp_path / "no.nii", tmp_path / "no_mask.nii", "broken"), Case(SLICE, MASK, "flat", (2, 2))]
+    (figure,), _ = drawn(cases)
+    assert [axes.get_title() for axes in figure.axes] == ["both", "both", "broken", "flat"]
+    texts = [axes.get_xlabel() for axes in figure.axes]
+    assert texts == ["T1 48 mm²", "PET 12 mm²", "FileUnreadableError", "192 mm²"]
+    assert [len(axes.images) for axes in figure.axes] == [1, 1, 0, 1]
+
+
+def test_many_lesions_fill_several_pages(drawn):
+    cases = [Case(SLICE, MASK, f"c{number}", (1, 1)) for number in range(5)]
+    figures, names = drawn(cases, n_per_page=2)
+    assert names == ["lesions.png", "lesions-2.png", "lesions-3.png"]
+    assert [len(figure.axes) for figure in figures] == [2, 2, 1]
+
+
+def test_settings_out_of_range_are_refused(tmp_path):
+    cases = [Case(SLICE, MASK, "a", (1, 1))]
+    with pytest.raises(InputError, match="'path' parameter of write_montage must be a name that ends in .png"):
+        write_montage(cases, tmp_path / "lesions.jpg")
+    with pytest.raises(InputError, match="'n_per_page' parameter of write_montage must be an int >= 1"):
+        write_montage(cases, tmp_path / "lesions.png", n_per_page=0)
