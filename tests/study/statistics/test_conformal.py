@@ -147,7 +147,7 @@ def test_survival_and_other_levels_are_refused(result):
 @pytest.mark.parametrize("effect", [0.0, 1.5])
 def test_the_label_of_new_cases_of_a_model_of_all_cases_is_held_at_the_level(effect):
     held = []
-    for seed in range(60):
+    for seed in range(40):
         X, y = table(60, effect, seed)
         new, truth = table(400, effect, seed + 1000)
         sets = conformal_sets(cross_validated_auc(LogisticRegression(), X, y, cv=5, n_repeats=2))
