@@ -14,6 +14,7 @@ from radiodeep.cases.manifest import parse_event, parse_time
 from radiodeep.checks import did_you_mean
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.extras import require_package
+from radiodeep.handcrafted.catalogue import FAMILIES
 
 _SEPARATORS = ",;\t"
 _MISSING = {"", "na", "n/a", "nan", "null", "none"}
@@ -22,7 +23,7 @@ _FOLLOW_UP = ("time", "event")
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
 _HANDCRAFTED = re.compile(
     r"(?:.+_)?(original|wavelet-|log-sigma-|square|squareroot|logarithm|exponential|gradient|lbp-)[^_]*"
-    r"_(shape|shape2D|firstorder|glcm|glrlm|glszm|gldm|ngtdm)_[A-Za-z0-9]+"
+    rf"_({'|'.join(FAMILIES)})_[A-Za-z0-9]+"
 )
 _OF_PATIENTS = ("count", "total_volume_mm3")
 _DEEP = re.compile(r".+_\d{4}")

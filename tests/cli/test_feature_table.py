@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from radiodeep.cli.feature_table import FeatureTable
+from radiodeep.handcrafted.catalogue import FAMILIES, feature_names
+
 
 @pytest.mark.slow
 def test_a_table_that_extract_wrote_can_be_studied_at_once(known, cache, features_csv, tmp_path, radiodeep):
@@ -123,3 +126,10 @@ def test_tables_of_an_earlier_study_do_not_stay_in_its_folder(table, tmp_path, r
         "settings.json",
         "report.html",
     }
+
+
+def test_all_families_are_told_from_deep_features():
+    handcrafted = [f"T1_original_{name}" for name in feature_names(FAMILIES)]
+    deep = ["cnn_f_0001", "cnn_f_0002"]
+    table = FeatureTable(pd.DataFrame(columns=[*deep, *handcrafted]), np.empty(0), [], {}, [])
+    assert {kind: list(names) for kind, names in table.kinds.items()} == {"handcrafted": handcrafted, "deep": deep}
