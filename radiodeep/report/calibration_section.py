@@ -11,8 +11,8 @@ _FEWEST_TREATED = 5  # cases at the last threshold of the decision curve
 _MANY_EVENTS = 50  # of the rarer class, for twice as many groups
 _CURVE = (
     "Points on the diagonal: what is predicted happens as often as predicted. Points are groups of cases of similar "
-    "probability, with their numbers above and the interval of the observed frequency. Below: how many cases have "
-    "which prediction."
+    "probability, with their numbers above (those of neighbours together) and the interval of the observed frequency. "
+    "Below: how many cases have which prediction."
 )
 _BENEFIT = (
     "Who would act from a risk of 20 % on accepts four needless actions for one that is needed. At each such threshold "

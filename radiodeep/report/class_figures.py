@@ -17,6 +17,7 @@ from radiodeep.study.statistics.auc import mean_roc
 from radiodeep.study.statistics.roc import roc_of
 
 _DASHES = ("-", (0, (6, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 1.5)), (0, (8, 2, 1, 2, 1, 2)))
+_NUMBER_WIDTH = 0.06  # of a number of cases, on the scale of probabilities
 _LEGEND_WIDTH = 44  # characters of a line
 
 
@@ -140,7 +141,7 @@ def calibration_figure(curve, probabilities, colour=COLOURS[0], line=None):
         top.vlines(x, *ends, color=colour, linewidth=1.5, label="interval")
     top.plot(x, y, "o", color=colour, markersize=6, label="groups of cases")
     top.set(ylabel="Observed frequency", ylim=(lowest - 0.03, highest + 0.1))
-    for position, n in zip(_apart(x.to_numpy(), 0.055), curve["n"], strict=True):
+    for position, n in _neighbours_together(x.to_numpy(), curve["n"].to_numpy()):
         top.annotate(f"{n:.0f}", (position, highest + 0.05), ha="center", fontsize=8, color="0.25")
     figure.legend(*top.get_legend_handles_labels(), loc="outside lower left", fontsize=9, frameon=False, ncols=3)
     below.hist(
@@ -154,15 +155,14 @@ def _shares(probabilities):
     return np.full(np.size(probabilities), 100 / np.size(probabilities))
 
 
-def _apart(positions, distance):
-    """Return ascending positions moved to be at least a distance apart, from the left and then back from the right."""
-    moved = np.array(positions, dtype=float)
-    for number in range(1, len(moved)):
-        moved[number] = max(moved[number], moved[number - 1] + distance)
-    moved[-1:] = np.minimum(moved[-1:], 1.02)
-    for number in range(len(moved) - 2, -1, -1):
-        moved[number] = min(moved[number], moved[number + 1] - distance)
-    return moved
+def _neighbours_together(positions, numbers):
+    """Yield the mean position and the sum of the numbers of points too near to each other for a number each."""
+    begins = [0]
+    for place in range(1, len(positions)):
+        if positions[place] - positions[begins[-1]] >= _NUMBER_WIDTH:
+            begins.append(place)
+    for of_label in np.split(np.arange(len(positions)), begins[1:]):
+        yield positions[of_label].mean(), numbers[of_label].sum()
 
 
 def decision_figure(benefit, colour=COLOURS[0]):

@@ -1,11 +1,13 @@
 """The calibration of a result -> whether its probabilities can be read as risks."""
 
 import numpy as np
+from scipy.special import logit
 
 from radiodeep.study.statistics.calibration import calibration
+from radiodeep.study.statistics.logistic import fit_logistic
 
 _EXTREME = 0.001  # of a probability, from 0 or 1
-_MOST_WRONG = 0.02  # share of the extreme probabilities
+_MOST_WRONG = 0.05  # share of the extreme probabilities
 _SLOPES, _LEVELS = (0.5, 2.0), (2 / 3, 1.5)
 _FEWEST_EVENTS = 10
 
@@ -13,8 +15,9 @@ _FEWEST_EVENTS = 10
 def doubts_about_risks(result, measured=None):
     """Return sentences on why the probabilities of a result of two classes are no risks; () if they can be read so.
 
-    They are no risks if the calibration slope is not defined or outside 0.5 to 2, if O:E differs from 1 by more than
-    half and its interval does not hold 1, or if more than 2 % of the probabilities within 0.001 of 0 or 1 are wrong.
+    They are no risks if the calibration slope is not defined or outside 0.5 to 2 (also if no probability is
+    taken as nearer than 0.001 to 0 or 1), if O:E differs from 1 by more than
+    half and its interval does not hold 1, or if more than 5 % of the probabilities within 0.001 of 0 or 1 are wrong.
     `measured` is the `calibration` of the result, if it is known.
     """
     measured = calibration(result) if measured is None else measured
@@ -25,12 +28,12 @@ def doubts_about_risks(result, measured=None):
             "The probabilities separate the two classes without an error, so no calibration slope exists: whether a "
             "predicted 80 % means 80 % cannot be told from these cases."
         )
-    elif not _SLOPES[0] <= measured.slope <= _SLOPES[1]:
+    elif not _SLOPES[0] <= measured.slope <= _SLOPES[1] and not _SLOPES[0] <= _moderate_slope(result) <= _SLOPES[1]:
         kind = "too extreme" if measured.slope < 1 else "too cautious"
         kind = "reversed" if measured.slope < 0 else kind
         doubts.append(
-            f"The calibration slope is {measured.slope:.2f} where 1 is right: the probabilities are {kind}, so "
-            "they are not usable as risks, even if they rank the cases well."
+            f"The calibration slope is {measured.slope:.2f} where 1 is right: the probabilities are {kind}, so they "
+            "are not usable as risks, even if they rank the cases well."
         )
     ratio, low, high = measured.measures.loc["O:E"]
     is_off = not _LEVELS[0] <= ratio <= _LEVELS[1] and not low <= 1 <= high
@@ -47,6 +50,13 @@ def doubts_about_risks(result, measured=None):
             f"{wrong.mean():.0%} of those are wrong."
         )
     return tuple(doubts)
+
+
+def _moderate_slope(result):
+    """Return the calibration slope of probabilities cut at 0.001 and 0.999: 0 of 50 trees is no certainty."""
+    log_odds = logit(np.clip(result.probability_array, _EXTREME, 1 - _EXTREME))
+    line = np.stack([np.ones_like(log_odds), log_odds], axis=1)
+    return fit_logistic(line, result.endpoint.is_positive)[:, 1].mean()
 
 
 def has_few_events(result):

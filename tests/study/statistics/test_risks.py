@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from radiodeep import calibration
 from radiodeep.study.statistics.risks import doubts_about_risks, has_few_events
 
 RNG = np.random.default_rng(0)
@@ -43,3 +44,13 @@ def test_perfect_separation_is_worded_without_numbers(result_of):
     assert "nan" not in text
     assert not has_few_events(result_of([0] * 10 + [1] * 10, [0.1] * 10 + [0.9] * 10))
     assert has_few_events(result_of([0] * 51 + [1] * 9, np.linspace(0, 1, 60)))
+
+
+def test_a_few_probabilities_of_exactly_zero_do_not_decide_the_slope(result_of):
+    risk = 1 / (1 + np.exp(-LOG_ODDS))
+    for of_class, n_lowest in ((Y == 0, 100), (Y == 1, 4)):  # as all trees of a forest may agree, and err
+        members = np.flatnonzero(of_class)
+        risk[members[np.argsort(risk[members])[:n_lowest]]] = 0.0
+    result = result_of(Y, risk)
+    assert calibration(result).slope < 0.5
+    assert doubts_about_risks(result) == ()
