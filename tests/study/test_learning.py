@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -125,3 +126,14 @@ def test_settings_out_of_range_are_refused(settings, message):
 def test_classes_that_are_no_estimators_are_refused():
     with pytest.raises(StudyError, match="must be an estimator with the interface of scikit-learn"):
         learning_curve(GaussianNB, *signal(20))
+
+
+@pytest.mark.slow
+def test_intervals_of_the_gain_hold_the_expected_gain():
+    curves = [learning_curve(GaussianNB(), *signal(60, 0.3, 20, seed), (0.5, 1.0), n_repeats=2) for seed in range(80)]
+    expected = np.mean([curve.gain for curve in curves])
+    missed = [not curve.gain_interval.low <= expected <= curve.gain_interval.high for curve in curves]
+    assert np.mean(missed) <= binom.ppf(0.999, 80, 0.05) / 80
+    assert np.var([curve.gain for curve in curves]) > 0.1 * np.mean(
+        [((curve.gain_interval.high - curve.gain) / 1.959964) ** 2 for curve in curves]
+    )

@@ -87,7 +87,7 @@ class ConformalSets:
         Notes
         -----
         The confidence is that of cases from the same population. It is not proven for a model of all cases (Barber et
-        al. 2021 prove 1 - 2 (1 - level) for a related rule), but in simulations of 60 to 100 patients the sets held
+        al. 2021 prove 1 - 2 (1 - level) for a related rule), but in simulations of 30 to 100 patients the sets held
         the label of new cases of either class in 91 to 99 % at a level of 90 %, most after halves, whose models are
         weaker than that of all cases.
         """
