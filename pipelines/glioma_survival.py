@@ -35,6 +35,7 @@ def main(arguments=None):
     parser.add_argument("--iterations", type=int, default=10, help="of fine-tuning")
     parser.add_argument("--learning-rate", type=float, default=3e-4, help="of fine-tuning; the study's was 1e-5")
     parser.add_argument("--all-features", action="store_true", help="forest on all fine-tuned features")
+    parser.add_argument("--n-trees", type=int, default=200)
     parser.add_argument("--n-cases", type=int, help="of the phantoms")
     parser.add_argument("--n-repeats", type=int, default=1, help="10 repeats of halves each, for intervals")
     parser.add_argument("--n-jobs", type=int, default=-1)
@@ -43,16 +44,16 @@ def main(arguments=None):
     phantoms = rd.make_study_cohort(options.phantoms, options.n_cases)
     cohort = rd.read_cohort(options.manifest) if options.manifest else phantoms
     network = {"network": "cnn_f", "weights": options.weights, "layer": "fc7"} if options.weights else {}
-    print(f"{cohort}, sequences {', '.join(cohort[0].image_names)}; deep features of {network or 'radiodeep-mini'}")
     plan = rd.FineTuning(options.iterations, options.learning_rate, step=4, decay=0.1)
     deep = rd.DeepFeatureExtractor(**network, slice="largest", image=options.deep_image)
     tuned = rd.FineTunedFeatureExtractor(**network, slice="largest", fine_tune=plan)
+    print(f"{cohort}, sequences {', '.join(cohort[0].image_names)}; deep features of {deep.network}")
     habitats = rd.HabitatExtractor(n_habitats=3)
 
     def best_7(extractor):
         return make_pipeline(extractor, rd.SymmetricUncertainty(7))
 
-    forest = RandomForestClassifier(200, random_state=0)
+    forest = RandomForestClassifier(options.n_trees, random_state=0)
     models = {
         "habitats and deep": make_pipeline(make_union(best_7(habitats), best_7(deep)), forest),
         "habitats": make_pipeline(best_7(habitats), forest),

@@ -29,6 +29,7 @@ def main(arguments=None):
     parser.add_argument("--label", default="label", help="column of the outcome: 0 and 1")
     parser.add_argument("--output", type=Path, default=Path("imbalanced_study"), help="folder of the report")
     parser.add_argument("--n-features", type=int, default=5)
+    parser.add_argument("--n-repeats", type=int, default=5, help="of the five folds")
     parser.add_argument("--n-jobs", type=int, default=-1)
     options = parser.parse_args(arguments)
 
@@ -52,7 +53,7 @@ def main(arguments=None):
         "under-sampling": after(RandomUnderSampler(random_state=0)),
         "balanced forest": BalancedRandomForestClassifier(200, random_state=0),
     }
-    results = rd.cross_validate_models(models, table, labels, cv=5, n_jobs=options.n_jobs)
+    results = rd.cross_validate_models(models, table, labels, cv=5, n_repeats=options.n_repeats, n_jobs=options.n_jobs)
     for name, result in results.items():
         found = rd.sensitivity_at_specificity(result, 0.9)
         print(f"{name:16} {result.sentence}; {found}")

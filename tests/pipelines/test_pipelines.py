@@ -75,7 +75,7 @@ def test_nodule_malignancy_cnn_ensemble_trains_each_network_once(repository, tmp
 @few_cases
 def test_glioma_survival_takes_a_manifest_of_several_sequences(repository, tmp_path, capsys):
     manifest = written("glioma", 8, tmp_path)
-    study = run(repository, "glioma_survival", tmp_path, manifest, "--iterations", 1, "--n-jobs", 1)
+    study = run(repository, "glioma_survival", tmp_path, manifest, "--iterations", 1, "--n-trees", 5, "--n-jobs", 1)
     printed = capsys.readouterr().out
     for model in ("habitats and deep", "habitats", "deep", "handcrafted", "fine-tuned"):
         assert f"\n{model}: AUC" in printed
@@ -154,7 +154,8 @@ def test_imbalanced_study(repository, tmp_path, capsys):
     few = cohort[[place for place in range(60) if place not in positive[10:]]]
     table = rd.extract_table(rd.RadiomicsExtractor(families=["glcm"], bin_count=16), few)
     table.assign(label=few.labels).to_csv(tmp_path / "features.csv")
-    study = run(repository, "imbalanced_study", tmp_path, tmp_path / "features.csv", "--n-jobs", 1)
+    quick = ["--n-repeats", 1, "--n-jobs", 1]
+    study = run(repository, "imbalanced_study", tmp_path, tmp_path / "features.csv", *quick)
     assert capsys.readouterr().out.count("at specificity") == 4
     assert len(pd.read_csv(study / "comparison.csv")) == 3
 
@@ -162,6 +163,6 @@ def test_imbalanced_study(repository, tmp_path, capsys):
 @pytest.mark.slow
 @few_cases
 def test_imbalanced_study_makes_a_cohort_of_few_positive_cases(repository, tmp_path, capsys):
-    study = run(repository, "imbalanced_study", tmp_path, "--n-jobs", 1)
+    study = run(repository, "imbalanced_study", tmp_path, "--n-repeats", 1, "--n-jobs", 1)
     assert "111 cases, 10 of them positive" in capsys.readouterr().out
     assert (study / "report.html").is_file()
