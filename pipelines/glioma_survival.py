@@ -8,7 +8,8 @@ all features): 53 right; without deep features 64 %.
 
 Different here: without --weights the packaged network takes the place of CNN-F. Fine-tuning at the rate of the study
 hardly changes a network, so ours is larger (--learning-rate 1e-5 for theirs). Habitats are clusters of voxels in all
-sequences, learned inside each fold. Few repeats of halves give the intervals, since every fold trains a network.
+sequences, learned inside each fold. Few repeats of halves give the intervals, since every fold trains a network. How
+little 22 cases allow shows on the phantoms: habitats predict them no better than chance, and 68 with an AUC near 0.8.
 
 python pipelines/glioma_survival.py                              on phantoms that imitate the study
 python pipelines/glioma_survival.py --phantoms glioma-68 --iterations 20 --all-features
