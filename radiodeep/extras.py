@@ -6,8 +6,12 @@ from importlib.util import find_spec
 
 from radiodeep.exceptions import MissingExtraError
 
-_EXTRAS = {"torch": "deep", "torchvision": "deep", "timm": "deep", "safetensors": "deep", "pyarrow": "parquet"}
-_PURPOSES = {"deep": "Networks and deep features need", "parquet": "Parquet files need"}
+_EXTRAS = {
+    **dict.fromkeys(("torch", "torchvision", "timm", "safetensors"), "deep"),
+    "pyarrow": "parquet",
+    "pydicom": "dicom",
+}
+_PURPOSES = {"deep": "Networks and deep features need", "parquet": "Parquet files need", "dicom": "DICOM files need"}
 
 
 def is_installed(package):

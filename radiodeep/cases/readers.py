@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from radiodeep.cases.dicom import is_dicom
 from radiodeep.cases.layouts import read_layout, read_voxels
 from radiodeep.cases.memory import check_image_size
 from radiodeep.cases.nifti import is_nifti, read_nifti, require_3d
@@ -25,8 +26,10 @@ _PIXEL_TYPES = {
     **{f"{n_bits}-bit unsigned integer": np.dtype(f"uint{n_bits}") for n_bits in (8, 16, 32, 64)},
     **{f"{n_bits}-bit float": np.dtype(f"float{n_bits}") for n_bits in (32, 64)},
 }
-_DICOM_WAY_OUT = "DICOM is not read yet: convert each series to .nii.gz with dcm2niix, or export it from 3D Slicer."
-_DICOM_STARTS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0")  # of files without the preamble
+_DICOM_WAY_OUT = (
+    "A case cannot be read from DICOM: convert each series to .nii.gz with dcm2niix or 3D Slicer, or a folder of "
+    "patients with outlined regions by tcia_manifest."
+)
 _DICOM_REGIONS = (b"1.2.840.10008.5.1.4.1.1.481.3", b"1.2.840.10008.5.1.4.1.1.66.4")  # RTSTRUCT, SEG
 
 
@@ -41,7 +44,7 @@ def read_volume(path):
     head = _first_bytes(path)
     if head.startswith(GZIP) or path.suffix == ".nii" or is_nifti(head):
         return read_nifti(path)
-    if _is_dicom(head):
+    if is_dicom(head):
         _refuse_dicom(path.name, head)
     if head.startswith((_PNG, _NRRD, *_META)):
         return _read_with_itk(path, is_png=head.startswith(_PNG))
@@ -57,7 +60,7 @@ def _check_regular_file(path):
         is_folder, exists = path.is_dir(), path.exists()
     except OSError as error:
         raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}. Use another name.") from error
-    if is_folder and any(_is_dicom(head) for head in _heads_in(path)):
+    if is_folder and any(is_dicom(head) for head in _heads_in(path)):
         raise DicomSeriesError(f"'{path}' is a folder of DICOM files. {_DICOM_WAY_OUT}")
     problem = "is a folder, not an image file" if is_folder else "is not a regular file"
     if not exists:
@@ -91,15 +94,11 @@ def _heads_in(folder):
     return heads
 
 
-def _is_dicom(head):
-    return head[128:132] == b"DICM" or head.startswith(_DICOM_STARTS)
-
-
 def _refuse_dicom(name, head):
     if any(uid in head for uid in _DICOM_REGIONS):
         raise UnsupportedImageError(
-            f"'{name}' is a DICOM file of outlined regions (RTSTRUCT or SEG), which is not read yet. Convert it to a "
-            "mask on the grid of the image with 3D Slicer, plastimatch or dcmqi, and save that as .nii.gz or .nrrd."
+            f"'{name}' is a DICOM file of outlined regions (RTSTRUCT or SEG). Convert it and its image by tcia_manifest, "
+            "or to a mask on the grid of the image with 3D Slicer, plastimatch or dcmqi."
         )
     raise UnsupportedImageError(f"'{name}' is a DICOM file. {_DICOM_WAY_OUT}")
 

@@ -44,7 +44,7 @@ def write_cohort(cohort, folder):
         held = {source: source.in_memory() for source in of_case.values()}
         for column, source in of_case.items():
             array = held[source].roi.astype(np.uint8) if column.startswith("mask") else held[source].voxels
-            _write_image(array, held[source].spacing_mm, folder / frame[column].iloc[row])
+            write_image(array, folder / frame[column].iloc[row], held[source].spacing_mm)
     manifest = folder / "manifest.csv"
     with replacing(manifest) as part:  # without the guard against formulas: ids must come back as they are
         frame.to_csv(part, index=False)
@@ -56,12 +56,12 @@ def _with_files(cohort, sources):
     frame = cohort.frame.drop(columns="mask_label", errors="ignore")  # the masks that are written have one label
     if len({bool(case.image_names) for case in cohort}) > 1:
         raise ManifestError("A manifest has cases of one image, or of several by name. Write two cohorts.")
-    safe = {case_id: _safe(case_id) for case_id in cohort.ids}
+    safe = {case_id: safe_name(case_id) for case_id in cohort.ids}
     repeated = [name for name, count in Counter(safe.values()).items() if count > 1]
     if repeated:
         raise ManifestError(f"These ids give the same file name: {', '.join(sorted(repeated))}. Rename them.")
     columns = list(dict.fromkeys(column for of_case in sources for column in of_case))
-    files = {column: _safe(column) for column in columns}
+    files = {column: safe_name(column) for column in columns}
     if len(set(files.values())) < len(files):
         raise ManifestError(f"The names of the images give the same file name: {', '.join(columns)}. Rename them.")
     frame = frame.drop(columns=set(ImageColumns.of(frame.columns).known) - set(columns), errors="ignore")
@@ -91,15 +91,20 @@ def _sources(case):
     return images | masks | retest | repeats
 
 
-def _safe(name):
+def safe_name(name):
+    """Return a name with only letters, digits, '.', '_' and '-', for a file."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
 
-def _write_image(array, spacing_mm, path):
+def write_image(array, path, spacing_mm, origin_mm=(0.0, 0.0, 0.0), direction=None):
+    """Write an array (z, y, x) as .nii.gz; origin (x, y, z) and direction as in `Volume`."""
     import SimpleITK as sitk  # late: reading a cohort needs none of its 100 MB
 
     volume = sitk.GetImageFromArray(array)
     volume.SetSpacing(spacing_mm[::-1])
+    volume.SetOrigin([float(step) for step in origin_mm])
+    if direction is not None:
+        volume.SetDirection(np.asarray(direction, float).ravel())
     with replacing(path) as part:
         try:
             sitk.WriteImage(volume, str(part), useCompression=True, compressionLevel=9)

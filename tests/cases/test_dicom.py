@@ -1,0 +1,102 @@
+"""A folder of DICOM slices becomes one volume in its place, or an error says what is wrong with it."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from radiodeep.cases.dicom import find_series, grid_of
+from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, MissingExtraError, TruncatedFileError
+
+VOXELS = np.random.default_rng(0).integers(-1000, 1000, (5, 6, 8))
+
+
+def only_grid(folder):
+    (series,) = find_series(folder).values()
+    return grid_of(series)
+
+
+def test_slices_are_sorted_by_position_and_lie_where_the_headers_say(dicom_files, tmp_path):
+    turned = Rotation.from_euler("xyz", [10, -20, 30], degrees=True).as_matrix()
+    orientation = turned[:, :2].T.ravel()
+    names = ["c", "e.dcm", "a", "d", "b.txt"]
+    dicom_files.series(tmp_path / "deep" / "er", VOXELS, orientation=orientation, names=names)
+    (tmp_path / "metadata.txt").write_text("not DICOM")
+    grid = only_grid(tmp_path)
+    volume = grid.read()
+    np.testing.assert_array_equal(volume.voxels, VOXELS)
+    assert volume.spacing_mm == pytest.approx((2.5, 0.8, 0.7))
+    np.testing.assert_allclose(volume.direction, turned, atol=1e-9)
+    # A position by the equation of the standard: origin + column * dx * first axis + row * dy * second axis.
+    z, y, x = 3, 2, 5
+    normal = np.cross(orientation[:3], orientation[3:])
+    place = np.array([-20.0, 10, 30]) + x * 0.7 * orientation[:3] + y * 0.8 * orientation[3:] + z * 2.5 * normal
+    np.testing.assert_allclose(grid.indices_of(place), [x, y, z], atol=1e-7)
+
+
+def test_a_box_is_read_with_its_own_origin(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS)
+    box = (slice(1, 3), slice(2, 5), slice(4, 8))
+    volume = only_grid(tmp_path).read(box)
+    np.testing.assert_array_equal(volume.voxels, VOXELS[box])
+    np.testing.assert_allclose(volume.origin_mm, [-20 + 4 * 0.7, 10 + 2 * 0.8, 30 + 2.5])
+
+
+def test_every_slice_has_a_rescaling_of_its_own(dicom_files, tmp_path):
+    slopes = np.array([0.5, 1, 2, 0.25, 3])
+    dicom_files.series(tmp_path, VOXELS, slopes=slopes)
+    np.testing.assert_allclose(only_grid(tmp_path).read().voxels, VOXELS * slopes[:, None, None])
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({2: {"ImagePositionPatient": [-20, 10, 36]}}, r"\(-20, 10, 36\) lie 3.5 mm apart, others 2.5 mm"),
+        ({2: {"ImagePositionPatient": [-20, 10, 32.5]}}, "0 mm apart.*one slice at each position.*doubled"),
+        ({1: {"ImageOrientationPatient": [0, 1, 0, 0, 0, 1]}}, "'1.dcm' has another ImageOrientationPatient than '0"),
+        ({1: {"PixelSpacing": [0.8, 0.8]}}, "another PixelSpacing"),
+        ({level: {"ImagePositionPatient": [-20, 10 + level, 30 + 2.5 * level]} for level in range(5)}, "gantry tilt"),
+        ({0: {"NumberOfFrames": 4}}, "several frames.*dcm2niix"),
+        ({0: {"ImagePositionPatient": None}}, "'0.dcm' has no ImagePositionPatient"),
+        ({0: {"SamplesPerPixel": 3}}, "colour"),
+    ],
+)
+def test_slices_that_are_not_one_even_stack_are_refused(dicom_files, tmp_path, changes, match):
+    dicom_files.series(tmp_path, VOXELS, changes=changes)
+    with pytest.raises(DicomSeriesError, match=f"CT series.*{match}"):
+        only_grid(tmp_path)
+
+
+def test_a_missing_slice_is_counted(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS)
+    (tmp_path / "2.dcm").unlink()
+    with pytest.raises(DicomSeriesError, match=r"lie 5 mm apart, others 2.5 mm; slices missing: 1"):
+        only_grid(tmp_path)
+
+
+def test_a_slice_that_is_cut_short_is_an_error(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS)
+    path = tmp_path / "2.dcm"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises((TruncatedFileError, FileUnreadableError), match="'2.dcm'"):
+        only_grid(tmp_path).read()
+
+
+def test_series_are_told_apart_by_their_uid(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS, description="thin")
+    dicom_files.series(tmp_path, VOXELS[:2], series="other", names=["x", "y"])
+    series = find_series(tmp_path)
+    assert [len(each.paths) for each in series.values()] == [5, 2]
+    assert series[dicom_files.uid("P1", "s")].name == "CT series 'thin'"
+
+
+def test_a_folder_without_dicom_is_an_error(dicom_files, tmp_path):
+    with pytest.raises(DicomSeriesError, match="holds no DICOM file"):
+        find_series(tmp_path)
+    with pytest.raises(FileUnreadableError, match="'.*none' is not a folder"):
+        find_series(tmp_path / "none")
+
+
+def test_without_pydicom_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("radiodeep.extras.is_installed", lambda package: False)
+    with pytest.raises(MissingExtraError, match=r"DICOM files need the package pydicom.*radiodeep\[dicom\]"):
+        find_series(tmp_path)
