@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from radiodeep.report.cases_table import case_columns, case_figure, is_wrong, misfit
+from radiodeep.report.cases_table import case_columns, case_figure, is_wrong, misfit, outcome_texts
 from radiodeep.report.lesions import MOST_PICTURES, Lesions
 from radiodeep.report.section import Drawing, Section
 from radiodeep.report.verdict import by_estimate
@@ -46,7 +46,7 @@ def cases_part(results, colours, lesions=None):
         "n_wrong": 0 if wrong is None else int(wrong.sum()),
         "main": main.name,
         "n_open": _N_OPEN,
-        "pictures": [] if lesions is None else _pictures(lesions, order, ids, columns),
+        "pictures": [] if lesions is None else _pictures(lesions, order, ids, main, columns),
         "section": Section("Cases", sentences=(_sentence(main),), drawings=(_drawing(ordered, colours),)),
     }
 
@@ -64,16 +64,17 @@ def _chosen(order):
     return np.concatenate([order[:n_worst], order[np.unique(others)]])
 
 
-def _pictures(lesions, order, ids, columns):
-    """Return the pictures in order, each with the position of its case and what the model predicts."""
-    told = columns[: 1 + sum(column["is_outcome"] for column in columns)]  # the outcome and the best model
+def _pictures(lesions, order, ids, main, columns):
+    """Return the pictures in order, each with the position of its case, its outcome and what the model predicts."""
+    outcomes = outcome_texts(main)
+    predicted = columns[len(main.endpoint.outcome_columns)]
     return [
         {
             **lesions.pictures[ids[position]],
             "position": int(position),
             "id": ids[position],
-            "told": [(column["heading"], column["texts"][position]) for column in told],
-            "is_wrong": bool(told[-1]["is_wrong"] is not None and told[-1]["is_wrong"][position]),
+            "told": [("outcome", outcomes[position]), (predicted["heading"], predicted["texts"][position])],
+            "is_wrong": predicted["is_wrong"] is not None and bool(predicted["is_wrong"][position]),
         }
         for position in order
         if ids[position] in lesions.pictures
@@ -96,5 +97,7 @@ def _sentence(main):
 def _drawing(ordered, colours):
     caption = "Each dot is a case: click on it to see the case."
     if "accuracy" in ordered[0].endpoint.offers:
-        caption += " Open dots are predicted as the wrong class."
+        caption += " Open dots are predicted as the wrong class"
+        several = ordered[0].score_table.shape[1] > 1
+        caption += ", by the majority of the repeats; their position is the mean." if several else "."
     return Drawing("Predictions of all cases", case_figure(ordered, colours), caption)

@@ -59,7 +59,10 @@ def case_columns(results, sizes=None):
     endpoint = first.endpoint
     columns = []
     for name in endpoint.outcome_columns:
-        columns.append(_column(capitalized(name), first.predictions[name]) | {"is_outcome": True})
+        values = first.predictions[name]
+        if values.dtype.kind == "b":
+            values = values.map({True: "yes", False: "no"})
+        columns.append(_column(capitalized(name), values, digits=".4g"))
     for result in results:
         heading, values = _predicted(result)
         columns.append(_column(f"{result.name}: {heading}", values, is_wrong(result)))
@@ -69,6 +72,17 @@ def case_columns(results, sizes=None):
             _column(sizes.name.partition(" of")[0] + sizes.name.rpartition("region")[2], sizes, digits=".4g")
         )
     return columns
+
+
+def outcome_texts(result):
+    """Return the outcome of each case in a word or two."""
+    endpoint = result.endpoint
+    if endpoint.kind == "survival":
+        pairs = zip(endpoint.event, endpoint.time, strict=True)
+        return [f"event at {time:.4g}" if event else f"none by {time:.4g}" for event, time in pairs]
+    if endpoint.kind == "numbers":
+        return [f"observed {value:.4g}" for value in endpoint.y]
+    return [f"label {label}" for label in endpoint.y]
 
 
 def _predicted(result):
@@ -85,7 +99,7 @@ def _predicted(result):
 def _column(heading, values, wrong=None, digits=".3f"):
     kind = np.asarray(values).dtype.kind
     texts = ["" if value != value else f"{value:{digits}}" if kind == "f" else str(value) for value in values]
-    return {"heading": heading, "texts": texts, "is_number": kind in "fiu", "is_wrong": wrong, "is_outcome": False}
+    return {"heading": heading, "texts": texts, "is_number": kind in "fiu", "is_wrong": wrong}
 
 
 def case_figure(results, colours):

@@ -81,7 +81,7 @@ def _model_sections(study, result):
 def _study_sections(study):
     """Return the sections of the study, which come after those of the models."""
     return [
-        *control_sections(study.controls),
+        *control_sections(study.controls, study.colours),
         *repeatability_sections(study.repeatability),
         extreme_section(study.results, study.table, study.cohort),
         *figure_sections(study.figures),
@@ -167,15 +167,18 @@ def write_report(
         dict(figures or {}),
     )
     cases = cases_part(results, study.colours, lesions)
-    parts = [(part, 2) for part in (*_leading_sections(study), cases)]
+    parts = [*_leading_sections(study), cases]
+    levels = {}  # of the sections inside that of a model; those of all models but the best are folded
     for result in by_estimate(results):
-        parts += [(part, 3 if number else 2) for number, part in enumerate(_model_sections(study, result))]
+        first, *inner = (part for part in _model_sections(study, result) if part is not None)
+        levels |= dict.fromkeys(map(id, inner), "folded" if levels else "open")
+        parts += [first, *inner]
     sources = Section("Software and data", tables={"": provenance(results, table, source, date)})
     facts = study_facts(results, cohort, controls=controls, repeatability=repeatability, lesions=lesions)
-    parts += [(part, 2) for part in (*_study_sections(study), *sections, checklist_section(facts), sources)]
-    parts = [(part, level) for part, level in parts if part is not None]
+    parts += [*_study_sections(study), *sections, checklist_section(facts), sources]
+    parts = [part for part in parts if part is not None]
     contents = _contents(study) | {"methods": methods_paragraph(results, controls)}
-    contents["parts"] = [_part(part, f"part{number}", level) for number, (part, level) in enumerate(parts)]
+    contents["parts"] = [_part(part, f"part{number}", levels.get(id(part))) for number, part in enumerate(parts)]
     text = _page(title=title, date=date or today(), **contents)
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
@@ -190,11 +193,11 @@ def _page(**contents):
     return template.render(style=Markup(style), script=Markup(script), script_hash=digest, **contents)
 
 
-def _part(part, anchor, level):
-    """Return a Section, or the part of the cases, with what the page needs of it."""
+def _part(part, anchor, inner):
+    """Return a Section, or the part of the cases, as the page takes it; `inner` is "open", "folded" or None."""
     cases = None if isinstance(part, Section) else part
     section = part if cases is None else cases["section"]
-    return {"anchor": anchor, "level": level, "cases": cases, **drawn_section(section, anchor)}
+    return {"anchor": anchor, "inner": inner, "cases": cases, **drawn_section(section, anchor)}
 
 
 def _contents(study):

@@ -69,14 +69,15 @@ def methods_paragraph(results, controls=None):
     shown = results[0].primary
     endpoint, bounds = shown.endpoint, shown.confidence_interval
     excluded = {name for result in results for name in result.excluded}
-    left_out = f"; {len(excluded)} cases were left out because they could not be measured" if excluded else ""
-    parts = [f"We studied {endpoint.count().removeprefix('n=')} cases ({endpoint.composition()}){left_out}."]
+    left_out = f"; cases left out, as they could not be measured: {len(excluded)}" if excluded else ""
+    patients = "" if endpoint.patients is None else f" of {endpoint.patients.max() + 1} patients"
+    parts = [f"We studied {len(shown.predictions)} cases{patients} ({endpoint.composition()}){left_out}."]
     parts += [f"The model {result.name} consisted of {_steps(result.settings)}." for result in results]
     parts.append(method_sentences(results))
     splits = " and ".join(dict.fromkeys([shown.cv, results[0].cv]))
-    patients = "" if endpoint.patients is None else ", with all cases of a patient in one fold"
+    in_one_fold = "" if endpoint.patients is None else ", with all cases of a patient in one fold"
     if splits != "holdout":
-        parts.append(f"Cases were predicted by models that had not seen them ({splits}{patients}).")
+        parts.append(f"Cases were predicted by models that had not seen them ({splits}{in_one_fold}).")
     interval = "" if bounds.low != bounds.low else f", with {bounds.level:.0%} intervals ({shown.interval_method})"
     parts.append(f"Performance is given as {endpoint.title()} ({shown.estimate}){interval}.")
     if shown.size_baseline is not None:
@@ -95,7 +96,7 @@ def _steps(settings):
     """Return the steps of a model in words, with the settings that matter."""
     if not isinstance(settings, dict):
         return str(settings)
-    kind = settings.get("class", "a model")
+    kind = settings.get("class") or ("deep features" if "network" in settings else "handcrafted features")
     inner = settings.get("steps") or settings.get("transformer_list") or settings.get("transformers") or ()
     if kind in _CONTAINERS and inner:
         parts = [_steps(item[1]) for item in inner if isinstance(item[1], dict) or item[1] == "passthrough"]
@@ -110,6 +111,8 @@ def _short(value):
     if isinstance(value, dict):
         value = list(value)
     if isinstance(value, list):
+        names = [item[0] if isinstance(item, list) and item else item for item in value]
+        value = list(dict.fromkeys(str(name).partition("_")[0] for name in names))
         more = " ..." if len(value) > _MOST_LISTED else ""
         return ", ".join(map(str, value[:_MOST_LISTED])) + more
     return f"{value:g}" if isinstance(value, float) else str(value)

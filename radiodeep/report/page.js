@@ -153,6 +153,8 @@
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a");
     const target = link && (link.getAttribute("href") ?? link.getAttribute("xlink:href") ?? "");
+    const folded = target && /^#part\d+$/.test(target) && document.querySelector(target);
+    if (folded && folded.matches("details")) folded.open = true;
     if (target && target.startsWith("#case-")) {
       event.preventDefault();
       open(target.slice("#case-".length));

@@ -9,22 +9,27 @@ from radiodeep.report.extreme_cases import extreme_cases_figure
 from radiodeep.report.figures import interval_figure, selection_counts
 from radiodeep.report.repeatability_figure import repeatability_figure, repeatability_sentence
 from radiodeep.report.section import Drawing, Section
+from radiodeep.report.style import GREY
 from radiodeep.report.tables import BOUNDS, with_bounds
-from radiodeep.report.verdict import by_estimate
+from radiodeep.report.verdict import ORIGINAL, by_estimate
+from radiodeep.study.size import SIZE_BASELINE
 
+_OF_CONTROLS = "#333333"
 _MOST_EXTREME = 3  # features of which extreme cases are shown
 
 
-def control_sections(controls):
+def control_sections(controls, colours):
     """Return a Section for the negative controls of each model; none without controls."""
-    return [] if controls is None else [_control_section(controls, model) for model in controls.results]
+    return [] if controls is None else [_control_section(controls, model, colours) for model in controls.results]
 
 
-def _control_section(controls, model):
+def _control_section(controls, model, colours):
     studies, rows = controls.results[model], controls.table.loc[model]
     drawn = [replace(result, name=name) for name, result in studies.items()]
     baseline = next(iter(studies.values())).size_baseline
-    figure = interval_figure([*drawn, *([] if baseline is None else [baseline])])
+    drawn += [] if baseline is None else [baseline]
+    own = {result.name: _OF_CONTROLS for result in drawn} | {ORIGINAL: colours[model], SIZE_BASELINE: GREY}
+    figure = interval_figure(drawn, own)
     columns = {rows["measure"].iloc[0]: [with_bounds(row) for row in rows[BOUNDS].to_numpy()]}
     differences = rows.filter(like="difference").to_numpy()
     columns["original less control"] = [with_bounds(row, "{:+.3f}".format) for row in differences]

@@ -36,8 +36,8 @@ def p_text(p_value):
 def texts(table):
     """Return headings and rows of a table as texts, the names of its rows first unless they are numbers.
 
-    Columns "x", "x low" and "x high" become one. Of a wide table the cells of a row stand below each other on a phone,
-    `is_stacked`.
+    Columns "x", "x low" and "x high" become one. The `kinds` of columns are "words" or "". Of a wide table the cells of
+    a row stand below each other on a phone, `is_stacked`.
     """
     names = [] if isinstance(table.index, pd.RangeIndex) else [[table.index.name or "", *map(str, table.index)]]
     columns = []
@@ -53,7 +53,13 @@ def texts(table):
     columns = [*names, *columns]
     heading, *rows = zip(*columns, strict=True)
     is_wide = sum(max(map(len, column)) for column in columns) > _NARROW
-    return {"heading": heading, "rows": rows, "is_stacked": is_wide and len(rows) < _MOST_STACKED}
+    kinds = ["", *("words" if _holds_words(column[1:]) else "" for column in columns[1:])]
+    return {"heading": heading, "rows": rows, "kinds": kinds, "is_stacked": is_wide and len(rows) < _MOST_STACKED}
+
+
+def _holds_words(column):
+    """Return whether the cells of a column are words, which are aligned at their beginning, unlike numbers."""
+    return any(text[:1].isalpha() for text in column)
 
 
 def _cell(value):

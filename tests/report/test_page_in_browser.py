@@ -133,6 +133,9 @@ def test_what_is_folded_opens_and_links_of_the_contents_lead_somewhere(report, o
     assert not folded.locator("table").is_visible()
     folded.locator("summary").click()
     assert folded.locator("table").is_visible()
+    inner = page.locator("nav .inner a").last
+    inner.click()
+    assert page.locator(inner.get_attribute("href")).locator("p").first.is_visible()
     targets = page.eval_on_selector_all("nav a", "links => links.map(link => link.getAttribute('href'))")
     assert len(targets) > 8
     for target in targets:
@@ -190,8 +193,9 @@ def _lightness(colour):
 
 def test_texts_of_a_figure_do_not_overlap_each_other(report, opened):
     page = opened(report[0])
-    overlaps = page.evaluate(_OVERLAPS)
-    assert overlaps == []
+    assert page.locator("details.fold").count() > 1
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    assert page.evaluate(_OVERLAPS) == []
 
 
 _OVERLAPS = """() => [...document.querySelectorAll('.vector > svg')].flatMap(svg => {
@@ -251,9 +255,7 @@ def test_a_report_of_882_nodules_stays_small_and_works(reference_data, opened, t
     assert path.stat().st_size < _MOST_BYTES
     page = opened(path)
     assert page.locator(".lesion").count() == 300
-    page.fill(".filter", "nodule 88")
-    assert page.locator("table.cases tbody tr:visible").count() == 3  # 88, 880 and 881
-    page.fill(".filter", "")
+    assert page.inner_text(".count") == "882 of 882 cases"
     shown = page.eval_on_selector_all(".lesion", "all => all.map(each => each.dataset.case)")
     without = next(str(position) for position in range(882) if str(position) not in shown)
     page.locator(f"#case-{without}").click()

@@ -1,5 +1,6 @@
 """The verdict says what the numbers allow: better than chance only if the interval does, and what size alone does."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,20 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline, make_union
 
-from radiodeep import CoxRegression, cross_validated_score, survival_outcomes
+from radiodeep import (
+    CoxRegression,
+    DeepFeatureExtractor,
+    RadiomicsExtractor,
+    ReliefF,
+    __version__,
+    cross_validated_score,
+    survival_outcomes,
+)
+from radiodeep.report.methods import methods_paragraph, provenance
 from radiodeep.report.verdict import by_estimate, verdict
+from radiodeep.study.description import describe
 from radiodeep.study.statistics.uncertainty import ConfidenceInterval
 
 RNG = np.random.default_rng(0)
@@ -84,3 +96,38 @@ def test_size_alone_is_named_with_a_test_or_the_lack_of_one(result):
 def test_every_kind_of_outcome_has_its_words(model, y, said):
     result = cross_validated_score(model, X, y, cv=2, n_repeats=2)
     assert said in verdict([of(result, 0.9, 0.8, 0.95)])[0]
+
+
+def test_the_methods_say_what_was_done_and_with_what(result):
+    named = replace(result, excluded={"x": "no mask"})
+    text = methods_paragraph([named])
+    assert text.startswith("We studied 40 cases (")
+    assert "; cases left out, as they could not be measured: 1." in text
+    assert "The model GaussianNB consisted of GaussianNB." in text
+    assert "predicted by models that had not seen them (2-fold, 3 repeats)." in text
+    assert "compared with the size of the region" in text
+    assert "Holm" not in text
+    assert f"radiodeep {__version__}" in text
+    assert f"numpy {np.__version__}" in text
+
+
+def test_the_steps_of_a_model_are_named_with_the_settings_that_matter(result):
+    handcrafted = make_pipeline(RadiomicsExtractor(bin_width=25, families=["shape"]), ReliefF(3))
+    head = make_union(handcrafted, DeepFeatureExtractor())
+    named = replace(result, settings=describe(make_pipeline(head, GaussianNB())))
+    text = methods_paragraph([named])
+    assert "[handcrafted features (bin_width 25, image_types Original, families shape), ReliefF (n_features_to" in text
+    assert "and [deep features (network radiodeep-mini" in text
+
+
+def test_hashes_depend_on_outcomes_and_features_and_the_date_can_be_set(result, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    (tmp_path / "m.csv").write_text("id")
+    table = provenance([result], X, tmp_path / "m.csv")["value"]
+    assert table["Date"] == "1970-01-02"
+    assert table["Source"] == f"m.csv, sha256 {hashlib.sha256(b'id').hexdigest()}"
+    changed = replace(result, predictions=result.predictions.assign(label=1 - result.predictions["label"]))
+    other = provenance([changed], X + 1, {"name": "n.csv", "sha256": "abc"}, "today")["value"]
+    assert (other["Date"], other["Source"]) == ("today", "n.csv, sha256 abc")
+    assert other["Cases and outcomes"] != table["Cases and outcomes"]
+    assert other["Features"] != table["Features"]
