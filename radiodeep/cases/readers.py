@@ -97,8 +97,8 @@ def _heads_in(folder):
 def _refuse_dicom(name, head):
     if any(uid in head for uid in _DICOM_REGIONS):
         raise UnsupportedImageError(
-            f"'{name}' is a DICOM file of outlined regions (RTSTRUCT or SEG). Convert it and its image by tcia_manifest, "
-            "or to a mask on the grid of the image with 3D Slicer, plastimatch or dcmqi."
+            f"'{name}' is a DICOM file of outlined regions (RTSTRUCT or SEG). Convert it and its image by "
+            "tcia_manifest, or to a mask on the grid of the image with 3D Slicer, plastimatch or dcmqi."
         )
     raise UnsupportedImageError(f"'{name}' is a DICOM file. {_DICOM_WAY_OUT}")
 
