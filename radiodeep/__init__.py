@@ -15,6 +15,8 @@ _HOME_OF = {
     "Patient": "cases.patient",
     "read_cohort": "cases.cohort",
     "write_cohort": "cases.writing",
+    "lidc_manifest": "cases.lidc",
+    "tcia_manifest": "cases.tcia",
     "inspect_cohort": "cases.inspection",
     "make_phantom_cohort": "cases.phantoms",
     "make_study_cohort": "cases.study_phantoms",

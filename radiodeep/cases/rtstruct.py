@@ -113,7 +113,8 @@ def choose_region(names, wanted=None):
                     f"several regions {'were outlined' if wanted is None else f'match {pattern!r}'}: {several}. Choose "
                     "one by its name."
                 )
-    raise LabelNotFoundError(f"no region matches {wanted!r}. The regions are {listed}.")
+    asked = " or ".join(map(repr, patterns))
+    raise LabelNotFoundError(f"no region matches {asked}. The regions are {listed}.")
 
 
 def mask_of_contours(contours, grid, name):
