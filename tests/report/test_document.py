@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -26,6 +27,15 @@ from radiodeep import (
     write_report,
 )
 from radiodeep.exceptions import InputError, OutputError, RadiodeepWarning, StudyError
+
+_DRAWN = ("test_names_that_look_like_formulas_and_any_collection_of_results",)
+
+
+@pytest.fixture(autouse=True)
+def empty_figures(request, monkeypatch):
+    """No figures but in the tests about them: to draw them takes most of the time of a report."""
+    if request.function.__name__ not in _DRAWN:
+        monkeypatch.setattr("radiodeep.report.drawn.inline_svg", lambda *_: Markup("<svg></svg>"))
 
 
 @pytest.fixture(scope="module")
