@@ -23,8 +23,10 @@ _OF_SLICE = (
     "SOPInstanceUID", "SeriesInstanceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows",
     "Columns", "NumberOfFrames", "SamplesPerPixel", "SliceThickness", "SpacingBetweenSlices",
 )  # fmt: skip
+_ROUNDING = 1e-6
 _ANGLE = 1e-3  # of the unit vectors of slices of one series, and of their stack and their normal
-_EVENNESS = 0.05  # of the distance of two slices: rounded positions, not a missing slice
+_EVENNESS = 0.05  # of the distance of two slices
+_ROUNDED_MM, _MOST_ROUNDED = 0.1, 0.3  # of thin slices: positions rounded to 0.1 mm, at most 0.3 of their distance
 
 
 @dataclass(frozen=True)
@@ -122,15 +124,21 @@ def find_series(folder):
     paths = [Path(at) / name for at, _, names in sorted(os.walk(folder)) for name in sorted(names)]
     series = {}
     for path in with_progress(paths, "Reading headers", len(paths), "files"):
-        with path.open("rb") as file:
-            head = file.read(132)
-        if is_dicom(head):
+        if path.is_file() and is_dicom(_head_of(path)):
             header = tuple(str(value or "") for value in read_header(path, _OF_SERIES).values())
             series.setdefault(header[0], (header, []))[1].append(path)
     series.pop("", None)  # e.g. DICOMDIR
     if not series:
         raise DicomSeriesError(f"'{folder}' holds no DICOM file of an image. Check the folder.")
     return {uid: DicomSeries(*header, tuple(paths)) for uid, (header, paths) in series.items()}
+
+
+def _head_of(path):
+    try:
+        with path.open("rb") as file:
+            return file.read(132)
+    except OSError as error:
+        raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}.") from error
 
 
 def grid_of(series):
@@ -196,12 +204,13 @@ def _step(series, first, positions, heights, direction):
     steps = np.diff(heights)
     step = (heights[-1] - heights[0]) / len(steps)
     usual = float(np.median(steps))
-    odd = np.flatnonzero(np.abs(steps - usual) > _EVENNESS * usual)
+    allowed = max(_EVENNESS * usual, min(_ROUNDED_MM, _MOST_ROUNDED * usual)) * (1 + _ROUNDING)
+    odd = np.flatnonzero(np.abs(steps - usual) > allowed)
     if usual <= 0 or odd.size:
         at = int(odd[0]) if odd.size else 0
         places = f"at {numbers(positions[at])} and {numbers(positions[at + 1])}"
         problem = f"the slices {places} lie {steps[at]:.4g} mm apart, others {usual:.4g} mm"
-        if steps[at] < (1 - _EVENNESS) * usual or usual <= 0:
+        if steps[at] < usual or usual <= 0:
             raise DicomSeriesError(
                 f"{series.name}: {problem}. Expected one slice at each position, evenly spaced; separate the stacks or "
                 "remove doubled files."

@@ -66,6 +66,16 @@ def test_slices_that_are_not_one_even_stack_are_refused(dicom_files, tmp_path, c
         only_grid(tmp_path)
 
 
+def test_rounded_positions_are_no_gap(dicom_files, tmp_path):
+    heights = {0: 0.0, 1: 0.6, 2: 1.3, 3: 1.9, 4: 2.5}  # of slices of 0.625 mm
+    changes = {level: {"ImagePositionPatient": [-20, 10, height]} for level, height in heights.items()}
+    dicom_files.series(tmp_path, VOXELS, changes=changes)
+    assert only_grid(tmp_path).spacing_mm[0] == pytest.approx(0.625)
+    dicom_files.series(tmp_path, VOXELS, changes=changes | {4: {"ImagePositionPatient": [-20, 10, 2.8]}})
+    with pytest.raises(DicomSeriesError, match="lie 0.9 mm apart, others 0.65 mm. Download"):
+        only_grid(tmp_path)
+
+
 def test_a_missing_slice_is_counted(dicom_files, tmp_path):
     dicom_files.series(tmp_path, VOXELS)
     (tmp_path / "2.dcm").unlink()
