@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from radiodeep.checks import require_probability
+from radiodeep.checks import require, require_probability
 from radiodeep.exceptions import StudyError
 from radiodeep.study.result import require_results
 
@@ -77,12 +77,18 @@ class ConformalSets:
         Parameters
         ----------
         probabilities : array-like of shape (n_cases,) or (n_cases, n_classes)
-            Of the positive class, or of all classes in the order of `labels`. For numbers the predictions.
+            Of the positive class, or of all classes in the order of `labels`. For numbers the predictions; for two
+            classes without probabilities the scores.
 
         Returns
         -------
         DataFrame
             As `cases`, without outcomes.
+
+        Raises
+        ------
+        StudyError
+            They have another shape, or are NaN or infinite.
 
         Notes
         -----
@@ -91,7 +97,7 @@ class ConformalSets:
         the label of new cases of either class in 91 to 99 % at a level of 90 %, most after halves, whose models are
         weaker than that of all cases.
         """
-        values = np.asarray(probabilities, dtype=float)
+        values = _checked(probabilities, self.labels)
         if self.labels is None:
             residuals, weights = self.calibration[0]
             half = np.mean([_quantile(residual, weights, self.level) for residual in residuals])
@@ -193,6 +199,22 @@ def _probabilities(result):
             f"{result.name} gave no probabilities. Wrap its classifier in sklearn.calibration.CalibratedClassifierCV."
         )
     return result.score_array, result.predictions["score"].to_numpy()
+
+
+def _checked(given, labels):
+    """Return what is predicted of new cases: (n_cases,) for numbers and two classes, or (n_cases, n_classes)."""
+    n_classes = 1 if labels is None else len(labels)
+    shape = f"(n_cases, {n_classes})" if n_classes > 2 else "(n_cases,)"
+    try:
+        values = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        values = np.array(np.nan)
+    if n_classes == 2 and values.shape[1:] == (2,):
+        values = values[:, 1]
+    has_shape = values.ndim > 0 and values.shape[1:] == ((n_classes,) if n_classes > 2 else ())
+    is_valid = has_shape and np.isfinite(values).all()
+    require(is_valid, "for_new", "probabilities", f"finite numbers of shape {shape}", given, error=StudyError)
+    return values
 
 
 def _nonconformity(values, is_of_two):

@@ -156,3 +156,17 @@ def test_the_label_of_new_cases_of_a_model_of_all_cases_is_held_at_the_level(eff
         held.append([is_held[truth == 0].mean(), is_held[truth == 1].mean()])
     assert (np.mean(held, axis=0) > 0.88).all()
     assert (np.mean(held, axis=0) < 0.97).all()
+
+
+def test_new_cases_may_come_with_the_probabilities_of_both_classes(result):
+    found = conformal_sets(result)
+    positive = np.array([0.01, 0.4, 0.9])
+    both = found.for_new(np.column_stack([1 - positive, positive]))
+    assert both.equals(found.for_new(positive))
+    assert both["p 0"].iloc[2] < 0.1  # a class that is improbable is strange
+
+
+@pytest.mark.parametrize("probabilities", [[np.nan], 0.5, [[0.2]], [[0.2, 0.3, 0.5]], ["high"]])
+def test_new_probabilities_of_another_kind_are_refused(result, probabilities):
+    with pytest.raises(StudyError, match=r"'probabilities' parameter of for_new must be finite .*n_cases,\)"):
+        conformal_sets(result).for_new(probabilities)
