@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from radiodeep.checks import is_count, require, require_probability
+from radiodeep.checks import is_count, is_finite, is_sequence, require, require_probability
 from radiodeep.exceptions import StudyError
 from radiodeep.study.result import require_results
 from radiodeep.study.statistics.auc import auc_of_repeats
@@ -73,8 +73,8 @@ def subgroups(result, columns, cuts=None, *, fewest=5, n_permutations=999, rando
         What is known of the cases, by case id: sex, age, centre. Empty cells are the group "unknown", which is not
         tested.
     cuts : dict from name to sequence of float, optional
-        Where columns of numbers are cut: values below the first cut are the first group. Others with more than five
-        values are cut at their median.
+        Where columns of numbers are cut, ascending: values below the first cut are the first group. Others with more
+        than five values are cut at their median.
     fewest : int, default=5
         The least number of cases of either class (of events and of cases without, for survival; of cases, for other
         outcomes) of a group. Smaller groups are named with their numbers, but neither measured nor tested. Calibration
@@ -125,11 +125,11 @@ def subgroups(result, columns, cuts=None, *, fewest=5, n_permutations=999, rando
     require_results(result)
     require(is_count(fewest, 2), subgroups, "fewest", "an int >= 2", fewest, error=StudyError)
     require(is_count(n_permutations, 1), subgroups, "n_permutations", "an int >= 1", n_permutations, error=StudyError)
+    require(is_count(random_state), subgroups, "random_state", "an int >= 0", random_state, error=StudyError)
     require_probability(confidence_level, subgroups, "confidence_level", StudyError)
     result = result.primary
     frame = _frame(columns, result.predictions.index)
-    unknown = [name for name in cuts or {} if name not in frame.columns]
-    require(not unknown, subgroups, "cuts", f"of columns ({', '.join(map(str, frame.columns))})", unknown)
+    _check_cuts(cuts or {}, frame)
     measured = _Measured(result, fewest, confidence_level)
     pairs = _pairs(result) if result.outcome in _KINDS_OF_PAIRS else None
     rng = np.random.default_rng(random_state)
@@ -147,33 +147,53 @@ def subgroups(result, columns, cuts=None, *, fewest=5, n_permutations=999, rando
 
 def _frame(columns, index):
     """Return the columns in the order of the cases; StudyError if cases are missing."""
-    frame = pd.DataFrame(columns)
+    frame = pd.DataFrame(columns) if isinstance(columns, pd.DataFrame | pd.Series | dict) else pd.DataFrame()
     if not len(frame.columns):
         raise StudyError("There is no column. Pass what is known of the cases, e.g. frame[['sex', 'age']].")
     missing = index.difference(frame.index)
     if len(missing) or not frame.index.is_unique:
         which = f"The first that is missing is {missing[0]!r}" if len(missing) else "A case comes twice"
         raise StudyError(f"The columns must have one row for each of the {len(index)} cases, by case id. {which}.")
-    return frame.loc[index]
+    return frame.loc[index].infer_objects()
+
+
+def _check_cuts(cuts, frame):
+    """Raise InputError unless cuts are ascending numbers of columns of numbers."""
+    unknown = [name for name in cuts if name not in frame.columns]
+    require(not unknown, subgroups, "cuts", f"of columns ({', '.join(map(str, frame.columns))})", unknown)
+    for name, values in cuts.items():
+        is_ascending = is_sequence(values) and all(map(is_finite, values)) and bool(np.all(np.diff(values) > 0))
+        is_valid = is_ascending and _are_numbers(frame[name])
+        require(is_valid, subgroups, "cuts", "ascending numbers for columns of numbers, {'age': [65]}", cuts)
+
+
+def _are_numbers(values):
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
 def groups_of(values, cuts=None):
     """Return the group of each case as text (n_cases,), in the order of a Categorical; "unknown" for empty cells."""
-    is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    is_number = _are_numbers(values)
     if cuts is None and is_number and values.nunique() > _MOST_VALUES:
         cuts = [float(values.median())]
     if cuts is None:
-        names = sorted(values.dropna().unique())
-        texts = [f"{name:g}" if is_number else str(name) for name in names]
+        names = sorted(values.dropna().unique(), key=None if is_number else str)
+        texts = _in_digits(names) if is_number else [str(name) for name in names]
         codes = values.map(dict(zip(names, texts, strict=True)))
     else:
-        edges = [f"{cut:g}" for cut in cuts]
+        edges = _in_digits(cuts)
         between = [f"{low} to below {high}" for low, high in pairwise(edges)]
         texts = [f"below {edges[0]}", *between, f"{edges[-1]} and above"]
         codes = pd.Series(np.array(texts, dtype=object)[np.searchsorted(cuts, values, side="right")])
         codes[values.isna().to_numpy()] = None
     filled = codes.astype(object).where(codes.notna().to_numpy(), _UNKNOWN)
     return pd.Categorical(filled, dict.fromkeys([*texts, _UNKNOWN]))
+
+
+def _in_digits(numbers):
+    """Return numbers as text, in more than six digits if these do not tell them apart."""
+    short = [f"{number:g}" for number in numbers]
+    return short if len(set(short)) == len(short) else [f"{number:.15g}" for number in numbers]
 
 
 def _names(groups):

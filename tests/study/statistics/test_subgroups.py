@@ -107,6 +107,11 @@ def test_numbers_are_cut_at_the_median_or_where_asked():
     assert list(groups_of(pd.Series([True, False]))) == ["True", "False"]
 
 
+def test_groups_of_long_numbers_and_of_numbers_among_texts_are_kept_apart():
+    assert groups_of(pd.Series([1234567, 1234568])).tolist() == ["1234567", "1234568"]
+    assert groups_of(pd.Series([1, "b", None])).tolist() == ["1", "b", "unknown"]
+
+
 @pytest.mark.parametrize("kind", ["numbers", "survival", "several classes"])
 def test_other_outcomes_are_measured_by_group_as_well(kind):
     rng = np.random.default_rng(0)
@@ -144,6 +149,15 @@ def test_cases_without_a_row_and_wrong_settings_are_refused(result_of):
         subgroups(result, pd.DataFrame(index=group.index))
     with pytest.raises(ValueError, match=r"'cuts' parameter of subgroups must be of columns \(group\). Got \['age'\]"):
         subgroups(result, group.to_frame(), {"age": [65]})
+    with pytest.raises(StudyError, match="There is no column"):
+        subgroups(result, group.to_numpy())
+    for cuts in ([70, 50], 65, [], [65, 65], ["old"]):
+        with pytest.raises(ValueError, match="'cuts' parameter of subgroups must be ascending numbers for columns of"):
+            subgroups(result, pd.DataFrame({"age": np.arange(80)}, index=group.index), {"age": cuts})
+    with pytest.raises(ValueError, match="'cuts' parameter of subgroups must be ascending numbers for columns of"):
+        subgroups(result, group.to_frame(), {"group": [65]})
+    with pytest.raises(StudyError, match="'random_state' parameter of subgroups must be an int >= 0. Got 'a'"):
+        subgroups(result, group.to_frame(), random_state="a")
     with pytest.raises(StudyError, match="'fewest' parameter of subgroups must be an int >= 2. Got 0"):
         subgroups(result, group.to_frame(), fewest=0)
 
