@@ -182,7 +182,10 @@ def draw_outline(generator, truth):
         position = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) - offset
         distance = np.linalg.norm(position, axis=-1)
         direction = position / np.maximum(distance, 1e-9)[..., np.newaxis]
-        return distance <= mean_radius * (1 + spiculation * spicules(direction))
+        beyond = distance - mean_radius * (1 + spiculation * spicules(direction.astype(np.float32)))
+        inside, is_close = beyond <= 0, np.abs(beyond) < 1e-3  # in mm, far above the error of single precision
+        inside[is_close] = distance[is_close] <= mean_radius * (1 + spiculation * spicules(direction[is_close]))
+        return inside
 
     return is_inside
 
@@ -197,8 +200,17 @@ def textured(generator, mask, sigma_voxels, standard_deviation):
 
 
 def _draw_spicules(generator):
-    """Return a random smooth function on the sphere with mean 0 and SD 1: directions (..., 3) to values (...)."""
+    """Return a random smooth function on the sphere with mean 0 and SD 1: directions (..., 3) to values (...).
+
+    It computes in the precision of the directions.
+    """
     waves = generator.standard_normal((_N_WAVES, 3))
     waves *= generator.uniform(4, 9, size=(_N_WAVES, 1)) / np.linalg.norm(waves, axis=1, keepdims=True)
     phases = generator.uniform(0, 2 * np.pi, _N_WAVES)
-    return lambda direction: np.cos(direction @ waves.T + phases).sum(axis=-1) * np.sqrt(2 / _N_WAVES)
+
+    def heights(direction):
+        angles = direction @ waves.T.astype(direction.dtype)
+        angles += phases.astype(direction.dtype)
+        return np.cos(angles, out=angles).sum(axis=-1) * np.sqrt(2 / _N_WAVES)
+
+    return heights
