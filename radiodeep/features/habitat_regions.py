@@ -30,11 +30,11 @@ class HabitatRegion:
     values : tuple of ndarrays of shape (n_voxels,)
         Intensities of the region in each image, of the type of the image.
     moments : float64 ndarray of shape (n_images, 2)
-        Mean and standard deviation of each image.
+        Mean and standard deviation of each image, from `moments_of`.
     patterns : tuple of int8 ndarrays of shape (n_voxels,)
         Of each image, from `lbp_2d_patterns`; empty if they are not needed.
     seed : int
-        The same for the same voxels.
+        The same for the same voxels, whatever their type and the field of view.
     """
 
     roi: np.ndarray
@@ -67,16 +67,17 @@ class HabitatRegion:
         first = next(iter(lesions.values()))
         box = bounding_box(first.roi)
         values = [lesion.voxels[lesion.roi] for lesion in lesions.values()]
-        digest = blake2b(np.packbits(first.roi), digest_size=8)
+        roi = first.roi[box].copy()
+        digest = blake2b(np.packbits(roi), digest_size=8)
         for voxels in values:
-            digest.update(voxels)
+            digest.update(voxels.astype(np.float64))
         return cls(
-            roi=first.roi[box].copy(),
+            roi=roi,
             box=box,
             shape=first.roi.shape,
             spacing_mm=first.spacing_mm,
             values=tuple(values),
-            moments=np.array([[voxels.mean(dtype=np.float64), voxels.std(dtype=np.float64)] for voxels in values]),
+            moments=np.array([moments_of(voxels.astype(np.float64)) for voxels in values]),
             patterns=tuple(map(_patterns, lesions.values())) if with_patterns else (),
             seed=int(digest.hexdigest(), 16),
         )
@@ -100,6 +101,11 @@ class HabitatRegion:
             column = voxels[chosen].astype(np.float64)
             columns.append((column - mean) / (deviation or 1.0) if is_own else column)
         return np.stack(columns, axis=1)
+
+
+def moments_of(values):
+    """Return mean and standard deviation, which is 0 if all values are equal, without an error of rounding."""
+    return (values[0], 0.0) if np.ptp(values) == 0 else (values.mean(), values.std())
 
 
 def _check_one_grid(lesions):

@@ -7,16 +7,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.naming import naming
-from radiodeep.checks import in_words, invalid, is_count, require, require_option
+from radiodeep.checks import in_words, invalid, is_count, is_option, is_sequence, require, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.features.habitat_clusters import METHODS, Clusters
-from radiodeep.features.habitat_regions import HabitatRegion
+from radiodeep.features.habitat_regions import HabitatRegion, moments_of
 from radiodeep.features.several_images import MeasuredImages, learn_images
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.handcrafted.habitats import FEATURES, habitat_names, measure_habitats
 
 SCALES = ("lesion", "cohort")
 _MOST_HABITATS = 20
+_LARGEST_SEED = 2**32 - 1  # of scikit-learn
 
 
 class HabitatExtractor(StatelessExtractor):
@@ -163,10 +164,12 @@ class HabitatExtractor(StatelessExtractor):
             if not images.missing(case):
                 region = self._region(case, images)
                 samples.append(region.scaled(by_lesion, region.sample(self.max_voxels, self.random_state)))
+        require(len(cases) > 0, "fit", "cases", "at least one case", [])
         if not samples:
             raise InputError(f"No case of {len(cases)} has all images that habitats need, {_listed(images)}.")
         values = np.concatenate(samples)
-        moments = [(values[:, place].mean(), values[:, place].std() or 1.0) for place in range(len(by_lesion))]
+        moments = np.array([moments_of(column) for column in values.T])
+        moments[moments[:, 1] == 0, 1] = 1.0
         self.cohort_scale_ = np.where(np.array(by_lesion)[:, np.newaxis], [0.0, 1.0], moments)
         values = self._standardized(values)
         n_different = len(np.unique(values, axis=0))
@@ -198,14 +201,15 @@ class HabitatExtractor(StatelessExtractor):
         for row, case in zip(rows, cases, strict=True):
             if not images.missing(case):
                 divided = self._divided(case, images)
-                row[:] = measure_habitats(
-                    self.features,
-                    divided.habitat_map,
-                    divided.values.T,
-                    divided.region.patterns,
-                    divided.region.spacing_mm,
-                    absent,
-                )
+                with naming(case):
+                    row[:] = measure_habitats(
+                        self.features,
+                        divided.habitat_map,
+                        divided.values.T,
+                        divided.region.patterns,
+                        divided.region.spacing_mm,
+                        absent,
+                    )
         return rows
 
     def habitat_map(self, case):
@@ -255,9 +259,10 @@ class HabitatExtractor(StatelessExtractor):
         require(is_count(self.n_habitats, 2, _MOST_HABITATS), self, "n_habitats", f"an int from 2 to {_MOST_HABITATS}")
         require_option(self.method, METHODS, self, "method")
         require(is_count(self.max_voxels, 1), self, "max_voxels", "an int >= 1")
-        require(is_count(self.random_state, 0), self, "random_state", "an int >= 0")
-        is_listed = isinstance(self.features, list | tuple) and len(set(self.features)) == len(self.features) > 0
-        if not is_listed or not set(self.features) <= set(FEATURES):
+        is_seed = is_count(self.random_state, 0, _LARGEST_SEED)
+        require(is_seed, self, "random_state", f"an int >= 0 and <= {_LARGEST_SEED}")
+        is_listed = is_sequence(self.features) and all(is_option(feature, FEATURES) for feature in self.features)
+        if not is_listed or len(set(self.features)) < len(self.features):
             raise invalid(self, "features", f"a list of different ones, each {in_words(FEATURES)}", self.features)
         for scale in self.scale.values() if isinstance(self.scale, dict) else [self.scale]:
             require_option(scale, SCALES, self, "scale")

@@ -282,6 +282,35 @@ def test_the_drawn_voxels_of_a_lesion_do_not_depend_on_its_name_or_place():
     assert not np.array_equal(first, HabitatRegion.of(CASES[0], images, False).sample(50, 1))
 
 
+def test_the_drawn_voxels_of_a_lesion_do_not_depend_on_its_type_or_field_of_view():
+    images = MeasuredImages(NAMES, True)
+    of_floats = changed(CASES[0], **{name: CASES[0].image[name].astype(np.float64) for name in NAMES})
+    roi = CASES[0].of_image("T1").roi
+    wider = changed(CASES[0], **{name: np.pad(CASES[0].image[name], 3) for name in NAMES}).replace(mask=np.pad(roi, 3))
+    first, *others = (HabitatRegion.of(case, images, False).sample(50, 0) for case in (CASES[0], of_floats, wider))
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+
+
+@pytest.mark.parametrize("level", [0.1, 1 / 3, 123.456])
+def test_all_flat_lesions_are_of_the_mean_habitat(level):
+    roi = CASES[0].of_image("T1").roi
+    flat = rd.Case({name: np.full(roi.shape, level) for name in NAMES}, roi, "flat", spacing_mm=(3.0, 1.5, 1.0))
+    extractor = rd.HabitatExtractor(n_habitats=4).fit(CASES)
+    nearest = (extractor.centres_**2).sum(axis=1).argmin() + 1
+    np.testing.assert_array_equal(np.unique(extractor.habitat_map(flat)), [0, nearest])
+    half = [changed(case, T2=np.full(roi.shape, level)) for case in CASES]
+    assert rd.HabitatExtractor(scale="cohort").fit(half).cohort_scale_[1].tolist() == [level, 1.0]
+
+
+def test_a_region_of_one_voxel_is_refused_by_its_name():
+    dot = np.zeros((7, 16, 16), bool)
+    dot[3, 8, 8] = True
+    extractor = rd.HabitatExtractor(features=["parts"]).fit(CASES)
+    with pytest.raises(InputError, match="^c-000: The region has 1 voxel"):
+        extractor.transform([CASES[0].replace(mask=dot)])
+
+
 class TestMissingImages:
     LACKING = CASES[0].replace(image={"T1": CASES[0].image["T1"], "T2": None}, id="lacking")
 
@@ -328,6 +357,9 @@ def test_images_of_different_grids_are_refused_with_the_way_out():
         ({"scale": {"T1": "lesion"}}, "'scale' .* a dict with the images 'T1' and 'T2'"),
         ({"features": ["shares"]}, "'features' .* share, parts, firstorder, border, lbp"),
         ({"features": []}, "'features'"),
+        ({"features": [["share"]]}, "'features'"),
+        ({"features": ["share", "share"]}, "'features'"),
+        ({"random_state": 2**32}, "'random_state' .* int >= 0 and <= 4294967295"),
         ({"max_voxels": 0}, "'max_voxels' .* int >= 1"),
         ({"random_state": None}, "'random_state' .* int >= 0"),
         ({"image": ("T1", "CT")}, "No case has an image 'CT'"),
@@ -342,6 +374,8 @@ def test_more_habitats_than_intensities_are_refused():
     flat = changed(CASES[0], T1=np.zeros((7, 16, 16)), T2=np.zeros((7, 16, 16)))
     with pytest.raises(InputError, match="have 1 different intensities, fewer than n_habitats=3"):
         rd.HabitatExtractor().fit([flat])
+    with pytest.raises(InputError, match="'cases' parameter of fit must be at least one case"):
+        rd.HabitatExtractor().fit([])
 
 
 def test_it_keeps_the_manners_of_transformers():
