@@ -39,7 +39,7 @@ sphinx_gallery_conf = {
 }
 
 ROOMS = {
-    "Cases": ("cases",),
+    "Cases": ("cases", "imaging"),
     "Features": ("features",),
     "Preparation and selection": ("preparation", "selection"),
     "Models": ("models", "networks"),
