@@ -128,6 +128,7 @@ def instability(
     (0.12, ['prediction', 'low', 'high', 'mape', 'flipped'])
     """
     require(is_count(n_resamples, 2), instability, "n_resamples", "an int >= 2", n_resamples, error=StudyError)
+    require(is_count(random_state), instability, "random_state", "an int >= 0", random_state, error=StudyError)
     require_probability(threshold, instability, "threshold", StudyError)
     require_n_jobs(n_jobs, instability, StudyError)
     check_models({"model": estimator})

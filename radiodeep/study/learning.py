@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from joblib import delayed
 
-from radiodeep.checks import is_count, is_sequence, require, require_n_jobs
+from radiodeep.checks import is_count, is_finite, is_sequence, require, require_n_jobs
 from radiodeep.exceptions import StudyError
 from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
@@ -175,7 +175,8 @@ def _gain(more, fewer, confidence_level):
 
 def _check(fractions, n_folds, n_repeats, n_jobs):
     """Raise StudyError for settings of `learning_curve` out of range."""
-    is_ascending = is_sequence(fractions) and len(fractions) > 1 and bool(np.all(np.diff(fractions) > 0))
+    are_several = is_sequence(fractions) and len(fractions) > 1 and all(map(is_finite, fractions))
+    is_ascending = are_several and bool(np.all(np.diff(fractions) > 0))
     is_valid = is_ascending and fractions[0] > 0 and fractions[-1] == 1
     allowed = "two or more ascending fractions > 0, the last of which is 1"
     require(is_valid, learning_curve, "fractions", allowed, fractions, error=StudyError)

@@ -96,3 +96,5 @@ def test_results_without_repeats_or_probabilities_are_refused(result_of):
         instability(GaussianNB(), X, y, n_resamples=1)
     with pytest.raises(StudyError, match="'threshold' parameter of instability must be a float between 0 and 1"):
         instability(GaussianNB(), X, y, threshold=1.5)
+    with pytest.raises(StudyError, match="'random_state' parameter of instability must be an int >= 0. Got None"):
+        instability(GaussianNB(), X, y, random_state=None)

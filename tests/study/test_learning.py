@@ -112,6 +112,7 @@ def test_the_verdict_follows_from_the_interval_of_the_gain():
     ("settings", "message"),
     [
         ({"fractions": (0.5, 0.9)}, "'fractions' parameter of learning_curve must be two or more ascending"),
+        ({"fractions": ("half", 1.0)}, "'fractions' parameter of learning_curve must be two or more ascending"),
         ({"fractions": (0.02, 1.0)}, "0.02 of the training patients are too few"),
         ({"fractions": (0.5, 0.51, 1.0)}, "'fractions' parameter of learning_curve must be of different numbers"),
         ({"n_folds": 1}, "'n_folds' parameter of learning_curve must be an int >= 2. Got 1"),

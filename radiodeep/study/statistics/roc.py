@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from radiodeep.checks import is_count, require
+from radiodeep.exceptions import StudyError
 from radiodeep.study.result import require_results
 from radiodeep.study.statistics.auc import mean_roc
 from radiodeep.study.statistics.proportions import interval_like
@@ -67,7 +69,7 @@ def roc_band(result, confidence_level=0.95, n_points=101):
     Raises
     ------
     StudyError
-        The outcome is not one of two classes.
+        The outcome is not one of two classes, or settings are out of range.
 
     Notes
     -----
@@ -96,6 +98,7 @@ def roc_band(result, confidence_level=0.95, n_points=101):
     """
     require_results(result)
     result.endpoint.require("roc")
+    require(is_count(n_points, 2), roc_band, "n_points", "an int >= 2", n_points, error=StudyError)
     points = np.linspace(0, 1, n_points)
     table = pd.DataFrame({"false_rate": points, "true_rate": _upper(points, *roc_of(result))})
     table["low"] = table["high"] = np.nan

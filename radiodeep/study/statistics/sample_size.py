@@ -13,7 +13,7 @@ from scipy.special import logit
 from scipy.stats import chi2, norm
 from scipy.stats import t as student_t
 
-from radiodeep.checks import is_count, is_finite, is_fraction, is_positive, require, require_probability
+from radiodeep.checks import invalid, is_count, is_finite, is_fraction, is_positive, require, require_probability
 from radiodeep.exceptions import InputError
 
 _OPTIMISM = 0.05  # largest difference of the apparent from the adjusted R2, as a share of the largest R2
@@ -193,6 +193,9 @@ def _check(n_features, prevalence, survival, mean, sd, auc, r2, n_cases, shrinka
     for name, value in zip(("event_rate", "follow_up", "horizon"), survival, strict=True):
         is_given = any(other is not None for other in survival)
         require(not is_given or is_positive(value), sample_size, name, "a number > 0, as for all of survival", value)
+    if survival[0] is not None and survival[0] * survival[1] > 1 + 1e-9:
+        allowed = f"in the unit of time of the follow-up, at most {1 / survival[1]:.3g}: a case has one event"
+        raise invalid(sample_size, "event_rate", allowed, survival[0])
     if prevalence is not None:
         require_probability(prevalence, sample_size, "prevalence")
     kinds = [prevalence is not None, survival[0] is not None, mean is not None or sd is not None]

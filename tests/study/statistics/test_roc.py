@@ -95,6 +95,12 @@ def test_results_without_valid_interval_have_a_curve_without_band(result_of, sco
     assert band["true_rate"].notna().all()
 
 
+@pytest.mark.parametrize("n_points", [1, 2.5])
+def test_a_band_needs_two_points(result_of, scores, n_points):
+    with pytest.raises(StudyError, match="'n_points' parameter of roc_band must be an int >= 2. Got"):
+        roc_band(result_of(*scores), n_points=n_points)
+
+
 def test_other_outcomes_have_no_roc_curve():
     from sklearn.linear_model import Ridge
 

@@ -96,6 +96,10 @@ def test_the_risk_at_the_horizon_is_known_to_5_percent_points():
         ({"n_features": 5, "prevalence": 0.5, "auc": 0.7, "r2": 0.1}, "must be left out beside an AUC"),
         ({"n_features": 5, "r2": 0.1, "auc": 0.7}, "must be left out unless a prevalence is given"),
         ({"n_features": 5, "event_rate": 0.1}, "'follow_up' parameter of sample_size must be a number > 0, as for all"),
+        (
+            {"n_features": 5, "event_rate": 6.5, "follow_up": 2, "horizon": 2},
+            "unit of time of the follow-up, at most 0.5",
+        ),
         ({"n_features": 5, "prevalence": 0.5, "mean": 2.0, "sd": 1.0}, "Pass the 'prevalence' of two classes"),
         ({"n_features": 5, "r2": 0.2, "sd": 1.0}, "'mean' parameter of sample_size must be a number other than 0"),
         ({"n_features": 5, "prevalence": 1.0}, "'prevalence' parameter of sample_size must be a float between 0 and 1"),
