@@ -35,9 +35,10 @@ def outlines_of(readings, grid):
 def _voxels_of(reading, grid, levels):
     inside, holes = [np.empty(0, int)], [np.empty(0, int)]
     for border in reading.borders:
-        region = _surrounded(border.points, grid.shape[1:])
-        level = _level(border, grid, levels)
-        (inside if border.is_inclusion else holes).append(np.flatnonzero(region) + level * region.size)
+        x, y = _surrounded(border.points)
+        is_in_image = (x >= 0) & (y >= 0) & (x < grid.shape[2]) & (y < grid.shape[1])
+        place = _level(border, grid, levels), y[is_in_image], x[is_in_image]
+        (inside if border.is_inclusion else holes).append(np.ravel_multi_index(np.broadcast_arrays(*place), grid.shape))
     return np.setdiff1d(np.concatenate(inside), np.concatenate(holes))
 
 
@@ -56,17 +57,19 @@ def _level(border, grid, levels):
     return level
 
 
-def _surrounded(points, shape):
-    """Return the pixels (y, x) inside a border of whole pixels, without those that the border passes."""
-    region = inside_polygon(points, shape) if len(points) > 2 else np.zeros(shape, bool)
+def _surrounded(points):
+    """Return the pixels x and y inside a border of whole pixels, without those that the border passes."""
+    low = points.min(axis=0)
+    points = points - low
+    region = inside_polygon(points, points.max(axis=0)[::-1] + 1)
     steps = np.roll(points, -1, axis=0) - points
     n_steps = np.maximum(np.gcd(*np.abs(steps).T), 1)  # whole pixels on the line to the next point
     line = np.repeat(np.arange(len(points)), n_steps)
     fraction = np.arange(len(line)) - np.repeat(np.cumsum(n_steps) - n_steps, n_steps)
     x, y = (points[line] + steps[line] // n_steps[line, None] * fraction[:, None]).T
-    is_in_image = (x >= 0) & (y >= 0) & (x < shape[1]) & (y < shape[0])
-    region[y[is_in_image], x[is_in_image]] = False
-    return region
+    region[y, x] = False
+    y, x = np.nonzero(region)
+    return x + low[0], y + low[1]
 
 
 def matched(outlines, grid):

@@ -119,7 +119,8 @@ def _reading(reader, nodule):
     ratings = {} if rated is None else {name: _rating(rated, element) for element, name in CHARACTERISTICS.items()}
     if not ratings.get("malignancy"):
         return None
-    return Reading(reader, ratings, [_border(roi) for roi in nodule.findall("roi")])
+    borders = [_border(roi) for roi in nodule.findall("roi")]
+    return Reading(reader, ratings, [border for border in borders if len(border.points)])
 
 
 def _rating(rated, element):

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from radiodeep.cases.dicom import find_series, grid_of
 from radiodeep.cases.readers import read_volume
-from radiodeep.cases.rtstruct import choose_region, inside_polygon, read_structure_set
+from radiodeep.cases.rtstruct import choose_region, inside_polygon, mask_of_contours, read_structure_set
 from radiodeep.exceptions import (
     AmbiguousMaskError,
     EmptyMaskError,
@@ -71,6 +71,15 @@ def test_holes_are_cut_out_and_each_contour_counts_on_its_own_slice(dicom_files,
     np.testing.assert_array_equal(structures.mask_of(1, oblique), expected)
     with pytest.raises(EmptyMaskError, match=r"RS.dcm: region 'Body' encloses the centre of no voxel"):
         structures.mask_of(0, oblique)
+
+
+def test_corners_on_centres_are_decided_alike_however_they_are_rounded_in_mm(oblique):
+    for x in range(8):
+        for y in range(7):
+            corners = np.array([(x, y), (x + 3, y), (x + 3, y + 2), (x, y + 2)])
+            expected = np.zeros(VOXELS.shape, bool)
+            expected[1, y : y + 2, x : x + 3] = True
+            np.testing.assert_array_equal(mask_of_contours([in_mm(oblique, 1, corners)], oblique, "GTV"), expected)
 
 
 @pytest.mark.parametrize(
