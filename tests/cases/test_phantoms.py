@@ -26,7 +26,15 @@ def test_the_committed_cohort_is_small(phantoms):
     assert sum(file.stat().st_size for file in phantoms.parent.iterdir()) < 4_000_000
 
 
+@pytest.fixture
+def large_voxels(monkeypatch):
+    """Voxels of eight times the volume: neither the truth nor the size of a lesion depends on them."""
+    monkeypatch.setattr("radiodeep.cases.phantoms.SHAPE", (12, 22, 22))
+    monkeypatch.setattr("radiodeep.cases.phantoms.SPACING_MM", (3.0, 2.0, 2.0))
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("large_voxels")
 def test_texture_and_shape_say_something_each_both_say_more_and_size_says_nothing():
     cohort = make_phantom_cohort(600, random_state=1)
     frame, labels = cohort.frame, cohort.labels
@@ -48,6 +56,7 @@ def test_lesions_with_survival_are_those_with_labels():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large_voxels")
 def test_the_true_risk_has_the_documented_concordance_and_share_of_events():
     cohort = make_phantom_cohort(1500, random_state=2, survival=True)
     time, event = cohort.survival["time"], cohort.survival["event"]
@@ -59,6 +68,7 @@ def test_the_true_risk_has_the_documented_concordance_and_share_of_events():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large_voxels")
 def test_a_study_finds_the_true_concordance_within_its_interval():
     cohort = make_phantom_cohort(120, random_state=3, survival=True)
     properties = np.column_stack([np.log(cohort.frame["correlation_mm"]), cohort.frame["spiculation"]])
@@ -73,6 +83,7 @@ def test_a_cohort_of_no_cases_is_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("large_voxels")
 def test_properties_of_two_images_and_clinical_facts_predict_as_documented():
     cohort = make_phantom_cohort(300, random_state=4, images=("T1", "PET"), max_lesions=3, clinical=True)
     frame = cohort.frame
