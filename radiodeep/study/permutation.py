@@ -116,7 +116,7 @@ def permutation_test(
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat([0, 1], 15)
     >>> X = rng.normal(size=(30, 3)) + 1.5 * y[:, None]
-    >>> permutation_test(GaussianNB(), X, y, n_permutations=99).p_value
+    >>> permutation_test(GaussianNB(), X, y, cv=5, n_permutations=99).p_value
     0.01
     """
     require(
