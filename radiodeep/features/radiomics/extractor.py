@@ -6,11 +6,10 @@ import numpy as np
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.naming import naming
-from radiodeep.checks import require_option
 from radiodeep.features.radiomics.dependence import acquisition_needs, unit_bound_features
 from radiodeep.features.radiomics.measurement import image_measures, intensity_ranges, n_shared_features
 from radiodeep.features.radiomics.preparation import first_n_dimensions
-from radiodeep.features.radiomics.presets import PRESETS
+from radiodeep.features.radiomics.presets import preset_parameters
 from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
 from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state
 from radiodeep.features.several_images import MeasuredImages, by_image, learn_images
@@ -305,8 +304,7 @@ class RadiomicsExtractor(StatelessExtractor):
         >>> len(RadiomicsExtractor.preset("study-219", bin_width=10).get_feature_names_out())
         219
         """
-        require_option(name, PRESETS, "RadiomicsExtractor.preset", "name")
-        return cls(**{**PRESETS[name], **parameters})
+        return cls(**{**preset_parameters(name), **parameters})
 
     def fit(self, cases, y=None):
         """Check the settings; for the default families, find out whether the first readable case is 2-D or 3-D."""

@@ -1,5 +1,9 @@
 """Names of sets of features -> parameters of `RadiomicsExtractor`."""
 
+from copy import deepcopy
+
+from radiodeep.checks import require_option
+
 # The counts are chosen so that both sets have 219 features: 39 + 9 images * 20, and 33 + 6 images * 31.
 _STUDY_219 = {
     "families": {
@@ -59,4 +63,10 @@ _STUDY_219_2D = {
     "image_types": {"Original": {}, "LoG": {"sigma": [2.0], "in_plane": True}, "Wavelet": {}},
     "force_2d": True,
 }
-PRESETS = {"study-219": _STUDY_219, "study-219-2d": _STUDY_219_2D}
+_PRESETS = {"study-219": _STUDY_219, "study-219-2d": _STUDY_219_2D}
+
+
+def preset_parameters(name):
+    """Return the parameters of a preset, a copy of its own for each extractor."""
+    require_option(name, _PRESETS, "RadiomicsExtractor.preset", "name")
+    return deepcopy(_PRESETS[name])

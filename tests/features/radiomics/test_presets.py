@@ -42,3 +42,8 @@ def test_the_margin_is_measured_in_the_original_image_only():
     np.testing.assert_array_equal(only.fit_transform(COHORT), alone)
     with pytest.raises(InputError, match="'margin' needs the original image: add 'Original' to image_types"):
         RadiomicsExtractor(families=["margin"], image_types=["Square"]).fit(COHORT)
+
+
+def test_a_changed_extractor_leaves_the_preset_as_it_is():
+    RadiomicsExtractor.preset("study-219").families["shape"] = ["Elongation"]
+    assert len(RadiomicsExtractor.preset("study-219").get_feature_names_out()) == 219
