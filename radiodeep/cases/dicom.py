@@ -117,10 +117,10 @@ def find_series(folder):
 
     Raises FileUnreadableError for a folder that does not exist, and DicomSeriesError for one without DICOM files.
     """
-    require_package("pydicom")
     folder = Path(folder)
     if not folder.is_dir():
         raise FileUnreadableError(f"'{folder}' is not a folder. Expected the folder of a download, with DICOM files.")
+    require_package("pydicom")
     paths = [Path(at) / name for at, _, names in sorted(os.walk(folder)) for name in sorted(names)]
     series = {}
     for path in with_progress(paths, "Reading headers", len(paths), "files"):

@@ -213,6 +213,16 @@ def test_outlines_of_one_nodule_are_matched_by_overlap_then_distance(write_patie
     assert groups == [[0, 1, 2], [0, 3], [3, 4], [4]]
 
 
+def test_the_largest_overlap_is_joined_first(write_patient, tmp_path):
+    sessions = [
+        [ball(14, 14, 4, radius=6)[0]],
+        [ball(22, 14, 4)[0], ball(13, 14, 4)[0]],
+    ]  # 1 outlines two that touch it
+    outlines, grid = scan_grid(write_patient, tmp_path, sessions)
+    groups = lidc_nodules.matched(outlines, grid)
+    assert sorted(sorted(outlines.index(outline) for outline in group) for group in groups) == [[0, 2], [1]]
+
+
 def test_a_consensus_takes_the_fraction_of_readers_who_outlined_the_nodule():
     voxels = [np.array(each) for each in ([1, 2, 3], [2, 3], [3, 9], [3, 4])]
     outlines = [lidc_nodules.Outline(reader, {}, each) for reader, each in enumerate(voxels)]
