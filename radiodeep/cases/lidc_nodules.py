@@ -9,7 +9,6 @@ from radiodeep.cases.rtstruct import inside_polygon
 from radiodeep.exceptions import GeometryMismatchError
 
 _OFF_SLICE = 0.25  # of the distance of slices
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +101,7 @@ def matched(outlines, grid):
 def consensus(outlines, agreement):
     """Return the flat indices of voxels that at least a fraction of the readers who outlined the nodule include."""
     voxels, votes = np.unique(np.concatenate([outline.voxels for outline in outlines]), return_counts=True)
-    return voxels[votes >= agreement * len(outlines) - _ROUNDING]
+    return voxels[votes >= agreement * len(outlines)]
 
 
 def _dice(one, other):

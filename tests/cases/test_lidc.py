@@ -229,7 +229,7 @@ def test_a_consensus_takes_the_fraction_of_readers_who_outlined_the_nodule():
     assert lidc_nodules.consensus(outlines, 0.5).tolist() == [2, 3]
     assert lidc_nodules.consensus(outlines, 0.51).tolist() == [3]
     assert lidc_nodules.consensus(outlines, 0.1).tolist() == [1, 2, 3, 4, 9]
-    assert lidc_nodules.consensus(outlines[:3], 1 / 3 * 2).tolist() == [2, 3]  # two of three, despite rounding
+    assert lidc_nodules.consensus(outlines[:3], 1 / 3 * 2).tolist() == [2, 3]  # two of three
 
 
 def test_patients_that_cannot_be_converted_are_left_out_with_the_reason(collection, write_patient, tmp_path):
