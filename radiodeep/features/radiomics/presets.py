@@ -63,10 +63,10 @@ _STUDY_219_2D = {
     "image_types": {"Original": {}, "LoG": {"sigma": [2.0], "in_plane": True}, "Wavelet": {}},
     "force_2d": True,
 }
-_PRESETS = {"study-219": _STUDY_219, "study-219-2d": _STUDY_219_2D}
+PRESETS = {"study-219": _STUDY_219, "study-219-2d": _STUDY_219_2D}
 
 
 def preset_parameters(name):
     """Return the parameters of a preset, a copy of its own for each extractor."""
-    require_option(name, _PRESETS, "RadiomicsExtractor.preset", "name")
-    return deepcopy(_PRESETS[name])
+    require_option(name, PRESETS, "RadiomicsExtractor.preset", "name")
+    return deepcopy(PRESETS[name])
