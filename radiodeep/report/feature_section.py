@@ -186,7 +186,7 @@ def _nearest(values, table, ids):
     handcrafted = [column for column in table.columns if feature_meaning(column).kind == HANDCRAFTED]
     if not handcrafted:
         return "no handcrafted features to compare with"
-    correlations = table.loc[ids, handcrafted].corrwith(values, method="spearman").dropna()
+    correlations = table.loc[ids, handcrafted].rank().corrwith(values.loc[ids].rank()).dropna()  # Spearman's
     if correlations.empty:
         return "constant"
     best = correlations.abs().idxmax()

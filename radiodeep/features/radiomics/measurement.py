@@ -8,19 +8,19 @@ import numpy as np
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.features.radiomics.preparation import check_region_size, derived_images, prepare
 from radiodeep.features.radiomics.pyradiomics_engine import pyradiomics_row
-from radiodeep.handcrafted.catalogue import SHAPE_FAMILIES, feature_names, reach_mm
+from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, SHAPE_FAMILIES, feature_names, reach_mm
 from radiodeep.handcrafted.measurement import region_features, region_measurer
 from radiodeep.imaging.crop import bounding_box
 from radiodeep.progress import announced_if_slow
 
 
 @cache
-def _load_kernels():
-    """Load the compiled loops; tell a terminal if they must be compiled, the first time on a machine."""
+def _load_kernels(families):
+    """Load the compiled loops of families; tell a terminal if they must be compiled, the first time on a machine."""
     image = np.arange(60.0).reshape(3, 4, 5)
-    message = "Compiling the loops of the handcrafted features, once on this machine; it takes about 20 seconds."
+    message = "Compiling the loops of the handcrafted features, once on this machine; it takes up to 20 seconds."
     with announced_if_slow(message):
-        region_features(image, image >= 0, (1.0, 1.0, 1.0))
+        region_features(image, image >= 0, (1.0, 1.0, 1.0), families=families)
 
 
 def n_shared_features(settings, images):
@@ -40,7 +40,8 @@ def _measure(settings):
         return lambda case, image: np.empty(0)
     if settings.engine == "pyradiomics":
         return lambda case, image: pyradiomics_row(settings, case)
-    _load_kernels()
+    usual = tuple(family for family in DEFAULT_FAMILIES if family in settings.chosen_families)
+    _load_kernels(usual or DEFAULT_FAMILIES)
     return Measurement(settings).row_of
 
 
