@@ -56,25 +56,25 @@ def test_training_on_made_up_lesions_tells_malignant_nodules_in_the_exact_window
     folds = list(StratifiedGroupKFold(5, shuffle=True, random_state=0).split(label, label, exam))
 
     def auc(seed=None):
-        forest = RandomForestClassifier(300, random_state=0, n_jobs=-1)
+        forest = RandomForestClassifier(100, random_state=0, n_jobs=-1)
         scores = cross_val_predict(forest, features(cases, seed), label, cv=folds, method="predict_proba")
         return roc_auc_score(label, scores[:, 1])
 
     trained = auc()
     assert trained > 0.87
-    assert trained - np.mean([auc(seed) for seed in range(5)]) > 0.06
+    assert trained - np.mean([auc(seed) for seed in range(2)]) > 0.06
 
 
 def test_training_on_made_up_lesions_tells_malignant_breast_lesions(ultrasound):
     (cases, label), (test_cases, test_label) = ultrasound
 
     def auc(seed=None):
-        forest = RandomForestClassifier(500, random_state=0, n_jobs=-1).fit(features(cases, seed), label)
+        forest = RandomForestClassifier(150, random_state=0, n_jobs=-1).fit(features(cases, seed), label)
         return roc_auc_score(test_label, forest.predict_proba(features(test_cases, seed))[:, 1])
 
     trained = auc()
     assert trained > 0.86
-    assert trained - np.mean([auc(seed) for seed in range(5)]) > 0.04
+    assert trained - np.mean([auc(seed) for seed in range(2)]) > 0.04
 
 
 def test_most_features_bear_an_outline_that_is_a_voxel_larger_or_smaller(reference_data):
@@ -101,9 +101,9 @@ def test_features_tell_malignant_nodules_from_benign_ones_of_the_same_area(nodul
     is_near = np.maximum(ratio, 1 / ratio) <= 1.1
     rows = DeepFeatureExtractor(intensity_range=(0, 255)).fit_transform(cases)
     shares = []
-    for seed in range(3):
-        folds = list(StratifiedGroupKFold(10, shuffle=True, random_state=seed).split(label, label, exam))
-        forest = RandomForestClassifier(300, random_state=seed, n_jobs=-1)
+    for seed in range(2):
+        folds = list(StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(label, label, exam))
+        forest = RandomForestClassifier(100, random_state=seed, n_jobs=-1)
         score = cross_val_predict(forest, rows, label, cv=folds, method="predict_proba")[:, 1]
         difference = score[positive][:, np.newaxis] - score[negative]
         shares.append(((difference > 0) + 0.5 * (difference == 0))[is_near].mean())
