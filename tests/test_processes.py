@@ -149,6 +149,7 @@ def test_threads_that_the_user_chose_hold_for_tasks_timed_here(six_cores, monkey
         assert numbers_of_threads() == {5}
 
 
+@pytest.mark.slow  # its workers import torch
 @pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has no workers")
 def test_a_task_has_as_many_threads_here_as_in_a_worker():
     pytest.importorskip("torch")
