@@ -124,8 +124,8 @@ def _reading(reader, nodule):
 
 
 def _rating(rated, element):
-    """Return a rating as an int, or None if it is blank or 0."""
-    return int(rated.findtext(element, "").strip() or 0) or None
+    """Return a rating as an int, 0 if it is blank."""
+    return int(rated.findtext(element, "").strip() or 0)
 
 
 def _border(roi):

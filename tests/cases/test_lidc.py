@@ -13,7 +13,13 @@ from radiodeep.cases import lidc_nodules, lidc_readings
 from radiodeep.cases.collection import IMAGES
 from radiodeep.cases.dicom import find_series, grid_of
 from radiodeep.cases.lidc_readings import CHARACTERISTICS, read_annotations
-from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, InputError, RadiodeepWarning
+from radiodeep.exceptions import (
+    DicomSeriesError,
+    FileUnreadableError,
+    GeometryMismatchError,
+    InputError,
+    RadiodeepWarning,
+)
 
 SHAPE, SPACING = (12, 40, 44), (2.5, 0.8, 0.8)
 RATINGS = dict.fromkeys(CHARACTERISTICS, 3)
@@ -189,6 +195,21 @@ def test_borders_are_no_part_of_what_they_surround(write_patient, tmp_path):
     y, x = np.indices(SHAPE[1:])
     expected[6] = (x > 10) & (x - 10 < 2 * (y - 8)) & (x - 10 < 2 * (14 - y))
     np.testing.assert_array_equal(mask, expected)
+
+
+def test_what_has_no_rating_or_encloses_no_voxel_is_no_nodule(write_patient, tmp_path):
+    thin = nodule([roi(7, [(11, 11), (12, 11), (12, 12)])])
+    outlines, _ = scan_grid(write_patient, tmp_path, [[ball(20, 20, 4, malignancy=0)[0], thin, SMALL]])
+    assert outlines == []
+
+
+@pytest.mark.parametrize("z_mm", [31.0, 500.0, ""])
+def test_a_border_in_a_slice_that_the_scan_lacks_is_an_error(write_patient, tmp_path, z_mm):
+    square = [(10, 8), (20, 8), (20, 18), (10, 18)]
+    with pytest.raises(
+        GeometryMismatchError, match=r"a border lies in the slice .* which the CT series .* does not have"
+    ):
+        scan_grid(write_patient, tmp_path, [[nodule([roi(5, square, z_mm=z_mm)])]])
 
 
 def test_slices_are_found_by_uid_before_position(dicom_files, write_patient, tmp_path):
