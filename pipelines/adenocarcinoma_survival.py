@@ -28,18 +28,16 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path, nargs="?", help="cases with a label; with time and event also survival")
     parser.add_argument("--output", type=Path, default=Path("adenocarcinoma_survival"), help="folder of the reports")
-    parser.add_argument("--weights", type=Path, help="imagenet-vgg-f.mat of MatConvNet")
+    parser.add_argument("--weights", help="imagenet-vgg-f.mat of MatConvNet")
     parser.add_argument("--horizon", type=float, default=24, help="time at which survival is measured")
     parser.add_argument("--n-cases", type=int, help="of the phantoms")
     parser.add_argument("--n-repeats", type=int, default=5, help="10 repeats of halves each, for intervals")
     parser.add_argument("--n-jobs", type=int, default=-1)
     options = parser.parse_args(arguments)
-
-    phantoms = rd.make_study_cohort("adenocarcinoma", options.n_cases)
-    cohort = rd.read_cohort(options.manifest) if options.manifest else phantoms
-    network = {"network": "radiodeep-mini"}
-    if options.weights:
-        network = {"network": "cnn_f", "weights": options.weights, "channel": "red", "size": 56, "layer": "fc7"}
+    manifest = options.manifest
+    cohort = rd.read_cohort(manifest) if manifest else rd.make_study_cohort("adenocarcinoma", options.n_cases)
+    cnn_f = {"network": "cnn_f", "weights": options.weights, "channel": "red", "size": 56, "layer": "fc7"}
+    network = cnn_f if options.weights else {"network": "radiodeep-mini"}
     print(f"{cohort}; deep features of {network['network']}")
     cropped = rd.DeepFeatureExtractor(**{"size": 56} | network, window="crop", pixel_mm=None, margin=0)
     exact = rd.DeepFeatureExtractor(**network, window="exact")
@@ -49,32 +47,33 @@ def main(arguments=None):
         return make_pipeline(extractor, StandardScaler(), selector)
 
     best_deep, best_radiomics = best_of(exact, rd.ReliefF(5)), best_of(radiomics, rd.ReliefF(5))
-    tree = DecisionTreeClassifier(min_samples_leaf=2, random_state=0)
+    top_10, tree = rd.SymmetricUncertainty(10), DecisionTreeClassifier(min_samples_leaf=2, random_state=0)
     models = {
         "combined": make_pipeline(make_union(best_deep, best_radiomics), GaussianNB()),
         "deep": make_pipeline(best_of(exact, rd.ReliefF(10)), GaussianNB()),
         "handcrafted": make_pipeline(best_of(radiomics, rd.ReliefF(10)), GaussianNB()),
-        "deep, cropped, tree": make_pipeline(best_of(cropped, rd.SymmetricUncertainty(10)), tree),
+        "deep, cropped, tree": make_pipeline(best_of(cropped, top_10), tree),
     }
     folds = {"n_repeats": options.n_repeats, "n_jobs": options.n_jobs}  # the default is leave-one-out
     results = rd.cross_validate_models(models, cohort, cohort.labels, **folds)
     report(results, cohort, options.output / "report.html", "Adenocarcinoma: short or long survival")
-    if any(case.time is None for case in cohort):
-        return
-    cox = rd.CoxRegression(alpha=1.0)
-    best_deep, best_radiomics = best_of(exact, rd.UnivariateCox(5)), best_of(radiomics, rd.UnivariateCox(5))
-    heads = {"combined": make_union(best_deep, best_radiomics), "deep": best_deep, "handcrafted": best_radiomics}
-    models = {name: make_pipeline(head, cox) for name, head in heads.items()}
-    folds |= {"cv": 2, "n_repeats": 10 * options.n_repeats, "horizon": options.horizon}
-    results = rd.cross_validate_models(models, cohort, cohort.survival, **folds)
-    report(results, cohort, options.output / "survival.html", "Adenocarcinoma: time to death")
+    if all(case.time is not None for case in cohort):
+        heads = {"deep": best_of(exact, rd.UnivariateCox(5)), "handcrafted": best_of(radiomics, rd.UnivariateCox(5))}
+        heads["combined"] = make_union(*heads.values())
+        models = {name: make_pipeline(head, rd.CoxRegression(alpha=1.0)) for name, head in heads.items()}
+        folds |= {"cv": 2, "n_repeats": 10 * options.n_repeats, "horizon": options.horizon}
+        results = rd.cross_validate_models(models, cohort, cohort.survival, **folds)
+        report(results, cohort, options.output / "survival.html", "Adenocarcinoma: time to death")
 
 
 def report(results, cohort, path, title):
-    print(*(f"\n{name}: {result}" for name, result in results.items()))
+    print(*(f"\n{name}: {result}" for name, result in results.items()), sep="\n")
     print(rd.compare_all(results, against="combined").round(3).to_string(index=False))
     print(f"The report is {rd.write_report(results, path, title, cohort=cohort)}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except rd.exceptions.RadiodeepError as error:
+        raise SystemExit(f"Error: {error}") from None

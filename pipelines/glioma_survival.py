@@ -42,8 +42,8 @@ def main(arguments=None):
     parser.add_argument("--n-jobs", type=int, default=-1)
     options = parser.parse_args(arguments)
 
-    phantoms = rd.make_study_cohort(options.phantoms, options.n_cases)
-    cohort = rd.read_cohort(options.manifest) if options.manifest else phantoms
+    manifest = options.manifest
+    cohort = rd.read_cohort(manifest) if manifest else rd.make_study_cohort(options.phantoms, options.n_cases)
     network = {"network": "cnn_f", "weights": options.weights, "layer": "fc7"} if options.weights else {}
     plan = rd.FineTuning(options.iterations, options.learning_rate, step=4, decay=0.1)
     deep = rd.DeepFeatureExtractor(**network, slice="largest", image=options.deep_image)
@@ -66,11 +66,14 @@ def main(arguments=None):
     results = rd.cross_validate_models(models, cohort, cohort.labels, **folds)
     one_image = cohort.of_image(options.tuned_image)
     results |= rd.cross_validate_models({"fine-tuned": tuned_model}, one_image, cohort.labels, **folds)
-    print(*(f"\n{name}: {result}" for name, result in results.items()))
+    print(*(f"\n{name}: {result}" for name, result in results.items()), sep="\n")
     print(rd.compare_all(results, against="habitats and deep").round(3).to_string(index=False))
     title = "Glioblastoma: short or long survival"
     print(f"The report is {rd.write_report(results, options.output / 'report.html', title, cohort=cohort)}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except rd.exceptions.RadiodeepError as error:
+        raise SystemExit(f"Error: {error}") from None

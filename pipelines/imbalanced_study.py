@@ -25,17 +25,23 @@ import radiodeep as rd
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", type=Path, nargs="?", help="csv with a row per case, as `radiodeep extract` writes it")
+    parser.add_argument("table", type=Path, nargs="?", help="csv of a row per case, as `radiodeep extract` writes it")
     parser.add_argument("--label", default="label", help="column of the outcome: 0 and 1")
     parser.add_argument("--output", type=Path, default=Path("imbalanced_study"), help="folder of the report")
     parser.add_argument("--n-features", type=int, default=5)
     parser.add_argument("--n-repeats", type=int, default=5, help="of the five folds")
     parser.add_argument("--n-jobs", type=int, default=-1)
     options = parser.parse_args(arguments)
-
+    patients = None
     if options.table:
-        table = pd.read_csv(options.table, index_col="id")
+        try:
+            table = pd.read_csv(options.table, index_col="id")
+        except (OSError, ValueError) as error:
+            parser.error(f"{options.table}: {error}")
+        if options.label not in table:
+            parser.error(f"{options.table} has no column {options.label!r}")
         labels = table.pop(options.label).to_numpy()
+        patients = table.pop("patient") if "patient" in table else None  # whose lesions stay on one side of a fold
     else:
         cohort = rd.make_study_cohort("nodules-1", 150)
         surplus = np.flatnonzero(cohort.labels)[10:]
@@ -53,17 +59,21 @@ def main(arguments=None):
         "under-sampling": after(RandomUnderSampler(random_state=0)),
         "balanced forest": BalancedRandomForestClassifier(200, random_state=0),
     }
-    results = rd.cross_validate_models(models, table, labels, cv=5, n_repeats=options.n_repeats, n_jobs=options.n_jobs)
+    folds = {"cv": 5, "n_repeats": options.n_repeats, "n_jobs": options.n_jobs}
+    results = rd.cross_validate_models(models, table, labels, groups=patients, **folds)
     for name, result in results.items():
         found = rd.sensitivity_at_specificity(result, 0.9)
         print(f"{name:16} {result.sentence}; {found}")
 
-    options.output.mkdir(parents=True, exist_ok=True)
     comparison = rd.compare_all(results, against="as it is")
+    options.output.mkdir(parents=True, exist_ok=True)
     comparison.to_csv(options.output / "comparison.csv", index=False)
     print(comparison.round(3).to_string(index=False))
     print(f"The report is {rd.write_report(results, options.output / 'report.html', title='Imbalanced study')}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except rd.exceptions.RadiodeepError as error:
+        raise SystemExit(f"Error: {error}") from None

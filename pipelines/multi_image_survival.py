@@ -35,8 +35,9 @@ def main(arguments=None):
     parser.add_argument("--n-jobs", type=int, default=-1)
     options = parser.parse_args(arguments)
 
-    phantoms = rd.make_study_cohort("sarcoma", options.n_cases)
-    patients = (rd.read_cohort(options.manifest) if options.manifest else phantoms).by_patient()
+    manifest = options.manifest
+    cohort = rd.read_cohort(manifest) if manifest else rd.make_study_cohort("sarcoma", options.n_cases)
+    patients = cohort.by_patient()
     images = patients[0].lesions[0].image_names
     print(f"{patients} with {', '.join(images)} and {options.clinical}")
 
@@ -68,4 +69,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except rd.exceptions.RadiodeepError as error:
+        raise SystemExit(f"Error: {error}") from None

@@ -71,4 +71,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except rd.exceptions.RadiodeepError as error:
+        raise SystemExit(f"Error: {error}") from None

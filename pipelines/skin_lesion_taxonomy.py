@@ -36,8 +36,10 @@ def main(arguments=None):
     parser.add_argument("--n-jobs", type=int, default=-1)
     options = parser.parse_args(arguments)
 
-    phantoms = rd.make_study_cohort("skin", options.n_cases)
-    cohort = rd.read_cohort(options.manifest) if options.manifest else phantoms
+    manifest = options.manifest
+    cohort = rd.read_cohort(manifest) if manifest else rd.make_study_cohort("skin", options.n_cases)
+    if options.fine not in cohort.frame:
+        parser.error(f"the manifest has no column {options.fine!r}")
     fine = cohort.frame.set_index("id")[options.fine]
     taxonomy = dict(zip(fine, cohort.labels.tolist(), strict=True))
     print(f"{cohort}: {len(taxonomy)} diagnoses in the classes {', '.join(map(str, sorted(set(taxonomy.values()))))}")
@@ -69,4 +71,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except rd.exceptions.RadiodeepError as error:
+        raise SystemExit(f"Error: {error}") from None

@@ -6,7 +6,8 @@ from scipy.ndimage import gaussian_filter
 from radiodeep.cases.phantoms import NOISE_SD, draw_outline, textured
 
 SIDE = 64  # pixels of 1 mm
-CALIBRE_MM, WAVINESS, N_VESSELS = (2.0, 6.0), (0.0, 1.0), 3
+CALIBRE_MM, WAVINESS = (2.0, 6.0), (0.0, 1.0)
+N_VESSELS = (1, 2, 3)  # so that the dark area does not give the calibre away
 # By diagnosis the class that contains it and the means of four properties in standard deviations: irregularity of the
 # border, correlation length, darkness, and contrast of the centre to the border.
 _DIAGNOSES = {
@@ -48,13 +49,14 @@ def draw_vessels(generator, number):
     """Return a picture of dark vessels of one calibre and tortuosity on a bright round field, and these two numbers."""
     calibre = round(float(generator.uniform(*CALIBRE_MM)), 4)
     waviness = generator.uniform(*WAVINESS)
+    n_vessels = int(generator.choice(N_VESSELS))
     place = np.linspace(-0.45, 0.45, 400)
     is_vessel, lengths = np.zeros((SIDE, SIDE), bool), []
     rows, columns = np.indices((SIDE, SIDE))
     turn = generator.uniform(0, 2 * np.pi)
-    for vessel in range(N_VESSELS):
+    for vessel in range(n_vessels):
         wave = np.sin(2 * np.pi * (2.0 * place + generator.random()))
-        x, y = place * SIDE, wave * 5 * waviness + 16 * (vessel - 1)
+        x, y = place * SIDE, wave * 5 * waviness + 16 * (vessel - (n_vessels - 1) / 2)
         lengths.append(np.hypot(np.diff(x), np.diff(y)).sum() / np.hypot(x[-1] - x[0], y[-1] - y[0]))
         points = np.array([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)]) + (SIDE - 1) / 2
         apart = np.square(rows[..., None] - points[0]) + np.square(columns[..., None] - points[1])
@@ -64,7 +66,8 @@ def draw_vessels(generator, number):
     image = 160 + 12 * light / light.std() - 60 * gaussian_filter(is_vessel.astype(float), 0.7)
     drawn = _picture(image * is_field + generator.standard_normal((SIDE, SIDE)) * NOISE_SD / 2, is_field)
     tortuosity = round(float(np.mean(lengths)), 4)
-    return drawn | {"truth": {"calibre_mm": calibre, "tortuosity": tortuosity}}, {"label": calibre}
+    truth = {"calibre_mm": calibre, "tortuosity": tortuosity, "n_vessels": n_vessels}
+    return drawn | {"truth": truth}, {"label": calibre}
 
 
 def _picture(image, mask):
