@@ -181,6 +181,16 @@ def test_names_of_patients_lead_to_no_other_folder(dicom_files, folder, tmp_path
     assert {path.parent for path in tmp_path.rglob("*.nii.gz")} == {tmp_path / "out" / "images"}
 
 
+def test_patients_need_names_that_differ_as_files(dicom_files, folder, tmp_path):
+    for patient in ("A b", "A_b"):
+        dicom_files.series(folder / patient, CT, patient=patient)
+    with pytest.raises(InputError, match="The patients 'A b', 'A_b' give the same file name"):
+        rd.tcia_manifest(folder, tmp_path / "out")
+    dicom_files.series(tmp_path / "nameless", CT, patient="")
+    with pytest.raises(InputError, match="files without a PatientID"):
+        rd.tcia_manifest(tmp_path / "nameless", tmp_path / "out")
+
+
 @pytest.fixture
 def two_patients(add_patient, folder):
     for patient in ("P1", "P2"):
