@@ -25,6 +25,8 @@ _CONSEQUENCES = {
     "axes='anatomical'.",
     "intensity": "Its grey levels have one width for all images (bin_width), so its texture depends on the scale of "
     "each. If scanners chose that, as in MR, use bin_count=32, or normalize=True with normalize_over='ring'.",
+    "intensity_unit": "Its features have the unit of the image, so they depend on the scale of each. If scanners chose "
+    "that, as in MR, use normalize=True with normalize_over='ring', or scale='lesion' of HabitatExtractor.",
     "intensity_range": "It measures the intensities within resegment_range, so its features depend on the scale of "
     "each image. If scanners chose that, as in MR, use resegment_mode='sigma', or normalize=True with "
     "normalize_over='ring' and a range in those units.",
@@ -105,8 +107,8 @@ def mixtures(acquisitions, needs):
     `acquisitions` is a dict from case id to `Acquisition`. `needs` is a set of what features depend on: "spacing" along
     all axes, "spacing_z" (or y, x) along one, "spacing_stored_z" along one in the order of the file, "spacing_across"
     the slices; "pixels" of the slices of each image, "pixels_z" (or y, x) of those along an axis; "field",
-    "orientation" and "plane"; and "intensity", "intensity_range" and "intensity_function", which differ in the reason
-    why intensities matter.
+    "orientation" and "plane"; and "intensity", "intensity_unit", "intensity_range" and "intensity_function", which
+    differ in the reason why intensities matter.
 
     Spacings and fields of view (the extents of the images) count as different if they differ along any axis by more
     than a tenth; the thickness and the plane of an image of one slice are not compared. Intensities count as different
@@ -121,7 +123,7 @@ def mixtures(acquisitions, needs):
         mixed += _mixed_kinds(planes, "plane", "Slices lie in different planes")
     for need, field, name in _LENGTHS:
         mixed += _mixed_lengths(acquisitions, needs, need, field, name)
-    for need in ("intensity", "intensity_range", "intensity_function"):
+    for need in ("intensity", "intensity_unit", "intensity_range", "intensity_function"):
         if need in needs:
             mixed += _mixed_scales(acquisitions, need)
     return mixed

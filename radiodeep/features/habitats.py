@@ -247,7 +247,9 @@ class HabitatExtractor(StatelessExtractor):
     def acquisition_needs(self):
         """Return what cases must have in common for features to be comparable, as for `mixtures`."""
         needs = {"spacing"} if {"parts", "border", "lbp"} & set(self.features) else set()
-        return needs | ({"plane"} if "lbp" in self.features else set())
+        needs |= {"plane"} if "lbp" in self.features else set()
+        scales = self.scale.values() if isinstance(self.scale, dict) else [self.scale]
+        return needs | ({"intensity_unit"} if "cohort" in scales else set())
 
     def settings(self):
         """Return everything that the features depend on, for reports and caches; what was learned included."""

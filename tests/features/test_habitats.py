@@ -311,6 +311,13 @@ def test_a_region_of_one_voxel_is_refused_by_its_name():
         extractor.transform([CASES[0].replace(mask=dot)])
 
 
+@pytest.mark.parametrize("scale", ["cohort", {"T1": "cohort", "T2": "lesion"}])
+def test_habitats_over_the_cohort_need_intensities_of_one_unit(scale):
+    needs = {"spacing", "plane"}
+    assert rd.HabitatExtractor().acquisition_needs() == needs
+    assert rd.HabitatExtractor(scale=scale).acquisition_needs() == needs | {"intensity_unit"}
+
+
 class TestMissingImages:
     LACKING = CASES[0].replace(image={"T1": CASES[0].image["T1"], "T2": None}, id="lacking")
 

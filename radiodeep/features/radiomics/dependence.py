@@ -71,13 +71,15 @@ def _causes(column, bin_count):
     # Binary patterns compare voxels only.
     if image_type.name in ("LBP2D", "LBP3D") and image_type.filters.get("lbp2DMethod") != "var":
         return set()
+    cause = "intensity"
     if column.family not in LEVEL_FAMILIES:
+        cause = "intensity_unit"
         is_bound = column.family not in UNITLESS_FAMILIES and column.name not in _PURE_NUMBERS
     elif column.family != "firstorder" or column.name in _OF_GREY_LEVELS:
         is_bound = image_type.texture.get("bin_count", bin_count) is None
     else:
         is_bound = column.name not in _PURE_NUMBERS
-    causes = {"intensity"} if is_bound else set()
+    causes = {cause} if is_bound else set()
     if image_type.name in ("Logarithm", "Exponential"):  # no longer proportional to the image
         causes.add("intensity_function")
     return causes

@@ -107,7 +107,7 @@ def test_unit_bound_features_are_those_that_change_with_the_unit(lesion, setting
         ({"bin_count": 16, "force_2d": True}, {"spacing", "plane"}),
         ({"bin_count": 16, "force_2d": True, "force_2d_dimension": 0}, {"spacing"}),
         ({"families": ["shape2D"]}, {"spacing", "plane"}),
-        ({"families": ["laws"], "bin_count": 16}, {"spacing", "intensity"}),
+        ({"families": ["laws"], "bin_count": 16}, {"spacing", "intensity_unit"}),
         ({"families": ["laws2D"], "normalize": True, "normalize_over": "region"}, {"spacing", "plane"}),
         ({"families": ["lbp2D"]}, {"spacing", "plane"}),
         ({"families": ["lbp3D"]}, {"spacing"}),
