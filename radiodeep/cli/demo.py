@@ -29,7 +29,7 @@ def demo(output: options.DemoFolder = Path("radiodeep_demo"), jobs: options.Jobs
     """
     check_folder(output)
     say(f"Making {N_CASES} synthetic lesions, and {N_NEW} new ones for the model to score ...\n{_TRUTH}")
-    made = rd.make_study_cohort("demo", N_CASES + N_NEW, random_state=_SEED)
+    made = rd.Cohort(list(rd.make_study_cohort("demo", N_CASES + N_NEW, random_state=_SEED)))  # without the truth
     manifest = rd.write_cohort(made[:N_CASES], output / "cohort")
     known = rd.read_cohort(manifest)
     extractors, models = models_of([kind.value for kind in feature_sets(None)])
