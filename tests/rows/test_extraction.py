@@ -343,8 +343,8 @@ def test_a_killed_run_continues_where_it_was(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_jobs", "in_flight"), [(1, 1), (2, 2)])
-def test_after_20_kills_at_most_the_cases_in_work_were_computed_twice(tmp_path, n_jobs, in_flight):
-    _kill_and_finish(tmp_path, kills=20 if n_jobs == 1 else 6, n_jobs=n_jobs, in_flight=in_flight)
+def test_after_several_kills_at_most_the_cases_in_work_were_computed_twice(tmp_path, n_jobs, in_flight):
+    _kill_and_finish(tmp_path, kills=8 if n_jobs == 1 else 4, n_jobs=n_jobs, in_flight=in_flight)
 
 
 @pytest.mark.parametrize("needs_batches", [False, True])

@@ -12,7 +12,7 @@ def lesions(n_images, seed):
 
 @pytest.fixture(scope="module")
 def many():
-    images, targets = lesions(2000, 0)
+    images, targets = lesions(1000, 0)
     return images, dict(zip(TARGETS, targets.T, strict=True))
 
 
@@ -60,7 +60,7 @@ def test_lesions_of_a_seed_are_those_that_the_packaged_network_was_trained_on():
 
 def test_images_are_finite_and_within_0_and_1(many):
     images, _ = many
-    assert images.shape == (2000, 1, 64, 64)
+    assert images.shape == (1000, 1, 64, 64)
     assert images.dtype == torch.float32
     assert images.min() == 0
     assert images.max() == 1
