@@ -19,8 +19,8 @@ def number_of(text):
     mantissa, _, exponent = text.partition("e")
     whole, _, decimals = mantissa.lstrip("-").partition(".")
     digits = (whole + decimals)[:17]
-    value = 0.0
-    for digit in digits:
+    value = float(digits[:15])  # exactly
+    for digit in digits[15:]:
         value = value * 10.0 + int(digit)
     power = int(exponent or 0) - (len(digits) - len(whole))
     value = value * float(f"1e{power}") if power > 0 else value / float(f"1e{-power}")
