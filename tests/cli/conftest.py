@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from markupsafe import Markup
 
 import radiodeep as rd
 from radiodeep.cli import main
@@ -19,6 +20,13 @@ class Done:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def empty_figures(request, monkeypatch):
+    """No figures but in the long tests: to draw them takes most of the time of a study of few cases."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr("radiodeep.report.drawn.inline_svg", lambda *_: Markup("<svg></svg>"))
 
 
 @pytest.fixture
