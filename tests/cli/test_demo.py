@@ -39,7 +39,7 @@ def test_study_and_new_lesions_agree_with_the_stated_truth(seed):
         studied = results[kind].confidence_interval
         assert studied.low < auc < studied.high
         scores = models[kind].fit(known, known.labels).predict_proba(new)[:, 1]
-        scored = rd.auc_with_confidence(new.labels, scores)
+        scored = rd.auc_with_confidence(new.labels, scores).confidence_interval
         assert scored.low < auc < scored.high
         assert scored.low < results[kind].value < scored.high
     assert results["combined"].value > max(results["handcrafted"].value, results["deep"].value) + 0.04
