@@ -272,7 +272,7 @@ def _line_of(row):
         "x".join(map(str, row["size"])),
         "x".join(f"{step:.3g}" for step in row["spacing_mm"]),
         row["orientation"] or "-",
-        f"{row['lowest']:.5g} to {row['highest']:.5g}",
+        " to ".join(f"{value:.{3 if abs(value) < 1000 else 5}g}" for value in (row["lowest"], row["highest"])),
         f"{row['volume_mm3']:.0f}" if row["volume_mm3"] >= 10 else f"{row['volume_mm3']:.2g}",
         "*" if row["odd"] else "",
     )

@@ -287,7 +287,7 @@ def _parse(text, name, separators):
     header_line = next((line for line in lines[skipped:] if line.strip(" ,;\t\r\n")), "")
     if not header_line:
         raise ManifestError(f"The manifest '{name}' is not a table that can be read: it is empty.")
-    separator = max(separators, key=lambda mark: _n_known(header_line, mark))  # the first of equals
+    separator = max(separators, key=lambda mark: (_n_known(header_line, mark), header_line.count(mark)))
     rows, row_lines = _split(lines, name, separator, skipped)
     header, rows, row_lines = rows[0], rows[1:], row_lines[1:]
     _check_widths(name, header, rows, row_lines, separator)

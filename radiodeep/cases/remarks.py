@@ -1,6 +1,7 @@
 """In: facts of the images of a cohort. Out: remarks on what is odd about it, and in which cases."""
 
 import math
+import re
 from collections import Counter
 from typing import NamedTuple
 
@@ -108,6 +109,13 @@ def _remarks_on_columns(cases):
     if listed:
         more = f" and {len(listed) - _N_COLUMNS} more" if len(listed) > _N_COLUMNS else ""
         yield Remark(f"Other columns: {', '.join(listed[:_N_COLUMNS])}{more}")
+    with_commas = [name for name in blank if any(_has_decimal_comma(case.clinical.get(name)) for case in cases)]
+    if with_commas:
+        yield Remark(f"Numbers with decimal commas are words, not numbers; write points: {', '.join(with_commas)}")
+
+
+def _has_decimal_comma(value):
+    return isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*", value) is not None
 
 
 def _remarks_on_grids(rows):

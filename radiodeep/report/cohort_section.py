@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from radiodeep.report.tables import four_digits
+
 _MOST_LEVELS = 8  # of a column that is counted
 _PRIVATE = ("id", "name", "birth", "dob", "mrn", "accession", "address", "phone", "date", "comment", "note", "file")
 
@@ -88,4 +90,5 @@ def _quartiles(values):
     if not len(values):
         return "-"
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-    return f"{middle:.4g}" if low == high else f"{middle:.4g} ({low:.4g} to {high:.4g})"
+    low, middle, high = (four_digits(value) for value in (low, middle, high))
+    return middle if low == high else f"{middle} ({low} to {high})"

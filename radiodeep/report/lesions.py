@@ -9,6 +9,7 @@ import pandas as pd
 from skimage.measure import approximate_polygon, find_contours
 
 from radiodeep.cases.cohort import as_items
+from radiodeep.cases.slice_plane import acquisition_axis
 from radiodeep.exceptions import InputError
 from radiodeep.report.extreme_cases import about_region
 
@@ -55,8 +56,10 @@ class Lesions:
 def _facts(lesion):
     voxels, _, spacing_mm = lesion.read()
     size = "Area of the region (mm²)" if min(voxels.shape) == 1 else "Volume of the region (mm³)"
-    spacing = {} if min(voxels.shape) == 1 else {"Slice spacing (mm)": max(spacing_mm)}
-    return {size: float(lesion.roi_size_mm), "Pixel size (mm)": float(min(spacing_mm)), **spacing}
+    within = list(spacing_mm)
+    of_slices = within.pop(acquisition_axis(voxels.shape, spacing_mm))
+    spacing = {} if min(voxels.shape) == 1 else {"Slice spacing (mm)": float(of_slices)}
+    return {size: float(lesion.roi_size_mm), "Pixel size (mm)": float(max(within)), **spacing}
 
 
 def _picture(lesion):

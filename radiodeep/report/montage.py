@@ -99,6 +99,7 @@ def montage_figure(panels):
             continue
         image, roi, aspect = picture
         draw_outlined(axes, np.asarray(image, float), roi, aspect)
+        axes.set_autoscale_on(True)  # else matplotlib says of each picture that it changes its limits
         axes.set_adjustable("datalim")  # all pictures are squares
         axes.set_facecolor("black")
     return figure

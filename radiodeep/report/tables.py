@@ -12,7 +12,12 @@ def number(value):
     """Return a number with three decimals, or four digits if it is large; "-" if there is none."""
     if value is None or np.isnan(value):
         return "-"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
+    return f"{value:.3f}" if abs(value) < 1000 else four_digits(value)
+
+
+def four_digits(value):
+    """Return a number with four digits, without an exponent below ten millions: 278,400."""
+    return f"{float(f'{value:.4g}'):,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 def with_interval(result):

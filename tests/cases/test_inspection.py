@@ -267,3 +267,14 @@ def test_other_columns_repeats_and_labels_that_differ_within_a_patient_are_named
         "Measured again, not checked here: reader2 of 1 case.",
         f"Other columns: age (1 blank), site (2 blank), {columns} and 2 more.",
     ]
+
+
+def test_numbers_with_decimal_commas_in_other_columns_are_named():
+    facts = [{"age": "54,5", "sex": "f", "grade": "2"}, {"age": None, "sex": "m", "grade": "1, 2"}]
+    remarks = inspect_cohort([lesion(k, clinical=each) for k, each in enumerate(facts)]).remarks
+    assert remarks[-1] == "Numbers with decimal commas are words, not numbers; write points: age."
+
+
+def test_intensities_of_uptake_fit_their_column():
+    image = np.linspace(0.00136641, 12.36789, lesion(0).voxels.size).reshape(lesion(0).voxels.shape)
+    assert " 0.00137 to 12.4 " in str(inspect_cohort([lesion(0).replace(image=image)]))

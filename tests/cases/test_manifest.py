@@ -57,6 +57,7 @@ def test_every_problem_is_in_one_error(tmp_path):
         ),
         ("id,image,mask\n\na,i,m\nDoe, John,i,m\n", "m.csv", "line 4 has 4 fields: Doe, John,i,m\nPut a cell that"),
         ("id,image,mask\na,i\n", "m.csv", "line 2 has 2 fields: a,i"),
+        ("Fall;Bild;Alter\na;i;54,5\nb;i;61\n", "m.csv", "missing column 'id'"),
         ('id,image,mask,label\na,i,m,"1\nb,i,m,0\n', "m.csv", "the row that begins in line 2. Check its quotation"),
         ("id,image,mask,label, Label\na,i,m,1,0\n", "m.csv", "The columns 'label' and ' Label' .* are both 'label'"),
         ("id,image,mask,note,note\na,i,m,1,0\n", "m.csv", "The columns 'note' and 'note'"),

@@ -26,6 +26,7 @@ from radiodeep.report.cases_section import lesions_of
 from radiodeep.report.cases_table import misfit
 from radiodeep.report.cohort_section import cohort_table, flow
 from radiodeep.report.lesions import Lesions
+from radiodeep.report.tables import four_digits, number
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(20, 2)), columns=["a", "b"], index=[f"c{number}" for number in range(20)])
@@ -116,6 +117,17 @@ def test_a_picture_shows_the_region_inside_its_outline():
     side = picture["width"] / 30  # ten pixels of the region, and as many as margin on each side
     assert right - left == pytest.approx(10 * side, abs=2)
     assert lesions.facts.loc["square", "Area of the region (mm²)"] == 100
+
+
+def test_pixels_are_those_within_the_slices_and_large_numbers_have_no_exponent():
+    roi = np.zeros((12, 20, 20), np.uint8)
+    roi[4:8, 5:15, 5:15] = 1
+    thin = Case(np.random.default_rng(0).normal(size=roi.shape), roi, "PET", (3.27, 5.47, 5.47))
+    facts = Lesions.of(Cohort([thin]), ()).facts.loc["PET"]
+    assert facts["Pixel size (mm)"] == 5.47
+    assert facts["Slice spacing (mm)"] == 3.27
+    assert [number(value) for value in (278434.2, 1.2345e9, 54.27)] == ["278,400", "1.234e+09", "54.270"]
+    assert four_digits(-10500.4) == "-10,500"
 
 
 def test_a_case_that_cannot_be_read_has_neither_facts_nor_a_picture(tmp_path):

@@ -53,6 +53,11 @@ def test_several_images_and_slices_and_broken_cases_have_their_pictures(drawn, t
     assert [len(axes.images) for axes in figure.axes] == [1, 1, 0, 1]
 
 
+def test_pictures_that_are_no_squares_are_drawn_without_messages(drawn, caplog):
+    drawn([Case(SLICE[8:], MASK[8:], "wide", (1, 2)), Case(SLICE[:, 8:], MASK[:, 8:], "high", (2, 1))])
+    assert not caplog.messages
+
+
 def test_many_lesions_fill_several_pages(drawn):
     cases = [Case(SLICE, MASK, f"c{number}", (1, 1)) for number in range(5)]
     figures, names = drawn(cases, n_per_page=2)
