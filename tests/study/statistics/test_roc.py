@@ -68,6 +68,14 @@ def test_the_band_of_repeated_folds_is_wider_than_that_of_one_model_and_never_fa
     assert band.iloc[-1].tolist() == [1, 1, 1, 1]
 
 
+def test_nothing_is_certain_at_false_positive_rates_of_less_than_one_case(result_of):
+    y = np.arange(40) % 2
+    band = roc_band(result_of(y, y + np.linspace(0, 0.1, 40)))  # 20 negative cases, and no errors
+    assert (band["low"][:5] == 0).all()
+    assert (band["low"][5:] > 0.5).all()
+    assert (band["true_rate"] == 1).all()
+
+
 def test_patients_with_several_cases_widen_the_band(result_of, scores):
     y, score = scores
     twice = roc_band(result_of(np.tile(y, 2), np.tile(score, 2), patients=np.tile(np.arange(250), 2)))
