@@ -3,7 +3,7 @@
 import radiodeep as rd
 from radiodeep.cli import options
 from radiodeep.cli.output import check_file
-from radiodeep.cli.study import RESULTS
+from radiodeep.cli.study import RESULTS, learning_sections
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
 
@@ -15,9 +15,11 @@ def report(folder: options.ResultsFolder, output: options.ReportToWrite, title: 
     """
     check_file(output, ".html")
     contents = saved_study(folder)
+    results = contents["results"]
+    curves = learning_sections(getattr(results, "results", results), contents.pop("curves", {}))
     if title is not None:
         contents["title"] = title
-    say(f"The report is {rd.write_report(path=output, **contents)}")
+    say(f"The report is {rd.write_report(path=output, sections=curves, **contents)}")
 
 
 def saved_study(folder):

@@ -252,10 +252,15 @@ def write_study(results, measures, output, source, n_given, controls=None, compa
         "lesions": None if cases.cohort is None else rd.lesions_of(results, cases.cohort),
         "source": settings["source"],
     }
-    rd.save_results(contents, output / RESULTS)
-    colours = rd.colours_of(results)
-    curves = [rd.learning_section(curve, colours[name], name) for name, curve in cases.curves.items()]
+    rd.save_results(contents | {"curves": cases.curves}, output / RESULTS)
+    curves = learning_sections(results, cases.curves)
     rd.write_report(path=output / "report.html", cohort=cases.cohort, sections=curves, **contents)
+
+
+def learning_sections(results, curves):
+    """Return a Section for each learning curve, a dict of them by model, in the colours of results by model."""
+    colours = rd.colours_of(results)
+    return [rd.learning_section(curve, colours[name], name) for name, curve in curves.items()]
 
 
 def _measures(result):
@@ -325,8 +330,9 @@ def _of_table(table, chosen, recipe, kinds):
         models = {WHOLE_TABLE: recipe.over_columns(None)}
     else:
         kinds = kinds or list(FeatureSet)
-        parts = {kind: table.kinds if kind is FeatureSet.combined else {kind: table.kinds[kind]} for kind in kinds}
-        models = {kind.value: recipe.over_columns(columns) for kind, columns in parts.items()}
+        of_kind = {kind.value: names for kind, names in table.kinds.items()}
+        parts = {kind.value: of_kind if kind is FeatureSet.combined else {kind.value: of_kind[kind]} for kind in kinds}
+        models = {kind: recipe.over_columns(columns) for kind, columns in parts.items()}
     shown = f" (not features: {', '.join(table.others[:6])}{' ...' if len(table.others) > 6 else ''})"
     say(f"Studying {len(table.features)} cases x {table.features.shape[1]} features{shown if table.others else ''}")
     return Study(models, table.features, table.y, table.patients, table.errors, table.centres, chosen)

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from radiodeep.files import replacing
 _HOMES = {  # of the classes that a file may name
     "StudyResult": "study.result",
     "FeatureSetComparison": "study.feature_sets",
+    "LearningCurve": "study.learning",
     "NegativeControls": "controls",
     "AddedValue": "study.statistics.added_value",
     "Comparison": "study.statistics.comparison",
@@ -39,7 +41,7 @@ def save_results(results, path):
     Parameters
     ----------
     results : StudyResult, FeatureSetComparison, NegativeControls, DataFrame, or dict or list of such
-        Numbers, texts, arrays and None may be among them.
+        Numbers, texts, arrays and None may be among them, and learning curves; of enumerations the values are saved.
     path : path-like
         Ending in .zip.
 
@@ -144,6 +146,8 @@ class _Writer:
         """Return what JSON can hold of a value: a dict with "kind" for all but numbers, texts and lists."""
         if value is None or type(value) in (bool, int, float, str):
             return value
+        if isinstance(value, Enum):
+            return self.plain(value.value)
         if isinstance(value, list):
             return [self.plain(item) for item in value]
         if isinstance(value, tuple | set | frozenset):

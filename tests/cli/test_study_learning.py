@@ -26,6 +26,9 @@ def test_a_learning_curve_is_written_and_reported(wide, tmp_path, radiodeep):
     assert "Would more patients help? all features" in (output / "report.html").read_text()
     assert table.loc["all features", "value"].between(0, 1).all()
     assert table.loc["all features"].index[-1] == 32
+    done = radiodeep("report", output, "-o", tmp_path / "again.html")
+    assert done.code == 0, done.err
+    assert "Would more patients help? all features" in (tmp_path / "again.html").read_text()
     done = radiodeep("study", tmp_path / "t.csv", "-o", output, *QUICK)
     assert done.code == 0, done.err
     assert not (output / "learning_curve.csv").exists()

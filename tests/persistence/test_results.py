@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,12 @@ from radiodeep import (
     write_report,
 )
 from radiodeep.exceptions import InputError
+
+
+
+class _Kind(StrEnum):
+    deep = "deep"
+
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(30, 3)), columns=["a", "b", "c"], index=[f"case {number}" for number in range(30)])
@@ -80,6 +87,7 @@ def test_tables_and_plain_values_keep_their_types(tmp_path):
         "objects": np.array([None, "a", 3], dtype=object),
         "set": frozenset({"a"}),
         "nothing": None,
+        "kind": {_Kind.deep: _Kind.deep},
     }
     loaded = load_results(save_results(values, tmp_path / "r.zip"))
     assert list(loaded) == list(values)
@@ -91,6 +99,7 @@ def test_tables_and_plain_values_keep_their_types(tmp_path):
     assert loaded["array"].dtype == values["array"].dtype
     assert loaded["objects"].tolist() == [None, "a", 3]
     assert loaded["set"] == frozenset({"a"})
+    assert loaded["kind"] == {"deep": "deep"}
 
 
 def test_what_cannot_be_saved_or_is_no_such_file_is_named(tmp_path):
