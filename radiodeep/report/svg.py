@@ -23,6 +23,16 @@ def _identifier(found, names):
     return f' id="{names[found.group(1)]}"' if found.group(1) in names else ""
 
 
+def _lay_out(canvas):
+    """Place the axes of a figure of vectors, once: `savefig` would draw all of it for that, and again to write it."""
+    figure = canvas.figure
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.dpi = 72  # points
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
 def inline_svg(figure, prefix, title):
     """Return a figure as an svg element with a title for screen readers.
 
@@ -31,8 +41,11 @@ def inline_svg(figure, prefix, title):
     """
     import matplotlib as mpl  # takes a second, which most uses of radiodeep need not spend
 
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "radiodeep"}):
+        _lay_out(FigureCanvasSVG(figure))
         figure.savefig(buffer, format="svg", metadata=_METADATA, transparent=True)
     text = buffer.getvalue()
     text = _STYLE_OF_ALL.sub("", text[text.index("<svg") :])

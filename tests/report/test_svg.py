@@ -1,9 +1,11 @@
 """Figures inside a page: texts stay texts, ids differ between figures, and links to cases stay."""
 
+import io
 import re
 from xml.etree import ElementTree
 
 import pandas as pd
+import pytest
 
 from radiodeep.report.drawn import drawn
 from radiodeep.report.section import Drawing
@@ -64,3 +66,19 @@ def test_a_model_has_one_colour_in_all_reports_and_size_is_grey():
     assert len(set(usual.values())) == 4
     many = colours_of({str(number): Named(str(number)) for number in range(12)})
     assert len(many) == 13
+
+
+def test_a_figure_is_laid_out_once_as_savefig_would():
+    def figure():
+        drawn_once, axes = figure_with_axes(3, 2)
+        axes.plot([0, 1000], [0, 1e5])
+        axes.set(xlabel="x", ylabel="a label\nof two lines")
+        return drawn_once, axes
+
+    (first, axes), (second, expected) = figure(), figure()
+    drawings = []
+    first.draw = lambda renderer, draw=first.draw: drawings.append(draw(renderer))
+    inline_svg(first, "p", "t")
+    second.savefig(io.StringIO(), format="svg")
+    assert len(drawings) == 1
+    assert axes.get_position().bounds == pytest.approx(expected.get_position().bounds, abs=1e-9)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import norm, rankdata
-from sklearn.metrics import roc_curve
 
 from radiodeep.checks import invalid, require_probability
 from radiodeep.exceptions import SingleClassError, StudyError
@@ -216,13 +215,22 @@ def mean_roc(positive, scores):
     multiples = np.arange(n_negative + 1) / n_negative
     below, above = np.zeros((2, len(multiples)))
     for score in scores:
-        false_rate, true_rate, _ = roc_curve(positive, score, drop_intermediate=False)
+        false_rate, true_rate = _roc(positive, score)
         starts, ends = (np.searchsorted(false_rate, multiples, side=side) for side in ("left", "right"))
         interpolated = np.interp(multiples, false_rate, true_rate)
         is_corner = ends > starts
         below += np.where(is_corner, true_rate[np.minimum(starts, len(true_rate) - 1)], interpolated)
         above += np.where(is_corner, true_rate[ends - 1], interpolated)
     return np.repeat(multiples, 2), np.column_stack([below, above]).ravel() / len(scores)
+
+
+def _roc(positive, score):
+    """Return the false and true positive rates from each score on: `roc_curve` of scikit-learn without its checks."""
+    order = np.argsort(-score, kind="stable")
+    lasts = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # of equal scores
+    found = np.append(0, np.cumsum(positive[order])[lasts])
+    false_calls = np.append(0, lasts + 1) - found
+    return false_calls / false_calls[-1], found / found[-1]
 
 
 def delong_covariance(positive, scores, patients=None, folds=None):
