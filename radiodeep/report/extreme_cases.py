@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from radiodeep.cases.cohort import as_cases
+from radiodeep.cases.cohort import as_items
 from radiodeep.cases.picture import largest_slice
 from radiodeep.checks import is_count, require
 from radiodeep.exceptions import InputError
@@ -22,8 +22,9 @@ def extreme_cases_figure(values, cohort, n_cases=2):
     ----------
     values : Series or DataFrame of shape (n_cases, n_features)
         Features by case id, e.g. ``extract_table(...)[names]``; a row of pictures for each.
-    cohort : Cohort or sequence of Case
-        Cases without a value are left out. Of cases with several images choose one with ``cohort.of_image``.
+    cohort : Cohort, sequence of Case or of Patient
+        Cases without a value are left out. Of a patient the largest lesion is shown, of several images the first;
+        choose another with ``cohort.of_image``.
     n_cases : int, default=2
         Cases at each end, and in the middle.
 
@@ -46,7 +47,7 @@ def extreme_cases_figure(values, cohort, n_cases=2):
     ['phantom-003', 'phantom-002', 'phantom-000']
     """
     require(is_count(n_cases, 1), extreme_cases_figure, "n_cases", "an int >= 1", n_cases)
-    cases = {case.id: case for case in as_cases(cohort)}
+    cases = {item.id: item for item in as_items(cohort)}
     values = pd.DataFrame(values)
     chosen = {
         name: _chosen(column[column.index.isin(list(cases))].dropna(), n_cases) for name, column in values.items()
@@ -62,7 +63,7 @@ def extreme_cases_figure(values, cohort, n_cases=2):
             axes.spines[:].set_visible(False)
         for axes, (case_id, value) in zip(axes_of_row, column.items(), strict=False):
             if case_id not in pictures:
-                pictures[case_id] = about_region(cases[case_id].lesion())
+                pictures[case_id] = about_region(lesion_to_show(cases[case_id])[1])
             draw_outlined(axes, *pictures[case_id])
             axes.set_title(f"{plain_text(case_id)}\n{value:.4g}", fontsize=8)
     figure.suptitle("lowest  -  middle  -  highest values", fontsize=9)
@@ -77,6 +78,13 @@ def _chosen(values, n_cases):
     n_cases = min(n_cases, len(values) // 3)
     middle = (len(values) - n_cases) // 2
     return pd.concat([values[:n_cases], values[middle : middle + n_cases], values[-n_cases:]])
+
+
+def lesion_to_show(item):
+    """Return the name of an image and the lesion in it: of a patient the largest, of several images the first."""
+    case = max(getattr(item, "lesions", [item]), key=lambda each: each.roi_size_mm, default=item)
+    name, single = next(iter(case.single_images().items()))
+    return name, single.lesion()
 
 
 def about_region(lesion):

@@ -23,6 +23,7 @@ from radiodeep import (
     write_report,
 )
 from radiodeep.exceptions import InputError
+from radiodeep.report.extreme_cases import about_region
 from radiodeep.report.repeatability_figure import repeatability_sentence
 
 EXTRACTOR = RadiomicsExtractor(families=["shape", "firstorder"])
@@ -113,3 +114,12 @@ def test_the_report_shows_them(tmp_path):
     plain = write_report(result, tmp_path / "plain.html").read_text()
     assert "Repeatability" not in plain
     assert "extreme values" not in plain
+
+
+def test_extreme_cases_of_patients_are_their_largest_lesions_in_the_first_image():
+    cohort = make_phantom_cohort(4, random_state=0, images=("T1", "PET"), max_lesions=2)
+    patients = cohort.by_patient()
+    values = pd.Series(range(len(patients)), [patient.id for patient in patients], float, name="x")
+    drawn = extreme_cases_figure(values, patients, n_cases=1).axes[0].images[0].get_array()
+    largest = max(patients[0].lesions, key=lambda lesion: lesion.roi_size_mm)
+    np.testing.assert_array_equal(drawn, about_region(largest.of_image("T1").lesion())[0])
