@@ -11,7 +11,7 @@ from skimage.measure import approximate_polygon, find_contours
 from radiodeep.cases.cohort import as_items
 from radiodeep.cases.slice_plane import acquisition_axis
 from radiodeep.exceptions import InputError
-from radiodeep.report.extreme_cases import about_region
+from radiodeep.report.extreme_cases import about_region, lesion_to_show
 
 _SIDE = 128  # pixels of the longer side of a picture
 _QUALITY = 72  # of JPEG
@@ -41,9 +41,7 @@ class Lesions:
         facts, pictures = {}, {}
         for case_id, item in items.items():
             try:
-                case = max(getattr(item, "lesions", [item]), key=lambda each: each.roi_size_mm, default=item)
-                name, single = next(iter(case.single_images().items()))
-                lesion = single.lesion()
+                name, lesion = lesion_to_show(item)
                 facts[case_id] = _facts(lesion)
                 if case_id in shown:
                     pictures[case_id] = {**_picture(lesion), "image": name}
