@@ -192,7 +192,8 @@ def _of_two_classes(name, result, colour, threshold):
         else f"Cases are called by {measured.reason}.",
         f"{name} finds {number_of_cases(found)} of the {number_of_cases(found + missed)} cases of {positive!r} and "
         f"misses {number_of_cases(missed)}; of the "
-        f"{number_of_cases(right + false_calls)} others it calls {number_of_cases(false_calls)} {positive!r} by mistake{mean}.",
+        f"{number_of_cases(right + false_calls)} others it calls {number_of_cases(false_calls)} {positive!r} by "
+        f"mistake{mean}.",
     ]  # fmt: skip
     if np.isfinite(values.loc["PPV", "value"]):
         sentences.append(
@@ -212,7 +213,7 @@ def _of_two_classes(name, result, colour, threshold):
     notes = (
         "The threshold was not chosen for its result. One that is chosen on the same cases, such as that of the "
         "largest sum of sensitivity and specificity, looks better than it will be for new cases.",
-        "How often calls are right (PPV and NPV) depends on how frequent the outcome is: it holds for cases like these.",
+        "How often calls are right (PPV and NPV) depends on how frequent the outcome is: it holds for such cases.",
     )
     return Section(f"Right and wrong calls: {name}", tuple(sentences), (), (drawing,), tables, folded, notes)
 

@@ -30,7 +30,7 @@ def survival_figure(curves, horizon, p_value, colour=COLOURS[0]):
     axes.set(ylabel="Survival", xlim=(0, latest), ylim=(0, 1.02))
     test = "" if np.isnan(p_value) else f"log-rank test: p {'< 0.001' if p_value < 0.001 else f'= {p_value:.2g}'}"
     figure.legend(title=test, loc="outside upper left", fontsize=9, title_fontsize=9, frameon=False, ncols=2)
-    for row, (name, table) in enumerate(groups.items()):
+    for row, table in enumerate(groups.values()):
         for time in [time for time in axes.get_xticks() if 0 <= time <= latest]:
             n_at_risk = table.loc[table["time"] <= time, "n_at_risk"].iloc[-1]
             below.text(time, -row, f"{n_at_risk:.0f}", ha="center", va="center", fontsize=9)
