@@ -50,9 +50,7 @@ def margin_features(image, mask, spacing_mm):
     image = np.where(np.isfinite(image), image, np.nan).astype(np.float64)
     inside, outside = outline_faces(mask)
     distances = _signed_distances(mask, inside, outside, spacing_mm)
-    is_near = np.isfinite(distances)
-    is_near[tuple(inside.T)] = is_near[tuple(outside.T)] = True
-    is_near &= np.isfinite(image)
+    is_near = np.isfinite(distances) & np.isfinite(image)
     within, beyond = image[is_near & mask], image[is_near & ~mask]
     if not beyond.size:
         raise InputError(
@@ -90,11 +88,18 @@ def _ratio(value, total, otherwise=0.0, rounding=0.0):
 
 
 def _signed_distances(mask, inside, outside, spacing_mm):
-    """Return the distances of voxels from the outline in mm, < 0 inside, and infinite beyond `MARGIN_MM`."""
+    """Return the distances of voxels from the outline in mm, < 0 inside.
+
+    They are infinite beyond `MARGIN_MM`, but for the voxels at the outline, however large.
+    """
     places = np.indices(mask.shape).reshape(3, -1).T * spacing_mm
     outline = cKDTree((inside + outside) / 2 * spacing_mm)
     distances, _ = outline.query(places, distance_upper_bound=MARGIN_MM * (1 + 1e-9))
-    return np.where(mask, -1, 1) * distances.reshape(mask.shape)
+    distances = distances.reshape(mask.shape)
+    at_outline = np.full(mask.shape, np.inf)
+    for voxels in (inside, outside):
+        np.minimum.at(at_outline, tuple(voxels.T), np.abs((outside - inside) @ spacing_mm) / 2)
+    return np.where(mask, -1, 1) * np.where(np.isfinite(distances), distances, at_outline)
 
 
 def _gradients(image, inside, spacing_mm):

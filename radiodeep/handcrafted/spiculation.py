@@ -27,7 +27,8 @@ def spiculation_features(region, levels=None):
     voxels, so a digitised convex body has no deficit and no concavity at any size. Distances of the outline are those
     of the faces between a voxel inside and its neighbour outside from the centre of mass; means, deviations and
     histograms over them weight each face that looks away from the centre by the solid angle in which the centre sees
-    it, so neither voxel size nor the orientation of the image matters. `levels` is ignored.
+    it, so neither voxel size nor the orientation of the image shifts them; counts and roughness see the steps of thick
+    slices. `levels` is ignored.
 
     ConvexityDeficit is the share of the hull's voxels that are not in the region. A concavity is a connected part of
     these; its depth is that of the deepest voxel of the region in its wall, under the hull. MeanConcavityDepth is the

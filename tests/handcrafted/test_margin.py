@@ -159,6 +159,15 @@ def test_nothing_beyond_five_millimetres_matters(spacing_mm):
     assert measured(image[1:], mask[1:], spacing_mm) == whole
 
 
+def test_slices_thicker_than_ten_millimetres_have_a_margin_of_one_voxel_across_them():
+    mask = np.zeros((5, 6, 6), bool)
+    mask[1:4, 2:4, 2:4] = True
+    image = np.where(mask, 4.0, 1.0)
+    values = measured(image, mask, (12.0, 6.0, 6.0))
+    assert values["Contrast"] == values["SigmoidContrast"] == pytest.approx(3.0)
+    assert values["SigmoidExplainedVariance"] == pytest.approx(1.0)
+
+
 def test_the_order_and_direction_of_axes_change_nothing():
     image, mask = ragged_case(3)
     turned = [array.transpose(2, 0, 1)[::-1, :, ::-1] for array in (image, mask)]
