@@ -46,20 +46,26 @@ def texts(table):
     """
     names = [] if isinstance(table.index, pd.RangeIndex) else [[table.index.name or "", *map(str, table.index)]]
     columns = []
-    for name, values in table.items():
-        low, high = (table.get(f"{name} {end}") for end in ("low", "high"))
-        if low is not None:
+    bounds = {name: [f"{name} low", f"{name} high"] for name in table if _has_interval(table, name)}
+    for name, values in table.drop(columns=[bound for pair in bounds.values() for bound in pair]).items():
+        if name in bounds:
+            low, high = (table[bound] for bound in bounds[name])
             values = [
                 _cell(value) if np.isnan(least) else f"{value:.2f} ({least:.2f} to {most:.2f})"
                 for value, least, most in zip(values, low, high, strict=True)
             ]
-        if not str(name).endswith((" low", " high")):
-            columns.append([str(name).replace("_", " "), *map(_cell, values)])
+        columns.append([str(name).replace("_", " "), *map(_cell, values)])
     columns = [*names, *columns]
     heading, *rows = zip(*columns, strict=True)
     is_wide = sum(max(map(len, column)) for column in columns) > _NARROW
     kinds = ["", *("words" if _holds_words(column[1:]) else "" for column in columns[1:])]
     return {"heading": heading, "rows": rows, "kinds": kinds, "is_stacked": is_wide and len(rows) < _MOST_STACKED}
+
+
+def _has_interval(table, name):
+    """Return whether a column has bounds beside it; those of classes named "low" and "high" are texts, or lack it."""
+    bounds = table.columns[table.columns.isin([f"{name} low", f"{name} high"])]
+    return len(bounds) == 2 and not any(isinstance(value, str) for value in table[bounds].to_numpy().ravel())
 
 
 def _holds_words(column):

@@ -26,7 +26,7 @@ from radiodeep.report.cases_section import lesions_of
 from radiodeep.report.cases_table import misfit
 from radiodeep.report.cohort_section import cohort_table, flow
 from radiodeep.report.lesions import Lesions
-from radiodeep.report.tables import four_digits, number
+from radiodeep.report.tables import four_digits, number, texts
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(20, 2)), columns=["a", "b"], index=[f"c{number}" for number in range(20)])
@@ -128,6 +128,15 @@ def test_pixels_are_those_within_the_slices_and_large_numbers_have_no_exponent()
     assert facts["Slice spacing (mm)"] == 3.27
     assert [number(value) for value in (278434.2, 1.2345e9, 54.27)] == ["278,400", "1.234e+09", "54.270"]
     assert four_digits(-10500.4) == "-10,500"
+
+
+def test_classes_named_low_and_high_are_no_bounds_of_an_interval():
+    of_classes = pd.DataFrame(
+        {"score": ["0.1"], "score low": ["0.2"], "score high": ["0.3"], "p low": 0.4, "p high": 0.5}
+    )
+    assert texts(of_classes)["heading"] == ("score", "score low", "score high", "p low", "p high")
+    measured = pd.DataFrame({"AUC": [0.5], "AUC low": [0.4], "AUC high": [0.6]})
+    assert texts(measured)["rows"] == [("0.50 (0.40 to 0.60)",)]
 
 
 def test_a_case_that_cannot_be_read_has_neither_facts_nor_a_picture(tmp_path):
