@@ -31,9 +31,9 @@ def main(arguments=None):
     parser.add_argument("--targets", default="calibre_mm,tortuosity", help="columns of the manifest")
     parser.add_argument("--architecture", default="radiodeep-mini")
     parser.add_argument("--weights", help="file of pretrained weights, or 'packaged'; by default trained from scratch")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--views", type=int, default=6, help="how often an epoch shows each image")
-    parser.add_argument("--n-cases", type=int, default=120, help="of the phantoms")
+    parser.add_argument("--n-cases", type=int, default=160, help="of the phantoms")
     parser.add_argument("--n-jobs", type=int, default=-1)
     options = parser.parse_args(arguments)
 
@@ -60,9 +60,8 @@ def main(arguments=None):
     forest = make_pipeline(radiomics, RandomForestRegressor(200, random_state=0))
     for target in targets:
         models = {"network": network, "radiomics": forest}
-        results = rd.cross_validate_models(
-            models, cohort, values[target].to_numpy(), cv=2, n_repeats=1, outcome="numbers", n_jobs=options.n_jobs
-        )
+        folds = {"cv": 2, "n_repeats": 1, "size": None, "n_jobs": options.n_jobs}  # the region is the field of view
+        results = rd.cross_validate_models(models, cohort, values[target].to_numpy(), outcome="numbers", **folds)
         for name, result in results.items():
             print(f"\n{target}, {name}: {result}\n{result.measures()}")
         print(rd.compare_auc(results["network"], results["radiomics"]))

@@ -33,7 +33,7 @@ def designs(repository, monkeypatch, tmp_path):
         def holdout_auc(model, X_train, y_train, X_test, y_test, **settings):
             train, test = {"X": X_train, "y": y_train}, {"X": X_test, "y": y_test}
             studies.append({"models": {"": model}, "train": train, "test": test, "settings": settings})
-            return MagicMock(accuracy=0.5)
+            return MagicMock(accuracy=0.9)
 
         for stand_in in (cross_validate_models, holdout_auc):
             monkeypatch.setattr(rd, stand_in.__name__, stand_in)
@@ -140,10 +140,11 @@ def test_an_ensemble_has_seven_seeds_of_three_architectures_with_different_views
     assert [study["models"][""].combine for study in studies[4:6]] == ["median", "vote"]
 
 
-def test_digits_are_tested_that_no_network_was_trained_on(designs):
+def test_digits_are_tested_that_no_network_was_trained_on(designs, capsys):
     studies = designs("handwritten_digits", "--n-digits", "100", "--n-networks", "8")
     for study in studies:
         assert not set(study["train"]["X"].index) & set(study["test"]["X"].index)
+    assert capsys.readouterr().out.count(": error 10.00%") == len(studies) == 4
     widths = [member[0].kw_args["width"] for member in studies[0]["models"][""].members]
     seeds = [member[1].random_state for member in studies[0]["models"][""].members]
     assert len(set(widths[:7])) == 7
@@ -186,6 +187,7 @@ def test_the_network_of_two_biomarkers_is_tested_on_other_patients_with_icc_of_t
     for study, target in zip(studies, ("calibre_mm", "tortuosity"), strict=True):
         np.testing.assert_array_equal(study["y"], pairs.frame[target])
         assert study["X"] is pairs
+        assert study["settings"]["size"] is None  # of the field of view, which is the same in all pictures
 
 
 @pytest.mark.parametrize(
