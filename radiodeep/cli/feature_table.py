@@ -14,16 +14,16 @@ from radiodeep.cases.manifest import parse_event, parse_time
 from radiodeep.checks import did_you_mean
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.extras import require_package
-from radiodeep.handcrafted.catalogue import FAMILIES
 
 _SEPARATORS = ",;\t"
 _MISSING = {"", "na", "n/a", "nan", "null", "none"}
 _MANIFEST_COLUMNS = {"id", "patient", "label", "image", "mask", "mask_label", "roi_name"}
 _FOLLOW_UP = ("time", "event")
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
-_HANDCRAFTED = re.compile(
+_HANDCRAFTED = re.compile(  # the families are those of the catalogue, whose import takes two seconds
     r"(?:.+_)?(original|wavelet-|log-sigma-|square|squareroot|logarithm|exponential|gradient|lbp-)[^_]*"
-    rf"_({'|'.join(FAMILIES)})_[A-Za-z0-9]+"
+    r"_(shape|shape2D|spiculation|spiculation2D|margin|firstorder|glcm|glrlm|glszm|gldm|ngtdm|laws|laws2D|lbp2D|lbp3D)"
+    r"_[A-Za-z0-9]+"
 )
 _OF_PATIENTS = ("count", "total_volume_mm3")
 _DEEP = re.compile(r".+_\d{4}")

@@ -330,8 +330,8 @@ def _of_table(table, chosen, recipe, kinds):
         models = {WHOLE_TABLE: recipe.over_columns(None)}
     else:
         kinds = kinds or list(FeatureSet)
-        of_kind = {kind.value: names for kind, names in table.kinds.items()}
-        parts = {kind.value: of_kind if kind is FeatureSet.combined else {kind.value: of_kind[kind]} for kind in kinds}
+        every = table.kinds
+        parts = {kind.value: every if kind is FeatureSet.combined else {kind.value: every[kind]} for kind in kinds}
         models = {kind: recipe.over_columns(columns) for kind, columns in parts.items()}
     shown = f" (not features: {', '.join(table.others[:6])}{' ...' if len(table.others) > 6 else ''})"
     say(f"Studying {len(table.features)} cases x {table.features.shape[1]} features{shown if table.others else ''}")

@@ -125,6 +125,7 @@ def test_tables_of_an_earlier_study_do_not_stay_in_its_folder(table, tmp_path, r
         "selected_features_all_features.csv",
         "settings.json",
         "report.html",
+        "results.zip",
     }
 
 
