@@ -40,7 +40,6 @@ def inline_svg(figure, prefix, title):
     of a case in the first result of the report.
     """
     import matplotlib as mpl  # takes a second, which most uses of radiodeep need not spend
-
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.StringIO()

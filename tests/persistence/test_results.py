@@ -25,7 +25,6 @@ from radiodeep import (
 from radiodeep.exceptions import InputError
 
 
-
 class _Kind(StrEnum):
     deep = "deep"
 
