@@ -100,9 +100,9 @@ def _measure_facts(shown):
 
 
 def _rows(table):
-    """Return measures with their intervals as text."""
+    """Return measures with their intervals as text, without those that these cases do not define."""
     texts = []
-    for name, row in table.iterrows():
+    for name, row in table.dropna(subset="value").iterrows():
         bounds = "" if np.isnan(row["low"]) else f" ({row['low']:.2f} to {row['high']:.2f})"
         texts.append(f"{name} {row['value']:.2f}{bounds}")
     return ", ".join(texts)

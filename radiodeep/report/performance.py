@@ -84,7 +84,10 @@ def _roc_drawing(results, colours):
     if point is not None:
         caption += f" The diamond is {results[0].name} at {chosen.reason}, which was not chosen for its result."
     if first.centres is not None:
-        caption += " The curve is the mean of the centres' curves by weight."
+        caption += (
+            " Curves of centres are their mean by weight. Their area may differ a little from the AUC of the table, "
+            "which is averaged on the scale of log-odds."
+        )
     tables = []
     for result in results:
         false_rate, true_rate = roc_of(result.primary)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -307,3 +308,14 @@ def test_images_that_were_not_resampled_are_not_said_to_be():
     facts = extraction_facts([rd.RadiomicsExtractor(families=["shape"]).settings()], from_images=True)
     assert facts["resampling"] == ("Images were not resampled.", False)
     assert facts["preprocessing"].done is False
+
+
+def test_a_measure_that_these_cases_do_not_define_is_not_told():
+    y = np.arange(20) % 2
+    result = rd.cross_validated_auc(
+        GaussianNB(), pd.DataFrame({"f": 4 * y + np.random.default_rng(0).normal(size=20)}), y, cv=2, n_repeats=2
+    )
+    assert np.isnan(result.primary.measures().loc["calibration slope", "value"])
+    told = str(study_facts(result))
+    assert "Brier score 0.00" in told
+    assert "nan" not in told
