@@ -317,8 +317,9 @@ class StudyResult:
     def sentence(self):
         """The measure with its interval if it has a valid one, accuracy and the cases; no companion and no size."""
         interval = self.confidence_interval
-        dash = " to " if interval.low < 0 else "-"
-        bounds = f"{interval.level:.0%} CI {_shown(interval.low)}{dash}{_shown(interval.high)}"
+        low, high = _shown(interval.low), _shown(interval.high)
+        dash = " to " if low[0] == "-" or high[0] == ">" else "-"
+        bounds = f"{interval.level:.0%} CI {low}{dash}{high}"
         bounds = "no valid interval" if np.isnan(interval.low) else bounds
         accuracy = "" if self.accuracy is None else f"accuracy {_shown(self.accuracy)}, "
         endpoint = self.endpoint

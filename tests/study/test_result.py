@@ -120,6 +120,16 @@ def test_the_print_is_the_sentence_and_what_must_be_read_with_it():
     assert lines[4:] == ["  positive class: 1", "  left out: case 7"]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [(0.4, 0.9, "0.40-0.90"), (0.998, 0.9999, "0.998 to >0.999"), (-0.2, 0.3, "-0.20 to 0.30"), (0.2, 1, "0.20-1.00")],
+)
+def test_bounds_are_joined_by_a_word_where_a_dash_would_read_as_a_sign(low, high, shown):
+    result = cross_validated_auc(GaussianNB(), *table(), cv=5)
+    result = replace(result, confidence_interval=replace(result.confidence_interval, low=low, high=high))
+    assert f"(95% CI {shown})" in result.sentence
+
+
 @pytest.mark.parametrize("cv", ["leave-pair-out", 4])
 def test_a_result_in_another_order_is_the_result_of_the_cases_in_that_order(cv):
     X, y = table(14)
