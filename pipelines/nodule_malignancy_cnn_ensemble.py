@@ -35,9 +35,9 @@ def main(arguments=None):
     parser.add_argument("--output", type=Path, default=Path("nodule_malignancy_cnn_ensemble"), help="folder")
     parser.add_argument("--members", choices=list(VIEWS), default="different", help="what the networks see")
     parser.add_argument("--n-seeds", type=int, default=1, help="networks of each architecture")
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--views", type=int, default=4, help="how often an epoch shows each image")
-    parser.add_argument("--n-cases", type=int, default=100, help="of each cohort of phantoms")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--views", type=int, default=8, help="how often an epoch shows each image")
+    parser.add_argument("--n-cases", type=int, default=160, help="of each cohort of phantoms")
     options = parser.parse_args(arguments)
     if len(options.manifests) not in (0, 2):
         parser.error("give two manifests, or none for phantoms")
