@@ -46,6 +46,18 @@ def _selected(fitted, names, values_of):
     return None if names is None else ([str(name) for name in names], values, _n_candidates(before))
 
 
+def n_inputs(fitted):
+    """Return the number of features that the last step of a fitted pipeline learned from; 0 if that is unknown.
+
+    A single one may be a column of cases, from which a network learns.
+    """
+    fitted = best_of(fitted)
+    if kind_of(fitted) != "chain":
+        return 0
+    n_features = n_inputs(fitted[-1]) or getattr(best_of(fitted[-1]), "n_features_in_", 0)
+    return n_features if n_features > 1 else 0
+
+
 def without_prefixes(subsets):
     """Return feature names without those of a union's parts, in all folds or, if that is ambiguous, in none."""
     short = [None if names is None else [name.rsplit("__", 1)[-1] for name in names] for names in subsets]

@@ -92,7 +92,7 @@ class Evidence:
                 "n_test": len(test),
                 "test_ids": [self.study.ids[row] for row in test],
                 "selected_features": None if selection is None else selection.names,
-                "n_candidates": 0 if selection is None else selection.n_candidates,
+                "n_candidates": outcome.n_features if selection is None else selection.n_candidates,
                 "scale": outcome.predicted.scale,
                 "chosen": outcome.chosen,
             }

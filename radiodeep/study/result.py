@@ -83,8 +83,8 @@ class StudyResult:
         probability the mean, and the prediction the majority vote: those of an ensemble, whose AUC is not `auc`.
     folds : DataFrame
         A row per fold: `repeat`, `n_train`, `n_test`, `test_ids`, `selected_features`, the names that the
-        selectors of this fold kept (None for a model without selector), `n_candidates`, and the `scale` of the scores,
-        which depends on the final model if a search chose among several.
+        selectors of this fold kept (None for a model without selector), `n_candidates`, the features that they, or else
+        the last step, got, and the `scale` of the scores, which depends on the final model if a search chose one.
     cv : str
         How the cases were split.
     settings : dict

@@ -110,7 +110,7 @@ def test_the_patients_needed_are_told_for_numbers_and_survival_but_not_for_sever
     survival = rd.cross_validated_cindex(survival, X, times, cv=2, n_repeats=2)
     assert "events" in sample_size_section([survival]).sentences[0]
     plain = rd.cross_validated_auc(GaussianNB(), X, y, cv=2, n_repeats=2)
-    assert sample_size_section([plain]) is None
+    assert "With 8 candidate features" in sample_size_section([plain]).sentences[0]  # all columns, without a selector
     assert conformal_section(survival, COLOUR) is None
 
 

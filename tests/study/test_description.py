@@ -10,9 +10,10 @@ from sklearn.feature_selection import SelectKBest
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from radiodeep import ReliefF, cross_validated_auc
-from radiodeep.study.description import describe, selected_features, without_prefixes
+from radiodeep.study.description import describe, n_inputs, selected_features, without_prefixes
 
 
 def table(n_cases=40, n_features=30, effect=1.0, seed=0):
@@ -47,3 +48,12 @@ def test_a_description_can_be_written_as_json():
     assert settings["steps"][0][1]["k"] == 3
     assert settings["steps"][1][1]["param_grid"] == {"var_smoothing": [0.5]}
     assert settings["steps"][0][1]["score_func"] == "f_classif"
+
+
+def test_a_model_without_selector_learns_from_all_columns_and_a_network_from_none_that_are_known():
+    X, y = np.random.default_rng(0).normal(size=(20, 7)), np.arange(20) % 2
+    assert n_inputs(make_pipeline(StandardScaler(), GaussianNB()).fit(X, y)) == 7
+    nested = make_pipeline(StandardScaler(), make_pipeline(SelectKBest(k=3), GaussianNB())).fit(X, y)
+    assert n_inputs(nested) == 3
+    assert n_inputs(make_pipeline(StandardScaler(), GaussianNB()).fit(X[:, :1], y)) == 0  # as a column of cases
+    assert n_inputs(GaussianNB().fit(X, y)) == 0

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.selection.effective_number import effective_number_of_features
-from radiodeep.study.description import selected_features
+from radiodeep.study.description import n_inputs, selected_features
 from radiodeep.study.folds.estimator_tree import descendants
 from radiodeep.study.folds.inner_folds import keep_groups_together
 from radiodeep.study.folds.shared_selection import selectors_of_folds, selectors_without_each, with_fitted_selectors
@@ -48,13 +48,15 @@ class FoldOutcome:
     """The prediction of one fold (what the endpoint's `score` returned for the test cases) and its selection.
 
     `selection` is None for a model without selector; `warnings` are the texts of radiodeep's warnings of the fold;
-    `chosen` says what a search or an automatic model inside the model chose.
+    `chosen` says what a search or an automatic model inside the model chose; `n_features` is the number of features that
+    the last step of a pipeline learned from, 0 if that is unknown.
     """
 
     predicted: object
     selection: Selection | None = None
     warnings: tuple = ()
     chosen: str | None = None
+    n_features: int = 0
 
 
 def fit_folds(model, rows, endpoint, folds, *, groups=None, selectors=None, sizes=None, first=0):
@@ -110,7 +112,7 @@ def fold_outcome(fitted, rows, endpoint, train_rows=None, train_sizes=None, *, s
     size correlations. `scored_rows` are the training rows for endpoints that need them.
     """
     predicted = endpoint.score(fitted, rows, scored_rows if endpoint.needs_training_rows else None)
-    return FoldOutcome(predicted, _selection(fitted, train_rows, train_sizes), chosen=_choice(fitted))
+    return FoldOutcome(predicted, _selection(fitted, train_rows, train_sizes), chosen=_choice(fitted), n_features=n_inputs(fitted))
 
 
 def out_of_fold(model, rows, endpoint, groups, plan):
