@@ -154,7 +154,7 @@ class Study:
             say(comparison_overview(compared))
         if controls:
             say(control_overview(controlled))
-        say(f"Predictions, selected features, settings and report.html are in {output}")
+        say(f"Predictions, measures, settings and report.html are in {output}")
         finish(errors, output / "errors.csv")
 
     def _features(self, cache, jobs, results):

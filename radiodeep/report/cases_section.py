@@ -88,9 +88,12 @@ def _sentence(main):
         "two classes": "the fraction of cases of the other class that are ranked in the wrong order with the case",
     }
     kind = kinds.get(main.endpoint.kind, "one less the probability of the true class")
+    is_voted = "accuracy" in main.endpoint.offers and main.score_table.shape[1] > 1
+    majority = " A prediction is that of most repeats, a probability their mean." if is_voted else ""
     return (
         f"Predictions are those of models that had not seen the case ({main.cv}). Cases that {main.name} predicts "
         f"worst come first, by {kind}, in the table the {'error' if main.endpoint.kind == 'numbers' else 'misfit'}."
+        f"{majority}"
     )
 
 

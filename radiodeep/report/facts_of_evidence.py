@@ -74,7 +74,7 @@ def _centres(shown):
 def _measure_facts(shown):
     endpoint = next(iter(shown.values())).endpoint
     measures = {name: result.measures() for name, result in shown.items()}
-    calibrated = {name: _rows(table.loc[table.index.isin(_CALIBRATION)]) for name, table in measures.items()}
+    calibrated = {name: _rows(table.loc[table.index.str.startswith(_CALIBRATION)]) for name, table in measures.items()}
     methods = {
         name: f"{result.confidence_interval.level:.0%} interval: {result.interval_method}"
         for name, result in shown.items()

@@ -30,11 +30,10 @@ def doubts_about_risks(result, measured=None):
         )
     elif not _SLOPES[0] <= measured.slope <= _SLOPES[1] and not _SLOPES[0] <= _moderate_slope(result) <= _SLOPES[1]:
         kind = "too extreme" if measured.slope < 1 else "too cautious"
-        kind = "reversed" if measured.slope < 0 else kind
-        doubts.append(
-            f"The calibration slope is {measured.slope:.2f} where 1 is right: the probabilities are {kind}, so they "
-            "are not usable as risks, even if they rank the cases well."
-        )
+        meaning = f"the probabilities are {kind}, so they are not usable as risks, even if they rank the cases well."
+        if measured.slope < 0:
+            meaning = "higher probabilities do not go with more positive cases, so they are not usable as risks."
+        doubts.append(f"The calibration slope is {measured.slope:.2f} where 1 is right: {meaning}")
     ratio, low, high = measured.measures.loc["O:E"]
     is_off = not _LEVELS[0] <= ratio <= _LEVELS[1] and not low <= 1 <= high
     if is_off:

@@ -20,7 +20,7 @@ def test_true_risks_raise_no_doubt(result_of):
     [
         (4 * LOG_ODDS, "too extreme"),
         (0.3 * LOG_ODDS, "too cautious"),
-        (-LOG_ODDS, "reversed"),
+        (-LOG_ODDS, "higher probabilities do not go with more positive cases"),
         (LOG_ODDS + 2.5, "wrong level"),
     ],
 )
