@@ -37,7 +37,7 @@ def _against_chance(best, n_models):
     estimate = f"{_measure(endpoint)} of {shown.value:.2f}"
     about = f"{_outcome(endpoint)} of unseen cases"
     count = endpoint.count().replace(" (", ", ").replace(")", "")
-    basis = f"{shown.cv}; {count}"
+    basis = f"{shown.cv}; {count}{'; not corrected for choosing the best' if n_models > 1 else ''}"
     if np.isnan(bounds.low):
         return (
             f"{chosen} predicts {about} with {estimate}, for which this split gives no valid interval ({basis}): "

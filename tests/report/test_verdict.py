@@ -54,7 +54,10 @@ def test_better_than_chance_needs_an_interval_above_it(result):
 
 def test_the_best_of_several_models_is_called_so_and_ties_stay_in_the_given_order(result):
     models = [replace(of(result, value, 0.6, 0.9), name=name) for name, value in (("a", 0.7), ("b", 0.8), ("c", 0.8))]
-    assert verdict(models)[0].startswith("The best of 3 models, b, predicts")
+    told = verdict(models)[0]
+    assert told.startswith("The best of 3 models, b, predicts")
+    assert "not corrected for choosing the best" in told
+    assert "choosing" not in verdict(models[:1])[0]
     assert [each.name for each in by_estimate(models)] == ["b", "c", "a"]
 
 
