@@ -48,8 +48,8 @@ class FoldOutcome:
     """The prediction of one fold (what the endpoint's `score` returned for the test cases) and its selection.
 
     `selection` is None for a model without selector; `warnings` are the texts of radiodeep's warnings of the fold;
-    `chosen` says what a search or an automatic model inside the model chose; `n_features` is the number of features that
-    the last step of a pipeline learned from, 0 if that is unknown.
+    `chosen` says what a search or an automatic model inside the model chose; `n_features` is the number of features
+    that the last step of a pipeline learned from, 0 if that is unknown.
     """
 
     predicted: object
@@ -112,7 +112,8 @@ def fold_outcome(fitted, rows, endpoint, train_rows=None, train_sizes=None, *, s
     size correlations. `scored_rows` are the training rows for endpoints that need them.
     """
     predicted = endpoint.score(fitted, rows, scored_rows if endpoint.needs_training_rows else None)
-    return FoldOutcome(predicted, _selection(fitted, train_rows, train_sizes), chosen=_choice(fitted), n_features=n_inputs(fitted))
+    selection = _selection(fitted, train_rows, train_sizes)
+    return FoldOutcome(predicted, selection, chosen=_choice(fitted), n_features=n_inputs(fitted))
 
 
 def out_of_fold(model, rows, endpoint, groups, plan):
