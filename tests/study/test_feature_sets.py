@@ -227,7 +227,7 @@ def test_a_report_shows_the_differences(table, tmp_path):
     page = rd.write_report(compared, tmp_path / "report.html").read_text()
     assert "Compared with clinical, 2-fold, 4 repeats" in page
     assert "added value, score test, one-sided, 4 repeats" in page
-    assert f"{compared.table['difference']['textures']:.2f} (" in page
+    assert f"{compared.table['difference']['textures']:+.3f} (" in page
     plain = rd.write_report(compared.results, tmp_path / "plain.html").read_text()
     assert "Compared with clinical" not in plain
 

@@ -94,7 +94,7 @@ def test_families_with_a_reach_get_the_image_that_far_about_the_region(monkeypat
     names = both.get_feature_names_out()
     np.testing.assert_array_equal(both.transform([case])[0, ["_glcm_" in name for name in names]], plain[0])
     box = (slice(3, 9), slice(2, 18), slice(0, 15))  # cut at the border of the image
-    (original, roi, spacing_mm), (square, *_) = boxes
+    (original, roi, spacing_mm), (square, *_) = boxes[-2:]  # before that, the loops were compiled
     np.testing.assert_array_equal(original, image[box])
     np.testing.assert_array_equal(roi, mask[box])
     assert square.shape == original.shape
