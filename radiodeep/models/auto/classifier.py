@@ -119,7 +119,8 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
 
     def predict(self, X):
         """Return the most probable class of each case."""
-        return self.classes_[self._predicted(X, is_limited=True).argmax(axis=1)]
+        probabilities = self._predicted(X, is_limited=True)  # an error before `fit`
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def _outputs(self, model, X):
         """Return scores like logarithms of probabilities; of classes that the fold did not hold they are the lowest."""
