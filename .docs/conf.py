@@ -72,4 +72,4 @@ def _is_inherited(app, kind, name, member, skip, options):
 
 def setup(app):
     app.connect("autodoc-skip-member", _is_inherited)
-    app.connect("builder-inited", _write_api, priority=100)
+    _write_api(app)  # before Sphinx looks for documents
