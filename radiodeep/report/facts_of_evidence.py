@@ -183,10 +183,6 @@ def _n_candidates(result):
     return int(max(counts, default=0))
 
 
-def _agreement(stability):
-    return "" if stability is None else f"agreement of the selections of the folds: {stability}"
-
-
 def _like_size(result):
     pairs = [f"{feature} {value:.2f}" for feature, value in result.size_correlations.items()]
     return f"rank correlation with the size of the region: {', '.join(pairs)}" if pairs else ""

@@ -30,9 +30,9 @@ def selected_features_figure(table, colour=COLOURS[0], measure=None, chance=0.0)
     widths = (1,) if measure is None else (1.8, 1)
     axes = figure.subplots(1, len(widths), sharey=True, squeeze=False, width_ratios=widths)[0]
     heights = np.arange(n_rows)[::-1]
-    for one in axes:
-        one.spines[["top", "right", "left"]].set_visible(False)
-        one.set(yticks=[], ylim=(-0.45, n_rows - 0.2))
+    for panel in axes:
+        panel.spines[["top", "right", "left"]].set_visible(False)
+        panel.set(yticks=[], ylim=(-0.45, n_rows - 0.2))
     bars = {}
     for height, (name, row) in zip(heights, table.iterrows(), strict=True):
         look = {"facecolor": colour if row["kind"] == HANDCRAFTED else "white", "hatch": _HATCHES[row["kind"]]}
