@@ -9,9 +9,15 @@ from radiodeep.exceptions import MissingExtraError
 _EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "timm", "safetensors"), "deep"),
     "pyarrow": "parquet",
-    "pydicom": "dicom",
+    **dict.fromkeys(("pydicom", "highdicom"), "dicom"),
+    **dict.fromkeys(("dask", "distributed"), "dask"),
 }
-_PURPOSES = {"deep": "Networks and deep features need", "parquet": "Parquet files need", "dicom": "DICOM files need"}
+_PURPOSES = {
+    "deep": "Networks and deep features need",
+    "parquet": "Parquet files need",
+    "dicom": "DICOM files need",
+    "dask": "A Dask cluster needs",
+}
 
 
 def is_installed(package):

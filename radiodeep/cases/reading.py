@@ -1,0 +1,41 @@
+"""How the files of a case are read, where there is a choice."""
+
+from dataclasses import dataclass, fields
+
+from radiodeep.checks import require, require_option
+
+RGB_RULES = (None, "luminance", "channels")
+PET_UNITS = ("SUV", "stored")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Choices in reading the files of a case.
+
+    Parameters
+    ----------
+    resample_mask : bool, default=False
+        Bring a mask on another grid to that of its image, by the nearest voxel.
+    rgb : {None, "luminance", "channels"}, default=None
+        Read a colour picture as its luminance, or as the images "red", "green" and "blue" of the case. None refuses it.
+    pet_unit : {"SUV", "stored"}, default="SUV"
+        Convert PET series in DICOM to standardized uptake values by body weight, or keep the unit of the file.
+    series : str, optional
+        Description of the series, or a part of it, that is read of a DICOM folder with several.
+    """
+
+    resample_mask: bool = False
+    rgb: str | None = None
+    pet_unit: str = "SUV"
+    series: str | None = None
+
+    def __post_init__(self):
+        require(isinstance(self.resample_mask, bool), Reading, "resample_mask", "True or False", self.resample_mask)
+        require_option(self.rgb, RGB_RULES, Reading, "rgb")
+        require_option(self.pet_unit, PET_UNITS, Reading, "pet_unit")
+        is_text = self.series is None or (isinstance(self.series, str) and bool(self.series.strip()))
+        require(is_text, Reading, "series", "None or a part of a description", self.series)
+
+
+READING_OPTIONS = tuple(field.name for field in fields(Reading))
+AS_IT_IS = Reading()
