@@ -6,18 +6,15 @@ centre inside an even number of contours is outside.
 
 import warnings
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
 from radiodeep.cases.dicom import read_header
 from radiodeep.exceptions import (
-    AmbiguousMaskError,
     EmptyMaskError,
     FileUnreadableError,
     GeometryMismatchError,
-    LabelNotFoundError,
 )
 
 _OFF_SLICE = 0.25  # of a voxel: rounded positions, not a contour between slices
@@ -91,30 +88,6 @@ def _closed_contours(roi):
             points = np.array(contour.ContourData, float).reshape(-1, 3)
             given[points.tobytes()] = points
     return list(given.values())
-
-
-def choose_region(names, wanted=None):
-    """Return the position of the region in a list of names.
-
-    `wanted` is a name or a list of names, the first that is there counts; capital and small letters are the same, and
-    ``*`` and ``?`` stand for any letters. It may be None for a list of one name. Raises LabelNotFoundError, which lists
-    the names, or AmbiguousMaskError.
-    """
-    listed = ", ".join(f"'{name}'" for name in names) or "none"
-    patterns = ["*"] if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
-    for pattern in patterns:
-        for matches in (str.__eq__, fnmatchcase):  # a name may hold a bracket or a star
-            found = [row for row, name in enumerate(names) if matches(name.casefold(), pattern.casefold())]
-            if len(found) == 1:
-                return found[0]
-            if found:
-                several = ", ".join(f"'{names[row]}'" for row in found)
-                raise AmbiguousMaskError(
-                    f"several regions {'were outlined' if wanted is None else f'match {pattern!r}'}: {several}. Choose "
-                    "one by its name."
-                )
-    asked = " or ".join(map(repr, patterns))
-    raise LabelNotFoundError(f"no region matches {asked}. The regions are {listed}.")
 
 
 def mask_of_contours(contours, grid, name):

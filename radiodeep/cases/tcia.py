@@ -15,7 +15,8 @@ from radiodeep.cases.collection import (
     write_collection,
 )
 from radiodeep.cases.dicom import find_series, grid_of
-from radiodeep.cases.rtstruct import choose_region, read_structure_set
+from radiodeep.cases.region_names import choose_region
+from radiodeep.cases.rtstruct import read_structure_set
 from radiodeep.cases.segmentation import read_segmentation
 from radiodeep.cases.tcia_clinical import with_clinical
 from radiodeep.checks import require, require_option

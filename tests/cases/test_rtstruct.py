@@ -6,13 +6,11 @@ from scipy.spatial.transform import Rotation
 
 from radiodeep.cases.dicom import find_series, grid_of
 from radiodeep.cases.readers import read_volume
-from radiodeep.cases.rtstruct import choose_region, inside_polygon, mask_of_contours, read_structure_set
+from radiodeep.cases.rtstruct import inside_polygon, mask_of_contours, read_structure_set
 from radiodeep.exceptions import (
-    AmbiguousMaskError,
     EmptyMaskError,
     FileUnreadableError,
     GeometryMismatchError,
-    LabelNotFoundError,
 )
 
 VOXELS = np.zeros((5, 12, 14))
@@ -103,23 +101,6 @@ def test_a_file_that_is_not_a_structure_set_is_an_error(dicom_files, tmp_path):
     broken.write_bytes(dicom_files.structure_set(broken, {"GTV": []}).read_bytes()[:-3])
     with pytest.raises(FileUnreadableError, match=r"'RS.dcm'"):
         read_structure_set(broken)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "position"),
-    [("gtv-1", 0), ("GTV-[2]", 2), ("*node*", 1), (["PTV", "GTV-1"], 0), (["lung", "*node*", "GTV-1"], 1)],
-)
-def test_regions_are_chosen_by_name_or_pattern(wanted, position):
-    assert choose_region(("GTV-1", "GTV node", "GTV-[2]"), wanted) == position
-
-
-def test_a_region_must_be_there_and_be_the_only_one():
-    with pytest.raises(LabelNotFoundError, match=r"no region matches 'lung'. The regions are 'GTV-1', 'Heart'"):
-        choose_region(("GTV-1", "Heart"), "lung")
-    with pytest.raises(AmbiguousMaskError, match=r"several regions match 'G\*': 'GTV-1', 'GTV-2'"):
-        choose_region(("GTV-1", "GTV-2"), "G*")
-    with pytest.raises(AmbiguousMaskError, match=r"several regions were outlined: 'GTV-1', 'GTV-2'"):
-        choose_region(("GTV-1", "GTV-2"))
 
 
 REFERENCES = [
