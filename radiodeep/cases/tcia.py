@@ -1,6 +1,5 @@
 """In: a downloaded collection of The Cancer Imaging Archive. Out: images and masks as NIfTI files, and a manifest."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,17 @@ from radiodeep.cases.collection import (
     write_collection,
 )
 from radiodeep.cases.dicom import find_series, grid_of
+from radiodeep.cases.outlines import (
+    OUTLINE_READERS,
+    images_by_name,
+    is_image_name,
+    outlined_image,
+    with_image_columns,
+)
 from radiodeep.cases.region_names import choose_region
-from radiodeep.cases.rtstruct import read_structure_set
-from radiodeep.cases.segmentation import read_segmentation
 from radiodeep.cases.tcia_clinical import with_clinical
 from radiodeep.checks import require, require_option
 from radiodeep.exceptions import DicomSeriesError, InputError, LabelNotFoundError, ManifestError
-
-_READERS = {"RTSTRUCT": read_structure_set, "SEG": read_segmentation}
-_IMAGE_NAME = re.compile(r"(?!reader|retest|label)[A-Za-z0-9]+", re.IGNORECASE)
 
 
 def tcia_manifest(
@@ -101,13 +102,13 @@ def tcia_manifest(
     radiodeep.exceptions.FileUnreadableError: 'manifest-1603198545583' is not a folder. Expected the folder of a ...
     """
     check_options(tcia_manifest, margin_mm, on_error)
-    require_option(regions, (None, *_READERS), tcia_manifest, "regions")
+    require_option(regions, (None, *OUTLINE_READERS), tcia_manifest, "regions")
     is_roi = roi is None or isinstance(roi, str) or (isinstance(roi, list | tuple) and roi and all(map(_is_text, roi)))
     require(is_roi, tcia_manifest, "roi", "None, a name or a list of names", roi)
     names = series or {}
     is_series = isinstance(names, dict) and all(map(_is_text, names.values()))
     allowed = "a dict from names of letters and digits to parts of descriptions"
-    require(is_series and all(_is_name(name) for name in names), tcia_manifest, "series", allowed, series)
+    require(is_series and all(is_image_name(name) for name in names), tcia_manifest, "series", allowed, series)
     found = find_series(folder)
     counts = _announced_counts(Path(folder))
     patients = {
@@ -121,16 +122,12 @@ def tcia_manifest(
 
     settings = ["tcia", 1, roi, series, regions, margin_mm, counts]
     rows, left_out = convert_patients(patients, convert, output, settings, on_error)
-    rows = with_clinical(_with_columns(rows), clinical, clinical_patient)
+    rows = with_clinical(with_image_columns(rows), clinical, clinical_patient)
     return write_collection(rows, left_out, output)
 
 
 def _is_text(value):
     return isinstance(value, str) and bool(value)
-
-
-def _is_name(value):
-    return isinstance(value, str) and bool(_IMAGE_NAME.fullmatch(value))
 
 
 def _announced_counts(folder):
@@ -161,9 +158,9 @@ def _convert(patient, parts, output, roi, names, regions, margin_mm):
     """Write images and masks of a patient; return the row and what was left out, see `convert_patients`."""
     if not patient:
         raise InputError("files without a PatientID. Expected the name of the patient in the collection.")
-    images = {part.uid: part for part in parts if part.modality not in _READERS}
+    images = {part.uid: part for part in parts if part.modality not in OUTLINE_READERS}
     chosen, problems = _outlined(parts, images, roi, regions)
-    named = _names_of([images[uid] for uid in chosen], names)
+    named = images_by_name([images[uid] for uid in chosen], names)
     if not named:
         raise LabelNotFoundError(" ".join(problems) or f"no outlined series is one of {', '.join(names)}.")
     row = {"id": patient, "patient": patient}
@@ -182,11 +179,11 @@ def _convert(patient, parts, output, roi, names, regions, margin_mm):
 def _outlined(parts, images, roi, regions):
     """Return {UID of an image: (file, position of the region in it)}, and sentences about images without the region."""
     chosen, problems = {}, []
-    for kind, read in _READERS.items():
+    for kind, read in OUTLINE_READERS.items():
         found = {}
         paths = [path for part in parts if part.modality == kind and regions in (None, kind) for path in part.paths]
         for source in map(read, paths):
-            uid = _outlined_image(source, images)
+            uid = outlined_image(source, images)
             try:
                 position = choose_region(source.region_names, roi)
             except LabelNotFoundError as error:
@@ -205,46 +202,3 @@ def _outlined(parts, images, roi, regions):
     if not chosen and not problems:
         problems.append((None, f"no {regions or 'RTSTRUCT or SEG'} file was downloaded."))
     return chosen, [sentence for uid, sentence in problems if uid not in chosen]
-
-
-def _outlined_image(source, images):
-    """Return the UID of the image a file belongs to: the one it names, else the only one of its frame of reference."""
-    named = [uid for uid in source.series_uids if uid in images]
-    if not source.series_uids:
-        named = [uid for uid, image in images.items() if image.frame_of_reference in source.frames]
-    return named[0] if len(named) == 1 else None
-
-
-def _names_of(images, names):
-    """Return {name in the manifest: image}; images without a name are left out."""
-    named = {}
-    for image in images:
-        found = _matching(image.description.casefold(), names) if names else [image.modality]
-        if len(found) > 1:
-            raise InputError(f"The {image.name} is {' and '.join(found)}. Name more of its description in 'series'.")
-        for name in found:
-            named.setdefault(name, []).append(image)
-    for name, several in named.items():
-        if len(several) > 1:
-            listed = " and ".join(repr(image.description) for image in several)
-            raise InputError(
-                f"{len(several)} outlined series are called {name}: {listed}. Give each a name with 'series', by a "
-                "part of its description."
-            )
-    return {name: several[0] for name, several in named.items()}
-
-
-def _matching(description, names):
-    """Return the names whose text is the description, or else those whose text is a part of it."""
-    whole = [name for name, text in names.items() if text.casefold() == description]
-    return whole or [name for name, text in names.items() if text.casefold() in description]
-
-
-def _with_columns(rows):
-    """Return the rows as a table; `image` and `mask` are the columns if all patients have the same one image."""
-    table = pd.DataFrame(rows)
-    columns = [column for column in table if column.startswith("image_")]
-    if len(columns) == 1:
-        name = columns[0].removeprefix("image_")
-        table = table.rename(columns={f"image_{name}": "image", f"mask_{name}": "mask"})
-    return table
