@@ -13,6 +13,7 @@ _HOME_OF = {
     "Case": "cases.case",
     "Cohort": "cases.cohort",
     "Patient": "cases.patient",
+    "Reading": "cases.reading",
     "read_cohort": "cases.cohort",
     "write_cohort": "cases.writing",
     "lidc_manifest": "cases.lidc",

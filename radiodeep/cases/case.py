@@ -7,13 +7,26 @@ from types import MappingProxyType
 import numpy as np
 
 from radiodeep.cases.lesion import Lesion
-from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
+from radiodeep.cases.masks import regions_of
 from radiodeep.cases.naming import naming, naming_image
 from radiodeep.cases.picture import case_html
-from radiodeep.cases.readers import read_volume
-from radiodeep.cases.sources import checked_follow_up, checked_sources, masks_read_once, read_sources, refuse_colours
+from radiodeep.cases.reading import AS_IT_IS
+from radiodeep.cases.sources import (
+    checked_choices,
+    checked_follow_up,
+    checked_sources,
+    masks_read_once,
+    read_sources,
+    refuse_colours,
+)
 from radiodeep.checks import invalid, is_count
-from radiodeep.exceptions import AmbiguousImageError, EmptyMaskError, InputError, MissingImageError
+from radiodeep.exceptions import AmbiguousImageError, InputError, MissingImageError
+
+_ARGUMENTS = (
+    "image", "mask", "id", "spacing_mm", "patient", "label", "mask_label", "axes", "time", "event", "clinical",
+    "repeats", "roi_name", "reading",
+)  # fmt: skip
+_CHOSEN = {"mask_label": None, "roi_name": None}  # of a mask that is the region
 
 
 class Case:
@@ -22,10 +35,11 @@ class Case:
     Parameters
     ----------
     image, mask : path-like or ndarray of shape (z, y, x) or (y, x), or dict of them by name
-        Files are read on first use. Every voxel of the mask that is not 0 belongs to the region, unless the mask holds
-        several labels or negative values: then `mask_label` chooses one. An array given with a file is in the order in
-        which the file stores its voxels. Several images are given by name, ``{"T1": ..., "PET": ...}``, None for one
-        that the patient lacks; they share one mask on the same grid, or have masks by the same names.
+        Files, and folders of a DICOM series, are read on first use. Every voxel of the mask that is not 0 belongs to
+        the region, unless the mask holds several labels or negative values: then `mask_label` chooses one. An array
+        given with a file is in the order in which the file stores its voxels. Several images are given by name,
+        ``{"T1": ..., "PET": ...}``, None for one that the patient lacks; they share one mask on the same grid, or have
+        masks by the same names.
     id : str
         Name of the case; every message about it begins with the id.
     spacing_mm : sequence of floats, optional
@@ -47,6 +61,12 @@ class Case:
         What else is known of the patient, e.g. ``{"age": 63, "stage": "II"}``; None for a value that is unknown.
     repeats : dict from str to Case, optional
         The same lesion measured again, e.g. outlined by ``"reader2"`` or imaged in a ``"retest"``.
+    roi_name : str or list of str, optional
+        Name of the region in a mask file that holds regions by name: a structure set (RTSTRUCT) or segmentation (SEG)
+        in DICOM, a mask with a table of labels, or a folder with a mask per organ. ``*`` and ``?`` stand for any
+        letters. Of a list the union is taken. May be left out if there is only one.
+    reading : Reading, optional
+        Choices in reading the files, e.g. ``Reading(resample_mask=True)``.
 
     Attributes
     ----------
@@ -95,37 +115,17 @@ class Case:
     """
 
     def __init__(
-        self,
-        image,
-        mask,
-        id,
-        spacing_mm=None,
-        patient=None,
-        label=None,
-        mask_label=None,
-        time=None,
-        event=None,
-        clinical=None,
-        repeats=None,
-    ):
-        self._set(image, mask, id, spacing_mm, patient, label, mask_label, None, time, event, clinical, repeats)
+        self, image, mask, id, spacing_mm=None, patient=None, label=None, mask_label=None, time=None, event=None,
+        clinical=None, repeats=None, roi_name=None, reading=None,
+    ):  # fmt: skip
+        known = (patient, label, mask_label, None, time, event, clinical, repeats, roi_name, reading)
+        self._set(image, mask, id, spacing_mm, *known)
         refuse_colours(self.image, self.mask, id)
 
     def _set(
-        self,
-        image,
-        mask,
-        id,
-        spacing_mm,
-        patient,
-        label,
-        mask_label,
-        axes=None,
-        time=None,
-        event=None,
-        clinical=None,
-        repeats=None,
-    ):
+        self, image, mask, id, spacing_mm, patient, label, mask_label, axes=None, time=None, event=None, clinical=None,
+        repeats=None, roi_name=None, reading=None,
+    ):  # fmt: skip
         if not isinstance(id, str) or not id:
             raise invalid("Case", "id", "a non-empty str", id)
         self.__dict__["id"] = id
@@ -138,6 +138,8 @@ class Case:
             for name, value in (("clinical", clinical), ("repeats", repeats)):
                 if not isinstance(value, Mapping | None):
                     raise invalid("Case", name, "a dict", value)
+            if roi_name is not None or reading is not None:
+                roi_name = checked_choices(roi_name, reading, mask)
         except InputError:
             with naming(self):  # not around the checks, which would take longer for each of 100,000 cases
                 raise
@@ -151,6 +153,8 @@ class Case:
             "event": event,
             "clinical": MappingProxyType(dict(clinical or {})),
             "repeats": MappingProxyType(dict(repeats or {})),
+            "roi_name": roi_name,
+            "reading": reading or AS_IT_IS,
             "_given_spacing": spacing_mm,
             "_axes": axes,
             "_lesion": None,
@@ -282,12 +286,13 @@ class Case:
         return self._acquisition
 
     def by_label(self):
-        """Return a case for every label of the mask, with the id ``<id>-label<number>``.
+        """Return a case for every region of the mask, with the id ``<id>-label<number>`` or ``<id>-<name>``.
 
         Returns
         -------
         list of Case
-            In the order of the labels; their voxels are shared if this case is in memory.
+            In the order of the labels, or that of the names in a structure set, a DICOM segmentation or a folder of
+            organs; of those that `roi_name` chooses if it is given. Voxels are shared if this case is in memory.
 
         Examples
         --------
@@ -300,11 +305,8 @@ class Case:
         """
         with naming(self):
             masks = [self.mask] if self.shares_mask else [mask for mask in self.mask.values() if mask is not None]
-            voxels = [read_volume(mask).voxels if isinstance(mask, Path) else mask for mask in masks]
-            labels = sorted(set().union(*map(positive_labels, voxels)))
-            if not labels:
-                raise EmptyMaskError(NO_VOXEL)
-        return [self.replace(id=f"{self.id}-label{label}", mask_label=label, patient=self.patient) for label in labels]
+            parts = regions_of(masks, self.roi_name, self.reading)
+        return [self.replace(id=f"{self.id}-{part}", patient=self.patient, **choice) for part, choice in parts.items()]
 
     def in_memory(self, images=None):
         """Return the case as checked arrays, of several images those named; a case on disk keeps no voxels behind."""
@@ -320,7 +322,7 @@ class Case:
         }
         if self.shares_mask:
             changes["mask"] = next(iter(parts.values())).roi
-        case = self.replace(**changes, mask_label=None)
+        case = self.replace(**changes, **_CHOSEN)
         case.__dict__["_lesion"] = parts
         return case
 
@@ -365,18 +367,14 @@ class Case:
         return case
 
     def _arguments(self):
-        names = ("image", "mask", "id", "spacing_mm", "patient", "label", "mask_label")
-        values = {name: self.__dict__.get(name) for name in names}
-        values |= {"spacing_mm": self._given_spacing, "axes": self._axes}
-        known = {"time": self.time, "event": self.event, "clinical": dict(self.clinical)}
-        return values | known | {"repeats": dict(self.repeats)}
+        values = {name: self.__dict__.get(name) for name in _ARGUMENTS}
+        own = {"spacing_mm": self._given_spacing, "axes": self._axes}
+        return values | own | {"clinical": dict(self.clinical), "repeats": dict(self.repeats)}
 
     def _holding(self, lesion):
         """Return the case in memory, with a lesion that needs no further check."""
         axes = lesion.axes if lesion.axes.orientation else None
-        case = self.replace(
-            image=lesion.voxels, mask=lesion.roi, spacing_mm=lesion.spacing_mm, mask_label=None, axes=axes
-        )
+        case = self.replace(image=lesion.voxels, mask=lesion.roi, spacing_mm=lesion.spacing_mm, axes=axes, **_CHOSEN)
         case.__dict__["_lesion"] = lesion
         return case
 
@@ -393,7 +391,9 @@ class Case:
                 "extractor."
             )
         with naming(self):
-            image, mask, axes = read_sources(self.image, self.mask, self._given_spacing, self._axes, self.id)
+            image, mask, axes = read_sources(
+                self.image, self.mask, self._given_spacing, self._axes, self.id, self.roi_name, self.reading
+            )
             lesion = Lesion.checked(image.voxels, mask.voxels, image.spacing_mm, self.id, axes, self.mask_label)
         if isinstance(self.image, Path):  # known after the voxels are gone
             self.__dict__["_acquisition"] = lesion.acquisition()

@@ -21,6 +21,7 @@ from radiodeep.cases.manifest import (
 )
 from radiodeep.cases.manifest_cases import cases_of
 from radiodeep.cases.patient import Patient
+from radiodeep.cases.reading import Reading
 from radiodeep.exceptions import InputError, ManifestError, RadiodeepWarning
 
 _SHOWN = 10  # cases in a notebook
@@ -71,7 +72,7 @@ class Cohort(Sequence):
         self._frame = frame
 
     @classmethod
-    def from_frame(cls, frame, folder="."):
+    def from_frame(cls, frame, folder=".", *, resample_mask=False, rgb=None, pet_unit="SUV", series=None):
         """Make a cohort of a DataFrame with the columns of a manifest.
 
         Parameters
@@ -81,6 +82,8 @@ class Cohort(Sequence):
             cells NaN or None, as pandas makes them.
         folder : path-like, default="."
             Where relative paths start.
+        resample_mask, rgb, pet_unit, series : optional
+            Choices in reading the files, as in `Reading`.
 
         Returns
         -------
@@ -100,8 +103,9 @@ class Cohort(Sequence):
         >>> cohort.labels.tolist(), str(cohort[0].image)
         ([1, 0], 'scans/a.nii')
         """
+        reading = Reading(resample_mask, rgb, pet_unit, series)
         with _uninterrupted():
-            return _cohort_of(manifest_of_frame(frame), Path(folder), "The manifest")
+            return _cohort_of(manifest_of_frame(frame), Path(folder), "The manifest", reading)
 
     def __len__(self):
         return len(self._cases)
@@ -222,17 +226,20 @@ class Cohort(Sequence):
         return frame if any(row["time"] for row in rows) else frame.drop(columns=["time", "event"], errors="ignore")
 
 
-def read_cohort(path):
+def read_cohort(path, *, resample_mask=False, rgb=None, pet_unit="SUV", series=None):
     """Read a manifest: a row per case, paths relative to the manifest's folder.
 
     Parameters
     ----------
     path : path-like
         .csv, .tsv, .txt or .parquet with the columns `id`, `image`, `mask` and, optionally, `patient`,
-        `label` (the outcome), `mask_label`, `time` and `event` (the follow-up: a number > 0, and 1 or 0, true or
-        false, yes or no); others are kept in `Cohort.frame`. Column names may have
+        `label` (the outcome), `mask_label`, `roi_name` (as in `Case`; the union of names between ``|``), `time` and
+        `event` (the follow-up: a number > 0, and 1 or 0, true or false, yes or no); others are kept in `Cohort.frame`.
+        Images may be folders of a DICOM series, masks RTSTRUCT or SEG files. Column names may have
         capitals and blanks about them; fields may be separated by commas, semicolons or tabs; rows that hold
         nothing are skipped. Texts stay texts: the ids ``007`` and ``NA`` are what they look like.
+    resample_mask, rgb, pet_unit, series : optional
+        Choices in reading the files, as in `Reading`.
 
     Returns
     -------
@@ -258,19 +265,20 @@ def read_cohort(path):
     ...
     radiodeep.exceptions.ManifestError: The manifest 'cohort.xyz' does not exist. ...
     """
+    reading = Reading(resample_mask, rgb, pet_unit, series)
     with _uninterrupted():
         manifest = read_manifest(path)
-        return _cohort_of(manifest, Path(path).parent, f"The manifest '{Path(path).name}'")
+        return _cohort_of(manifest, Path(path).parent, f"The manifest '{Path(path).name}'", reading)
 
 
-def _cohort_of(manifest, folder, name):
+def _cohort_of(manifest, folder, name, reading):
     problems = check_manifest(manifest)
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
         raise ManifestError(f"{name} cannot be used:\n{listed}")
     warn_of_blank_patients(manifest)
     frame = manifest.frame
-    cases = cases_of(manifest, str(folder))
+    cases = cases_of(manifest, str(folder), reading)
     for name in ("label", "time", "event"):
         values = [getattr(case, name) for case in cases]
         if any(value is not None for value in values):

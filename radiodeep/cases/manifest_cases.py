@@ -5,20 +5,21 @@ import os
 import pandas as pd
 
 from radiodeep.cases.case import Case
-from radiodeep.cases.manifest import parse_event, parse_labels, parse_mask_label, parse_time
+from radiodeep.cases.manifest import parse_event, parse_labels, parse_mask_label, parse_roi_name, parse_time
 
-_COLUMNS = ("id", "patient", "label", "mask_label", "time", "event")
+_COLUMNS = ("id", "patient", "label", "mask_label", "roi_name", "time", "event")
 
 
-def cases_of(manifest, folder):
-    """Return a case for each row; relative paths begin in the folder."""
+def cases_of(manifest, folder, reading):
+    """Return a case for each row, read as a `Reading` says; relative paths begin in the folder."""
     frame = manifest.frame
     blank = [""] * len(frame)
     columns = {column: frame[column].tolist() if column in frame.columns else blank for column in _COLUMNS}
     labels = parse_labels(columns["label"])
     mask_labels = {text: parse_mask_label(text) for text in set(columns["mask_label"])}
+    roi_names = {text: parse_roi_name(text) for text in set(columns["roi_name"])}
     follow_up = [columns[name] if manifest.has_follow_up else blank for name in ("time", "event")]
-    cells = (columns[column] for column in ("id", "patient", "mask_label"))
+    cells = (columns[column] for column in ("id", "patient", "mask_label", "roi_name"))
     cases = [
         Case(
             image,
@@ -30,8 +31,10 @@ def cases_of(manifest, folder):
             time=parse_time(time),
             event=parse_event(event),
             clinical=clinical,
+            roi_name=roi_names[roi_name],
+            reading=reading,
         )
-        for image, mask, clinical, case_id, patient, mask_label, label, time, event in zip(
+        for image, mask, clinical, case_id, patient, mask_label, roi_name, label, time, event in zip(
             *_sources(manifest, folder),
             _clinical(frame[manifest.other_columns]),
             *cells,

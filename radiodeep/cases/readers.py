@@ -14,6 +14,7 @@ from radiodeep.cases.dicom import is_dicom
 from radiodeep.cases.layouts import read_layout, read_voxels
 from radiodeep.cases.memory import check_image_size
 from radiodeep.cases.nifti import is_nifti, read_nifti, require_3d
+from radiodeep.cases.reading import AS_IT_IS
 from radiodeep.cases.streams import GZIP
 from radiodeep.cases.volume import Volume, check_geometry
 from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, TruncatedFileError, UnsupportedImageError
@@ -33,7 +34,7 @@ _DICOM_WAY_OUT = (
 _DICOM_REGIONS = (b"1.2.840.10008.5.1.4.1.1.481.3", b"1.2.840.10008.5.1.4.1.1.66.4")  # RTSTRUCT, SEG
 
 
-def read_volume(path):
+def read_volume(path, reading=AS_IT_IS):
     """Read a scalar 2-D or 3-D image as a `Volume`; its format is recognised by its content.
 
     2-D images become one slice, shape (1, y, x). Raises FileUnreadableError for a file that is missing, empty or of

@@ -22,6 +22,12 @@ class Reading:
         Convert PET series in DICOM to standardized uptake values by body weight, or keep the unit of the file.
     series : str, optional
         Description of the series, or a part of it, that is read of a DICOM folder with several.
+
+    Examples
+    --------
+    >>> import radiodeep as rd
+    >>> rd.Case("ct.nii.gz", "mask_of_pet.nii.gz", "n-7", reading=rd.Reading(resample_mask=True)).reading.pet_unit
+    'SUV'
     """
 
     resample_mask: bool = False

@@ -45,6 +45,10 @@ class StructureSet:
     region_names: tuple[str, ...]
     contours: tuple
 
+    def filled_names(self):
+        """Return the names of the regions that have a contour."""
+        return [name for name, contours in zip(self.region_names, self.contours, strict=True) if contours]
+
     def mask_of(self, position, grid):
         """Return the region at a position of `region_names` as a bool mask on a `SeriesGrid`."""
         name = f"{self.name}: region '{self.region_names[position]}'"

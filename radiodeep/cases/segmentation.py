@@ -45,6 +45,10 @@ class Segmentation:
     region_names: tuple[str, ...]
     numbers: tuple[int, ...]
 
+    def filled_names(self):
+        """Return the names of the segments."""
+        return list(self.region_names)
+
     def mask_of(self, position, grid):
         """Return the segment at a position of `region_names` as a bool mask on a `SeriesGrid`.
 

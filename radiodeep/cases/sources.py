@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from radiodeep.cases.masks import on_grid_of, outlined_series, read_mask
 from radiodeep.cases.readers import read_volume
+from radiodeep.cases.reading import AS_IT_IS, Reading
 from radiodeep.cases.volume import StoredAxes, Volume, check_same_grid
 from radiodeep.checks import invalid, is_option, is_positive
 from radiodeep.exceptions import GeometryMismatchError, InputError, UnsupportedImageError
@@ -78,13 +80,33 @@ def checked_follow_up(time, event):
     return float(time), bool(event)
 
 
-def read_sources(image, mask, spacing_mm, axes, id):
+def checked_choices(roi_name, reading, mask):
+    """Return the name of a region as a str, or several as a tuple; raise InputError unless they and a reading fit."""
+    if not isinstance(reading, Reading | None):
+        raise invalid("Case", "reading", "a Reading", reading)
+    names = (roi_name,) if isinstance(roi_name, str) else roi_name
+    is_names = isinstance(names, list | tuple) and names and all(isinstance(n, str) and n.strip() for n in names)
+    if not (names is None or is_names):
+        raise invalid("Case", "roi_name", "a name or a list of names", roi_name)
+    if names and not all(isinstance(part, str | PathLike) for part in _listed(mask)):
+        raise InputError("'roi_name' names a region in a file. Give the mask as a path, or leave 'roi_name' out.")
+    return roi_name if isinstance(roi_name, str | None) else tuple(roi_name)
+
+
+def _listed(values):
+    return [value for value in values.values() if value is not None] if isinstance(values, Mapping) else [values]
+
+
+def read_sources(image, mask, spacing_mm, axes, id, roi_name=None, reading=AS_IT_IS):
     """Return image and mask as volumes in anatomical order, and the `StoredAxes`.
 
     Arrays and PNG files know no axes: they are in the order of the file that they are given with, or of `axes` if they
     come from `Case.in_memory`. `spacing_mm` is the given one; it is compared with that of the file.
     """
-    image_volume, mask_volume = _as_volume(image, spacing_mm), _mask_volume(mask)
+    if isinstance(image, Path) and isinstance(mask, Path):
+        image = outlined_series(image, mask)
+    image_volume = _as_volume(image, reading, spacing_mm)
+    mask_volume = _mask_volume(mask, image_volume, roi_name, reading)
     known_axes = axes
     if image_volume.has_spacing:
         axes = image_volume.stored_axes()
@@ -98,6 +120,8 @@ def read_sources(image, mask, spacing_mm, axes, id):
         image_volume = image_volume.turned(_axes_without_header(axes, known_axes))
         mask_volume = mask_volume.turned(axes)
     if isinstance(image, Path) and isinstance(mask, Path):
+        if reading.resample_mask:
+            mask_volume = on_grid_of(image_volume, mask_volume, id)
         check_same_grid(image_volume, mask_volume, id)
     elif image_volume.voxels.shape != mask_volume.voxels.shape:
         raise GeometryMismatchError(
@@ -120,22 +144,25 @@ def _axes_without_header(axes, known_axes):
     return axes if known_axes is None else StoredAxes()
 
 
-def _as_volume(source, spacing_mm=None):
+def _as_volume(source, reading, spacing_mm=None):
     """Return the `Volume` of a file or an array; the spacing is used unless the file knows its own."""
     if not isinstance(source, Path):
         spacing_mm = spacing_mm or (1.0, 1.0, 1.0)
         return Volume(_three_axes(source), spacing_mm, np.zeros(3), np.eye(3), has_spacing=False)
-    volume = read_volume(source)
+    volume = read_volume(source, reading)
     return volume if volume.has_spacing or spacing_mm is None else replace(volume, spacing_mm=spacing_mm)
 
 
-def _mask_volume(mask):
+def _mask_volume(mask, image, roi_name, reading):
+    if not isinstance(mask, Path):
+        return _as_volume(mask, reading)
     known = _MASKS.get()
-    if known is None or not isinstance(mask, Path):
-        return _as_volume(mask)
-    if mask not in known:
-        known[mask] = _as_volume(mask)
-    return known[mask]
+    if known is None:
+        return read_mask(mask, image, roi_name, reading)
+    key = (mask, roi_name, reading, image.voxels.shape, image.origin_mm.tobytes(), image.direction.tobytes())
+    if key not in known:
+        known[key] = read_mask(mask, image, roi_name, reading)
+    return known[key]
 
 
 def _checked_names(image):

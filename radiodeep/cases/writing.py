@@ -53,7 +53,7 @@ def write_cohort(cohort, folder):
 
 def _with_files(cohort, sources):
     """Return the manifest of a cohort with the names of the files that are written, "" where there is no image."""
-    frame = cohort.frame.drop(columns="mask_label", errors="ignore")  # the masks that are written have one label
+    frame = cohort.frame.drop(columns=["mask_label", "roi_name"], errors="ignore")  # one region is written
     if len({bool(case.image_names) for case in cohort}) > 1:
         raise ManifestError("A manifest has cases of one image, or of several by name. Write two cohorts.")
     safe = {case_id: safe_name(case_id) for case_id in cohort.ids}

@@ -63,7 +63,6 @@ def test_every_problem_is_in_one_error(tmp_path):
         ("id,image,mask,note,note\na,i,m,1,0\n", "m.csv", "The columns 'note' and 'note'"),
         ("id,image,mask,\na,i,m,7\n", "m.csv", "Column 4 of .* has a value in line 2, no name"),
         ("id,image;mask,label\na,i;m,1\n", "m.csv", "missing column 'mask'.* split at commas, but .* semicolons, too"),
-        ("id,image,mask,roi_name\na,i,m,GTV\n", "m.csv", "'roi_name' in line 2: .* with the column 'mask_label'"),
         ("id;image;mask;label\na;i;m;1,5\nb;i;m;0\n", "m.csv", "the label '1,5' in line 2 has a decimal comma"),
         ("id;image;mask;label\na;i;m;1,000\nb;i;m;0\n", "m.csv", "the label '1,000' in line 2 has a decimal comma"),
         ("id,image,mask\na\x01,i,m\n", "m.csv", r"the id 'a\\x01' in line 2 holds a control character"),
