@@ -1,16 +1,23 @@
-"""In: a cohort. Out: its images and masks as files, with a manifest."""
+"""In: a cohort, or what was computed of a case. Out: images and masks as files, where they lie in space."""
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from radiodeep.cases.dicom_writing import LESION, PATIENTS, image_files, write_segmentation
 from radiodeep.cases.manifest_images import ImageColumns
-from radiodeep.exceptions import ManifestError, OutputError
+from radiodeep.cases.masks import outlined_series
+from radiodeep.cases.naming import naming
+from radiodeep.cases.readers import read_volume
+from radiodeep.checks import require, require_option
+from radiodeep.exceptions import InputError, ManifestError, OutputError, UnsupportedImageError
 from radiodeep.files import replacing
 
 _LONGEST_NAME = 255  # bytes, of a file
+_FORMATS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 def write_cohort(cohort, folder):
@@ -96,8 +103,130 @@ def safe_name(name):
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
 
+def write_map(case, array, path):
+    """Write an array of a case, e.g. a map of a feature, as an image that viewers lay over that of the case.
+
+    The file has the order of axes, the origin and the directions of the image's file. It holds no other fact of it.
+
+    Parameters
+    ----------
+    case : Case
+        Of one image, from a file or a DICOM folder, which is read again.
+    array : ndarray of shape (z, y, x)
+        Numbers on the voxels of the case, in its order. Booleans become uint8, half precision float32.
+    path : path-like
+        A .nii.gz, .nii, .nrrd or .mha file.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        For an array of another shape or a file of another format, and for a case of arrays, whose place is unknown.
+    OutputError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import radiodeep as rd
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     case = rd.read_cohort(rd.write_cohort(rd.make_phantom_cohort(1, random_state=0), folder))[0]
+    ...     rd.write_map(case, case.voxels > 50, f"{folder}/bright.nii.gz").name
+    'bright.nii.gz'
+    """
+    path, array = Path(path), np.asarray(array)
+    require(path.name.endswith(_FORMATS), write_map, "path", f"a file that ends in {', '.join(_FORMATS)}", str(path))
+    image = _image_path(case)
+    lesion = case.lesion()
+    is_allowed = array.shape == lesion.roi.shape and array.dtype.kind in "biuf"
+    given = f"{array.dtype} of shape {array.shape}"
+    require(is_allowed, write_map, "array", f"numbers of shape {lesion.roi.shape}, that of the case", given)
+    if array.dtype.kind == "b" or array.dtype == np.float16:
+        array = array.astype(np.uint8 if array.dtype.kind == "b" else np.float32)
+    with naming(case):
+        volume = read_volume(image, case.reading)
+    spacing = volume.spacing_mm if volume.has_spacing else lesion.in_stored_order().spacing_mm
+    write_image(lesion.axes.to_stored(array), path, spacing, volume.origin_mm, volume.direction)
+    return path
+
+
+def write_region(case, path, *, patient="manifest", finding=LESION, site=None):
+    """Write the region of a case as a mask, or as a DICOM segmentation (SEG), on the voxels of its image.
+
+    Parameters
+    ----------
+    case : Case
+        As in `write_map`; for a SEG, from a DICOM series.
+    path : path-like
+        A .nii.gz, .nii, .nrrd or .mha file, in which voxels of the region are 1; or a .dcm file for a SEG, which
+        refers to the images of the series by their UIDs.
+    patient : {"manifest", "image"}, default="manifest"
+        Whose identity a SEG carries. "manifest" writes the `patient` of the case as PatientID, a study of its own, and
+        no other fact about the patient, people, place or date. "image" copies patient and study of the image, so that
+        a PACS can file the SEG with it.
+    finding, site : tuple of three str, optional
+        Code value, scheme and meaning of what a SEG outlines, and of where, e.g. ("39607008", "SCT", "Lung").
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        As `write_map`; for a patient that DICOM cannot hold, and an image that is not in DICOM.
+    OutputError
+        The file cannot be written.
+
+    References
+    ----------
+    DICOM PS3.3 A.51 (Segmentation IOD).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import radiodeep as rd
+    >>> rd.write_region(rd.Case(np.eye(3), np.eye(3) > 0, "n-7", spacing_mm=(1, 1)), "n-7.nii.gz")
+    Traceback (most recent call last):
+    ...
+    radiodeep.exceptions.InputError: n-7: the image is an array, whose place in space is unknown. ...
+    """
+    path = Path(path)
+    require_option(patient, PATIENTS, write_region, "patient")
+    if path.suffix != ".dcm":
+        return write_map(case, case.lesion().roi, path)
+    image = _image_path(case)
+    lesion = case.lesion()
+    with naming(case):
+        files = image_files(image, case.reading)
+        if not files:
+            raise UnsupportedImageError("the image is not in DICOM. Write the region as .nii.gz, .nrrd or .mha.")
+        volume = replace(read_volume(image, case.reading), voxels=lesion.axes.to_stored(lesion.roi))
+        names = [case.roi_name] if isinstance(case.roi_name, str) else case.roi_name or [finding[2]]
+        patient_id = case.patient if patient == "manifest" else None
+        write_segmentation(volume, files, path, patient_id, case.id, " + ".join(names), finding, site)
+    return path
+
+
+def _image_path(case):
+    """Return the path of the image of a case; of a DICOM folder that of the series."""
+    case.lesion()  # checks the files, and that there is one image
+    with naming(case):
+        if not isinstance(case.image, Path):
+            raise InputError(
+                "the image is an array, whose place in space is unknown. Give the case its image as a file, as "
+                "read_cohort does, and not its copy in memory."
+            )
+        return outlined_series(case.image, case.mask) if isinstance(case.mask, Path) else case.image
+
+
 def write_image(array, path, spacing_mm, origin_mm=(0.0, 0.0, 0.0), direction=None):
-    """Write an array (z, y, x) as .nii.gz; origin (x, y, z) and direction as in `Volume`."""
+    """Write an array (z, y, x) as an image, compressed; origin (x, y, z) and direction as in `Volume`."""
     import SimpleITK as sitk  # late: reading a cohort needs none of its 100 MB
 
     volume = sitk.GetImageFromArray(array)

@@ -1,0 +1,157 @@
+"""In: a region on the grid of a DICOM series. Out: a DICOM segmentation (SEG) that refers to the series."""
+
+import warnings
+
+import numpy as np
+
+from radiodeep.cases.dicom import find_series, is_dicom
+from radiodeep.checks import require
+from radiodeep.exceptions import DicomSeriesError, FileUnreadableError
+from radiodeep.extras import require_package, version_of
+from radiodeep.files import replacing
+
+PATIENTS = ("manifest", "image")
+LESION = ("52988006", "SCT", "Lesion")
+_ALTERED = ("49755003", "SCT", "Morphologically Altered Structure")
+_UNKNOWN = ("261665006", "SCT", "Unknown")
+_PLACE = (  # of an image, without anything about patient, people, devices or dates
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Modality", "Rows",
+    "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "NumberOfFrames",
+    "SpacingBetweenSlices", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ImageType",
+)  # fmt: skip
+_OF_STUDY = (  # that every DICOM file has, empty if unknown
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+    "StudyTime", "ReferringPhysicianName",
+)  # fmt: skip
+_LONGEST_ID = 64  # characters (DICOM PS3.5, value representation LO)
+
+
+def write_segmentation(region, paths, file, patient_id, tracking_id, label, finding=LESION, site=None):
+    """Write a region, a `Volume` in the order of its DICOM series, as a SEG of one segment.
+
+    `paths` are the files of the series. The SEG carries `patient_id` and no other fact about the patient, in a study of
+    its own; or patient and study of the image if `patient_id` is None. Raises DicomSeriesError for a series without
+    frame of reference, FileUnreadableError, InputError for an id that DICOM cannot hold, and OutputError.
+    """
+    require_package("highdicom")
+    import highdicom  # late: an optional package
+
+    headers = [_header(path, patient_id, is_ascii=(tracking_id + label).isascii()) for path in paths]
+    try:
+        with warnings.catch_warnings():  # of values of the image that break a rule of the standard
+            warnings.simplefilter("ignore")
+            segmentation = highdicom.seg.Segmentation(
+                source_images=headers,
+                pixel_array=_placed(region, headers[0]),
+                segmentation_type="BINARY",
+                segment_descriptions=[_segment(tracking_id, label, finding, site)],
+                series_number=1,
+                instance_number=1,
+                omit_empty_frames=True,
+                **equipment(),
+            )
+    except (AttributeError, ValueError) as error:
+        raise DicomSeriesError(f"the image is a DICOM series that a SEG cannot refer to: {error}") from error
+    if patient_id is not None:
+        _into_own_study(segmentation, patient_id)
+    with replacing(file) as part:
+        segmentation.save_as(part)
+    return file
+
+
+def image_files(path, reading):
+    """Return the files of the DICOM series at the path of an image, none if it is not in DICOM."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return (path,) if is_dicom(file.read(132)) else ()
+    folder, uid = (path, None) if path.is_dir() else (path.parent, path.name)
+    return next((each.paths for each in find_series(folder).values() if uid in (None, each.uid)), ())
+
+
+def equipment():
+    """Return what every file that radiodeep writes says of itself, with new UIDs, as arguments of highdicom."""
+    from highdicom import UID
+
+    version = version_of("radiodeep") or "unknown"
+    return {
+        "series_instance_uid": UID(),
+        "sop_instance_uid": UID(),
+        "manufacturer": "radiodeep",
+        "manufacturer_model_name": "radiodeep",
+        "software_versions": version,
+        "device_serial_number": version,
+    }
+
+
+def coded(code):
+    """Return a triple (value, scheme, meaning) as a coded concept of highdicom."""
+    from highdicom.sr import CodedConcept
+
+    return CodedConcept(*code)
+
+
+def _header(path, patient_id, is_ascii):
+    """Return what a SEG takes from a file of its image: all, or its place alone and an id."""
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=None if patient_id is None else _PLACE)
+        header.decode()  # before the character set changes
+    except Exception as error:  # pydicom raises what its parsing meets
+        raise FileUnreadableError(f"'{path.name}' is not a DICOM file that can be read: {error}.") from error
+    if not header.get("FrameOfReferenceUID"):
+        raise DicomSeriesError(f"'{path.name}' has no FrameOfReferenceUID, so that no SEG can refer to its place.")
+    if patient_id is not None:
+        is_allowed = 0 < len(patient_id.strip()) <= _LONGEST_ID and "\\" not in patient_id
+        require(is_allowed, "Case", "patient", f"1 to {_LONGEST_ID} characters without a backslash", patient_id)
+        header.PatientID = patient_id
+    if header.get("SpecificCharacterSet") or not (is_ascii and (patient_id or "").isascii()):
+        header.SpecificCharacterSet = "ISO_IR 192"  # UTF-8
+    for name in _OF_STUDY:
+        if name not in header:
+            setattr(header, name, "")
+    return header
+
+
+def _placed(region, header):
+    from highdicom import Volume
+
+    affine = np.eye(4)
+    affine[:3, :3] = region.direction[:, ::-1] * region.spacing_mm  # of the indices (z, y, x)
+    affine[:3, 3] = region.origin_mm
+    return Volume(
+        region.voxels.astype(np.uint8),
+        affine,
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=header.FrameOfReferenceUID,
+    )
+
+
+def _segment(tracking_id, label, finding, site):
+    from highdicom import UID, AlgorithmIdentificationSequence
+    from highdicom.seg import SegmentDescription
+
+    return SegmentDescription(
+        segment_number=1,
+        segment_label=label[:_LONGEST_ID],
+        segmented_property_category=coded(_ALTERED),
+        segmented_property_type=coded(finding),
+        algorithm_type="SEMIAUTOMATIC",  # which is not known, and must be given
+        algorithm_identification=AlgorithmIdentificationSequence("unknown", coded(_UNKNOWN), "unknown"),
+        tracking_uid=UID(),
+        tracking_id=tracking_id,
+        anatomic_regions=None if site is None else [coded(site)],
+    )
+
+
+def _into_own_study(segmentation, patient_id):
+    """Move a segmentation to a study that is the same for all of this patient's image; its references stay."""
+    from pydicom.dataset import Dataset
+    from pydicom.uid import generate_uid
+
+    elsewhere = Dataset()
+    elsewhere.StudyInstanceUID = segmentation.StudyInstanceUID
+    elsewhere.ReferencedSeriesSequence = segmentation.ReferencedSeriesSequence
+    segmentation.StudiesContainingOtherReferencedInstancesSequence = [elsewhere]
+    del segmentation.ReferencedSeriesSequence
+    segmentation.StudyInstanceUID = generate_uid(entropy_srcs=[patient_id, elsewhere.StudyInstanceUID])
