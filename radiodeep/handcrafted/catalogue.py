@@ -234,7 +234,7 @@ FEATURES = (
             "DependenceNonUniformityNormalized": "OKJI",
             "DependenceVariance": "DNX2",
             "GrayLevelNonUniformity": "FP8K",
-            "GrayLevelVariance": "1PR1",
+            "GrayLevelVariance": "1PFV",
             "HighGrayLevelEmphasis": "OAE7",
             "LargeDependenceEmphasis": "IMOQ",
             "LargeDependenceHighGrayLevelEmphasis": "9QMG",
