@@ -1,5 +1,7 @@
 """Contours in mm become the voxels whose centres they enclose, on the slices they were drawn on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -11,6 +13,7 @@ from radiodeep.exceptions import (
     EmptyMaskError,
     FileUnreadableError,
     GeometryMismatchError,
+    RadiodeepWarning,
 )
 
 VOXELS = np.zeros((5, 12, 14))
@@ -66,8 +69,9 @@ def test_holes_are_cut_out_and_each_contour_counts_on_its_own_slice(dicom_files,
     expected[1, 2:10, 2:11] = True
     expected[1, 4:7, 4:7] = False
     expected[3, 4:7, 4:7] = True  # stored twice, which must not cancel out
-    np.testing.assert_array_equal(structures.mask_of(1, oblique), expected)
-    with pytest.raises(EmptyMaskError, match=r"RS.dcm: region 'Body' encloses the centre of no voxel"):
+    with pytest.warns(RadiodeepWarning, match=r"'GTV' has no contour in 1 slices between others, the first is slice 2"):
+        np.testing.assert_array_equal(structures.mask_of(1, oblique), expected)
+    with pytest.raises(EmptyMaskError, match=r"RS.dcm: region 'Body' has no closed contour"):
         structures.mask_of(0, oblique)
 
 
@@ -82,13 +86,112 @@ def test_corners_on_centres_are_decided_alike_however_they_are_rounded_in_mm(obl
 
 @pytest.mark.parametrize(
     ("level", "shift", "match"),
-    [(1.4, 0, "between the slices.*from slice 1.40 to 1.40"), (7, 0, "reaches beyond"), (1, 6, "reaches beyond")],
+    [
+        (1.4, 0, "between the slices.*from slice 1.40 to 1.40, 1 mm from"),
+        (7, 0, "reaches beyond"),
+        (1, 6, "reaches beyond"),
+    ],
 )
 def test_contours_of_another_image_are_refused(dicom_files, tmp_path, oblique, level, shift, match):
     points = np.array([(1.5, 1.5), (9.5, 1.5), (9.5, 8.5)]) + shift
     path = dicom_files.structure_set(tmp_path / "RS.dcm", {"GTV": [in_mm(oblique, level, points)]})
     with pytest.raises(GeometryMismatchError, match=f"region 'GTV'.*{match}"):
         read_structure_set(path).mask_of(0, oblique)
+
+
+def drawn(oblique, polygons, **options):
+    """Return slice 1 of the region of polygons in indices (x, y)."""
+    return mask_of_contours([in_mm(oblique, 1, np.array(points)) for points in polygons], oblique, "GTV", **options)[1]
+
+
+def box(x, y, width, height):
+    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+
+
+def pixels(*boxes):
+    """Return the sum of pixels of boxes (x, y, width, height), negative ones for holes."""
+    total = np.zeros(VOXELS.shape[1:], int)
+    for x, y, width, height, sign in boxes:
+        total[y : y + height, x : x + width] += sign
+    return total > 0
+
+
+OUTER, HOLE, ISLAND = box(0.5, 0.5, 11, 9), box(2.5, 2.5, 6, 5), box(4.5, 3.5, 2, 2)
+A, B = box(0.5, 0.5, 5, 4), box(3.5, 2.5, 5, 4)
+KEYHOLE = [
+    (0.5, 0.5),
+    (11.5, 0.5),
+    (11.5, 9.5),
+    (6, 9.5),
+    (6, 7.5),
+    *HOLE[2:],
+    *HOLE[:2],
+    (8.5, 7.5),
+    (6, 7.5),
+    (6, 9.5),
+]
+KEYHOLE += [(0.5, 9.5)]
+
+
+@pytest.mark.parametrize(
+    ("polygons", "expected"),
+    [
+        ([ISLAND, HOLE, OUTER], pixels((1, 1, 11, 9, 1), (3, 3, 6, 5, -1), (5, 4, 2, 2, 1))),
+        ([KEYHOLE], pixels((1, 1, 11, 9, 1), (3, 3, 6, 5, -1))),
+        ([A, box(7.5, 6.5, 3, 3)], pixels((1, 1, 5, 4, 1), (8, 7, 3, 3, 1))),
+        ([A, A[::-1], A[1:] + A[:1]], pixels((1, 1, 5, 4, 1))),
+        ([A, A[:2], A[:1]], pixels((1, 1, 5, 4, 1))),
+    ],
+    ids=["islands in holes", "keyhole", "parts", "one contour stored in three ways", "contours without area"],
+)
+def test_contours_of_one_slice_make_one_region(oblique, polygons, expected):
+    np.testing.assert_array_equal(drawn(oblique, polygons), expected)
+
+
+def test_contours_that_cross_are_united_unless_they_are_to_be_combined_by_exclusive_or(oblique):
+    with pytest.warns(
+        RadiodeepWarning, match="'?GTV'? has contours that cross each other in 1 slices. They are united"
+    ):
+        united = drawn(oblique, [A, B])
+    np.testing.assert_array_equal(united, pixels((1, 1, 5, 4, 1), (4, 3, 5, 4, 1)))
+    np.testing.assert_array_equal(drawn(oblique, [A, B], xor=True), united & ~pixels((4, 3, 2, 2, 1)))
+
+
+def test_the_type_of_contours_is_read(dicom_files, tmp_path, oblique):
+    contours = [in_mm(oblique, 1, np.array(points)) for points in (A, B)]
+    path = dicom_files.structure_set(tmp_path / "RS.dcm", {"GTV": contours, "none": []}, kind="CLOSEDPLANAR_XOR")
+    structures = read_structure_set(path)
+    assert (structures.xor, structures.filled_names()) == ((True, False), ["GTV"])
+    np.testing.assert_array_equal(structures.mask_of(0, oblique)[1], drawn(oblique, [A, B], xor=True))
+
+
+def test_the_order_of_contours_does_not_matter(oblique):
+    contours = [in_mm(oblique, level, np.array(points)) for level in (1, 2, 3) for points in (OUTER, HOLE, ISLAND)]
+    expected = mask_of_contours(contours, oblique, "GTV")
+    np.testing.assert_array_equal(mask_of_contours(contours[::-1], oblique, "GTV"), expected)
+
+
+@pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1), (2, 1, 0)])
+def test_slices_may_lie_across_any_axis_of_the_grid(oblique, order):
+    """An image that was saved with its slices along another axis: order of the axes (x, y, z)."""
+    contours = [in_mm(oblique, level, np.array(A)) for level in (1, 2)]
+    axes = [2 - axis for axis in order[::-1]]  # (z, y, x)
+    turned = replace(
+        oblique,
+        shape=tuple(oblique.shape[axis] for axis in axes),
+        spacing_mm=tuple(oblique.spacing_mm[axis] for axis in axes),
+        direction=oblique.direction[:, list(order)],
+    )
+    expected = mask_of_contours(contours, oblique, "GTV").transpose(axes)
+    np.testing.assert_array_equal(mask_of_contours(contours, turned, "GTV"), expected)
+
+
+def test_points_that_are_not_numbers_are_an_error(dicom_files, tmp_path, oblique):
+    points = in_mm(oblique, 1, np.array(A))
+    points[1, 1] = np.nan
+    path = dicom_files.structure_set(tmp_path / "RS.dcm", {"GTV": [points]})
+    with pytest.raises(FileUnreadableError, match=r"'RS.dcm' is a structure set that cannot be read: a contour has"):
+        read_structure_set(path)
 
 
 def test_a_point_is_no_contour(dicom_files, tmp_path, oblique):
