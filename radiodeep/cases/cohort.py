@@ -12,14 +12,10 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.cases.case import Case
-from radiodeep.cases.manifest import (
-    CONTROL_CHARACTER,
-    check_manifest,
-    manifest_of_frame,
-    read_manifest,
-    warn_of_blank_patients,
-)
-from radiodeep.cases.manifest_cases import cases_of
+from radiodeep.cases.manifest import manifest_of_frame
+from radiodeep.cases.manifest_cases import ManifestCases
+from radiodeep.cases.manifest_checks import CONTROL_CHARACTER, check_manifest
+from radiodeep.cases.manifest_file import ManifestFile
 from radiodeep.cases.patient import Patient
 from radiodeep.cases.reading import Reading
 from radiodeep.exceptions import InputError, ManifestError, RadiodeepWarning
@@ -72,6 +68,13 @@ class Cohort(Sequence):
         self._frame = frame
 
     @classmethod
+    def _of_manifest(cls, cases):
+        """Return a cohort of `ManifestCases`, which are checked."""
+        cohort = cls.__new__(cls)
+        cohort._cases, cohort._frame = cases, None
+        return cohort
+
+    @classmethod
     def from_frame(cls, frame, folder=".", *, resample_mask=False, rgb=None, pet_unit="SUV", series=None):
         """Make a cohort of a DataFrame with the columns of a manifest.
 
@@ -114,13 +117,18 @@ class Cohort(Sequence):
         if isinstance(key, int | np.integer):
             return self._cases[key]
         chosen = np.arange(len(self))[key]
+        if isinstance(self._cases, ManifestCases) and len(np.unique(chosen)) == len(chosen):
+            return self._of_manifest(self._cases[chosen])
         frame = None if self._frame is None else self._frame.iloc[chosen].reset_index(drop=True)
         return Cohort([self._cases[position] for position in chosen], frame)
+
+    def __iter__(self):
+        return iter(self._cases)
 
     def __array__(self, dtype=None, copy=None):
         """Return the cases as a column, an object array of shape (n_cases, 1), for tools that expect a table."""
         column = np.empty((len(self), 1), dtype=object)
-        column[:, 0] = self._cases
+        column[:, 0] = list(self)
         return column
 
     def __repr__(self):
@@ -129,9 +137,9 @@ class Cohort(Sequence):
         return f"Cohort of {len(self)} cases, {len(set(self.patients))} patients"
 
     def _repr_html_(self):
-        counts = Counter("no label" if case.label is None else f"label {case.label}" for case in self._cases)
+        counts = Counter("no label" if label is None else f"label {label}" for label in self._values("label"))
         listed = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
-        events = [case.event for case in self._cases if case.event is not None]
+        events = [event for event in self._values("event") if event is not None]
         listed += f"; {sum(events)} events in {len(events)} cases with follow-up" if events else ""
         more = f"<p>... and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
         table = self.frame.head(_SHOWN).to_html(index=False, na_rep="")
@@ -139,11 +147,17 @@ class Cohort(Sequence):
 
     @property
     def ids(self):
-        return [case.id for case in self._cases]
+        return self._values("id")
 
     @property
     def patients(self):
-        return [case.patient for case in self._cases]
+        return self._values("patient")
+
+    def _values(self, name):
+        """Return what is known of the cases by this name in a list, from the manifest if they were not made yet."""
+        if isinstance(self._cases, ManifestCases):
+            return self._cases.values(name)
+        return [getattr(case, name) for case in self._cases]
 
     def by_label(self):
         """Return a cohort with a case for every label of every mask; see `Case.by_label`."""
@@ -189,32 +203,38 @@ class Cohort(Sequence):
                 RadiodeepWarning,
                 stacklevel=2,
             )
-        return Cohort([_with_one_image(cases[row], name) for row in kept], self[kept]._frame)
+        frame = None if self._frame is None and not isinstance(self._cases, ManifestCases) else self[kept].frame
+        return Cohort([_with_one_image(cases[row], name) for row in kept], frame)
 
     @property
     def labels(self):
-        missing = [case.id for case in self._cases if case.label is None]
+        labels = self._values("label")
+        missing = [case_id for case_id, label in zip(self.ids, labels, strict=True) if label is None]
         if missing:
             raise ManifestError(
                 f"{len(missing)} of {len(self)} cases have no label, the first is '{missing[0]}'. "
                 "A study needs a 'label' column with a value for each case; leave the others out with "
                 "Cohort([case for case in cohort if case.label is not None])."
             )
-        return np.array([case.label for case in self._cases])
+        return np.array(labels)
 
     @property
     def survival(self):
-        missing = [case.id for case in self._cases if case.time is None]
+        times = self._values("time")
+        missing = [case_id for case_id, time in zip(self.ids, times, strict=True) if time is None]
         if missing:
             raise ManifestError(
                 f"{len(missing)} of {len(self)} cases have no follow-up, the first is '{missing[0]}'. A study of "
                 "survival needs the columns 'time' and 'event' with values for each case; leave the others out with "
                 "Cohort([case for case in cohort if case.time is not None])."
             )
-        return np.array([(case.event, case.time) for case in self._cases], [("event", bool), ("time", float)])
+        pairs = zip(self._values("event"), times, strict=True)
+        return np.array(list(pairs), [("event", bool), ("time", float)])
 
     @property
     def frame(self):
+        if isinstance(self._cases, ManifestCases):
+            return self._cases.frame
         if self._frame is not None:
             return self._frame.copy()
         rows = [
@@ -267,23 +287,13 @@ def read_cohort(path, *, resample_mask=False, rgb=None, pet_unit="SUV", series=N
     """
     reading = Reading(resample_mask, rgb, pet_unit, series)
     with _uninterrupted():
-        manifest = read_manifest(path)
-        return _cohort_of(manifest, Path(path).parent, f"The manifest '{Path(path).name}'", reading)
+        file = ManifestFile(path)
+        return _cohort_of(file.whole(), file.path.parent, f"The manifest '{file.path.name}'", reading)
 
 
 def _cohort_of(manifest, folder, name, reading):
-    problems = check_manifest(manifest)
-    if problems:
-        listed = "\n".join(f"- {problem}" for problem in problems)
-        raise ManifestError(f"{name} cannot be used:\n{listed}")
-    warn_of_blank_patients(manifest)
-    frame = manifest.frame
-    cases = cases_of(manifest, str(folder), reading)
-    for name in ("label", "time", "event"):
-        values = [getattr(case, name) for case in cases]
-        if any(value is not None for value in values):
-            frame = frame.assign(**{name: pd.Series(values, dtype=object if None in values else None)})
-    return Cohort(cases, frame)
+    check_manifest([manifest], name)
+    return Cohort._of_manifest(ManifestCases.of(manifest, str(folder), reading))
 
 
 @contextmanager

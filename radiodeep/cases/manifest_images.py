@@ -9,7 +9,7 @@ _IMAGE, _MASK = "image_", "mask_"
 _REPEATED_MASK = re.compile(r"mask_(reader\d+|retest)")
 _REPEATED_IMAGE = "image_retest"
 _REPEAT_OF_ONE_IMAGE = re.compile(r"(image|mask)_(.*_)?(reader\d+|retest)(_.*)?", re.IGNORECASE)
-_FILE = re.compile(r".*\.(nii|nii\.gz|nrrd|nhdr|mha|mhd|png)", re.IGNORECASE)
+_FILE = re.compile(r".*\.(nii|nii\.gz|nrrd|nhdr|mha|mhd|png|jpe?g|tiff?|bmp)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,13 @@ class ImageColumns:
             return [f"'{repeats[0]}': only the mask that all images share is outlined again, in mask_reader2"]
         return []
 
-    def problems(self, manifest):
-        """Return a sentence for every problem of the cells."""
-        frame = manifest.frame
+    def blank_cells(self, frame):
+        """Yield e.g. "blank 'mask'", and for each row whether that is so and a problem."""
         blank = {column: (frame[column] == "").to_numpy() for column in self.known if column in frame.columns}
-        problems = []
-        without = np.flatnonzero(np.all([blank[column] for column in self.images.values()], axis=0))
-        if without.size:
-            problems.append(f"blank {_listed(self.images.values())} in {manifest.where(without)}")
+        yield f"blank {_listed(self.images.values())}", np.all([blank[name] for name in self.images.values()], axis=0)
         for name, column in self.masks.items():
-            needed = ~blank[self.images[name]] if name in self.images else ~blank[column] | True
-            without = np.flatnonzero(blank[column] & needed)
-            if without.size:
-                problems.append(f"blank '{column}' in {manifest.where(without)}")
-        return problems
+            needed = ~blank[self.images[name]] if name in self.images else True
+            yield f"blank '{column}'", blank[column] & needed
 
     def lacking(self, columns):
         """Return the columns that a manifest with these columns lacks."""
