@@ -1,10 +1,13 @@
 """A YAML file -> what it holds, as plain Python values; a key that is given twice is an error."""
 
+import re
 from pathlib import Path
 
 import yaml
 
 from radiodeep.exceptions import InputError
+
+MAX_BYTES = 2**20  # YAML is read at about a megabyte per ten seconds
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -19,7 +22,19 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def parsed_yaml(path, kind, interpret):
+class TextLoader(_StrictLoader):
+    """Read every scalar as the text that is written: YAML would make 10 of 012, False of no and a text of 1e-3.
+
+    An empty value, ~ and null are None.
+    """
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 (PyYAML's name for a table of the class)
+
+
+TextLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+
+
+def parsed_yaml(path, kind, interpret, loader=_StrictLoader):
     """Return ``interpret(content)`` of a YAML file; any problem is an InputError that names the file and its kind.
 
     `kind` is that of the file in words, e.g. "parameter file of pyradiomics".
@@ -28,7 +43,10 @@ def parsed_yaml(path, kind, interpret):
     if not path.is_file():
         raise InputError(f"The {kind} '{path}' does not exist. Check the path.")
     try:
-        return interpret(yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader))
+        n_bytes = path.stat().st_size
+        if n_bytes > MAX_BYTES:
+            raise InputError(f"it has {n_bytes} bytes; at most {MAX_BYTES} are read. Is it the right file?")
+        return interpret(yaml.load(path.read_text(encoding="utf-8"), Loader=loader))
     except (InputError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"The {kind} '{path.name}' cannot be used: {error}") from error
     except RecursionError as error:

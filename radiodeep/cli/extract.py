@@ -3,14 +3,16 @@
 import re
 
 import pandas as pd
+import typer
 
 import radiodeep as rd
 from radiodeep.cli import options
 from radiodeep.cli.cohorts import read_cases
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
-from radiodeep.cli.options import MaskLabels
-from radiodeep.cli.output import check_file, check_folder, errors_file, finish
+from radiodeep.cli.options import Identity, MaskLabels
+from radiodeep.cli.output import SOME_FAILED, check_file, check_folder, errors_file, finish
+from radiodeep.cli.structured_reports import check_reports, write_reports
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
 from radiodeep.files import write_table
@@ -34,7 +36,10 @@ def extract(
     lesions: options.Lesions = None,
     keep: options.Keep = None,
     cache: options.Cache = None,
+    sr: options.ReportsToWrite = None,
+    sr_patient: options.IdentityInReports = Identity.manifest,
     jobs: options.Jobs = -1,
+    config: options.Config = None,
 ):
     """Write the features of all cases as a table.
 
@@ -48,6 +53,7 @@ def extract(
     kept = _kept(cohort, options.listed(keep))
     check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")
+    check_reports(sr, cohort, lesions)
     spare_workers(jobs)
     tables = list(rd.extract_tables(extractors, cohort, n_jobs=jobs, cache_dir=cache, on_error="record").values())
     table = tables[0].join(tables[1:])
@@ -58,7 +64,10 @@ def extract(
     write_table(_with_outcome_and_patient(table, cohort, kept), output)
     empty = f", and {len(failed)} empty row{'s' if len(failed) > 1 else ''}" if failed else ""
     say(f"Wrote {n_cases} {'cases' if lesions is None else 'patients'} x {n_features} features{empty} to {output}")
+    without_report = write_reports(sr, cohort, table, list(extractors.values()), sr_patient) if sr is not None else 0
     finish(errors | failed, errors_file(output))
+    if without_report:
+        raise typer.Exit(SOME_FAILED)
 
 
 def _say_what_lacks_images(errors):

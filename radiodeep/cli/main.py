@@ -49,7 +49,7 @@ def _sentence(error):
     if hasattr(error, "format_message"):  # a usage error of click
         command = error.ctx.command_path if getattr(error, "ctx", None) else "radiodeep"
         message = error.format_message().rstrip(".")
-        return f"{message}{'' if message.endswith('?') else '.'} See {command} --help."
+        return f"{message}{'' if message.endswith('?') else '.'}{_origin(error)} See {command} --help."
     kind = type(error).__name__
     if isinstance(error, MemoryError) or kind in ("TerminatedWorkerError", "BrokenProcessPool"):
         return f"The memory ran out ({kind}). Use fewer processes, --jobs 1, or smaller images."
@@ -57,6 +57,15 @@ def _sentence(error):
         return f"'{error.filename}': {error.strerror}. Check the path, the disk and what you may read and write."
     first_line = next(iter(str(error).splitlines()), "")
     return f"{kind}: {first_line}\nThis is a bug in radiodeep; run again with RADIODEEP_DEBUG=1 for the traceback."
+
+
+def _origin(error):
+    """Return " It is from the file 'study.yaml'." for a value that a file of --config gave, else ""."""
+    context, name = getattr(error, "ctx", None), getattr(getattr(error, "param", None), "name", None)
+    source = context and name and context.get_parameter_source(name)
+    if not source or source.name != "DEFAULT_MAP":
+        return ""
+    return f" It is from the file '{context.params['config'].name}'."
 
 
 def _show_warning(message, *_, **__):
@@ -67,8 +76,10 @@ def _say_interrupted(arguments):
     say("Interrupted.", err=True)
     if not arguments or arguments[0] not in ("extract", "study", "train", "score"):
         return
-    if any(argument.split("=")[0] == "--cache" for argument in arguments):
-        say(f"Finished cases are kept. Continue with:\n  {_command_line(arguments)}", err=True)
+    given = {argument.split("=")[0] for argument in arguments}
+    if given & {"--cache", "--config"}:
+        kept = "are kept" if "--cache" in given else "are kept if the file of --config names a cache"
+        say(f"Finished cases {kept}. Continue with:\n  {_command_line(arguments)}", err=True)
     else:
         say(
             "Finished cases are not kept without --cache. With it, an interrupted run can continue:\n"

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from radiodeep.checks import did_you_mean
+from radiodeep.cli.config import read_config
 from radiodeep.cli.outcome import Outcome
 from radiodeep.exceptions import InputError
 
@@ -37,6 +38,11 @@ class Predictor(StrEnum):
     svm = "svm"
     ridge = "ridge"
     cox = "cox"
+
+
+class Identity(StrEnum):
+    manifest = "manifest"
+    image = "image"
 
 
 class ReportingStandard(StrEnum):
@@ -104,9 +110,30 @@ StandardOption = Annotated[
     ReportingStandard | None, typer.Option(metavar="NAME", help=f"Only {', '.join(ReportingStandard)}  [default: all]")
 ]
 Title = Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the report")]
+ReportsToWrite = Annotated[
+    Path | None,
+    _file("--sr", metavar="FOLDER", help="Also write a DICOM structured report (SR) and SEG of each case from DICOM"),
+]
+IdentityInReports = Annotated[
+    Identity,
+    typer.Option(
+        "--sr-patient",
+        metavar="NAME",
+        help="Whose identity SR and SEG carry: manifest (its patient or id), image (can be filed in a PACS)",
+    ),
+]
 DemoFolder = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Write everything here")]
 Cache = Annotated[
     Path | None, _file("--cache", metavar="FOLDER", help="Keep the features of finished cases, and use them again")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        callback=read_config,
+        is_eager=True,
+        help="Options by their long names in YAML, e.g. 'bin-width: 25'; those of the command line come first",
+    ),
 ]
 
 # what is measured

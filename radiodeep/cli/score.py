@@ -19,6 +19,7 @@ def score(
     horizon: options.Horizon = None,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
+    config: options.Config = None,
 ):
     """Score new cases with a saved model.
 

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from warnings import catch_warnings, simplefilter
 
 import pandas as pd
+import typer
 
 import radiodeep as rd
 from radiodeep.cli import options
@@ -17,7 +18,7 @@ from radiodeep.cli.options import FeatureSet, MaskLabels, Predictor, checked_spl
 from radiodeep.cli.outcome import Outcome, OutcomeOptions
 from radiodeep.cli.output import check_folder, finish
 from radiodeep.cli.overview import comparison_overview, control_overview, overview
-from radiodeep.cli.settings import facts, write_settings
+from radiodeep.cli.settings import Settings, settings_of, sha256_of, sha256_of_table
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError, RadiodeepWarning, StudyError
 from radiodeep.files import write_table
@@ -30,6 +31,7 @@ WITH_CLINICAL = "images and clinical"  # all features and clinical columns
 
 
 def study(
+    context: typer.Context,
     source: options.Source,
     output: options.FolderToWrite,
     cv: options.Split = "leave-one-out",
@@ -64,10 +66,12 @@ def study(
     learning_curve: options.LearningCurve = False,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
+    config: options.Config = None,
 ):
     """Estimate how well features predict an outcome.
 
     Every case is predicted by models that have not seen it: features are selected and models fitted inside each fold.
+    All options, also those left at their defaults, are written to settings.lock.yaml, which --config takes.
     A case that fails is left out: it is named at the end, in the report and in errors.csv, and the exit code is 2.
     """
     split = checked_split(cv, centre)
@@ -79,7 +83,10 @@ def study(
         bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions, repeatable
     )
     frame = read_text_table(source)
-    if is_feature_table(frame):
+    is_table = is_feature_table(frame)
+    settings = settings_of(context, source="table" if is_table else "manifest")
+    settings.check_record()
+    if is_table:
         if measurement != Measurement() or labels is not MaskLabels.one or controls:
             raise InputError(f"'{source.name}' holds features already: leave out the options that measure images.")
         if clinical is not None:
@@ -93,7 +100,7 @@ def study(
             )
         studied = _of_images(source, labels, measurement, chosen, recipe, kinds, listed(clinical))
         studied = replace(studied, centres=centre)
-    studied = replace(studied, learns=learning_curve)
+    studied = replace(studied, learns=learning_curve, settings=settings)
     check_folder(output)
     check_folder(cache, "--cache")
     studied.run(output, source, split, seed, cache, jobs, controls)
@@ -113,6 +120,7 @@ class Study:
     filters: dict = field(default_factory=dict)  # of repeatable features, by kind
     extractors: dict = field(default_factory=dict)  # of all features, by kind
     learns: bool = False  # whether learning curves are asked for
+    settings: Settings = field(default_factory=lambda: Settings("demo"))
 
     def run(self, output, source, cv="leave-one-out", seed=0, cache=None, jobs=-1, controls=False):
         """Cross-validate, write all results into the folder `output`, print an overview and the cases left out."""
@@ -148,7 +156,8 @@ class Study:
         repeated = self._repeatability(cache, jobs)
         curves = self._learning_curves(cache, jobs, seed, results)
         cases = Studied(self.X if self.extractors else None, self._features(cache, jobs, results), repeated, curves)
-        write_study(results, measures, output, source, n_given, controlled, compared, cases)
+        write_study(results, measures, output, source, controlled, compared, cases)
+        self._lock(results, cases, n_given, output)
         say(overview(results, measures))
         if compared is not None:
             say(comparison_overview(compared))
@@ -156,6 +165,17 @@ class Study:
             say(control_overview(controlled))
         say(f"Predictions, measures, settings and report.html are in {output}")
         finish(errors, output / "errors.csv")
+
+    def _lock(self, results, cases, n_given, output):
+        """Write the lock file: all options, and the record of what they came to."""
+        first = next(iter(results.values()))
+        record = {"n_cases_given": n_given, "n_cases_used": len(first.predictions)}
+        if cases.cohort is not None and cases.features is not None:
+            record["features_sha256"] = sha256_of_table(cases.features)
+            self.settings.check_features(record["features_sha256"])
+        record |= {"outcome": first.outcome, "positive": str(first.positive), "horizon": first.horizon, "cv": first.cv}
+        record["models"] = {name: _described(result) for name, result in results.items()}
+        self.settings.write(record, output)
 
     def _features(self, cache, jobs, results):
         """Return all features of the studied cases, from the cache or the table that was given, or None."""
@@ -213,8 +233,8 @@ class Studied:
     curves: dict = field(default_factory=dict)  # by model
 
 
-def write_study(results, measures, output, source, n_given, controls=None, compared=None, cases=None):
-    """Write tables, settings.json, results.zip and report.html of a study.
+def write_study(results, measures, output, source, controls=None, compared=None, cases=None):
+    """Write tables, results.zip and report.html of a study.
 
     `controls` are its NegativeControls, `compared` its FeatureSetComparison and `cases` what was `Studied`.
     """
@@ -222,10 +242,6 @@ def write_study(results, measures, output, source, n_given, controls=None, compa
     first = next(iter(results.values()))
     for name in (*FeatureSet, WHOLE_TABLE, CLINICAL, WITH_CLINICAL):
         _write_tables(results.get(name), output, name.replace(" ", "_"))
-    settings = facts(source, n_given, len(first.predictions), first.excluded)
-    settings |= {"outcome": first.outcome, "positive": str(first.positive), "horizon": first.horizon, "cv": first.cv}
-    settings |= {name: result.settings for name, result in results.items()}
-    write_settings(settings, output / "settings.json")
     effective = {name: result.effective_n_features for name, result in results.items()}
     write_table(rd.size_table(results).assign(effective_n_features=pd.Series(effective)), output / "models.csv")
     write_table(measures, output / "measures.csv")
@@ -250,7 +266,7 @@ def write_study(results, measures, output, source, n_given, controls=None, compa
         "repeatability": cases.repeated,
         "table": cases.features,
         "lesions": None if cases.cohort is None else rd.lesions_of(results, cases.cohort),
-        "source": settings["source"],
+        "source": {"name": source.name, "sha256": sha256_of(source)},
     }
     rd.save_results(contents | {"curves": cases.curves}, output / RESULTS)
     curves = learning_sections(results, cases.curves)
@@ -261,6 +277,12 @@ def learning_sections(results, curves):
     """Return a Section for each learning curve, a dict of them by model, in the colours of results by model."""
     colours = rd.colours_of(results)
     return [rd.learning_section(curve, colours[name], name) for name, curve in curves.items()]
+
+
+def _described(result):
+    """Return the settings of a model, and what it chose itself in how many folds."""
+    chosen = result.folds["chosen"].value_counts().to_dict() if "chosen" in result.folds else {}
+    return result.settings | ({"chosen_in_folds": chosen} if chosen else {})
 
 
 def _measures(result):

@@ -14,7 +14,7 @@ from radiodeep.study.result import require_results
 
 _PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "SimpleITK", "torch", "timm")
 _ALWAYS = {
-    "settings_kept": "All settings, with those left at their defaults, are in the report and in settings.json.",
+    "settings_kept": "All settings, with those left at their defaults, are in the report and in settings.lock.yaml.",
     "trace": "The results name the versions of all packages and the sha256 of the source and of network weights.",
     "safeguards": "radiodeep score refuses images and masks that do not fit together, and names cases whose features "
     "lie outside the range of the training cases.",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+import yaml
 from markupsafe import Markup
 
 import radiodeep as rd
@@ -86,6 +87,12 @@ def table(tmp_path):
     frame["outcome"] = np.arange(12) % 2
     frame["age"] += frame["outcome"]
     return frame
+
+
+@pytest.fixture
+def record_of():
+    """Return what the settings of a study came to, from its folder."""
+    return lambda folder: yaml.safe_load((folder / "settings.lock.yaml").read_text())["record"]
 
 
 def write_mask(path, array, spacing_mm):

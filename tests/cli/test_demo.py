@@ -16,7 +16,7 @@ TRUE = {"handcrafted": 0.77, "deep": 0.73, "combined": 0.87}  # what the demo sa
 def test_the_demo_shows_the_whole_main_job(tmp_path, radiodeep):
     done = radiodeep("demo", "-o", tmp_path / "demo", "--jobs", 1)
     assert done.code == 0, done.err
-    assert {"report.html", "model.skops", "scores.csv", "settings.json"} <= {
+    assert {"report.html", "model.skops", "scores.csv", "settings.lock.yaml"} <= {
         path.name for path in (tmp_path / "demo").iterdir()
     }
     assert len(pd.read_csv(tmp_path / "demo" / "scores.csv")) == N_NEW

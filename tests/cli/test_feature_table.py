@@ -1,7 +1,5 @@
 """Tables of features as people have them: `radiodeep study TABLE`."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,12 +41,12 @@ def test_a_table_of_parquet_is_studied_like_a_csv(table, tmp_path, radiodeep):
     assert of_parquet == of_csv
 
 
-def test_cases_of_one_patient_stay_together(table, tmp_path, radiodeep):
+def test_cases_of_one_patient_stay_together(table, tmp_path, radiodeep, record_of):
     table["who"] = [f"p{number // 4}" for number in range(12)]
     table["volume"] = table["outcome"].astype(float)
     done = study_of(radiodeep, table, tmp_path / "t.csv", "--patient", "who", "--cv", "leave-one-out")
     assert done.code == 0, done.err
-    assert json.loads((tmp_path / "out" / "settings.json").read_text())["cv"] == "leave-one-group-out"
+    assert record_of(tmp_path / "out")["cv"] == "leave-one-group-out"
 
 
 def test_a_german_table_is_read_rightly(table, tmp_path, radiodeep):
@@ -123,7 +121,7 @@ def test_tables_of_an_earlier_study_do_not_stay_in_its_folder(table, tmp_path, r
         "notes.txt",
         "predictions_all_features.csv",
         "selected_features_all_features.csv",
-        "settings.json",
+        "settings.lock.yaml",
         "report.html",
         "results.zip",
     }

@@ -1,6 +1,5 @@
 """Every kind of outcome can be studied, and models of it trained and used, from the command line."""
 
-import json
 import re
 
 import numpy as np
@@ -45,17 +44,17 @@ def written(folder, name):
     return pd.read_csv(folder / "out" / f"{name}_all_features.csv")
 
 
-def test_survival_is_studied_trained_and_scored_without_an_option(followed, cache, tmp_path, radiodeep):
+def test_survival_is_studied_trained_and_scored_without_an_option(followed, cache, tmp_path, radiodeep, record_of):
     known, new = followed
     shared = ["--cache", cache, *QUICK]
     done = radiodeep("study", known, "-o", tmp_path / "out", "--cv", 2, "--model", "cox", *shared)
     assert done.code == 0, done.err
     assert "The manifest has time and event and no label, so survival is predicted." in done.out
     assert "16 cases, 9 events" in done.out
-    settings = json.loads((tmp_path / "out" / "settings.json").read_text())
+    settings = record_of(tmp_path / "out")
     assert settings["outcome"] == "survival"
-    assert "CoxRegression" in json.dumps(settings["handcrafted"])
-    assert "UnivariateCox" in json.dumps(settings["handcrafted"])
+    assert "CoxRegression" in str(settings["models"]["handcrafted"])
+    assert "UnivariateCox" in str(settings["models"]["handcrafted"])
     measures = pd.read_csv(tmp_path / "out" / "measures.csv", index_col="measure")
     assert {"C", "Uno's C", "integrated Brier score"} <= set(measures.index)
     value = measures.loc["Uno's C", "value"]
@@ -173,7 +172,7 @@ def test_numbers_of_images_are_trained_and_scored(known, cache, tmp_path, radiod
 
 
 @pytest.mark.slow
-def test_several_classes_have_a_probability_each(features, tmp_path, radiodeep):
+def test_several_classes_have_a_probability_each(features, tmp_path, radiodeep, record_of):
     done = study_of(radiodeep, features, tmp_path, "--label", "grade")
     assert done.code == 0, done.err
     assert "M of 3 classes (Hand-Till), several classes" in done.out
@@ -181,7 +180,7 @@ def test_several_classes_have_a_probability_each(features, tmp_path, radiodeep):
     predictions = written(tmp_path, "predictions")
     columns = [f"probability_{name}" for name in ("high", "low", "mid")]
     assert predictions[columns].sum(axis=1).round(6).tolist() == [1.0] * 45
-    assert json.loads((tmp_path / "out" / "settings.json").read_text())["outcome"] == "several classes"
+    assert record_of(tmp_path / "out")["outcome"] == "several classes"
 
 
 @pytest.mark.slow

@@ -1,7 +1,5 @@
 """`--lesions`: the commands on patients with several lesions, from a manifest to scores."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,7 +48,7 @@ def test_extract_writes_a_row_per_patient(folder, tmp_path, radiodeep):
     assert "Studying 12 cases x 10 features" in done.out
 
 
-def test_a_model_of_patients_is_studied_trained_and_scored(folder, tmp_path, radiodeep):
+def test_a_model_of_patients_is_studied_trained_and_scored(folder, tmp_path, radiodeep, record_of):
     manifest = folder / "manifest.csv"
     done = radiodeep(
         *(
@@ -69,7 +67,7 @@ def test_a_model_of_patients_is_studied_trained_and_scored(folder, tmp_path, rad
     assert done.code == 0, done.err
     predictions = pd.read_csv(tmp_path / "study" / "predictions_handcrafted.csv")
     assert predictions["id"].tolist() == [f"P{number}" for number in range(12)]
-    assert "'how': ['max', 'count']" in str(json.loads((tmp_path / "study" / "settings.json").read_text()))
+    assert "'how': ['max', 'count']" in str(record_of(tmp_path / "study"))
     model = tmp_path / "model.skops"
     done = radiodeep("train", manifest, "-o", model, "--lesions", "max,count", *handcrafted(folder), *BAYES)
     assert "Trained on 12 patients with the labels 0, 1" in done.out, done.err

@@ -48,6 +48,7 @@ def test_warnings_are_sentences_in_words_of_the_command_line(known, radiodeep, m
     ("options", "message"),
     [
         (["--cache", "kept"], "Finished cases are kept. Continue with:\n  radiodeep extract "),
+        (["--config", "s.yaml"], "Finished cases are kept if the file of --config names a cache. Continue with:\n"),
         ([], "Finished cases are not kept without --cache. With it, an interrupted run can continue:\n"),
     ],
 )
@@ -63,8 +64,9 @@ def test_ctrl_c_is_said_with_the_way_to_go_on(options, message, turned, known, t
 
     monkeypatch.setattr(rd, "extract_tables", interrupted, raising=False)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text("window: exact")
     done = radiodeep("extract", known, "-o", "t.csv", *QUICK, *options)
     assert done.code == 130
     assert done.err.startswith(f"Interrupted.\n{message}")
     assert done.err.count("\n") == 3
-    assert done.err.endswith("--cache kept\n" if options else "--cache FOLDER\n")
+    assert done.err.endswith(f"{' '.join(options or ['--cache FOLDER'])}\n")

@@ -1,6 +1,5 @@
 """`radiodeep study` of images, and the model that `train` and `score` make of the same cases."""
 
-import json
 import re
 
 import numpy as np
@@ -61,15 +60,14 @@ def test_study_train_and_score(folder, known, cache, tmp_path, radiodeep):
     ]
 
 
-def test_study_and_train_go_on_without_the_cases_that_fail(folder, cache, tmp_path, radiodeep):
+def test_study_and_train_go_on_without_the_cases_that_fail(folder, cache, tmp_path, radiodeep, record_of):
     manifest = manifest_of_both(folder, tmp_path / "m.csv")
     done = radiodeep("study", manifest, "-o", tmp_path / "out", "--cv", 2, "--cache", cache, *QUICK)
     assert done.code == 2, done.err
     assert "phantom-017" in done.err
     failed = ["phantom-017", "phantom-019", "phantom-021"]
     assert pd.read_csv(tmp_path / "out" / "errors.csv")["id"].tolist() == failed
-    settings = json.loads((tmp_path / "out" / "settings.json").read_text())
-    assert list(settings["excluded"]) == failed
+    settings = record_of(tmp_path / "out")
     assert (settings["n_cases_given"], settings["n_cases_used"]) == (24, 21)
     assert "phantom-019" in (tmp_path / "out" / "report.html").read_text()
     assert len(pd.read_csv(tmp_path / "out" / "predictions_handcrafted.csv")) == 21
@@ -101,7 +99,7 @@ def test_a_case_without_a_label_is_left_out_by_name(folder, known, cache, tmp_pa
     assert len(pd.read_csv(tmp_path / "out" / "predictions_handcrafted.csv")) == 15
 
 
-def test_positive_chooses_the_label_that_outputs_name(folder, cache, tmp_path, radiodeep):
+def test_positive_chooses_the_label_that_outputs_name(folder, cache, tmp_path, radiodeep, record_of):
     manifest = manifest_of_both(folder, tmp_path / "m.csv")
     table = pd.read_csv(manifest)[:16]
     table["label"] = table["label"].map({0: "normal", 1: "malignant"})
@@ -113,25 +111,12 @@ def test_positive_chooses_the_label_that_outputs_name(folder, cache, tmp_path, r
         assert done.code == 0, done.err
         assert f"AUC of label {positive}" in done.out
         assert f"probability_{positive}" in pd.read_csv(tmp_path / "out" / "predictions_handcrafted.csv").columns
-        assert json.loads((tmp_path / "out" / "settings.json").read_text())["positive"] == positive
+        assert record_of(tmp_path / "out")["positive"] == positive
         aucs[positive] = re.search(r"^handcrafted +(\d\.\d{3})", done.out, re.MULTILINE)[1]
     assert float(aucs["normal"]) == pytest.approx(float(aucs["malignant"]), abs=2e-3)  # the same question
     done = radiodeep(*shared, "--positive", "benign")
     assert done.code == 1
     assert "--positive must be one of the labels malignant, normal. Got 'benign'" in done.err
-
-
-def test_settings_say_what_was_studied_and_are_the_same_when_repeated(known, cache, tmp_path, radiodeep):
-    for name in ("first", "second"):
-        assert radiodeep("study", known, "-o", tmp_path / name, "--cv", 2, "--cache", cache, *QUICK).code == 0
-    texts = [(tmp_path / name / "settings.json").read_text() for name in ("first", "second")]
-    assert texts[0] == texts[1]
-    settings = json.loads(texts[0])
-    assert settings["source"]["name"] == "manifest.csv"
-    assert len(settings["source"]["sha256"]) == 64
-    assert {"python", "numpy", "scikit-learn", "torch"} <= set(settings["versions"])
-    assert settings["excluded"] == {}
-    assert str(tmp_path) not in texts[0]
 
 
 def test_seed_and_features_reach_the_study(known, cache, tmp_path, radiodeep):
@@ -203,14 +188,14 @@ def test_a_centre_without_its_split_is_refused(known, tmp_path, radiodeep):
     assert "Got 'leave-one-center-out'. Did you mean 'leave-one-centre-out'?" in " ".join(done.err.split())
 
 
-def test_the_model_that_chooses_by_itself_is_the_default(table, tmp_path, radiodeep):
+def test_the_model_that_chooses_by_itself_is_the_default(table, tmp_path, radiodeep, record_of):
     table.to_csv(tmp_path / "t.csv", index=False)
     asked = ["study", tmp_path / "t.csv", "-o", tmp_path / "out", "--id", "case", "--label", "outcome", "--cv", 2]
     assert radiodeep(*asked, *QUICK[2:]).code == 0
     assert (tmp_path / "out" / "selected_features_all_features.csv").exists()
     done = radiodeep(*asked, "--jobs", 1)
     assert done.code == 0, done.err
-    settings = json.loads((tmp_path / "out" / "settings.json").read_text())["all features"]
+    settings = record_of(tmp_path / "out")["models"]["all features"]
     assert settings["steps"][0][1]["class"] == "AutoClassifier"
     assert not (tmp_path / "out" / "selected_features_all_features.csv").exists()
     done = radiodeep(*asked, "--n-features", 2)
