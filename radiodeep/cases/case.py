@@ -130,7 +130,7 @@ class Case:
             raise invalid("Case", "id", "a non-empty str", id)
         self.__dict__["id"] = id
         try:
-            image, mask, spacing_mm = checked_sources(image, mask, spacing_mm)
+            image, mask, spacing_mm = checked_sources(image, mask, spacing_mm, reading)
             if not (mask_label is None or mask_label == "any" or is_count(mask_label, -np.inf)):
                 raise invalid("Case", "mask_label", "an int or 'any'", mask_label)
             if time is not None or event is not None:
@@ -232,7 +232,7 @@ class Case:
             by_name = ("image", "mask", "spacing_mm", "axes")
             arguments = self._arguments()
             changes = {key: arguments[key][name] for key in by_name if isinstance(arguments[key], dict)}
-            parts[name] = self._restored(**{**arguments, **changes})
+            parts[name] = self._restored(**{**arguments, **changes, "reading": self.reading.of_image(name)})
         return parts[name]
 
     @property

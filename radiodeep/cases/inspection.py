@@ -4,7 +4,7 @@ import hashlib
 import math
 import textwrap
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from scipy.ndimage import find_objects, label
 
 from radiodeep.cases.cohort import Cohort, as_cases
 from radiodeep.cases.naming import message_with_id, naming_image
-from radiodeep.cases.readers import read_volume
+from radiodeep.cases.readers import read_labels, read_volume
 from radiodeep.cases.remarks import remarks_on
 from radiodeep.checks import require_n_jobs
 from radiodeep.exceptions import InputError, RadiodeepWarning
@@ -230,10 +230,11 @@ def _flags_of_region(facts, n_voxels):
 def _grid_on_disk(case):
     """Return a `Volume` on the grid of a case on disk: its mask if that has a spacing, since it is read faster."""
     if isinstance(case.mask, Path):
-        mask = read_volume(case.mask)
-        if mask.has_spacing:
-            return mask
-    return read_volume(case.image)
+        with suppress(InputError):  # contours, or a folder of organs
+            mask = read_labels(case.mask)
+            if mask.has_spacing:
+                return mask
+    return read_volume(case.image, case.reading)
 
 
 def _finite_voxels(voxels):

@@ -1,6 +1,6 @@
 """In: a path. Out: a `Volume`, voxels in (z, y, x) with their spacing and place in space.
 
-SimpleITK reads PNG files and the headers of NRRD and MetaImage; the voxels of these are read here, with checksums.
+SimpleITK reads grey PNG files and the headers of NRRD and MetaImage; the voxels of these are read here, with checksums.
 """
 
 import os
@@ -14,12 +14,13 @@ from radiodeep.cases.dicom import is_dicom
 from radiodeep.cases.layouts import read_layout, read_voxels
 from radiodeep.cases.memory import check_image_size
 from radiodeep.cases.nifti import is_nifti, read_nifti, require_3d
+from radiodeep.cases.pictures import is_grey_png, kind_of_picture, read_mask_picture, read_picture
 from radiodeep.cases.reading import AS_IT_IS
 from radiodeep.cases.streams import GZIP
 from radiodeep.cases.volume import Volume, check_geometry
 from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, TruncatedFileError, UnsupportedImageError
 
-FORMATS = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd) or PNG (.png)"
+FORMATS = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), PNG, JPEG, TIFF or BMP"
 _PNG, _NRRD = b"\x89PNG", b"NRRD"
 _META = (b"ObjectType", b"NDims", b"Comment")
 _PIXEL_TYPES = {
@@ -47,11 +48,21 @@ def read_volume(path, reading=AS_IT_IS):
         return read_nifti(path)
     if is_dicom(head):
         _refuse_dicom(path.name, head)
-    if head.startswith((_PNG, _NRRD, *_META)):
+    if head.startswith((_NRRD, *_META)) or is_grey_png(head):
         return _read_with_itk(path, is_png=head.startswith(_PNG))
+    if kind_of_picture(head):
+        return read_picture(path, kind_of_picture(head), reading.rgb)
     raise FileUnreadableError(
         f"'{path.name}' has an unknown image format. Expected {FORMATS}. Its first bytes are {head[:8]!r}."
     )
+
+
+def read_labels(path, reading=AS_IT_IS):
+    """Read a label image as a `Volume`; of a picture with a palette, its indices. Errors as in `read_volume`."""
+    path = Path(path)
+    head = _first_bytes(path)
+    kind = None if is_dicom(head) or is_grey_png(head) else kind_of_picture(head)
+    return read_volume(path, reading) if kind is None else read_mask_picture(path, kind)
 
 
 def _check_regular_file(path):
@@ -113,7 +124,8 @@ def _read_with_itk(path, is_png):
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        raise FileUnreadableError(f"'{path.name}' has a header that cannot be read. Expected {FORMATS}.") from error
+        kind = TruncatedFileError if is_png else FileUnreadableError
+        raise kind(f"'{path.name}' has a header that cannot be read. Expected {FORMATS}.") from error
     if reader.GetNumberOfComponents() != 1:
         raise UnsupportedImageError(
             f"'{path.name}' has {reader.GetNumberOfComponents()} channels. Convert it to one grey channel first."

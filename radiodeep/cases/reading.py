@@ -1,10 +1,11 @@
 """How the files of a case are read, where there is a choice."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from radiodeep.checks import require, require_option
 
-RGB_RULES = (None, "luminance", "channels")
+CHANNELS = ("red", "green", "blue")
+RGB_RULES = (None, "luminance", *CHANNELS, "channels")
 PET_UNITS = ("SUV", "stored")
 
 
@@ -16,8 +17,10 @@ class Reading:
     ----------
     resample_mask : bool, default=False
         Bring a mask on another grid to that of its image, by the nearest voxel.
-    rgb : {None, "luminance", "channels"}, default=None
-        Read a colour picture as its luminance, or as the images "red", "green" and "blue" of the case. None refuses it.
+    rgb : {None, "luminance", "red", "green", "blue", "channels"}, default=None
+        Read a colour picture as its luminance (0.299 R + 0.587 G + 0.114 B of the stored values, ITU-R BT.601), as one
+        of its channels, or as the images "red", "green" and "blue" of the case. None refuses it. A picture whose
+        channels are the same everywhere is grey.
     pet_unit : {"SUV", "stored"}, default="SUV"
         Convert PET series in DICOM to standardized uptake values by body weight, or keep the unit of the file.
     series : str, optional
@@ -41,6 +44,10 @@ class Reading:
         require_option(self.pet_unit, PET_UNITS, Reading, "pet_unit")
         is_text = self.series is None or (isinstance(self.series, str) and bool(self.series.strip()))
         require(is_text, Reading, "series", "None or a part of a description", self.series)
+
+    def of_image(self, name):
+        """Return the choices for one image of a case: its channel if the images are the channels of a picture."""
+        return replace(self, rgb=name) if self.rgb == "channels" and name in CHANNELS else self
 
 
 READING_OPTIONS = tuple(field.name for field in fields(Reading))

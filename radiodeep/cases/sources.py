@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from radiodeep.cases.masks import on_grid_of, outlined_series, read_mask
+from radiodeep.cases.pictures import images_by_channel
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.reading import AS_IT_IS, Reading
 from radiodeep.cases.volume import StoredAxes, Volume, check_same_grid
@@ -29,8 +30,9 @@ def masks_read_once():
         _MASKS.reset(token)
 
 
-def checked_sources(image, mask, spacing_mm):
+def checked_sources(image, mask, spacing_mm, reading=None):
     """Return image, mask and spacing of a case as paths, arrays and tuples, by name if there are several images."""
+    image = images_by_channel(image, getattr(reading, "rgb", None))
     if not isinstance(image, Mapping):
         if isinstance(mask, Mapping) or isinstance(spacing_mm, Mapping):
             raise InputError("masks or spacings by name need images by name, e.g. image={'T1': ..., 'PET': ...}.")
@@ -104,7 +106,7 @@ def read_sources(image, mask, spacing_mm, axes, id, roi_name=None, reading=AS_IT
     come from `Case.in_memory`. `spacing_mm` is the given one; it is compared with that of the file.
     """
     if isinstance(image, Path) and isinstance(mask, Path):
-        image = outlined_series(image, mask)
+        image = outlined_series(image, mask, reading)
     image_volume = _as_volume(image, reading, spacing_mm)
     mask_volume = _mask_volume(mask, image_volume, roi_name, reading)
     known_axes = axes

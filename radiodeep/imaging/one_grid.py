@@ -82,8 +82,9 @@ class CaseOnOneGrid(ChangedCase):
         if self.image_names or self.image == self._grid:
             return super()._read()
         with naming(self):
-            target, mask, axes = read_sources(self._grid, self.mask, None, self._axes, self.id)
-            voxels = resampled_onto(read_volume(self.image), target)
+            chosen = (self.id, self.roi_name, self.reading)
+            target, mask, axes = read_sources(self._grid, self.mask, None, self._axes, *chosen)
+            voxels = resampled_onto(read_volume(self.image, self.reading), target)
             lesion = Lesion.checked(target.voxels, mask.voxels, target.spacing_mm, self.id, axes, self.mask_label)
             n_lacking = np.count_nonzero(np.isnan(voxels[lesion.roi]))
             if n_lacking:
