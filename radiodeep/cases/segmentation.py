@@ -1,4 +1,8 @@
-"""In: a DICOM segmentation (SEG). Out: the mask of a segment on the grid of the image it belongs to."""
+"""In: a DICOM segmentation (SEG). Out: the mask of a segment on the grid of the image it belongs to, or on its own.
+
+Frames are placed by their position and orientation (DICOM PS3.3 C.8.20), in whatever order they are stored; slices
+without a frame are empty. Of a FRACTIONAL segmentation, voxels of half of the largest value or more are inside.
+"""
 
 import warnings
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from radiodeep.cases.dicom import read_header
+from radiodeep.cases.volume import Volume
 from radiodeep.exceptions import (
     EmptyMaskError,
     FileUnreadableError,
@@ -17,6 +22,7 @@ from radiodeep.exceptions import (
 
 _OFF_VOXEL = 0.1  # of a voxel
 _ELEMENTS = ("SegmentationType", "SegmentSequence", "ReferencedSeriesSequence", "FrameOfReferenceUID")
+_TYPES = ("BINARY", "FRACTIONAL", "LABELMAP")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +63,14 @@ class Segmentation:
         """
         name = f"{self.name}: segment '{self.region_names[position]}'"
         mask = np.zeros(grid.shape, bool)
-        for points_mm in _points_of(self.path, self.numbers[position]):
-            indices = grid.indices_of(points_mm)
+        for plane in _planes_of(self.path, self.numbers[position]):
+            indices = grid.indices_of(plane.points_mm())
             nearest = np.round(indices).astype(int)
             is_outside = (nearest < 0).any() or (nearest >= grid.shape[::-1]).any()
             if is_outside or np.abs(indices - nearest).max() > _OFF_VOXEL:
                 raise GeometryMismatchError(
                     f"{name} does not lie on the voxels of the {grid.name}. Use the image that it was drawn on, or "
-                    "resample the mask."
+                    "resample_mask=True."
                 )
             x, y, z = nearest.T
             mask[z, y, x] = True
@@ -72,15 +78,41 @@ class Segmentation:
             raise EmptyMaskError(f"{name} has no voxel. Choose another segment, or leave the case out.")
         return mask
 
+    def volume_of(self, positions):
+        """Return the union of segments at positions of `region_names` on its own grid, as a `Volume` of a bool mask.
+
+        Raises GeometryMismatchError unless their frames are evenly spaced slices of one stack, and EmptyMaskError.
+        """
+        name = f"{self.name}: segment {' and '.join(repr(self.region_names[position]) for position in positions)}"
+        planes = [plane for position in positions for plane in _planes_of(self.path, self.numbers[position])]
+        if not planes:
+            raise EmptyMaskError(f"{name} has no voxel. Choose another segment, or leave the case out.")
+        first = planes[0]
+        direction = np.column_stack([first.along_x, first.along_y, np.cross(first.along_x, first.along_y)])
+        places = (np.array([plane.corner for plane in planes]) - first.corner) @ direction
+        heights = np.unique(places[:, 2].round(3))
+        step = first.distance_mm or float(np.diff(heights).min(initial=np.inf))
+        step = step if np.isfinite(step) else 1.0
+        levels = (places[:, 2] - heights[0]) / step
+        is_even = np.abs(levels - levels.round()).max() <= _OFF_VOXEL
+        is_aligned = np.abs(places[:, :2]).max() <= _OFF_VOXEL * min(first.spacing_mm)
+        if not (is_even and is_aligned) or any(not plane.is_parallel_to(first) for plane in planes):
+            raise GeometryMismatchError(f"{name} has frames that are not evenly spaced slices of one stack.")
+        levels = levels.round().astype(int)
+        voxels = np.zeros((levels.max() + 1, *first.pixels.shape), bool)
+        for level, plane in zip(levels, planes, strict=True):
+            voxels[level] |= plane.pixels
+        return Volume(voxels, (step, *first.spacing_mm), planes[int(levels.argmin())].corner, direction)
+
 
 def read_segmentation(path):
     """Read the segments of a SEG file as a `Segmentation`, without their voxels."""
     path = Path(path)
     header = read_header(path, _ELEMENTS)
-    if header["SegmentationType"] != "BINARY":
+    if header["SegmentationType"] not in _TYPES:
         raise UnsupportedImageError(
-            f"'{path.name}' is a segmentation of the type {header['SegmentationType']!r}. Expected 'BINARY'; convert "
-            "it with dcmqi or 3D Slicer."
+            f"'{path.name}' is a segmentation of the type {header['SegmentationType']!r}. Expected one of "
+            f"{', '.join(_TYPES)}; convert it with dcmqi or 3D Slicer."
         )
     try:
         segments = header["SegmentSequence"] or ()
@@ -89,15 +121,40 @@ def read_segmentation(path):
             path,
             tuple(str(series.SeriesInstanceUID) for series in header["ReferencedSeriesSequence"] or ()),
             (str(header["FrameOfReferenceUID"] or ""),),
-            tuple(str(segment.SegmentLabel).strip() for segment in segments),
-            tuple(int(segment.SegmentNumber) for segment in segments),
+            tuple(str(segment.SegmentLabel).strip() for segment in segments if segment.SegmentNumber),
+            tuple(int(segment.SegmentNumber) for segment in segments if segment.SegmentNumber),  # 0: the background
         )
     except AttributeError as error:
         raise FileUnreadableError(f"'{path.name}' is a segmentation that cannot be read: {error}.") from error
 
 
-def _points_of(path, number):
-    """Yield the centres of a segment's voxels in mm, shape (n, 3), frame by frame."""
+@dataclass(frozen=True, eq=False)
+class _Plane:
+    """The pixels (y, x) of a segment in one frame, and their place."""
+
+    pixels: np.ndarray
+    corner: np.ndarray
+    along_x: np.ndarray
+    along_y: np.ndarray
+    spacing_mm: tuple[float, float]  # (y, x)
+    distance_mm: float  # of neighbouring slices, 0 if unknown
+
+    def points_mm(self):
+        """Return the centres of the pixels of the segment in mm, shape (n, 3)."""
+        y, x = np.nonzero(self.pixels)
+        return (
+            self.corner
+            + np.outer(x, self.along_x * self.spacing_mm[1])
+            + np.outer(y, self.along_y * self.spacing_mm[0])
+        )
+
+    def is_parallel_to(self, other):
+        own, others = ([*each.along_x, *each.along_y, *each.spacing_mm] for each in (self, other))
+        return np.allclose(own, others, rtol=0, atol=1e-3)
+
+
+def _planes_of(path, number):
+    """Yield the frames of a segment that are not empty."""
     import pydicom  # late: an optional package
 
     try:
@@ -107,15 +164,20 @@ def _points_of(path, number):
             voxels = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
             shared = dataset.SharedFunctionalGroupsSequence[0]
             frames = list(dataset.PerFrameFunctionalGroupsSequence)
+            is_labels = dataset.SegmentationType == "LABELMAP"
+            half = (dataset.MaximumFractionalValue + 1) // 2 if dataset.SegmentationType == "FRACTIONAL" else 1
         for frame, plane in zip(frames, voxels, strict=True):
-            if _group(frame, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber == number and plane.any():
-                along_x, along_y = np.reshape(
-                    np.array(_group(frame, shared, "PlaneOrientationSequence").ImageOrientationPatient, float), (2, 3)
-                )
-                step_y, step_x = (float(s) for s in _group(frame, shared, "PixelMeasuresSequence").PixelSpacing)
+            if not is_labels:
+                segment = _group(frame, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber
+            pixels = plane == number if is_labels else plane >= half
+            if (is_labels or segment == number) and pixels.any():
+                axes = np.array(_group(frame, shared, "PlaneOrientationSequence").ImageOrientationPatient, float)
+                measures = _group(frame, shared, "PixelMeasuresSequence")
                 corner = np.array(_group(frame, shared, "PlanePositionSequence").ImagePositionPatient, float)
-                y, x = np.nonzero(plane)
-                yield corner + np.outer(x, along_x * step_x) + np.outer(y, along_y * step_y)
+                spacing_mm = tuple(float(step) for step in measures.PixelSpacing)
+                yield _Plane(
+                    pixels, corner, axes[:3], axes[3:], spacing_mm, float(measures.get("SpacingBetweenSlices") or 0)
+                )
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise TruncatedFileError(f"'{path.name}' is a segmentation that cannot be read: {error}") from error
 

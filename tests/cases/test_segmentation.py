@@ -1,5 +1,7 @@
 """Segments are chosen by number and their frames placed by position, in any order and with gaps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,15 @@ from radiodeep.cases.segmentation import read_segmentation
 from radiodeep.exceptions import EmptyMaskError, GeometryMismatchError, TruncatedFileError, UnsupportedImageError
 
 SHAPE = (6, 5, 7)
+ORIENTATION = (0, 1, 0, 0, 0, -1)
+PATIENT = ("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime")
 
 
 @pytest.fixture
 def grid(dicom_files, tmp_path):
-    dicom_files.series(tmp_path / "ct", np.zeros(SHAPE), orientation=(0, 1, 0, 0, 0, -1))
+    blank = dict.fromkeys((*PATIENT, "ReferringPhysicianName"), "")
+    changes = dict.fromkeys(range(SHAPE[0]), blank)
+    dicom_files.series(tmp_path / "ct", np.zeros(SHAPE), orientation=ORIENTATION, changes=changes)
     (series,) = find_series(tmp_path / "ct").values()
     return grid_of(series)
 
@@ -24,6 +30,77 @@ def masks():
 
 def frames_of(masks):
     return [(2, 4, masks[1, 4]), (1, 3, masks[0, 3]), (2, 1, masks[1, 1]), (1, 5, masks[0, 5]), (2, 3, masks[1, 3])]
+
+
+@pytest.fixture
+def by_highdicom(grid, tmp_path):
+    """A function that lets highdicom write voxels (z, y, x, segment), or labels (z, y, x), on the grid."""
+    hd = pytest.importorskip("highdicom")
+    import pydicom
+    from pydicom.sr.codedict import codes
+
+    def write(voxels, kind, **options):
+        segments = [
+            hd.seg.SegmentDescription(
+                number, name, codes.SCT.Organ, codes.SCT.Liver, hd.seg.SegmentAlgorithmTypeValues.MANUAL
+            )
+            for number, name in enumerate(["liver", "tumour"], 1)
+        ]
+        written = hd.seg.Segmentation(
+            [pydicom.dcmread(path) for path in sorted((tmp_path / "ct").iterdir())], voxels, kind, segments, hd.UID(), 1, hd.UID(), 1, "m", "m",
+            "1", "1", **options,
+        )  # fmt: skip
+        written.save_as(tmp_path / "SEG.dcm")
+        return tmp_path / "SEG.dcm"
+
+    return write
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
+def test_segments_that_highdicom_writes_are_those_that_it_reads(by_highdicom, grid, masks, kind):
+    import highdicom as hd
+
+    masks[:, 2] = False
+    if kind == "LABELMAP":
+        masks[1] &= ~masks[0]
+        path = by_highdicom((masks[0] + 2 * masks[1]).astype(np.uint8), kind)
+    else:
+        path = by_highdicom(np.moveaxis(masks, 0, -1).astype(np.uint8 if kind == "BINARY" else float), kind)
+    segmentation = read_segmentation(path)
+    assert segmentation.region_names == ("liver", "tumour")
+    volume = hd.seg.segread(path).get_volume(combine_segments=False, rescale_fractional=False)
+    steps = np.outer(np.arange(volume.array.shape[0]) * volume.spacing[0], volume.direction[:, 0])
+    levels = grid.indices_of(volume.position + steps)[:, 2].round().astype(int)
+    for position in range(2):
+        theirs = np.zeros(SHAPE, bool)
+        theirs[levels] = volume.array[..., position] > 0
+        np.testing.assert_array_equal(theirs, masks[position])
+        np.testing.assert_array_equal(segmentation.mask_of(position, grid), theirs)
+        own = segmentation.volume_of([position])
+        assert own.spacing_mm == pytest.approx(grid.spacing_mm)
+        on_grid = replace(grid, shape=own.voxels.shape, origin_mm=own.origin_mm, direction=own.direction)
+        np.testing.assert_array_equal(segmentation.mask_of(position, on_grid), own.voxels)
+
+
+def test_half_of_the_largest_value_is_inside_a_fractional_segment(by_highdicom, grid):
+    share = np.zeros((*SHAPE, 2))
+    share[1, 2, 3:6, 0] = 0.49, 0.5, 0.51
+    path = by_highdicom(share, "FRACTIONAL", max_fractional_value=100)
+    assert np.argwhere(read_segmentation(path).mask_of(0, grid)).tolist() == [[1, 2, 4], [1, 2, 5]]
+
+
+def test_overlapping_segments_make_one_region_on_their_own_grid(dicom_files, tmp_path, grid, masks):
+    path = dicom_files.segmentation(tmp_path / "SEG.dcm", frames_of(masks), ["liver", "tumour"], grid)
+    segmentation = read_segmentation(path)
+    volume = segmentation.volume_of([0, 1])
+    expected = np.any([segmentation.mask_of(position, grid) for position in range(2)], axis=0)
+    np.testing.assert_array_equal(volume.voxels, expected[1:6])
+    np.testing.assert_allclose(volume.origin_mm, grid.origin_mm + grid.spacing_mm[0] * grid.direction[:, 2])
+    assert volume.spacing_mm == pytest.approx(grid.spacing_mm)
+    frames = [(1, level, masks[0, 0]) for level in (0, 1, 2.5)]
+    path = dicom_files.segmentation(tmp_path / "SEG.dcm", frames, ["liver"], grid)
+    with pytest.raises(GeometryMismatchError, match="segment 'liver' has frames that are not evenly spaced slices"):
+        read_segmentation(path).volume_of([0])
 
 
 def test_frames_are_placed_by_position(dicom_files, tmp_path, grid, masks):
@@ -47,8 +124,8 @@ def test_segments_that_do_not_fit_are_refused(dicom_files, tmp_path, grid, masks
     dicom_files.segmentation(path, [(1, 8, masks[0, 3])], ["tumour"], grid)
     with pytest.raises(GeometryMismatchError, match="does not lie on the voxels"):
         read_segmentation(path).mask_of(0, grid)
-    dicom_files.segmentation(path, frames_of(masks), ["tumour"], grid, kind="FRACTIONAL")
-    with pytest.raises(UnsupportedImageError, match="type 'FRACTIONAL'. Expected 'BINARY'"):
+    dicom_files.segmentation(path, frames_of(masks), ["tumour"], grid, kind="SURFACE")
+    with pytest.raises(UnsupportedImageError, match="type 'SURFACE'. Expected one of BINARY, FRACTIONAL, LABELMAP"):
         read_segmentation(path)
 
 
