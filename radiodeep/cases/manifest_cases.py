@@ -93,7 +93,7 @@ class _Source:
         return cases
 
     def values(self, name, rows):
-        images, _, outcomes = self.names
+        outcomes = self.names[-1]
         if name in OUTCOMES and name not in outcomes:
             return [None] * len(rows)
         if name not in self.frame:
@@ -128,7 +128,7 @@ class _Source:
         for name, (image_column, mask_column) in images.repeats.items():
             paths = {"image": self._paths(image_column, rows), "mask": self._paths(mask_column, rows)}
             for position, case in enumerate(cases):
-                changes = {argument: of_column[position] for argument, of_column in paths.items() if of_column[position]}
+                changes = {argument: listed[position] for argument, listed in paths.items() if listed[position]}
                 if changes:
                     repeat = case.replace(repeats=None, **changes)
                     cases[position] = case.replace(repeats={**case.repeats, name: repeat})
@@ -167,7 +167,7 @@ def _parsed(frame, name, parse):
 
 
 def _as_list(array):
-    return array.to_numpy().tolist() if isinstance(array, pd.arrays.NumpyExtensionArray) else list(array)
+    return array.to_numpy().tolist() if array.dtype.kind in "biufO" else list(array)
 
 
 def _known(value):

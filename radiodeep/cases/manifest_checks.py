@@ -3,6 +3,7 @@
 import re
 import warnings
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,7 @@ def _problems(blocks):
     sentences[_REPEATED] = _repeated_ids(blocks, np.concatenate(ids), manifest.unit)
     if labels_are_whole:
         sentences.pop(_LABEL_WITH_COMMA, None)
-    return sum(sentences.values(), []), n_rows, blank_patients, manifest.unit
+    return [*chain.from_iterable(sentences.values())], n_rows, blank_patients, manifest.unit
 
 
 def _missing_columns(manifest):
