@@ -10,7 +10,8 @@ import pytest
 _OWN_SKIPS = ("needs the reference data", "needs a browser")  # scikit-learn's checks have skips of their own
 REPOSITORY = Path(__file__).resolve().parent.parent
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-CT, RTSTRUCT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.481.3"
+IMAGES = {"CT": "1.2.840.10008.5.1.4.1.1.2", "MR": "1.2.840.10008.5.1.4.1.1.4", "PT": "1.2.840.10008.5.1.4.1.1.128"}
+RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 
 
@@ -108,7 +109,7 @@ def write_series(
         for name, value in (changes or {}).get(level, {}).items():
             setattr(header, name, value)
         name = f"{level}.dcm" if names is None else names[level]
-        saved(header, folder / name, CT, uid_of(patient, series, level))
+        saved(header, folder / name, IMAGES[modality], uid_of(patient, series, level))
     return uid_of(patient, series)
 
 

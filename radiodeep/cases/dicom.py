@@ -1,32 +1,29 @@
 """In: a folder of DICOM files. Out: its series, the grid of each, and their voxels as a `Volume`.
 
-pydicom reads the headers, SimpleITK (GDCM) the voxels, which may be compressed. Slices are sorted by their position
-along the normal of their plane, never by file name or number.
+pydicom reads the headers, each once. Slices are sorted by their position along the normal of their plane, never by file
+name or number.
 """
 
 import os
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from radiodeep.cases.dicom_frames import Frame
+from radiodeep.cases.dicom_headers import DIRECTORY, is_dicom, read_header, read_slice_header
+from radiodeep.cases.dicom_pixels import read_frame, type_of_values
+from radiodeep.cases.dicom_stack import checked_stack
 from radiodeep.cases.memory import check_image_size
-from radiodeep.cases.volume import Volume, check_geometry, numbers
-from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, TruncatedFileError
+from radiodeep.cases.volume import Volume, check_geometry
+from radiodeep.exceptions import DicomSeriesError, FileUnreadableError
 from radiodeep.extras import require_package
 from radiodeep.progress import with_progress
 
-_STARTS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0")  # of files without the preamble
-_OF_SERIES = ("SeriesInstanceUID", "PatientID", "Modality", "SeriesDescription", "FrameOfReferenceUID")
-_OF_SLICE = (
-    "SOPInstanceUID", "SeriesInstanceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows",
-    "Columns", "NumberOfFrames", "SamplesPerPixel", "SliceThickness", "SpacingBetweenSlices",
-)  # fmt: skip
-_ROUNDING = 1e-6
-_ANGLE = 1e-3  # of the unit vectors of slices of one series, and of their stack and their normal
-_EVENNESS = 0.05  # of the distance of two slices
-_ROUNDED_MM, _MOST_ROUNDED = 0.1, 0.3  # of thin slices: positions rounded to 0.1 mm, at most 0.3 of their distance
+_OF_SERIES = ("SeriesInstanceUID", "PatientID", "Modality", "SeriesDescription", "FrameOfReferenceUID", "SOPClassUID")
+_MOST_KEPT = 5_000  # files of a folder whose headers are kept for the next case, or image, that is read from it
+_DAMAGED = "Copy or export it again, or take it out of the folder."
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,8 @@ class DicomSeries:
     description: str
     frame_of_reference: str
     paths: tuple[Path, ...]
+    sop_class: str = ""
+    headers: tuple[dict, ...] = field(default=(), repr=False, compare=False)  # of the paths, or none if not read yet
 
     @property
     def name(self):
@@ -54,8 +53,10 @@ class SeriesGrid:
     ----------
     name : str
         Of the series, for messages.
-    paths, sop_uids : tuple
-        Of the slices, along the normal of their plane.
+    frames : tuple of Frame
+        Along the normal of their plane.
+    sop_uids : tuple of str
+        Of the files of the frames.
     shape : tuple of three ints
         (z, y, x).
     spacing_mm : tuple of three floats
@@ -67,7 +68,7 @@ class SeriesGrid:
     """
 
     name: str
-    paths: tuple[Path, ...]
+    frames: tuple[Frame, ...]
     sop_uids: tuple[str, ...]
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
@@ -83,57 +84,82 @@ class SeriesGrid:
         steps = np.multiply(corner, self.spacing_mm)[::-1]
         return Volume(voxels, self.spacing_mm, self.origin_mm + self.direction @ steps, self.direction)
 
-    def read(self, box=(slice(None),) * 3):
-        """Return the voxels of a box, three slices (z, y, x), as a `Volume`; rescaled to e.g. HU, not to SUV."""
-        what = f"The {self.name}"
-        n_slices = len(range(*box[0].indices(self.shape[0])))
-        check_image_size((n_slices, *self.shape[1:]), what, "Read a smaller part.")
-        voxels = np.stack([_pixels(path, self.shape[1:])[box[1:]] for path in self.paths[box[0]]])
+    def read(self, box=(slice(None),) * 3, factors=None):
+        """Return the voxels of a box, three slices (z, y, x), as a `Volume`; rescaled to e.g. HU or Bq/ml.
+
+        `factors` are those of each frame on top of that, e.g. from Bq/ml to SUV.
+        """
+        sizes = [len(range(*part.indices(size))) for part, size in zip(box, self.shape, strict=True)]
+        check_image_size((sizes[0], *self.shape[1:]), f"The {self.name}", "Read a smaller part.")
+        factors = np.ones(self.shape[0]) if factors is None else factors
+        kind = type_of_values(self.frames) if (factors == 1).all() else np.dtype(float)
+        voxels = np.empty(sizes, kind)
+        for target, frame, factor in zip(voxels, self.frames[box[0]], factors[box[0]], strict=True):
+            slope, intercept = (kind.type(value) for value in frame.rescaling)
+            np.multiply(read_frame(frame.header, frame.index)[box[1:]], slope, out=target, dtype=kind)
+            target += intercept
+            if factor != 1:
+                target *= factor
         corner = [part.indices(size)[0] for part, size in zip(box, self.shape, strict=True)]
         return self.volume_of(voxels, corner)
-
-
-def is_dicom(head):
-    """Return whether a file that begins with these bytes is a DICOM file."""
-    return head[128:132] == b"DICM" or head.startswith(_STARTS)
-
-
-def read_header(path, names):
-    """Return a dict of elements of a DICOM file by their keyword, None where it has none; voxels are not read."""
-    require_package("pydicom")
-    import pydicom  # late: an optional package
-
-    try:
-        with warnings.catch_warnings():  # of values that break a rule of the standard, which are common
-            warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(names), force=True)
-            return {name: header.get(name) for name in names}
-    except Exception as error:  # pydicom raises what its parsing meets
-        raise FileUnreadableError(f"'{Path(path).name}' is not a DICOM file that can be read: {error}.") from error
 
 
 def find_series(folder):
     """Return the `DicomSeries` in a folder and below, by their UID; files that are not DICOM are passed over.
 
-    Raises FileUnreadableError for a folder that does not exist, and DicomSeriesError for one without DICOM files.
+    Headers of a folder that has not changed since are kept. Raises FileUnreadableError for a folder that does not
+    exist, and for files that are or are named DICOM (.dcm) but cannot be read, DicomSeriesError for a folder without
+    DICOM files.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileUnreadableError(f"'{folder}' is not a folder. Expected the folder of a download, with DICOM files.")
-    require_package("pydicom")
     paths = [Path(at) / name for at, _, names in sorted(os.walk(folder)) for name in sorted(names)]
-    series = {}
-    for path in with_progress(paths, "Reading headers", len(paths), "files"):
-        if path.is_file() and is_dicom(_head_of(path)):
-            header = tuple(str(value or "") for value in read_header(path, _OF_SERIES).values())
-            series.setdefault(header[0], (header, []))[1].append(path)
-    series.pop("", None)  # e.g. DICOMDIR
+    paths = [path for path in paths if not path.name.startswith("._") and path.is_file()]  # copies by macOS
+    if len(paths) > _MOST_KEPT:
+        series = _read_headers(paths, is_whole=False)
+    else:
+        series = dict(_kept_series(tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)))
     if not series:
         raise DicomSeriesError(f"'{folder}' holds no DICOM file of an image. Check the folder.")
-    return {uid: DicomSeries(*header, tuple(paths)) for uid, (header, paths) in series.items()}
+    return series
 
 
-def _head_of(path):
+@lru_cache(maxsize=2)
+def _kept_series(files):
+    return _read_headers([path for path, *_ in files], is_whole=True)
+
+
+def _read_headers(paths, is_whole):
+    """Return {UID: DicomSeries} of files; with the headers of their slices if `is_whole`."""
+    found = {}
+    for path in with_progress(paths, "Reading headers", len(paths), "files"):
+        head = head_of(path)
+        is_named = path.suffix.lower() in (".dcm", ".dicom")
+        if not (is_named or is_dicom(head)):
+            continue
+        if not is_dicom(head):
+            raise FileUnreadableError(f"'{path.name}' is not a DICOM file, as its name says. {_DAMAGED}")
+        require_package("pydicom")
+        header = read_slice_header(path) if is_whole else read_header(path, _OF_SERIES)
+        uid = str(header.get("SeriesInstanceUID") or "")
+        if uid:
+            found.setdefault(uid, []).append((header, path))
+        elif header.get("SOPClassUID") != DIRECTORY and (is_named or head[128:132] == b"DICM"):
+            raise FileUnreadableError(f"'{path.name}' has no SeriesInstanceUID. {_DAMAGED}")
+    return {uid: series_of(files) for uid, files in found.items()}
+
+
+def series_of(files):
+    """Return the `DicomSeries` of files, pairs of a header and a path; the header may be of `read_slice_header`."""
+    first, _ = files[0]
+    uid, patient, modality, description, frame, sop_class = (str(first.get(name) or "") for name in _OF_SERIES)
+    headers, paths = zip(*files, strict=True)
+    return DicomSeries(uid, patient, modality, description, frame, paths, sop_class, headers if "path" in first else ())
+
+
+def head_of(path):
+    """Return the first bytes of a file, for `is_dicom`."""
     try:
         with path.open("rb") as file:
             return file.read(132)
@@ -141,100 +167,27 @@ def _head_of(path):
         raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}.") from error
 
 
+def headers_of(series):
+    """Return the headers of the slices of a series."""
+    return series.headers or tuple(map(read_slice_header, series.paths))
+
+
 def grid_of(series):
     """Return the `SeriesGrid` of a series.
 
     Raises DicomSeriesError for slices that do not make one even stack: of different size or orientation, without a
-    position, doubled, missing, or sheared (gantry tilt).
+    position, doubled, missing, or sheared (gantry tilt), and TruncatedFileError.
     """
-    headers = [read_header(path, _OF_SLICE) for path in series.paths]
-    first = headers[0]
-    for path, header in zip(series.paths, headers, strict=True):
-        _check_slice(series, path, header, first)
-    axes = np.array(first["ImageOrientationPatient"], float).reshape(2, 3)
-    direction = np.column_stack([*axes, np.cross(*axes)])
-    positions = np.array([header["ImagePositionPatient"] for header in headers], float)
-    heights = positions @ direction[:, 2]
-    order = np.argsort(heights, kind="stable")
-    step = _step(series, first, positions[order], heights[order], direction)
-    height, width = (float(size) for size in first["PixelSpacing"])
+    stack = checked_stack(series.name, headers_of(series))
+    first = stack.frames[0].place
     grid = SeriesGrid(
         series.name,
-        tuple(series.paths[position] for position in order),
-        tuple(str(headers[position]["SOPInstanceUID"]) for position in order),
-        (len(order), int(first["Rows"]), int(first["Columns"])),
-        (step, height, width),
-        positions[order[0]],
-        direction,
+        stack.frames,
+        tuple(frame.header.get("SOPInstanceUID", "") for frame in stack.frames),
+        (len(stack.frames), int(first["Rows"]), int(first["Columns"])),
+        stack.spacing_mm,
+        stack.origin_mm,
+        stack.direction,
     )
-    check_geometry(series.name, grid.spacing_mm[::-1], direction, "PixelSpacing or ImageOrientationPatient")
+    check_geometry(series.name, grid.spacing_mm[::-1], grid.direction, "PixelSpacing or ImageOrientationPatient")
     return grid
-
-
-def _check_slice(series, path, header, first):
-    missing = [
-        name
-        for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
-        if header[name] is None or header[name] == ""
-    ]
-    if int(header["NumberOfFrames"] or 1) > 1:
-        raise DicomSeriesError(
-            f"{series.name}: '{path.name}' holds several frames (enhanced DICOM), which are not read. Convert the "
-            "series to .nii.gz with dcm2niix."
-        )
-    if missing:
-        raise DicomSeriesError(f"{series.name}: '{path.name}' has no {missing[0]}. Expected slices of a 3-D image.")
-    if int(header["SamplesPerPixel"] or 1) > 1:
-        raise DicomSeriesError(f"{series.name}: '{path.name}' is a colour image. Expected one grey channel.")
-    for name in ("SeriesInstanceUID", "Rows", "Columns", "PixelSpacing", "ImageOrientationPatient"):
-        own, other = (np.atleast_1d(each[name]) for each in (header, first))
-        is_same = np.allclose(own, other, rtol=0, atol=_ANGLE) if name[0] in "PI" else (own == other).all()
-        if not is_same:
-            raise DicomSeriesError(
-                f"{series.name}: '{path.name}' has another {name} than '{series.paths[0].name}': "
-                f"{own.tolist()} and {other.tolist()}. Expected slices of one stack; separate them, or leave out the "
-                "localizer."
-            )
-
-
-def _step(series, first, positions, heights, direction):
-    """Return the distance of neighbouring slices in mm, which must be the same all along."""
-    if len(heights) == 1:
-        return float(first["SpacingBetweenSlices"] or first["SliceThickness"] or 1.0)
-    steps = np.diff(heights)
-    step = (heights[-1] - heights[0]) / len(steps)
-    usual = float(np.median(steps))
-    allowed = max(_EVENNESS * usual, min(_ROUNDED_MM, _MOST_ROUNDED * usual)) * (1 + _ROUNDING)
-    odd = np.flatnonzero(np.abs(steps - usual) > allowed)
-    if usual <= 0 or odd.size:
-        at = int(odd[0]) if odd.size else 0
-        places = f"at {numbers(positions[at])} and {numbers(positions[at + 1])}"
-        problem = f"the slices {places} lie {steps[at]:.4g} mm apart, others {usual:.4g} mm"
-        if steps[at] < usual or usual <= 0:
-            raise DicomSeriesError(
-                f"{series.name}: {problem}. Expected one slice at each position, evenly spaced; separate the stacks or "
-                "remove doubled files."
-            )
-        n_missing = int(np.round(steps[odd] / usual - 1).clip(0).sum())
-        missing = f"; slices missing: {n_missing}" if n_missing else ""
-        raise DicomSeriesError(f"{series.name}: {problem}{missing}. Download the series again.")
-    shear = (positions[-1] - positions[0]) / (heights[-1] - heights[0]) - direction[:, 2]
-    if np.abs(shear).max() > _ANGLE:
-        raise DicomSeriesError(
-            f"{series.name}: the slices are not stacked at right angles (gantry tilt). Resample the series to an "
-            "orthogonal grid first."
-        )
-    return float(step)
-
-
-def _pixels(path, shape):
-    """Return the rescaled pixels (y, x) of one slice; each has a rescaling of its own in PET."""
-    import SimpleITK as sitk  # late: see readers
-
-    try:
-        pixels = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
-    except RuntimeError as error:
-        raise TruncatedFileError(f"'{path.name}' has voxels that cannot be read. Download it again.") from error
-    if pixels.size != np.prod(shape):
-        raise DicomSeriesError(f"'{path.name}' has {pixels.size} voxels. Expected {shape[1]}x{shape[0]} (x, y).")
-    return pixels.reshape(shape)

@@ -4,13 +4,12 @@ SimpleITK reads grey PNG files and the headers of NRRD and MetaImage; the voxels
 """
 
 import os
-from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.dicom import is_dicom
+from radiodeep.cases.dicom_choice import read_dicom, series_in_path
+from radiodeep.cases.dicom_headers import is_dicom
 from radiodeep.cases.layouts import read_layout, read_voxels
 from radiodeep.cases.memory import check_image_size
 from radiodeep.cases.nifti import is_nifti, read_nifti, require_3d
@@ -18,7 +17,7 @@ from radiodeep.cases.pictures import is_grey_png, kind_of_picture, read_mask_pic
 from radiodeep.cases.reading import AS_IT_IS
 from radiodeep.cases.streams import GZIP
 from radiodeep.cases.volume import Volume, check_geometry
-from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, TruncatedFileError, UnsupportedImageError
+from radiodeep.exceptions import FileUnreadableError, TruncatedFileError, UnsupportedImageError
 
 FORMATS = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), PNG, JPEG, TIFF or BMP"
 _PNG, _NRRD = b"\x89PNG", b"NRRD"
@@ -28,11 +27,6 @@ _PIXEL_TYPES = {
     **{f"{n_bits}-bit unsigned integer": np.dtype(f"uint{n_bits}") for n_bits in (8, 16, 32, 64)},
     **{f"{n_bits}-bit float": np.dtype(f"float{n_bits}") for n_bits in (32, 64)},
 }
-_DICOM_WAY_OUT = (
-    "A case cannot be read from DICOM: convert each series to .nii.gz with dcm2niix or 3D Slicer, or a folder of "
-    "patients with outlined regions by tcia_manifest."
-)
-_DICOM_REGIONS = (b"1.2.840.10008.5.1.4.1.1.481.3", b"1.2.840.10008.5.1.4.1.1.66.4")  # RTSTRUCT, SEG
 
 
 def read_volume(path, reading=AS_IT_IS):
@@ -43,11 +37,13 @@ def read_volume(path, reading=AS_IT_IS):
     DICOM, colour, 4-D or sheared images, and ImageTooLargeError.
     """
     path = Path(path)
+    if os.path.isdir(path) or series_in_path(path):
+        return read_dicom(path, reading)
     head = _first_bytes(path)
     if head.startswith(GZIP) or path.suffix == ".nii" or is_nifti(head):
         return read_nifti(path)
     if is_dicom(head):
-        _refuse_dicom(path.name, head)
+        return read_dicom(path, reading)
     if head.startswith((_NRRD, *_META)) or is_grey_png(head):
         return _read_with_itk(path, is_png=head.startswith(_PNG))
     if kind_of_picture(head):
@@ -72,8 +68,6 @@ def _check_regular_file(path):
         is_folder, exists = path.is_dir(), path.exists()
     except OSError as error:
         raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}. Use another name.") from error
-    if is_folder and any(is_dicom(head) for head in _heads_in(path)):
-        raise DicomSeriesError(f"'{path}' is a folder of DICOM files. {_DICOM_WAY_OUT}")
     problem = "is a folder, not an image file" if is_folder else "is not a regular file"
     if not exists:
         problem = "does not exist"
@@ -93,26 +87,6 @@ def _first_bytes(path):
     if not head:
         raise FileUnreadableError(f"'{path.name}' is empty (0 bytes). Copy or export it again.")
     return head
-
-
-def _heads_in(folder):
-    """Return the first bytes of some files of a folder."""
-    heads = []
-    with suppress(OSError):  # the folder, or a file, that may not be read
-        for path in islice(folder.iterdir(), 20):
-            if path.is_file():
-                with path.open("rb") as file:
-                    heads.append(file.read(4096))
-    return heads
-
-
-def _refuse_dicom(name, head):
-    if any(uid in head for uid in _DICOM_REGIONS):
-        raise UnsupportedImageError(
-            f"'{name}' is a DICOM file of outlined regions (RTSTRUCT or SEG). Convert it and its image by "
-            "tcia_manifest, or to a mask on the grid of the image with 3D Slicer, plastimatch or dcmqi."
-        )
-    raise UnsupportedImageError(f"'{name}' is a DICOM file. {_DICOM_WAY_OUT}")
 
 
 def _read_with_itk(path, is_png):

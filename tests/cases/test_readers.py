@@ -94,7 +94,6 @@ def test_a_missing_file_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        (".", "is a folder, not an image file"),
         ("pipe", "is not a regular file"),
         ("x" * 300 + ".nii", "cannot be opened: File name too long"),
         ("a\0b.nii", "does not exist"),
@@ -105,32 +104,6 @@ def test_a_path_that_leads_to_no_file_is_named(tmp_path, name, message):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FileUnreadableError, match=message):
         read_volume(tmp_path / name)
-
-
-DICOM = bytes(128) + b"DICM" + b"\x02\0\0\0UL\x04\0" + b"1.2.840.10008.5.1.4.1.1.2\0"
-REGIONS = bytes(128) + b"DICM" + b"\x02\0\0\0UL\x04\0" + b"1.2.840.10008.5.1.4.1.1.481.3\0"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (DICOM, r"'a\.dcm' is a DICOM file\. .* dcm2niix"),
-        (DICOM[132:], r"'a\.dcm' is a DICOM file\. .* dcm2niix"),
-        (REGIONS, r"'a\.dcm' is a DICOM file of outlined regions .* 3D Slicer, plastimatch"),
-    ],
-)
-def test_dicom_is_named_with_the_way_out(tmp_path, content, message):
-    (tmp_path / "a.dcm").write_bytes(content)
-    with pytest.raises(UnsupportedImageError, match=message):
-        read_volume(tmp_path / "a.dcm")
-
-
-def test_a_folder_of_dicom_files_is_named_with_the_way_out(tmp_path):
-    (tmp_path / "series").mkdir()
-    (tmp_path / "series" / "a.txt").write_text("notes")
-    (tmp_path / "series" / "b").write_bytes(DICOM)
-    with pytest.raises(DicomSeriesError, match=r"series' is a folder of DICOM files\. .* dcm2niix"):
-        read_volume(tmp_path / "series")
 
 
 def test_a_png_of_more_pixels_than_are_allowed_is_refused(tmp_path, monkeypatch):

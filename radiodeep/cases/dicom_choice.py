@@ -1,0 +1,154 @@
+"""In: a folder of DICOM files, or one file. Out: the image series that is meant, and its voxels as a `Volume`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from radiodeep.cases.dicom import SeriesGrid, find_series, grid_of, head_of, headers_of, series_of
+from radiodeep.cases.dicom_frames import Frame
+from radiodeep.cases.dicom_headers import DIRECTORY, is_dicom, is_uid, read_header, read_slice_header
+from radiodeep.cases.dicom_pixels import check_pixels
+from radiodeep.cases.reading import AS_IT_IS
+from radiodeep.cases.uptake import uptake_factors
+from radiodeep.cases.volume import check_geometry
+from radiodeep.exceptions import DicomSeriesError, UnsupportedImageError
+from radiodeep.extras import require_package
+
+_NO_IMAGES = (  # modalities of files that belong to images
+    "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SEG", "SR", "PR", "KO", "REG", "FID", "RWV", "DOC", "PLAN", "ECG",
+    "AU",
+)  # fmt: skip
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_STACKED = ("CT", "MR", "PT")
+_NEIGHBOURS = 20  # files before and after one by name that may belong to its series
+
+
+def image_series(folder, reading=AS_IT_IS, uids=()):
+    """Return the `DicomSeries` of a folder that is an image: the only one, or the one that is meant.
+
+    Of several it is the one with one of the `uids`, of series or frames of reference, that a mask refers to, else the
+    one whose description is, or contains, `reading.series`. Localizers and secondary captures (PS3.3 A.8, e.g. dose
+    reports) count if there is nothing else. Raises DicomSeriesError, which lists the series.
+    """
+    found = find_series(folder)
+    images = [series for series in found.values() if _is_image(series)]
+    if not images:
+        kinds = ", ".join(sorted({series.modality or "?" for series in found.values()}))
+        raise DicomSeriesError(
+            f"'{folder}' holds no image, only DICOM files of the modality {kinds}. Check the folder."
+        )
+    choices = [[each for each in images if each.uid in uids], [each for each in images if not _is_aside(each)], images]
+    asked = (reading.series or "").strip().casefold()
+    if asked:
+        choices[1:1] = [
+            [each for each in images if each.description.casefold() == asked],
+            [each for each in images if asked in each.description.casefold()],
+        ]
+    choices[1:1] = [[each for each in images if each.frame_of_reference in uids]]
+    for chosen in choices:
+        if len(chosen) == 1:
+            return chosen[0]
+    raise DicomSeriesError(
+        f"'{folder}' holds {len(images)} image series: {'; '.join(map(_listed, images))}. Choose one: by its "
+        f"description (series=...), by its UID in the path ({Path(folder).name}/UID), or give each a folder of its own."
+    )
+
+
+def _is_image(series):
+    return series.modality not in _NO_IMAGES and any("Rows" in header for header in headers_of(series))
+
+
+def _is_aside(series):
+    first = headers_of(series)[0]
+    is_captured = str(first.get("SOPClassUID", "")).startswith(_SECONDARY_CAPTURE)
+    return is_captured or all("LOCALIZER" in header.get("ImageType", ()) for header in headers_of(series))
+
+
+def _listed(series):
+    header = next(header for header in headers_of(series) if "Rows" in header)
+    n_images = sum(int(each.get("NumberOfFrames", 1)) for each in headers_of(series))
+    return (
+        f"{series.modality} '{series.description}', {n_images} {'image' if n_images == 1 else 'images'} of "
+        f"{header.get('Columns')}x{header['Rows']}, {series.uid}"
+    )
+
+
+def series_in_path(path):
+    """Return the folder and the UID of a path FOLDER/UID that names a series of a folder, or None."""
+    try:
+        is_series = is_uid(path.name) and not path.exists() and path.parent.is_dir()
+    except OSError:  # of which reading tells
+        is_series = False
+    return (path.parent, path.name) if is_series else None
+
+
+def read_dicom(path, reading=AS_IT_IS):
+    """Read a folder of DICOM files, a series FOLDER/UID of it, or a file of one image, as a `Volume`.
+
+    Voxels are rescaled (HU), PET is in SUV by body weight unless ``reading.pet_unit`` says "stored". A file of one
+    slice becomes one slice, shape (1, y, x). Raises DicomSeriesError, FileUnreadableError, TruncatedFileError,
+    UnsupportedImageError and ImageTooLargeError.
+    """
+    if path.is_dir():
+        return read_series(image_series(path, reading), reading)
+    if path.exists():
+        require_package("pydicom")
+        return _read_file(path, reading)
+    folder, uid = series_in_path(path)
+    series = find_series(folder)
+    if uid not in series or not _is_image(series[uid]):
+        listed = "; ".join(_listed(each) for each in series.values() if _is_image(each)) or "none"
+        raise DicomSeriesError(f"'{folder}' holds no image series with the UID {uid}. Its series are: {listed}.")
+    return read_series(series[uid], reading)
+
+
+def read_series(series, reading=AS_IT_IS):
+    """Return the voxels of a `DicomSeries` as a `Volume`."""
+    headers = headers_of(series)
+    if len(headers) == 1 and "ImagePositionPatient" not in headers[0] and int(headers[0].get("NumberOfFrames", 1)) == 1:
+        return _flat_image(series, headers[0])
+    grid = grid_of(series)
+    is_converted = series.modality == "PT" and reading.pet_unit == "SUV"
+    return grid.read(factors=uptake_factors(series.name, grid.frames) if is_converted else None)
+
+
+def _flat_image(series, header):
+    """Return an image without a place in the patient, e.g. a radiograph; its pixels may have no size either."""
+    check_pixels(header)
+    size = header.get("PixelSpacing") or header.get("ImagerPixelSpacing")
+    spacing, shape = (1.0, *(size or (1.0, 1.0))), (1, header["Rows"], header["Columns"])
+    check_geometry(series.name, spacing[::-1], np.eye(3), "PixelSpacing")
+    grid = SeriesGrid(series.name, (Frame(header, 0, header),), (), shape, spacing, np.zeros(3), np.eye(3))
+    return replace(grid.read(), has_spacing=size is not None, has_position=False)
+
+
+def _read_file(path, reading):
+    header = read_slice_header(path)
+    if header.get("SOPClassUID") == DIRECTORY:
+        raise UnsupportedImageError(
+            f"'{path.name}' is a table of contents (DICOMDIR). Give the folder: '{path.parent}'."
+        )
+    series = series_of([(header, path)])
+    if not _is_image(series):
+        raise UnsupportedImageError(
+            f"'{path.name}' is not an image, but a DICOM file of the modality {series.modality}. Outlined regions "
+            "(RTSTRUCT, SEG) can be the mask of a DICOM series."
+        )
+    if series.modality in _STACKED and "ImagePositionPatient" in header:
+        _check_alone(path, series)
+    return read_series(series, reading)
+
+
+def _check_alone(path, series):
+    """Raise DicomSeriesError if files beside a slice, the next by name, belong to its series."""
+    paths = sorted(path.parent.iterdir())
+    at = paths.index(path)
+    for other in paths[max(0, at - _NEIGHBOURS) : at + _NEIGHBOURS + 1]:
+        if other != path and other.is_file() and is_dicom(head_of(other)):
+            header = read_header(other, ("SeriesInstanceUID", "SOPInstanceUID"))
+            if header["SeriesInstanceUID"] == series.uid:
+                raise DicomSeriesError(
+                    f"'{path.name}' is one slice of a series: '{other.name}' is another. Give the folder: "
+                    f"'{path.parent}'."
+                )
