@@ -40,12 +40,15 @@ def label_names(path):
     A value is an int, or a tuple of ints for a region that joins several labels (region-based nnU-Net). The background,
     0, has no name. The dict is empty if neither the header nor a file beside it, or up to two folders above, has names.
 
-    Raises FileUnreadableError for a table that cannot be understood, UnsupportedImageError for a .seg.nrrd of
+    Raises FileUnreadableError for a missing file and for a table that cannot be understood, UnsupportedImageError for a .seg.nrrd of
     overlapping segments.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        head = file.read(4)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}. Check the path.") from error
     if head == b"NRRD":
         names = _slicer_names(path)
     else:

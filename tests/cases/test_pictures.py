@@ -149,7 +149,7 @@ def test_masks_are_neither_in_colours_nor_compressed_with_loss(save):
     with pytest.raises(UnsupportedImageError, match=r"'a\.png' is a mask in colours"):
         read_labels(save(COLOURS, "a.png"))
     for high in (1, 255):
-        with pytest.raises(UnsupportedImageError, match=r"'a\.jpg' is a mask of \d+ values in JPEG, which changes them"):
+        with pytest.raises(UnsupportedImageError, match=r"'a\.jpg' is a mask of \d+ values in JPEG, which changes"):
             read_labels(save((GREY > 99) * np.uint8(high), "a.jpg"))
     block = np.zeros((16, 16), np.uint8)
     block[:8] = 255
