@@ -4,8 +4,6 @@ A mask is an image of labels, a structure set (RTSTRUCT) or segmentation (SEG) i
 a folder with a mask per organ.
 """
 
-import warnings
-from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,22 +11,21 @@ from pathlib import Path
 import numpy as np
 
 from radiodeep.cases.dicom import DicomSeries, SeriesGrid, find_series, is_dicom, read_header
+from radiodeep.cases.dicom_choice import image_series, series_in_path
 from radiodeep.cases.label_names import label_names, organ_files
 from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
 from radiodeep.cases.outlines import OUTLINE_READERS
-from radiodeep.cases.readers import read_volume
+from radiodeep.cases.readers import read_labels
 from radiodeep.cases.reading import AS_IT_IS
 from radiodeep.cases.region_names import choose_regions
+from radiodeep.cases.segmentation import Segmentation
 from radiodeep.cases.volume import check_same_grid
 from radiodeep.exceptions import (
     AmbiguousMaskError,
     EmptyMaskError,
     GeometryMismatchError,
     LabelNotFoundError,
-    RadiodeepWarning,
 )
-
-_TIE = 1e-6  # of a voxel: positions between two voxels are decided alike, however they are rounded
 
 
 def read_mask(path, image, roi_name=None, reading=AS_IT_IS):
@@ -36,15 +33,15 @@ def read_mask(path, image, roi_name=None, reading=AS_IT_IS):
 
     Contours and segments come on the grid of the image, a `Volume` as stored; others on their own. `roi_name` and
     `reading` as in `Case`. Raises LabelNotFoundError, AmbiguousMaskError or EmptyMaskError, GeometryMismatchError for
-    regions that were drawn on another image, and the errors of `read_volume`.
+    regions that were drawn on another image, and the errors of `read_labels`.
     """
     regions = drawn_regions(path)
     if regions is not None:
-        return _on_grid(regions, image, roi_name)
+        return _on_grid(regions, image, roi_name, reading)
     organs = _organs_in(path)
     if organs:
-        return _union([organs[name] for name in _chosen(organs, roi_name, path)], reading)
-    mask = read_volume(path, reading)
+        return _union([list(organs.values())[position] for position in _chosen(organs, roi_name, path)], reading)
+    mask = read_labels(path, reading)
     if roi_name is None:
         return mask
     names = label_names(path)
@@ -53,32 +50,32 @@ def read_mask(path, image, roi_name=None, reading=AS_IT_IS):
             f"'{path.name}' has no names of regions, so that none is {roi_name!r}. Choose the region by its number "
             "with mask_label, or put a table of its labels beside it."
         )
-    values = [names[name] for name in _chosen(names, roi_name, path)]
+    values = [list(names.values())[position] for position in _chosen(names, roi_name, path)]
     voxels = np.isin(mask.voxels, np.hstack(values))
     if not voxels.any():
         raise EmptyMaskError(f"'{path.name}' has no voxel of {roi_name!r}. Choose another region, or leave it out.")
     return replace(mask, voxels=voxels)
 
 
-def outlined_series(image, mask):
+def outlined_series(image, mask, reading=AS_IT_IS):
     """Return the path of an image; of a DICOM folder FOLDER/UID of the series that the regions were drawn on.
 
-    Raises GeometryMismatchError if a structure set or segmentation belongs to no series there: it neither refers to one
-    nor has its frame of reference.
+    Raises GeometryMismatchError if a structure set or segmentation does not belong to the series: it neither refers to
+    it nor has its frame of reference. DicomSeriesError as `image_series`.
     """
     regions = drawn_regions(mask)
-    series = _series_at(image) if regions is not None else []
-    if not series:
+    if regions is None:
         return image
-    own = [each for each in series if each.uid in regions.series_uids]
-    own = own or [each for each in series if each.frame_of_reference in regions.frames]
-    if not own and (regions.series_uids or any(regions.frames)):
-        listed = " and the ".join(f"{each.name} ({each.uid})" for each in series)
+    if image.is_dir():
+        series = image_series(image, reading, (*regions.series_uids, *regions.frames))
+    else:
+        series = _series_at(image)
+    if series and not _belongs_to(regions, series):
         raise GeometryMismatchError(
             f"{regions.name} was drawn on the series {', '.join(regions.series_uids) or 'of another image'}, whose "
-            f"frame of reference is not that of the {listed}. Give the image that it was drawn on."
+            f"frame of reference is not that of the {series.name} ({series.uid}). Give the image that it was drawn on."
         )
-    return image / own[0].uid if image.is_dir() and len(own) == 1 else image
+    return image / series.uid if image.is_dir() else image
 
 
 def regions_of(masks, roi_name, reading):
@@ -90,7 +87,7 @@ def regions_of(masks, roi_name, reading):
     for mask in masks:
         known = _names_in(mask, roi_name, reading) if isinstance(mask, Path) else None
         if known is None:
-            labels.update(positive_labels(read_volume(mask, reading).voxels if isinstance(mask, Path) else mask))
+            labels.update(positive_labels(read_labels(mask, reading).voxels if isinstance(mask, Path) else mask))
         else:
             names |= {name: {"roi_name": name} for name in known}
     if not names and not labels:
@@ -137,32 +134,34 @@ def _organs_in(path):
 
 
 def _chosen(names, roi_name, path):
-    """Return the names that are asked for; errors name the file."""
-    names = list(names)
+    """Return the positions of the names that are asked for; errors name the file."""
     try:
-        return [names[position] for position in choose_regions(names, roi_name)]
+        return choose_regions(list(names), roi_name)
     except (LabelNotFoundError, AmbiguousMaskError) as error:
         raise type(error)(f"'{path.name}': {error}") from error
 
 
-def _on_grid(regions, image, roi_name):
-    """Return the union of regions on the grid of an image."""
+def _on_grid(regions, image, roi_name, reading):
+    """Return the union of regions on the grid of an image, or segments on their own if they are to be resampled."""
     if not (image.has_spacing and image.has_position):
         raise GeometryMismatchError(
             f"{regions.name} outlines regions in mm, but the image does not say where it lies. Give the DICOM series, "
             "or a NIfTI file of it."
         )
     grid = SeriesGrid("image", (), (), image.voxels.shape, image.spacing_mm, image.origin_mm, image.direction)
-    names = _chosen(regions.region_names, roi_name, Path(regions.name))
-    mask = np.zeros(grid.shape, bool)
-    for name in names:
-        mask |= regions.mask_of(regions.region_names.index(name), grid)
-    return grid.volume_of(mask)
+    positions = _chosen(regions.region_names, roi_name, Path(regions.name))
+    try:
+        masks = [regions.mask_of(position, grid) for position in positions]
+    except GeometryMismatchError:
+        if not (reading.resample_mask and isinstance(regions, Segmentation)):
+            raise
+        return regions.volume_of(positions)
+    return grid.volume_of(np.any(masks, axis=0))
 
 
 def _union(paths, reading):
     """Return the region that masks of one label, on one grid, have together."""
-    masks = [read_volume(path, reading) for path in paths]
+    masks = [read_labels(path, reading) for path in paths]
     for path, mask in zip(paths[1:], masks[1:], strict=True):
         check_same_grid(masks[0], mask, f"'{paths[0].name}' and '{path.name}'")
     voxels = np.any([mask.voxels != 0 for mask in masks if positive_labels(mask.voxels)] or [False], axis=0)
@@ -178,86 +177,26 @@ def _names_in(path, roi_name, reading):
     if regions is not None:
         names = regions.filled_names()
     elif organs:
-        names = [name for name, file in organs.items() if positive_labels(read_volume(file, reading).voxels)]
+        names = [name for name, file in organs.items() if positive_labels(read_labels(file, reading).voxels)]
     elif roi_name is not None:
         names = list(label_names(path))
     else:
         return None
-    return names if roi_name is None else _chosen(names, roi_name, path)
+    return names if roi_name is None else [names[position] for position in _chosen(names, roi_name, path)]
+
+
+def _belongs_to(regions, series):
+    is_unknown = not regions.series_uids and not any(regions.frames)
+    return is_unknown or series.uid in regions.series_uids or series.frame_of_reference in regions.frames
 
 
 def _series_at(path):
-    """Return the image series in a folder, or that of FOLDER/UID or of a file; none for files that are not DICOM."""
-    if path.is_dir():
-        return [each for each in find_series(path).values() if each.modality not in OUTLINE_READERS]
-    if _is_dicom_file(path):
-        header = read_header(path, ("SeriesInstanceUID", "Modality", "SeriesDescription", "FrameOfReferenceUID"))
-        uid, modality, description, frame = (str(value or "") for value in header.values())
-        return [DicomSeries(uid, "", modality, description, frame, (path,))]
-    is_uid = not path.exists() and path.parent.is_dir() and not path.name.strip("0123456789.")
-    return [each for each in find_series(path.parent).values() if each.uid == path.name] if is_uid else []
-
-
-def on_grid_of(image, mask, id):
-    """Return a mask on the grid of an image, both `Volume`: each voxel has the label of the nearest one of the mask.
-
-    Returns the mask itself if the grids agree to 1/20 of a voxel. Warns of the share of the region that changed: the
-    number of voxels of the mask that have another label after resampling there and back, divided by that of the region.
-    Raises GeometryMismatchError if one of them does not say where it lies, or if the image shows nothing of the region.
-    """
-    with warnings.catch_warnings(), suppress(GeometryMismatchError):
-        warnings.simplefilter("ignore")
-        check_same_grid(image, mask, id)
-        return mask
-    for volume, what in ((image, "image"), (mask, "mask")):
-        if not (volume.has_spacing and volume.has_position):
-            raise GeometryMismatchError(
-                f"the {what} does not say where it lies in space, which 'resample_mask' needs. Use NIfTI or MetaImage."
-            )
-    resampled = replace(image, voxels=_nearest(mask, image))
-    n_before, n_after = np.count_nonzero(mask.voxels), np.count_nonzero(resampled.voxels)
-    if n_before and not n_after:
-        raise GeometryMismatchError(
-            f"the region of the mask, {n_before} voxels, lies outside the image or between its voxels. Check that they "
-            "belong together."
-        )
-    changed = np.count_nonzero(_nearest(resampled, mask) != mask.voxels) / max(n_before, 1)
-    before, after = (n * np.prod(each.spacing_mm) for n, each in ((n_before, mask), (n_after, image)))
-    warnings.warn(
-        f"{id}: the mask was brought to the grid of the image by the nearest voxel: {100 * changed:.1f} % of the "
-        f"voxels of the region changed, from {n_before} voxels ({before:.4g} mm³) to {n_after} ({after:.4g} mm³).",
-        RadiodeepWarning,
-        stacklevel=6,
-    )
-    return resampled
-
-
-def _nearest(source, target):
-    """Return the labels of a `Volume` at the centres of the voxels of another (z, y, x); 0 outside of it."""
-    labels = np.zeros(target.voxels.shape, source.voxels.dtype)
-    marked = np.nonzero(source.voxels)
-    if not marked[0].size:
-        return labels
-    low, high = (np.array([edge(axis) for axis in marked]) for edge in (np.min, np.max))
-    corners = np.stack(np.meshgrid(*np.column_stack([low - 1, high + 1]), indexing="ij"), -1).reshape(-1, 3)
-    reached = _indices(target, _positions(source, corners))
-    first = np.floor(reached.min(axis=0)).clip(0).astype(int)
-    last = np.minimum(np.ceil(reached.max(axis=0)).astype(int) + 1, labels.shape)
-    sides = np.maximum(last - first, 0)
-    rows = np.stack(np.meshgrid(0, *(np.arange(n) for n in sides[1:]), indexing="ij"), -1).reshape(-1, 3) + first
-    for z in range(sides[0]):  # a slice at a time
-        at = rows + np.array([z, 0, 0])
-        nearest = np.floor(_indices(source, _positions(target, at)) + (0.5 - _TIE)).astype(int)
-        there = ((nearest >= 0) & (nearest < source.voxels.shape)).all(axis=1)
-        labels[tuple(at[there].T)] = source.voxels[tuple(nearest[there].T)]
-    return labels
-
-
-def _positions(volume, indices):
-    """Return the positions in mm (x, y, z) of indices (z, y, x)."""
-    return volume.origin_mm + (indices * np.array(volume.spacing_mm))[:, ::-1] @ volume.direction.T
-
-
-def _indices(volume, positions_mm):
-    """Return the indices (z, y, x) of positions in mm (x, y, z)."""
-    return ((positions_mm - volume.origin_mm) @ volume.direction)[:, ::-1] / volume.spacing_mm
+    """Return the series of FOLDER/UID or of a file; None for files that are not DICOM."""
+    if series_in_path(path):
+        folder, uid = series_in_path(path)
+        return find_series(folder).get(uid)
+    if not _is_dicom_file(path):
+        return None
+    header = read_header(path, ("SeriesInstanceUID", "Modality", "SeriesDescription", "FrameOfReferenceUID"))
+    uid, modality, description, frame = (str(value or "") for value in header.values())
+    return DicomSeries(uid, "", modality, description, frame, (path,))

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.masks import on_grid_of, outlined_series, read_mask
+from radiodeep.cases.masks import outlined_series, read_mask
 from radiodeep.cases.pictures import images_by_channel
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.reading import AS_IT_IS, Reading
+from radiodeep.cases.resampled_mask import on_grid_of
 from radiodeep.cases.volume import StoredAxes, Volume, check_same_grid
 from radiodeep.checks import invalid, is_option, is_positive
 from radiodeep.exceptions import GeometryMismatchError, InputError, UnsupportedImageError
