@@ -4,7 +4,9 @@ import warnings
 
 import numpy as np
 
-from radiodeep.cases.dicom import find_series, is_dicom
+from radiodeep.cases.dicom import find_series, grid_of
+from radiodeep.cases.dicom_choice import image_series
+from radiodeep.cases.dicom_headers import is_dicom
 from radiodeep.checks import require
 from radiodeep.exceptions import DicomSeriesError, FileUnreadableError
 from radiodeep.extras import require_package, version_of
@@ -64,8 +66,8 @@ def image_files(path, reading):
     if path.is_file():
         with path.open("rb") as file:
             return (path,) if is_dicom(file.read(132)) else ()
-    folder, uid = (path, None) if path.is_dir() else (path.parent, path.name)
-    return next((each.paths for each in find_series(folder).values() if uid in (None, each.uid)), ())
+    series = image_series(path, reading) if path.is_dir() else find_series(path.parent)[path.name]
+    return tuple(dict.fromkeys(frame.path for frame in grid_of(series).frames))  # a file that is there twice once
 
 
 def equipment():

@@ -21,7 +21,8 @@ from radiodeep.exceptions import (
 )
 
 _OFF_VOXEL = 0.1  # of a voxel
-_ELEMENTS = ("SegmentationType", "SegmentSequence", "ReferencedSeriesSequence", "FrameOfReferenceUID")
+_OTHERS = "StudiesContainingOtherReferencedInstancesSequence"  # such as that of the image
+_ELEMENTS = ("SegmentationType", "SegmentSequence", "ReferencedSeriesSequence", "FrameOfReferenceUID", _OTHERS)
 _TYPES = ("BINARY", "FRACTIONAL", "LABELMAP")
 
 
@@ -119,7 +120,11 @@ def read_segmentation(path):
         return Segmentation(
             path.name,
             path,
-            tuple(str(series.SeriesInstanceUID) for series in header["ReferencedSeriesSequence"] or ()),
+            tuple(
+                str(series.SeriesInstanceUID)
+                for study in (header, *(header[_OTHERS] or ()))
+                for series in study.get("ReferencedSeriesSequence") or ()
+            ),
             (str(header["FrameOfReferenceUID"] or ""),),
             tuple(str(segment.SegmentLabel).strip() for segment in segments if segment.SegmentNumber),
             tuple(int(segment.SegmentNumber) for segment in segments if segment.SegmentNumber),  # 0: the background

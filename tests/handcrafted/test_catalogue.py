@@ -47,3 +47,11 @@ def test_names_keep_the_order_of_the_catalogue_whatever_the_order_of_the_familie
 
 def test_the_families_that_are_measured_together_are_in_the_catalogue():
     assert set(TEXTURE_GROUP.families) <= set(DEFAULT_FAMILIES)
+
+
+def test_ibsi_ids_are_those_that_dicom_lists():
+    codes = pytest.importorskip("pydicom.sr.codedict").codes  # PS3.16, which leaves out statistics of intensities
+    listed = {getattr(codes.IBSI, name).value for name in codes.IBSI.dir()}
+    unlisted = [feature for feature in FEATURES if feature.ibsi_id is not None and feature.ibsi_id not in listed]
+    assert {feature.family for feature in unlisted} == {"firstorder"}
+    assert len(unlisted) == 14
