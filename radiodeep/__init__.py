@@ -19,6 +19,7 @@ _HOME_OF = {
     "write_map": "cases.writing",
     "write_region": "cases.writing",
     "lidc_manifest": "cases.lidc",
+    "folder_manifest": "cases.folder_manifest",
     "tcia_manifest": "cases.tcia",
     "inspect_cohort": "cases.inspection",
     "make_phantom_cohort": "cases.phantoms",

@@ -104,20 +104,20 @@ class SeriesGrid:
         return self.volume_of(voxels, corner)
 
 
-def find_series(folder):
+def find_series(folder, unreadable=None):
     """Return the `DicomSeries` in a folder and below, by their UID; files that are not DICOM are passed over.
 
     Headers of a folder that has not changed since are kept. Raises FileUnreadableError for a folder that does not
     exist, and for files that are or are named DICOM (.dcm) but cannot be read, DicomSeriesError for a folder without
-    DICOM files.
+    DICOM files. `unreadable`, a dict, takes the errors of such files by their path; then they are not raised.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileUnreadableError(f"'{folder}' is not a folder. Expected the folder of a download, with DICOM files.")
     paths = [Path(at) / name for at, _, names in sorted(os.walk(folder)) for name in sorted(names)]
     paths = [path for path in paths if not path.name.startswith("._") and path.is_file()]  # copies by macOS
-    if len(paths) > _MOST_KEPT:
-        series = _read_headers(paths, is_whole=False)
+    if len(paths) > _MOST_KEPT or unreadable is not None:
+        series = _read_headers(paths, len(paths) <= _MOST_KEPT, unreadable)
     else:
         series = dict(_kept_series(tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)))
     if not series:
@@ -130,24 +130,37 @@ def _kept_series(files):
     return _read_headers([path for path, *_ in files], is_whole=True)
 
 
-def _read_headers(paths, is_whole):
+def _read_headers(paths, is_whole, unreadable=None):
     """Return {UID: DicomSeries} of files; with the headers of their slices if `is_whole`."""
     found = {}
     for path in with_progress(paths, "Reading headers", len(paths), "files"):
-        head = head_of(path)
-        is_named = path.suffix.lower() in (".dcm", ".dicom")
-        if not (is_named or is_dicom(head)):
-            continue
-        if not is_dicom(head):
-            raise FileUnreadableError(f"'{path.name}' is not a DICOM file, as its name says. {_DAMAGED}")
-        require_package("pydicom")
-        header = read_slice_header(path) if is_whole else read_header(path, _OF_SERIES)
-        uid = str(header.get("SeriesInstanceUID") or "")
-        if uid:
-            found.setdefault(uid, []).append((header, path))
-        elif header.get("SOPClassUID") != DIRECTORY and (is_named or head[128:132] == b"DICM"):
-            raise FileUnreadableError(f"'{path.name}' has no SeriesInstanceUID. {_DAMAGED}")
+        try:
+            header = _header_in_series(path, is_whole)
+        except FileUnreadableError as error:
+            if unreadable is None:
+                raise
+            unreadable[path] = error
+        else:
+            if header is not None:
+                found.setdefault(str(header["SeriesInstanceUID"]), []).append((header, path))
     return {uid: series_of(files) for uid, files in found.items()}
+
+
+def _header_in_series(path, is_whole):
+    """Return the header of a file that belongs to a series, else None; raise an error if it should."""
+    head = head_of(path)
+    is_named = path.suffix.lower() in (".dcm", ".dicom")
+    if not (is_named or is_dicom(head)):
+        return None
+    if not is_dicom(head):
+        raise FileUnreadableError(f"'{path.name}' is not a DICOM file, as its name says. {_DAMAGED}")
+    require_package("pydicom")
+    header = read_slice_header(path) if is_whole else read_header(path, _OF_SERIES)
+    if header.get("SeriesInstanceUID"):
+        return header
+    if header.get("SOPClassUID") != DIRECTORY and (is_named or head[128:132] == b"DICM"):
+        raise FileUnreadableError(f"'{path.name}' has no SeriesInstanceUID. {_DAMAGED}")
+    return None
 
 
 def series_of(files):

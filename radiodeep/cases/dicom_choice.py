@@ -15,7 +15,7 @@ from radiodeep.cases.volume import check_geometry
 from radiodeep.exceptions import DicomSeriesError, UnsupportedImageError
 from radiodeep.extras import require_package
 
-_NO_IMAGES = (  # modalities of files that belong to images
+WITHOUT_IMAGE = (  # modalities of files that belong to images
     "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SEG", "SR", "PR", "KO", "REG", "FID", "RWV", "DOC", "PLAN", "ECG",
     "AU",
 )  # fmt: skip
@@ -56,7 +56,7 @@ def image_series(folder, reading=AS_IT_IS, uids=()):
 
 
 def _is_image(series):
-    return series.modality not in _NO_IMAGES and any("Rows" in header for header in headers_of(series))
+    return series.modality not in WITHOUT_IMAGE and any("Rows" in header for header in headers_of(series))
 
 
 def _is_aside(series):

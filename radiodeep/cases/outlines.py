@@ -38,15 +38,15 @@ def images_by_name(images, names):
     for image in images:
         matching = names_matching(image.description, names) if names else [image.modality]
         if len(matching) > 1:
-            raise InputError(f"The {image.name} is {' and '.join(matching)}. Name more of its description in 'series'.")
+            raise InputError(f"The {image.name} is {' and '.join(matching)}. Name more of its description.")
         for name in matching:
             named.setdefault(name, []).append(image)
     for name, several in named.items():
         if len(several) > 1:
             listed = " and ".join(repr(image.description) for image in several)
             raise InputError(
-                f"{len(several)} outlined series are called {name}: {listed}. Give each a name with 'series', by a "
-                "part of its description."
+                f"{len(several)} outlined series are called {name}: {listed}. Give each a name by a part of its "
+                "description."
             )
     return {name: several[0] for name, several in named.items()}
 

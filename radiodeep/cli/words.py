@@ -18,6 +18,7 @@ _OPTIONS = {
     "outcome": "--outcome",
     "horizon": "--horizon",
     "cv": "--cv",
+    "roi": "--roi",
 }
 _PHRASES = (
     (r"load_model\(path, trusted=True\)", "--trusted"),

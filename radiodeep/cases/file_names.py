@@ -1,0 +1,103 @@
+"""In: the path of an image or mask. Out: which case it belongs to, and what it is called there."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_FILE = re.compile(r"(?!\.)(.+?)(\.seg)?\.(nii|nii\.gz|nrrd|nhdr|mha|mhd|png|jpg|jpeg|tif|tiff|bmp)", re.IGNORECASE)
+_IMAGE_FOLDERS = {"image", "images", "imagestr", "imagests", "img", "imgs", "scan", "scans", "imaging"}
+MASK_FOLDERS = {
+    *("mask", "masks", "label", "labels", "labelstr", "labelsts", "seg", "segs", "segmentation", "segmentations"),
+    *("annotation", "annotations", "roi", "rois", "gt", "groundtruth"),
+}
+_MASK_WORDS = {
+    *("mask", "masks", "seg", "segmentation", "segmentations", "label", "labels", "labelmap", "roi", "gt", "dseg"),
+    *("annotation", "groundtruth", "delineation", "contour", "outline"),
+}
+_IMAGE_WORDS = {"image", "img", "scan", "imaging", "volume", "vol", "original", "orig"}
+_MODALITIES = {
+    *("ct", "cta", "cbct", "mr", "mri", "pet", "pt", "suv", "us", "cr", "dx", "mg", "adc", "dwi", "flair", "swi"),
+    *("pd", "pdw", "t1", "t1w", "t1c", "t1ce", "t1gd", "t1n", "t2", "t2w", "t2f"),
+}
+_REGION = re.compile(r"(gtv|tumou?r|lesion|nodule)\w*", re.IGNORECASE)
+_CHANNEL = re.compile(r"\d{4}")  # nnU-Net
+_BIDS = re.compile(r"(sub-[a-zA-Z0-9]+)(?:_(ses-[a-zA-Z0-9]+))?_(.+)")
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """An image or mask, and what its name and folder say.
+
+    Attributes
+    ----------
+    path : Path
+    is_mask : bool
+    folder : tuple of str
+        Folders from the root, without those that separate images and masks, such as ``imagesTr``.
+    words : tuple of str
+        Of the case, in small letters: the name without what tells images of a case apart.
+    text : str
+        The name of the case as written, "" if only the folder names it.
+    name : str
+        Of the image or region, e.g. "T1"; "" if there is none.
+    patient : str
+        "" if the name does not say.
+    """
+
+    path: Path
+    is_mask: bool
+    folder: tuple[str, ...]
+    words: tuple[str, ...]
+    text: str
+    name: str = ""
+    patient: str = ""
+
+    @property
+    def key(self):
+        return self.folder, self.words
+
+
+def is_image_file(path):
+    """Return whether the name of a file is that of an image or mask."""
+    return bool(_FILE.fullmatch(path.name))
+
+
+def named_file(path, root):
+    """Return the `NamedFile` of a path below a root folder."""
+    folders = path.relative_to(root).parent.parts
+    lower = {folder.casefold() for folder in folders}
+    stem, is_slicer_mask, _ = _FILE.fullmatch(path.name).groups()
+    in_masks, in_images = bool(lower & MASK_FOLDERS), bool(lower & _IMAGE_FOLDERS)
+    bids = _BIDS.fullmatch(stem)
+    if bids:
+        return _of_bids(path, *bids.groups())
+    folder = tuple(part for part in folders if part.casefold() not in _IMAGE_FOLDERS | MASK_FOLDERS)
+    words = re.split(r"([_\-. ]+)", stem)  # every second one is a separator
+    last, first = words[-1].casefold(), words[0].casefold()
+    if in_images and not in_masks and len(words) > 1 and _CHANNEL.fullmatch(last):
+        return _file(path, False, folder, words[:-2], last)
+    if in_masks or is_slicer_mask:
+        shown = words[:-2] if last in _MASK_WORDS else words[2:] if first in _MASK_WORDS and len(words) > 1 else words
+        return _file(path, True, folder, shown)
+    if last in _MASK_WORDS:
+        return _file(path, True, folder, words[:-2])
+    if last in _MODALITIES or last in _IMAGE_WORDS:
+        return _file(path, False, folder, words[:-2], last if last in _MODALITIES else "")
+    if first in _MASK_WORDS | _IMAGE_WORDS:
+        return _file(path, first in _MASK_WORDS, folder, words[2:])
+    is_region = _REGION.fullmatch(words[-1]) or (_REGION.fullmatch(words[0]) and len(words) <= 3)
+    return _file(path, bool(is_region) and not in_images, folder, words)
+
+
+def _file(path, is_mask, folder, words, name=""):
+    return NamedFile(path, is_mask, folder, tuple(word.casefold() for word in words[::2]), "".join(words), name.upper())
+
+
+def _of_bids(path, subject, session, rest):
+    """Return a file of BIDS: its case is the session, its name the suffix or the entity label (BIDS, derivatives)."""
+    *entities, suffix = rest.split("_")
+    is_mask = suffix.casefold() in _MASK_WORDS
+    values = dict(entity.split("-", 1) for entity in entities if "-" in entity)
+    case = "_".join(part for part in (subject, session) if part)
+    name = values.get("label", values.get("desc", "")) if is_mask else suffix.upper()
+    return NamedFile(path, is_mask, (), (case.casefold(),), case, name, subject)

@@ -1,0 +1,180 @@
+"""In: a folder of images as a PACS, an annotation tool or a data set writes them. Out: the manifest of its cases."""
+
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pandas as pd
+
+from radiodeep.cases.dicom import is_dicom
+from radiodeep.cases.dicom_export import table_of_export
+from radiodeep.cases.file_names import is_image_file
+from radiodeep.cases.image_tree import table_of_tree
+from radiodeep.cases.outlines import is_image_name, with_image_columns
+from radiodeep.checks import require
+from radiodeep.exceptions import FileUnreadableError, InputError, OutputError
+from radiodeep.files import write_table
+
+LEFT_OUT = "left_out.csv"
+_FIRST_COLUMNS = ("id", "patient")
+_LAST_COLUMNS = ("roi_name", "label")
+
+
+def folder_manifest(folder, output, roi=None, series=None, keep_patient_ids=False, key=None):
+    """Write the manifest of a folder with DICOM series and their outlines, or with images and masks in files.
+
+    Images are not copied or converted: the manifest refers to them. DICOM series are found by their headers, in one
+    folder or many, and an RTSTRUCT or SEG file goes with the series that it refers to; needs the extra
+    ``radiodeep[dicom]``. Other images (NIfTI, NRRD, MetaImage, pictures) go with a mask by their names and folders:
+    ``case_image`` and ``case_mask``, a folder for each case, ``imagesTr`` and ``labelsTr`` of nnU-Net, BIDS, BraTS, a
+    folder of organs of TotalSegmentator.
+
+    Parameters
+    ----------
+    folder : path-like
+    output : path-like
+        The manifest, a .csv file. What was left out, and why, is written beside it in ``left_out.csv``.
+    roi : str or list of str, optional
+        The name of the region, e.g. "GTV-1": exactly, else whatever its capital letters, else with ``*`` and ``?`` for
+        any letters. Of a list the first counts that a mask has. If it matches several regions of a mask, each is a
+        case. May be left out if all regions have one name.
+    series : dict from str to str, optional
+        Several images of a case: their names, and the series description (of files: the file name) or a part of it,
+        e.g. {"T1": "t1 axial", "T2": "t2 fs"}; other images are left out. A series without an outline of its own takes
+        that of its frame of reference. By default the name of an image is its modality.
+    keep_patient_ids : bool, default=False
+        Name the patients of DICOM files by their PatientID, not patient-001, patient-002, ... in the order of the
+        PatientIDs.
+    key : path-like, optional
+        Also write a .csv file with the PatientID of each patient, to look up outcomes. Keep it where PatientIDs belong.
+
+    Returns
+    -------
+    pathlib.Path
+        The manifest, for `read_cohort`: id, patient, image and mask (of several images image_CT, mask_CT, ...),
+        roi_name, and a blank label to be filled in. Paths begin at the folder of the manifest and hold the names of
+        your folders and files. Patients of images in files are named after these.
+
+    Raises
+    ------
+    AmbiguousMaskError, LabelNotFoundError
+        The regions have several names and `roi` is None, or none is called so. Their names are listed.
+    InputError
+        The folder gives no case.
+    OutputError
+        The manifest exists and has labels.
+    MissingExtraError
+        There are DICOM files and pydicom is not installed.
+
+    References
+    ----------
+    References between series: DICOM PS3.3, C.8.8.5 (RTSTRUCT) and C.8.20.2 (SEG). Names of files: K. J. Gorgolewski et
+    al., The brain imaging data structure, Scientific Data 3 (2016) 160044; F. Isensee et al., nnU-Net, Nature Methods
+    18 (2021) 203.
+
+    Examples
+    --------
+    >>> import radiodeep as rd
+    >>> manifest = rd.folder_manifest("data/phantoms", "/tmp/manifest.csv")
+    >>> rd.read_cohort(manifest).ids[:2]
+    ['phantom-000', 'phantom-001']
+    """
+    folder, output = Path(folder), Path(output)
+    _check_options(roi, series, output)
+    if not folder.is_dir():
+        raise FileUnreadableError(
+            f"'{folder}' is not a folder. Expected a folder of DICOM files, or of images and masks."
+        )
+    own = {path.absolute() for path in (output, output.with_name(LEFT_OUT), *([key] if key else []))}
+    paths = [path for path in _files_in(folder) if path.absolute() not in own]
+    roi = [roi] if isinstance(roi, str) else roi
+    if any(map(_is_dicom_file, paths)):
+        table = table_of_export(folder, roi, series, keep_patient_ids)
+        others = set(paths) - table.dicom_files
+        _leave_out_others(table, sorted(others), "not a DICOM image or outline")
+    else:
+        images = [path for path in paths if is_image_file(path)]
+        table = table_of_tree(folder, images, roi, series)
+        _leave_out_others(table, [path for path in paths if not is_image_file(path)], "not an image")
+    return _write(table, folder, output, key)
+
+
+def _check_options(roi, series, output):
+    names = [roi] if isinstance(roi, str) else roi
+    is_roi = names is None or (isinstance(names, list | tuple) and bool(names) and all(map(_is_text, names)))
+    require(is_roi, folder_manifest, "roi", "None, a name or a list of names", roi)
+    is_series = series is None or (
+        isinstance(series, dict) and all(map(is_image_name, series)) and all(map(_is_text, series.values()))
+    )
+    allowed = "a dict from names of letters and digits to parts of descriptions"
+    require(is_series, folder_manifest, "series", allowed, series)
+    require(output.suffix == ".csv", folder_manifest, "output", "the path of a .csv file", str(output))
+    if output.is_file():
+        old = pd.read_csv(output, dtype=str, keep_default_na=False)
+        if "label" in old and old["label"].str.strip().any():
+            raise OutputError(
+                f"'{output}' exists and has labels, which would be lost. Give another name, or remove it."
+            )
+
+
+def _is_text(value):
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _files_in(folder):
+    """Return the files in a folder and below, in the order of their names; hidden ones do not count."""
+    paths = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+    return paths
+
+
+def _is_dicom_file(path):
+    try:
+        with path.open("rb") as file:
+            return is_dicom(file.read(132))
+    except OSError as error:
+        raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}.") from error
+
+
+def _leave_out_others(table, paths, reason):
+    """Leave out other files, by folder."""
+    folders = defaultdict(list)
+    for path in paths:
+        folders[path.parent].append(path)
+    for files in folders.values():
+        table.leave_out(files, reason)
+
+
+def _write(table, folder, output, key):
+    """Write the tables; return the path of the manifest."""
+    left_out = pd.DataFrame(table.left_out, columns=["patient", "series", "files", "path", "reason"])
+    left_out["path"] = [_relative(path, output) for path in left_out["path"]]
+    write_table(left_out, output.with_name(LEFT_OUT), index=False)
+    if not table.rows:
+        reasons = left_out["reason"].value_counts()
+        why = f" {reasons.iloc[0]} times: {reasons.index[0]}." if len(reasons) else ""
+        raise InputError(f"'{folder}' gives no case.{why} All reasons are in '{output.with_name(LEFT_OUT)}'.")
+    frame = with_image_columns(table.rows)
+    for column in frame:
+        if re.match("image|mask", column):
+            frame[column] = [_relative(path, output) if isinstance(path, Path) else "" for path in frame[column]]
+    frame["label"] = ""
+    middle = sorted(set(frame) - {*_FIRST_COLUMNS, *_LAST_COLUMNS})
+    columns = [*_FIRST_COLUMNS, *middle, *(column for column in _LAST_COLUMNS if column in frame)]
+    write_table(frame[columns].fillna(""), output, index=False)
+    if key is not None:
+        pairs = [(name, patient_id) for name, patient_id in table.patient_ids.items()]
+        write_table(pd.DataFrame(pairs, columns=["patient", "PatientID"]), key, index=False)
+    return output
+
+
+def _relative(path, output):
+    """Return the path from the folder of the manifest; one that begins like a formula from the folder itself."""
+    try:
+        text = os.path.relpath(path, output.absolute().parent)
+    except ValueError:  # another drive of Windows
+        return str(path.absolute())
+    return f"./{text}" if text[0] in "=+-@" else text

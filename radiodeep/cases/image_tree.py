@@ -1,0 +1,229 @@
+"""In: a tree of images and masks in files. Out: rows of a manifest, and the files that are left out.
+
+A mask goes with the images of its case: by name and folder as nnU-Net, BIDS, BraTS, TotalSegmentator and 3D Slicer
+write them, or by one folder for each case. Voxels are not read.
+"""
+
+import json
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from radiodeep.cases.file_names import MASK_FOLDERS, named_file
+from radiodeep.cases.folder_table import FolderTable, number_cases, regions_asked
+from radiodeep.cases.label_names import label_names, organ_files
+from radiodeep.cases.outlines import is_image_name, names_matching
+from radiodeep.exceptions import InputError
+from radiodeep.progress import with_progress
+
+
+@dataclass(eq=False)
+class _FileCase:
+    """The files of a case: images and masks by name, and the regions of its mask."""
+
+    text: str
+    patient: str
+    images: list = field(default_factory=list)
+    masks: list = field(default_factory=list)
+    organs: Path | None = None
+    regions: tuple = ()
+
+    @property
+    def paths(self):
+        return [file.path for file in (*self.images, *self.masks)]
+
+
+def table_of_tree(folder, paths, roi=None, names=None):
+    """Return the `FolderTable` of the image files in a folder, see `folder_manifest`.
+
+    Raises the errors of `regions_asked`.
+    """
+    table = FolderTable()
+    cases = _cases_of(table, folder, paths)
+    usable = []
+    for case in with_progress(cases, "Reading names of regions", len(cases), "cases"):
+        if names:
+            _choose_images(table, case, names)
+        reason = _reason_against(case)
+        if reason:
+            table.leave_out(case.paths, reason, case.patient)
+        else:
+            usable.append(case)
+    named = [case for case in usable if case.regions or roi]
+    asked = regions_asked([(case.patient, case.regions) for case in named], roi)
+    positions = dict(zip(map(id, named), asked, strict=True))
+    for case in usable:
+        rows = _rows_of(case, positions.get(id(case), ([], None))[0], bool(roi))
+        if case.regions and not rows:
+            table.leave_out(case.paths, f"its regions are others: {', '.join(case.regions[:30])}", case.patient)
+        elif roi and not rows:
+            table.leave_out(case.paths, "the mask has no names of regions", case.patient)
+        table.rows += rows
+    _name_images(table.rows)
+    number_cases(table.rows)
+    return table
+
+
+def _cases_of(table, folder, paths):
+    """Return the cases of files; masks without an image are left out."""
+    files = [named_file(path, folder) for path in paths]
+    organs = _organ_folders(files)
+    files = [file for file in files if file.path.parent not in organs.values()]
+    cases = {}
+    for image in (file for file in files if not file.is_mask):
+        case = cases.setdefault(image.key, _FileCase(image.text, image.patient))
+        case.images.append(replace(image, name=_channel_name(image)))
+        case.organs = organs.get(image.path.parent, case.organs)
+    masks = [file for file in files if file.is_mask]
+    for matches in (_takes_mask, _takes_images, _takes_only_image):
+        masks = [mask for mask in masks if not matches(cases, mask)]
+    for mask in masks:
+        table.leave_out([mask.path], "no image of its name was found")
+    return _with_ids(cases)
+
+
+def _organ_folders(files):
+    """Return {folder of an image: folder of the masks of its organs}; of one case, with no mask of the image's name."""
+    images, masks = defaultdict(set), defaultdict(set)
+    for file in files:
+        (masks if file.is_mask else images)[file.path.parent].add(file.key)
+    return {
+        folder.parent: folder
+        for folder, keys in masks.items()
+        if folder.name.casefold() in MASK_FOLDERS
+        and len(keys) > 1
+        and len(images.get(folder.parent, ())) == 1
+        and not keys & images[folder.parent]
+    }
+
+
+def _channel_name(image):
+    """Return the name of an image; for a number of nnU-Net the one that dataset.json gives to the channel."""
+    if not re.fullmatch(r"\d{4}", image.name):
+        return image.name
+    try:
+        content = json.loads((image.path.parent.parent / "dataset.json").read_text())
+        channels = content.get("channel_names") or content["modality"]
+        return str(channels[str(int(image.name))])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return image.name
+
+
+def _takes_mask(cases, mask):
+    """Give a mask to the case whose words its own begin with; the others are the name of the region."""
+    for length in range(len(mask.words), -1, -1):
+        case = cases.get((mask.folder, mask.words[:length]))
+        if case is not None:
+            rest = _rest(mask, length) if length < len(mask.words) else ""
+            case.masks.append(replace(mask, name=mask.name or rest))
+            return True
+    return False
+
+
+def _rest(file, length):
+    """Return the name of a file behind its first words."""
+    return "".join(re.split(r"([_\-. ]+)", file.text)[2 * length :])
+
+
+def _takes_images(cases, mask):
+    """Make a case of a mask and the images whose words begin with its own, if there are any."""
+    if mask.key == ((), ()):
+        return False  # 'mask.nii.gz' beside the files of many cases
+    keys = [
+        key
+        for key, case in cases.items()
+        if key[0] == mask.folder and key[1][: len(mask.words)] == mask.words and not (case.masks or case.organs)
+    ]
+    if not keys:
+        return False
+    images = [image for key in keys for image in cases.pop(key).images]
+    images = [replace(image, name=f"{_rest(image, len(mask.words))}{image.name}") for image in images]
+    cases[mask.key] = _FileCase(mask.text, mask.patient, images, [mask])
+    return True
+
+
+def _takes_only_image(cases, mask):
+    """Give a mask of any name to the only case of its folder; return whether there is one."""
+    keys = [key for key in cases if key[0] == mask.folder != ()]
+    if len(keys) == 1:
+        case = cases[keys[0]]
+        case.text = ""
+        case.masks.append(replace(mask, name=mask.name or mask.text))
+    return len(keys) == 1
+
+
+def _with_ids(cases):
+    """Return the cases, named after their files or else their folder; names that several have get the folder above."""
+    places = {key: [*key[0], *([case.text] if case.text else [])] or ["case"] for key, case in cases.items()}
+    leaves = Counter(place[-1] for place in places.values())
+    for key, case in sorted(cases.items()):
+        place = places[key]
+        is_repeated = leaves[place[-1]] > 1 and len(place) > 1
+        case.text = "_".join(place[-2:]) if is_repeated else place[-1]
+        case.patient = case.patient or (place[-2] if is_repeated else case.text)
+    return [case for _, case in sorted(cases.items())]
+
+
+def _choose_images(table, case, names):
+    """Give the images their chosen names; others are left out."""
+    called = [(image, names_matching(image.path.name, names)) for image in case.images]
+    case.images = [replace(image, name=found[0]) for image, found in called if len(found) == 1]
+    for image, found in called:
+        if len(found) != 1:
+            problem = f"is {' and '.join(found)}" if found else f"is none of {', '.join(names)}"
+            table.leave_out([image.path], f"its name {problem}", case.patient)
+
+
+def _reason_against(case):
+    """Return why a case cannot be used, or None; its regions get their names."""
+    if not case.images:
+        return "no image was chosen for it"
+    if not (case.masks or case.organs):
+        return "no mask of its name was found"
+    repeated = [name for name, count in Counter(image.name for image in case.images).items() if count > 1]
+    if repeated:
+        return (
+            f"{len(case.images)} images, of which several could be the {repeated[0] or 'image'}: {_listed(case.images)}"
+        )
+    try:
+        case.regions = _regions_of(case)
+    except InputError as error:
+        return str(error)
+    if len(case.masks) > 1 and len(set(case.regions)) < len(case.masks):
+        return f"several masks: {_listed(case.masks)}"
+    return None
+
+
+def _regions_of(case):
+    if case.organs:
+        return tuple(organ_files(case.organs))
+    if len(case.masks) == 1:
+        (mask,) = case.masks
+        return tuple(label_names(mask.path)) or tuple(filter(None, [mask.name]))
+    return tuple(mask.name for mask in case.masks if mask.name)
+
+
+def _listed(files):
+    return ", ".join(f"'{file.path.name}'" for file in files)
+
+
+def _rows_of(case, positions, is_asked):
+    """Return the rows of a case: one of each region asked for, or one if its mask has no names."""
+    row = {"id": case.text, "patient": case.patient, "images": {image.name: image.path for image in case.images}}
+    if not case.regions:
+        return [] if is_asked else [row | {"mask": case.masks[0].path}]
+    if case.organs or len(case.masks) < len(case.regions) or case.masks[0].name != case.regions[0]:
+        mask = case.organs or case.masks[0].path
+        return [row | {"mask": mask, "roi_name": case.regions[position]} for position in positions]
+    return [row | {"mask": case.masks[position].path} for position in positions]
+
+
+def _name_images(rows):
+    """Give the images their columns: `image` if every case has one."""
+    is_one = all(len(row["images"]) == 1 for row in rows)
+    for row in rows:
+        for name, path in row.pop("images").items():
+            plain = re.sub(r"[^A-Za-z0-9]", "", name) or "main"
+            column = "image" if is_one else f"image_{plain if is_image_name(plain) else f'x{plain}'}"
+            row[column] = path

@@ -1,0 +1,162 @@
+"""Trees of images and masks as tools and data sets write them become rows; voxels are not read."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import radiodeep as rd
+from radiodeep.exceptions import AmbiguousMaskError, InputError, LabelNotFoundError
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A function that makes empty files and returns the manifest of their folder, its paths without the folder."""
+
+    def make(*paths, tables=None, **options):
+        folder = tmp_path / "tree"
+        for path in paths:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(b"")
+        for path, content in (tables or {}).items():
+            (folder / path).write_text(json.dumps(content))
+        manifest = rd.folder_manifest(folder, tmp_path / "manifest.csv", **options)
+        frames = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in (manifest, tmp_path / "left_out.csv")]
+        return [frame.replace("^tree/", "", regex=True) for frame in frames]
+
+    return make
+
+
+def rows(frame):
+    """Return the rows of a manifest without the label, which is blank."""
+    assert (frame.pop("label") == "").all()
+    return frame.to_dict("records")
+
+
+def row(case_id, image, mask, **others):
+    return {"id": case_id, "patient": case_id, "image": image, "mask": mask} | others
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "case_id"),
+    [
+        ("a1_image.nii.gz", "a1_mask.nii.gz", "a1"),
+        ("a1.nii", "a1_seg.nii", "a1"),
+        ("a1.nrrd", "a1-label.nrrd", "a1"),  # 3D Slicer before version 5
+        ("a1.nrrd", "a1.seg.nrrd", "a1"),
+        ("images/a1.png", "masks/a1.png", "a1"),
+        ("data/images/a1.mha", "data/segmentations/a1_segmentation.mha", "a1"),
+        ("imagesTr/lung_001.nii.gz", "labelsTr/lung_001.nii.gz", "lung_001"),  # Medical Segmentation Decathlon
+        ("imagesTr/lung_001_0000.nii.gz", "labelsTr/lung_001.nii.gz", "lung_001"),  # nnU-Net
+        ("volume-7.nii", "segmentation-7.nii", "7"),  # LiTS
+        ("case_00000/imaging.nii.gz", "case_00000/segmentation.nii.gz", "case_00000"),  # KiTS
+        ("P1/ct.nii.gz", "P1/mask.nii.gz", "P1"),
+        ("P1/thorax.nii.gz", "P1/tumour.nii.gz", "P1"),
+        ("P1/scan/thorax.nii.gz", "P1/roi/GTV-1.nii.gz", "P1"),
+        ("P1/P1_frame01.nii.gz", "P1/P1_frame01_gt.nii.gz", "P1_frame01"),  # ACDC
+        ("sub-01/anat/sub-01_T1w.nii.gz", "derivatives/manual/sub-01/anat/sub-01_label-lesion_mask.nii.gz", "sub-01"),
+    ],
+)
+def test_an_image_goes_with_the_mask_of_its_case(tree, image, mask, case_id):
+    manifest, left_out = tree(image, mask)
+    assert rows(manifest) == [row(case_id, image, mask)]
+    assert len(left_out) == 0
+
+
+def test_several_images_share_a_mask(tree):
+    names = ("t1", "t1ce", "t2", "flair")
+    manifest, _ = tree(*(f"HGG/Brats_1/Brats_1_{name}.nii.gz" for name in (*names, "seg")))
+    columns = {f"image_{name.upper()}": f"HGG/Brats_1/Brats_1_{name}.nii.gz" for name in sorted(names)}
+    assert rows(manifest) == [
+        {"id": "Brats_1", "patient": "Brats_1", **columns, "mask": "HGG/Brats_1/Brats_1_seg.nii.gz"}
+    ]
+
+
+def test_images_of_any_names_share_the_mask_of_their_folder(tree):
+    manifest, _ = tree("P1/arterial.nii", "P1/venous.nii", "P1/mask.nii", "P2/arterial.nii", "P2/mask.nii")
+    assert manifest["image_arterial"].tolist() == ["P1/arterial.nii", "P2/arterial.nii"]
+    assert manifest["image_venous"].tolist() == ["P1/venous.nii", ""]
+
+
+def test_chosen_images_are_named_and_others_left_out(tree):
+    files = [f"P1/P1_{name}.nii.gz" for name in ("t1", "t2", "flair", "seg")]
+    manifest, left_out = tree(*files, series={"T1": "_t1", "FL": "flair"})
+    assert [column for column in manifest if column.startswith("image")] == ["image_FL", "image_T1"]
+    assert left_out[["path", "reason"]].to_numpy().tolist() == [["P1/P1_t2.nii.gz", "its name is none of T1, FL"]]
+    manifest, _ = tree(series={"T2": "t2"})
+    assert manifest["image"].tolist() == ["P1/P1_t2.nii.gz"]
+    with pytest.raises(InputError, match="gives no case. 3 times: its name is none of PET"):
+        tree(series={"PET": "pet"})
+
+
+def test_channels_of_nnunet_have_the_names_of_its_table(tree):
+    files = ["imagesTr/a_0000.nii", "imagesTr/a_0001.nii", "labelsTr/a.nii", "imagesTs/b_0000.nii"]
+    table = {"channel_names": {"0": "T2", "1": "ADC"}, "labels": {"background": 0, "tumour": 1, "gland": 2}}
+    manifest, left_out = tree(*files, tables={"dataset.json": table}, roi="Tumour")
+    columns = {"image_ADC": "imagesTr/a_0001.nii", "image_T2": "imagesTr/a_0000.nii", "mask": "labelsTr/a.nii"}
+    assert rows(manifest) == [{"id": "a", "patient": "a", **columns, "roi_name": "tumour"}]
+    assert left_out["path"].tolist() == ["imagesTs/b_0000.nii", "dataset.json"]
+    assert left_out["reason"].tolist() == ["no mask of its name was found", "not an image"]
+    with pytest.raises(AmbiguousMaskError, match=r"2 names: 'gland' \(1 patient\), 'tumour' \(1 patient\)"):
+        tree()
+
+
+def test_a_folder_of_organs_is_a_mask_with_names(tree):
+    files = [
+        f"s{number}/{name}.nii.gz" for number in (1, 2) for name in ("ct", "segmentations/liver", "segmentations/aorta")
+    ]
+    manifest, _ = tree(*files, roi="liver")
+    expected = [row(f"s{i}", f"s{i}/ct.nii.gz", f"s{i}/segmentations", roi_name="liver") for i in (1, 2)]
+    assert rows(manifest) == expected
+    manifest, _ = tree(roi="*")
+    assert manifest["id"].tolist() == ["s1-1", "s1-2", "s2-1", "s2-2"]
+    assert manifest["patient"].tolist() == ["s1", "s1", "s2", "s2"]
+    assert manifest["roi_name"].tolist() == ["aorta", "liver"] * 2
+    with pytest.raises(
+        AmbiguousMaskError, match=r"'aorta' \(2 patients\), 'liver' \(2 patients\). Name the one to use"
+    ):
+        tree()
+    with pytest.raises(LabelNotFoundError, match=r"No region is called 'livre'.*Did you mean 'liver'\?"):
+        tree(roi="livre")
+
+
+def test_masks_are_called_by_what_their_names_add(tree):
+    files = ["a_ct.nii", "a_liver_mask.nii", "a_tumour_mask.nii"]
+    manifest, _ = tree(*files, roi="tumour")
+    assert rows(manifest) == [row("a", "a_ct.nii", "a_tumour_mask.nii")]
+    with pytest.raises(AmbiguousMaskError, match="'liver'"):
+        tree()
+    manifest, left_out = tree("b.nii", "b_mask.nii", "b_seg.nii", roi="tumour")
+    assert left_out["reason"].tolist() == ["several masks: 'b_mask.nii', 'b_seg.nii'"]
+
+
+def test_sessions_of_bids_are_cases_of_one_patient(tree):
+    files = [f"sub-1/ses-{s}/anat/sub-1_ses-{s}_{suffix}.nii.gz" for s in (1, 2) for suffix in ("T1w", "dseg")]
+    manifest, _ = tree(*files)
+    assert manifest["id"].tolist() == ["sub-1_ses-1", "sub-1_ses-2"]
+    assert manifest["patient"].tolist() == ["sub-1", "sub-1"]
+
+
+def test_names_of_several_cases_get_the_folder_above(tree):
+    manifest, _ = tree(*(f"P{p}/visit{v}/{name}.nii" for p in (1, 2) for v in (1, 2) for name in ("ct", "mask")))
+    assert manifest["id"].tolist() == ["P1_visit1", "P1_visit2", "P2_visit1", "P2_visit2"]
+    assert manifest["patient"].tolist() == ["P1", "P1", "P2", "P2"]
+
+
+def test_what_has_no_partner_is_left_out_with_the_reason(tree):
+    files = ["a_image.nii", "a_mask.nii", "b_image.nii", "c_mask.nii", "._a_image.nii", "notes.txt", "read.me"]
+    manifest, left_out = tree(*files)
+    assert manifest["id"].tolist() == ["a"]
+    assert dict(zip(left_out["path"], left_out["reason"], strict=True)) == {
+        "b_image.nii": "no mask of its name was found",
+        "c_mask.nii": "no image of its name was found",
+        "tree": "not an image",
+    }
+    assert left_out["files"].tolist() == ["1", "1", "2"]
+
+
+def test_a_folder_without_cases_says_the_most_frequent_reason(tree, tmp_path):
+    with pytest.raises(
+        InputError, match=r"tree' gives no case. 2 times: no mask of its name was found. All reasons are"
+    ):
+        tree("a.nii", "b.nii")
