@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def pytest_sessionfinish(session, exitstatus):
 
 def uid_of(*parts):
     """Return a UID that is the same in every run."""
-    return "1.2.826.0.1.3680043.8.498." + ".".join(str(sum(map(ord, str(part))) + 1) for part in parts)
+    return "1.2.826.0.1.3680043.8.498." + ".".join(str(crc32(str(part).encode())) for part in parts)
 
 
 def saved(dataset, path, sop_class, sop_uid):

@@ -9,6 +9,7 @@ import os
 import re
 import struct
 import warnings
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,20 +35,16 @@ DISTINCTIONS = (  # of stacks that one series holds
     "TriggerTime", "NominalPercentageOfCardiacPhase", "ImageType",
 )  # fmt: skip
 _ISOTOPE = "RadiopharmaceuticalInformationSequence"
-_OF_ISOTOPE = {
-    "RadionuclideTotalDose": 1, "RadionuclideHalfLife": 1, "RadiopharmaceuticalStartTime": 0,
-    "RadiopharmaceuticalStartDateTime": 0,
+_OF_ISOTOPE = {  # and whether it is a number
+    "RadionuclideTotalDose": True, "RadionuclideHalfLife": True, "RadiopharmaceuticalStartTime": False,
+    "RadiopharmaceuticalStartDateTime": False,
 }  # fmt: skip
-_PRIVATE = {  # element: (its name here, its creator, where that stands, how many numbers)
-    0x70531000: ("PhilipsSUVFactor", "Philips PET Private Group", 0x70530010, 1),
-    0x70531009: ("PhilipsActivityFactor", "Philips PET Private Group", 0x70530010, 1),
-    0x0009100D: ("GEScanDateTime", "GEMS_PETD_01", 0x00090010, 0),
+_PHILIPS, _GE = "Philips PET Private Group", "GEMS_PETD_01"
+_PRIVATE = {  # element: (its name here, its creator, where that stands, whether it is a number)
+    0x70531000: ("PhilipsSUVFactor", _PHILIPS, 0x70530010, True),
+    0x70531009: ("PhilipsActivityFactor", _PHILIPS, 0x70530010, True),
+    0x0009100D: ("GEScanDateTime", _GE, 0x00090010, False),
 }
-_NAMES = (
-    *_UIDS, *_TEXTS, *_CODES, *_LISTS, *_SIZES, *_NUMBERS, *(name for name in DISTINCTIONS if name != "ImageType"),
-    "ModalityLUTSequence", _ISOTOPE,
-)  # fmt: skip
-_TAGS = (*_NAMES, *_PRIVATE, *{creator for _, _, creator, _ in _PRIVATE.values()})
 DIRECTORY = "1.2.840.10008.1.3.10"
 _UNDEFINED = 0xFFFFFFFF
 _LONG = (b"OB", b"OW", b"UN", b"OF", b"OD", b"OV")  # with a length of four bytes
@@ -97,7 +94,7 @@ def read_slice_header(path):
     try:
         with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
             header = {"path": path} | _values_of(dataset, path)
             pixels = _pixel_data(file, dataset)
     except FileUnreadableError:
@@ -115,75 +112,89 @@ def _unreadable(path):
     )
 
 
+@lru_cache(maxsize=1)
+def _decoders():
+    """Return {tag: (name, function that decodes the value of a raw element)}."""
+    from pydicom.tag import Tag
+
+    decoders = dict.fromkeys(_CODES, _text)
+    decoders |= dict.fromkeys(_UIDS, _uid) | dict.fromkeys(_LISTS, _words) | dict.fromkeys(_SIZES, _size)
+    decoders |= {name: partial(_numbers, count=count) for name, count in _NUMBERS.items()}
+    decoders |= dict.fromkeys((*_TEXTS, *DISTINCTIONS[:-1], "ModalityLUTSequence", _ISOTOPE))
+    return {Tag(name): (name, decode) for name, decode in decoders.items()}
+
+
+@lru_cache(maxsize=1)
+def _tags():
+    from pydicom.tag import Tag
+
+    return [*_decoders(), *map(Tag, _PRIVATE), *{Tag(creator) for _, _, creator, _ in _PRIVATE.values()}]
+
+
 def _values_of(dataset, path):
     header = {}
-    for name in _NAMES:
-        if name not in dataset:
+    for tag, (name, decode) in _decoders().items():
+        if tag not in dataset:
             continue
         try:
-            value = _value_of(dataset, name)
-        except (ValueError, struct.error, UnicodeDecodeError, OverflowError) as error:
+            value = decode(dataset.get_item(tag)) if decode else _parsed(dataset[tag].value, name)
+        except (ValueError, struct.error) as error:
             if name in DISTINCTIONS:
                 continue
             raise FileUnreadableError(
                 f"'{path.name}' has a damaged header: the element {name} is not what DICOM allows. Copy or export the "
                 "file again."
             ) from error
-        if isinstance(value, dict):
-            header |= value
-        elif value not in (None, "", ()):
-            header[name] = value
+        if value not in (None, "", ()):
+            header |= value if isinstance(value, dict) else {name: value}
     if dataset.file_meta.get("MediaStorageSOPClassUID") == DIRECTORY:
         header["SOPClassUID"] = DIRECTORY
     return header | _private_values(dataset)
 
 
-def _value_of(dataset, name):
+def _parsed(value, name):
+    """Return a value that pydicom has parsed: a text in its character set, a number of any type, or a sequence."""
     if name in _TEXTS:
-        return str(dataset.get(name) or "").strip()
+        return str(value or "").strip()
     if name == "ModalityLUTSequence":
         return True
-    if name == _ISOTOPE:
-        items = dataset[name].value or ()
-        found = {
-            key: _numbers(items[0], key, n) if n else _text(items[0], key)
-            for key, n in _OF_ISOTOPE.items()
-            if items and key in items[0]
-        }
-        return {key: value for key, value in found.items() if value not in (None, "")}
-    if name in _SIZES:
-        element = dataset.get_item(name)
-        value = element.value
-        if not value:
-            return None
-        if isinstance(value, int):
-            return value
-        return struct.unpack("<H" if element.is_little_endian else ">H", value)[0]
-    if name in _NUMBERS:
-        return _numbers(dataset, name, _NUMBERS[name])
-    if name in _LISTS:
-        return tuple(part.strip() for part in _text(dataset, name).split("\\"))
-    if name in DISTINCTIONS:
-        value = dataset.get(name)
+    if name != _ISOTOPE:
         return None if value in (None, "") else float(value)
-    text = _text(dataset, name)
-    if name in _UIDS and text and not _UID.fullmatch(text):
+    item = value[0] if value else {}
+    found = {key: item.get_item(key) for key in _OF_ISOTOPE if key in item}
+    found = {key: _numbers(each) if _OF_ISOTOPE[key] else _text(each) for key, each in found.items()}
+    return {key: each for key, each in found.items() if each not in (None, "")}
+
+
+def _text(element):
+    value = element.value
+    if isinstance(value, bytes):
+        return value.decode("ascii").strip(" \0")
+    return "" if value is None else "\\".join(map(str, value)) if isinstance(value, list) else str(value).strip()
+
+
+def _words(element):
+    return tuple(part.strip() for part in _text(element).split("\\"))
+
+
+def _uid(element):
+    text = _text(element)
+    if text and not _UID.fullmatch(text):
         raise ValueError
     return text
 
 
-def _text(dataset, name):
-    value = dataset.get_item(name).value
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        return value.decode("ascii").strip(" \0")
-    return "\\".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip()
+def _size(element):
+    """Return a binary number of two bytes."""
+    value = element.value
+    if isinstance(value, bytes) and value:
+        return struct.unpack("<H" if element.is_little_endian else ">H", value)[0]
+    return value or None
 
 
-def _numbers(dataset, name, count):
+def _numbers(element, count=1):
     """Return decimal strings as a tuple of finite floats, or a float if one is expected; None for an empty element."""
-    text = _text(dataset, name)
+    text = _text(element)
     if not text:
         return None
     values = tuple(float(part) for part in text.split("\\"))
@@ -194,9 +205,9 @@ def _numbers(dataset, name, count):
 
 def _private_values(dataset):
     found = {}
-    for element, (name, creator, where, count) in _PRIVATE.items():
-        if element in dataset and where in dataset and _text(dataset, where) == creator:
-            value = _numbers(dataset, element, count) if count else _text(dataset, element)
+    for tag, (name, creator, where, is_number) in _PRIVATE.items():
+        if tag in dataset and where in dataset and _text(dataset.get_item(where)) == creator:
+            value = (_numbers if is_number else _text)(dataset.get_item(tag))
             if value not in (None, ""):
                 found[name] = value
     return found
