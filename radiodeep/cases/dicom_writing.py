@@ -54,6 +54,7 @@ def write_segmentation(region, paths, file, patient_id, tracking_id, label, find
             )
     except (AttributeError, ValueError) as error:
         raise DicomSeriesError(f"the image is a DICOM series that a SEG cannot refer to: {error}") from error
+    segmentation.ContentCreatorName = ""  # which must be there
     if patient_id is not None:
         _into_own_study(segmentation, patient_id)
     with replacing(file) as part:

@@ -152,6 +152,19 @@ def test_the_unit_is_that_of_the_image(outlined, options, unit):
     assert measured(report)["original_firstorder_Energy"][3] == unit
 
 
+@pytest.mark.parametrize(("sop_class", "unit"), [("128", "g/ml{SUVbw}"), ("4", "1"), ("2.1", "[hnsf'U]")])
+def test_the_unit_of_pet_is_suv_and_mr_has_none(outlined, sop_class, unit):
+    import pydicom
+
+    region = outlined(patient_id=None).region
+    header = pydicom.dcmread(region)
+    for image in header.ReferencedSeriesSequence[0].ReferencedInstanceSequence:
+        image.ReferencedSOPClassUID = f"1.2.840.10008.5.1.4.1.1.{sop_class}"
+    header.save_as(region)
+    report = written({"original_firstorder_Mean": 2.0}, region)
+    assert measured(report)["original_firstorder_Mean"][3] == unit
+
+
 def test_a_shift_of_intensities_is_not_energy_as_ibsi_defines_it(outlined):
     shifted = RadiomicsExtractor(voxel_array_shift=1000)
     report = written({"original_firstorder_Energy": 2.0}, outlined().region, extractor=shifted)
