@@ -154,12 +154,17 @@ def _facts(case, name):
         return facts | {"error": text, "flags": {"swapped": is_swapped}}
 
 
-def _look_swapped(case):
-    """Return whether image and mask of a case that cannot be used seem to be swapped."""
+def _look_swapped(case, voxels=None):
+    """Return whether image and mask seem to be swapped, of a case that cannot be used unless its voxels are given."""
     try:
-        return _is_mask_for_image(_stored_voxels(case.image), _stored_voxels(case.mask))
-    except Exception:  # the first error is reported instead
+        voxels = _stored_voxels(case.image) if voxels is None else voxels
+        return _is_mask_for_image(voxels, _stored_voxels(case.mask))
+    except Exception:  # the first error is reported instead; contours are not voxels
         return False
+
+
+def _is_same_file(case):
+    return isinstance(case.image, Path) and case.image == case.mask and case.image.is_file()  # not a folder of DICOM
 
 
 def _is_mask_for_image(image, mask):
@@ -201,8 +206,8 @@ def _measured(case):
     }
     facts["flags"] = _flags_of_region(facts, voxels.size) | {
         "not_finite": finite is not voxels,
-        "swapped": case.mask_label is not None and _is_mask_for_image(voxels, _stored_voxels(case.mask)),
-        "same_file": case.image is case.mask or (isinstance(case.image, Path) and case.image == case.mask),
+        "swapped": case.mask_label is not None and _look_swapped(case, voxels),
+        "same_file": case.image is case.mask or _is_same_file(case),
         "constant": values.size > 1 and values.min() == values.max(),
         "shifted": any("lying on one grid" in str(warning.message) for warning in caught),
     }

@@ -190,8 +190,8 @@ def check_same_grid(image, mask, case_id):
     if image.voxels.shape != mask.voxels.shape:
         raise GeometryMismatchError(
             f"{case_id}: image and mask differ in size: the image has {_xyz(image.voxels.shape)} voxels "
-            f"(x, y, z), the mask {_xyz(mask.voxels.shape)}. Resample the mask to the image's grid, or check "
-            "that they belong together."
+            f"(x, y, z), the mask {_xyz(mask.voxels.shape)}. Check that they belong together; "
+            "resample_mask=True brings the mask to the image's grid."
         )
     if not (image.has_spacing and mask.has_spacing) or _place(image) == _place(mask):
         return
@@ -204,7 +204,7 @@ def check_same_grid(image, mask, case_id):
             f"Spacing (x, y, z) {numbers(image.spacing_mm[::-1])} against {numbers(mask.spacing_mm[::-1])} mm, "
             f"origin {numbers(image.origin_mm)} against {numbers(mask.origin_mm)}, "
             f"direction {numbers(image.direction.ravel())} against {numbers(mask.direction.ravel())}. "
-            "Resample the mask to the image's grid, or check that they belong together."
+            "Check that they belong together; resample_mask=True brings the mask to the image's grid."
         )
     if offset > _WARNING_TOLERANCE * min(image.spacing_mm):
         warnings.warn(

@@ -151,7 +151,8 @@ class StatelessExtractor(TransformerMixin, BaseEstimator):
 
 def with_label(case, label):
     """Return a case whose region has a label in its mask, unless the case names its own or the label is None."""
-    return case if label is None or case.mask_label is not None else case.replace(mask_label=label)
+    names_own = case.mask_label is not None or case.roi_name is not None
+    return case if label is None or names_own else case.replace(mask_label=label)
 
 
 @contextmanager

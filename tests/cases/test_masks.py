@@ -54,7 +54,7 @@ class Export:
 
     def __init__(self, write, folder, geometry="square", **options):
         shape, spacing = GEOMETRIES[geometry]
-        self.shape, self.folder = shape, folder
+        self.shape, self.folder, self.write = shape, folder, write
         self.voxels = np.random.default_rng(0).integers(-1000, 1000, (N_SLICES, *shape))
         names = [f"{name:03d}.dcm" for name in np.random.default_rng(1).permutation(N_SLICES)]  # shuffled
         self.ct = folder / "CT"
@@ -134,3 +134,233 @@ def test_row_43_structure_sets_that_do_not_fit_are_errors_that_say_why(export, d
         _ = case.replace(mask=path, roi_name="GTV-1").roi
     dicom_files.structure_set(path, {"GTV-1": square}, series="another")
     assert case.replace(mask=path, roi_name="GTV-1").roi.sum() == 49  # one frame of reference
+
+
+def test_images_in_nifti_take_regions_in_dicom_and_the_other_way_round(export):
+    """The slices of an image in NIfTI may lie across any of its axes."""
+    expected = truth("Node", export.shape)
+    nifti = export.saved(export.voxels.astype(np.int16), "ct.nii.gz")
+    turned = sitk.PermuteAxes(sitk.ReadImage(str(nifti)), [2, 0, 1])
+    sitk.WriteImage(turned, str(export.folder / "turned.nii.gz"))
+    mask = export.saved(expected.astype(np.uint8), "mask.nii.gz")
+    for image, region in (
+        (nifti, export.rtstruct),
+        (nifti, export.seg),
+        (export.folder / "turned.nii.gz", export.rtstruct),
+        (export.ct, mask),
+    ):
+        case = rd.Case(image, region, "P-1", roi_name=None if region == mask else "Node")
+        np.testing.assert_array_equal(case.roi, expected)
+        np.testing.assert_array_equal(case.voxels, export.voxels)
+    with pytest.raises(GeometryMismatchError, match=r"P-1: 1.dcm outlines regions in mm, but the image does not say"):
+        _ = rd.Case(export.voxels, export.rtstruct, "P-1", (1, 1, 1), roi_name="Node").roi
+
+
+@GAP
+def test_names_are_united_and_a_folder_may_hold_the_file(export):
+    expected = truth("Node", export.shape) | truth("GTV-1", export.shape)
+    for mask in (export.rtstruct.parent, export.seg.parent):
+        case = rd.Case(export.ct, mask, "P-1", roi_name=["Node", "gtv*"])
+        assert case.roi_name == ("Node", "gtv*")
+        np.testing.assert_array_equal(case.roi, expected)
+    with pytest.raises(AmbiguousMaskError, match=r"holds 2 files of outlined regions: 'RS/1.dcm' \(RTSTRUCT\), 'SEG"):
+        _ = rd.Case(export.ct, export.folder, "P-1", roi_name="Node").roi
+    export.write.structure_set(export.rtstruct, {"none": []})
+    with pytest.raises(EmptyMaskError, match="'none' has no closed contour"):
+        _ = rd.Case(export.ct, export.rtstruct, "P-1").roi
+
+
+def test_a_region_chooses_the_series_of_a_folder_that_it_was_drawn_on(export, dicom_files):
+    late = export.voxels[::-1]
+    dicom_files.series(export.folder / "late", late, (2.5, 0.8, 0.8), series="late", description="late")
+    case = rd.Case(export.folder, export.rtstruct, "P-1", roi_name="Node")
+    np.testing.assert_array_equal(case.voxels, export.voxels)
+    np.testing.assert_array_equal(case.roi, truth("Node", export.shape))
+    uid = dicom_files.uid("P1", "late")
+    other = case.replace(image=export.folder / uid)  # of one frame of reference
+    np.testing.assert_array_equal(other.voxels, late)
+    export.write.structure_set(export.rtstruct, {"Node": []}, series=None)
+    with pytest.raises(
+        DicomSeriesError, match=r"P-1: .* holds 2 image series: CT 'thorax', 9 images of 40x40.*series="
+    ):
+        _ = case.replace().roi
+    export.write.structure_set(export.rtstruct, {"Node": [export.in_mm(3, TRIANGLES["Node"])]}, series=None)
+    chosen = case.replace(reading=rd.Reading(series="LATE"))
+    np.testing.assert_array_equal(chosen.voxels, late)
+
+
+@pytest.mark.parametrize("kind", ["rtstruct", "seg"])
+@GAP
+def test_every_region_becomes_a_case(export, kind):
+    parts = rd.Case(export.ct, getattr(export, kind), "P-1", label=1).by_label()
+    assert [part.id for part in parts] == ["P-1-GTV-1", "P-1-Node"]
+    for part, name in zip(parts, TRIANGLES, strict=True):
+        assert (part.patient, part.label, part.roi_name) == ("P-1", 1, name)
+        np.testing.assert_array_equal(part.roi, truth(name, export.shape))
+    case = rd.Case(export.ct, getattr(export, kind), "P-1", roi_name="node")
+    assert [part.id for part in case.by_label()] == ["P-1-Node"]
+
+
+def test_organs_of_a_folder_and_labels_of_a_table_are_regions_by_name(export):
+    folder = export.folder / "organs"
+    folder.mkdir()
+    for name in TRIANGLES:
+        export.saved(truth(name, export.shape).astype(np.uint8), f"organs/{name}.nii.gz")
+    export.saved(np.zeros(export.voxels.shape, np.uint8), "organs/spleen.nii.gz")
+    case = rd.Case(export.ct, folder, "P-1", roi_name=["Node", "GTV-1"])
+    both = truth("Node", export.shape) | truth("GTV-1", export.shape)
+    np.testing.assert_array_equal(case.roi, both)
+    assert [part.id for part in case.replace(roi_name=None).by_label()] == ["P-1-GTV-1", "P-1-Node"]
+    with pytest.raises(EmptyMaskError, match="P-1: 'spleen.nii.gz' outlines no voxel"):
+        _ = case.replace(roi_name="spleen").roi
+    with pytest.raises(LabelNotFoundError, match=r"P-1: 'organs': no region matches 'nodes'.*Did you mean 'Node'\?"):
+        _ = case.replace(roi_name="nodes").roi
+    labels = truth("Node", export.shape) * 2 + (truth("GTV-1", export.shape) & ~truth("Node", export.shape))
+    mask = export.saved(labels.astype(np.uint8), "labels.nii.gz")
+    case = rd.Case(export.ct, mask, "P-1", roi_name="Node")
+    with pytest.raises(
+        LabelNotFoundError, match="P-1: 'labels.nii.gz' has no names of regions, so that none is 'Node'"
+    ):
+        _ = case.roi
+    (export.folder / "labels.csv").write_text("1,GTV-1\n2,Node\n3,spleen\n")
+    np.testing.assert_array_equal(case.roi, truth("Node", export.shape))
+    np.testing.assert_array_equal(case.replace(roi_name=["Node", "GTV-1"]).roi, both)
+    assert [part.id for part in case.by_label()] == ["P-1-Node"]
+    with pytest.raises(EmptyMaskError, match="P-1: 'labels.nii.gz' has no voxel of 'spleen'"):
+        _ = case.replace(roi_name="spleen").roi
+
+
+def test_the_choice_of_a_region_goes_with_the_case(export, tmp_path):
+    case = rd.Case(export.ct, export.rtstruct, "P-1", roi_name="Node", reading=rd.Reading(pet_unit="stored"))
+    restored = pickle.loads(pickle.dumps(case))
+    assert (restored.roi_name, restored.reading) == ("Node", rd.Reading(pet_unit="stored"))
+    np.testing.assert_array_equal(restored.roi, case.roi)
+    held = case.in_memory()
+    assert held.roi_name is None
+    np.testing.assert_array_equal(held.roi, case.roi)
+    assert held.content_hash() == case.content_hash()
+    several = rd.Case({"CT": export.ct, "again": export.ct}, export.rtstruct, "P-1", roi_name="Node")
+    np.testing.assert_array_equal(several.of_image("again").roi, case.roi)
+    np.testing.assert_array_equal(several.in_memory().of_image("again").roi, case.roi)
+    (written,) = rd.read_cohort(rd.write_cohort(rd.Cohort([case]), tmp_path / "written"))
+    np.testing.assert_array_equal(written.roi, case.roi)
+    patient = pickle.loads(pickle.dumps(rd.Patient([case])))
+    np.testing.assert_array_equal(patient.in_memory().lesions[0].roi, case.roi)
+
+
+@GAP
+def test_another_region_gives_other_features_in_spite_of_a_cache(export, tmp_path):
+    case = rd.Case(export.ct, export.rtstruct, "P-1", roi_name="Node")
+    extractor = rd.RadiomicsExtractor(label=7)  # the name comes first
+    for name in ("Node", "GTV-1", "Node"):
+        table = rd.extract_table(extractor, [case.replace(roi_name=name)], cache_dir=tmp_path / "cache")
+        n_voxels = np.count_nonzero(truth(name, export.shape))
+        assert table["original_shape_VoxelVolume"].item() == pytest.approx(n_voxels * np.prod(export.grid.spacing_mm))
+
+
+@GAP
+def test_manifests_name_regions_and_repeats_in_dicom(export, dicom_files, tmp_path):
+    shifted = {"Node": [export.in_mm(3, TRIANGLES["Node"] + 1)], "GTV-1": [export.in_mm(3, TRIANGLES["GTV-1"])]}
+    dicom_files.structure_set(tmp_path / "reader2.dcm", shifted)
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("id,image,mask,roi_name,mask_reader2\na,CT,RS/1.dcm,Node,reader2.dcm\nb,CT,SEG,Node | GTV-1,\n")
+    cohort = rd.read_cohort(manifest)
+    assert [case.roi_name for case in cohort] == ["Node", ("Node", "GTV-1")]
+    np.testing.assert_array_equal(cohort[0].roi, truth("Node", export.shape))
+    second = cohort[0].repeats["reader2"].roi
+    np.testing.assert_array_equal(second[3, 1:, 1:], truth("Node", export.shape)[3, :-1, :-1])
+    np.testing.assert_array_equal(cohort[1].roi, truth("Node", export.shape) | truth("GTV-1", export.shape))
+    inspection = rd.inspect_cohort(cohort, n_jobs=1)
+    assert (len(inspection.table), inspection.errors) == (2, {})
+    assert "are the same" not in str(
+        rd.inspect_cohort(rd.Cohort([cohort[0].replace(mask=export.rtstruct.parent)]), n_jobs=1)
+    )
+    (page,) = rd.write_montage(cohort, tmp_path / "montage.png")
+    assert page.is_file()
+    with pytest.raises(InputError, match="'pet_unit'"):
+        rd.read_cohort(manifest, pet_unit="MBq")
+    assert rd.Cohort.from_frame(cohort.frame, tmp_path, series="CT")[0].reading == rd.Reading(series="CT")
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"roi_name": ""}, "'roi_name' parameter of Case must be a name or a list of names"),
+        ({"roi_name": [1]}, "'roi_name' parameter of Case must be a name or a list of names"),
+        ({"roi_name": "GTV", "mask": np.ones((2, 2, 2))}, "n: 'roi_name' names a region in a file. Give the mask as a"),
+        ({"reading": "SUV"}, "n: The 'reading' parameter of Case must be a Reading. Got 'SUV'"),
+    ],
+)
+def test_choices_that_cannot_be_are_refused(changes, match):
+    with pytest.raises(InputError, match=match):
+        rd.Case(**{"image": "i.nii", "mask": "m.nii", "id": "n"} | changes)
+
+
+def written(path, array, spacing, origin, angle=0.0):
+    """Write an array (z, y, x) as NIfTI, turned about the z axis."""
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    if angle:
+        cosine, sine = np.cos(angle), np.sin(angle)
+        image.SetDirection([cosine, -sine, 0, sine, cosine, 0, 0, 0, 1])
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+@pytest.fixture
+def other_grid(tmp_path):
+    """An image, and a mask of two labels on an oblique grid of other voxels; SimpleITK knows both together."""
+    random = np.random.default_rng(0)
+    image = written(tmp_path / "image.nii.gz", random.normal(size=(12, 30, 32)), (1.0, 1.2, 2.5), (-10, 5, 0))
+    labels = np.zeros((9, 25, 20), np.uint8)
+    labels[2:7, 6:18, 5:15], labels[3:5, 8:12, 6:11] = 1, 2
+    return image, written(tmp_path / "mask.nii.gz", labels, (1.3, 1.1, 3.1), (-2.0, 8.0, 1.0), 0.2)
+
+
+def test_masks_on_another_grid_are_resampled_on_request_as_by_simpleitk(other_grid):
+    image, mask = other_grid
+    case = rd.Case(image, mask, "n-7", mask_label=2, reading=rd.Reading(resample_mask=True))
+    expected = sitk.Resample(
+        sitk.ReadImage(str(mask)), sitk.ReadImage(str(image)), sitk.Transform(), sitk.sitkNearestNeighbor
+    )
+    back = sitk.Resample(expected, sitk.ReadImage(str(mask)), sitk.Transform(), sitk.sitkNearestNeighbor)
+    labels, after, stored = (sitk.GetArrayFromImage(each) for each in (back, expected, sitk.ReadImage(str(mask))))
+    share = 100 * np.count_nonzero(labels != stored) / np.count_nonzero(stored)
+    sentence = (
+        rf"n-7: the mask was brought to the grid of the image by the nearest voxel: {share:.1f} % of the voxels of the "
+        rf"region changed, from 600 voxels \(2660 mm³\) to {np.count_nonzero(after)} \("
+    )
+    assert share > 1
+    with pytest.warns(RadiodeepWarning, match=sentence):
+        np.testing.assert_array_equal(case.roi, after == 2)
+    with pytest.raises(GeometryMismatchError, match="resample_mask=True"):
+        _ = case.replace(reading=None).roi
+
+
+def test_a_mask_on_the_grid_of_its_image_is_not_resampled(export):
+    mask = export.saved(truth("Node", export.shape).astype(np.uint8), "mask.nii.gz")
+    case = rd.Case(export.ct, mask, "P-1", reading=rd.Reading(resample_mask=True))
+    np.testing.assert_array_equal(case.roi, truth("Node", export.shape))
+
+
+def test_segments_on_another_grid_are_resampled_on_request(export):
+    options = {"roi_name": ["Node", "GTV-1"], "reading": rd.Reading(resample_mask=True)}
+    half = written(
+        export.folder / "half.nii.gz",
+        export.voxels[:, ::2, ::2].astype(np.int16),
+        (1.6, 1.6, 2.5),
+        export.grid.origin_mm.tolist(),
+    )
+    case = rd.Case(half, export.seg, "P-1", **options)
+    both = truth("Node", export.shape) | truth("GTV-1", export.shape)
+    with pytest.warns(RadiodeepWarning, match=f"from {both.sum()} voxels"):
+        np.testing.assert_array_equal(case.roi, both[:, ::2, ::2])
+    with pytest.raises(GeometryMismatchError, match="does not lie on the voxels of the image.*resample_mask=True"):
+        _ = case.replace(reading=None).roi
+    far = written(export.folder / "far.nii.gz", np.zeros((4, 4, 4)), (1, 1, 1), (500, 0, 0))
+    with pytest.raises(GeometryMismatchError, match="P-1: the region of the mask, .* lies outside the image"):
+        _ = rd.Case(far, export.seg, "P-1", **options).roi
+    flat = written(export.folder / "flat.png", np.ones((1, 8, 9), np.uint8)[0], (1, 1), (0, 0))
+    with pytest.raises(GeometryMismatchError, match="n: the mask does not say where it lies in space, which"):
+        _ = rd.Case(half, flat, "n", reading=options["reading"]).roi
