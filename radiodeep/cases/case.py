@@ -51,7 +51,7 @@ class Case:
     label : optional
         The outcome, e.g. 0 or 1.
     mask_label : int or "any", optional
-        The value of the region in a mask of several labels; "any" takes them together as one region. A negative
+        The value of the region in a mask of several labels; "any" takes all regions together as one. A negative
         value belongs to a region only if it is named here.
     time : float, optional
         Follow-up of the patient, > 0, until the event or until it ended without one; in any unit.
@@ -391,9 +391,8 @@ class Case:
                 "extractor."
             )
         with naming(self):
-            image, mask, axes = read_sources(
-                self.image, self.mask, self._given_spacing, self._axes, self.id, self.roi_name, self.reading
-            )
+            chosen = (self.id, self.roi_name or (() if self.mask_label == "any" else None), self.reading)
+            image, mask, axes = read_sources(self.image, self.mask, self._given_spacing, self._axes, *chosen)
             lesion = Lesion.checked(image.voxels, mask.voxels, image.spacing_mm, self.id, axes, self.mask_label)
         if isinstance(self.image, Path):  # known after the voxels are gone
             self.__dict__["_acquisition"] = lesion.acquisition()

@@ -32,17 +32,19 @@ def read_mask(path, image, roi_name=None, reading=AS_IT_IS):
     """Read a mask as a `Volume`: its labels as stored, or bool for a region by name.
 
     Contours and segments come on the grid of the image, a `Volume` as stored; others on their own. `roi_name` and
-    `reading` as in `Case`. Raises LabelNotFoundError, AmbiguousMaskError or EmptyMaskError, GeometryMismatchError for
-    regions that were drawn on another image, and the errors of `read_labels`.
+    `reading` as in `Case`, () for all regions. Raises LabelNotFoundError, AmbiguousMaskError or EmptyMaskError,
+    GeometryMismatchError for regions that were drawn on another image, and the errors of `read_labels`.
     """
     regions = drawn_regions(path)
     if regions is not None:
-        return _on_grid(regions, image, roi_name, reading)
+        wanted = (regions.filled_names() or None) if roi_name == () else roi_name
+        return _on_grid(regions, image, wanted, reading)
     organs = _organs_in(path)
     if organs:
-        return _union([list(organs.values())[position] for position in _chosen(organs, roi_name, path)], reading)
+        chosen = _chosen(organs, list(organs) if roi_name == () else roi_name, path)
+        return _union([list(organs.values())[position] for position in chosen], reading)
     mask = read_labels(path, reading)
-    if roi_name is None:
+    if not roi_name:
         return mask
     names = label_names(path)
     if not names:

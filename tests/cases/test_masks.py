@@ -197,6 +197,8 @@ def test_every_region_becomes_a_case(export, kind):
     for part, name in zip(parts, TRIANGLES, strict=True):
         assert (part.patient, part.label, part.roi_name) == ("P-1", 1, name)
         np.testing.assert_array_equal(part.roi, truth(name, export.shape))
+    both = rd.Case(export.ct, getattr(export, kind), "P-1", mask_label="any")
+    np.testing.assert_array_equal(both.roi, parts[0].roi | parts[1].roi)
     case = rd.Case(export.ct, getattr(export, kind), "P-1", roi_name="node")
     assert [part.id for part in case.by_label()] == ["P-1-Node"]
 
@@ -211,6 +213,7 @@ def test_organs_of_a_folder_and_labels_of_a_table_are_regions_by_name(export):
     both = truth("Node", export.shape) | truth("GTV-1", export.shape)
     np.testing.assert_array_equal(case.roi, both)
     assert [part.id for part in case.replace(roi_name=None).by_label()] == ["P-1-GTV-1", "P-1-Node"]
+    np.testing.assert_array_equal(case.replace(roi_name=None, mask_label="any").roi, both)
     with pytest.raises(EmptyMaskError, match="P-1: 'spleen.nii.gz' outlines no voxel"):
         _ = case.replace(roi_name="spleen").roi
     with pytest.raises(LabelNotFoundError, match=r"P-1: 'organs': no region matches 'nodes'.*Did you mean 'Node'\?"):
