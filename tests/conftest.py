@@ -12,7 +12,7 @@ _OWN_SKIPS = ("needs the reference data", "needs a browser")  # scikit-learn's c
 REPOSITORY = Path(__file__).resolve().parent.parent
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 IMAGES = {"CT": "1.2.840.10008.5.1.4.1.1.2", "MR": "1.2.840.10008.5.1.4.1.1.4", "PT": "1.2.840.10008.5.1.4.1.1.128"}
-RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
+SECONDARY_CAPTURE, RTSTRUCT = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.481.3"
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 
 
@@ -110,7 +110,7 @@ def write_series(
         for name, value in (changes or {}).get(level, {}).items():
             setattr(header, name, value)
         name = f"{level}.dcm" if names is None else names[level]
-        saved(header, folder / name, IMAGES[modality], uid_of(patient, series, level))
+        saved(header, folder / name, IMAGES.get(modality, SECONDARY_CAPTURE), uid_of(patient, series, level))
     return uid_of(patient, series)
 
 

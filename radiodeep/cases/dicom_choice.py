@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from radiodeep.cases.dicom import SeriesGrid, find_series, grid_of, head_of, headers_of, series_of
-from radiodeep.cases.dicom_frames import Frame
+from radiodeep.cases.dicom_frames import frames_of
 from radiodeep.cases.dicom_headers import DIRECTORY, is_dicom, is_uid, read_header, read_slice_header
 from radiodeep.cases.dicom_pixels import check_pixels
+from radiodeep.cases.dicom_stack import MODALITIES
 from radiodeep.cases.reading import AS_IT_IS
 from radiodeep.cases.uptake import uptake_factors
 from radiodeep.cases.volume import check_geometry
@@ -56,7 +57,9 @@ def image_series(folder, reading=AS_IT_IS, uids=()):
 
 
 def _is_image(series):
-    return series.modality not in WITHOUT_IMAGE and any("Rows" in header for header in headers_of(series))
+    return series.modality not in WITHOUT_IMAGE and any(
+        "Rows" in header or header.get("SOPClassUID") in MODALITIES for header in headers_of(series)
+    )
 
 
 def _is_aside(series):
@@ -66,11 +69,11 @@ def _is_aside(series):
 
 
 def _listed(series):
-    header = next(header for header in headers_of(series) if "Rows" in header)
+    header = next((header for header in headers_of(series) if "Rows" in header), {})
     n_images = sum(int(each.get("NumberOfFrames", 1)) for each in headers_of(series))
     return (
         f"{series.modality} '{series.description}', {n_images} {'image' if n_images == 1 else 'images'} of "
-        f"{header.get('Columns')}x{header['Rows']}, {series.uid}"
+        f"{header.get('Columns', '?')}x{header.get('Rows', '?')}, {series.uid}"
     )
 
 
@@ -106,20 +109,23 @@ def read_dicom(path, reading=AS_IT_IS):
 def read_series(series, reading=AS_IT_IS):
     """Return the voxels of a `DicomSeries` as a `Volume`."""
     headers = headers_of(series)
-    if len(headers) == 1 and "ImagePositionPatient" not in headers[0] and int(headers[0].get("NumberOfFrames", 1)) == 1:
-        return _flat_image(series, headers[0])
+    if len(headers) == 1 and int(headers[0].get("NumberOfFrames", 1)) == 1:
+        (frame,) = frames_of(headers[0], series.name)
+        if "ImagePositionPatient" not in frame.place:
+            return _flat_image(series, frame)
     grid = grid_of(series)
     is_converted = series.modality == "PT" and reading.pet_unit == "SUV"
     return grid.read(factors=uptake_factors(series.name, grid.frames) if is_converted else None)
 
 
-def _flat_image(series, header):
+def _flat_image(series, frame):
     """Return an image without a place in the patient, e.g. a radiograph; its pixels may have no size either."""
+    header = frame.header
     check_pixels(header)
     size = header.get("PixelSpacing") or header.get("ImagerPixelSpacing")
     spacing, shape = (1.0, *(size or (1.0, 1.0))), (1, header["Rows"], header["Columns"])
     check_geometry(series.name, spacing[::-1], np.eye(3), "PixelSpacing")
-    grid = SeriesGrid(series.name, (Frame(header, 0, header),), (), shape, spacing, np.zeros(3), np.eye(3))
+    grid = SeriesGrid(series.name, (frame,), (), shape, spacing, np.zeros(3), np.eye(3))
     return replace(grid.read(), has_spacing=size is not None, has_position=False)
 
 

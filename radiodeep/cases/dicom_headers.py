@@ -45,7 +45,7 @@ _PRIVATE = {  # element: (its name here, its creator, where that stands, whether
     0x70531009: ("PhilipsActivityFactor", _PHILIPS, 0x70530010, True),
     0x0009100D: ("GEScanDateTime", _GE, 0x00090010, False),
 }
-DIRECTORY = "1.2.840.10008.1.3.10"
+DIRECTORY, DEFLATED = "1.2.840.10008.1.3.10", "1.2.840.10008.1.2.1.99"
 _UNDEFINED = 0xFFFFFFFF
 _LONG = (b"OB", b"OW", b"UN", b"OF", b"OD", b"OV")  # with a length of four bytes
 
@@ -137,7 +137,10 @@ def _values_of(dataset, path):
         if tag not in dataset:
             continue
         try:
-            value = decode(dataset.get_item(tag)) if decode else _parsed(dataset[tag].value, name)
+            element = dataset.get_item(tag)
+            if isinstance(element.value, bytes) and len(element.value) < element.length:
+                raise ValueError  # the file ends here
+            value = decode(element) if decode else _parsed(dataset[tag].value, name)
         except (ValueError, struct.error) as error:
             if name in DISTINCTIONS:
                 continue
@@ -217,6 +220,8 @@ def _pixel_data(file, dataset):
     """Return the `PixelData` of a file that was read up to it, or None."""
     syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
     is_implicit, is_little_endian = dataset.original_encoding
+    if syntax == DEFLATED:  # pydicom reads a copy in memory
+        return PixelData(syntax, True, 0x7FE00010, 0, 0, 0)
     order = "<" if is_little_endian else ">"
     start = file.read(8)
     if len(start) < 8:

@@ -1,7 +1,7 @@
 """In: the header of a DICOM image. Out: the values stored in its frames, and those that they stand for (HU, Bq/ml).
 
-Uncompressed voxels are read here, by their place in the file; compressed ones are decoded by SimpleITK (GDCM) from a
-copy that has nothing of the header but the size and type of the frame.
+Uncompressed voxels are read here, by their place in the file; compressed ones are decoded by SimpleITK (GDCM), or
+pydicom, from a copy that has nothing of the header but the size and type of the frame.
 """
 
 import struct
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from radiodeep.cases.dicom_headers import DEFLATED
 from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, TruncatedFileError, UnsupportedImageError
 
-_DEFLATED = "1.2.840.10008.1.2.1.99"
+_RUN_LENGTHS = "1.2.840.10008.1.2.5"
 _PIXELS = 0x7FE00010
 _COMPRESSED = 0xFFFFFFFF
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
@@ -45,7 +46,7 @@ def check_pixels(header):
         raise UnsupportedImageError(
             f"'{name}' maps its voxels by a table (Modality LUT). Expected a slope and an intercept; export it without."
         )
-    if pixels.length != _COMPRESSED and pixels.syntax != _DEFLATED:
+    if pixels.length != _COMPRESSED and pixels.syntax != DEFLATED:
         _check_length(name, header, min(pixels.length, pixels.file_length - pixels.offset), pixels.length)
 
 
@@ -92,7 +93,7 @@ def read_frame(header, index=0):
         f"{'<' if pixels.is_little_endian else '>'}{'ui'[header['PixelRepresentation']]}{header['BitsAllocated'] // 8}"
     )
     size = shape[0] * shape[1]
-    if pixels.syntax == _DEFLATED:
+    if pixels.syntax == DEFLATED:
         values = np.frombuffer(_inflated(header), kind, size, index * size * kind.itemsize)
     else:
         values = np.fromfile(header["path"], kind, size, offset=pixels.offset + index * size * kind.itemsize)
@@ -127,7 +128,6 @@ def _inflated(header):
 
 def _decoded(header, index):
     """Return the voxels of a compressed frame, shape (1, y, x) or (y, x)."""
-    import SimpleITK as sitk  # late: see readers
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
 
@@ -140,22 +140,35 @@ def _decoded(header, index):
     frame["PixelData"].VR, frame["PixelData"].is_undefined_length = "OB", True
     frame.file_meta = FileMetaDataset()
     frame.file_meta.TransferSyntaxUID = syntax
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "frame.dcm"
-        try:
-            frame.save_as(copy, enforce_file_format=True)
-            voxels = sitk.GetArrayFromImage(sitk.ReadImage(str(copy)))
-        except (RuntimeError, ValueError) as error:
-            raise TruncatedFileError(
-                f"'{name}' has compressed voxels that cannot be decoded. Download it again, or decompress it, e.g. "
-                "with gdcmconv --raw."
-            ) from error
+    try:
+        voxels = _with_pydicom(frame) if syntax == _RUN_LENGTHS else _with_itk(frame)
+    except (RuntimeError, ValueError) as error:
+        raise TruncatedFileError(
+            f"'{name}' has compressed voxels that cannot be decoded. Download it again, or decompress it, e.g. "
+            "with gdcmconv --raw."
+        ) from error
     if voxels.size != header["Rows"] * header["Columns"]:
         raise TruncatedFileError(
             f"'{name}' has {voxels.size} voxels. Expected {header['Columns']}x{header['Rows']} (x, y). Download it "
             "again."
         )
     return voxels
+
+
+def _with_pydicom(frame):
+    """Decode run lengths, whose missing end GDCM would fill with zeros."""
+    from pydicom.pixels import get_decoder
+
+    return get_decoder(_RUN_LENGTHS).as_array(frame, index=0, raw=True)[0]
+
+
+def _with_itk(frame):
+    import SimpleITK as sitk  # late: see readers
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frame.dcm"
+        frame.save_as(path, enforce_file_format=True)
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 
 
 def _encoded_frame(header, index):

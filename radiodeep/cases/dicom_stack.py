@@ -17,10 +17,10 @@ _EVENNESS = 0.05  # of the distance of two slices, or of two pixels
 _ROUNDED_MM, _MOST_ROUNDED = 0.1, 0.3  # of thin slices: positions rounded to 0.1 mm, at most 0.3 of their distance
 _SAME_PLACE = 0.01  # of the distance of two pixels
 _NEEDED = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
-_MODALITIES = {
-    **dict.fromkeys(("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1"), "CT"),
-    **dict.fromkeys(("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"), "MR"),
-    **dict.fromkeys(("1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.130"), "PT"),
+MODALITIES = {  # of classes of classic, enhanced and legacy-converted images
+    f"1.2.840.10008.5.1.4.1.1.{kind}": modality
+    for modality, kinds in {"CT": ("2", "2.1", "2.2"), "MR": ("4", "4.1", "4.4"), "PT": ("128", "130", "128.1")}.items()
+    for kind in kinds
 }
 _PER_SLICE = "PT"  # the modality whose slices have a rescaling each
 
@@ -80,7 +80,7 @@ def _content(header):
 
 
 def _check_modality(name, header, first):
-    expected = _MODALITIES.get(header.get("SOPClassUID"), header.get("Modality"))
+    expected = MODALITIES.get(header.get("SOPClassUID"), header.get("Modality"))
     for own, other in ((header.get("Modality"), expected), (header.get("Modality"), first.get("Modality"))):
         if own != other:
             raise DicomSeriesError(
