@@ -8,20 +8,20 @@ from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError, SingleClassError, StudyError
 
 
-def read_cases(manifest, labels=MaskLabels.one, lesions=None):
+def read_cases(manifest, labels=MaskLabels.one, lesions=None, reading=None):
     """Return a cohort with the regions of --labels, and the errors of the cases without any; with --lesions by patient.
 
-    A patient of a case without any region is left out whole.
+    `reading` is a dict of the options in reading files. A patient of a case without any region is left out whole.
     """
-    cohort, errors = _read_regions(manifest, labels)
+    cohort, errors = _read_regions(manifest, labels, reading or {})
     if lesions is None:
         return cohort, {case.id: text for case, text in errors.items()}
     failed = {str(case.patient): text for case, text in errors.items()}
     return rd.Cohort([case for case in cohort if str(case.patient) not in failed]).by_patient(), failed
 
 
-def _read_regions(manifest, labels):
-    cohort = rd.read_cohort(manifest)
+def _read_regions(manifest, labels, reading):
+    cohort = rd.read_cohort(manifest, **reading)
     if labels is MaskLabels.one:
         return cohort, {}
     if labels is MaskLabels.any:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from radiodeep.cases.reading import PET_UNITS, RGB_RULES
 from radiodeep.checks import did_you_mean
 from radiodeep.cli.config import read_config
 from radiodeep.cli.outcome import Outcome
@@ -75,6 +76,14 @@ def _file(*names, metavar, help):
 
 
 Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", show_default=False, help=_TABLE_OF_CASES)]
+Masks = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="MANIFEST|MASK",
+        show_default=False,
+        help="A manifest; or masks: label images, RTSTRUCT or SEG files, folders of them or of a file per organ",
+    ),
+]
 Source = Annotated[
     Path,
     typer.Argument(
@@ -176,6 +185,21 @@ Labels = Annotated[
         help="In masks of several labels: one = that of the column mask_label, each = every label is a case, "
         "any = all labels are one region",
     ),
+]
+ResampleMask = Annotated[
+    bool,
+    typer.Option("--resample-mask", help="Bring masks on another grid to that of their image, by the nearest voxel"),
+]
+Rgb = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE", help=f"Read colour pictures as {', '.join(filter(None, RGB_RULES))}  [default: refused]"
+    ),
+]
+PetUnit = Annotated[str, typer.Option(metavar="|".join(PET_UNITS), help="Unit of PET series in DICOM")]
+Series = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Part of the description of the series to read in folders with several"),
 ]
 Lesions = Annotated[
     str | None,

@@ -9,6 +9,7 @@ import pandas as pd
 import typer
 
 import radiodeep as rd
+from radiodeep.cases.reading import AS_IT_IS, Reading
 from radiodeep.cli import options
 from radiodeep.cli.cohorts import check_clinical, lacks_images, read_cases, with_outcomes
 from radiodeep.cli.feature_table import Columns, feature_table, is_feature_table, read_text_table
@@ -53,6 +54,10 @@ def study(
     weights: options.Weights = None,
     window: options.Window = "exact",
     labels: options.Labels = MaskLabels.one,
+    resample_mask: options.ResampleMask = False,
+    rgb: options.Rgb = None,
+    pet_unit: options.PetUnit = "SUV",
+    series: options.Series = None,
     lesions: options.Lesions = None,
     repeatable: options.Repeatable = None,
     clinical: options.Clinical = None,
@@ -82,12 +87,13 @@ def study(
     measurement = Measurement(
         bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions, repeatable
     )
+    reading = {"resample_mask": resample_mask, "rgb": rgb, "pet_unit": pet_unit, "series": series}
     frame = read_text_table(source)
     is_table = is_feature_table(frame)
     settings = settings_of(context, source="table" if is_table else "manifest")
     settings.check_record()
     if is_table:
-        if measurement != Measurement() or labels is not MaskLabels.one or controls:
+        if measurement != Measurement() or labels is not MaskLabels.one or controls or Reading(**reading) != AS_IT_IS:
             raise InputError(f"'{source.name}' holds features already: leave out the options that measure images.")
         if clinical is not None:
             raise InputError("--clinical names columns of a manifest; all columns of a table are features already.")
@@ -98,7 +104,7 @@ def study(
             raise InputError(
                 "--label, --time, --event, --patient, --id and --drop are for tables; in a manifest rename the columns."
             )
-        studied = _of_images(source, labels, measurement, chosen, recipe, kinds, listed(clinical))
+        studied = _of_images(source, labels, measurement, chosen, recipe, kinds, listed(clinical), reading)
         studied = replace(studied, centres=centre)
     studied = replace(studied, learns=learning_curve, settings=settings)
     check_folder(output)
@@ -315,9 +321,9 @@ def _write_tables(result, output, name):
         write_table(chosen[["fold", "feature"]], selected, index=False)
 
 
-def _of_images(manifest, labels, measurement, chosen, recipe, kinds, clinical):
+def _of_images(manifest, labels, measurement, chosen, recipe, kinds, clinical, reading):
     extractors = {kind.value: measurement.extractors(kind) for kind in feature_sets(kinds)}
-    cohort, errors = read_cases(manifest, labels, measurement.lesions)
+    cohort, errors = read_cases(manifest, labels, measurement.lesions, reading)
     if measurement.repeatable is not None and not any(case.repeats for case in cohort):
         raise InputError("--repeatable needs cases measured again: a column mask_reader2 or image_retest.")
     cohort, y, unknown = with_outcomes(cohort, chosen)

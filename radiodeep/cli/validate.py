@@ -13,13 +13,17 @@ def validate(
     manifest: options.Manifest,
     output: options.OptionalTable = None,
     montage: options.OptionalMontage = None,
+    resample_mask: options.ResampleMask = False,
+    rgb: options.Rgb = None,
+    pet_unit: options.PetUnit = "SUV",
+    series: options.Series = None,
     jobs: options.Jobs = -1,
 ):
     """Check every case and show what is odd or wrong.
 
     Shown are size, spacing, intensities and region of each case, and what does not fit in the cohort.
     """
-    cohort = rd.read_cohort(manifest)
+    cohort = rd.read_cohort(manifest, resample_mask=resample_mask, rgb=rgb, pet_unit=pet_unit, series=series)
     if output is not None:
         check_file(output, ".csv", ".parquet", read=manifest)
     if montage is not None:

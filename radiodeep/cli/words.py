@@ -19,8 +19,14 @@ _OPTIONS = {
     "horizon": "--horizon",
     "cv": "--cv",
     "roi": "--roi",
+    "rgb": "--rgb",
+    "pet_unit": "--pet-unit",
+    "resample_mask": "--resample-mask",
 }
 _PHRASES = (
+    (r"resample_mask=True", "--resample-mask"),
+    (r"\(series=\.\.\.\)", "(--series)"),
+    (r"The 'series' parameter of Reading", "--series"),
     (r"load_model\(path, trusted=True\)", "--trusted"),
     (r"load_model\(path, allow_other_versions=True\)", "--other-versions"),
     (r"load_model\([^)]*\bweights=[^)]*\)", "--weights FILE"),
@@ -36,6 +42,7 @@ _PHRASES = (
     (r"The 'threshold' parameter of RepeatableFeatures", "--repeatable"),
     (r", or (take the values as categories with|name another kind, e\.g\.) kinds=\{[^}]*\}", ""),
     (r" Or pass one value per case\.", ""),
+    (r"; leave the others out with Cohort\(\[.*?\]\)\.", ": fill it in in the manifest."),
 )
 _PARAMETER = re.compile(rf"The '({'|'.join(_OPTIONS)})' parameter(?: of (?:an? |the image type )?\w+)?")
 _ARGUMENT = re.compile(rf"(?<![\w./'\"-])({'|'.join(_OPTIONS)})=(?:\"([^\"]*)\"|([^\s,;)]+))")
