@@ -40,8 +40,8 @@ def label_names(path):
     A value is an int, or a tuple of ints for a region that joins several labels (region-based nnU-Net). The background,
     0, has no name. The dict is empty if neither the header nor a file beside it, or up to two folders above, has names.
 
-    Raises FileUnreadableError for a missing file and for a table that cannot be understood, UnsupportedImageError for a .seg.nrrd of
-    overlapping segments.
+    Raises FileUnreadableError for a missing file and for a table that cannot be understood, UnsupportedImageError for a
+    .seg.nrrd of overlapping segments.
     """
     path = Path(path)
     try:

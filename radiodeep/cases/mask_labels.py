@@ -22,7 +22,7 @@ def region_of(mask, mask_label=None):
     elif mask_label in (None, "any"):
         labels = positive_labels(mask)
     else:
-        labels = _label_counts(mask)
+        labels = label_counts(mask)
     if not labels:
         raise EmptyMaskError(NO_VOXEL)
     if mask_label in (None, "any"):
@@ -42,7 +42,7 @@ def region_of(mask, mask_label=None):
 
 def positive_labels(mask):
     """Return a dict from the labels of a mask to their voxel counts; raise an error for negative labels."""
-    labels = _label_counts(mask)
+    labels = label_counts(mask)
     negative = {label: count for label, count in labels.items() if label < 0}
     if negative:
         raise UnsupportedImageError(
@@ -59,7 +59,8 @@ def _listed(labels):
     return ", ".join(shown) + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
 
 
-def _label_counts(mask):
+def label_counts(mask):
+    """Return a dict from the values of a mask, 0 left out, to their voxel counts; raise an error for a soft mask."""
     marked = mask[mask != 0]
     if marked.size and marked.min() == marked.max():  # one label: no need to sort
         values, counts = marked[:1], np.array([marked.size])

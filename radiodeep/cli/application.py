@@ -8,6 +8,7 @@ from radiodeep import __version__
 from radiodeep.cli.checklist import checklist
 from radiodeep.cli.demo import demo
 from radiodeep.cli.extract import extract
+from radiodeep.cli.labels import labels
 from radiodeep.cli.manifest import manifest
 from radiodeep.cli.report import report
 from radiodeep.cli.score import score
@@ -48,6 +49,7 @@ def radiodeep(
 for _command, _example in (
     (manifest, "radiodeep manifest export -o manifest.csv --roi GTV-1"),
     (validate, "radiodeep validate manifest.csv"),
+    (labels, "radiodeep labels manifest.csv -o labels.csv\n  radiodeep labels RTSTRUCT.dcm"),
     (extract, "radiodeep extract manifest.csv -o features.csv --bin-width 25"),
     (study, "radiodeep study manifest.csv -o report --cache cache\n  radiodeep study features.csv -o report"),
     (report, "radiodeep report study -o report.html --title 'Lung nodules'"),
