@@ -44,7 +44,7 @@ class Case:
         Name of the case; every message about it begins with the id.
     spacing_mm : sequence of floats, optional
         Size of a voxel in the order of the array's axes: three numbers, or two for an image of shape (y, x).
-        Needed for arrays; read from the file otherwise (a PNG file has none: 1 mm is assumed unless it is given).
+        Needed for arrays; read from the file otherwise (a picture has none: 1 mm is assumed unless it is given).
         If the file knows it, the two are compared, in anatomical order. A dict for images that differ.
     patient : str, optional
         Cases of one patient stay together in cross-validation. The id by default.
@@ -96,7 +96,7 @@ class Case:
     The axes of a file are permuted and flipped on reading, so that the indices along (z, y, x) increase towards
     Superior, Posterior and Left: the same lesion gives the same arrays, however the file stores it. Oblique images are
     brought to the nearest such order and are not resampled. In an image of one slice the slice axis stays in front.
-    Image and mask may be stored in different orders. Arrays and PNG files are used as they are. `stored_axes` brings
+    Image and mask may be stored in different orders. Arrays and pictures are used as they are. `stored_axes` brings
     maps and masks back to the order of the file.
 
     Examples
@@ -259,7 +259,7 @@ class Case:
     def stored_axes(self):
         """Return how the file stores its axes, to write maps and masks back in its order.
 
-        A case on disk is read for it. The axes of arrays, and of PNG files, are those of the case.
+        A case on disk is read for it. The axes of arrays, and of pictures, are those of the case.
 
         Returns
         -------

@@ -18,6 +18,7 @@ import gzip
 import json
 import re
 import struct
+import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -88,7 +89,7 @@ def _caret_names(path, head):
             is_first = struct.unpack_from(f"{order}i", header)[0] == 348
             start = struct.unpack_from(*((f"{order}f", header, 108) if is_first else (f"{order}q", header, 168)))[0]
             header += file.read(max(0, min(int(start), _LARGEST_TABLE) - len(header)))
-    except (OSError, EOFError, ValueError, OverflowError, struct.error):
+    except (OSError, EOFError, ValueError, OverflowError, struct.error, zlib.error):
         return {}
     found = _LABEL_TABLE.search(header)
     if not found or b"<!" in found.group().replace(b"<![CDATA[", b""):  # no entities, which may expand without end
@@ -172,7 +173,7 @@ def _json_names(path):
 def _parsed_json(path):
     try:
         content = json.loads(_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileUnreadableError(f"'{path.name}' is not JSON: {error}. Correct it, or move it away.") from error
     return content if isinstance(content, dict) else {}
 

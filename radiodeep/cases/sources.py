@@ -103,7 +103,7 @@ def _listed(values):
 def read_sources(image, mask, spacing_mm, axes, id, roi_name=None, reading=AS_IT_IS):
     """Return image and mask as volumes in anatomical order, and the `StoredAxes`.
 
-    Arrays and PNG files know no axes: they are in the order of the file that they are given with, or of `axes` if they
+    Arrays and pictures know no axes: they are in the order of the file that they are given with, or of `axes` if they
     come from `Case.in_memory`. `spacing_mm` is the given one; it is compared with that of the file.
     """
     if isinstance(image, Path) and isinstance(mask, Path):
@@ -143,7 +143,7 @@ def read_sources(image, mask, spacing_mm, axes, id, roi_name=None, reading=AS_IT
 
 
 def _axes_without_header(axes, known_axes):
-    """Return the axes of an array or a PNG file that is given with a file with `axes`."""
+    """Return the axes of an array or a picture that is given with a file with `axes`."""
     return axes if known_axes is None else StoredAxes()
 
 

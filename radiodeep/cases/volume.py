@@ -90,7 +90,7 @@ class Volume:
     direction : ndarray of shape (3, 3)
         Columns are the unit vectors of the x, y and z index axes.
     has_spacing, has_position : bool
-        False for formats without a physical size (PNG), and if the header does not say where the image lies (NIfTI
+        False for formats without a physical size (pictures), and if the header does not say where the image lies (NIfTI
         without qform and sform).
     """
 
@@ -111,7 +111,7 @@ class Volume:
 
         In anatomical order the indices along (z, y, x) increase towards Superior, Posterior and Left. Axes are permuted
         and flipped, never resampled: an oblique image is brought to the nearest order, by nibabel's `io_orientation`.
-        In an image of one slice the slice axis stays in front. A volume without spacing (PNG) stays as it is.
+        In an image of one slice the slice axis stays in front. A volume without spacing (pictures) stays as it is.
         A reference turns two volumes on one grid alike even if they lie between two orders.
         """
         if not self.has_spacing:

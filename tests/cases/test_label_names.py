@@ -64,8 +64,9 @@ def test_a_header_table_that_cannot_be_trusted_is_not_used(tmp_path, damage):
 def test_a_damaged_file_is_left_to_the_reader_of_voxels(mask):
     mask.write_bytes(mask.read_bytes()[:40])
     assert label_names(mask) == {}
-    mask.write_bytes(gzip.compress(b"\0" * 30))
-    assert label_names(mask) == {}
+    for content in (gzip.compress(b"\0" * 30), gzip.compress(bytes(range(256)) * 9)[:12] + b"\xff" * 400):
+        mask.write_bytes(content)
+        assert label_names(mask) == {}
     mask.unlink()
     with pytest.raises(FileUnreadableError, match=r"case_1\.nii\.gz' cannot be opened: No such file"):
         label_names(mask)
@@ -178,6 +179,7 @@ def test_json_files_about_other_things_are_passed_over(mask):
         ("labels.csv", "", "is not a table of its labels: it is empty"),
         ("labels.csv", "1,liver\n2,liver\n", "calls both 1 and 2 'liver'"),
         ("dataset.json", "{", "is not JSON"),
+        ("dataset.json", "[" * 100_000, "is not JSON"),
     ],
 )
 def test_a_wrong_table_is_an_error(mask, name, text, message):
