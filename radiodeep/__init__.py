@@ -22,6 +22,7 @@ _HOME_OF = {
     "folder_manifest": "cases.folder_manifest",
     "tcia_manifest": "cases.tcia",
     "inspect_cohort": "cases.inspection",
+    "inspect_masks": "cases.mask_inspection",
     "make_phantom_cohort": "cases.phantoms",
     "make_study_cohort": "cases.study_phantoms",
     "Scanner": "cases.scanner_effects",
@@ -125,7 +126,8 @@ _HOME_OF = {
     "load_model": "persistence",
     "save_results": "persistence",
     "load_results": "persistence",
-    "score_cohort": "scoring",
+    "score_cohort": "scoring.cohort",
+    "score_to_file": "scoring.stream",
     "lesion_contributions": "contributions",
 }
 

@@ -13,7 +13,7 @@ from radiodeep.exceptions import InputError
 from radiodeep.features.stateless import observed_rows
 from radiodeep.model_parts import parts_of
 from radiodeep.rows import extract_rows, traits_of
-from radiodeep.scoring import outputs_of, takes_patients
+from radiodeep.scoring.outputs import outputs_of, takes_patients
 
 MOST_EXACT = 10  # lesions, all sets of which are scored
 

@@ -26,19 +26,30 @@ def replacing(path):
     """
     path = Path(path)
     part = None
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(21, "it is a folder")
+            suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix  # writers go by .nii.gz
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=suffix)
+            os.close(handle)
+            part = Path(name)
+            yield part
+            part.chmod(_usual_mode())
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            if part is not None:
+                part.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path):
+    """Turn an error of the disk within the block into an OutputError about `path`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(21, "it is a folder")
-        suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix  # writers go by .nii.gz
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=suffix)
-        os.close(handle)
-        part = Path(name)
-        yield part
-        part.chmod(_usual_mode())
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        yield
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -46,9 +57,11 @@ def replacing(path):
         raise OutputError(
             f"'{path}' cannot be written: {reason}. Free space on the disk, or choose a folder that you may write to."
         ) from error
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
+
+
+def errors_file(output):
+    """Return the name of the file that lists the cases that failed: features.csv -> features.errors.csv."""
+    return Path(output).with_suffix(".errors.csv")
 
 
 def write_table(frame, path, index=True):

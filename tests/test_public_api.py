@@ -19,6 +19,7 @@ def test_public_names_are_those_of_the_design():
         "extract_table", "ReliefF", "SymmetricUncertainty", "cross_validated_auc", "holdout_auc",
         "auc_with_confidence", "compare_auc", "compare_accuracy", "write_report", "save_model", "load_model",
         "score_cohort",
+        "score_to_file",
     }  # fmt: skip
     assert promised <= set(radiodeep.__all__)
     assert set(radiodeep.__all__) <= set(dir(radiodeep))

@@ -11,11 +11,11 @@ from radiodeep.cli.cohorts import read_cases
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
 from radiodeep.cli.options import Identity, MaskLabels
-from radiodeep.cli.output import SOME_FAILED, check_file, check_folder, errors_file, finish
+from radiodeep.cli.output import SOME_FAILED, check_file, check_folder, finish
 from radiodeep.cli.structured_reports import check_reports, write_reports
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
-from radiodeep.files import write_table
+from radiodeep.files import errors_file, write_table
 
 _N_SHOWN = 5  # cases that lack an image
 
@@ -33,6 +33,10 @@ def extract(
     weights: options.Weights = None,
     window: options.Window = "exact",
     labels: options.Labels = MaskLabels.one,
+    resample_mask: options.ResampleMask = False,
+    rgb: options.Rgb = None,
+    pet_unit: options.PetUnit = "SUV",
+    series: options.Series = None,
     lesions: options.Lesions = None,
     keep: options.Keep = None,
     cache: options.Cache = None,
@@ -49,7 +53,8 @@ def extract(
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
     extractors = measurement.extractors(features or feature_sets(None)[-1])
-    cohort, errors = read_cases(manifest, labels, lesions)
+    reading = {"resample_mask": resample_mask, "rgb": rgb, "pet_unit": pet_unit, "series": series}
+    cohort, errors = read_cases(manifest, labels, lesions, reading)
     kept = _kept(cohort, options.listed(keep))
     check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")

@@ -77,7 +77,9 @@ def _say_interrupted(arguments):
     if not arguments or arguments[0] not in ("extract", "study", "train", "score"):
         return
     given = {argument.split("=")[0] for argument in arguments}
-    if given & {"--cache", "--config"}:
+    if arguments[0] == "score":
+        say(f"Finished rows are kept. Continue with:\n  {_command_line(arguments)}", err=True)
+    elif given & {"--cache", "--config"}:
         kept = "are kept" if "--cache" in given else "are kept if the file of --config names a cache"
         say(f"Finished cases {kept}. Continue with:\n  {_command_line(arguments)}", err=True)
     else:

@@ -49,11 +49,6 @@ def check_folder(folder, option="--output"):
         ) from error
 
 
-def errors_file(output):
-    """Return the name of the file that lists the cases that failed: features.csv -> features.errors.csv."""
-    return Path(output).with_suffix(".errors.csv")
-
-
 def write_errors(errors, path):
     """Write id, error type and message of the cases that failed; without any, remove the list of an earlier run."""
     if not errors:
@@ -68,19 +63,22 @@ def _split(message):
     return (kind, rest) if colon and kind.isidentifier() else ("", message)
 
 
-def finish(errors, path=None):
+def finish(errors, path=None, n_errors=None):
     """Name the cases that failed, also in the file `path`, and end with exit code 2 if there are any.
 
-    `errors` is a dict from case id to "ErrorName: message".
+    `errors` is a dict from case id to "ErrorName: message"; with `n_errors` it has only the first of so many, which are
+    in the file already.
     """
-    if path is not None:
+    if path is not None and n_errors is None:
         write_errors(errors, path)
     if not errors:
         return
-    n_errors = len(errors)
+    n_errors = len(errors) if n_errors is None else n_errors
     listed_in = "" if path is None else f" (also in {path})"
     say(f"{n_errors} case{'s' if n_errors > 1 else ''} could not be used{listed_in}:", err=True)
     for case_id, message in errors.items():
         named = message if str(case_id) in message else f"{case_id}: {message}"
         say(f"  {named}", err=True)
+    if n_errors > len(errors):
+        say(f"  ... and {n_errors - len(errors)} more", err=True)
     raise typer.Exit(SOME_FAILED)

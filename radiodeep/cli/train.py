@@ -7,8 +7,9 @@ from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
 from radiodeep.cli.options import MaskLabels, Predictor, listed
 from radiodeep.cli.outcome import Outcome, OutcomeOptions
-from radiodeep.cli.output import check_file, check_folder, errors_file, finish
+from radiodeep.cli.output import check_file, check_folder, finish
 from radiodeep.cli.terminal import say
+from radiodeep.files import errors_file
 from radiodeep.recipes import Recipe
 
 _INNER_FOLDS = 5  # for calibrating the probabilities of a support vector machine
@@ -33,6 +34,10 @@ def train(
     weights: options.Weights = None,
     window: options.Window = "exact",
     labels: options.Labels = MaskLabels.one,
+    resample_mask: options.ResampleMask = False,
+    rgb: options.Rgb = None,
+    pet_unit: options.PetUnit = "SUV",
+    series: options.Series = None,
     lesions: options.Lesions = None,
     clinical: options.Clinical = None,
     cache: options.Cache = None,
@@ -45,7 +50,8 @@ def train(
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
     extractors = measurement.extractors(features or feature_sets(None)[-1])
-    cohort, errors = read_cases(manifest, labels, lesions)
+    reading = {"resample_mask": resample_mask, "rgb": rgb, "pet_unit": pet_unit, "series": series}
+    cohort, errors = read_cases(manifest, labels, lesions, reading)
     chosen = OutcomeOptions(outcome, horizon=horizon)
     cohort, y, unknown = with_outcomes(cohort, chosen)
     kind = chosen.kind(y)

@@ -1,0 +1,1 @@
+"""Models and cases -> predictions, remarks on what is unlike the training cases, and recorded failures."""
