@@ -7,21 +7,37 @@ None and 1 start none.
 
 The last bits of sums and convolutions depend on the number of threads, and joblib gives each worker its share of the
 cores. Tasks that are timed here get the same share, so that results do not depend on how long they took.
+
+Within ``joblib.parallel_config(backend="dask")``, tasks go to the workers of a Dask cluster. They are given to Dask
+without joblib, which sends a table with each task, loses all tasks if one kills its workers, and lets the estimators
+inside a task start tasks of their own.
 """
 
+import multiprocessing
 import os
+import pickle
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
+from itertools import islice
+from uuid import uuid4
 
-from joblib import Parallel, cpu_count, effective_n_jobs
+from joblib import Parallel, cpu_count, effective_n_jobs, parallel_config
+from joblib.externals.loky.backend.process import LokyProcess
 from joblib.parallel import BACKENDS, get_active_backend
 from threadpoolctl import ThreadpoolController
 
+from radiodeep.exceptions import InputError, WorkerKilledError
+
 START_S = 6.0  # until workers have imported what they need; longer than on most machines, so that waiting is rare
 WARM_UP_S = 30.0  # that the first task may take longer than the others: it compiles functions or loads a network
+_TASKS_PER_CORE = 4  # of a cluster: running or waiting there
+_ITK_THREADS = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"  # ITK would use all cores in each process
+_THIS_PROCESS = uuid4().hex
+_ON_CLUSTER = ContextVar("_ON_CLUSTER", default=False)  # whether a task of a cluster runs here, in another process
 
 
 def processes_pay(seconds_left, n_processes, cores_in_use=1.0):
@@ -70,6 +86,8 @@ class Trial:
         Whether the next task is to be computed and timed in this process. Never with another backend of joblib than
         its own, or with a number of threads chosen for it, nor in a thread, where others may need the threads of this
         process.
+    n_later : int
+        Items beyond those that `decide` is told of, which workers would compute, too.
     """
 
     def __init__(self, n_jobs):
@@ -79,6 +97,7 @@ class Trial:
         has_workers = isinstance(backend, BACKENDS["loky"]) and backend.inner_max_num_threads is None
         is_choice = n_jobs is not None and n_jobs < 0 and self.n_processes > 1
         self.is_open = is_choice and has_workers and in_main_thread
+        self.n_later = 0
         self._times = []  # of each task: seconds, seconds of all cores, items
 
     @contextmanager
@@ -102,6 +121,7 @@ class Trial:
         Time by the clock beyond that of the cores is spent waiting for other programs, which workers would do too: on
         a busy machine it must not start them.
         """
+        n_left += self.n_later
         seconds, cpu_seconds, n_items = (sum(column) for column in zip(*self._times[1:] or self._times, strict=True))
         cores_in_use = cpu_seconds / seconds if seconds > 0 else 1.0
         undisturbed_s = min(seconds, cpu_seconds)
@@ -126,4 +146,146 @@ def results_of(tasks, n_jobs, n_tasks):
         n_left -= 1
         trial.decide(n_left)
         yield result
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    cluster = cluster_of(n_jobs)
+    if cluster is not None:
+        yield from cluster.results(tasks)
+        return
+    yield from Parallel(n_jobs=n_jobs, return_as="generator")(
+        (_computed_locally, (function, *args), kwargs) for function, args, kwargs in tasks
+    )
+
+
+def _computed_locally(function, *args, **kwargs):
+    limit_itk_threads()
+    return function(*args, **kwargs)
+
+
+def in_worker():
+    """Return whether this is a process that joblib or a cluster started for tasks."""
+    return _ON_CLUSTER.get() or isinstance(multiprocessing.current_process(), LokyProcess)
+
+
+def may_record_warnings():
+    """Return whether this thread may change how the process shows warnings: no other thread is expected to."""
+    return _ON_CLUSTER.get() or threading.current_thread() is threading.main_thread()
+
+
+def limit_itk_threads():
+    """Give ITK the share of the cores that joblib gives the other libraries of a worker; 1 on a cluster."""
+    if not in_worker():
+        return
+    share = "1" if _ON_CLUSTER.get() else os.environ.get("NUMBA_NUM_THREADS", "1")
+    share = os.environ.setdefault(_ITK_THREADS, share)  # ITK reads it on first use
+    if "SimpleITK" in sys.modules:
+        sys.modules["SimpleITK"].ProcessObject.SetGlobalDefaultNumberOfThreads(int(share))
+
+
+def cluster_of(n_jobs):
+    """Return the `Cluster` that joblib is set to, or None if that is another backend or `n_jobs` is 1."""
+    backend, _ = get_active_backend()
+    module = sys.modules.get("joblib._dask")
+    is_dask = module is not None and isinstance(backend, module.DaskDistributedBackend)
+    return Cluster(backend) if is_dask and n_jobs != 1 else None
+
+
+class Cluster:
+    """The Dask cluster of a backend of joblib. The number of its workers may change while tasks are computed."""
+
+    def __init__(self, backend):
+        self.backend = backend
+        self.client = backend.client
+        if self.client.status != "running":
+            raise InputError(
+                f"The client of the Dask cluster is {self.client.status}. Compute within the block of the client: "
+                'with Client(address), joblib.parallel_config(backend="dask"): ...'
+            )
+        self._asked_s = -1.0
+        self._n_wanted = 0
+
+    def results(self, tasks):
+        """Yield the results of tasks, each from `joblib.delayed`, in their order."""
+        kept, n_yielded = {}, 0
+        with closing(self.completed(tasks)) as completed:
+            for number, future in completed:
+                if self.was_killed(future):
+                    raise WorkerKilledError(
+                        "Several workers of the Dask cluster in turn were killed while they computed a task, most "
+                        "often because memory ran out. Give each worker more memory, or start fewer on a machine."
+                    )
+                kept[number] = future.result()
+                while n_yielded in kept:
+                    yield kept.pop(n_yielded)
+                    n_yielded += 1
+
+    def completed(self, tasks):
+        """Yield the number of each task, from `joblib.delayed`, and its Dask future, as they are completed.
+
+        A function is sent to each worker once: what all tasks need belongs into a `functools.partial`. It is not
+        scattered, since scattered data is lost with the worker that holds it.
+        """
+        from distributed import as_completed  # late: an optional package
+
+        tasks = enumerate(tasks)
+        futures = as_completed(loop=self.client.loop)
+        numbers = {}
+        held = (None, None)  # the last function, and its future
+        try:
+            with self.backend.retrieval_context():  # a task of a cluster that waits for others makes room for them
+                while True:
+                    for number, (function, args, kwargs) in islice(tasks, self._n_lacking(len(numbers))):
+                        if function is not held[0]:
+                            held = function, self._submit(pickle.loads, _pickled(function))
+                        future = self._submit(_computed, held[1], _pickled((args, kwargs)), _THIS_PROCESS)
+                        numbers[future] = number
+                        futures.add(future)
+                    if not numbers:
+                        return
+                    future = next(futures)
+                    yield numbers.pop(future), future
+        finally:
+            self.client.cancel(list(numbers))
+
+    def was_killed(self, future):
+        """Return whether Dask gave a task up, because too many workers died that had it."""
+        from distributed import KilledWorker  # late: an optional package
+
+        return future.status == "error" and isinstance(future.exception(), KilledWorker)
+
+    def _n_lacking(self, n_submitted):
+        """Return the number of tasks to submit; workers may have come or gone, which is asked once a second."""
+        if time.monotonic() - self._asked_s > 1:
+            try:
+                self._n_wanted = _TASKS_PER_CORE * self.backend.effective_n_jobs(-1)
+            except TimeoutError as error:
+                raise InputError(
+                    "The Dask cluster has no workers. Start some, with one thread each: "
+                    "dask worker ADDRESS --nthreads 1 --nworkers 4"
+                ) from error
+            self._asked_s = time.monotonic()
+        return max(self._n_wanted - n_submitted, 0)
+
+    def _submit(self, function, *args):
+        from dask import config  # late: an optional package
+
+        with config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            return self.client.submit(function, *args, pure=False)
+
+
+def _pickled(item):
+    from cloudpickle import dumps  # late: comes with Dask
+
+    return dumps(item)
+
+
+def _computed(function, arguments, home):
+    """Compute a task on a worker, with one thread; estimators inside it start no tasks or processes."""
+    args, kwargs = pickle.loads(arguments)
+    if home == _THIS_PROCESS:
+        return function(*args, **kwargs)
+    token = _ON_CLUSTER.set(True)
+    try:
+        limit_itk_threads()
+        with threads_of_a_worker(cpu_count()), parallel_config(backend="sequential"):
+            return function(*args, **kwargs)
+    finally:
+        _ON_CLUSTER.reset(token)

@@ -9,6 +9,7 @@ import tempfile
 import time
 import warnings
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 
 from joblib import Parallel, delayed, effective_n_jobs
@@ -19,14 +20,14 @@ from joblib.parallel import get_active_backend
 from radiodeep.cases.naming import message_with_id, names_case
 from radiodeep.checks import require_n_jobs, require_option
 from radiodeep.exceptions import RadiodeepWarning, WorkerKilledError
-from radiodeep.processes import Trial
+from radiodeep.processes import Trial, cluster_of, in_worker, limit_itk_threads
 from radiodeep.progress import counted
 
 CHUNK = 8  # cases that a function of many cases gets at once
 _CHUNK_S = 0.1  # time of a chunk where cases gain nothing from being computed together
 
 
-def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=""):
+def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description="", on_rows=None, trial=None):
     """Return the items of cases by position, and "ErrorName: message" of the cases that failed by position.
 
     `function` takes a list of cases and returns a sequence with an item for each. Its attribute `at_once` is the size
@@ -36,18 +37,25 @@ def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=
     rows that are finished are kept, and each case that it may have been working on is retried in a pool of its own; a
     case whose worker is killed again is a WorkerKilledError. With `on_error="raise"` the first error of a case is
     raised unchanged, with a note of its id if its message does not begin with it; "record" notes any exception.
+
+    `on_rows` is called with rows and errors by position, whenever some are finished. Calls with parts of a long list of
+    cases share a `trial`.
     """
     check_on_error(on_error)
     require_n_jobs(n_jobs, "rows_by_case")
     cases = list(cases)
-    in_pool = effective_n_jobs(n_jobs) > 1
+    cluster = cluster_of(n_jobs)
+    in_pool = cluster is None and effective_n_jobs(n_jobs) > 1
     with (
         counted(description, len(cases), "cases") as advance,
         tempfile.TemporaryDirectory(prefix="radiodeep-", ignore_cleanup_errors=True)
         if in_pool
         else nullcontext() as marker_dir,
     ):
-        return _Run(function, cases, n_jobs if in_pool else 1, on_error, advance, marker_dir).all_rows()
+        run = _Run(function, cases, n_jobs if in_pool else 1, on_error, advance, marker_dir)
+        run.on_rows = on_rows
+        run.trial = trial if in_pool and trial is not None else run.trial
+        return run.all_rows() if cluster is None else run.all_rows_on(cluster)
 
 
 def check_on_error(on_error):
@@ -73,6 +81,8 @@ class _Run:
         self.marker_dir = marker_dir
         self.at_once = getattr(function, "at_once", CHUNK)
         self.seconds_per_case = None
+        self.on_rows = None
+        self.trial = Trial(n_jobs)
         self.rows = {}
         self.errors = {}
 
@@ -87,16 +97,45 @@ class _Run:
             self._compute_apart(position)
         return self.rows, dict(sorted(self.errors.items()))
 
+    def all_rows_on(self, cluster):
+        """Compute all rows on a Dask cluster, which repeats the tasks of a worker that dies.
+
+        Dask gives up a task if several workers in turn die that had it, also if it was only waiting there. The cases of
+        such tasks are computed again, one at a time.
+        """
+        suspects = self._computed_on(cluster, list(range(len(self.cases))))
+        for position in sorted(suspects):
+            if self._computed_on(cluster, [position]):
+                self._give_up(position, "Give the workers more memory")
+        return self.rows, dict(sorted(self.errors.items()))
+
+    def _computed_on(self, cluster, pending):
+        """Compute rows on a cluster; return the positions that Dask gave up."""
+        chunks, given_up = [], []
+        function = partial(_rows_and_warnings, self.function, self.on_error, None)  # sent once to each worker
+
+        def tasks():
+            for chunk in self._chunks(pending):
+                chunks.append(chunk)
+                yield delayed(function)(self._numbered(chunk))
+
+        with closing(cluster.completed(tasks())) as completed:
+            for number, future in completed:
+                if cluster.was_killed(future):
+                    given_up += chunks[number]
+                else:
+                    self._take(future.result())
+        return given_up
+
     def _compute_here(self, pending):
         """Compute rows in this process until workers pay; return the positions that are left."""
-        trial = Trial(self.n_jobs)
-        while pending and trial.is_open:
+        while pending and self.trial.is_open:
             chunk = pending[: self._chunk_size()]
-            with trial.timed(len(chunk)):
-                outcome = _rows_and_warnings(self.function, self._numbered(chunk), self.on_error, None)
+            with self.trial.timed(len(chunk)):
+                outcome = _rows_and_warnings(self.function, self.on_error, None, self._numbered(chunk))
             self._take(outcome)
             pending = pending[len(chunk) :]
-            trial.decide(len(pending))
+            self.trial.decide(len(pending))
         return pending
 
     def _compute(self, pending):
@@ -121,15 +160,18 @@ class _Run:
         try:
             self._take(Parallel(n_jobs=2, backend="loky")([self._task([position], {})])[0])
         except TerminatedWorkerError:
-            case_id = self.cases[position].id
-            error = WorkerKilledError(
-                f"{case_id}: the process that computed it was killed twice, most often because memory ran out. "
-                "Use fewer processes (n_jobs), crop or resample the image, or leave the case out."
-            )
-            if self.on_error == "raise":
-                raise error from None
-            self.errors[position] = _recorded(error, case_id)
-            self.advance()
+            self._give_up(position, "Use fewer processes (n_jobs)")
+
+    def _give_up(self, position, way_out):
+        """Raise or record the error of a case whose worker was killed again when it was computed apart."""
+        case_id = self.cases[position].id
+        error = WorkerKilledError(
+            f"{case_id}: the process that computed it was killed twice, most often because memory ran out. "
+            f"{way_out}, crop or resample the image, or leave the case out."
+        )
+        if self.on_error == "raise":
+            raise error from None
+        self._take(({}, {position: _recorded(error, case_id)}, 0.0, []))
 
     def _chunks(self, pending):
         """Yield lists of positions, of a size that follows the time of the chunks that are finished."""
@@ -147,7 +189,7 @@ class _Run:
 
     def _task(self, chunk, chunks):
         chunks[chunk[0]] = chunk
-        return delayed(_rows_and_warnings)(self.function, self._numbered(chunk), self.on_error, self.marker_dir)
+        return delayed(_rows_and_warnings)(self.function, self.on_error, self.marker_dir, self._numbered(chunk))
 
     def _numbered(self, chunk):
         return [(position, self.cases[position]) for position in chunk]
@@ -158,6 +200,8 @@ class _Run:
             warnings.warn(text, RadiodeepWarning, stacklevel=5)
         self.rows |= rows
         self.errors |= errors
+        if self.on_rows is not None:
+            self.on_rows(rows, errors)
         self.seconds_per_case = seconds / (len(rows) + len(errors))
         self.advance(len(rows) + len(errors))
 
@@ -172,12 +216,12 @@ def _as_completed(tasks, n_jobs):
     yield from Parallel(n_jobs=n_jobs, return_as=return_as)(tasks)
 
 
-def _rows_and_warnings(function, numbered, on_error, marker_dir):
+def _rows_and_warnings(function, on_error, marker_dir, numbered):
     """Return rows, errors, seconds, and the texts of radiodeep's warnings, which a worker would only print."""
-    if not isinstance(multiprocessing.current_process(), LokyProcess):
-        return *_rows_of_chunk(function, numbered, on_error, marker_dir), []
+    if not in_worker():
+        return *_rows_of_chunk(function, on_error, marker_dir, numbered), []
     with warnings.catch_warnings(record=True) as caught:
-        outcome = _rows_of_chunk(function, numbered, on_error, marker_dir)
+        outcome = _rows_of_chunk(function, on_error, marker_dir, numbered)
     texts = []
     for warning in caught:
         if issubclass(warning.category, RadiodeepWarning):
@@ -187,7 +231,7 @@ def _rows_and_warnings(function, numbered, on_error, marker_dir):
     return *outcome, texts
 
 
-def _rows_of_chunk(function, numbered, on_error, marker_dir):
+def _rows_of_chunk(function, on_error, marker_dir, numbered):
     """Return rows and errors by position, and seconds; if a chunk fails, its cases are retried one at a time."""
     marker = _prepare_worker(marker_dir, numbered[0][0])
     begin_s = time.perf_counter()
@@ -245,8 +289,7 @@ def _prepare_worker(marker_dir, position):
         return None
     if os.getppid() != multiprocessing.parent_process().pid:
         os._exit(1)
-    # ITK would use all cores in each process; joblib gives each its share. ITK reads the variable on first use.
-    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", os.environ.get("NUMBA_NUM_THREADS", "1"))
+    limit_itk_threads()
     marker = Path(marker_dir, str(position))
     try:
         marker.touch()

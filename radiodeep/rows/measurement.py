@@ -4,7 +4,6 @@ Runs that share a cache folder share the work: before a run computes a row it cl
 claimed are left until all others are done.
 """
 
-import threading
 import time
 import warnings
 from contextlib import nullcontext
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from radiodeep.exceptions import OutputError, RadiodeepWarning
+from radiodeep.processes import may_record_warnings
 from radiodeep.rows.by_case import CHUNK
 from radiodeep.rows.cache import RowCache, row_key
 from radiodeep.rows.traits import traits_of
@@ -134,10 +134,9 @@ class Measurement:
     def _warnings_recorded(self):
         """Return a context that yields the warnings for the cache, including those that the user's filters ignore.
 
-        Without a cache, or outside the main thread, where recording is not safe, it records nothing.
+        Without a cache, or where recording is not safe, it records nothing.
         """
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if self.cache and in_main_thread:
+        if self.cache and may_record_warnings():
             return warnings.catch_warnings(record=True, action="always", category=RadiodeepWarning)
         return nullcontext([])
 
@@ -231,7 +230,7 @@ class _WithoutImage:
 def _regions(case, labels, images):
     """Return the case in memory for each label, or once if the case names its own; of several images those named."""
     chosen = {"images": images} if _names_of(case) else {}
-    if case.mask_label is not None or labels == (None,):
+    if case.mask_label is not None or case.roi_name is not None or labels == (None,):
         return [case.in_memory(**chosen)]
     return [(case if label is None else case.replace(mask_label=label)).in_memory(**chosen) for label in labels]
 

@@ -2,14 +2,15 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from joblib import effective_n_jobs
+from joblib import cpu_count, effective_n_jobs
 
 _WORTH_A_THREAD = 2e8  # elementary steps; starting a thread costs more than fewer of them
 
 
 def n_threads_for(n_jobs, n_steps):
     """Return the number of threads for a number of elementary steps: at most `n_jobs`, and 1 for little work."""
-    return max(1, min(effective_n_jobs(n_jobs), int(n_steps / _WORTH_A_THREAD)))
+    n_jobs = min(effective_n_jobs(n_jobs), cpu_count())  # a cluster has more cores, elsewhere
+    return max(1, min(n_jobs, int(n_steps / _WORTH_A_THREAD)))
 
 
 def in_threads(function, calls, n_threads):

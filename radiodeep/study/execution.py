@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from joblib import delayed, effective_n_jobs
@@ -172,19 +173,13 @@ def _run(subjects, plans, study, endpoint, n_jobs):
         for first in range(0, len(plan.folds), batch)
     ]
 
+    given = {"groups": study.groups, "sizes": study.sizes}
+    fit = {name: partial(fit_folds, each.model, each.rows, endpoint, **given) for name, each in subjects.items()}
+
     def task(name, number, first):
-        subject = subjects[name]
         folds = plans[number].folds[first : first + batch]
-        return delayed(fit_folds)(
-            subject.model,
-            subject.rows,
-            endpoint,
-            folds,
-            groups=study.groups,
-            selectors=selectors_of_folds(subject.selectors, plans[number], folds),
-            sizes=study.sizes,
-            first=first,
-        )
+        selectors = selectors_of_folds(subjects[name].selectors, plans[number], folds)
+        return delayed(fit[name])(folds, selectors=selectors, first=first)
 
     finished = results_of((task(*key) for key in tasks), n_jobs, len(tasks))
     outcomes = {(name, number): [] for name in subjects for number in range(len(plans))}

@@ -1,6 +1,7 @@
 """Estimator, cases and outcomes -> how much the prediction of each case depends on which patients were learned from."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -143,7 +144,8 @@ def instability(
     rng = np.random.default_rng(random_state)
     samples = [all_rows, *(draw_patients(members, rng) for _ in range(n_resamples))]
     model, rows = shared.models["model"], shared.rows
-    tasks = (delayed(_predicted)(model, rows, endpoint, patients, drawn) for drawn in samples)
+    predicted = partial(_predicted, model, rows, endpoint, patients)
+    tasks = (delayed(predicted)(drawn) for drawn in samples)
     finished = results_of(tasks, n_jobs, n_resamples + 1)
     original, *others = with_progress(finished, "Instability", n_resamples + 1)
     source = f"{n_resamples} models of bootstrap samples and the model of all patients"

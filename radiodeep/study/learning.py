@@ -1,6 +1,7 @@
 """Estimator, cases and outcomes -> the measure by the number of training patients, and whether it still rises."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -223,11 +224,8 @@ def _rank_in_stratum(patients, strata, rng):
 
 def _outcomes(model, rows, endpoint, groups, plans, n_jobs):
     """Return the outcomes of the folds of each plan."""
-    tasks = (
-        delayed(fit_folds)(model, rows, endpoint, [fold], groups=groups, first=number)
-        for _, plan in plans
-        for number, fold in enumerate(plan.folds)
-    )
+    fit = partial(fit_folds, model, rows, endpoint, groups=groups)
+    tasks = (delayed(fit)([fold], first=number) for _, plan in plans for number, fold in enumerate(plan.folds))
     n_folds = len(plans[0][1].folds)
     finished = results_of(tasks, n_jobs, n_folds * len(plans))
     outcomes = [found for (found,) in with_progress(finished, "Learning curve", n_folds * len(plans))]

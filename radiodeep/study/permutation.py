@@ -1,6 +1,7 @@
 """Estimator, cases and outcomes -> the measure with the outcomes, and with shuffled ones."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from joblib import delayed
@@ -136,10 +137,8 @@ def permutation_test(
     shared = as_row_indices({"model": model}, study.rows, n_jobs, cache_dir=cache_dir)
     shuffled = _shuffled(endpoint, study.groups, n_permutations, random_state, check, study.centres)
     settings = (study.groups, study.ids, cv, n_repeats, random_state, study.centres)
-    tasks = (
-        delayed(_value_of_study)(shared.models["model"], shared.rows, labels, *settings)
-        for labels in [endpoint, *shuffled]
-    )
+    value_of = partial(_value_of_study, shared.models["model"], shared.rows)
+    tasks = (delayed(value_of)(labels, *settings) for labels in [endpoint, *shuffled])
     finished = results_of(tasks, n_jobs, n_permutations + 1)
     values, stabilities, others = zip(*with_progress(finished, "Permutations", n_permutations + 1), strict=True)
     null = np.array(values[1:])

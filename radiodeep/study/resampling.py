@@ -1,6 +1,7 @@
 """Estimator or result, cases and outcomes -> the measure in resamples of the patients."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from joblib import delayed
@@ -128,7 +129,8 @@ def bootstrap_auc(
     members = patients_by_stratum(patients, endpoint)
     resamples = [draw_patients(members, rng) for _ in range(n_resamples)]
     model, rows = shared.models["model"], shared.rows
-    tasks = (delayed(_value_out_of_bag)(model, rows, endpoint, patients, drawn) for drawn in resamples)
+    value_of = partial(_value_out_of_bag, model, rows, endpoint, patients)
+    tasks = (delayed(value_of)(drawn) for drawn in resamples)
     finished = results_of(tasks, n_jobs, n_resamples)
     values = np.array([value for value in with_progress(finished, "Bootstrap", n_resamples) if value is not None])
     if len(values) < max(2, n_resamples / 2):

@@ -1,7 +1,6 @@
 """A model and folds -> its predictions for the test cases of each fold, and the features that it selected."""
 
 import re
-import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 
 from radiodeep.exceptions import RadiodeepWarning
+from radiodeep.processes import may_record_warnings
 from radiodeep.selection.effective_number import effective_number_of_features
 from radiodeep.study.description import n_inputs, selected_features
 from radiodeep.study.folds.estimator_tree import descendants
@@ -151,7 +151,7 @@ def warn_of_folds(outcomes):
 def _kept_warnings(is_study):
     """Yield a list that collects the warnings of radiodeep in this block; they are shown if the block raises."""
     kept, show = [], warnings.showwarning
-    if not is_study or threading.current_thread() is not threading.main_thread():  # showwarning is global
+    if not is_study or not may_record_warnings():  # showwarning is global
         yield kept
         return
 

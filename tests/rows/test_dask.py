@@ -1,0 +1,202 @@
+"""On a Dask cluster: the numbers, errors and warnings of a run in this process, also if workers are killed."""
+
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+
+import cloudpickle
+import joblib
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster
+from joblib import delayed
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+
+import radiodeep as rd
+from radiodeep.exceptions import InputError, RadiodeepWarning, WorkerKilledError
+from radiodeep.processes import cluster_of, results_of
+from radiodeep.rows import rows_by_case
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # worker processes cannot import the tests
+
+
+class Named:
+    def __init__(self, id):
+        self.id = id
+
+
+def listed(*ids):
+    return [Named(case_id) for case_id in ids]
+
+
+@contextmanager
+def cluster(**options):
+    """Yield the client of a cluster that joblib is set to."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, **options}
+    with (
+        LocalCluster(**options) as local,
+        Client(local) as client,
+        joblib.parallel_config(backend="dask"),
+    ):
+        yield client
+
+
+def measured(cases):
+    for case in cases:
+        if case.id == "zero":
+            raise ZeroDivisionError("by zero")
+        if case.id == "odd":
+            warnings.warn("odd: flat", RadiodeepWarning, stacklevel=1)
+    return [case.id.upper() for case in cases]
+
+
+def tripled(table, row):
+    return 3 * table[row]
+
+
+def test_rows_errors_and_warnings_come_back_from_a_cluster():
+    cases = listed(*"abcdefghijkl", "zero", "odd")
+    with pytest.warns(RadiodeepWarning, match="flat"):
+        expected = rows_by_case(measured, cases, on_error="record")
+    with cluster(processes=False):
+        with pytest.warns(RadiodeepWarning, match="odd: flat"):
+            assert rows_by_case(measured, cases, on_error="record") == expected
+        with pytest.raises(ZeroDivisionError, match="by zero"):
+            rows_by_case(measured, cases[:13])
+    assert expected[1] == {12: "ZeroDivisionError: zero: by zero"}
+
+
+def test_results_come_in_the_order_of_the_tasks():
+    with cluster(processes=False):
+        assert list(results_of((delayed(divmod)(number, 7) for number in range(40)), None, 40)) == [
+            divmod(number, 7) for number in range(40)
+        ]
+
+
+def test_one_job_stays_in_this_process():
+    with cluster(n_workers=1, processes=False):
+        assert cluster_of(1) is None
+        assert cluster_of(None).client.status == "running"
+
+
+def test_a_client_that_was_closed_is_refused():
+    with cluster(n_workers=1, processes=False) as client:
+        client.close()
+        with pytest.raises(InputError, match="client of the Dask cluster is closed. Compute within the block"):
+            cluster_of(None)
+
+
+def test_a_cluster_without_workers_is_refused():
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as local,
+        Client(local),
+        joblib.parallel_config(backend="dask", wait_for_workers_timeout=0.1),
+        pytest.raises(InputError, match="The Dask cluster has no workers. Start some, with one thread each"),
+    ):
+        rows_by_case(measured, listed("a"))
+
+
+def threads_of_worker(cases):
+    import SimpleITK
+    import torch
+    from threadpoolctl import threadpool_info
+
+    pools = [pool["num_threads"] for pool in threadpool_info()]
+    itk = SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    nested = joblib.effective_n_jobs(None), joblib.effective_n_jobs(-1)
+    return [(itk, torch.get_num_threads(), *nested, *pools) for _ in cases]
+
+
+@pytest.mark.slow
+def test_studies_tables_and_scores_equal_those_of_this_process(tmp_path):
+    cohort = rd.read_cohort(rd.write_cohort(rd.make_phantom_cohort(16, random_state=0), tmp_path))
+    shape = rd.RadiomicsExtractor(families=["shape"], bin_width=25)
+    model = make_pipeline(shape, GaussianNB())
+    models = {"bayes": model, "forest": make_pipeline(shape, RandomForestClassifier(10, random_state=0))}
+    fitted = make_pipeline(shape, GaussianNB()).fit(cohort, cohort.labels)
+
+    def all_of_them():
+        broken = [*cohort, cohort[0].replace(id="broken", image=tmp_path / "none.nii.gz")]
+        table = rd.extract_table(shape, broken, cache_dir=tmp_path / str(time.monotonic_ns()), on_error="record")
+        deep = rd.extract_table(rd.DeepFeatureExtractor(), cohort)
+        results = rd.cross_validate_models(models, cohort, cohort.labels)
+        return table, deep, *(each.predictions for each in results.values()), rd.score_cohort(fitted, broken)
+
+    expected = all_of_them()
+    with cluster():
+        computed = all_of_them()
+        rows, _ = rows_by_case(threads_of_worker, listed("a"))
+        assert set(rows[0]) == {1}
+    for one, other in zip(expected, computed, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    assert list(computed[0].attrs["errors"]) == ["broken"]
+    assert computed[0].attrs["errors"] == expected[0].attrs["errors"]
+
+
+def slowly(cases):
+    time.sleep(0.3)
+    return [case.id for case in cases]
+
+
+slowly.at_once = 1
+
+
+def slow_task(number):
+    time.sleep(0.3)
+    return number
+
+
+def kill_one(client, after_s):
+    """Kill a worker later, from a thread, without a chance to say so."""
+    (process, *_) = client.run(os.getpid).values()
+    timer = threading.Timer(after_s, os.kill, (process, signal.SIGKILL))
+    timer.start()
+    return timer
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_killed_worker_costs_nothing():
+    cases = listed(*"abcdefghijkl")
+    with cluster() as client:
+        timer = kill_one(client, 0.8)
+        assert rows_by_case(slowly, cases) == (dict(enumerate("abcdefghijkl")), {})
+        timer.join()
+        timer = kill_one(client, 0.8)
+        assert list(results_of((delayed(slow_task)(number) for number in range(12)), -1, 12)) == list(range(12))
+        timer.join()
+
+
+def deadly(cases):
+    for case in cases:
+        if case.id == "deadly":
+            os.kill(os.getpid(), signal.SIGKILL)
+    return [case.id for case in cases]
+
+
+deadly.at_once = 4
+
+
+def deadly_task(number):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_case_that_kills_every_worker_costs_no_other_case():
+    import dask
+
+    cases = listed(*"abcdef", "deadly", *"ghijklmnop")
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), cluster():
+        rows, errors = rows_by_case(deadly, cases, on_error="record")
+        assert rows == {position: case.id for position, case in enumerate(cases) if position != 6}
+        assert list(errors) == [6]
+        assert errors[6].startswith("WorkerKilledError: deadly: the process that computed it was killed twice")
+        with pytest.raises(WorkerKilledError, match="Several workers of the Dask cluster in turn were killed"):
+            list(results_of([delayed(deadly_task)(0)], -1, 1))
