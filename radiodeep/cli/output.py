@@ -7,6 +7,7 @@ import pandas as pd
 import typer
 
 from radiodeep.cli.terminal import say
+from radiodeep.cli.words import in_command_words
 from radiodeep.exceptions import InputError, OutputError
 from radiodeep.extras import require_package
 from radiodeep.files import write_table
@@ -78,7 +79,7 @@ def finish(errors, path=None, n_errors=None):
     say(f"{n_errors} case{'s' if n_errors > 1 else ''} could not be used{listed_in}:", err=True)
     for case_id, message in errors.items():
         named = message if str(case_id) in message else f"{case_id}: {message}"
-        say(f"  {named}", err=True)
+        say(f"  {in_command_words(named)}", err=True)
     if n_errors > len(errors):
         say(f"  ... and {n_errors - len(errors)} more", err=True)
     raise typer.Exit(SOME_FAILED)
