@@ -51,6 +51,7 @@ def label_names(path):
     except OSError as error:
         raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}. Check the path.") from error
     if head == b"NRRD":
+        refuse_layers(path)
         names = _slicer_names(path)
     else:
         names = _caret_names(path, head) if _stem(path) and path.suffix.lower() in (".nii", ".gz") else {}
@@ -106,12 +107,16 @@ def _caret_names(path, head):
 
 def _slicer_names(path):
     """Return the names in the header of a NRRD file; a segment without label value is alone in the file, with 1."""
-    segments = {}
-    with path.open("rb") as file:
-        for line in iter(lambda: file.readline(_LARGEST_TABLE).strip(b"\r\n"), b""):
-            match = _SEGMENT.fullmatch(line.decode("utf-8", "replace"))
-            if match:
-                segments.setdefault(int(match.group(1)), {})[match.group(2)] = match.group(3).strip()
+    try:
+        pairs = [(int(segment.get("LabelValue", 1)), segment["Name"]) for segment in _segments(path).values()]
+    except (KeyError, ValueError) as error:
+        raise FileUnreadableError(f"'{path.name}' has a segment without name or number. Save it again.") from error
+    return _checked(pairs, path.name)
+
+
+def refuse_layers(path):
+    """Raise UnsupportedImageError, with the names, for a NRRD file of segments that overlap: each layer is an image."""
+    segments = _segments(path)
     layers = {segment.get("Layer", "0" if "LabelValue" in segment else number) for number, segment in segments.items()}
     if len(layers) > 1:
         raise UnsupportedImageError(
@@ -119,11 +124,17 @@ def _slicer_names(path):
             f"{listed_names([segment.get('Name', '') for segment in segments.values()])}. Save the segment that you "
             "need, or segments that do not overlap, as a file of its own in 3D Slicer (Segmentations, Export to files)."
         )
-    try:
-        pairs = [(int(segment.get("LabelValue", 1)), segment["Name"]) for segment in segments.values()]
-    except (KeyError, ValueError) as error:
-        raise FileUnreadableError(f"'{path.name}' has a segment without name or number. Save it again.") from error
-    return _checked(pairs, path.name)
+
+
+def _segments(path):
+    """Return the fields of each segment in the header of a NRRD file, by its number."""
+    segments = {}
+    with path.open("rb") as file:
+        for line in iter(lambda: file.readline(_LARGEST_TABLE).strip(b"\r\n"), b""):
+            match = _SEGMENT.fullmatch(line.decode("utf-8", "replace"))
+            if match:
+                segments.setdefault(int(match.group(1)), {})[match.group(2)] = match.group(3).strip()
+    return segments
 
 
 def _names_beside(path):

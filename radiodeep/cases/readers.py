@@ -10,6 +10,7 @@ import numpy as np
 
 from radiodeep.cases.dicom_choice import read_dicom, series_in_path
 from radiodeep.cases.dicom_headers import is_dicom
+from radiodeep.cases.label_names import refuse_layers
 from radiodeep.cases.layouts import read_layout, read_voxels
 from radiodeep.cases.memory import check_image_size
 from radiodeep.cases.nifti import is_nifti, read_nifti, require_3d
@@ -57,6 +58,8 @@ def read_labels(path, reading=AS_IT_IS):
     """Read a label image as a `Volume`; of a picture with a palette, its indices. Errors as in `read_volume`."""
     path = Path(path)
     head = _first_bytes(path)
+    if head.startswith(_NRRD):
+        refuse_layers(path)
     kind = None if is_dicom(head) or is_grey_png(head) else kind_of_picture(head)
     return read_volume(path, reading) if kind is None else read_mask_picture(path, kind)
 

@@ -92,8 +92,11 @@ def test_slicer_names_segments_in_the_header(tmp_path):
 
 def test_overlapping_segments_are_refused_by_their_names(tmp_path):
     fields = {f"Segment{n}_{key}": text for n in (0, 1) for key, text in (("Name", f"part {n}"), ("Layer", str(n)))}
-    with pytest.raises(UnsupportedImageError, match=r"overlapping segments in 2 layers: 'part 0', 'part 1'"):
-        label_names(segmentation(tmp_path / "a.seg.nrrd", fields, n_layers=2))
+    path = segmentation(tmp_path / "a.seg.nrrd", fields, n_layers=2)
+    image = segmentation(tmp_path / "image.nrrd", {})
+    for read in (label_names, lambda path: Case(image, path, "p-1", roi_name="part 0").roi):
+        with pytest.raises(UnsupportedImageError, match=r"overlapping segments in 2 layers: 'part 0', 'part 1'"):
+            read(path)
     old = {"Segment0_Name": "a", "Segment1_Name": "b"}
     with pytest.raises(UnsupportedImageError, match=r"overlapping segments in 2 layers: 'a', 'b'"):
         label_names(segmentation(tmp_path / "b.seg.nrrd", old, n_layers=2))
