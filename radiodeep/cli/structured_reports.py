@@ -37,7 +37,9 @@ def write_reports(folder, cohort, table, extractors, identity):
             continue
         try:
             region = rd.write_region(case, Path(folder) / f"{name}.seg.dcm", patient=identity.value)
-            rd.write_structured_report(row, region, Path(folder) / f"{name}.sr.dcm", extractor=extractors)
+            unit = "none" if case.reading.pet_unit == "stored" else None
+            path = Path(folder) / f"{name}.sr.dcm"
+            rd.write_structured_report(row, region, path, extractor=extractors, intensity_unit=unit)
         except RadiodeepError as error:
             problems[case.id] = str(error)
     n_written = table.notna().any(axis=1).sum() - len(problems)

@@ -111,6 +111,27 @@ def test_a_segmentation_tells_of_the_patient_only_on_request(dicom_case, tmp_pat
     assert second.SOPInstanceUID != own.SOPInstanceUID
 
 
+def test_names_in_other_alphabets_come_back(dicom_case, tmp_path):
+    case, _ = dicom_case(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg", id="опухоль")
+    read = hd.seg.segread(write_region(case, tmp_path / "region.dcm", patient="image"))
+    assert read.PatientName == "Müller^Jörg"
+    assert read.get_segment_description(1).tracking_id == "опухоль"
+
+
+def test_a_segmentation_refers_to_an_enhanced_file(dicom_case, tmp_path):
+    unknown = dict.fromkeys(("StudyTime", "AccessionNumber", "StudyID", "PatientSex", "Manufacturer"), "")
+    unknown |= {"ReferringPhysicianName": "", "PositionReferenceIndicator": "", "InstanceNumber": 1}
+    case, _ = dicom_case(ORIENTATIONS["oblique"], ImageType=["ORIGINAL", "PRIMARY", "AXIAL"], **unknown)
+    slices = [hd.imread(path) for path in sorted(case.image.iterdir())]
+    image = hd.legacy.LegacyConvertedEnhancedCTImage(slices, "1.2.3.4", 1, "1.2.3.4.5", 1)
+    image.save_as(tmp_path / "enhanced.dcm")
+    enhanced = case.replace(image=tmp_path / "enhanced.dcm")
+    written = write_region(enhanced, tmp_path / "region.dcm")
+    np.testing.assert_array_equal(enhanced.replace(mask=written).roi, case.roi)
+    (reference,) = hd.seg.segread(written).SourceImageSequence
+    assert reference.ReferencedSOPInstanceUID == "1.2.3.4.5"
+
+
 def test_a_segmentation_names_what_it_outlines(dicom_case, tmp_path):
     case, _ = dicom_case()
     codes = {"finding": ("108369006", "SCT", "Neoplasm"), "site": ("39607008", "SCT", "Lung structure")}

@@ -68,6 +68,12 @@ def test_a_region_of_one_sagittal_slice_is_written_as_a_mask_in_the_order_of_its
     assert mask.dtype == np.uint8
 
 
+def test_half_precision_which_no_format_has_becomes_single(stored_case, tmp_path):
+    case = stored_case(np.eye(3))
+    _, values = same_place(case.image, write_map(case, case.voxels.astype(np.float16), tmp_path / "map.mha"))
+    assert values.dtype == np.float32
+
+
 def test_the_map_of_a_picture_has_the_spacing_that_was_given(tmp_path):
     import SimpleITK as sitk
 
