@@ -3,13 +3,13 @@
 import base64
 import gzip
 import io
-import os
 import re
-import subprocess
+import signal
 import sys
 import warnings
 import zipfile
 import zlib
+from functools import cache
 
 import nibabel as nib
 import numpy as np
@@ -17,35 +17,46 @@ import pandas as pd
 import pytest
 
 import radiodeep as rd
+from radiodeep.cli import main
 from radiodeep.exceptions import InputError
 
-SECRET = re.compile(rb"Sxq\w*|1937.?02.?11|031759\.7705\d*|87\.6543219")
+SECRET = re.compile(rb"SxqMark\w*|1937.?02.?11|031759\.7705\d*|87\.6543219")
 DATE, TIME, WEIGHT = "19370211", "031759.770513", "87.6543219"
 TEXTS = ("PN", "LO", "SH", "LT", "ST", "UT", "UC", "AE")
 GROUPS = (0x08, 0x10, 0x12, 0x18, 0x20, 0x32, 0x38, 0x40, 0x54, 0x3006)
 ALLOWED = ("SeriesDescription", "ROIName", "SegmentLabel")  # by which series and regions are chosen
-SHAPE = (6, 20, 20)
+SHAPE = (5, 20, 20)
 EMBEDDED = re.compile(rb"base64,([A-Za-z0-9+/=\s]{100,})")
 
 
-def add_secrets(path):
-    """Fill every element of a DICOM file that holds a text, a date or a time; each text begins with 'Sxq'."""
-    from pydicom import dcmread
+@cache
+def secret_elements():
+    """Return (tag, kind, value) of the elements of the standard that hold a text, a date or a time."""
     from pydicom.datadict import DicomDictionary
+
+    elements = []
+    for tag, (kind, *_, keyword) in DicomDictionary.items():
+        value = f"SxqMark{tag:08X}"
+        values = {"DA": DATE, "TM": TIME, "DT": DATE + TIME, **dict.fromkeys(TEXTS, value), "PN": f"{value}^SxqMark"}
+        if tag >> 16 in GROUPS and keyword not in ALLOWED and kind in values:
+            elements.append((tag, kind, values[kind]))
+    return elements
+
+
+def add_secrets(path):
+    """Fill every element of a DICOM file that holds a text, a date or a time; each text begins with 'SxqMark'."""
+    from pydicom import dcmread
     from pydicom.dataset import Dataset
 
     dataset = dcmread(path)
-    for tag, (kind, *_, keyword) in DicomDictionary.items():
-        if tag >> 16 in GROUPS and keyword not in ALLOWED:
-            value = f"Sxq{tag:08X}"
-            values = {"DA": DATE, "TM": TIME, "DT": DATE + TIME, **dict.fromkeys(TEXTS, value), "PN": f"{value}^Sxq"}
-            if kind in values and tag not in dataset.keys() - {0x00100010}:
-                dataset.add_new(tag, kind, values[kind])
+    for tag, kind, value in secret_elements():
+        if tag not in dataset or tag == 0x00100010:
+            dataset.add_new(tag, kind, value)
     dataset.PatientWeight = WEIGHT
     other = Dataset()
-    other.PatientID, other.IssuerOfPatientID = "SxqOther", "SxqIssuer"
+    other.PatientID, other.IssuerOfPatientID = "SxqMarkOther", "SxqMarkIssuer"
     dataset.OtherPatientIDsSequence = [other]
-    dataset.private_block(0x0011, "SxqCreator", create=True).add_new(1, "LO", "SxqPrivate")
+    dataset.private_block(0x0011, "SxqMarkCreator", create=True).add_new(1, "LO", "SxqMarkPrivate")
     dataset.save_as(path)
 
 
@@ -96,7 +107,7 @@ def export(dicom_files, tmp_path):
                 np.column_stack([-13 + circle.real * 0.7, 18 + circle.imag * 0.8, np.full(30, 30 + 2.5 * level)])
                 for level in (2, 3)
             ]
-            home, patient = folder / f"case{number}", f"SxqPatient{number}"
+            home, patient = folder / f"case{number}", f"SxqMark{number}"
             for series, modality in (("ct", "CT"), ("pet", "PT")):
                 dicom_files.series(
                     home / series, voxels, patient=patient, series=series, modality=modality, description=series
@@ -118,29 +129,42 @@ def break_one(folder, kind):
     if kind == 0:
         path.unlink()
     else:
-        damaged = {1: content[:-100], 2: content.replace(b"0.8\\0.7 ", b"SxqA\\Sxq"), 3: content[: len(content) // 3]}
+        damaged = {1: content[:-100], 2: content.replace(b"0.8\\0.7 ", b"SxqMark\\"), 3: content[: len(content) // 3]}
         assert damaged[kind] != content
         path.write_bytes(damaged[kind])
 
 
-def run(*arguments):
-    """Run a command; return its texts, after the check that they are no traceback."""
-    command = [sys.executable, "-m", "radiodeep", *map(str, arguments)]
-    quiet = {name: value for name, value in os.environ.items() if name not in ("RADIODEEP_DEBUG", "RADIODEEP_PROGRESS")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=quiet)
-    assert done.returncode in (0, 1, 2), done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+@pytest.fixture
+def run(capfd, monkeypatch):
+    """A function that runs a command in this process and returns its exit code and texts."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["radiodeep", *map(str, arguments)])
+        previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            signal.signal(signal.SIGINT, previous)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        texts = capfd.readouterr()
+        assert "Traceback" not in texts.err
+        assert "Usage" not in texts.err
+        assert "bug in radiodeep" not in texts.err
+        return ended.value.code, texts.out + texts.err
+
+    monkeypatch.delenv("RADIODEEP_DEBUG", raising=False)
+    return command
 
 
 @pytest.mark.parametrize("pack", ["plain", "gz", "zip", "parquet", "png", "html"])
 def test_the_search_finds_secrets_in_all_that_is_written(tmp_path, pack):
-    secret = b"SxqTest"
+    secret = b"SxqMarkTest"
     if pack == "zip":
         with zipfile.ZipFile(tmp_path / "file", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("a.json", secret * 100)
     elif pack == "parquet":
-        pd.DataFrame({"a": ["SxqTest"] * 100}).to_parquet(tmp_path / "file", compression="gzip")
+        pd.DataFrame({"a": ["SxqMarkTest"] * 100}).to_parquet(tmp_path / "file", compression="gzip")
     elif pack == "png":
         from PIL import Image, PngImagePlugin
 
@@ -155,7 +179,7 @@ def test_the_search_finds_secrets_in_all_that_is_written(tmp_path, pack):
 
 def test_python_tells_nothing_of_a_header(export, tmp_path, capfd):
     folder = export(6, n_broken=4)
-    assert any("SxqPatient0" in secrets for secrets in leaks(folder).values())
+    assert any("SxqMark0" in secrets for secrets in leaks(folder).values())
     texts = []
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
@@ -196,3 +220,55 @@ def assert_plain_headers(folder):
         texts = [header[name].tobytes().strip(b"\0") for name in ("descrip", "db_name", "aux_file", "intent_name")]
         assert texts == [b""] * 4, path
         assert len(header.extensions) == 0
+
+
+@pytest.mark.slow
+def test_the_commands_tell_nothing_of_a_header(export, run, tmp_path, monkeypatch):
+    export(14, n_broken=4)
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.chdir(out)
+    fast = ("--features", "handcrafted", "--jobs", "1", "--model", "naive-bayes")
+    done = [
+        run("manifest", "../export", "-o", "manifest.csv"),
+        run("manifest", "../export", "-o", "m.csv", "--roi", "GTW"),
+    ]
+    assert [code for code, _ in done] == [1, 1]
+    done.append(run("manifest", "../export", "-o", "manifest.csv", "--roi", "GTV"))
+    assert done[-1][0] == 0
+    manifest = pd.read_csv("manifest.csv", dtype=str)
+    manifest["label"] = [str(number % 2) for number in range(len(manifest))]
+    broken = manifest.iloc[:3].assign(id=["b0", "b1", "b2"], image=[f"../export/case{n}/ct" for n in (11, 12, 13)])
+    pd.concat([manifest, broken]).to_csv("manifest.csv", index=False)
+    for command in (
+        ("labels", "manifest.csv"),
+        ("validate", "manifest.csv", "--montage", "lesions.png", "-o", "cases.csv", "--jobs", "1"),
+        ("extract", "manifest.csv", "-o", "features.csv", "--cache", "cache", "--sr", "sr", *fast[:4]),
+        ("extract", "manifest.csv", "-o", "features.parquet", *fast[:4]),
+        ("study", "manifest.csv", "-o", "study", "--cv", "2", "--cache", "cache", *fast),
+        ("report", "study", "-o", "again.html"),
+        ("checklist", "study", "-o", "checklist.html"),
+        ("train", "manifest.csv", "-o", "model.skops", *fast),
+        ("score", "model.skops", "manifest.csv", "-o", "scores.csv", "--jobs", "1"),
+    ):
+        done.append(run(*command))
+        assert done[-1][0] in (0, 2), done[-1]
+    for name in (
+        "lesions.png",
+        "features.csv",
+        "features.errors.csv",
+        "study/report.html",
+        "model.skops",
+        "scores.csv",
+    ):
+        assert (out / name).is_file(), name
+    assert leaks(out, *(text for _, text in done)) == {}
+
+
+@pytest.mark.slow
+def test_images_of_a_download_hold_no_texts(export, tmp_path):
+    """Their files and rows are named by the PatientID, by which a public collection names its patients."""
+    rd.tcia_manifest(export(2), tmp_path / "out", roi="GTV")
+    assert_plain_headers(tmp_path / "out")
+    images = [path.read_bytes() for path in (tmp_path / "out" / "images").iterdir()]
+    assert [secrets_in(content) for content in images] == [set()] * len(images)

@@ -101,8 +101,7 @@ def inspect_cohort(cohort, n_jobs=None):
     phantom-000        24x44x44    1.5x1x1        -    -47 to 236             4828
     phantom-001        24x44x44    1.5x1x1        -    -54 to 247             7010
     <BLANKLINE>
-    - Labels: 0 in 1 case, 1 in 1 case. No patients are named: every case counts as a
-      patient of its own.
+    - Labels: 0 in 1 case, 1 in 1 case. Every case counts as a patient of its own.
     2 of 2 cases can be used.
     """
     require_n_jobs(n_jobs, "inspect_cohort")

@@ -77,7 +77,7 @@ def _remarks_on_images(rows):
 def _remarks_on_outcomes(rows):
     counts = Counter("no label" if row["label"] is None else str(row["label"]) for row in rows)
     events = [row["event"] for row in rows if row["event"] is not None]
-    unnamed = ". No patients are named: every case counts as a patient of its own"
+    unnamed = ". Every case counts as a patient of its own"
     unnamed = unnamed if all(row["patient"] == row["id"] for row in rows) else ""
     if set(counts) != {"no label"} and rows:
         listed = ", ".join(f"{name} in {_cases(count)}" for name, count in sorted(counts.items()))

@@ -182,7 +182,7 @@ def test_equal_images_are_noticed_unless_they_are_lesions_of_one_patient():
 def test_classes_are_counted():
     cases = [lesion(0, label="x"), lesion(1, label="y"), lesion(2, label="x"), lesion(3)]
     counts = "Labels: no label in 1 case, x in 2 cases, y in 1 case"
-    assert remarks_on(*cases) == f"{counts}. No patients are named: every case counts as a patient of its own."
+    assert remarks_on(*cases) == f"{counts}. Every case counts as a patient of its own."
     assert remarks_on(*(case.replace(patient=f"P-{case.id}") for case in cases)) == f"{counts}."
 
 
@@ -254,7 +254,7 @@ def test_what_is_no_cohort_is_refused():
 
 def test_follow_up_is_counted():
     remarks = str(inspect_cohort(make_phantom_cohort(3, random_state=0, survival=True), n_jobs=1))
-    assert "Follow-up: event in 1 case, none in 2 cases. No patients are named" in " ".join(remarks.split())
+    assert "Follow-up: event in 1 case, none in 2 cases. Every case counts" in " ".join(remarks.split())
 
 
 def test_other_columns_repeats_and_labels_that_differ_within_a_patient_are_named():
