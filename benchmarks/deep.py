@@ -1,17 +1,20 @@
-"""Images per second of deep features on the processor, compared with plain PyTorch loops: ratios of one run.
+"""Images per second of deep features, compared with plain PyTorch loops: ratios of one run.
 
 All engines compute features of the same images with the same random weights, and take turns within a round, so that the
 load of the machine affects all alike:
 
     python benchmarks/deep.py [--networks resnet18,resnet50] [--threads 1,2] [--images 32] [--rounds 7] [--memory]
+    python benchmarks/deep.py --device cuda --threads 1 --images 2048 --batch 256
 
-"timm" is a loop over batches (`--batch`) in evaluation and inference mode, in single precision; networks that timm
-lacks are those of radiodeep. "torchvision" is `create_feature_extractor`. The columns are images per second, their
-ratio to timm, the largest deviation from its features relative to the largest feature (for bfloat16 the smallest
-cosine), the seconds of preparing the network, and the number of images after which the preparation has paid off.
+"timm" is a loop over batches (`--batch`) in evaluation and inference mode, in the precision of torch's defaults;
+networks that timm lacks are those of radiodeep. "torchvision" is `create_feature_extractor`. The columns are images per
+second, their ratio to timm, the largest deviation from its features relative to the largest feature (for bfloat16 and
+TF32 the smallest cosine), the seconds of preparing the network, and the number of images after which the preparation
+has paid off.
 """
 
 import argparse
+import copy
 import resource
 import statistics
 import subprocess
@@ -25,6 +28,7 @@ from torch import nn
 import radiodeep as rd
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures import build_network, input_specification
+from radiodeep.networks.devices import torch_precision
 from radiodeep.networks.inference.activations import forward_features, pooled_features
 from radiodeep.networks.inference.engines import optimize_for_inference
 
@@ -32,6 +36,7 @@ NETWORKS = ("resnet18", "resnet50", "cnn_f", "vgg16", "convnext_tiny")
 NODES = {"resnet18": "flatten", "resnet50": "flatten", "vgg16": "classifier.4", "convnext_tiny": "classifier.1"}
 OURS = {
     "ours float32": ("float32", "torch"),
+    "ours tf32": ("tf32", "torch"),
     "ours bfloat16": ("bfloat16", "torch"),
     "openvino float32": ("float32", "openvino"),
     "openvino bfloat16": ("bfloat16", "openvino"),
@@ -66,31 +71,43 @@ def with_random_weights(name):
     return ours, create_feature_extractor(theirs, {NODES[name]: "features"}), not name.startswith("convnext")
 
 
-def in_batches(function, size):
+def in_batches(function, size, device):
     def compute(images):
         with torch.inference_mode():
-            return torch.cat([function(batch) for batch in images.split(size)])
+            return torch.cat([function(batch.to(device)).cpu() for batch in images.split(size)])
 
     return compute
 
 
-def make_engines(name, images, batch):
+def make_engines(name, images, batch, device):
     """Return {engine: (function of images, seconds of preparation)}, and the engines with other weights."""
     network, theirs, same = with_random_weights(name)
-    engines = {"timm": (in_batches(lambda part: pooled_features(network, part), batch), 0.0)}
+    plain = copy.deepcopy(network).to(device)
+    engines = {"timm": (in_batches(lambda part: pooled_features(plain, part), batch, device), 0.0)}
     if theirs is not None:
-        engines["torchvision"] = (in_batches(lambda part: theirs(part)["features"].flatten(1), batch), 0.0)
+        theirs = theirs.to(device)
+        engines["torchvision"] = (in_batches(lambda part: theirs(part)["features"].flatten(1), batch, device), 0.0)
     for engine, (precision, backend) in OURS.items():
+        if (precision == "tf32") > (device == "cuda"):
+            continue
         start = time.perf_counter()
         try:
-            quick = optimize_for_inference(network, precision, backend=backend)
+            quick = optimize_for_inference(network, precision, device, backend=backend)
         except InputError as error:
             print(f"{engine}: {error}")
             continue
         forward_features(quick, images[:1])  # completes the preparation
         seconds = time.perf_counter() - start
-        engines[engine] = (lambda part, quick=quick: forward_features(quick, part)), seconds
+        engines[engine] = features_of(quick, precision, batch, device), seconds
     return engines, set() if same else {"torchvision"}
+
+
+def features_of(network, precision, batch, device):
+    def compute(images):
+        with torch_precision(precision, device):
+            return forward_features(network, images, batch_size=batch)
+
+    return compute
 
 
 def compare(name, n_threads, options):
@@ -98,7 +115,7 @@ def compare(name, n_threads, options):
     specification = input_specification(name)
     shape = (options.images, specification.channels, specification.size, specification.size)
     images = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    engines, other_weights = make_engines(name, images, options.batch)
+    engines, other_weights = make_engines(name, images, options.batch, options.device)
     seconds = {engine: [] for engine in engines}
     features = {}
     for number in range(options.rounds + 1):  # the first round warms up
@@ -113,7 +130,7 @@ def compare(name, n_threads, options):
         ratio = statistics.median(a / b for a, b in zip(seconds["timm"], seconds[engine], strict=True))
         if engine in other_weights:
             deviation = "other weights"
-        elif "bfloat16" in engine:
+        elif "bfloat16" in engine or "tf32" in engine:
             deviation = f"{nn.functional.cosine_similarity(plain, features[engine]).min():.5f}"
         else:
             deviation = f"{(features[engine] - plain).abs().max() / plain.abs().max():.0e}"
@@ -149,7 +166,8 @@ def main():
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--images", type=int, default=32)
-    parser.add_argument("--batch", type=int, default=32, help="batch size of the plain loops")
+    parser.add_argument("--batch", type=int, default=32, help="images computed at once")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--memory", action="store_true", help="only print how memory grows with the number of cases")
     options = parser.parse_args()

@@ -1,12 +1,13 @@
 """Time that CNNClassifier takes to train the small networks of the nodule studies, compared with plain PyTorch loops.
 
     python benchmarks/training.py [--architecture arch1] [--images 64] [--rounds 5] [--threads 1] [--members 8]
+    python benchmarks/training.py --device cuda --images 4096 --members 2
 
 "plain" trains the layers in the order of the slide (convolution, LeakyReLU, pooling) with Adam, batch by batch; "plain,
 pooled first" takes the maximum before LeakyReLU, which gives the same values for less work, and keeps channels last in
 memory. CNNClassifier trains on the same images, without augmentation. One pass shows every image once. All take turns
-within a round; printed are median seconds and their ratio to the plain loop, first for one network, then for
-`--members` networks.
+within a round; printed are median seconds, images per second and the ratio to the plain loop, first for one network,
+then for `--members` networks.
 """
 
 import argparse
@@ -57,12 +58,12 @@ class _TwoBranches(nn.Module):
         return self.joined(torch.cat([self.left(images), self.right(images)], dim=1))
 
 
-def plain_training(networks, images, labels, memory_format):
-    """Return a function that shows all images once to each network."""
-    networks = [network.to(memory_format=memory_format) for network in networks]
+def plain_training(networks, images, labels, memory_format, device):
+    """Return a function that shows all images once to each network; they stay on the device."""
+    networks = [network.to(device, memory_format=memory_format) for network in networks]
     optimizers = [torch.optim.Adam(network.parameters(), lr=1e-3) for network in networks]
-    batches = images.contiguous(memory_format=memory_format).split(BATCH_SIZE)
-    targets = labels.float().split(BATCH_SIZE)
+    batches = images.to(device).contiguous(memory_format=memory_format).split(BATCH_SIZE)
+    targets = labels.float().to(device).split(BATCH_SIZE)
 
     def train():
         for network, optimizer in zip(networks, optimizers, strict=True):
@@ -70,11 +71,13 @@ def plain_training(networks, images, labels, memory_format):
                 optimizer.zero_grad(set_to_none=True)
                 nn.functional.binary_cross_entropy_with_logits(network(batch)[:, 0], target).backward()
                 optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     return train
 
 
-def classifier_training(architecture, images, labels, n_seeds, precision, n_threads):
+def classifier_training(architecture, images, labels, n_seeds, precision, n_threads, device):
     """Return a function that fits a CNNClassifier for one epoch."""
     model = rd.CNNClassifier(
         architecture,
@@ -85,7 +88,7 @@ def classifier_training(architecture, images, labels, n_seeds, precision, n_thre
         validation_fraction=0,
         n_seeds=n_seeds,
         precision=precision,
-        device="cpu",
+        device=device,
         n_threads=n_threads,
     )
     return lambda: model.fit(images.numpy(), labels.numpy())
@@ -112,16 +115,18 @@ def compare(n_networks, options):
     slide = [PlainNetwork(architecture, SLIDE_ORDER) for _ in range(n_networks)]
     pooled_first = [PlainNetwork(architecture, POOLED_FIRST) for _ in range(n_networks)]
     engines = {
-        "plain": plain_training(slide, images, labels, torch.contiguous_format),
-        "plain, pooled first": plain_training(pooled_first, images, labels, torch.channels_last),
+        "plain": plain_training(slide, images, labels, torch.contiguous_format, options.device),
+        "plain, pooled first": plain_training(pooled_first, images, labels, torch.channels_last, options.device),
     }
-    for precision in ("float32", "bfloat16"):
-        fit = classifier_training(architecture, images, labels, n_networks, precision, options.threads)
+    for precision in ("float32", "tf32", "bfloat16") if options.device == "cuda" else ("float32", "bfloat16"):
+        shared = n_networks, precision, options.threads, options.device
+        fit = classifier_training(architecture, images, labels, *shared)
         engines[f"CNNClassifier {precision}"] = fit
     medians = median_seconds(engines, options.rounds)
-    print(f"\n{f'{n_networks} x {architecture}':26}{'s/pass':>9}{'ratio':>8}")
+    print(f"\n{f'{n_networks} x {architecture}':26}{'s/pass':>9}{'images/s':>10}{'ratio':>8}")
     for engine, seconds in medians.items():
-        print(f"{engine:26}{seconds:9.3f}{medians['plain'] / seconds:>7.2f}x", flush=True)
+        per_second = n_networks * options.images / seconds
+        print(f"{engine:26}{seconds:9.3f}{per_second:10.1f}{medians['plain'] / seconds:>7.2f}x", flush=True)
 
 
 def main():
@@ -131,6 +136,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--members", type=int, default=8)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore", RadiodeepWarning)

@@ -25,7 +25,7 @@ from radiodeep.models.examples import (
 )
 from radiodeep.models.grouped_settings import GroupedSettings
 from radiodeep.networks.architectures.registry import build_network, input_specification
-from radiodeep.networks.devices import chosen_device, chosen_precision, torch_threads
+from radiodeep.networks.devices import chosen_device, chosen_precision, to_device, torch_precision, torch_threads
 from radiodeep.networks.training.augmentation import average_over_views, dihedral_views, study_views
 from radiodeep.networks.training.examples import Examples
 from radiodeep.networks.training.fitting import (
@@ -195,14 +195,15 @@ class NetworkEstimator(GroupedSettings):
         with torch.random.fork_rng(devices=[]):
             network = to_channels_last(self._network(), device)
         normalize = self._specification().normalize
-        images = images.to(device)
+        if views is not None:
+            images = to_device(images, device)  # where they are turned
 
         def predict_batch(batch):
             outputs = network_outputs(network, batch.reshape(-1, *images.shape[1:]), 64, is_bfloat16, normalize)
             return self._link(outputs)
 
         predictions = []
-        with torch_threads(self.n_threads):
+        with torch_threads(self.n_threads), torch_precision(self.precision, device):
             for state in self.networks_:
                 network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
                 if views is None:

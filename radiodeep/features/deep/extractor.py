@@ -66,13 +66,12 @@ class DeepFeatureExtractor(StatelessExtractor):
     intensity_range : None, "minmax" or (low, high), default=None
         Intensities mapped to black and white, e.g. (-1000, 400) HU. None: the 1st and the 99th percentile of the
         windows of each case, or of the region in them if that reaches further. "minmax": the minimum and maximum, which
-        a single bright pixel outside the lesion can move. Cubes with the spacing of the network keep the intensities
-        of the image, clipped to (low, high) if given.
+        one bright pixel can move. Cubes with the spacing of the network keep intensities, clipped to (low, high).
     seed : int, optional
         For `weights="random"`.
-    precision : {"float32", "bfloat16", "auto"}, default="float32"
-        "bfloat16" is three to six times as fast on processors with instructions for it; features then have about three
-        significant digits (cosine similarity above 0.999). "auto" uses it on such processors.
+    precision : {"float32", "tf32", "bfloat16", "auto"}, default="float32"
+        "bfloat16" is three to six times as fast on hardware with instructions for it; features then have about three
+        significant digits (cosine similarity above 0.999). "auto" uses it there. "tf32" is "float32" except on a GPU.
     device : str, default="auto"
         "auto" is a GPU if torch finds one, else the processor; or a name such as "cpu" or "cuda:1".
     n_threads : int, optional
@@ -369,7 +368,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         return Engine(chosen_precision(self.precision, device), str(device), is_pooled, self.backend)
 
     def _reader(self):
-        return FeatureReader(computed_features(self), self.pool, self.channel, self.slice_pool, self.n_threads)
+        given = self.pool, self.channel, self.slice_pool, self.n_threads, self.precision
+        return FeatureReader(computed_features(self), *given)
 
     def _learn(self, view, cases, y):
         """Train the network on cases and labels, and keep its weights."""

@@ -28,7 +28,7 @@ def image_rows(cases, images, view, reader, loaded):
             if planes.min() == planes.max():
                 warn_of_constant_image(images.where(cases[position], name), view.intensity_range, stacklevel=6)
             pending[name].append((position, planes))
-            if sum(len(each) for _, each in pending[name]) >= n_at_once(planes):
+            if sum(len(each) for _, each in pending[name]) >= n_at_once(planes, loaded.device):
                 compute(name)
     for name in images.names:
         if pending[name]:

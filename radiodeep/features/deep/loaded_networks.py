@@ -23,6 +23,11 @@ class LoadedNetwork(NamedTuple):
     specification: NetworkInput
     sha256: str
 
+    @property
+    def device(self):
+        """The `torch.device` of the network."""
+        return next((weights.device for weights in self.network.parameters()), torch.device("cpu"))
+
 
 class Engine(NamedTuple):
     """How inference computes: the arguments of `optimize_for_inference`."""

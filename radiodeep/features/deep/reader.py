@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from radiodeep.features.deep.settings import CHANNELS, SLICE_POOLS, ComputedFeatures
-from radiodeep.networks.devices import torch_threads
+from radiodeep.networks.devices import torch_precision, torch_threads
 from radiodeep.networks.inference.activations import feature_gradients, forward_features
 
-N_IMAGES_AT_ONCE, N_CUBES_AT_ONCE = 32, 2
+_N_IMAGES = {"cpu": 32, "cuda": 256}  # that go through a network at once
+_N_CUBES = {"cpu": 2, "cuda": 16}
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class FeatureReader:
     channel: str
     slice_pool: str
     n_threads: int | None
+    precision: str = "float32"
 
     def rows(self, loaded, images_of_cases, n_windows):
         """Return the features of each case, float32 (n_features,): means over its windows, pooled over its slices.
@@ -36,14 +38,14 @@ class FeatureReader:
 
     def values(self, loaded, images):
         """Return the features of images as `NetworkView.images` returns them: float32 (n_images, n_features)."""
-        with torch_threads(self.n_threads):
+        with torch_threads(self.n_threads), torch_precision(self.precision, loaded.device):
             return forward_features(
                 loaded.network,
                 self._network_input(images, loaded.specification),
                 layer=self.features.layer,
                 activation=self.features.activation,
                 pool=self.pool,
-                batch_size=n_at_once(images),
+                batch_size=n_at_once(images, loaded.device),
             ).numpy()
 
     def gradients(self, loaded, images, number):
@@ -82,6 +84,7 @@ class FeatureReader:
         return is_used.float().view(1, -1, 1, 1)
 
 
-def n_at_once(images):
-    """Return the number of images, or cubes, that go through a network at once."""
-    return N_IMAGES_AT_ONCE if images.ndim == 4 else N_CUBES_AT_ONCE
+def n_at_once(images, device):
+    """Return the number of images, or cubes, that go through a network on a `torch.device` at once."""
+    by_device = _N_IMAGES if images.ndim == 4 else _N_CUBES
+    return by_device.get(device.type, by_device["cpu"])

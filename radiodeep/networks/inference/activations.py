@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 from radiodeep.checks import did_you_mean, is_count, require, require_option
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.registry import first_convolution
+from radiodeep.networks.devices import ImagesAtOnce, to_device
 
 POOLS = ("avg", "max", "flatten")
 # Activation functions; the modules of torch call these, too.
@@ -47,7 +48,7 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     pool : {"avg", "max", "flatten"}, default="avg"
         How maps (and tokens) of a named layer become one feature per channel; "flatten" keeps all values.
     batch_size : int, default=32
-        Number of images computed at once; features do not depend on it.
+        Number of images computed at once, fewer if the memory of a GPU does not suffice; features do not depend on it.
 
     Raises
     ------
@@ -58,11 +59,16 @@ def forward_features(network, images, layer=None, activation="post", pool="avg",
     _check_options(network, images, layer, activation, pool, batch_size)
     weights = next(network.parameters(), images)
     rows = []
+    at_once = ImagesAtOnce()
+
+    def values(images):
+        images = to_device(images, weights.device).to(weights.dtype)
+        return _pooled_values(network, images, layer, activation, pool).float()
+
     with _evaluation(network), torch.inference_mode():
         for batch in images.split(batch_size):
-            batch = batch.to(device=weights.device, dtype=weights.dtype)
-            rows.append(_pooled_values(network, batch, layer, activation, pool).float().cpu())
-    return torch.cat(rows)
+            rows += at_once.run(lambda n, batch=batch: [values(part) for part in batch.split(n)], len(batch))
+    return torch.cat(rows).cpu()  # once, so that the processor prepares images while a GPU computes
 
 
 def feature_gradients(network, images, number, layer=None, activation="post", pool="avg"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from radiodeep.exceptions import InputError
+from radiodeep.networks.devices import to_device
 
 
 @dataclass
@@ -35,18 +36,13 @@ class Examples:
         images = first_plane(self.images)[chosen].expand(-1, *self.images.shape[1:])
         return Examples(images, self.targets[chosen], self.weights[chosen])
 
-    def to(self, device):
-        """Return the examples on a device."""
-        return Examples(self.images.to(device), self.targets.to(device), self.weights.to(device))
-
-    def epoch(self, training, generator):
-        """Yield (images, targets, weights) of the batches of an epoch, in an order drawn from a `torch.Generator`."""
+    def epoch(self, training, generator, device="cpu"):
+        """Yield (images, targets, weights) of each batch on a device, in an order drawn from a `torch.Generator`."""
         if not len(self):
             raise InputError("A network cannot be fitted to no examples. Give at least one.")
         order = torch.randperm(len(self) * training.n_views, generator=generator) % len(self)
         for indices in order.tensor_split(-(-len(order) // int(training.batch_size))):
-            chosen = indices.to(self.images.device)
-            yield self.images[chosen], self.targets[chosen], self.weights[chosen]
+            yield tuple(to_device(part[indices], device) for part in (self.images, self.targets, self.weights))
 
     def tensors(self):
         """Return the tensors by name, by which a checkpoint recognises its examples."""
@@ -59,23 +55,18 @@ class ExampleStream:
     `batches` is an iterable of (images, targets), tensors of shapes (n, channels, height, width) and (n, ...).
     """
 
-    def __init__(self, batches, device="cpu"):
+    def __init__(self, batches):
         self._batches = iter(batches)
-        self._device = device
 
-    def to(self, device):
-        """Return the stream with batches on a device."""
-        return ExampleStream(self._batches, device)
-
-    def epoch(self, training, generator):
-        """Yield (images, targets, weights) of the next batch; the arguments of `Examples.epoch` have no effect."""
+    def epoch(self, training, generator, device="cpu"):
+        """Yield (images, targets, weights) of the next batch on a device; the other arguments have no effect."""
         batch = next(self._batches, None)
         if batch is None:
             raise InputError("The stream of examples has ended before the training. Give one batch per epoch.")
         images, targets = batch
         # Strides of channels last also for images of one channel, of which torch would otherwise keep the others.
-        images = images.to(self._device, memory_format=torch.channels_last)
-        yield images, targets.to(self._device), torch.ones(len(images), device=self._device)
+        images = to_device(images, device).to(memory_format=torch.channels_last)
+        yield images, to_device(targets, device), torch.ones(len(images), device=device)
 
     def tensors(self):
         """Raise InputError, since a stream cannot be compared with that of an earlier run."""

@@ -1,6 +1,7 @@
 """Network, examples and plan of a training -> the fitted network and its history: the only training loop."""
 
 import hashlib
+import math
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from radiodeep.exceptions import InputError, RadiodeepWarning, TrainingError
-from radiodeep.networks.devices import chosen_device, chosen_precision
+from radiodeep.networks.devices import ImagesAtOnce, chosen_device, chosen_precision, to_device, torch_precision
 from radiodeep.networks.training.checkpoints import Checkpoint, TrainingState
 from radiodeep.networks.weights.files import hash_of_state
 from radiodeep.progress import with_progress
@@ -131,12 +132,11 @@ def fit_network(
     _check(training, rates, validation)
     device = chosen_device(device)
     to_channels_last(network, device)
-    examples = examples.to(device)
-    validation = None if validation is None else validation.to(device)
     groups = parameter_groups or [{"params": list(network.parameters()), "factor": 1.0}]
     trained = {id(weights) for group in groups for weights in group["params"]}
     frozen = [weights for weights in network.parameters() if weights.requires_grad and id(weights) not in trained]
-    with torch.random.fork_rng(devices=[] if device.type == "cpu" else None):
+    forked = torch.random.fork_rng(devices=[] if device.type == "cpu" else None)
+    with forked, torch_precision(training.precision, device):
         torch.manual_seed(int(seed))
         state = TrainingState(network, training.make_optimizer(groups, rates.learning_rates[0]), int(seed))
         steps = _Steps(state, loss, training, normalize, device)
@@ -170,15 +170,23 @@ def fit_network(
 def network_outputs(network, images, batch_size=64, is_bfloat16=False, normalize=None):
     """Return the outputs of a network in evaluation mode, float32 of shape (n, n_outputs).
 
-    `is_bfloat16` says whether its layers compute in bfloat16; `normalize` is that of `fit_network`.
+    `is_bfloat16` says whether its layers compute in bfloat16; `normalize` is that of `fit_network`. Outputs are on the
+    device of the network, to which a batch after the other is moved.
     """
     network.eval()
+    device = next(network.parameters(), images).device
+    at_once = ImagesAtOnce()
     outputs = []
+
+    def compute(images):
+        images = to_device(images, device)
+        images = images if normalize is None else normalize(images)
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16):
+            return network(_to_channels_last(images)).float()
+
     with torch.inference_mode():
         for batch in images.split(batch_size):
-            batch = batch if normalize is None else normalize(batch)
-            with torch.autocast(images.device.type, torch.bfloat16, enabled=is_bfloat16):
-                outputs.append(network(_to_channels_last(batch)).float())
+            outputs += at_once.run(lambda n, batch=batch: [compute(part) for part in batch.split(n)], len(batch))
     return torch.cat(outputs)
 
 
@@ -191,13 +199,15 @@ class _Steps:
         self.training = training
         self.normalize = normalize
         self.device = device
-        self.is_bfloat16 = chosen_precision(training.precision, device) == "bfloat16"
+        self.precision = chosen_precision(training.precision, device)
+        self.is_bfloat16 = self.precision == "bfloat16"
+        self.at_once = ImagesAtOnce()
         is_penalized = training.penalty and hasattr(state.network, "penalized_weights")
         self.penalty = training.penalty if is_penalized else 0.0
 
     def settings(self):
         """Return everything here that the result depends on, as text."""
-        plan = self.training.get_params(deep=False) | {"penalty": self.penalty, "precision": self.is_bfloat16}
+        plan = self.training.get_params(deep=False) | {"penalty": self.penalty, "precision": self.precision}
         loss = getattr(self.loss, "__qualname__", type(self.loss).__qualname__)
         return f"{sorted(plan.items())} {loss} {self.normalize!r}"
 
@@ -214,37 +224,57 @@ class _Steps:
                 group["momentum"] = rates.momenta[epoch]
 
     def train(self, examples):
-        """Take a step per batch and return the mean loss of the epoch."""
-        network = self.state.network
+        """Take a step per batch and return the mean loss of the epoch.
+
+        Losses are read at its end, so that a GPU does not wait for the processor after every step.
+        """
+        steps = []
+        for images, targets, weights in examples.epoch(self.training, self.state.generator, self.device):
+            batch = self._augment_and_normalize(images), targets, weights
+            loss = self.at_once.run(lambda n, batch=batch: self._gradients(*batch, n), len(images))
+            self.state.optimizer.step()
+            steps.append(torch.stack([loss, weights.sum()]))
         total = 0.0
         total_weight = 0.0
-        for images, targets, weights in examples.epoch(self.training, self.state.generator):
-            images = self._augment_and_normalize(images)
-            self.state.optimizer.zero_grad(set_to_none=True)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bfloat16):
-                outputs = network(_to_channels_last(images))
-            losses = self.loss(outputs.float(), targets)
-            mean = (losses * weights).sum() / weights.sum().clamp(min=1e-12)
-            if not torch.isfinite(mean):
+        for loss, weight in torch.stack(steps).tolist():
+            if not math.isfinite(loss):
                 raise TrainingError(
-                    f"The loss of epoch {len(self.state.history) + 1} is {mean.item()}. Take a lower learning rate "
+                    f"The loss of epoch {len(self.state.history) + 1} is {loss}. Take a lower learning rate "
                     f"than {self.learning_rate:g}, or look for images with extreme intensities."
                 )
-            if self.penalty:
+            total += loss
+            total_weight += weight
+        return total / max(total_weight, 1e-12)
+
+    def _gradients(self, images, targets, weights, n_at_once):
+        """Compute the gradients of the mean loss of a batch, `n_at_once` images at a time; return the weighted sum.
+
+        The gradients of parts add up to those of the batch, unless batch normalization sees the parts only.
+        """
+        network = self.state.network
+        self.state.optimizer.zero_grad(set_to_none=True)
+        total_weight = weights.sum().clamp(min=1e-12)
+        total = 0.0
+        for number, part in enumerate(images.split(n_at_once)):
+            chosen = slice(number * n_at_once, number * n_at_once + len(part))
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bfloat16):
+                outputs = network(_to_channels_last(part))
+            loss = (self.loss(outputs.float(), targets[chosen]) * weights[chosen]).sum()
+            mean = loss / total_weight
+            if self.penalty and number == 0:
                 mean = mean + self.penalty * sum(kernel.square().sum() for kernel in network.penalized_weights())
             mean.backward()
-            self.state.optimizer.step()
-            total += float((losses.detach() * weights).sum())
-            total_weight += float(weights.sum())
-        return total / max(total_weight, 1e-12)
+            total = total + loss.detach()
+        return total
 
     def validate(self, examples):
         """Return the mean loss on examples that are not trained on."""
         outputs = network_outputs(
             self.state.network, examples.images, int(self.training.batch_size), self.is_bfloat16, self.normalize
         )
-        losses = self.loss(outputs, examples.targets)
-        return float((losses * examples.weights).sum() / examples.weights.sum())
+        losses = self.loss(outputs, examples.targets.to(self.device))
+        weights = examples.weights.to(self.device)
+        return float((losses * weights).sum() / weights.sum())
 
     def _augment_and_normalize(self, images):
         if self.training.augmentation is not None:

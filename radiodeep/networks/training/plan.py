@@ -63,8 +63,9 @@ class Training(BaseEstimator):
         all patients are trained on, and the network of the last epoch is kept.
     patience : int, optional
         Stop after this number of epochs without a lower validation loss.
-    precision : {"float32", "bfloat16", "auto"}, default="float32"
+    precision : {"float32", "tf32", "bfloat16", "auto"}, default="float32"
         Precision of the layers; weights and losses are float32. "auto" is "bfloat16" if the hardware supports it.
+        "tf32" multiplies numbers of three digits on a GPU, and is "float32" on a processor.
 
     References
     ----------

@@ -166,7 +166,7 @@ def test_half_the_bits_are_asked_for_and_said():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"precision": "half"}, "'precision' parameter of DeepFeatureExtractor must be one of float32, bfloat16, auto"),
+        ({"precision": "half"}, "'precision' parameter of DeepFeatureExtractor must be one of float32, tf32, bfloat16"),
         ({"n_threads": 0}, "'n_threads' parameter of DeepFeatureExtractor must be an int >= 1 or None. Got 0"),
         ({"device": "abacus"}, "device must be 'auto', 'cpu' or a device of torch"),
     ],

@@ -55,4 +55,10 @@ def test_features_of_a_case_are_means_over_its_windows_pooled_over_its_slices(sl
 
 
 def test_fewer_cubes_than_squares_are_computed_at_once():
-    assert n_at_once(np.empty((1, 1, 2, 2, 2))) < n_at_once(IMAGES)
+    cubes = np.empty((1, 1, 2, 2, 2))
+    n_cubes, n_squares = (
+        [n_at_once(images, torch.device(name)) for name in ("cpu", "cuda")] for images in (cubes, IMAGES)
+    )
+    assert n_cubes < n_squares
+    assert n_cubes[0] < n_cubes[1]
+    assert n_at_once(IMAGES, torch.device("meta")) == n_squares[0]

@@ -4,7 +4,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.networks.architectures.registry import build_network
 from radiodeep.networks.inference.activations import forward_features, layer_names
 
@@ -52,6 +52,23 @@ def test_values_before_and_after_a_rectifier_are_told_apart_however_it_works(rec
     torch.testing.assert_close(before, expected)
     torch.testing.assert_close(after, expected.clamp(min=0))
     assert before.min() < 0
+
+
+def test_features_are_the_same_if_the_memory_of_a_gpu_makes_batches_smaller(resnet, monkeypatch):
+    expected = forward_features(resnet, IMAGES)
+    forward = nn.Conv2d.forward
+    sizes = []
+
+    def limited(convolution, images):
+        sizes.append(len(images))
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(convolution, images)
+
+    monkeypatch.setattr(nn.Conv2d, "forward", limited)
+    with pytest.warns(RadiodeepWarning, match="memory of the GPU does not suffice for . images at once"):
+        torch.testing.assert_close(forward_features(resnet, IMAGES), expected, rtol=1e-4, atol=1e-5)
+    assert list(dict.fromkeys(sizes)) == [8, 4, 2]
 
 
 @pytest.mark.parametrize(

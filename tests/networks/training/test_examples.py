@@ -48,7 +48,7 @@ def test_the_plane_that_channels_share_is_found():
 
 def test_a_stream_shows_each_batch_in_an_epoch_of_its_own():
     batches = [(torch.full((2, 1, 4, 4), number), torch.full((2, 1), number)) for number in (1.0, 2.0)]
-    stream = ExampleStream(batches).to("cpu")
+    stream = ExampleStream(batches)
     for number in (1, 2):
         ((images, targets, weights),) = stream.epoch(Training(), None)
         assert (images == number).all()

@@ -254,6 +254,33 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         fit_network(network(), examples(), classification_loss, plan(), checkpoint=path)
 
 
+def test_gradients_are_the_same_if_the_memory_of_a_gpu_makes_batches_smaller(monkeypatch):
+    training = plan(2, batch_size=10)
+    settings = {"freeze_batch_norm": True, "validation": examples(seed=2)}
+    weighted = examples()
+    weighted.weights = torch.linspace(0.5, 2, 40)
+    whole, parted = (network() for _ in range(2))
+    for each in (whole, parted):
+        each[3].p = 0.0  # dropout draws anew for each part
+    expected = fit_network(whole, weighted, classification_loss, training, **settings)
+    outputs = network_outputs(whole, weighted.images)
+    forward = nn.Conv2d.forward
+
+    def limited(convolution, images):
+        if len(images) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(convolution, images)
+
+    monkeypatch.setattr(nn.Conv2d, "forward", limited)
+    with pytest.warns(RadiodeepWarning, match="memory of the GPU does not suffice"):
+        fitted = fit_network(parted, weighted, classification_loss, training, **settings)
+    with pytest.warns(RadiodeepWarning, match="for 40 images at once; 20 are computed"):
+        halved = network_outputs(parted, weighted.images)
+    torch.testing.assert_close(halved, outputs, rtol=1e-4, atol=1e-5)
+    for record, whole_record in zip(fitted.history, expected.history, strict=True):
+        assert record == pytest.approx(whole_record, rel=1e-5)
+
+
 def test_a_loss_that_is_not_finite_stops_the_training():
     broken = examples()
     broken.images[3] = float("nan")

@@ -87,7 +87,7 @@ def test_a_copy_has_the_same_settings():
         ({"augmentation": True}, "'augmentation' parameter of Training must be None or an Augmentation. Got True"),
         ({"validation_fraction": 1}, "'validation_fraction' parameter of Training must be a float >= 0 and < 1. Got 1"),
         ({"patience": 0}, "'patience' parameter of Training must be an int >= 1. Got 0"),
-        ({"precision": "half"}, "'precision' parameter of Training must be one of float32, bfloat16, auto. Got 'half'"),
+        ({"precision": "half"}, "'precision' parameter of Training must be one of float32, tf32, bfloat16, auto"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(setting, message):
