@@ -5,7 +5,7 @@ name or number.
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from radiodeep.extras import require_package
 from radiodeep.progress import with_progress
 
 _OF_SERIES = ("SeriesInstanceUID", "PatientID", "Modality", "SeriesDescription", "FrameOfReferenceUID", "SOPClassUID")
-_MOST_KEPT = 5_000  # files of a folder whose headers are kept for the next case, or image, that is read from it
+_MOST_KEPT = 10_000  # files of a folder whose headers are kept for the next case, or image, that is read from it
 _DAMAGED = "Copy or export it again, or take it out of the folder."
 
 
@@ -36,7 +36,6 @@ class DicomSeries:
     description: str
     frame_of_reference: str
     paths: tuple[Path, ...]
-    sop_class: str = ""
     headers: tuple[dict, ...] = field(default=(), repr=False, compare=False)  # of the paths, or none if not read yet
 
     @property
@@ -166,9 +165,9 @@ def _header_in_series(path, is_whole):
 def series_of(files):
     """Return the `DicomSeries` of files, pairs of a header and a path; the header may be of `read_slice_header`."""
     first, _ = files[0]
-    uid, patient, modality, description, frame, sop_class = (str(first.get(name) or "") for name in _OF_SERIES)
+    uid, patient, modality, description, frame, _ = (str(first.get(name) or "") for name in _OF_SERIES)
     headers, paths = zip(*files, strict=True)
-    return DicomSeries(uid, patient, modality, description, frame, paths, sop_class, headers if "path" in first else ())
+    return DicomSeries(uid, patient, modality, description, frame, paths, headers if "path" in first else ())
 
 
 def head_of(path):
@@ -180,9 +179,9 @@ def head_of(path):
         raise FileUnreadableError(f"'{path}' cannot be opened: {error.strerror}.") from error
 
 
-def headers_of(series):
-    """Return the headers of the slices of a series."""
-    return series.headers or tuple(map(read_slice_header, series.paths))
+def with_headers(series):
+    """Return a `DicomSeries` with the headers of its files."""
+    return series if series.headers else replace(series, headers=tuple(map(read_slice_header, series.paths)))
 
 
 def grid_of(series):
@@ -191,7 +190,7 @@ def grid_of(series):
     Raises DicomSeriesError for slices that do not make one even stack: of different size or orientation, without a
     position, doubled, missing, or sheared (gantry tilt), and TruncatedFileError.
     """
-    stack = checked_stack(series.name, headers_of(series))
+    stack = checked_stack(series.name, with_headers(series).headers)
     first = stack.frames[0].place
     grid = SeriesGrid(
         series.name,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.dicom import SeriesGrid, find_series, grid_of, head_of, headers_of, series_of
+from radiodeep.cases.dicom import SeriesGrid, find_series, grid_of, head_of, series_of, with_headers
 from radiodeep.cases.dicom_frames import frames_of
 from radiodeep.cases.dicom_headers import DIRECTORY, is_dicom, is_uid, read_header, read_slice_header
 from radiodeep.cases.dicom_pixels import check_pixels
@@ -33,7 +33,7 @@ def image_series(folder, reading=AS_IT_IS, uids=()):
     reports) count if there is nothing else. Raises DicomSeriesError, which lists the series.
     """
     found = find_series(folder)
-    images = [series for series in found.values() if _is_image(series)]
+    images = _images_of(found)
     if not images:
         kinds = ", ".join(sorted({series.modality or "?" for series in found.values()}))
         raise DicomSeriesError(
@@ -56,21 +56,25 @@ def image_series(folder, reading=AS_IT_IS, uids=()):
     )
 
 
-def _is_image(series):
-    return series.modality not in WITHOUT_IMAGE and any(
-        "Rows" in header or header.get("SOPClassUID") in MODALITIES for header in headers_of(series)
-    )
+def _images_of(found):
+    """Return the series, with their headers, that are images."""
+    series = [with_headers(each) for each in found.values() if each.modality not in WITHOUT_IMAGE]
+    return [
+        each
+        for each in series
+        if any("Rows" in header or header.get("SOPClassUID") in MODALITIES for header in each.headers)
+    ]
 
 
 def _is_aside(series):
-    first = headers_of(series)[0]
+    first = series.headers[0]
     is_captured = str(first.get("SOPClassUID", "")).startswith(_SECONDARY_CAPTURE)
-    return is_captured or all("LOCALIZER" in header.get("ImageType", ()) for header in headers_of(series))
+    return is_captured or all("LOCALIZER" in header.get("ImageType", ()) for header in series.headers)
 
 
 def _listed(series):
-    header = next((header for header in headers_of(series) if "Rows" in header), {})
-    n_images = sum(int(each.get("NumberOfFrames", 1)) for each in headers_of(series))
+    header = next((header for header in series.headers if "Rows" in header), {})
+    n_images = sum(int(each.get("NumberOfFrames", 1)) for each in series.headers)
     return (
         f"{series.modality} '{series.description}', {n_images} {'image' if n_images == 1 else 'images'} of "
         f"{header.get('Columns', '?')}x{header.get('Rows', '?')}, {series.uid}"
@@ -99,16 +103,17 @@ def read_dicom(path, reading=AS_IT_IS):
         require_package("pydicom")
         return _read_file(path, reading)
     folder, uid = series_in_path(path)
-    series = find_series(folder)
-    if uid not in series or not _is_image(series[uid]):
-        listed = "; ".join(_listed(each) for each in series.values() if _is_image(each)) or "none"
+    found = find_series(folder)
+    (series,) = _images_of({uid: found[uid]} if uid in found else {}) or (None,)
+    if series is None:
+        listed = "; ".join(map(_listed, _images_of(found))) or "none"
         raise DicomSeriesError(f"'{folder}' holds no image series with the UID {uid}. Its series are: {listed}.")
-    return read_series(series[uid], reading)
+    return read_series(series, reading)
 
 
 def read_series(series, reading=AS_IT_IS):
-    """Return the voxels of a `DicomSeries` as a `Volume`."""
-    headers = headers_of(series)
+    """Return the voxels of a `DicomSeries` with headers as a `Volume`."""
+    headers = series.headers
     if len(headers) == 1 and int(headers[0].get("NumberOfFrames", 1)) == 1:
         (frame,) = frames_of(headers[0], series.name)
         if "ImagePositionPatient" not in frame.place:
@@ -136,7 +141,7 @@ def _read_file(path, reading):
             f"'{path.name}' is a table of contents (DICOMDIR). Give the folder: '{path.parent}'."
         )
     series = series_of([(header, path)])
-    if not _is_image(series):
+    if not _images_of({series.uid: series}):
         raise UnsupportedImageError(
             f"'{path.name}' is not an image, but a DICOM file of the modality {series.modality}. Outlined regions "
             "(RTSTRUCT, SEG) can be the mask of a DICOM series."
@@ -153,7 +158,8 @@ def _check_alone(path, series):
     for other in paths[max(0, at - _NEIGHBOURS) : at + _NEIGHBOURS + 1]:
         if other != path and other.is_file() and is_dicom(head_of(other)):
             header = read_header(other, ("SeriesInstanceUID", "SOPInstanceUID"))
-            if header["SeriesInstanceUID"] == series.uid:
+            is_copy = header["SOPInstanceUID"] == series.headers[0].get("SOPInstanceUID")
+            if header["SeriesInstanceUID"] == series.uid and not is_copy:
                 raise DicomSeriesError(
                     f"'{path.name}' is one slice of a series: '{other.name}' is another. Give the folder: "
                     f"'{path.parent}'."

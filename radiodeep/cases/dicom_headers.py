@@ -4,11 +4,13 @@ Values are decoded from their bytes by the type that DICOM gives each element (P
 never quoted in messages: a damaged header may hold a name where a number belongs.
 """
 
+import logging
 import math
 import os
 import re
 import struct
 import warnings
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -71,13 +73,25 @@ def is_uid(text):
     return "." in text and _UID.fullmatch(text) is not None
 
 
+@contextmanager
+def _silence():
+    """Read values that break a rule of the standard, which are common; pydicom quotes them in warnings and its log."""
+    log = logging.getLogger("pydicom")
+    was_disabled, log.disabled = log.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.disabled = was_disabled
+
+
 def read_header(path, names):
     """Return the elements of these names as {name: value}, None where the file has none; without the voxels."""
     import pydicom  # late: an optional package
 
     try:
-        with warnings.catch_warnings():  # values that break a rule of the standard, which are common
-            warnings.simplefilter("ignore")
+        with _silence():
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(names), force=True)
             return {name: header.get(name) for name in names}
     except Exception as error:  # pydicom raises what its parsing meets
@@ -92,8 +106,7 @@ def read_slice_header(path):
     import pydicom
 
     try:
-        with warnings.catch_warnings(), path.open("rb") as file:
-            warnings.simplefilter("ignore")
+        with _silence(), path.open("rb") as file:
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
             header = {"path": path} | _values_of(dataset, path)
             pixels = _pixel_data(file, dataset)

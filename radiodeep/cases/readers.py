@@ -35,7 +35,8 @@ def read_volume(path, reading=AS_IT_IS):
 
     2-D images become one slice, shape (1, y, x). Raises FileUnreadableError for a file that is missing, empty or of
     another format, TruncatedFileError for voxels that are cut short or fail their checksum, UnsupportedImageError for
-    DICOM, colour, 4-D or sheared images, and ImageTooLargeError.
+    colour, 4-D or sheared images, and ImageTooLargeError. A folder, or FOLDER/UID, is a series in DICOM, see
+    `read_dicom`.
     """
     path = Path(path)
     if os.path.isdir(path) or series_in_path(path):
@@ -57,6 +58,8 @@ def read_volume(path, reading=AS_IT_IS):
 def read_labels(path, reading=AS_IT_IS):
     """Read a label image as a `Volume`; of a picture with a palette, its indices. Errors as in `read_volume`."""
     path = Path(path)
+    if os.path.isdir(path) or series_in_path(path):
+        return read_volume(path, reading)
     head = _first_bytes(path)
     if head.startswith(_NRRD):
         refuse_layers(path)

@@ -5,7 +5,13 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from radiodeep.cases.dicom import find_series, grid_of
-from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, MissingExtraError, TruncatedFileError
+from radiodeep.exceptions import (
+    DicomSeriesError,
+    FileUnreadableError,
+    MissingExtraError,
+    RadiodeepWarning,
+    TruncatedFileError,
+)
 
 VOXELS = np.random.default_rng(0).integers(-1000, 1000, (5, 6, 8))
 
@@ -51,7 +57,10 @@ def test_every_slice_has_a_rescaling_of_its_own(dicom_files, tmp_path):
     ("changes", "match"),
     [
         ({2: {"ImagePositionPatient": [-20, 10, 36]}}, r"\(-20, 10, 36\) lie 3.5 mm apart, others 2.5 mm"),
-        ({2: {"ImagePositionPatient": [-20, 10, 32.5]}}, r"'1.dcm' and '2.dcm' lie at the same place \(-20, 10, 32.5\).*remove doubled files"),
+        (
+            {2: {"ImagePositionPatient": [-20, 10, 32.5]}},
+            r"'1.dcm' and '2.dcm' lie at the same place \(-20, 10, 32.5\).*remove doubled files",
+        ),
         ({1: {"ImageOrientationPatient": [0, 1, 0, 0, 0, 1]}}, "'1.dcm' has another ImageOrientationPatient than '0"),
         ({1: {"PixelSpacing": [0.8, 0.8]}}, "another PixelSpacing"),
         ({level: {"ImagePositionPatient": [-20, 10 + level, 30 + 2.5 * level]} for level in range(5)}, "gantry tilt"),
@@ -63,6 +72,70 @@ def test_slices_that_are_not_one_even_stack_are_refused(dicom_files, tmp_path, c
     dicom_files.series(tmp_path, VOXELS, changes=changes)
     with pytest.raises(DicomSeriesError, match=f"CT series.*{match}"):
         only_grid(tmp_path)
+
+
+def test_copies_of_a_file_count_once_and_other_files_of_its_uid_are_refused(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS)
+    (tmp_path / "copy").mkdir()
+    for level in range(5):
+        (tmp_path / "copy" / f"{level}.dcm").write_bytes((tmp_path / f"{level}.dcm").read_bytes())
+    np.testing.assert_array_equal(only_grid(tmp_path).read().voxels, VOXELS)
+    dicom_files.series(tmp_path / "copy", VOXELS + 1)
+    with pytest.raises(DicomSeriesError, match="'0.dcm' and '0.dcm' have the same SOP instance UID and differ"):
+        only_grid(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("element", "values", "match"),
+    [
+        ("EchoTime", (2.3, 4.6), r"; they differ in EchoTime \(2.3, 4.6\): several acquisitions"),
+        ("AcquisitionNumber", (1, 2), r"AcquisitionNumber \(1, 2\)"),
+        ("DiffusionBValue", (0.0, 800.0), r"DiffusionBValue \(0, 800\)"),
+        ("TemporalPositionIdentifier", (1, 2), "TemporalPositionIdentifier"),
+        ("ImageType", (["DERIVED", "M"], ["DERIVED", "P"]), r"ImageType \(DERIVED.M, DERIVED.P\)"),
+        ("ContentTime", ("101010", "202020"), ": several acquisitions"),
+    ],
+)
+def test_several_stacks_in_one_series_are_named_by_what_tells_them_apart(dicom_files, tmp_path, element, values, match):
+    stacks = np.concatenate([VOXELS[:3], VOXELS[:3]])
+    places = [
+        {"ImagePositionPatient": [-20, 10, 30 + 2.5 * (level % 3)], element: values[level // 3]} for level in range(6)
+    ]
+    dicom_files.series(tmp_path, stacks, changes=dict(enumerate(places)))
+    with pytest.raises(DicomSeriesError, match=f"holds 2 images at each of 3 positions.*{match}"):
+        only_grid(tmp_path)
+
+
+def test_slices_with_another_scale_are_read_with_a_warning_except_in_pet(dicom_files, tmp_path):
+    dicom_files.series(tmp_path / "ct", VOXELS, slopes=[1, 1, 1, 2, 1])
+    with pytest.warns(RadiodeepWarning, match="1 of 5 images, e.g. '3.dcm', have another RescaleSlope"):
+        voxels = only_grid(tmp_path / "ct").read().voxels
+    np.testing.assert_array_equal(voxels[3], VOXELS[3] * 2)
+    dicom_files.series(tmp_path / "pt", VOXELS, slopes=[1, 1, 1, 2, 1], modality="PT")
+    only_grid(tmp_path / "pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"Modality": "PT"}, "'2.dcm' is of the modality PT, expected CT by its kind of file"),
+        ({"FrameOfReferenceUID": "1.2.3"}, "'2.dcm' has another FrameOfReferenceUID than '0.dcm'"),
+        ({"ImagePositionPatient": [-19, 10, 35]}, "'2.dcm' lies 1 mm beside the line of the other slices"),
+    ],
+)
+def test_a_slice_of_another_image_is_refused(dicom_files, tmp_path, change, match):
+    dicom_files.series(tmp_path, VOXELS, changes={2: change})
+    with pytest.raises(DicomSeriesError, match=match):
+        only_grid(tmp_path)
+
+
+def test_values_of_a_damaged_header_are_not_quoted(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS)
+    path = tmp_path / "1.dcm"
+    path.write_bytes(path.read_bytes().replace(b"0.8\\0.7", b"Doe^J.9"))
+    with pytest.raises(FileUnreadableError, match="'1.dcm' has a damaged header: the element PixelSpacing") as caught:
+        only_grid(tmp_path)
+    assert "Doe" not in str(caught.value)
 
 
 def test_rounded_positions_are_no_gap(dicom_files, tmp_path):

@@ -138,6 +138,7 @@ def test_a_folder_of_structure_sets_holds_no_image(dicom_files, tmp_path):
 def test_a_file_of_one_slice_is_a_flat_image_unless_it_is_one_of_many(dicom_files, tmp_path):
     dicom_files.series(tmp_path / "alone", VOXELS[:1])
     (tmp_path / "alone" / "notes.txt").write_text("none")
+    (tmp_path / "alone" / "copy.dcm").write_bytes((tmp_path / "alone" / "0.dcm").read_bytes())
     np.testing.assert_array_equal(read_volume(tmp_path / "alone" / "0.dcm").voxels, VOXELS[:1])
     dicom_files.series(tmp_path / "many", VOXELS)
     with pytest.raises(
@@ -179,6 +180,12 @@ def test_headers_are_read_once_and_again_if_a_file_changes(dicom_files, tmp_path
     assert sorted(read) == [f"{level}.dcm" for level in range(5)]
     dicom_files.series(tmp_path, VOXELS + 1, description="corrected")
     np.testing.assert_array_equal(read_volume(tmp_path).voxels, VOXELS + 1)
+
+
+def test_large_folders_are_read_without_keeping_their_headers(two_series, dicom_files, monkeypatch):
+    monkeypatch.setattr(dicom, "_MOST_KEPT", 2)
+    np.testing.assert_array_equal(read_volume(two_series, Reading(series="late")).voxels, OTHER)
+    np.testing.assert_array_equal(read_volume(two_series / dicom_files.uid("P1", "thin")).voxels, VOXELS)
 
 
 def test_files_named_dicom_that_are_not_are_errors_and_copies_by_macos_are_not(dicom_files, tmp_path):
