@@ -320,8 +320,9 @@ class Case:
             key: {name: arguments[name][key] if name in parts else None for name in self.image_names}
             for key in ("image", "mask", "spacing_mm", "axes")
         }
-        if self.shares_mask:
-            changes["mask"] = next(iter(parts.values())).roi
+        regions = [part.roi for part in parts.values()]  # contours may have been drawn on images of several grids
+        if self.shares_mask and all(np.array_equal(regions[0], other) for other in regions[1:]):
+            changes["mask"] = regions[0]
         case = self.replace(**changes, **_CHOSEN)
         case.__dict__["_lesion"] = parts
         return case

@@ -15,6 +15,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from scipy.ndimage import find_objects, label
 
 from radiodeep.cases.cohort import Cohort, as_cases
+from radiodeep.cases.masks import outlined_series
 from radiodeep.cases.naming import message_with_id, naming_image
 from radiodeep.cases.readers import read_labels, read_volume
 from radiodeep.cases.remarks import remarks_on
@@ -238,6 +239,7 @@ def _grid_on_disk(case):
             mask = read_labels(case.mask)
             if mask.has_spacing:
                 return mask
+        return read_volume(outlined_series(case.image, case.mask, case.reading), case.reading)
     return read_volume(case.image, case.reading)
 
 

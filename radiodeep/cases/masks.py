@@ -98,14 +98,15 @@ def regions_of(masks, roi_name, reading):
 
 
 def drawn_regions(path):
-    """Return the `StructureSet` or `Segmentation` of a file, or of a folder with one, or None for other masks."""
-    if path.is_dir():
+    """Return the `StructureSet` or `Segmentation` of a file, a series or a folder with one, None for other masks."""
+    if path.is_dir() or series_in_path(path):
+        folder, uid = series_in_path(path) or (path, None)
         if _organs_in(path):
             return None
-        found = [(each.modality, file) for each in find_series(path).values() for file in each.paths]
-        found = [(kind, file) for kind, file in found if kind in OUTLINE_READERS]
+        series = [each for each in find_series(folder).values() if uid in (None, each.uid)]
+        found = [(each.modality, file) for each in series if each.modality in OUTLINE_READERS for file in each.paths]
         if len(found) > 1:
-            listed = ", ".join(f"'{file.relative_to(path)}' ({kind})" for kind, file in found[:10])
+            listed = ", ".join(f"'{file.relative_to(folder)}' ({kind})" for kind, file in found[:10])
             raise AmbiguousMaskError(
                 f"'{path}' holds {len(found)} files of outlined regions: {listed}. Give the path of one."
             )

@@ -175,6 +175,7 @@ def test_a_region_chooses_the_series_of_a_folder_that_it_was_drawn_on(export, di
     dicom_files.series(export.folder / "late", late, (2.5, 0.8, 0.8), series="late", description="late")
     case = rd.Case(export.folder, export.rtstruct, "P-1", roi_name="Node")
     np.testing.assert_array_equal(case.voxels, export.voxels)
+    assert rd.inspect_cohort([case], n_jobs=1).errors == {}
     np.testing.assert_array_equal(case.roi, truth("Node", export.shape))
     uid = dicom_files.uid("P1", "late")
     other = case.replace(image=export.folder / uid)  # of one frame of reference
@@ -187,6 +188,38 @@ def test_a_region_chooses_the_series_of_a_folder_that_it_was_drawn_on(export, di
     export.write.structure_set(export.rtstruct, {"Node": [export.in_mm(3, TRIANGLES["Node"])]}, series=None)
     chosen = case.replace(reading=rd.Reading(series="LATE"))
     np.testing.assert_array_equal(chosen.voxels, late)
+
+
+def test_one_structure_set_outlines_images_of_several_grids(export, dicom_files):
+    fine = np.random.default_rng(3).integers(0, 100, (N_SLICES, 80, 80))
+    origin = np.array([-20.0, 10.0, 30.0]) - (0.2, 0.2, 0.0)  # two voxels in each of the other
+    dicom_files.series(export.folder / "PT", fine, (2.5, 0.4, 0.4), origin_mm=origin, series="pt", modality="PT")
+    reading = rd.Reading(pet_unit="stored")
+    files = {"CT": export.ct, "PT": export.folder / "PT"}
+    case = rd.Case(files, export.rtstruct, "P-1", roi_name="Node", reading=reading)
+    held = pickle.loads(pickle.dumps(case.in_memory()))
+    for each in (case, held):
+        np.testing.assert_array_equal(each.of_image("CT").roi, truth("Node", export.shape))
+        volumes = [each.of_image(name).roi.sum() * np.prod(each.of_image(name).spacing_mm) for name in files]
+        assert volumes[0] == pytest.approx(volumes[1], rel=0.1)
+        np.testing.assert_array_equal(each.of_image("PT").voxels, fine)
+    table = rd.extract_table(rd.RadiomicsExtractor(), [case])
+    assert table["CT_original_firstorder_Mean"].item() == pytest.approx(export.voxels[case.of_image("CT").roi].mean())
+    assert table["PT_original_firstorder_Mean"].item() == pytest.approx(fine[case.of_image("PT").roi].mean())
+
+
+def test_masks_may_be_series_of_their_own(export, dicom_files):
+    """Some programs write a mask as a series of images."""
+    expected = truth("Node", export.shape)
+    uid = dicom_files.series(export.folder / "MASK", expected, (2.5, 0.8, 0.8), series="mask", modality="OT")
+    for mask in (export.folder / "MASK", export.folder / uid):
+        np.testing.assert_array_equal(rd.Case(export.ct, mask, "P-1").roi, expected)
+    case = rd.Case(export.ct, export.folder / dicom_files.uid("P1", "1.dcm"), "P-1", roi_name="Node")
+    assert export.rtstruct.name == export.seg.name  # two files of one series
+    with pytest.raises(AmbiguousMaskError, match=r"holds 2 files of outlined regions"):
+        _ = case.roi
+    export.seg.unlink()
+    np.testing.assert_array_equal(case.roi, expected)
 
 
 @pytest.mark.parametrize("kind", ["rtstruct", "seg"])
