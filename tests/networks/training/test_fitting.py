@@ -274,7 +274,7 @@ def test_gradients_are_the_same_if_the_memory_of_a_gpu_makes_batches_smaller(mon
     monkeypatch.setattr(nn.Conv2d, "forward", limited)
     with pytest.warns(RadiodeepWarning, match="memory of the GPU does not suffice"):
         fitted = fit_network(parted, weighted, classification_loss, training, **settings)
-    with pytest.warns(RadiodeepWarning, match="for 40 images at once; 20 are computed"):
+    with pytest.warns(RadiodeepWarning, match="does not suffice for (40|20|10|5|3) images at once"):
         halved = network_outputs(parted, weighted.images)
     torch.testing.assert_close(halved, outputs, rtol=1e-4, atol=1e-5)
     for record, whole_record in zip(fitted.history, expected.history, strict=True):
