@@ -9,7 +9,7 @@ import numpy as np
 
 from radiodeep.cases.dicom_writing import LESION, PATIENTS, image_files, write_segmentation
 from radiodeep.cases.manifest_images import ImageColumns
-from radiodeep.cases.masks import outlined_series
+from radiodeep.cases.masks import drawn_regions, outlined_series
 from radiodeep.cases.naming import naming
 from radiodeep.cases.readers import read_volume
 from radiodeep.checks import require, require_option
@@ -91,7 +91,8 @@ def _sources(case):
     parts = case.single_images()
     images = {f"image_{name}" if name else "image": part for name, part in parts.items()}
     masks = {"mask": next(iter(parts.values()))}
-    if not case.shares_mask:
+    is_drawn = isinstance(case.mask, Path) and drawn_regions(case.mask) is not None  # on each of several grids
+    if not case.shares_mask or (case.image_names and is_drawn):
         masks = {f"mask_{name}": part for name, part in parts.items()}
     repeats = {} if case.image_names else {f"mask_{name}": repeat for name, repeat in case.repeats.items()}
     retest = {"image_retest": case.repeats["retest"]} if "mask_retest" in repeats else {}

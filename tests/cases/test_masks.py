@@ -203,6 +203,9 @@ def test_one_structure_set_outlines_images_of_several_grids(export, dicom_files)
         volumes = [each.of_image(name).roi.sum() * np.prod(each.of_image(name).spacing_mm) for name in files]
         assert volumes[0] == pytest.approx(volumes[1], rel=0.1)
         np.testing.assert_array_equal(each.of_image("PT").voxels, fine)
+    (written,) = rd.read_cohort(rd.write_cohort(rd.Cohort([case]), export.folder / "written"))
+    for name in files:
+        np.testing.assert_array_equal(written.of_image(name).roi, case.of_image(name).roi)
     table = rd.extract_table(rd.RadiomicsExtractor(), [case])
     assert table["CT_original_firstorder_Mean"].item() == pytest.approx(export.voxels[case.of_image("CT").roi].mean())
     assert table["PT_original_firstorder_Mean"].item() == pytest.approx(fine[case.of_image("PT").roi].mean())
