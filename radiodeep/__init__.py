@@ -133,6 +133,7 @@ _HOME_OF = {
 
 # For the command line, which starts without scikit-learn.
 _UNLISTED = {
+    "safe_name": "cases.writing",
     "fit_over_cases": "study.training",
     "kind_of_outcomes": "study.endpoints.registry",
     "compared_sets": "study.feature_sets",

@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 import radiodeep as rd
-from radiodeep.cases.writing import safe_name
 from radiodeep.cli.output import check_folder
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError, RadiodeepError
@@ -52,4 +51,4 @@ def write_reports(folder, cohort, table, extractors, identity):
 
 
 def _names(cohort):
-    return [safe_name(case.id) for case in cohort]
+    return [rd.safe_name(case.id) for case in cohort]

@@ -49,8 +49,11 @@ def test_each_case_from_dicom_gets_a_report_of_its_row_and_others_are_named(radi
 
 
 def test_a_report_takes_the_patient_of_its_image_on_request(radiodeep, mixed, tmp_path):
-    run(radiodeep, mixed, "--sr", tmp_path / "sr", "--sr-patient", "image")
-    assert hd.sr.srread(tmp_path / "sr" / "p_1.sr.dcm").PatientName == "Secret^Name"
+    run(radiodeep, mixed, "--sr", tmp_path / "sr", "--sr-patient", "image", "--pet-unit", "stored")
+    report = hd.sr.srread(tmp_path / "sr" / "p_1.sr.dcm")
+    assert report.PatientName == "Secret^Name"
+    items = report.content.get_volumetric_roi_measurement_groups()[0].get_measurements()
+    assert {item.unit.value for item in items if item.name.meaning == "firstorder_Mean"} == {"1"}
 
 
 def test_what_reports_are_not_made_for_is_an_error_before_the_work(radiodeep, mixed, tmp_path):
