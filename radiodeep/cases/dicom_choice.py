@@ -9,7 +9,7 @@ from radiodeep.cases.dicom import SeriesGrid, find_series, grid_of, head_of, ser
 from radiodeep.cases.dicom_frames import frames_of
 from radiodeep.cases.dicom_headers import DIRECTORY, is_dicom, is_uid, read_header, read_slice_header
 from radiodeep.cases.dicom_pixels import check_pixels
-from radiodeep.cases.dicom_stack import MODALITIES
+from radiodeep.cases.dicom_stack import MODALITIES, warn_of_display
 from radiodeep.cases.reading import AS_IT_IS
 from radiodeep.cases.uptake import uptake_factors
 from radiodeep.cases.volume import check_geometry
@@ -22,6 +22,7 @@ WITHOUT_IMAGE = (  # modalities of files that belong to images
 )  # fmt: skip
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _STACKED = ("CT", "MR", "PT")
+_MOST_LISTED = 20
 _NEIGHBOURS = 20  # files before and after one by name that may belong to its series
 
 
@@ -51,7 +52,7 @@ def image_series(folder, reading=AS_IT_IS, uids=()):
         if len(chosen) == 1:
             return chosen[0]
     raise DicomSeriesError(
-        f"'{folder}' holds {len(images)} image series: {'; '.join(map(_listed, images))}. Choose one: by its "
+        f"'{folder}' holds {len(images)} image series: {_listed(images)}. Choose one: by its "
         f"description (series=...), by its UID in the path ({Path(folder).name}/UID), or give each a folder of its own."
     )
 
@@ -73,6 +74,11 @@ def _is_aside(series):
 
 
 def _listed(series):
+    more = f"; and {len(series) - _MOST_LISTED} more" if len(series) > _MOST_LISTED else ""
+    return "; ".join(map(_in_words, series[:_MOST_LISTED])) + more
+
+
+def _in_words(series):
     header = next((header for header in series.headers if "Rows" in header), {})
     n_images = sum(int(each.get("NumberOfFrames", 1)) for each in series.headers)
     return (
@@ -106,7 +112,7 @@ def read_dicom(path, reading=AS_IT_IS):
     found = find_series(folder)
     (series,) = _images_of({uid: found[uid]} if uid in found else {}) or (None,)
     if series is None:
-        listed = "; ".join(map(_listed, _images_of(found))) or "none"
+        listed = _listed(_images_of(found)) or "none"
         raise DicomSeriesError(f"'{folder}' holds no image series with the UID {uid}. Its series are: {listed}.")
     return read_series(series, reading)
 
@@ -127,6 +133,7 @@ def _flat_image(series, frame):
     """Return an image without a place in the patient, e.g. a radiograph; its pixels may have no size either."""
     header = frame.header
     check_pixels(header)
+    warn_of_display(series.name, header)
     size = header.get("PixelSpacing") or header.get("ImagerPixelSpacing")
     spacing, shape = (1.0, *(size or (1.0, 1.0))), (1, header["Rows"], header["Columns"])
     check_geometry(series.name, spacing[::-1], np.eye(3), "PixelSpacing")

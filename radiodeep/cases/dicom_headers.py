@@ -26,7 +26,10 @@ _CODES = (
     "AcquisitionDate", "AcquisitionTime",
 )  # fmt: skip
 _LISTS = ("ImageType", "CorrectedImage")
-_SIZES = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+_SIZES = (
+    "Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "NumberOfSlices",
+)  # fmt: skip
 _NUMBERS = {  # and how many
     "ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2, "ImagerPixelSpacing": 2,
     "NumberOfFrames": 1, "SliceThickness": 1, "SpacingBetweenSlices": 1, "RescaleSlope": 1, "RescaleIntercept": 1,

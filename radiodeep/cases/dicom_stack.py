@@ -53,6 +53,7 @@ def checked_stack(name, headers):
     positions = np.array([frame.place["ImagePositionPatient"] for frame in frames])
     order = np.argsort(positions @ direction[:, 2], kind="stable")
     frames = tuple(frames[at] for at in order)
+    _check_number(name, frames)
     step = _step(name, frames, positions[order], direction)
     height, width = frames[0].place["PixelSpacing"]
     return Stack(frames, (step, height, width), positions[order[0]], direction)
@@ -112,6 +113,19 @@ def _named(frame):
     return f"'{frame.path.name}'" + (f", frame {frame.index + 1}," if "NumberOfFrames" in frame.header else "")
 
 
+def _check_number(name, frames):
+    """Warn if slices are missing at the ends, of which only PET tells."""
+    header = frames[0].header
+    expected = header.get("NumberOfSlices", 0) if header.get("Modality") == _PER_SLICE else 0
+    if len(frames) < expected:
+        warnings.warn(
+            f"{name} holds {len(frames)} slices, but announces {expected} (NumberOfSlices). Check that the files are "
+            "complete.",
+            RadiodeepWarning,
+            stacklevel=2,
+        )
+
+
 def _warn_of_scales(name, frames):
     """Warn of slices with different scales, which are the rule in PET alone; damage to a header looks the same."""
     scales = [(*frame.rescaling, frame.header["PixelRepresentation"]) for frame in frames]
@@ -125,7 +139,12 @@ def _warn_of_scales(name, frames):
             RadiodeepWarning,
             stacklevel=2,
         )
-    if frames[0].header.get("PhotometricInterpretation") == "MONOCHROME1":
+    warn_of_display(name, frames[0].header)
+
+
+def warn_of_display(name, header):
+    """Warn of an image whose low values are shown bright, as radiographs often are."""
+    if header.get("PhotometricInterpretation") == "MONOCHROME1":
         warnings.warn(
             f"{name} is stored for an inverted display (MONOCHROME1). Its values are read as stored, not inverted.",
             RadiodeepWarning,

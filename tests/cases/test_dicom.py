@@ -115,6 +115,13 @@ def test_slices_with_another_scale_are_read_with_a_warning_except_in_pet(dicom_f
     only_grid(tmp_path / "pt")
 
 
+def test_pet_that_announces_more_slices_is_read_with_a_warning(dicom_files, tmp_path):
+    announced = {level: {"NumberOfSlices": 7} for level in range(5)}
+    dicom_files.series(tmp_path, VOXELS, modality="PT", changes=announced)
+    with pytest.warns(RadiodeepWarning, match="holds 5 slices, but announces 7"):
+        only_grid(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

@@ -39,6 +39,13 @@ def test_row_37_two_series_in_a_folder_are_listed_with_the_ways_to_choose(dicom_
     assert "Secret" not in message
 
 
+def test_at_most_20_series_are_listed(dicom_files, tmp_path):
+    for number in range(22):
+        dicom_files.series(tmp_path / str(number), VOXELS[:1], series=str(number))
+    with pytest.raises(DicomSeriesError, match="holds 22 image series: (CT '', 1 image of 8x6, [^;]*; ){20}and 2 more"):
+        read_volume(tmp_path)
+
+
 def test_row_38_a_missing_slice_is_a_dicom_series_error(dicom_files, tmp_path):
     dicom_files.series(tmp_path, VOXELS)
     (tmp_path / "2.dcm").unlink()

@@ -214,7 +214,15 @@ def test_a_series_of_more_voxels_than_are_allowed_is_refused(folder, monkeypatch
 
 
 def test_an_inverted_display_leaves_values_as_stored_with_a_warning(folder):
-    edit(folder, lambda dataset: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
+    def invert(dataset):
+        dataset.PhotometricInterpretation = "MONOCHROME1"
+
+    edit(folder, invert)
     with pytest.warns(RadiodeepWarning, match=r"inverted display \(MONOCHROME1\).* as stored, not inverted"):
         voxels = read_volume(folder).voxels
     np.testing.assert_array_equal(voxels, SMOOTH)
+    for path in (folder / "1.dcm", folder / "2.dcm"):
+        path.unlink()
+    edit(folder, lambda dataset: dataset.__delattr__("ImagePositionPatient"))
+    with pytest.warns(RadiodeepWarning, match="as stored, not inverted"):
+        np.testing.assert_array_equal(read_volume(folder / "0.dcm").voxels, SMOOTH[:1])
