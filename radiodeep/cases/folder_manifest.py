@@ -28,7 +28,7 @@ def folder_manifest(folder, output, roi=None, series=None, keep_patient_ids=Fals
     folder or many, and an RTSTRUCT or SEG file goes with the series that it refers to; needs the extra
     ``radiodeep[dicom]``. Other images (NIfTI, NRRD, MetaImage, pictures) go with a mask by their names and folders:
     ``case_image`` and ``case_mask``, a folder for each case, ``imagesTr`` and ``labelsTr`` of nnU-Net, BIDS, BraTS, a
-    folder of organs of TotalSegmentator.
+    folder of organs of TotalSegmentator. Of DICOM files and others in one folder, those that are more count.
 
     Parameters
     ----------
@@ -89,14 +89,15 @@ def folder_manifest(folder, output, roi=None, series=None, keep_patient_ids=Fals
     own = {path.absolute() for path in (output, output.with_name(LEFT_OUT), *([key] if key else []))}
     paths = [path for path in _files_in(folder) if path.absolute() not in own]
     roi = [roi] if isinstance(roi, str) else roi
-    if any(map(_is_dicom_file, paths)):
+    images = [path for path in paths if is_image_file(path)]
+    n_dicom = sum(map(_is_dicom_file, paths))
+    if n_dicom > len(images):
         table = table_of_export(folder, roi, series, keep_patient_ids)
-        others = set(paths) - table.dicom_files
-        _leave_out_others(table, sorted(others), "not a DICOM image or outline")
+        _leave_out_others(table, sorted(set(paths) - table.dicom_files), "not a DICOM image or outline")
     else:
-        images = [path for path in paths if is_image_file(path)]
         table = table_of_tree(folder, images, roi, series)
-        _leave_out_others(table, [path for path in paths if not is_image_file(path)], "not an image")
+        reason = "not an image, or DICOM beside more images in other formats" if n_dicom else "not an image"
+        _leave_out_others(table, sorted(set(paths) - set(images)), reason)
     return _write(table, folder, output, key)
 
 

@@ -128,14 +128,12 @@ def _rest(file, length):
 
 def _takes_images(cases, mask):
     """Make a case of a mask and the images whose words begin with its own, if there are any."""
-    if mask.key == ((), ()):
-        return False  # 'mask.nii.gz' beside the files of many cases
     keys = [
         key
         for key, case in cases.items()
         if key[0] == mask.folder and key[1][: len(mask.words)] == mask.words and not (case.masks or case.organs)
     ]
-    if not keys:
+    if not keys or (mask.key == ((), ()) and len(keys) > 1):  # 'mask.nii.gz' beside the files of many cases
         return False
     images = [image for key in keys for image in cases.pop(key).images]
     images = [replace(image, name=f"{_rest(image, len(mask.words))}{image.name}") for image in images]

@@ -237,3 +237,12 @@ def test_options_out_of_range_are_refused(tmp_path, name, value, allowed):
         rd.folder_manifest(tmp_path, tmp_path / "m.csv", **{name: value})
     with pytest.raises(InputError, match=r"must be the path of a .csv file. Got 'm.tsv'"):
         rd.folder_manifest(tmp_path, "m.tsv")
+
+
+def test_a_few_dicom_files_do_not_hide_other_images(dicom_files, folder, manifest_of):
+    dicom_files.series(folder / "dicom", VOXELS[:1])
+    for name in ("a_image.nii", "a_mask.nii"):
+        (folder / name).write_bytes(b"")
+    manifest, left_out = manifest_of()
+    assert manifest["image"].tolist() == ["export/a_image.nii"]
+    assert left_out["reason"].tolist() == ["not an image, or DICOM beside more images in other formats"]

@@ -51,6 +51,7 @@ def row(case_id, image, mask, **others):
         ("volume-7.nii", "segmentation-7.nii", "7"),  # LiTS
         ("case_00000/imaging.nii.gz", "case_00000/segmentation.nii.gz", "case_00000"),  # KiTS
         ("P1/ct.nii.gz", "P1/mask.nii.gz", "P1"),
+        ("image/phantom.nii.gz", "mask/mask.nii.gz", "case"),
         ("P1/thorax.nii.gz", "P1/tumour.nii.gz", "P1"),
         ("P1/scan/thorax.nii.gz", "P1/roi/GTV-1.nii.gz", "P1"),
         ("P1/P1_frame01.nii.gz", "P1/P1_frame01_gt.nii.gz", "P1_frame01"),  # ACDC
@@ -144,15 +145,18 @@ def test_names_of_several_cases_get_the_folder_above(tree):
 
 
 def test_what_has_no_partner_is_left_out_with_the_reason(tree):
-    files = ["a_image.nii", "a_mask.nii", "b_image.nii", "c_mask.nii", "._a_image.nii", "notes.txt", "read.me"]
+    files = ["a_image.nii", "a_mask.nii", "b_image.nii", "c_mask.nii", "d.nii", "mask.nii", "._a_image.nii"]
+    files += ["notes.txt", "read.me"]
     manifest, left_out = tree(*files)
     assert manifest["id"].tolist() == ["a"]
     assert dict(zip(left_out["path"], left_out["reason"], strict=True)) == {
         "b_image.nii": "no mask of its name was found",
         "c_mask.nii": "no image of its name was found",
+        "d.nii": "no mask of its name was found",
+        "mask.nii": "no image of its name was found",
         "tree": "not an image",
     }
-    assert left_out["files"].tolist() == ["1", "1", "2"]
+    assert left_out["files"].tolist() == ["1"] * 4 + ["2"]
 
 
 def test_a_folder_without_cases_says_the_most_frequent_reason(tree, tmp_path):
