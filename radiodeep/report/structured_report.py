@@ -202,6 +202,7 @@ def _group(header, described, algorithm, image, measured, without_value):
 
 
 def _save(header, groups, path):
+    from highdicom.coding_schemes import CodingSchemeIdentificationItem
     from highdicom.sr import (
         Comprehensive3DSR,
         DeviceObserverIdentifyingAttributes,
@@ -231,6 +232,7 @@ def _save(header, groups, path):
             series_number=2,
             instance_number=1,
             is_complete=True,
+            coding_schemes=[CodingSchemeIdentificationItem(PRIVATE_SCHEME, "Features of radiodeep", __version__)],
             **equipment(),
         )
     with replacing(path) as part:

@@ -105,6 +105,7 @@ def test_the_report_says_how_and_of_what_it_was_measured(outlined, extractor):
     assert (report.PatientID, report.StudyInstanceUID) == (segment.PatientID, segment.StudyInstanceUID)
     texts = " ".join(str(item.TextValue) for item in group[0].ContentSequence if item.ValueType == "TEXT")
     assert [word for word in ("bin_width=20", "Gradient", "SimpleITK") if word not in texts] == []
+    assert report.CodingSchemeIdentificationSequence[0].CodingSchemeDesignator == "99RADIODEEP"
     assert "families" not in texts  # they are the features
     referenced = {evidence[2] for evidence in report.get_evidence()}
     assert len(referenced) == 1 + 6  # the SEG and the images
