@@ -112,7 +112,7 @@ def drawn_regions(path):
             )
         kind, path = found[0] if found else (None, path)
     else:
-        kind = read_header(path, ("Modality",))["Modality"] if _is_dicom_file(path) else None
+        kind = str(read_header(path, ("Modality",))["Modality"]) if _is_dicom_file(path) else None
     if kind not in OUTLINE_READERS:
         return None
     status = path.stat()

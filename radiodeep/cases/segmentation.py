@@ -129,7 +129,7 @@ def read_segmentation(path):
             tuple(str(segment.SegmentLabel).strip() for segment in segments if segment.SegmentNumber),
             tuple(int(segment.SegmentNumber) for segment in segments if segment.SegmentNumber),  # 0: the background
         )
-    except AttributeError as error:
+    except Exception as error:  # pydicom raises what its parsing meets
         raise FileUnreadableError(f"'{path.name}' is a segmentation that cannot be read: {error}.") from error
 
 
@@ -183,7 +183,7 @@ def _planes_of(path, number):
                 yield _Plane(
                     pixels, corner, axes[:3], axes[3:], spacing_mm, float(measures.get("SpacingBetweenSlices") or 0)
                 )
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # pydicom raises what its parsing meets
         raise TruncatedFileError(f"'{path.name}' is a segmentation that cannot be read: {error}") from error
 
 

@@ -403,3 +403,29 @@ def test_segments_on_another_grid_are_resampled_on_request(export):
     flat = written(export.folder / "flat.png", np.ones((1, 8, 9), np.uint8)[0], (1, 1), (0, 0))
     with pytest.raises(GeometryMismatchError, match="n: the mask does not say where it lies in space, which"):
         _ = rd.Case(half, flat, "n", reading=options["reading"]).roi
+
+
+@pytest.mark.slow
+@GAP
+@pytest.mark.parametrize("kind", ["rtstruct", "seg"])
+def test_damaged_files_give_the_same_region_or_a_named_error(export, kind):
+    """Bytes of a structure set are cut off or changed, those of a segmentation cut off: its pixels have no checksum."""
+    random = np.random.default_rng(0)
+    content = getattr(export, kind).read_bytes()
+    expected = truth("Node", export.shape)
+    outcomes = set()
+    for number in range(200):
+        damaged = bytearray(content)
+        begin = random.integers(len(content))
+        if kind == "seg" or number % 2:
+            del damaged[begin:]
+        else:
+            damaged[begin : begin + 20] = random.bytes(len(damaged[begin : begin + 20]))
+        path = export.folder / f"{number}.dcm"
+        path.write_bytes(damaged)
+        try:
+            np.testing.assert_array_equal(rd.Case(export.ct, path, "P-1", roi_name="Node").roi, expected)
+            outcomes.add("equal")
+        except InputError as error:
+            outcomes.add(type(error))
+    assert len(outcomes) > 3 or kind == "seg"

@@ -186,6 +186,12 @@ def test_slices_may_lie_across_any_axis_of_the_grid(oblique, order):
     np.testing.assert_array_equal(mask_of_contours(contours, turned, "GTV"), expected)
 
 
+def test_contours_without_points_enclose_nothing(dicom_files, tmp_path, oblique):
+    contours = [in_mm(oblique, 1, np.array(A)), np.zeros((0, 3))]
+    path = dicom_files.structure_set(tmp_path / "RS.dcm", {"GTV": contours})
+    np.testing.assert_array_equal(read_structure_set(path).mask_of(0, oblique)[1], drawn(oblique, [A]))
+
+
 def test_points_that_are_not_numbers_are_an_error(dicom_files, tmp_path, oblique):
     points = in_mm(oblique, 1, np.array(A))
     points[1, 1] = np.nan
