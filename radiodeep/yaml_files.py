@@ -7,7 +7,7 @@ import yaml
 
 from radiodeep.exceptions import InputError
 
-MAX_BYTES = 2**20  # YAML is read at about a megabyte per ten seconds
+MAX_BYTES = 4 * 2**20  # YAML is read at about a megabyte per second
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -27,7 +27,7 @@ def read_config(context: typer.Context, path: Path):
         context.default_map, context.obj = parsed_yaml(
             path, "file of --config", lambda content: _defaults(content, context, Path(path).parent), TextLoader
         )
-    return path
+    return path and Path(path)
 
 
 def keys_of(parameter):

@@ -106,7 +106,7 @@ def test_a_lock_file_holds_every_option_and_what_it_came_to(study_yaml, tmp_path
         ("record: [1]", "its 'record' is not as a study writes it"),
         ("record: {sha256: abc}", "its 'record' is not as a study writes it"),
         ("record: {command: train}", "it holds the options of 'radiodeep train', not of 'radiodeep study'"),
-        ("#" * 2**20, "at most 1048576 are read"),
+        ("#" * 2**22, "at most 4194304 are read"),
     ],
 )
 def test_what_is_wrong_with_a_file_of_options_is_named(line, message, study_yaml, tmp_path, radiodeep):
