@@ -9,13 +9,18 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from radiodeep.cases.dicom import find_series, grid_of
 from radiodeep.cases.dicom_choice import WITHOUT_IMAGE
 from radiodeep.cases.dicom_headers import read_header
 from radiodeep.cases.folder_table import FolderTable, number_cases, regions_asked
-from radiodeep.cases.outlines import OUTLINE_READERS, images_by_name, outlined_image
+from radiodeep.cases.outlines import OUTLINE_READERS, images_by_name, names_matching, outlined_image
 from radiodeep.exceptions import InputError
 from radiodeep.progress import with_progress
+
+_SAME_PLACE = 0.05  # of a voxel
+_NOT_ASKED = "its description is none of those asked for"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +97,7 @@ def table_of_export(folder, roi=None, names=None, keep_patient_ids=False):
     for (patient, _), images in sorted(studies.items()):
         outlined = {image.uid: outlines[image.uid] for image in images if image.uid in outlines}
         if names and outlined:
-            _add_named(outlined, images, names)
+            _add_named(outlined, images, names, reasons)
         rows = _rows_of(export, [image for image in images if image.uid in outlined], outlined, names, reasons)
         export.table.rows += [{"id": patient, "patient": patient, **row} for row in rows]
     used = {uid for row in export.table.rows for uid in row.pop("uids")}
@@ -160,14 +165,33 @@ def _read_outlines(export):
     return sources
 
 
-def _add_named(outlined, images, names):
-    """Add the images of a study that have no outline of their own: they take that of the same frame of reference."""
-    frames = Counter(image.frame_of_reference for image in images if image.uid in outlined)
-    shared = {image.frame_of_reference: outlined[image.uid] for image in images if image.uid in outlined}
+def _add_named(outlined, images, names, reasons):
+    """Add the chosen images of a study without an outline: they take that of an image with the same voxels."""
+    sources = [image for image in images if image.uid in outlined]
     for image in images:
         frame = image.frame_of_reference
-        if image.uid not in outlined and frame and frames[frame] == 1:
-            outlined[image.uid] = shared[frame]
+        related = [source for source in sources if frame and source.frame_of_reference == frame]
+        if not names_matching(image.description, names):
+            reasons.setdefault(image.uid, _NOT_ASKED)
+        if image.uid in outlined or not related or image.uid in reasons:
+            continue
+        try:
+            same = [source for source in related if _is_same_grid(grid_of(source), grid_of(image))]
+        except InputError as error:
+            reasons[image.uid] = str(error)
+            continue
+        if len(same) == 1:
+            outlined[image.uid] = outlined[same[0].uid]
+        else:
+            problem = "several outlined series have" if same else "the outlined series has not"
+            reasons[image.uid] = f"it has no outline of its own, and {problem} its size, voxels and place"
+
+
+def _is_same_grid(grid, other):
+    corners = np.array([(0, 0, 0), np.subtract(grid.shape, 1)[::-1]])
+    steps = corners * other.spacing_mm[::-1]
+    places = grid.indices_of(other.origin_mm + steps @ other.direction.T)
+    return grid.shape == other.shape and bool(np.abs(places - corners).max() < _SAME_PLACE)
 
 
 def _rows_of(export, images, outlined, names, reasons):
@@ -183,7 +207,7 @@ def _rows_of(export, images, outlined, names, reasons):
     except InputError as error:
         reasons |= {image.uid: str(error) for image in images}
     for image in images:
-        reasons.setdefault(image.uid, "its description is none of those asked for")
+        reasons.setdefault(image.uid, _NOT_ASKED)
     regions = {name: outlined[image.uid] for name, image in usable.items()}
     keys = list(dict.fromkeys(key for outlines in regions.values() for key in outlines))
     patterns = {outline.pattern for outlines in regions.values() for outline in outlines.values()}

@@ -42,7 +42,7 @@ def folder_manifest(folder, output, roi=None, series=None, keep_patient_ids=Fals
     series : dict from str to str, optional
         Several images of a case: their names, and the series description (of files: the file name) or a part of it,
         e.g. {"T1": "t1 axial", "T2": "t2 fs"}; other images are left out. A series without an outline of its own takes
-        that of its frame of reference. By default the name of an image is its modality.
+        that of a series with the same voxels in the same place. By default the name of an image is its modality.
     keep_patient_ids : bool, default=False
         Name the patients of DICOM files by their PatientID, not patient-001, patient-002, ... in the order of the
         PatientIDs.

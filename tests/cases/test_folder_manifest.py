@@ -165,7 +165,7 @@ def test_outlined_series_of_a_study_are_images_of_a_case(add_patient, dicom_file
     assert [image.roi.sum() for image in case.single_images().values()] == [25, 25]
 
 
-def test_chosen_series_take_the_outline_of_their_frame_of_reference(add_patient, manifest_of, tmp_path):
+def test_chosen_series_take_the_outline_of_the_same_voxels(add_patient, manifest_of, tmp_path):
     add_patient("A")
     manifest, left_out = manifest_of(roi="GTV", series={"thorax": "CT AX", "T1": "mr"})
     assert manifest["mask_T1"].tolist() == manifest["mask_thorax"].tolist() == ["export/A/study/RSA"]
@@ -175,6 +175,19 @@ def test_chosen_series_take_the_outline_of_their_frame_of_reference(add_patient,
     assert left_out["reason"].tolist() == ["its description is none of those asked for"]
     with pytest.raises(InputError, match="2 outlined series are called T1"):
         manifest_of(roi="GTV", series={"T1": "axial"})
+
+
+def test_a_series_on_another_grid_needs_an_outline_of_its_own(add_patient, dicom_files, manifest_of):
+    home = add_patient("A")
+    dicom_files.series(home / "pt", VOXELS, (2.5, 1.6, 1.4), patient="A", series="pt", modality="PT", description="fdg")
+    manifest, left_out = manifest_of(roi="GTV", series={"CT": "ct axial", "PET": "fdg"})
+    assert manifest["image"].tolist() == ["export/A/study/ct"]
+    reasons = dict(zip(left_out["series"], left_out["reason"], strict=True))
+    expected = "it has no outline of its own, and the outlined series has not its size, voxels and place"
+    assert reasons["PT series 'fdg'"] == expected
+    dicom_files.structure_set(home / "RSpt", {"GTV": [PLACE]}, "A", "pt")
+    manifest, _ = manifest_of(roi="GTV", series={"CT": "ct axial", "PET": "fdg"})
+    assert manifest["mask_PET"].tolist() == ["export/A/study/RSpt"]
 
 
 def test_broken_series_and_files_without_image_are_left_out(add_patient, dicom_files, manifest_of, folder):
