@@ -15,7 +15,8 @@ from radiodeep.cases.dicom import find_series, grid_of
 from radiodeep.cases.dicom_choice import WITHOUT_IMAGE
 from radiodeep.cases.dicom_headers import read_header
 from radiodeep.cases.folder_table import FolderTable, number_cases, regions_asked
-from radiodeep.cases.outlines import OUTLINE_READERS, images_by_name, names_matching, outlined_image
+from radiodeep.cases.masks import OUTLINE_READERS
+from radiodeep.cases.outlines import images_by_name, names_matching, outlined_image
 from radiodeep.exceptions import InputError
 from radiodeep.progress import with_progress
 

@@ -12,9 +12,8 @@ from radiodeep.cases.cohort import Cohort
 from radiodeep.cases.dicom import find_series
 from radiodeep.cases.label_names import label_names, organ_files
 from radiodeep.cases.mask_labels import label_counts
-from radiodeep.cases.masks import drawn_regions
+from radiodeep.cases.masks import OUTLINE_READERS, drawn_regions
 from radiodeep.cases.naming import message_with_id
-from radiodeep.cases.outlines import OUTLINE_READERS
 from radiodeep.cases.readers import read_labels
 from radiodeep.cases.rtstruct import StructureSet
 from radiodeep.exceptions import DicomSeriesError, EmptyMaskError, FileUnreadableError, InputError

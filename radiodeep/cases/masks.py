@@ -14,11 +14,11 @@ from radiodeep.cases.dicom import DicomSeries, SeriesGrid, find_series, is_dicom
 from radiodeep.cases.dicom_choice import image_series, series_in_path
 from radiodeep.cases.label_names import label_names, organ_files
 from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
-from radiodeep.cases.outlines import OUTLINE_READERS
 from radiodeep.cases.readers import read_labels
 from radiodeep.cases.reading import AS_IT_IS
 from radiodeep.cases.region_names import choose_regions
-from radiodeep.cases.segmentation import Segmentation
+from radiodeep.cases.rtstruct import read_structure_set
+from radiodeep.cases.segmentation import Segmentation, read_segmentation
 from radiodeep.cases.volume import check_same_grid
 from radiodeep.exceptions import (
     AmbiguousMaskError,
@@ -26,6 +26,8 @@ from radiodeep.exceptions import (
     GeometryMismatchError,
     LabelNotFoundError,
 )
+
+OUTLINE_READERS = {"RTSTRUCT": read_structure_set, "SEG": read_segmentation}  # by modality
 
 
 def read_mask(path, image, roi_name=None, reading=AS_IT_IS):

@@ -4,11 +4,8 @@ import re
 
 import pandas as pd
 
-from radiodeep.cases.rtstruct import read_structure_set
-from radiodeep.cases.segmentation import read_segmentation
 from radiodeep.exceptions import InputError
 
-OUTLINE_READERS = {"RTSTRUCT": read_structure_set, "SEG": read_segmentation}
 _IMAGE_NAME = re.compile(r"(?!reader|retest|label)[A-Za-z0-9]+", re.IGNORECASE)
 
 

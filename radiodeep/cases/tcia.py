@@ -14,8 +14,8 @@ from radiodeep.cases.collection import (
     write_collection,
 )
 from radiodeep.cases.dicom import find_series, grid_of
+from radiodeep.cases.masks import OUTLINE_READERS
 from radiodeep.cases.outlines import (
-    OUTLINE_READERS,
     images_by_name,
     is_image_name,
     outlined_image,
