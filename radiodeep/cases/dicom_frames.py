@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from radiodeep.cases.dicom_headers import DISTINCTIONS, read_header
+from radiodeep.cases.dicom_headers import DISTINCTIONS, read_header, silence
 from radiodeep.exceptions import DicomSeriesError, FileUnreadableError
 
 _GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -59,8 +59,9 @@ def frames_of(header, name):
             "Convert the series to .nii.gz with dcm2niix, and check its voxel size."
         )
     try:
-        places = [_place(frame, shared[0] if shared else {}, header) for frame in groups]
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        with silence():
+            places = [_place(frame, shared[0] if shared else {}, header) for frame in groups]
+    except Exception as error:  # pydicom parses nested sequences here, and raises what it meets
         raise FileUnreadableError(f"'{path.name}' has frames that cannot be placed: its header is damaged.") from error
     if len(places) != n_frames:
         raise FileUnreadableError(

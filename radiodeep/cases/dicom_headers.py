@@ -77,7 +77,7 @@ def is_uid(text):
 
 
 @contextmanager
-def _silence():
+def silence():
     """Read values that break a rule of the standard, which are common; pydicom quotes them in warnings and its log."""
     log = logging.getLogger("pydicom")
     was_disabled, log.disabled = log.disabled, True
@@ -94,7 +94,7 @@ def read_header(path, names):
     import pydicom  # late: an optional package
 
     try:
-        with _silence():
+        with silence():
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(names), force=True)
             return {name: header.get(name) for name in names}
     except Exception as error:  # pydicom raises what its parsing meets
@@ -109,7 +109,7 @@ def read_slice_header(path):
     import pydicom
 
     try:
-        with _silence(), path.open("rb") as file:
+        with silence(), path.open("rb") as file:
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
             header = {"path": path} | _values_of(dataset, path)
             pixels = _pixel_data(file, dataset)

@@ -22,7 +22,7 @@ MODALITIES = {  # of classes of classic, enhanced and legacy-converted images
     for modality, kinds in {"CT": ("2", "2.1", "2.2"), "MR": ("4", "4.1", "4.4"), "PT": ("128", "130", "128.1")}.items()
     for kind in kinds
 }
-_PER_SLICE = "PT"  # the modality whose slices have a rescaling each
+_PER_SLICE = "PT"  # the modality whose slices have a slope each
 
 
 class Stack(NamedTuple):
@@ -127,11 +127,12 @@ def _check_number(name, frames):
 
 
 def _warn_of_scales(name, frames):
-    """Warn of slices with different scales, which are the rule in PET alone; damage to a header looks the same."""
-    scales = [(*frame.rescaling, frame.header["PixelRepresentation"]) for frame in frames]
+    """Warn of slices with different scales: damage to a header looks the same. Slopes differ as a rule in PET alone."""
+    first = 1 if frames[0].header.get("Modality") == _PER_SLICE else 0
+    scales = [(*frame.rescaling, frame.header["PixelRepresentation"])[first:] for frame in frames]
     usual, _ = Counter(scales).most_common(1)[0]
     odd = [frame for frame, scale in zip(frames, scales, strict=True) if scale != usual]
-    if odd and frames[0].header.get("Modality") != _PER_SLICE:
+    if odd:
         warnings.warn(
             f"{name}: {len(odd)} of {len(frames)} images, e.g. {_named(odd[0])}, have another RescaleSlope, "
             "RescaleIntercept or PixelRepresentation than the rest. Each is scaled by its own; check that they are "

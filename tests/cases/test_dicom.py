@@ -113,6 +113,9 @@ def test_slices_with_another_scale_are_read_with_a_warning_except_in_pet(dicom_f
     np.testing.assert_array_equal(voxels[3], VOXELS[3] * 2)
     dicom_files.series(tmp_path / "pt", VOXELS, slopes=[1, 1, 1, 2, 1], modality="PT")
     only_grid(tmp_path / "pt")
+    dicom_files.series(tmp_path / "pt", VOXELS, modality="PT", changes={2: {"RescaleIntercept": 7}})
+    with pytest.warns(RadiodeepWarning, match="e.g. '2.dcm', have another RescaleSlope, RescaleIntercept"):
+        only_grid(tmp_path / "pt")
 
 
 def test_pet_that_announces_more_slices_is_read_with_a_warning(dicom_files, tmp_path):

@@ -130,6 +130,15 @@ def test_a_position_that_is_not_a_number_is_an_error(enhanced):
         read_volume(enhanced(edit))
 
 
+def test_a_damaged_description_of_a_frame_is_an_error(enhanced):
+    folder = enhanced()
+    data = (folder / "image.dcm").read_bytes()
+    at = data.index(b" \0\x13\x91SQ")  # PlanePositionSequence of the first frame
+    (folder / "image.dcm").write_bytes(data[: at + 8] + b"\4\0\0\0" + data[at + 12 :])
+    with pytest.raises(FileUnreadableError, match="'image.dcm' has frames that cannot be placed"):
+        read_volume(folder)
+
+
 def test_classic_frames_without_a_place_are_refused(dicom_files, tmp_path):
     several = {"NumberOfFrames": 3, "PixelData": VOXELS[:3].astype(np.int16).tobytes(), "ImagePositionPatient": None}
     dicom_files.series(tmp_path, VOXELS[:1], modality="NM", changes={0: several})
