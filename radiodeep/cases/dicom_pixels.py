@@ -53,7 +53,7 @@ def check_pixels(header):
 def _check_length(name, header, n_bytes, announced):
     frame = header["Rows"] * header["Columns"] * header["BitsAllocated"] // 8
     expected = frame * int(header.get("NumberOfFrames", 1))
-    if n_bytes < expected or announced > n_bytes:
+    if n_bytes < expected:
         raise TruncatedFileError(
             f"'{name}' is cut short: it holds {n_bytes} bytes of voxels. Expected {expected}. Download or copy it "
             "again."

@@ -111,6 +111,10 @@ def test_slices_with_another_scale_are_read_with_a_warning_except_in_pet(dicom_f
     with pytest.warns(RadiodeepWarning, match="1 of 5 images, e.g. '3.dcm', have another RescaleSlope"):
         voxels = only_grid(tmp_path / "ct").read().voxels
     np.testing.assert_array_equal(voxels[3], VOXELS[3] * 2)
+    dicom_files.series(tmp_path / "ct", VOXELS + 1000, changes={1: {"PixelRepresentation": 0}})
+    with pytest.warns(RadiodeepWarning, match="1 of 5 images, e.g. '1.dcm', .* or PixelRepresentation"):
+        voxels = only_grid(tmp_path / "ct").read().voxels
+    np.testing.assert_array_equal(voxels, VOXELS + 1000)
     dicom_files.series(tmp_path / "pt", VOXELS, slopes=[1, 1, 1, 2, 1], modality="PT")
     only_grid(tmp_path / "pt")
     dicom_files.series(tmp_path / "pt", VOXELS, modality="PT", changes={2: {"RescaleIntercept": 7}})
