@@ -255,13 +255,14 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
 
 
 def test_gradients_are_the_same_if_the_memory_of_a_gpu_makes_batches_smaller(monkeypatch):
-    training = plan(2, batch_size=10)
+    training = plan(2, batch_size=10, penalty=1.0)
     settings = {"freeze_batch_norm": True, "validation": examples(seed=2)}
     weighted = examples()
     weighted.weights = torch.linspace(0.5, 2, 40)
     whole, parted = (network() for _ in range(2))
     for each in (whole, parted):
         each[3].p = 0.0  # dropout draws anew for each part
+        each.penalized_weights = lambda each=each: [each[0].weight]
     expected = fit_network(whole, weighted, classification_loss, training, **settings)
     outputs = network_outputs(whole, weighted.images)
     forward = nn.Conv2d.forward
