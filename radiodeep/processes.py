@@ -200,7 +200,7 @@ class Cluster:
                 'with Client(address), joblib.parallel_config(backend="dask"): ...'
             )
         self._asked_s = -1.0
-        self._n_wanted = 0
+        self._n_cores = 0  # the last number that was not 0: all workers may be killed at once, and start again
 
     def results(self, tasks):
         """Yield the results of tasks, each from `joblib.delayed`, in their order."""
@@ -254,15 +254,19 @@ class Cluster:
     def _n_lacking(self, n_submitted):
         """Return the number of tasks to submit; workers may have come or gone, which is asked once a second."""
         if time.monotonic() - self._asked_s > 1:
-            try:
-                self._n_wanted = _TASKS_PER_CORE * self.backend.effective_n_jobs(-1)
-            except TimeoutError as error:
-                raise InputError(
-                    "The Dask cluster has no workers. Start some, with one thread each: "
-                    "dask worker ADDRESS --nthreads 1 --nworkers 4"
-                ) from error
+            self._n_cores = sum(self.client.ncores().values()) or self._n_cores or self._await_workers()
             self._asked_s = time.monotonic()
-        return max(self._n_wanted - n_submitted, 0)
+        return max(_TASKS_PER_CORE * self._n_cores - n_submitted, 0)
+
+    def _await_workers(self):
+        """Return the number of cores once workers have come; raise InputError if none comes in some seconds."""
+        try:
+            return self.backend.effective_n_jobs(-1)
+        except TimeoutError as error:
+            raise InputError(
+                "The Dask cluster has no workers. Start some, with one thread each: "
+                "dask worker ADDRESS --nthreads 1 --nworkers 4"
+            ) from error
 
     def _submit(self, function, *args):
         from dask import config  # late: an optional package

@@ -10,6 +10,7 @@ from radiodeep.cli.demo import demo
 from radiodeep.cli.extract import extract
 from radiodeep.cli.labels import labels
 from radiodeep.cli.manifest import manifest
+from radiodeep.cli.merge import merge
 from radiodeep.cli.report import report
 from radiodeep.cli.score import score
 from radiodeep.cli.study import study
@@ -56,6 +57,7 @@ for _command, _example in (
     (checklist, "radiodeep checklist study -o checklist.html --standard clear"),
     (train, "radiodeep train manifest.csv -o model.skops"),
     (score, "radiodeep score model.skops new.csv -o scores.csv"),
+    (merge, "radiodeep merge part-*.csv -o features.csv"),
     (demo, "radiodeep demo"),
 ):
     app.command(epilog=f"\b\nExample:\n  {_example}")(_command)

@@ -11,7 +11,8 @@ from radiodeep.cli.cohorts import read_cases
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
 from radiodeep.cli.options import Identity, MaskLabels
-from radiodeep.cli.output import SOME_FAILED, check_file, check_folder, finish
+from radiodeep.cli.output import SOME_FAILED, check_file, check_folder, finish, write_errors
+from radiodeep.cli.shards import ShardRecord
 from radiodeep.cli.structured_reports import check_reports, write_reports
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
@@ -21,6 +22,7 @@ _N_SHOWN = 5  # cases that lack an image
 
 
 def extract(
+    context: typer.Context,
     manifest: options.Manifest,
     output: options.TableToWrite,
     features: options.Features = None,
@@ -43,6 +45,8 @@ def extract(
     sr: options.ReportsToWrite = None,
     sr_patient: options.IdentityInReports = Identity.manifest,
     jobs: options.Jobs = -1,
+    dask: options.Scheduler = None,
+    shard: options.ShardOption = None,
     config: options.Config = None,
 ):
     """Write the features of all cases as a table.
@@ -55,9 +59,13 @@ def extract(
     extractors = measurement.extractors(features or feature_sets(None)[-1])
     reading = {"resample_mask": resample_mask, "rgb": rgb, "pet_unit": pet_unit, "series": series}
     cohort, errors = read_cases(manifest, labels, lesions, reading)
-    kept = _kept(cohort, options.listed(keep))
+    known = _outcome_and_patient(cohort, _kept(cohort, options.listed(keep)))
     check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")
+    record = ShardRecord(context, output)
+    positions = record.positions(len(cohort))
+    cohort, known = cohort[positions.start : positions.stop], known.iloc[positions]
+    errors = {} if positions.start else errors  # of the masks of all cases: the first shard lists them
     check_reports(sr, cohort, lesions)
     spare_workers(jobs)
     tables = list(rd.extract_tables(extractors, cohort, n_jobs=jobs, cache_dir=cache, on_error="record").values())
@@ -66,10 +74,12 @@ def extract(
     failed = {case_id: text for case_id, text in tables[0].attrs["errors"].items() if is_empty[case_id]}
     _say_what_lacks_images([text for case_id, text in tables[0].attrs["errors"].items() if case_id not in failed])
     n_cases, n_features = len(table) - len(failed), table.shape[1]
-    write_table(_with_outcome_and_patient(table, cohort, kept), output)
+    write_table(pd.concat([known.set_axis(table.index), table], axis=1), output)
     empty = f", and {len(failed)} empty row{'s' if len(failed) > 1 else ''}" if failed else ""
     say(f"Wrote {n_cases} {'cases' if lesions is None else 'patients'} x {n_features} features{empty} to {output}")
     without_report = write_reports(sr, cohort, table, list(extractors.values()), sr_patient) if sr is not None else 0
+    write_errors(errors | failed, errors_file(output))
+    record.write()
     finish(errors | failed, errors_file(output))
     if without_report:
         raise typer.Exit(SOME_FAILED)
@@ -93,8 +103,8 @@ def _kept(cohort, names):
     return {name: [item.clinical.get(name) for item in cohort] for name in names}
 
 
-def _with_outcome_and_patient(table, cohort, kept):
-    """Return the table with what the manifest knows of the cases in front."""
+def _outcome_and_patient(cohort, kept):
+    """Return what the manifest knows of the cases, with a row for each."""
     known = {}
     if any(case.patient != case.id for case in cohort):
         known["patient"] = cohort.patients
@@ -102,5 +112,4 @@ def _with_outcome_and_patient(table, cohort, kept):
         known["label"] = [case.label for case in cohort]
     if any(case.time is not None for case in cohort):
         known |= {"time": [case.time for case in cohort], "event": [case.event for case in cohort]}
-    known = pd.DataFrame(known | kept, index=table.index)
-    return pd.concat([known, table], axis=1)
+    return pd.DataFrame(known | kept, index=range(len(cohort)))

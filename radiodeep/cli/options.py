@@ -8,6 +8,7 @@ import typer
 
 from radiodeep.cases.reading import PET_UNITS, RGB_RULES
 from radiodeep.checks import did_you_mean
+from radiodeep.cli.cluster import connect
 from radiodeep.cli.config import read_config
 from radiodeep.cli.outcome import Outcome
 from radiodeep.exceptions import InputError
@@ -67,7 +68,8 @@ LESION_ROWS = (
 
 _TABLE_OF_CASES = (
     "csv, tsv or parquet with the columns id, image, mask (of several images image_T1, mask_T1, ...) and, as needed, "
-    "patient, label, time, event, mask_label, mask_reader2, image_retest and others such as age or centre"
+    "patient, label, time, event, mask_label, roi_name, mask_reader2, image_retest and others such as age or centre; "
+    "images may be folders of a DICOM series, masks RTSTRUCT or SEG files"
 )
 
 
@@ -93,8 +95,35 @@ Source = Annotated[
         "...) and label, or time and event; or a table of features such as that of 'radiodeep extract'",
     ),
 ]
+Parts = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PART...",
+        show_default=False,
+        exists=True,
+        dir_okay=False,
+        help="Tables of all shards, in any order; lists of errors (.errors.csv) among them are taken with their tables",
+    ),
+]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model that 'radiodeep train' wrote")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 for all cores, where processes save time")]
+
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="SCHEDULER",
+        show_default=False,
+        callback=connect,
+        help="Compute on a Dask cluster instead: address or file of its scheduler, e.g. tcp://node1:8786",
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="K/N", show_default=False, help="Compute the K-th of N parts; see 'radiodeep merge'"
+    ),
+]
 
 # outputs
 TableToWrite = Annotated[Path, _file("--output", "-o", metavar="TABLE", help="Write this .csv or .parquet")]
@@ -141,7 +170,8 @@ Config = Annotated[
         metavar="FILE",
         callback=read_config,
         is_eager=True,
-        help="Options by their long names in YAML, e.g. 'bin-width: 25'; those of the command line come first",
+        help="Options by their long names in YAML, e.g. 'bin-width: 25', and paths relative to this file; those of the "
+        "command line come first",
     ),
 ]
 
@@ -182,8 +212,8 @@ Labels = Annotated[
     MaskLabels,
     typer.Option(
         metavar="one|each|any",
-        help="In masks of several labels: one = that of the column mask_label, each = every label is a case, "
-        "any = all labels are one region",
+        help="In masks of several labels or regions: one = that of the column mask_label or roi_name, each = every one "
+        "is a case, any = all are one region",
     ),
 ]
 ResampleMask = Annotated[

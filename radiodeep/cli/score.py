@@ -1,9 +1,12 @@
 """`radiodeep score`: the predictions of a saved model for new cases."""
 
+import typer
+
 import radiodeep as rd
 from radiodeep.cli import options
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.output import check_file, check_folder, finish
+from radiodeep.cli.shards import ShardRecord
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import UntrustedModelError
 from radiodeep.files import errors_file
@@ -11,6 +14,7 @@ from radiodeep.scoring.outputs import outputs_of
 
 
 def score(
+    context: typer.Context,
     model: options.Model,
     manifest: options.Manifest,
     output: options.TableToWrite,
@@ -24,6 +28,8 @@ def score(
     series: options.Series = None,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
+    dask: options.Scheduler = None,
+    shard: options.ShardOption = None,
     config: options.Config = None,
 ):
     """Score new cases with a saved model.
@@ -38,11 +44,13 @@ def score(
         )
     check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")
+    record = ShardRecord(context, output)
     spare_workers(jobs)
     loaded = rd.load_model(model, trusted=trusted, allow_other_versions=other_versions, weights=weights)
     reading = {"resample_mask": resample_mask, "rgb": rgb, "pet_unit": pet_unit, "series": series}
-    settings = {"n_jobs": jobs, "cache_dir": cache, "horizon": horizon}
+    settings = {"n_jobs": jobs, "cache_dir": cache, "horizon": horizon, "shard": record.shard}
     scored = rd.score_to_file(loaded, manifest, output, **settings, **reading)
+    record.write()
     has_labels = outputs_of(loaded, horizon).has_labels
     classes = f" for the labels {', '.join(map(str, loaded.classes_))}" if has_labels else ""
     say(f"Scored {scored.n_cases - scored.n_failed} of {scored.n_cases} cases{classes}; wrote {output}")

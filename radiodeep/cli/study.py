@@ -71,6 +71,7 @@ def study(
     learning_curve: options.LearningCurve = False,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
+    dask: options.Scheduler = None,
     config: options.Config = None,
 ):
     """Estimate how well features predict an outcome.

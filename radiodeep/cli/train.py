@@ -42,6 +42,7 @@ def train(
     clinical: options.Clinical = None,
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
+    dask: options.Scheduler = None,
     config: options.Config = None,
 ):
     """Fit one model on all cases and save it.

@@ -23,14 +23,14 @@ from radiodeep.extras import require_package
 from radiodeep.files import errors_file, replacing, without_formulas
 from radiodeep.processes import Trial, cluster_of
 from radiodeep.progress import counted
-from radiodeep.rows import LoadedOnce, check_on_error, rows_by_case
+from radiodeep.rows import CHUNK, LoadedOnce, Shard, check_on_error, rows_by_case
 from radiodeep.scoring.cohort import check_model
 from radiodeep.scoring.fingerprint import fingerprint
 from radiodeep.scoring.journal import ScoreJournal
 from radiodeep.scoring.outputs import outputs_of, takes_patients
 from radiodeep.scoring.scorer import Scorer
 
-_AT_ONCE = 2048  # cases whose rows may wait for the row of one before them
+_AT_ONCE = 256 * CHUNK  # cases whose rows may wait for the row of one before them
 _NAMED = 20  # failures, and
 _SHOWN = 5  # cases outside the range of the training cases
 
@@ -68,6 +68,7 @@ def score_to_file(
     cache_dir=None,
     horizon=None,
     resume=True,
+    shard=None,
     resample_mask=False,
     rgb=None,
     pet_unit="SUV",
@@ -95,6 +96,9 @@ def score_to_file(
     resume : bool, default=True
         Continue an unfinished output of the same model, manifest, settings and version of radiodeep. The images are
         taken to be the same, too.
+    shard : (int, int), optional
+        (k, n): score only the k-th of n blocks of cases, or of patients; k begins with 1. The rows of all blocks, one
+        after the other, are those of a run without shards.
     resample_mask, rgb, pet_unit, series : optional
         Choices in reading the files, as in `Reading`.
 
@@ -144,10 +148,12 @@ def score_to_file(
         "horizon": repr(horizon),
         "reading of files": repr(reading),
         "version of radiodeep": __version__,
+        "shard": repr(shard and tuple(shard)),
     }
     scorer = Scorer(model, outputs, cache_dir)
     with ScoreJournal(output, settings, _columns(model, outputs), resume) as journal:
         listed = _Patients(file, reading) if takes_patients(model) else _Cases(file, reading, n_rows)
+        listed = listed if shard is None else _Block(listed, Shard(*shard))
         _write_rows(scorer, listed, journal, n_jobs, on_error)
         return _finish(output, journal)
 
@@ -206,6 +212,21 @@ class _Patients:
         begins = np.concatenate([[0], self.ends])
         for begin, end in zip(begins[n_done:-1], self.ends[n_done:], strict=True):
             yield Patient(self.cases[self.order[begin:end]])
+
+
+class _Block:
+    """The cases or patients of a shard."""
+
+    def __init__(self, listed, shard):
+        self.listed = listed
+        self.positions = shard.positions(len(listed))
+
+    def __len__(self):
+        return len(self.positions)
+
+    def after(self, n_done):
+        left = self.positions[n_done:]
+        return islice(self.listed.after(left.start), len(left))
 
 
 def _without_outcomes(manifest):

@@ -115,7 +115,7 @@ def threads_of_worker(cases):
 
 @pytest.mark.slow
 def test_studies_tables_and_scores_equal_those_of_this_process(tmp_path):
-    cohort = rd.read_cohort(rd.write_cohort(rd.make_phantom_cohort(16, random_state=0), tmp_path))
+    cohort = rd.read_cohort(rd.write_cohort(rd.make_phantom_cohort(12, random_state=0), tmp_path))
     shape = rd.RadiomicsExtractor(families=["shape"], bin_width=25)
     model = make_pipeline(shape, GaussianNB())
     models = {"bayes": model, "forest": make_pipeline(shape, RandomForestClassifier(10, random_state=0))}
@@ -124,7 +124,7 @@ def test_studies_tables_and_scores_equal_those_of_this_process(tmp_path):
     def all_of_them():
         broken = [*cohort, cohort[0].replace(id="broken", image=tmp_path / "none.nii.gz")]
         table = rd.extract_table(shape, broken, cache_dir=tmp_path / str(time.monotonic_ns()), on_error="record")
-        deep = rd.extract_table(rd.DeepFeatureExtractor(), cohort)
+        deep = rd.extract_table(rd.DeepFeatureExtractor(n_threads=1), cohort)
         results = rd.cross_validate_models(models, cohort, cohort.labels)
         return table, deep, *(each.predictions for each in results.values()), rd.score_cohort(fitted, broken)
 
