@@ -38,8 +38,9 @@ def on_grid_of(image, mask, id):
     changed = np.count_nonzero(_nearest(resampled, mask) != mask.voxels) / max(n_before, 1)
     before, after = (n * np.prod(each.spacing_mm) for n, each in ((n_before, mask), (n_after, image)))
     warnings.warn(
-        f"{id}: the mask was brought to the grid of the image by the nearest voxel: {100 * changed:.1f} % of the "
-        f"voxels of the region changed, from {n_before} voxels ({before:.4g} mm³) to {n_after} ({after:.4g} mm³).",
+        f"{id}: the mask was brought to the grid of the image by the nearest voxel: {n_before} voxels ({before:.4g} "
+        f"mm³) became {n_after} ({after:.4g} mm³); there and back, {100 * changed:.1f} % of the voxels of the region "
+        "change.",
         RadiodeepWarning,
         stacklevel=6,
     )

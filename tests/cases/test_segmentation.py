@@ -46,10 +46,9 @@ def by_highdicom(grid, tmp_path):
             )
             for number, name in enumerate(["liver", "tumour"], 1)
         ]
-        written = hd.seg.Segmentation(
-            [pydicom.dcmread(path) for path in sorted((tmp_path / "ct").iterdir())], voxels, kind, segments, hd.UID(), 1, hd.UID(), 1, "m", "m",
-            "1", "1", **options,
-        )  # fmt: skip
+        slices = [pydicom.dcmread(path) for path in sorted((tmp_path / "ct").iterdir())]
+        identity = (hd.UID(), 1, hd.UID(), 1, "m", "m", "1", "1")
+        written = hd.seg.Segmentation(slices, voxels, kind, segments, *identity, **options)
         written.save_as(tmp_path / "SEG.dcm")
         return tmp_path / "SEG.dcm"
 
