@@ -113,7 +113,7 @@ def _opened(path, kind):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.filterwarnings("error", message="(Corrupt EXIF|Truncated File)")
+        warnings.filterwarnings("error", message=".*(orrupt EXIF|Truncated|too large|larger than file)")
         try:
             with path.open("rb") as file:
                 _check_end(file, kind)

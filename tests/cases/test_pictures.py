@@ -1,5 +1,7 @@
 """Pictures: their pixels are those of another reader, and nothing is guessed about colours, pages or damage."""
 
+import struct
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -183,6 +185,34 @@ def test_a_picture_that_is_cut_short_is_an_error(save, name, array, capfd):
         with pytest.raises(TruncatedFileError, match=rf"'{name}' (begins like|has a header)"):
             read_volume(path, LUMINANCE)
     capfd.readouterr()  # of libtiff
+
+
+def test_oddities_that_change_no_pixel_are_passed_over(save):
+    path = save(GREY, "a.tif", dpi=(300, 300))
+    one, two = (struct.pack("<HHI", 296, 3, count) for count in (1, 2))  # the unit of resolution, twice
+    path.write_bytes(path.read_bytes().replace(one, two))
+    with pytest.warns(UserWarning, match="had too many entries"), Image.open(path):
+        pass
+    np.testing.assert_array_equal(pixels(path), GREY)
+
+
+def test_orientation_that_cannot_be_read_is_an_error(save):
+    path = save(GREY, "a.jpg", exif=orientation(6))
+    entry = struct.pack(">HHI", 274, 3, 1)
+    assert entry in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(entry, struct.pack(">HHI", 274, 3, 9000)))
+    with pytest.raises(TruncatedFileError, match=r"'a\.jpg' begins like a picture"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "progressive.jpg"])
+def test_a_picture_whose_end_was_filled_with_zeros_is_an_error(save, name):
+    path = save(COLOURS, name, **FORMATS[name])
+    whole = path.read_bytes()
+    for n_bytes in range(len(whole) - 26, len(whole) - 2, 3):
+        path.write_bytes(whole[:n_bytes].ljust(len(whole), b"\0"))
+        with pytest.raises(TruncatedFileError, match=rf"'{name}' begins like a picture"):
+            read_volume(path, LUMINANCE)
 
 
 @pytest.mark.parametrize("name", FORMATS)
