@@ -200,8 +200,6 @@ def _fragments(header):
             if len(start) < 8 or start[:4] != _ITEM:
                 raise broken
             at, length = file.tell() - 8, struct.unpack("<L", start[4:])[0]
-            if length > pixels.file_length - file.tell():
-                raise broken
             items.append((at, file.read(length)))
     if len(items) < 2 or len(items[0][1]) % 4:
         raise broken
