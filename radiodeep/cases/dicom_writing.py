@@ -99,7 +99,6 @@ def _header(path, patient_id, is_ascii):
 
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=None if patient_id is None else _PLACE)
-        header.decode()  # before the character set changes
     except Exception as error:  # pydicom raises what its parsing meets
         raise FileUnreadableError(f"'{path.name}' is not a DICOM file that can be read: {error}.") from error
     if not header.get("FrameOfReferenceUID"):

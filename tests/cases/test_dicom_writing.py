@@ -112,10 +112,13 @@ def test_a_segmentation_tells_of_the_patient_only_on_request(dicom_case, tmp_pat
 
 
 def test_names_in_other_alphabets_come_back(dicom_case, tmp_path):
-    case, _ = dicom_case(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg", id="опухоль")
+    names = {"PatientName": "Müller^Jörg", "StudyDescription": "Schädel"}
+    case, _ = dicom_case(SpecificCharacterSet="ISO_IR 100", id="опухоль", **names)
     read = hd.seg.segread(write_region(case, tmp_path / "region.dcm", patient="image"))
-    assert read.PatientName == "Müller^Jörg"
-    assert read.get_segment_description(1).tracking_id == "опухоль"
+    assert {name: read[name].value for name in names} == names
+    own = hd.seg.segread(write_region(case.replace(patient="p-1"), tmp_path / "region.dcm"))
+    for each in (read, own):
+        assert each.get_segment_description(1).tracking_id == "опухоль"
 
 
 def test_a_segmentation_refers_to_an_enhanced_file(dicom_case, tmp_path):
@@ -124,8 +127,9 @@ def test_a_segmentation_refers_to_an_enhanced_file(dicom_case, tmp_path):
     case, _ = dicom_case(ORIENTATIONS["oblique"], ImageType=["ORIGINAL", "PRIMARY", "AXIAL"], **unknown)
     slices = [hd.imread(path) for path in sorted(case.image.iterdir())]
     image = hd.legacy.LegacyConvertedEnhancedCTImage(slices, "1.2.3.4", 1, "1.2.3.4.5", 1)
-    image.save_as(tmp_path / "enhanced.dcm")
-    enhanced = case.replace(image=tmp_path / "enhanced.dcm")
+    (tmp_path / "enhanced").mkdir()
+    image.save_as(tmp_path / "enhanced" / "image.dcm")
+    enhanced = case.replace(image=tmp_path / "enhanced")
     written = write_region(enhanced, tmp_path / "region.dcm")
     np.testing.assert_array_equal(enhanced.replace(mask=written).roi, case.roi)
     (reference,) = hd.seg.segread(written).SourceImageSequence

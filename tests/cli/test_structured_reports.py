@@ -11,7 +11,7 @@ hd = pytest.importorskip("highdicom")
 
 @pytest.fixture
 def mixed(dicom_files, tmp_path):
-    """The manifest of two cases from DICOM and one from NIfTI."""
+    """The manifest of two cases from DICOM, one from NIfTI, and one whose image is lost."""
     manifest = rd.write_cohort(rd.make_phantom_cohort(1, random_state=0), tmp_path)
     rows = pd.read_csv(manifest, dtype=str)[["id", "image", "mask"]]
     voxels = np.random.default_rng(0).integers(-100, 100, (5, 12, 14))
@@ -23,6 +23,7 @@ def mixed(dicom_files, tmp_path):
         contours = [[(x, y, 30 + 2.5 * level) for x, y in square] for level in (1, 2, 3)]
         dicom_files.structure_set(tmp_path / f"rs{number}.dcm", {"GTV": contours}, patient=name)
         rows.loc[len(rows)] = [name, folder.name, f"rs{number}.dcm"]
+    rows.loc[len(rows)] = ["lost", "lost.nii.gz", "rs1.dcm"]
     rows.to_csv(manifest, index=False)
     return manifest
 
@@ -38,6 +39,7 @@ def test_each_case_from_dicom_gets_a_report_of_its_row_and_others_are_named(radi
     assert "Wrote 3 cases x 107 features" in done.out
     assert "Wrote 2 structured reports (SR) with segmentations (SEG) to" in done.out
     assert "No report: phantom-000: the image is not in DICOM" in done.err
+    assert done.err.count("No report") == 1
     names = sorted(path.name for path in (tmp_path / "sr").iterdir())
     assert names == ["p_1.seg.dcm", "p_1.sr.dcm", "p_2.seg.dcm", "p_2.sr.dcm"]
     report = hd.sr.srread(tmp_path / "sr" / "p_2.sr.dcm")
@@ -61,7 +63,7 @@ def test_what_reports_are_not_made_for_is_an_error_before_the_work(radiodeep, mi
     assert (done.code, "is a file. Give the name of a folder" in done.err) == (1, True)
     done = run(radiodeep, mixed, "--sr", tmp_path / "sr", "--lesions", "mean")
     assert (done.code, "--sr writes a report of each case with one image" in done.err) == (1, True)
-    rows = pd.read_csv(mixed, dtype=str).assign(id=["a", "p/1", "p?1"])
+    rows = pd.read_csv(mixed, dtype=str).assign(id=["a", "p/1", "p?1", "b"])
     rows.to_csv(mixed, index=False)
     done = run(radiodeep, mixed, "--sr", tmp_path / "sr")
     assert (done.code, "--sr: several ids give the file name 'p_1'" in done.err) == (1, True)
