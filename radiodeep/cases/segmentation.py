@@ -65,16 +65,11 @@ class Segmentation:
         name = f"{self.name}: segment '{self.region_names[position]}'"
         mask = np.zeros(grid.shape, bool)
         for plane in _planes_of(self.path, self.numbers[position]):
-            indices = grid.indices_of(plane.points_mm())
-            nearest = np.round(indices).astype(int)
-            is_outside = (nearest < 0).any() or (nearest >= grid.shape[::-1]).any()
-            if is_outside or np.abs(indices - nearest).max() > _OFF_VOXEL:
+            if not plane.mark(mask, grid):
                 raise GeometryMismatchError(
                     f"{name} does not lie on the voxels of the {grid.name}. Use the image that it was drawn on, or "
                     "resample_mask=True."
                 )
-            x, y, z = nearest.T
-            mask[z, y, x] = True
         if not mask.any():
             raise EmptyMaskError(f"{name} has no voxel. Choose another segment, or leave the case out.")
         return mask
@@ -144,14 +139,26 @@ class _Plane:
     spacing_mm: tuple[float, float]  # (y, x)
     distance_mm: float  # of neighbouring slices, 0 if unknown
 
-    def points_mm(self):
-        """Return the centres of the pixels of the segment in mm, shape (n, 3)."""
-        y, x = np.nonzero(self.pixels)
-        return (
-            self.corner
-            + np.outer(x, self.along_x * self.spacing_mm[1])
-            + np.outer(y, self.along_y * self.spacing_mm[0])
-        )
+    def mark(self, mask, grid):
+        """Mark the pixels in a mask (z, y, x) on a grid; return False if they do not lie on its voxels."""
+        rows, columns = (np.flatnonzero(self.pixels.any(axis=axis)) for axis in (1, 0))
+        rows, columns = rows[[0, -1]], columns[[0, -1]]
+        steps = np.outer(rows[[0, 0, 1, 1]], self.along_y * self.spacing_mm[0])
+        steps += np.outer(columns[[0, 1, 0, 1]], self.along_x * self.spacing_mm[1])
+        indices = grid.indices_of(self.corner + steps)[:, ::-1]  # (z, y, x) of the four corners of the segment
+        nearest = indices.round().astype(int)
+        down, across = nearest[2] - nearest[0], nearest[1] - nearest[0]
+        is_outside = (nearest < 0).any() or (nearest >= grid.shape).any()
+        if is_outside or np.abs(indices - nearest).max() > _OFF_VOXEL:
+            return False
+        low, high = nearest.min(axis=0), nearest.max(axis=0) + 1
+        if sorted([np.ptp(rows) + 1, np.ptp(columns) + 1]) != sorted(high - low)[1:]:  # pixels of another size
+            return False
+        pixels = self.pixels[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+        pixels = pixels[:: -1 if down.sum() < 0 else 1, :: -1 if across.sum() < 0 else 1]
+        pixels = pixels.T if np.abs(down).argmax() > np.abs(across).argmax() else pixels
+        mask[tuple(map(slice, low, high))] |= pixels.reshape(high - low)
+        return True
 
     def is_parallel_to(self, other):
         own, others = ([*each.along_x, *each.along_y, *each.spacing_mm] for each in (self, other))

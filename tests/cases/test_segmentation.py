@@ -113,6 +113,26 @@ def test_frames_are_placed_by_position(dicom_files, tmp_path, grid, masks):
         np.testing.assert_array_equal(segmentation.mask_of(position, grid), expected)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1), (0, 2, 1), (1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("flipped", [(), (0,), (1, 2)])
+def test_frames_may_lie_across_any_axis_of_the_grid(dicom_files, tmp_path, grid, masks, order, flipped):
+    """Frames of a stack whose axes (x, y, z) are those of the grid in another order and direction."""
+    corner = [size - 1 if axis in flipped else 0 for axis, size in enumerate(SHAPE[::-1])]
+    signs = np.where(np.isin(range(3), flipped), -1.0, 1.0)
+    axes = [2 - axis for axis in order[::-1]]  # (z, y, x)
+    stack = replace(
+        grid,
+        origin_mm=grid.origin_mm + grid.direction @ (corner * np.array(grid.spacing_mm[::-1])),
+        direction=(grid.direction * signs)[:, list(order)],
+        spacing_mm=tuple(grid.spacing_mm[axis] for axis in axes),
+    )
+    frames = np.flip(masks[0], [2 - axis for axis in flipped]).transpose(axes)
+    path = dicom_files.segmentation(
+        tmp_path / "SEG.dcm", [(1, level, frame) for level, frame in enumerate(frames)], ["liver"], stack
+    )
+    np.testing.assert_array_equal(read_segmentation(path).mask_of(0, grid), masks[0])
+
+
 def test_segments_that_do_not_fit_are_refused(dicom_files, tmp_path, grid, masks):
     path = tmp_path / "SEG.dcm"
     dicom_files.segmentation(path, [(1, 3.5, masks[0, 3])], ["tumour", "none"], grid)
@@ -120,6 +140,10 @@ def test_segments_that_do_not_fit_are_refused(dicom_files, tmp_path, grid, masks
         read_segmentation(path).mask_of(0, grid)
     with pytest.raises(EmptyMaskError, match="segment 'none' has no voxel"):
         read_segmentation(path).mask_of(1, grid)
+    half = replace(grid, spacing_mm=(grid.spacing_mm[0], *np.array(grid.spacing_mm[1:]) / 2))
+    dicom_files.segmentation(path, [(1, 3, np.ones((5, 7), bool))], ["tumour"], half)
+    with pytest.raises(GeometryMismatchError, match="does not lie on the voxels"):
+        read_segmentation(path).mask_of(0, grid)
     dicom_files.segmentation(path, [(1, 8, masks[0, 3])], ["tumour"], grid)
     with pytest.raises(GeometryMismatchError, match="does not lie on the voxels"):
         read_segmentation(path).mask_of(0, grid)
