@@ -14,7 +14,7 @@ import numpy as np
 from radiodeep.cases.dicom_headers import DEFLATED
 from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, TruncatedFileError, UnsupportedImageError
 
-_RUN_LENGTHS = "1.2.840.10008.1.2.5"
+_RUN_LENGTHS, _JPEG = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4."
 _PIXELS = 0x7FE00010
 _COMPRESSED = 0xFFFFFFFF
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
@@ -88,7 +88,7 @@ def read_frame(header, index=0):
     check_pixels(header)
     pixels, shape = header["pixels"], (header["Rows"], header["Columns"])
     if pixels.length == _COMPRESSED:
-        return _decoded(header, index).reshape(shape)
+        return _decoded(header, index)
     kind = np.dtype(
         f"{'<' if pixels.is_little_endian else '>'}{'ui'[header['PixelRepresentation']]}{header['BitsAllocated'] // 8}"
     )
@@ -127,11 +127,17 @@ def _inflated(header):
 
 
 def _decoded(header, index):
-    """Return the voxels of a compressed frame, shape (1, y, x) or (y, x)."""
+    """Return the voxels of a compressed frame, shape (y, x)."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
 
     name, syntax, encoded = header["path"].name, header["pixels"].syntax, _encoded_frame(header, index)
+    shape = (header["Rows"], header["Columns"])
+    if syntax.startswith(_JPEG) and (size := _size_of(encoded)) not in (None, shape):  # GDCM would crop it
+        raise DicomSeriesError(
+            f"'{name}' holds compressed voxels of {size[1]}x{size[0]} (x, y). Expected {shape[1]}x{shape[0]} by its "
+            "header. Export it again."
+        )
     frame = Dataset()
     for element in (*_FORMAT, "PhotometricInterpretation"):
         setattr(frame, element, header[element])
@@ -142,17 +148,28 @@ def _decoded(header, index):
     frame.file_meta.TransferSyntaxUID = syntax
     try:
         voxels = _with_pydicom(frame) if syntax == _RUN_LENGTHS else _with_itk(frame)
+        return voxels.reshape(shape)
     except (RuntimeError, ValueError) as error:
         raise TruncatedFileError(
             f"'{name}' has compressed voxels that cannot be decoded. Download it again, or decompress it, e.g. "
             "with gdcmconv --raw."
         ) from error
-    if voxels.size != header["Rows"] * header["Columns"]:
-        raise TruncatedFileError(
-            f"'{name}' has {voxels.size} voxels. Expected {header['Columns']}x{header['Rows']} (x, y). Download it "
-            "again."
-        )
-    return voxels
+
+
+def _size_of(encoded):
+    """Return the (rows, columns) that a JPEG (ISO 10918-1, 14495-1) or JPEG 2000 (15444-1) tells of itself, or None."""
+    if encoded[2:4] == b"\xff\x51":
+        width, height, left, top = struct.unpack(">4L", encoded[8:24].ljust(16, b"\0"))
+        return height - top, width - left
+    at = 2
+    while len(encoded) >= at + 9:  # segment by segment, to the one that begins the frame
+        start, marker, length, _, height, width = struct.unpack(">BBHBHH", encoded[at : at + 9])
+        if start != 0xFF:
+            break
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            return height, width
+        at += 2 + length
+    return None
 
 
 def _with_pydicom(frame):

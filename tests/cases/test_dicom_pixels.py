@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from radiodeep.cases.dicom_headers import read_slice_header
+from radiodeep.cases.dicom_pixels import read_frame
 from radiodeep.cases.readers import read_volume
 from radiodeep.exceptions import (
     DicomSeriesError,
@@ -97,6 +99,17 @@ def test_every_plain_transfer_syntax_is_read(folder, syntax):
     np.testing.assert_array_equal(read_volume(folder).voxels, SMOOTH)
 
 
+@pytest.mark.parametrize(("n_rows", "error"), [(17, TruncatedFileError), (15, DicomSeriesError)])
+def test_deflated_voxels_are_counted(folder, n_rows, error):
+    import pydicom
+
+    def change(dataset):
+        dataset.Rows, dataset.file_meta.TransferSyntaxUID = n_rows, pydicom.uid.DeflatedExplicitVRLittleEndian
+
+    with pytest.raises(error, match=f"'0.dcm' .* 384 bytes of voxels. Expected {n_rows * 24}"):
+        read_volume(edit(folder, change))
+
+
 def test_files_without_a_preamble_are_read(folder):
     import pydicom
 
@@ -107,31 +120,48 @@ def test_files_without_a_preamble_are_read(folder):
     np.testing.assert_array_equal(read_volume(folder).voxels, SMOOTH)
 
 
-@pytest.mark.parametrize("syntax", ["RLELossless", "JPEGLSLossless"])
-def test_compressed_voxels_are_decoded(folder, syntax):
+def test_run_lengths_are_decoded(folder):
     import pydicom
 
-    edit(folder, lambda dataset: dataset.compress(getattr(pydicom.uid, syntax), generate_instance_uid=False))
+    edit(folder, lambda dataset: dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False))
     np.testing.assert_array_equal(read_volume(folder).voxels, SMOOTH)
 
 
-@pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000"])
-def test_voxels_that_another_program_compressed_are_decoded(dicom_files, folder, compressor):
+@pytest.fixture
+def compress(folder):
+    """Compress slices by JPEG-LS of pydicom, or lossless JPEG or JPEG 2000 of ITK, and set the rows of the header."""
     import pydicom
 
-    writer = sitk.ImageFileWriter()
-    writer.SetUseCompression(True)
-    writer.SetCompressor(compressor)
+    def apply(dataset, kind, n_rows=16):
+        if kind == "JPEGLS":
+            dataset.compress(pydicom.uid.JPEGLSLossless, generate_instance_uid=False)
+        else:
+            writer, path = sitk.ImageFileWriter(), folder.parent / "packed.dcm"
+            writer.SetUseCompression(True)
+            writer.SetCompressor(kind)
+            writer.SetFileName(str(path))
+            writer.Execute(sitk.GetImageFromArray(dataset.pixel_array))
+            packed = pydicom.dcmread(path)
+            assert packed.file_meta.TransferSyntaxUID.is_compressed
+            dataset.PixelData = packed.PixelData
+            dataset.file_meta.TransferSyntaxUID = packed.file_meta.TransferSyntaxUID
+            dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+        dataset.Rows = n_rows
 
-    def change(dataset):
-        writer.SetFileName(str(folder.parent / "packed.dcm"))
-        writer.Execute(sitk.GetImageFromArray(dataset.pixel_array))
-        packed = pydicom.dcmread(folder.parent / "packed.dcm")
-        assert packed.file_meta.TransferSyntaxUID.is_compressed
-        dataset.PixelData, dataset.file_meta.TransferSyntaxUID = packed.PixelData, packed.file_meta.TransferSyntaxUID
-        dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    return lambda *choices: edit(folder, lambda dataset: apply(dataset, *choices))
 
-    np.testing.assert_array_equal(read_volume(edit(folder, change)).voxels, SMOOTH)
+
+@pytest.mark.parametrize("kind", ["JPEGLS", "JPEG", "JPEG2000"])
+def test_every_kind_of_jpeg_is_decoded(compress, kind):
+    np.testing.assert_array_equal(read_volume(compress(kind)).voxels, SMOOTH)
+
+
+@pytest.mark.parametrize("n_rows", [8, 17])
+@pytest.mark.parametrize("kind", ["JPEGLS", "JPEG", "JPEG2000"])
+def test_a_jpeg_of_another_size_than_in_the_header_is_an_error(compress, kind, n_rows):
+    match = f"'0.dcm' holds compressed voxels of 12x16 .x, y.. Expected 12x{n_rows} by its header"
+    with pytest.raises(DicomSeriesError, match=match):
+        read_volume(compress(kind, n_rows))
 
 
 @pytest.mark.parametrize("n_cut", [5, 40])
@@ -155,12 +185,28 @@ def test_compressed_voxels_that_are_cut_short_are_an_error(folder, syntax, is_re
         read_volume(folder)
 
 
+@pytest.mark.parametrize("n_rows", [8, 15, 17])
+def test_run_lengths_of_another_size_are_an_error(folder, n_rows):
+    import pydicom
+
+    def change(dataset):
+        dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+        dataset.Rows = n_rows
+
+    with pytest.raises(TruncatedFileError, match="'0.dcm' has compressed voxels that cannot be decoded"):
+        read_volume(edit(folder, change))
+
+
+def test_a_file_that_is_cut_short_after_its_header_was_read_is_an_error(folder):
+    header = read_slice_header(folder / "0.dcm")
+    (folder / "0.dcm").write_bytes((folder / "0.dcm").read_bytes()[:-2])
+    with pytest.raises(TruncatedFileError, match="'0.dcm' is cut short"):
+        read_frame(header)
+
+
 def test_compressed_frames_of_one_file_are_told_apart(folder):
     import pydicom
     from pydicom.encaps import encapsulate, generate_frames
-
-    from radiodeep.cases.dicom_headers import read_slice_header
-    from radiodeep.cases.dicom_pixels import read_frame
 
     edit(folder, lambda dataset: dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False))
     slices = [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
