@@ -143,10 +143,11 @@ def test_a_slice_of_another_image_is_refused(dicom_files, tmp_path, change, matc
         only_grid(tmp_path)
 
 
-def test_values_of_a_damaged_header_are_not_quoted(dicom_files, tmp_path):
+@pytest.mark.parametrize("damaged", [b"Doe^J.9", b"0.8\\nan", b"0\\8\\0.7", b"0.8....", b"\xff.8\\0.7"])
+def test_values_of_a_damaged_header_are_not_quoted(dicom_files, tmp_path, damaged):
     dicom_files.series(tmp_path, VOXELS)
     path = tmp_path / "1.dcm"
-    path.write_bytes(path.read_bytes().replace(b"0.8\\0.7", b"Doe^J.9"))
+    path.write_bytes(path.read_bytes().replace(b"0.8\\0.7", damaged))
     with pytest.raises(FileUnreadableError, match="'1.dcm' has a damaged header: the element PixelSpacing") as caught:
         only_grid(tmp_path)
     assert "Doe" not in str(caught.value)
