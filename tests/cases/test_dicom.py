@@ -153,6 +153,23 @@ def test_values_of_a_damaged_header_are_not_quoted(dicom_files, tmp_path, damage
     assert "Doe" not in str(caught.value)
 
 
+def test_a_damaged_uid_is_an_error(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS)
+    path = tmp_path / "1.dcm"
+    uid = dicom_files.uid("P1", "s", 1).encode()
+    path.write_bytes(path.read_bytes().replace(uid, b"Doe" + uid[3:]))
+    with pytest.raises(FileUnreadableError, match="'1.dcm' has a damaged header: the element SOPInstanceUID"):
+        only_grid(tmp_path)
+
+
+def test_the_log_of_pydicom_quotes_nothing(dicom_files, tmp_path, caplog):
+    dicom_files.series(tmp_path, VOXELS)
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.5.1.4.1.1.2\0", b"Doe^John 10008.5.1.4.1.1.2", 1))
+    np.testing.assert_array_equal(only_grid(tmp_path).read().voxels, VOXELS)
+    assert not caplog.records
+
+
 def test_rounded_positions_are_no_gap(dicom_files, tmp_path):
     heights = {0: 0.0, 1: 0.6, 2: 1.3, 3: 1.9, 4: 2.5}  # of slices of 0.625 mm
     changes = {level: {"ImagePositionPatient": [-20, 10, height]} for level, height in heights.items()}
