@@ -239,7 +239,7 @@ def _grid_on_disk(case):
             mask = read_labels(case.mask)
             if mask.has_spacing:
                 return mask
-        return read_volume(outlined_series(case.image, case.mask, case.reading), case.reading)
+        return read_volume(outlined_series(case.image, case.mask, case.roi_name, case.reading), case.reading)
     return read_volume(case.image, case.reading)
 
 

@@ -61,7 +61,7 @@ def read_mask(path, image, roi_name=None, reading=AS_IT_IS):
     return replace(mask, voxels=voxels)
 
 
-def outlined_series(image, mask, reading=AS_IT_IS):
+def outlined_series(image, mask, roi_name=None, reading=AS_IT_IS):
     """Return the path of an image; of a DICOM folder FOLDER/UID of the series that the regions were drawn on.
 
     Raises GeometryMismatchError if a structure set or segmentation does not belong to the series: it neither refers to
@@ -70,14 +70,14 @@ def outlined_series(image, mask, reading=AS_IT_IS):
     regions = drawn_regions(mask)
     if regions is None:
         return image
-    if image.is_dir():
-        series = image_series(image, reading, (*regions.series_uids, *regions.frames))
-    else:
-        series = _series_at(image)
-    if series and not _belongs_to(regions, series):
+    positions = _chosen(regions.region_names, roi_name, mask) if roi_name else range(len(regions.drawn_on))
+    uids, frames = ({uid for position in positions for uid in regions.drawn_on[position][kind]} for kind in (0, 1))
+    series = image_series(image, reading, (*uids, *frames)) if image.is_dir() else _series_at(image)
+    is_unknown = not uids and not any(frames)
+    if series and not (is_unknown or series.uid in uids or series.frame_of_reference in frames):
         raise GeometryMismatchError(
-            f"{regions.name} was drawn on the series {', '.join(regions.series_uids) or 'of another image'}, whose "
-            f"frame of reference is not that of the {series.name} ({series.uid}). Give the image that it was drawn on."
+            f"{regions.name} was drawn on the series {', '.join(sorted(uids)) or 'of another image'}, whose frame"
+            f" of reference is not that of the {series.name} ({series.uid}). Give the image that it was drawn on."
         )
     return image / series.uid if image.is_dir() else image
 
@@ -188,11 +188,6 @@ def _names_in(path, roi_name, reading):
     else:
         return None
     return names if roi_name is None else [names[position] for position in _chosen(names, roi_name, path)]
-
-
-def _belongs_to(regions, series):
-    is_unknown = not regions.series_uids and not any(regions.frames)
-    return is_unknown or series.uid in regions.series_uids or series.frame_of_reference in regions.frames
 
 
 def _series_at(path):

@@ -44,6 +44,8 @@ class StructureSet:
         The closed contours of each region, patient positions (x, y, z) in mm.
     xor : tuple of bool
         Whether those of a region are combined by exclusive or.
+    drawn_on : tuple of (tuple of str, tuple of str)
+        The series and frames of reference that each region was drawn on: all of the file, if it does not say which.
     """
 
     name: str
@@ -52,6 +54,7 @@ class StructureSet:
     region_names: tuple[str, ...]
     contours: tuple
     xor: tuple[bool, ...]
+    drawn_on: tuple
 
     def filled_names(self):
         """Return the names of the regions that have a contour."""
@@ -72,27 +75,34 @@ def read_structure_set(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frames = header["ReferencedFrameOfReferenceSequence"] or ()
-            names = {roi.ROINumber: str(roi.ROIName).strip() for roi in header["StructureSetROISequence"] or ()}
+            frames = {
+                str(frame.get("FrameOfReferenceUID") or ""): tuple(_series_of(frame))
+                for frame in header["ReferencedFrameOfReferenceSequence"] or ()
+            }
+            series, known = tuple(uid for uids in frames.values() for uid in uids), tuple(filter(None, frames))
+            regions = {roi.ROINumber: roi for roi in header["StructureSetROISequence"] or ()}
+            names = {number: str(roi.ROIName).strip() for number, roi in regions.items()}
+            own = [str(roi.get("ReferencedFrameOfReferenceUID")) for roi in regions.values()]
             contours, xor = {number: [] for number in names}, dict.fromkeys(names, False)
             for roi in header["ROIContourSequence"] or ():
                 contours[roi.ReferencedROINumber], xor[roi.ReferencedROINumber] = _closed_contours(roi)
             return StructureSet(
                 path.name,
-                tuple(str(series.SeriesInstanceUID) for series in _series_of(frames)),
-                tuple(str(frame.FrameOfReferenceUID) for frame in frames if "FrameOfReferenceUID" in frame),
+                series,
+                known,
                 tuple(names.values()),
                 tuple(contours[number] for number in names),
                 tuple(xor[number] for number in names),
+                tuple((frames[frame], (frame,)) if frame in frames else (series, known) for frame in own),
             )
     except Exception as error:  # pydicom raises what its parsing meets
         raise FileUnreadableError(f"'{path.name}' is a structure set that cannot be read: {error}.") from error
 
 
-def _series_of(frames):
-    for frame in frames:
-        for study in frame.get("RTReferencedStudySequence") or ():
-            yield from study.get("RTReferencedSeriesSequence") or ()
+def _series_of(frame):
+    for study in frame.get("RTReferencedStudySequence") or ():
+        for series in study.get("RTReferencedSeriesSequence") or ():
+            yield str(series.SeriesInstanceUID)
 
 
 def _closed_contours(roi):

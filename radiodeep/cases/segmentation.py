@@ -52,6 +52,11 @@ class Segmentation:
     region_names: tuple[str, ...]
     numbers: tuple[int, ...]
 
+    @property
+    def drawn_on(self):
+        """The series and frames of reference of each segment, as in a `StructureSet`."""
+        return ((self.series_uids, self.frames),) * len(self.numbers)
+
     def filled_names(self):
         """Return the names of the segments."""
         return list(self.region_names)

@@ -107,7 +107,7 @@ def read_sources(image, mask, spacing_mm, axes, id, roi_name=None, reading=AS_IT
     come from `Case.in_memory`. `spacing_mm` is the given one; it is compared with that of the file.
     """
     if isinstance(image, Path) and isinstance(mask, Path):
-        image = outlined_series(image, mask, reading)
+        image = outlined_series(image, mask, roi_name, reading)
     image_volume = _as_volume(image, reading, spacing_mm)
     mask_volume = _mask_volume(mask, image_volume, roi_name, reading)
     known_axes = axes

@@ -223,7 +223,8 @@ def _image_path(case):
                 "the image is an array, whose place in space is unknown. Give the case its image as a file, as "
                 "read_cohort does, and not its copy in memory."
             )
-        return outlined_series(case.image, case.mask) if isinstance(case.mask, Path) else case.image
+        chosen = (case.mask, case.roi_name, case.reading)
+        return outlined_series(case.image, *chosen) if isinstance(case.mask, Path) else case.image
 
 
 def write_image(array, path, spacing_mm, origin_mm=(0.0, 0.0, 0.0), direction=None):

@@ -237,6 +237,31 @@ def test_masks_may_be_series_of_their_own(export, dicom_files):
     np.testing.assert_array_equal(case.roi, expected)
 
 
+@GAP
+def test_regions_of_one_file_may_have_been_drawn_on_images_of_several_frames_of_reference(export, dicom_files):
+    import pydicom
+
+    changes = {level: {"FrameOfReferenceUID": "1.2.3"} for level in range(N_SLICES)}
+    dicom_files.series(
+        export.folder / "MR", export.voxels + 1, (2.5, 0.8, 0.8), series="mr", modality="MR", changes=changes
+    )
+    header = pydicom.dcmread(export.rtstruct)
+    other = pydicom.dcmread(dicom_files.structure_set(export.folder / "x.dcm", {}, series="mr"))
+    (other,) = other.ReferencedFrameOfReferenceSequence
+    other.FrameOfReferenceUID = "1.2.3"
+    header.ReferencedFrameOfReferenceSequence.append(other)
+    first, second = header.StructureSetROISequence
+    first.ReferencedFrameOfReferenceUID = header.ReferencedFrameOfReferenceSequence[0].FrameOfReferenceUID
+    second.ReferencedFrameOfReferenceUID = "1.2.3"
+    header.save_as(export.rtstruct)
+    for name, added in (("GTV-1", 0), ("Node", 1)):
+        case = rd.Case(export.folder, export.rtstruct, "P-1", roi_name=name)
+        np.testing.assert_array_equal(case.voxels, export.voxels + added)
+        np.testing.assert_array_equal(case.roi, truth(name, export.shape))
+    with pytest.raises(GeometryMismatchError, match=r"P-1: 1.dcm was drawn on the series .*whose frame of reference"):
+        _ = rd.Case(export.ct, export.rtstruct, "P-1", roi_name="Node").roi
+
+
 @pytest.mark.parametrize("kind", ["rtstruct", "seg"])
 @GAP
 def test_every_region_becomes_a_case(export, kind):
