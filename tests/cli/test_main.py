@@ -23,7 +23,7 @@ QUICK = ["--features", "handcrafted", "--jobs", 1]
     ],
 )
 def test_an_unexpected_exception_is_a_sentence(error, message, known, radiodeep, monkeypatch):
-    def fail(path):
+    def fail(path, **_):
         raise error
 
     monkeypatch.setattr(rd, "read_cohort", fail, raising=False)
@@ -36,7 +36,7 @@ def test_an_unexpected_exception_is_a_sentence(error, message, known, radiodeep,
 
 
 def test_warnings_are_sentences_in_words_of_the_command_line(known, radiodeep, monkeypatch):
-    def warn(path):
+    def warn(path, **_):
         warnings.warn("Use a smaller bin_width.", RadiodeepWarning, stacklevel=1)
         raise rd.exceptions.InputError("enough")
 
