@@ -118,7 +118,10 @@ def find_series(folder, unreadable=None):
     if len(paths) > _MOST_KEPT or unreadable is not None:
         series = _read_headers(paths, len(paths) <= _MOST_KEPT, unreadable)
     else:
-        series = dict(_kept_series(tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)))
+        states = [path.stat() for path in paths]
+        series = dict(
+            _kept_series(tuple((path, at.st_mtime_ns, at.st_size) for path, at in zip(paths, states, strict=True)))
+        )
     if not series:
         raise DicomSeriesError(f"'{folder}' holds no DICOM file of an image. Check the folder.")
     return series

@@ -122,7 +122,7 @@ def read_series(series, reading=AS_IT_IS):
     headers = series.headers
     if len(headers) == 1 and int(headers[0].get("NumberOfFrames", 1)) == 1:
         (frame,) = frames_of(headers[0], series.name)
-        if "ImagePositionPatient" not in frame.place:
+        if "ImagePositionPatient" not in frame.place and series.modality != "PT":
             return _flat_image(series, frame)
     grid = grid_of(series)
     is_converted = series.modality == "PT" and reading.pet_unit == "SUV"

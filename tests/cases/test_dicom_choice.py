@@ -165,6 +165,12 @@ def test_a_radiograph_without_a_place_is_a_flat_image(dicom_files, tmp_path, siz
     assert volume.spacing_mm == ((1.0, 0.2, 0.3) if size else (1.0, 1.0, 1.0))
 
 
+def test_pet_without_a_place_is_refused_as_it_would_stay_without_suv(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS[:1], modality="PT", changes={0: {"ImagePositionPatient": None}})
+    with pytest.raises(DicomSeriesError, match="'0.dcm' has no ImagePositionPatient"):
+        read_volume(tmp_path / "0.dcm")
+
+
 def test_files_that_are_no_images_are_refused_as_images(dicom_files, tmp_path):
     path = dicom_files.structure_set(tmp_path / "RS.dcm", {"GTV": []})
     with pytest.raises(UnsupportedImageError, match="'RS.dcm' is not an image, but a DICOM file of the modality RTSTR"):
