@@ -20,7 +20,7 @@ def _text(part):
     if isinstance(part, BaseEstimator) or hasattr(part, "node_count"):
         return f"{type(part).__name__}{_text(part.__getstate__())}"
     if isinstance(part, dict):
-        return f"{{{','.join(f'{_text(name)}:{_text(value)}' for name, value in part.items())}}}"
+        return f"{{{','.join(sorted(f'{_text(name)}:{_text(value)}' for name, value in part.items()))}}}"
     if isinstance(part, list | tuple):
         return f"[{','.join(map(_text, part))}]"
     if isinstance(part, np.ndarray) and part.dtype.names:

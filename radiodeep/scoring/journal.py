@@ -14,6 +14,7 @@ import pandas as pd
 
 from radiodeep.exceptions import OutputError, RadiodeepWarning
 from radiodeep.files import replacing, writing
+from radiodeep.rows import CHUNK
 
 try:
     import fcntl
@@ -101,6 +102,7 @@ class ScoreJournal:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._file.close()
             raise OutputError(
                 f"'{self.output}' is being written by another run. Wait for its end, or give another name."
             ) from None
@@ -131,12 +133,15 @@ class ScoreJournal:
         return 0
 
     def _continue(self):
-        """Cut off a row that was not written whole; return the number of rows without the header."""
-        n_lines, end = _whole_rows(self.path)
-        if not n_lines:
+        """Cut off a row that was not written whole, and those of a chunk that is not whole; return the number of rows.
+
+        Chunks are as in a run that is not interrupted, since the last bits of a prediction may depend on its chunk.
+        """
+        n_rows, end = _whole_rows(self.path, CHUNK)
+        if n_rows < 0:
             return self._begin(json.loads(self._sidecar.read_text(encoding="utf-8")))
         self._file.truncate(end)
-        return n_lines - 1
+        return n_rows
 
     def _flush(self):
         rows, self._waiting = self._waiting, []
@@ -168,22 +173,26 @@ def _as(dtype, value):
     return dtype.type(value).item() if dtype.kind in "iuf" else str(value)
 
 
-def _whole_rows(path):
-    """Return the number of rows that end in a line feed outside quotation marks, and the byte after the last one.
+def _whole_rows(path, multiple):
+    """Return the number of rows, a multiple, that are whole, and the byte after them; -1 without the header.
 
-    Rows end at the first zero byte: a computer that loses power may leave such bytes at the end of a file.
+    A row ends at a line feed outside quotation marks. None is whole from the first zero byte on: a computer that loses
+    power may leave such bytes at the end of a file.
     """
-    n_rows, end, begin, quotes = 0, 0, 0, 0
+    n_rows, end = -1, 0
+    n_lines = begin = n_quotes = 0
     with path.open("rb") as file:
-        while part := file.read(_SCAN_BYTES):
-            zero = part.find(b"\0")
-            codes = np.frombuffer(part if zero < 0 else part[:zero], np.uint8)
-            n_quotes = quotes + np.cumsum(codes == ord('"'))
-            ends = np.flatnonzero((codes == ord("\n")) & (n_quotes % 2 == 0))
-            n_rows += ends.size
-            end = begin + int(ends[-1]) + 1 if ends.size else end
-            if zero >= 0:
-                break
+        while part := file.read(_SCAN_BYTES).partition(b"\0")[0]:
+            codes = np.frombuffer(part, np.uint8)
+            quotes = n_quotes + np.cumsum(codes == ord('"'))
+            ends = np.flatnonzero((codes == ord("\n")) & (quotes % 2 == 0))
+            numbers = n_lines + np.arange(ends.size)  # the header is row 0
+            is_last = numbers % multiple == 0
+            if is_last.any():
+                n_rows, end = int(numbers[is_last][-1]), begin + int(ends[is_last][-1]) + 1
+            n_lines += ends.size
             begin += len(part)
-            quotes = int(n_quotes[-1]) % 2
+            n_quotes = int(quotes[-1])
+            if file.tell() > begin:  # a zero byte
+                break
     return n_rows, end

@@ -19,7 +19,7 @@ from radiodeep.features.clinical import ClinicalColumns, clinical_outside
 from radiodeep.features.stateless import StatelessExtractor, observed_rows, with_label
 from radiodeep.model_parts import parts_of
 from radiodeep.models.shared_outputs import outputs_computed_once
-from radiodeep.rows import CHUNK, extract_rows, parameters_key
+from radiodeep.rows import BATCH_BYTES, CHUNK, extract_rows, parameters_key
 from radiodeep.scoring.outputs import takes_patients
 from radiodeep.study.description import selected_features
 
@@ -64,11 +64,21 @@ class Scorer:
         self.cached = {} if cache_dir is None else _by_settings(noted or parts_of(model))
 
     def __call__(self, cases):
+        if self.trained is None or not self.in_memory:
+            return self._scored(cases)
+        scored, held, n_bytes = [], [], 0
+        for case in cases:  # each is read once for all extractors
+            held.append(self._held(case))
+            n_bytes += sum(part.voxels.nbytes for part in getattr(held[-1], "single_images", dict)().values())
+            if n_bytes > BATCH_BYTES:
+                scored += self._scored(held)
+                held, n_bytes = [], 0
+        return scored + (self._scored(held) if held else [])
+
+    def _scored(self, cases):
         if self.trained is None:
             numbers, labels, _ = self._predicted(cases)
             return list(zip(numbers, labels, map("; ".join, clinical_outside(self.clinical, cases)), strict=True))
-        if self.in_memory:  # each case is read once for all extractors
-            cases = [self._held(case) for case in cases]
         facts = self._facts(cases)
         facts = [_by_lesion(case, known) for case, known in zip(cases, facts, strict=True)]
         for lesions in facts:
