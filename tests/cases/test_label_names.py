@@ -158,6 +158,7 @@ SNAP = """# ITK-SnAP Label Description File
     [
         ("case_1.txt", SNAP),
         ("labels.csv", "1,liver\n2,kidney left\n3,tumour\n"),
+        ("labels.csv", "number,structure\n1,liver\n2,kidney left\n3,tumour\n"),
         ("labels.csv", "\ufeffname;value\r\nliver;1\r\nkidney left;2\r\ntumour;3\r\n"),
         ("case_1.tsv", "index\tname\tcolor\n1\tliver\tred\n2\tkidney left\tred\n3\ttumour\tred\n"),  # BIDS
         ("case_1.nii.gz.json", json.dumps(KNOWN)),
@@ -173,6 +174,8 @@ def test_json_files_about_other_things_are_passed_over(mask):
     (mask.parent / "case_1.json").write_text('{"EchoTime": 0.03, "Modality": "MR"}')  # of dcm2niix
     (mask.parent / "dataset.json").write_text('{"name": "a dataset"}')
     assert label_names(mask) == {}
+    (mask.parent / "labels.csv").write_text("1,liver\n")
+    assert label_names(mask) == {"liver": 1}
 
 
 @pytest.mark.parametrize(
