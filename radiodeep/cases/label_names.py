@@ -210,7 +210,10 @@ def _text_names(path):
     if lines and all(snap):
         return _checked([(int(match.group(1)), match.group(2)) for match in snap], path.name)
     mark = max(",;\t", key=lambda mark: sum(mark in line for line in lines))
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
+    except csv.Error as error:
+        raise FileUnreadableError(f"'{path.name}' is not a table of labels: {error}. Move it away.") from error
     titles = [title.casefold() for title in rows[0]] if rows else []
     index = next((title for title in _INDEX_TITLES if title in titles), None)
     if "name" in titles and index is not None:

@@ -185,6 +185,8 @@ def test_json_files_about_other_things_are_passed_over(mask):
         ("labels.csv", "", "is not a table of its labels: it is empty"),
         ("labels.csv", "1,liver\n2,liver\n", "calls both 1 and 2 'liver'"),
         ("dataset.json", "{", "is not JSON"),
+        ("labels.csv", "1," + "x" * 200_000, "is not a table of labels: field larger"),
+        ("labels.csv", "1,liver" + " " * 2**24, "is too large for a table of labels"),
         ("dataset.json", "[" * 100_000, "is not JSON"),
     ],
 )
