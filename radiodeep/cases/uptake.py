@@ -109,7 +109,8 @@ def _scan_start(headers):
     first = headers[0]
     series = _moment(first, "SeriesDate", "SeriesTime")
     earliest = min(_moment(header, "AcquisitionDate", "AcquisitionTime") for header in headers)
-    if series <= earliest or (not (series[0] and earliest[0]) and series[1] <= earliest[1]):
+    is_dated = bool(series[0] and earliest[0])
+    if series <= earliest if is_dated else series[1] <= earliest[1]:
         return series
     if "GEScanDateTime" in first:
         return first["GEScanDateTime"][:8], _seconds(first, "GEScanDateTime", 8)

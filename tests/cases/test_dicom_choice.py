@@ -201,6 +201,16 @@ def test_large_folders_are_read_without_keeping_their_headers(two_series, dicom_
     np.testing.assert_array_equal(read_volume(two_series / dicom_files.uid("P1", "thin")).voxels, VOXELS)
 
 
+def test_a_series_whose_headers_are_cut_short_is_not_passed_over(dicom_files, tmp_path):
+    dicom_files.series(tmp_path / "whole", VOXELS)
+    dicom_files.series(tmp_path / "cut", VOXELS[:1], series="cut")
+    path = tmp_path / "cut" / "0.dcm"
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"(\0\x10\0US")])
+    with pytest.raises(DicomSeriesError, match=r"holds 2 image series: CT '', 1 image of \?x\?"):
+        read_volume(tmp_path)
+
+
 def test_files_named_dicom_that_are_not_are_errors_and_copies_by_macos_are_not(dicom_files, tmp_path):
     dicom_files.series(tmp_path, VOXELS)
     (tmp_path / "._0.dcm").write_bytes(b"\0\5\26\7")

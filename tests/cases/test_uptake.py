@@ -102,6 +102,8 @@ def test_images_without_correction_take_the_dose_left_on_average_during_each_fra
         ({"SeriesTime": "105500"}, 55 / 60),  # the console's clock before the first bed
         ({"SeriesTime": "130000"}, 1),  # reconstructed again: the earliest acquisition counts
         ({"SeriesTime": "130000", "each": {1: {"AcquisitionTime": "104500.5"}}}, (45 + 0.5 / 60) / 60),
+        ({"SeriesTime": "105500", "AcquisitionDate": None}, 55 / 60),
+        ({"SeriesTime": "130000", "SeriesDate": None}, 1),
         pytest.param({"SeriesTime": "11:00:00"}, 1, marks=OLD_TIMES),
         ({"SeriesDate": "20240302", "SeriesTime": "080000"}, 1),
         (
