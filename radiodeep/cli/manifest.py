@@ -57,9 +57,10 @@ def manifest(
         typer.Option(metavar="FILE", help="Also write a .csv with the PatientID of each patient", show_default=False),
     ] = None,
 ):
-    """Find the images and outlined regions in a folder and write their manifest.
+    """Write the manifest of a folder of DICOM or other images.
 
-    Images are not copied: the manifest refers to them. Its column 'label' is to be filled in.
+    Images and their outlined regions are found, not copied: the manifest refers to them. Its column 'label' is to be
+    filled in.
     """
     check_file(output, ".csv")
     if key is not None:
@@ -71,14 +72,15 @@ def manifest(
     say(_summary(cases, left_out, path))
     if cases["patient"].str.fullmatch(r"patient-\d{3,}").all() and not patient_ids:
         say(
-            "Patients are called patient-001, patient-002, ... in the order of their PatientIDs. --patient-ids keeps\n"
-            "these, --key FILE writes which is which. Paths hold the names of your folders and files."
+            "Patients are called patient-001, ... in the order of their PatientIDs, which\n"
+            "--patient-ids keeps; --key FILE writes which is which. Paths hold the names of\n"
+            "your folders and files."
         )
     if len(cases) > 1 and cases["patient"].nunique() == 1:
         say("All cases have the same patient. If they are of several, correct the column 'patient'.")
     name = shlex.quote(str(path))
     say(
-        f"\nNext:\n  1. Fill in the column 'label' of {name}: what is to be predicted of each case\n"
+        f"\nNext:\n  1. Fill in the column 'label' of {name}: the outcome of each case\n"
         "     (or add the columns time and event).\n"
         f"  2. radiodeep validate {name} --montage lesions.png\n"
         f"  3. radiodeep study {name} -o report --cache cache"

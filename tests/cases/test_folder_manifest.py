@@ -259,3 +259,43 @@ def test_a_few_dicom_files_do_not_hide_other_images(dicom_files, folder, manifes
     manifest, left_out = manifest_of()
     assert manifest["image"].tolist() == ["export/a_image.nii"]
     assert left_out["reason"].tolist() == ["not an image, or DICOM beside more images in other formats"]
+
+
+def test_a_file_without_a_series_outlines_an_image_of_its_own_patient(dicom_files, manifest_of, folder):
+    for patient in ("A", "B"):
+        frame = {level: {"FrameOfReferenceUID": dicom_files.uid("A", "frame")} for level in range(4)}
+        dicom_files.series(folder / patient, VOXELS, patient=patient, changes=frame)
+    dicom_files.structure_set(folder / "RS", {"GTV": [PLACE]}, "A", None)
+    assert manifest_of()[0]["image"].tolist() == ["export/A"]
+
+
+def test_a_series_in_another_place_takes_no_outline(add_patient, dicom_files, manifest_of):
+    home = add_patient("A")
+    frame = {level: {"FrameOfReferenceUID": "1.2.3"} for level in range(4)}
+    dicom_files.series(home / "late", VOXELS, patient="A", series="late", description="late", changes=frame)
+    manifest, _ = manifest_of(roi="GTV", series={"early": "ct", "late": "late"})
+    assert manifest["image"].tolist() == ["export/A/study/ct"]
+
+
+def test_a_pattern_names_the_region_that_each_image_calls_differently(add_patient, dicom_files, manifest_of, tmp_path):
+    home = add_patient("A", names=("GTV_CT", "Heart"))
+    dicom_files.structure_set(home / "RSmr", {"GTV_MR": [PLACE]}, "A", "mr")
+    manifest, _ = manifest_of(roi="GTV*")
+    assert manifest["roi_name"].tolist() == ["GTV*"]
+    assert [image.roi.sum() for image in rd.read_cohort(tmp_path / "manifest.csv")[0].single_images().values()] == [
+        25,
+        25,
+    ]
+
+
+def test_damaged_files_are_left_out_with_the_reason(add_patient, manifest_of, folder):
+    for patient in ("A", "B"):
+        add_patient(patient)
+    (folder / "A" / "study" / "ct" / "notes.dcm").write_text("no DICOM")
+    structure_set = folder / "B" / "study" / "RSB"
+    structure_set.write_bytes(structure_set.read_bytes().replace(b"-18.25", b"-18.x5"))
+    manifest, left_out = manifest_of(roi="GTV")
+    assert manifest["patient"].tolist() == ["patient-001"]
+    reasons = dict(zip(left_out["path"], left_out["reason"], strict=True))
+    assert "'notes.dcm' is not a DICOM file, as its name says" in reasons["export/A/study/ct/notes.dcm"]
+    assert "'RSB' is a structure set that cannot be read" in reasons["export/B/study/RSB"]

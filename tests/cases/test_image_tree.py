@@ -164,3 +164,19 @@ def test_a_folder_without_cases_says_the_most_frequent_reason(tree, tmp_path):
         InputError, match=r"tree' gives no case. 2 times: no mask of its name was found. All reasons are"
     ):
         tree("a.nii", "b.nii")
+
+
+def test_masks_named_like_the_image_are_no_folder_of_organs(tree):
+    with pytest.raises(InputError, match="several masks: 'a.nii', 'a_liver.nii'"):
+        tree("a_ct.nii", "masks/a.nii", "masks/a_liver.nii", roi="liver")
+
+
+def test_hidden_folders_and_own_tables_do_not_count(tmp_path):
+    for path in ("=a_image.nii", "=a_mask.nii", ".trash/b_image.nii"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(b"")
+    for _ in range(2):
+        manifest = rd.folder_manifest(tmp_path, tmp_path / "manifest.csv")
+    assert pd.read_csv(tmp_path / "left_out.csv").empty
+    assert pd.read_csv(manifest)["image"].tolist() == ["./=a_image.nii"]
+    assert rd.read_cohort(manifest)[0].image == tmp_path / "=a_image.nii"
