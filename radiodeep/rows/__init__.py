@@ -3,11 +3,13 @@
 from radiodeep.rows.by_case import CHUNK, check_on_error, rows_by_case
 from radiodeep.rows.extraction import extract_rows
 from radiodeep.rows.loaded_once import LoadedOnce
+from radiodeep.rows.measurement import BATCH_BYTES
 from radiodeep.rows.patients import remember_patients, remembered_patients
 from radiodeep.rows.shards import Shard
 from radiodeep.rows.traits import canonical, parameters_key, traits_of
 
 __all__ = [
+    "BATCH_BYTES",
     "CHUNK",
     "LoadedOnce",
     "Shard",

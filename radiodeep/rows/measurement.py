@@ -17,7 +17,7 @@ from radiodeep.rows.by_case import CHUNK
 from radiodeep.rows.cache import RowCache, row_key
 from radiodeep.rows.traits import traits_of
 
-_BATCH_BYTES = 2**28  # of voxels that wait for a network
+BATCH_BYTES = 2**24  # of voxels that wait for a batch: larger volumes are in memory one at a time
 _POLL_S = 0.05
 
 
@@ -49,7 +49,8 @@ class Measurement:
         self.sensitive_parts = [part for trait in traits for part in trait.sensitive_parts] if compare else []
         self.images_of = [trait.images for trait in traits]
         self.images = None if None in self.images_of else frozenset().union(*self.images_of)
-        self.in_batches = any(trait.needs_batches for trait in traits)
+        self.batched = [trait.needs_batches for trait in traits]
+        self.in_batches = any(self.batched)
         self.at_once = CHUNK if self.in_batches else None
         self.waits = False
         self.cache = None if cache_dir is None else RowCache(cache_dir)
@@ -77,9 +78,11 @@ class Measurement:
                     continue
                 job = _Job(self, case)
                 jobs.append(job)
-                waiting += [job] if job.is_mine else []
-                n_bytes = sum(job.n_bytes for job in waiting)
-                if waiting and (not self.in_batches or n_bytes > _BATCH_BYTES):
+                if not job.is_mine:
+                    continue
+                waiting.append(job)
+                self._measure_alone(job)
+                if not self.in_batches or sum(job.n_bytes for job in waiting) > BATCH_BYTES:
                     self._measure(waiting)
                     waiting = []
             self._measure(waiting)
@@ -117,19 +120,38 @@ class Measurement:
                 part.warn_of_mixed_acquisition(acquisitions)
             warned.add(key)
 
-    def _measure(self, jobs):
+    def _measure_alone(self, job):
+        """Compute what gains nothing from a batch, and what networks will be shown; release the voxels if possible."""
         for number, extractor in enumerate(self.extractors):
-            lacking = [job for job in jobs if job.parts[number] is None]
-            if not lacking:
-                continue
-            with self._warnings_recorded() as caught:
-                rows = np.asarray(extractor.transform([job.cases[number] for job in lacking]), dtype=np.float64)
-            for job, row in zip(lacking, rows, strict=True):
-                job.keep(number, row, caught)
-            for warning in caught:
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            if job.parts[number] is None and not self.batched[number]:
+                self._measure_part(number, [job])
+            elif job.parts[number] is None and hasattr(extractor, "shown"):
+                with self._warnings_recorded() as caught:
+                    job.cases[number] = extractor.shown(job.cases[number])
+                job.caught[number] = _shown_again(caught)
+            if job.parts[number] is not None:
+                job.cases[number] = None
+        if not any(hasattr(case, "in_memory") for case in job.cases):
+            job.n_bytes = 0
+
+    def _measure(self, jobs):
+        for number in range(len(self.extractors)):
+            self._measure_part(number, [job for job in jobs if job.parts[number] is None])
         for job in jobs:
             job.release()
+
+    def _measure_part(self, number, jobs):
+        """Compute the rows of an extractor for some cases at once."""
+        if not jobs:
+            return
+        extractor = self.extractors[number]
+        is_shown = self.batched[number] and hasattr(extractor, "shown")
+        with self._warnings_recorded() as caught:
+            cases = [job.cases[number] for job in jobs]
+            rows = extractor.transform_shown(cases) if is_shown else extractor.transform(cases)
+        for job, row in zip(jobs, np.asarray(rows, dtype=np.float64), strict=True):
+            job.keep(number, row, caught)
+        _shown_again(caught)
 
     def _warnings_recorded(self):
         """Return a context that yields the warnings for the cache, including those that the user's filters ignore.
@@ -155,6 +177,7 @@ class _Job:
         parts = [part for listed in regions.values() for region in listed for part in _parts(region).values()]
         self.n_bytes = sum(part.voxels.nbytes for part in parts)
         self.parts = [None] * len(self.cases)
+        self.caught = [[] for _ in self.cases]
         self.is_mine = True
         if self.cache is not None:
             hashes = {
@@ -174,6 +197,7 @@ class _Job:
         if self.cache is None:
             return
         begin = f"{self.id}: "
+        caught = [*self.caught[number], *caught]
         texts = [str(warning.message) for warning in caught if issubclass(warning.category, RadiodeepWarning)]
         try:
             own = [text.removeprefix(begin) for text in texts if text.startswith(begin)]
@@ -215,6 +239,13 @@ class _Job:
                 return self.release()
 
 
+def _shown_again(caught):
+    """Give warnings that were recorded, and return them."""
+    for warning in caught:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return caught
+
+
 class _WithoutImage:
     """A case of several images without any that is measured."""
 
@@ -230,7 +261,7 @@ class _WithoutImage:
 def _regions(case, labels, images):
     """Return the case in memory for each label, or once if the case names its own; of several images those named."""
     chosen = {"images": images} if _names_of(case) else {}
-    if case.mask_label is not None or case.roi_name is not None or labels == (None,):
+    if case.mask_label is not None or getattr(case, "roi_name", None) is not None or labels == (None,):
         return [case.in_memory(**chosen)]
     return [(case if label is None else case.replace(mask_label=label)).in_memory(**chosen) for label in labels]
 

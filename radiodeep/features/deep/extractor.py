@@ -10,11 +10,16 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.cases.cohort import as_cases
-from radiodeep.exceptions import InputError, WeightsError
+from radiodeep.exceptions import InputError
 from radiodeep.features.deep.fine_tuning import tuned_state
 from radiodeep.features.deep.image_channels import measured_images
-from radiodeep.features.deep.image_rows import image_rows, side_by_side
-from radiodeep.features.deep.loaded_networks import Engine, inference_network, read_ahead, trainable_network
+from radiodeep.features.deep.image_rows import ShowsCases
+from radiodeep.features.deep.loaded_networks import (
+    Engine,
+    inference_network,
+    read_ahead,
+    trainable_network,
+)
 from radiodeep.features.deep.reader import FeatureReader
 from radiodeep.features.deep.settings import checked_view, complete_state, computed_features, resolved_settings
 from radiodeep.features.several_images import by_image, learn_images
@@ -25,7 +30,7 @@ from radiodeep.networks.devices import chosen_device, chosen_precision, torch_th
 from radiodeep.networks.training.losses import numbered_classes
 
 
-class DeepFeatureExtractor(StatelessExtractor):
+class DeepFeatureExtractor(ShowsCases, StatelessExtractor):
     """Extract features of lesions with a pretrained network.
 
     A stateless transformer: `fit` loads the network and remembers the hash of its weights. With `fine_tune` it learns,
@@ -228,16 +233,8 @@ class DeepFeatureExtractor(StatelessExtractor):
         -------
         float64 ndarray of shape (n_cases, n_features)
         """
-        view = checked_view(self)
         cases = as_cases(cases)
-        loaded = self._inference_network()
-        if getattr(self, "weights_sha256_", loaded.sha256) != loaded.sha256:
-            raise WeightsError(
-                f"The weights of '{self.network}' have changed since the model was fitted: their sha256 was "
-                f"{self.weights_sha256_[:12]} and is {loaded.sha256[:12]}. Use the file that it was fitted with."
-            )
-        rows = image_rows(cases, measured_images(self, cases), view, self._reader(), loaded)
-        return side_by_side(rows, len(cases), self.get_feature_names_out)
+        return self.rows_of(cases, measured_images(self, cases))
 
     def get_feature_names_out(self, input_features=None):
         """Return names such as ``radiodeep-mini_pool_0012``, as an object array."""
