@@ -193,10 +193,15 @@ def test_python_tells_nothing_of_a_header(export, tmp_path, capfd):
         written = rd.write_cohort(cohort[:2], tmp_path / "out" / "cohort")
         texts.append(str(rd.inspect_cohort(cohort)))
         for case in folder.iterdir():
+            structure_set = (case / "RS.dcm").read_bytes()
+            points = re.search(rb"-1[0-9]\.[0-9]{6,}", structure_set)[0]
+            (case / "RSx.dcm").write_bytes(structure_set.replace(points, b"SxqMarkA".ljust(len(points), b"B"), 1))
+            texts.append(error_of(rd.Case(case / "ct", case / "RSx.dcm", case.name, roi_name="GTV")))
             texts.append(error_of(rd.Case(case / "pet", case / "RS.dcm", case.name, roi_name="GTV")))
             texts.append(error_of(rd.Case(case / "ct", case / "RS.dcm", case.name, roi_name="Liver")))
             texts.append(error_of(rd.Case(case, case / "RS.dcm", case.name, roi_name="Liver")))
     assert len(table) >= 2
+    assert sum("cannot be read: it is damaged" in text for text in texts) == 6
     texts += [str(table.attrs), *(str(warning.message) for warning in given), *capfd.readouterr()]
     texts.append(table.to_csv())
     assert leaks(tmp_path / "out", *texts) == {}

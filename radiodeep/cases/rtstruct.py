@@ -95,8 +95,11 @@ def read_structure_set(path):
                 tuple(xor[number] for number in names),
                 tuple((frames[frame], (frame,)) if frame in frames else (series, known) for frame in own),
             )
-    except Exception as error:  # pydicom raises what its parsing meets
-        raise FileUnreadableError(f"'{path.name}' is a structure set that cannot be read: {error}.") from error
+    except Exception as error:  # pydicom raises what its parsing meets; its texts may quote the header
+        raise FileUnreadableError(
+            f"'{path.name}' is a structure set that cannot be read: it is damaged, or a contour has points that are "
+            "not numbers. Copy or export it again."
+        ) from error
 
 
 def _series_of(frame):

@@ -24,6 +24,7 @@ _OFF_VOXEL = 0.1  # of a voxel
 _OTHERS = "StudiesContainingOtherReferencedInstancesSequence"  # such as that of the image
 _ELEMENTS = ("SegmentationType", "SegmentSequence", "ReferencedSeriesSequence", "FrameOfReferenceUID", _OTHERS)
 _TYPES = ("BINARY", "FRACTIONAL", "LABELMAP")
+_DAMAGED = "it is damaged. Copy or export it again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +130,8 @@ def read_segmentation(path):
             tuple(str(segment.SegmentLabel).strip() for segment in segments if segment.SegmentNumber),
             tuple(int(segment.SegmentNumber) for segment in segments if segment.SegmentNumber),  # 0: the background
         )
-    except Exception as error:  # pydicom raises what its parsing meets
-        raise FileUnreadableError(f"'{path.name}' is a segmentation that cannot be read: {error}.") from error
+    except Exception as error:  # pydicom raises what its parsing meets; its texts may quote the header
+        raise FileUnreadableError(f"'{path.name}' is a segmentation that cannot be read: {_DAMAGED}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +196,8 @@ def _planes_of(path, number):
                 yield _Plane(
                     pixels, corner, axes[:3], axes[3:], spacing_mm, float(measures.get("SpacingBetweenSlices") or 0)
                 )
-    except Exception as error:  # pydicom raises what its parsing meets
-        raise TruncatedFileError(f"'{path.name}' is a segmentation that cannot be read: {error}") from error
+    except Exception as error:  # as above
+        raise TruncatedFileError(f"'{path.name}' is a segmentation that cannot be read: {_DAMAGED}") from error
 
 
 def _group(frame, shared, name):
