@@ -75,9 +75,13 @@ def folder_manifest(folder, output, roi=None, series=None, keep_patient_ids=Fals
 
     Examples
     --------
+    >>> from tempfile import TemporaryDirectory
     >>> import radiodeep as rd
-    >>> manifest = rd.folder_manifest("data/phantoms", "/tmp/manifest.csv")
-    >>> rd.read_cohort(manifest).ids[:2]
+    >>> with TemporaryDirectory() as folder:
+    ...     manifest = rd.write_cohort(rd.make_phantom_cohort(2, random_state=0), f"{folder}/scans")
+    ...     manifest.unlink()
+    ...     cohort = rd.read_cohort(rd.folder_manifest(f"{folder}/scans", f"{folder}/manifest.csv"))
+    >>> cohort.ids
     ['phantom-000', 'phantom-001']
     """
     folder, output = Path(folder), Path(output)
