@@ -239,15 +239,15 @@ def test_an_error_that_is_raised_keeps_the_rows_before_it(manifest, tmp_path):
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes can only be killed on POSIX")
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_killed_command_continues(folder, tmp_path, suffix):
-    manifest = many_rows(folder, 304)
+    manifest = many_rows(folder, 1504)
     model = rd.save_model(MODEL, tmp_path / "model.skops")
     expected = rd.score_to_file(MODEL, manifest, tmp_path / f"expected{suffix}").path.read_bytes()
     output, part = tmp_path / f"scores{suffix}", tmp_path / f"scores{suffix}.part"
     command = [sys.executable, "-m", "radiodeep", "score", model, manifest, "-o", output, "--jobs", "2"]
-    n_before = 0
-    for n_rows in (1, 100):
+    n_before = 1
+    for _ in range(2):
         run = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while run.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") <= n_rows):
+        while run.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") <= n_before):
             time.sleep(0.01)
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
