@@ -1,6 +1,8 @@
 """A YAML file -> what it holds, as plain Python values; a key that is given twice is an error."""
 
 import re
+from collections import Counter
+from collections.abc import Hashable
 from pathlib import Path
 
 import yaml
@@ -15,7 +17,8 @@ class _StrictLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+        counts = Counter(key for key in keys if isinstance(key, Hashable))  # others are an error of PyYAML
+        repeated = sorted(str(key) for key, count in counts.items() if count > 1)
         if repeated:
             line = node.start_mark.line + 1
             raise InputError(f"line {line}: the key '{repeated[0]}' is given twice. Keep one of them.")
@@ -46,8 +49,20 @@ def parsed_yaml(path, kind, interpret, loader=_StrictLoader):
         n_bytes = path.stat().st_size
         if n_bytes > MAX_BYTES:
             raise InputError(f"it has {n_bytes} bytes; at most {MAX_BYTES} are read. Is it the right file?")
-        return interpret(yaml.load(path.read_text(encoding="utf-8"), Loader=loader))
-    except (InputError, yaml.YAMLError, UnicodeDecodeError) as error:
+        return interpret(_loaded(path.read_bytes(), loader))
+    except (InputError, yaml.YAMLError) as error:
         raise InputError(f"The {kind} '{path.name}' cannot be used: {error}") from error
     except RecursionError as error:
         raise InputError(f"The {kind} '{path.name}' is nested too deeply.") from error
+
+
+def _loaded(content, loader):
+    """Return what YAML holds; raise InputError for another encoding or a value that is none, e.g. a day 99."""
+    try:
+        return yaml.load(content.decode("utf-8"), Loader=loader)
+    except UnicodeDecodeError as error:
+        raise InputError("it is not in UTF-8. Save it again in this encoding.") from error
+    except InputError:
+        raise
+    except (ValueError, LookupError) as error:  # of PyYAML, without the line
+        raise InputError(f"it has a date, a number or a tag that cannot be read: {error}.") from error

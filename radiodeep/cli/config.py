@@ -38,7 +38,9 @@ def keys_of(parameter):
 
 
 def is_path(parameter, value):
-    """Return whether the value of an option is the path of a file or folder."""
+    """Return whether the value of an option is the path of a file or folder; that of --dask is one, or an address."""
+    if parameter.metavar == "SCHEDULER":
+        return str(value).endswith(".json")
     return set((parameter.metavar or "").split("|")) <= _PATHS and value not in (None, *_NO_PATH)
 
 
@@ -63,9 +65,8 @@ def _defaults(content, context, folder):
 
 def _checked_record(record, command):
     """Return the record of a lock file; raise InputError for another record, or that of another command."""
-    if not isinstance(record, dict) or not all(
-        isinstance(record.get(name, {}), dict) for name in ("sha256", "versions")
-    ):
+    parts = [record.get(name, {}) for name in ("sha256", "versions")] if isinstance(record, dict) else [None]
+    if not all(isinstance(part, dict) and all(isinstance(each, str) for each in part.values()) for part in parts):
         raise InputError(f"its '{RECORD}' is not as a study writes it. Leave it out, or take the file anew.")
     if record.get("command", command) != command:
         raise InputError(f"it holds the options of 'radiodeep {record['command']}', not of 'radiodeep {command}'.")
@@ -78,5 +79,5 @@ def _value(key, value, parameter, folder):
     if not all(isinstance(each, str) for each in values):
         raise InputError(f"'{key}' must be a value or a list of values, such as 'seed: 1' or 'drop: [age, sex]'.")
     if is_path(parameter, values[0] if values else None):
-        values = [os.path.normpath(folder / each) for each in values]
+        values = [os.path.normpath(folder / os.path.expanduser(each)) for each in values]
     return values if getattr(parameter, "multiple", False) else ",".join(values)

@@ -5,7 +5,7 @@ import os
 import platform
 import textwrap
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,9 @@ _NO_SETTINGS = ("config", "output", "cache", "jobs", "dask")  # where and how fa
 _HEADING = """\
 # All settings of this study, those left at their defaults included. The same study again:
 #   radiodeep study --config settings.lock.yaml -o FOLDER
-# Paths are relative to this file. The record below says what the settings came to; it is compared when they are used
-# again. Left out, since the results do not depend on them: output, cache and processes.
+# Paths are relative to this file; if the data have moved, give the manifest or table on the command line too.
+# The record below says what the settings came to; it is compared when they are used again. Left out, since the results
+# do not depend on them: output, cache and processes.
 """
 
 
@@ -33,7 +34,7 @@ class Settings:
     """The options of a command, as given or by default, and the record of the lock file that they come from.
 
     `options` are values by long name, `paths` those of them that are paths, `comments` their help, and `overridden`
-    those that a file of --config gives too.
+    those that a file of --config gives too; a file that has only moved since its record is none of them.
     """
 
     command: str
@@ -105,7 +106,9 @@ def settings_of(context, **keys):
         is_given = context.get_parameter_source(parameter.name).name == "COMMANDLINE"
         if is_given and parameter.name in (context.default_map or {}):
             overridden.append(name)
-    return Settings(context.info_name, options, tuple(paths), comments, tuple(overridden), context.obj or {})
+    settings = Settings(context.info_name, options, tuple(paths), comments, tuple(overridden), context.obj or {})
+    moved = settings.sha256.items() & settings.locked.get("sha256", {}).items()
+    return replace(settings, overridden=tuple(name for name in overridden if name not in dict(moved)))
 
 
 def versions():

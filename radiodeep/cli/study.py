@@ -180,7 +180,8 @@ class Study:
         if cases.cohort is not None and cases.features is not None:
             record["features_sha256"] = sha256_of_table(cases.features)
             self.settings.check_features(record["features_sha256"])
-        record |= {"outcome": first.outcome, "positive": str(first.positive), "horizon": first.horizon, "cv": first.cv}
+        positive = None if first.positive is None else str(first.positive)
+        record |= {"outcome": first.outcome, "positive": positive, "horizon": first.horizon, "cv": first.cv}
         record["models"] = {name: _described(result) for name, result in results.items()}
         self.settings.write(record, output)
 

@@ -99,12 +99,14 @@ def test_a_lock_file_holds_every_option_and_what_it_came_to(study_yaml, tmp_path
         ("seed: {a: 1}", "'seed' must be a value or a list of values"),
         ("seed: [[1]]", "'seed' must be a value or a list of values"),
         ("seed: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
+        ("seed: !!float x", "it has a date, a number or a tag that cannot be read: could not convert string to float"),
         ("selector: no", "Invalid value for '--selector': "),
         ("selector: no", "'no'"),  # not False
         ("horizon: 0x1F", "Invalid value for '--horizon': "),
         ("params: p.yaml", "'t.csv' holds features already"),
         ("record: [1]", "its 'record' is not as a study writes it"),
         ("record: {sha256: abc}", "its 'record' is not as a study writes it"),
+        ("record: {sha256: {table: }}", "its 'record' is not as a study writes it"),
         ("record: {command: train}", "it holds the options of 'radiodeep train', not of 'radiodeep study'"),
         ("#" * 2**22, "at most 4194304 are read"),
     ],
@@ -123,6 +125,17 @@ def test_a_file_without_options_is_refused(content, tmp_path, radiodeep):
     done = radiodeep("study", "--config", tmp_path / "s.yaml", "-o", tmp_path / "out")
     assert "it must hold a line 'option: value' for each option" in done.err
     assert "'none.yaml' does not exist" in radiodeep("study", "--config", "none.yaml", "-o", tmp_path / "out").err
+
+
+def test_paths_are_relative_to_the_file_or_to_the_home_folder(study_yaml, tmp_path, radiodeep, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "tables"))
+    study_yaml.write_text("table: ~/t.csv\ndask: none.json\n")
+    done = radiodeep("study", "--config", study_yaml, "-o", tmp_path / "out")
+    assert f"no Dask scheduler answers at '{tmp_path / 'none.json'}'" in done.err
+    study_yaml.write_text("table: ~/t.csv\n")
+    assert "'t.csv' has no column 'label'" in radiodeep("study", "--config", study_yaml, "-o", tmp_path / "out").err
+    study_yaml.write_bytes("label: Größe".encode("latin1"))
+    assert "it is not in UTF-8." in radiodeep("study", "--config", study_yaml, "-o", tmp_path / "out").err
 
 
 def test_values_are_read_as_they_are_written(tmp_path, radiodeep):
@@ -162,6 +175,14 @@ def test_a_lock_file_refuses_a_table_that_has_changed(lock, tmp_path, radiodeep)
     assert not (tmp_path / "new").exists()
     done = radiodeep("study", table, "--config", lock, "-o", tmp_path / "new", "--jobs", 1)
     assert (done.code, done.err) == (0, "")
+    assert "overridden: [table]" in (tmp_path / "new" / lock.name).read_text()
+
+
+def test_a_table_that_has_only_moved_is_the_same(lock, tmp_path, radiodeep):
+    moved = (tmp_path / "tables" / "t.csv").rename(tmp_path / "moved.csv")
+    assert radiodeep("study", moved, "--config", lock, "-o", tmp_path / "new", "--jobs", 1).code == 0
+    text, before = ((tmp_path / name / lock.name).read_text() for name in ("new", "out"))
+    assert text == before.replace("../tables/t.csv", "../moved.csv")
 
 
 def test_a_lock_file_warns_of_other_versions(lock, tmp_path, radiodeep):
