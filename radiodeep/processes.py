@@ -243,7 +243,8 @@ class Cluster:
                     future = next(futures)
                     yield numbers.pop(future), future
         finally:
-            self.client.cancel(list(numbers))
+            if numbers:
+                self.client.cancel(list(numbers))
 
     def was_killed(self, future):
         """Return whether Dask gave a task up, because too many workers died that had it."""

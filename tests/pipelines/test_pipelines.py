@@ -148,6 +148,20 @@ def test_score_new_cases(repository, tmp_path):
 
 
 @pytest.mark.slow
+@few_cases
+def test_large_cohort_dask_gives_the_numbers_of_one_process(repository, tmp_path, capsys):
+    study = run(repository, "large_cohort_dask", tmp_path, "--n-cases", 20)
+    printed = capsys.readouterr().out
+    assert "20 cases on 2 workers" in printed
+    assert "AUC" in printed
+    cohort = rd.read_cohort(study / "phantoms" / "manifest.csv")
+    expected = rd.extract_table(rd.RadiomicsExtractor(bin_count=32), cohort)
+    written = pd.read_csv(study / "features.csv", index_col="id")
+    pd.testing.assert_frame_equal(written, expected, rtol=1e-12)
+    assert (pd.read_csv(study / "scores.csv")["id"] == cohort.ids).all()
+
+
+@pytest.mark.slow
 def test_imbalanced_study(repository, tmp_path, capsys):
     cohort = rd.make_phantom_cohort(60, random_state=0)
     positive = [place for place, label in enumerate(cohort.labels) if label == 1]
