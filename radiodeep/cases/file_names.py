@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FILE = re.compile(r"(?!\.)(.+?)(\.seg)?\.(nii|nii\.gz|nrrd|nhdr|mha|mhd|png|jpg|jpeg|tif|tiff|bmp)", re.IGNORECASE)
-_IMAGE_FOLDERS = {"image", "images", "imagestr", "imagests", "img", "imgs", "scan", "scans", "imaging"}
+_IMAGE_FOLDERS = {
+    *("image", "images", "imagestr", "imagests", "img", "imgs", "scan", "scans", "imaging", "volume", "volumes"),
+    *("input", "inputs"),
+}
 MASK_FOLDERS = {
     *("mask", "masks", "label", "labels", "labelstr", "labelsts", "seg", "segs", "segmentation", "segmentations"),
     *("annotation", "annotations", "roi", "rois", "gt", "groundtruth"),
@@ -21,6 +24,14 @@ _MODALITIES = {
 }
 _REGION = re.compile(r"(gtv|tumou?r|lesion|nodule)\w*", re.IGNORECASE)
 _CHANNEL = re.compile(r"\d{4}")  # nnU-Net
+SPLITS = ("Tr", "Ts")  # of nnU-Net and the Medical Segmentation Decathlon, whose cases may have the same names
+_PARTS = re.compile(r"train(ing)?|test(ing)?|val(id(ation)?)?|(task|dataset)\d.*|tr|ts", re.IGNORECASE)
+_VISIT = re.compile(
+    r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d|baseline|(follow[-_ ]?up|fu|tp|timepoint|visit|ses|session|scan|frame|exam"
+    r"|day|week|month|year|pre|post)[-_ ]?\d*",
+    re.IGNORECASE,
+)
+_BRATS = re.compile(r"(BraTS-[A-Za-z]+-\d+)-\d+")  # from 2023 on; the last number is that of the visit
 _BIDS = re.compile(r"(sub-[a-zA-Z0-9]+)(?:_(ses-[a-zA-Z0-9]+))?_(.+)")
 
 
@@ -62,6 +73,32 @@ def is_image_file(path):
     return bool(_FILE.fullmatch(path.name))
 
 
+def is_part(name):
+    """Return whether the name of a folder is that of a part of a data set, such as "train", and not of a patient."""
+    return bool(_PARTS.fullmatch(name))
+
+
+def is_visit(name):
+    """Return whether a name is that of a date or visit alone, such as "baseline"."""
+    return bool(_VISIT.fullmatch(name))
+
+
+def patient_named(text):
+    """Return the patient of a case: its name without a visit or date at the end.
+
+    >>> [patient_named(text) for text in ("P1_baseline", "patient001_frame12", "BraTS-GLI-00002-001", "lung_001")]
+    ['P1', 'patient001', 'BraTS-GLI-00002', 'lung_001']
+    """
+    brats = _BRATS.fullmatch(text)
+    if brats:
+        return brats[1]
+    for at in re.finditer(r"[_\-. ]", text):
+        visit = text[at.end() :]
+        if is_visit(visit) and (any(map(str.isdigit, text[: at.start()])) or not any(map(str.isdigit, visit))):
+            return text[: at.start()]
+    return text
+
+
 def named_file(path, root):
     """Return the `NamedFile` of a path below a root folder."""
     folders = path.relative_to(root).parent.parts
@@ -72,6 +109,7 @@ def named_file(path, root):
     if bids:
         return _of_bids(path, *bids.groups())
     folder = tuple(part for part in folders if part.casefold() not in _IMAGE_FOLDERS | MASK_FOLDERS)
+    folder = (*(split for split in SPLITS if {f"images{split}", f"labels{split}"} & {*folders}), *folder)
     words = re.split(r"([_\-. ]+)", stem)  # every second one is a separator
     last, first = words[-1].casefold(), words[0].casefold()
     if in_images and not in_masks and len(words) > 1 and _CHANNEL.fullmatch(last):

@@ -8,14 +8,18 @@ import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
-from radiodeep.cases.file_names import MASK_FOLDERS, named_file
+from radiodeep.cases.file_names import MASK_FOLDERS, SPLITS, is_part, is_visit, named_file, patient_named
 from radiodeep.cases.folder_table import FolderTable, number_cases, regions_asked
 from radiodeep.cases.label_names import label_names, organ_files
 from radiodeep.cases.outlines import is_image_name, names_matching
 from radiodeep.exceptions import InputError
 from radiodeep.progress import with_progress
+
+_NO_MASK = "no mask of its name was found: name it like the image plus _mask, or like the image in a folder 'masks'"
+_NO_IMAGE = "no image of its name was found: name both alike, e.g. P1.nii and P1_mask.nii"
 
 
 @dataclass(eq=False)
@@ -28,6 +32,7 @@ class _FileCase:
     masks: list = field(default_factory=list)
     organs: Path | None = None
     regions: tuple = ()
+    has_own_masks: bool = False  # a mask for each image, called like it
 
     @property
     def paths(self):
@@ -45,6 +50,7 @@ def table_of_tree(folder, paths, roi=None, names=None):
     for case in with_progress(cases, "Reading names of regions", len(cases), "cases"):
         if names:
             _choose_images(table, case, names)
+        _give_own_masks(table, case)
         reason = _reason_against(case)
         if reason:
             table.leave_out(case.paths, reason, case.patient)
@@ -79,7 +85,7 @@ def _cases_of(table, folder, paths):
     for matches in (_takes_mask, _takes_images, _takes_only_image):
         masks = [mask for mask in masks if not matches(cases, mask)]
     for mask in masks:
-        table.leave_out([mask.path], "no image of its name was found")
+        table.leave_out([mask.path], _NO_IMAGE)
     return _with_ids(cases)
 
 
@@ -116,6 +122,8 @@ def _takes_mask(cases, mask):
         case = cases.get((mask.folder, mask.words[:length]))
         if case is not None:
             rest = _rest(mask, length) if length < len(mask.words) else ""
+            if length and rest.isdigit():  # of another case: 'P1.nii' and 'P1_2_mask.nii'
+                return False
             case.masks.append(replace(mask, name=mask.name or rest))
             return True
     return False
@@ -133,7 +141,13 @@ def _takes_images(cases, mask):
         for key, case in cases.items()
         if key[0] == mask.folder and key[1][: len(mask.words)] == mask.words and not (case.masks or case.organs)
     ]
-    if not keys or (mask.key == ((), ()) and len(keys) > 1):  # 'mask.nii.gz' beside the files of many cases
+    if mask.words:
+        is_of_others = any("".join(words[len(mask.words) :]).isdigit() for _, words in keys)
+    else:  # 'mask.nii.gz' beside the files of many cases
+        is_only_folder = len({folder for folder, _ in cases}) == 1 and mask.folder
+        by_number = is_only_folder and any(_differ_by_number(keys[0][1], words) for _, words in keys[1:])
+        is_of_others = by_number or (not mask.folder and len(keys) > 1)
+    if not keys or is_of_others:
         return False
     images = [image for key in keys for image in cases.pop(key).images]
     images = [replace(image, name=f"{_rest(image, len(mask.words))}{image.name}") for image in images]
@@ -142,13 +156,24 @@ def _takes_images(cases, mask):
 
 
 def _takes_only_image(cases, mask):
-    """Give a mask of any name to the only case of its folder; return whether there is one."""
-    keys = [key for key in cases if key[0] == mask.folder != ()]
-    if len(keys) == 1:
+    """Give a mask of any name to the only case of its folder; return whether there is one.
+
+    A name that differs from that of the image in a number alone is that of another case.
+    """
+    keys = [key for key in cases if key[0] == mask.folder and mask.folder and mask.folder[0] not in SPLITS]
+    is_taken = len(keys) == 1 and not _differ_by_number(keys[0][1], mask.words)
+    if is_taken:
         case = cases[keys[0]]
         case.text = ""
         case.masks.append(replace(mask, name=mask.name or mask.text))
-    return len(keys) == 1
+    return is_taken
+
+
+def _differ_by_number(words, others):
+    """Return whether the first words that differ are the same but for their numbers, as in 'P1' and 'P2'."""
+    pairs = zip_longest(words, others, fillvalue="")
+    word, other = next((pair for pair in pairs if pair[0] != pair[1]), ("", ""))
+    return word != other and re.sub(r"\d+", "", word) == re.sub(r"\d+", "", other)
 
 
 def _with_ids(cases):
@@ -157,9 +182,10 @@ def _with_ids(cases):
     leaves = Counter(place[-1] for place in places.values())
     for key, case in sorted(cases.items()):
         place = places[key]
-        is_repeated = leaves[place[-1]] > 1 and len(place) > 1
-        case.text = "_".join(place[-2:]) if is_repeated else place[-1]
-        case.patient = case.patient or (place[-2] if is_repeated else case.text)
+        is_joined = len(place) > 1 and (leaves[place[-1]] > 1 or is_visit(place[-1]))
+        case.text = "_".join(place[-2:]) if is_joined else place[-1]
+        is_of_folder = is_joined and not is_part(place[-2])
+        case.patient = case.patient or (place[-2] if is_of_folder else patient_named(case.text))
     return [case for _, case in sorted(cases.items())]
 
 
@@ -173,23 +199,38 @@ def _choose_images(table, case, names):
             table.leave_out([image.path], f"its name {problem}", case.patient)
 
 
+def _give_own_masks(table, case):
+    """Keep the images with a mask of their own if each of several masks is called like one, e.g. 'P1_ct_mask'."""
+    own = {mask.name.casefold() for mask in case.masks}
+    if not len(case.masks) == len(own & {image.name.casefold() for image in case.images}) > 1:
+        return
+    case.has_own_masks = True
+    for image in case.images:
+        if image.name.casefold() not in own:
+            table.leave_out([image.path], "others of its case have a mask of their own, it has none", case.patient)
+    case.images = [image for image in case.images if image.name.casefold() in own]
+
+
 def _reason_against(case):
     """Return why a case cannot be used, or None; its regions get their names."""
     if not case.images:
         return "no image was chosen for it"
     if not (case.masks or case.organs):
-        return "no mask of its name was found"
+        return _NO_MASK
     repeated = [name for name, count in Counter(image.name for image in case.images).items() if count > 1]
     if repeated:
         return (
             f"{len(case.images)} images, of which several could be the {repeated[0] or 'image'}: {_listed(case.images)}"
+            ". Choose by parts of their names (series, on the command line --image), or move the others away"
         )
+    if case.has_own_masks:
+        return None
     try:
         case.regions = _regions_of(case)
     except InputError as error:
         return str(error)
     if len(case.masks) > 1 and len(set(case.regions)) < len(case.masks):
-        return f"several masks: {_listed(case.masks)}"
+        return f"several masks: {_listed(case.masks)}. Move away those that should not count"
     return None
 
 
@@ -209,6 +250,8 @@ def _listed(files):
 def _rows_of(case, positions, is_asked):
     """Return the rows of a case: one of each region asked for, or one if its mask has no names."""
     row = {"id": case.text, "patient": case.patient, "images": {image.name: image.path for image in case.images}}
+    if case.has_own_masks:
+        return [row | {"masks": {mask.name.casefold(): mask.path for mask in case.masks}}]
     if not case.regions:
         return [] if is_asked else [row | {"mask": case.masks[0].path}]
     if case.organs or len(case.masks) < len(case.regions) or case.masks[0].name != case.regions[0]:
@@ -220,8 +263,11 @@ def _rows_of(case, positions, is_asked):
 def _name_images(rows):
     """Give the images their columns: `image` if every case has one."""
     is_one = all(len(row["images"]) == 1 for row in rows)
+    has_own = any("masks" in row for row in rows)
     for row in rows:
+        masks, mask = row.pop("masks", {}), row.pop("mask", None)
         for name, path in row.pop("images").items():
             plain = re.sub(r"[^A-Za-z0-9]", "", name) or "main"
-            column = "image" if is_one else f"image_{plain if is_image_name(plain) else f'x{plain}'}"
-            row[column] = path
+            plain = plain if is_image_name(plain) else f"x{plain}"
+            row["image" if is_one else f"image_{plain}"] = path
+            row[f"mask_{plain}" if has_own else "mask"] = masks.get(name.casefold(), mask)

@@ -8,6 +8,9 @@ import pytest
 import radiodeep as rd
 from radiodeep.exceptions import AmbiguousMaskError, InputError, LabelNotFoundError
 
+NO_MASK = "no mask of its name was found: name it like the image plus _mask, or like the image in a folder 'masks'"
+NO_IMAGE = "no image of its name was found: name both alike, e.g. P1.nii and P1_mask.nii"
+
 
 @pytest.fixture
 def tree(tmp_path):
@@ -54,7 +57,7 @@ def row(case_id, image, mask, **others):
         ("image/phantom.nii.gz", "mask/mask.nii.gz", "case"),
         ("P1/thorax.nii.gz", "P1/tumour.nii.gz", "P1"),
         ("P1/scan/thorax.nii.gz", "P1/roi/GTV-1.nii.gz", "P1"),
-        ("P1/P1_frame01.nii.gz", "P1/P1_frame01_gt.nii.gz", "P1_frame01"),  # ACDC
+        ("volumes/volume-7.nii", "segmentations/segmentation-7.nii", "7"),
         ("sub-01/anat/sub-01_T1w.nii.gz", "derivatives/manual/sub-01/anat/sub-01_label-lesion_mask.nii.gz", "sub-01"),
     ],
 )
@@ -97,7 +100,7 @@ def test_channels_of_nnunet_have_the_names_of_its_table(tree):
     columns = {"image_ADC": "imagesTr/a_0001.nii", "image_T2": "imagesTr/a_0000.nii", "mask": "labelsTr/a.nii"}
     assert rows(manifest) == [{"id": "a", "patient": "a", **columns, "roi_name": "tumour"}]
     assert left_out["path"].tolist() == ["imagesTs/b_0000.nii", "dataset.json"]
-    assert left_out["reason"].tolist() == ["no mask of its name was found", "not an image"]
+    assert left_out["reason"].tolist() == [NO_MASK, "not an image"]
     with pytest.raises(AmbiguousMaskError, match=r"2 names: 'gland' \(1 patient\), 'tumour' \(1 patient\)"):
         tree()
 
@@ -128,7 +131,8 @@ def test_masks_are_called_by_what_their_names_add(tree):
     with pytest.raises(AmbiguousMaskError, match="'liver'"):
         tree()
     manifest, left_out = tree("b.nii", "b_mask.nii", "b_seg.nii", roi="tumour")
-    assert left_out["reason"].tolist() == ["several masks: 'b_mask.nii', 'b_seg.nii'"]
+    reason = "several masks: 'b_mask.nii', 'b_seg.nii'. Move away those that should not count"
+    assert left_out["reason"].tolist() == [reason]
 
 
 def test_sessions_of_bids_are_cases_of_one_patient(tree):
@@ -144,16 +148,71 @@ def test_names_of_several_cases_get_the_folder_above(tree):
     assert manifest["patient"].tolist() == ["P1", "P1", "P2", "P2"]
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("data/images/P1.nii", "data/masks/P2.nii"),
+        ("data/images/P1.nii", "data/masks/P1_2.nii"),
+        ("data/P1_2.nii", "data/P1_mask.nii"),
+        ("images/P1.nii", "masks/P1_2.nii"),
+        ("imagesTr/P1_0000.nii", "labelsTr/P2.nii"),
+        ("imagesTs/P1_0000.nii", "labelsTr/P1.nii"),
+        ("data/lesion_1.nii", "data/lesion_2.nii", "data/mask.nii"),
+    ],
+)
+def test_a_mask_of_another_number_or_part_is_that_of_another_case(tree, files):
+    with pytest.raises(InputError, match="gives no case"):
+        tree(*files)
+
+
+def test_images_that_differ_by_a_number_are_of_a_case_if_each_has_its_folder(tree):
+    manifest, _ = tree(*(f"P{number}/{name}.nii" for number in (1, 2) for name in ("dwi_b0", "dwi_b800", "mask")))
+    assert manifest["image_dwib800"].tolist() == ["P1/dwi_b800.nii", "P2/dwi_b800.nii"]
+
+
+@pytest.mark.parametrize(
+    ("cases", "patients"),
+    [
+        (["P1/P1_frame01", "P1/P1_frame12"], ["P1", "P1"]),  # ACDC
+        (["BraTS-GLI-02-000/BraTS-GLI-02-000", "BraTS-GLI-02-001/BraTS-GLI-02-001"], ["BraTS-GLI-02"] * 2),
+        (["P1_baseline", "P1_follow-up"], ["P1", "P1"]),
+        (["P1/20190101/ct", "P1/2020-01-01/ct"], ["P1", "P1"]),
+        (["brain_scan1", "brain_scan2"], ["brain_scan1", "brain_scan2"]),
+        (["train/a", "test/a"], ["test_a", "train_a"]),
+    ],
+)
+def test_visits_of_a_patient_are_not_patients(tree, cases, patients):
+    """Or they would stand on both sides of a split into training and test cases."""
+    manifest, _ = tree(*(f"{case}{end}.nii" for case in cases for end in ("", "_mask")))
+    assert manifest["patient"].tolist() == patients
+    assert manifest["id"].is_unique
+
+
+def test_names_of_both_parts_of_a_data_set_stay_apart(tree):
+    manifest, _ = tree(*(f"{part}{end}/a.nii" for part in ("images", "labels") for end in ("Tr", "Ts")))
+    assert rows(manifest) == [row(f"{end}_a", f"images{end}/a.nii", f"labels{end}/a.nii") for end in ("Tr", "Ts")]
+
+
+def test_masks_called_like_the_images_belong_to_one_each(tree):
+    manifest, left_out = tree(*(f"P1_{name}.nii" for name in ("ct", "pet", "t1", "ct_mask", "pet_mask")))
+    expected = {f"{kind}_{name.upper()}": f"P1_{name}{end}.nii" for kind, end in (("image", ""), ("mask", "_mask"))
+                for name in ("ct", "pet")}  # fmt: skip
+    assert rows(manifest) == [{"id": "P1", "patient": "P1"} | expected]
+    assert left_out[["path", "reason"]].to_numpy().tolist() == [
+        ["P1_t1.nii", "others of its case have a mask of their own, it has none"]
+    ]
+
+
 def test_what_has_no_partner_is_left_out_with_the_reason(tree):
     files = ["a_image.nii", "a_mask.nii", "b_image.nii", "c_mask.nii", "d.nii", "mask.nii", "._a_image.nii"]
     files += ["notes.txt", "read.me"]
     manifest, left_out = tree(*files)
     assert manifest["id"].tolist() == ["a"]
     assert dict(zip(left_out["path"], left_out["reason"], strict=True)) == {
-        "b_image.nii": "no mask of its name was found",
-        "c_mask.nii": "no image of its name was found",
-        "d.nii": "no mask of its name was found",
-        "mask.nii": "no image of its name was found",
+        "b_image.nii": NO_MASK,
+        "c_mask.nii": NO_IMAGE,
+        "d.nii": NO_MASK,
+        "mask.nii": NO_IMAGE,
         "tree": "not an image",
     }
     assert left_out["files"].tolist() == ["1"] * 4 + ["2"]
@@ -161,7 +220,7 @@ def test_what_has_no_partner_is_left_out_with_the_reason(tree):
 
 def test_a_folder_without_cases_says_the_most_frequent_reason(tree, tmp_path):
     with pytest.raises(
-        InputError, match=r"tree' gives no case. 2 times: no mask of its name was found. All reasons are"
+        InputError, match=r"tree' gives no case. 2 times: no mask of its name was found.*'masks'. All reasons are"
     ):
         tree("a.nii", "b.nii")
 
