@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 from radiodeep.exceptions import FileUnreadableError
 
-_STARTS = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0")  # of files without the preamble
+_STARTS = (b"\x02\0\0\0", *(b"\x08\0%c\0" % first for first in b"\x00\x05\x08\x12\x16"))  # without the preamble
 _UID = re.compile(r"[0-9.]{1,64}")
 _UIDS = ("SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 _TEXTS = ("PatientID", "SeriesDescription")  # in the character set of the file
 _CODES = (
     "Modality", "PhotometricInterpretation", "Units", "DecayCorrection", "SUVType", "SeriesDate", "SeriesTime",
-    "AcquisitionDate", "AcquisitionTime",
+    "AcquisitionDate", "AcquisitionTime", "TimezoneOffsetFromUTC",
 )  # fmt: skip
 _LISTS = ("ImageType", "CorrectedImage")
 _SIZES = (
@@ -33,7 +33,7 @@ _SIZES = (
 _NUMBERS = {  # and how many
     "ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2, "ImagerPixelSpacing": 2,
     "NumberOfFrames": 1, "SliceThickness": 1, "SpacingBetweenSlices": 1, "RescaleSlope": 1, "RescaleIntercept": 1,
-    "PatientWeight": 1, "ActualFrameDuration": 1,
+    "PatientWeight": 1, "ActualFrameDuration": 1, "FrameReferenceTime": 1,
 }  # fmt: skip
 DISTINCTIONS = (  # of stacks that one series holds
     "AcquisitionNumber", "TemporalPositionIdentifier", "EchoTime", "DiffusionBValue", "InversionTime", "FlipAngle",

@@ -5,6 +5,7 @@ corrected to (DICOM PS3.3 C.8.9.1; the vendor-neutral rules of the Quantitative 
 """
 
 import math
+import re
 import warnings
 
 import numpy as np
@@ -14,8 +15,10 @@ from radiodeep.exceptions import DicomSeriesError, RadiodeepWarning
 _DAY = 86_400.0
 _SHORT_LIVED = _DAY / 2  # half-lives of tracers that are imaged on the day of their injection
 _MOST_HALF_LIVES = 8
-_LEAST_DOSE = 1e4  # Bq; a smaller number is in another unit
+_LEAST_DOSE = 2.5e4  # Bq per kg, of the lowest doses in studies; less is in another unit (kBq), or the weight (g) is
 _WAY_OUT = "Correct the headers, or read the voxels in the unit of the file with pet_unit='stored'."
+_CLOCK = 60  # seconds that two times of one moment may differ
+_LATE = 1.5  # durations of a frame, to the reference time of one that is not the first
 _OF_DOSE = ("PatientWeight", "RadionuclideTotalDose", "DecayCorrection")
 _OF_SERIES = (
     *_OF_DOSE, "Units", "SUVType", "RadionuclideHalfLife", "RadiopharmaceuticalStartTime",
@@ -88,32 +91,58 @@ def _per_activity(name, headers):
         needed += ["SeriesTime"] if correction != "NONE" else ["ActualFrameDuration"]
     for header in headers:
         _require(name, header, needed)
-    if first["RadionuclideTotalDose"] < _LEAST_DOSE or first["PatientWeight"] < 0:
+    if not 0 < first["PatientWeight"] * _LEAST_DOSE <= first["RadionuclideTotalDose"]:
         raise DicomSeriesError(
-            f"{name}: RadionuclideTotalDose {first['RadionuclideTotalDose']:g}, PatientWeight "
-            f"{first['PatientWeight']:g}. Expected Bq and kg. {_WAY_OUT}"
+            f"{name}: RadionuclideTotalDose divided by PatientWeight is "
+            f"{first['RadionuclideTotalDose'] / first['PatientWeight']:.3g}. Expected Bq and kg, at least "
+            f"{_LEAST_DOSE:g} Bq/kg. {_WAY_OUT}"
         )
+    _compare_injections(name, first)
     weight, dose = first["PatientWeight"] * 1000, first["RadionuclideTotalDose"]
     if correction == "ADMIN":
         return np.full(len(headers), weight / dose)
     if correction == "START":
-        left = _fraction_left(name, first, _scan_start(headers))
+        left = _fraction_left(name, first, _scan_start(name, headers))
         return np.full(len(headers), weight / (dose * left))
     if correction == "NONE":
         return np.array([weight / (dose * _mean_left(name, header)) for header in headers])
     raise DicomSeriesError(f"{name} has an unknown DecayCorrection. Expected START, ADMIN or NONE. {_WAY_OUT}")
 
 
-def _scan_start(headers):
+def _compare_injections(name, header):
+    """Warn of two times of injection, of which the one without a date is used."""
+    time, moment = (header.get(f"RadiopharmaceuticalStart{kind}", "") for kind in ("Time", "DateTime"))
+    if not time or len(moment) < 12:
+        return
+    later = _seconds(header, "RadiopharmaceuticalStartDateTime", 8) - _seconds(header, "RadiopharmaceuticalStartTime")
+    if not any(abs((each + _DAY / 2) % _DAY - _DAY / 2) < _CLOCK for each in (later, later + _shift(header))):
+        warnings.warn(
+            f"{name}: RadiopharmaceuticalStartTime and RadiopharmaceuticalStartDateTime are {abs(later) / 60:.3g} "
+            "minutes apart. The former is used, except for tracers of half-lives of 12 hours or more; check them.",
+            RadiodeepWarning,
+            stacklevel=2,
+        )
+
+
+def _scan_start(name, headers):
     """Return (date, time) of the start of the scan: of the series, unless that was made after the acquisition."""
     first = headers[0]
     series = _moment(first, "SeriesDate", "SeriesTime")
-    earliest = min(_moment(header, "AcquisitionDate", "AcquisitionTime") for header in headers)
+    moments = [_moment(header, "AcquisitionDate", "AcquisitionTime") for header in headers]
+    earliest = min(moments)
     is_dated = bool(series[0] and earliest[0])
-    if series <= earliest if is_dated else series[1] <= earliest[1]:
+    if series <= earliest if is_dated else (earliest[1] - series[1]) % _DAY < _DAY / 2:
         return series
     if "GEScanDateTime" in first:
         return first["GEScanDateTime"][:8], _seconds(first, "GEScanDateTime", 8)
+    header = headers[moments.index(earliest)]
+    if header.get("FrameReferenceTime", 0) > _LATE * header.get("ActualFrameDuration", math.inf):
+        warnings.warn(
+            f"{name} begins {header['FrameReferenceTime'] / 60_000:.3g} minutes after the scan (FrameReferenceTime), "
+            "whose start is not known: the series was made later. Its SUV count from its own beginning; check them.",
+            RadiodeepWarning,
+            stacklevel=2,
+        )
     return earliest
 
 
@@ -146,7 +175,7 @@ def _fraction_left(name, header, scan):
         injected = (
             _seconds(header, "RadiopharmaceuticalStartTime")
             if start
-            else _seconds(header, "RadiopharmaceuticalStartDateTime", 8)
+            else _seconds(header, "RadiopharmaceuticalStartDateTime", 8) + _shift(header)
         )
         elapsed = (scan[1] - injected) % _DAY
     elif len(whole) < 8 or not scan[0]:
@@ -154,12 +183,23 @@ def _fraction_left(name, header, scan):
     else:
         days = np.datetime64(_iso(scan[0]), "D") - np.datetime64(_iso(whole), "D")
         elapsed = days.astype(int) * _DAY + scan[1] - _seconds(header, "RadiopharmaceuticalStartDateTime", 8)
+        elapsed -= _shift(header)
     if not 0 <= elapsed <= _MOST_HALF_LIVES * half_life:
         raise DicomSeriesError(
             f"{name}: the scan begins {elapsed / 3600:.4g} hours after the injection, by its header. Expected 0 to "
             f"{_MOST_HALF_LIVES} half-lives of {half_life:g} s. {_WAY_OUT}"
         )
     return 2 ** (-elapsed / half_life)
+
+
+def _shift(header):
+    """Return the seconds from the time zone of the injection to that of the other times; 0 if one is not known."""
+    texts = (header["RadiopharmaceuticalStartDateTime"], header.get("TimezoneOffsetFromUTC", ""))
+    offsets = [re.search(r"([+-]\d\d)(\d\d)$", text) for text in texts]
+    if not all(offsets):
+        return 0
+    injected, other = (int(offset[1]) * 3600 + int(offset[1][0] + offset[2]) * 60 for offset in offsets)
+    return other - injected
 
 
 def _iso(text):

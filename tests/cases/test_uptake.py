@@ -104,6 +104,22 @@ def test_images_without_correction_take_the_dose_left_on_average_during_each_fra
         ({"SeriesTime": "130000", "each": {1: {"AcquisitionTime": "104500.5"}}}, (45 + 0.5 / 60) / 60),
         ({"SeriesTime": "105500", "AcquisitionDate": None}, 55 / 60),
         ({"SeriesTime": "130000", "SeriesDate": None}, 1),
+        (
+            {
+                "SeriesTime": "235900", "SeriesDate": None, "AcquisitionTime": "000100",
+                "tracer": {"RadiopharmaceuticalStartTime": "225900"},
+            },
+            1,
+        ),
+        (
+            {
+                "TimezoneOffsetFromUTC": "+0100",
+                "tracer": {
+                    "RadiopharmaceuticalStartTime": None, "RadiopharmaceuticalStartDateTime": "20240301043000-0430"
+                },
+            },
+            1,
+        ),
         pytest.param({"SeriesTime": "11:00:00"}, 1, marks=OLD_TIMES),
         ({"SeriesDate": "20240302", "SeriesTime": "080000"}, 1),
         (
@@ -113,7 +129,7 @@ def test_images_without_correction_take_the_dose_left_on_average_during_each_fra
         ({"tracer": {"RadiopharmaceuticalStartTime": None, "RadiopharmaceuticalStartDateTime": "20240301100000.0"}}, 1),
         ({"tracer": {"RadiopharmaceuticalStartDateTime": "19991231100000+0100"}}, 1),  # a date by de-identification
     ],
-)
+)  # fmt: skip
 def test_the_time_between_injection_and_scan_follows_the_rules(write_pet, changes, hours):
     assert factor_of(write_pet(**changes)) == np.full(23, 70_000 / (350e6 * 0.5 ** (hours * 3600 / HALF_LIFE)))
 
@@ -122,11 +138,13 @@ def test_long_lived_tracers_count_days(write_pet):
     half_life = 282_240.0  # Zr-89
     tracer = {"RadionuclideHalfLife": half_life, "RadiopharmaceuticalStartDateTime": "20240227090000"}
     expected = 70_000 / (350e6 * 0.5 ** ((3 * 24 + 2) * 3600 / half_life))  # 2024 is a leap year
-    assert factor_of(write_pet(tracer=tracer)) == np.full(23, expected)
+    assert factor_of(write_pet(tracer=tracer | {"RadiopharmaceuticalStartTime": "090000"})) == np.full(23, expected)
+    zoned = tracer | {"RadiopharmaceuticalStartDateTime": "20240227100000+0200", "RadiopharmaceuticalStartTime": None}
+    assert factor_of(write_pet(tracer=zoned, TimezoneOffsetFromUTC="+0100")) == np.full(23, expected)
     with pytest.raises(DicomSeriesError, match="no RadiopharmaceuticalStartDateTime"):
         read_volume(write_pet(tracer={"RadionuclideHalfLife": half_life}))
     with pytest.raises(DicomSeriesError, match="the scan begins -22 hours after the injection"):
-        read_volume(write_pet(tracer=tracer | {"RadiopharmaceuticalStartDateTime": "20240302090000"}))
+        read_volume(write_pet(tracer=zoned | {"RadiopharmaceuticalStartDateTime": "20240302090000"}))
 
 
 def test_ge_keeps_the_start_of_the_scan_in_an_element_of_its_own(write_pet):
@@ -175,7 +193,12 @@ def test_all_missing_elements_are_named_at_once_with_the_way_out(write_pet):
         ({"Units": "PROPCNTS"}, "in the unit PROPCNTS. Expected BQML"),
         ({"DecayCorrection": "LATER"}, "unknown DecayCorrection. Expected START, ADMIN or NONE"),
         ({"PatientWeight": 0}, "no PatientWeight"),
-        ({"tracer": {"RadionuclideTotalDose": 350}}, "RadionuclideTotalDose 350, .*Expected Bq and kg"),
+        (
+            {"tracer": {"RadionuclideTotalDose": 350}},
+            "divided by PatientWeight is 5. Expected Bq and kg, at least 25000",
+        ),
+        ({"tracer": {"RadionuclideTotalDose": 350e3}}, r"divided by PatientWeight is 5e\+03. Expected Bq"),  # kBq
+        ({"PatientWeight": 70_000}, r"divided by PatientWeight is 5e\+03. Expected Bq and kg"),  # g
         ({"tracer": {"RadiopharmaceuticalStartTime": "110200"}}, "begins 23.97 hours after the injection.*half-lives"),
         pytest.param({"SeriesTime": "126000"}, "SeriesTime that is not a time", marks=OLD_TIMES),
         ({"each": {1: {"PatientWeight": 71}}}, "'1.dcm' has another PatientWeight than '0.dcm'"),
@@ -196,3 +219,16 @@ def test_images_without_corrections_are_converted_with_a_warning(write_pet, corr
     folder = write_pet(CorrectedImage=corrections)
     with pytest.warns(RadiodeepWarning, match=f"does not say that it is corrected for {missing}"):
         assert factor_of(folder) == np.full(23, AFTER_AN_HOUR)
+
+
+def test_two_times_of_injection_are_read_with_a_warning(write_pet):
+    folder = write_pet(tracer={"RadiopharmaceuticalStartDateTime": "20240301093000"})
+    with pytest.warns(RadiodeepWarning, match="StartTime and RadiopharmaceuticalStartDateTime are 30 minutes apart"):
+        assert factor_of(folder) == np.full(23, AFTER_AN_HOUR)
+
+
+def test_a_late_frame_of_a_scan_whose_start_is_unknown_is_read_with_a_warning(write_pet):
+    late = {"AcquisitionTime": "115000", "FrameReferenceTime": 3060000}
+    assert factor_of(write_pet(**late)) == np.full(23, AFTER_AN_HOUR)
+    with pytest.warns(RadiodeepWarning, match="PT series 'AC' begins 51 minutes after the scan"):
+        read_volume(write_pet(**late, SeriesTime="150000"))
