@@ -1,5 +1,6 @@
 """In: a folder of DICOM files, or one file. Out: the image series that is meant, and its voxels as a `Volume`."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from radiodeep.cases.dicom_stack import MODALITIES, warn_of_display
 from radiodeep.cases.reading import AS_IT_IS
 from radiodeep.cases.uptake import uptake_factors
 from radiodeep.cases.volume import check_geometry
-from radiodeep.exceptions import DicomSeriesError, UnsupportedImageError
+from radiodeep.exceptions import DicomSeriesError, RadiodeepWarning, UnsupportedImageError
 from radiodeep.extras import require_package
 
 WITHOUT_IMAGE = (  # modalities of files that belong to images
@@ -31,7 +32,8 @@ def image_series(folder, reading=AS_IT_IS, uids=()):
 
     Of several it is the one with one of the `uids`, of series or frames of reference, that a mask refers to, else the
     one whose description is, or contains, `reading.series`. Localizers and secondary captures (PS3.3 A.8, e.g. dose
-    reports) count if there is nothing else. Raises DicomSeriesError, which lists the series.
+    reports) count if there is nothing else. Raises DicomSeriesError, which lists the series. Warns if the one that is
+    read is not the one that `reading.series` describes.
     """
     found = find_series(folder)
     images = _images_of(found)
@@ -50,11 +52,22 @@ def image_series(folder, reading=AS_IT_IS, uids=()):
     choices[1:1] = [[each for each in images if each.frame_of_reference in uids]]
     for chosen in choices:
         if len(chosen) == 1:
+            _warn_of_another(folder, chosen[0], asked)
             return chosen[0]
     raise DicomSeriesError(
         f"'{folder}' holds {len(images)} image series: {_listed(images)}. Choose one: by its "
         f"description (series=...), by its UID in the path ({Path(folder).name}/UID), or give each a folder of its own."
     )
+
+
+def _warn_of_another(folder, series, asked):
+    if asked and asked not in series.description.casefold():
+        warnings.warn(
+            f"'{Path(folder).name}': the {series.name} is read, as it is the only one or the mask was drawn on it, but "
+            f"its description does not contain '{asked}' (series).",
+            RadiodeepWarning,
+            stacklevel=3,
+        )
 
 
 def _images_of(found):

@@ -72,7 +72,7 @@ def frames_of(header, name):
 
 def _place(frame, shared, header):
     """Return the elements of a frame: its own, else those of all frames, else those of the file."""
-    place = {name: header[name] for name in ("Rows", "Columns", "ImageType") if name in header}
+    place = {name: header[name] for name in ("Rows", "Columns", "ImageType", *_OF_FRAMES) if name in header}
     for name, group in _OF_FRAMES.items():
         items = frame.get(group) or shared.get(group) or ()
         value = items[0].get(name) if items else None

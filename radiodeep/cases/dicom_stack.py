@@ -48,7 +48,7 @@ def checked_stack(name, headers):
     for frame in frames:
         _check_frame(name, frame, frames[0])
     _warn_of_scales(name, frames)
-    axes = np.reshape(frames[0].place["ImageOrientationPatient"], (2, 3))
+    axes = unit_axes(frames[0].place["ImageOrientationPatient"])
     direction = np.column_stack([*axes, np.cross(*axes)])
     positions = np.array([frame.place["ImagePositionPatient"] for frame in frames])
     order = np.argsort(positions @ direction[:, 2], kind="stable")
@@ -57,6 +57,19 @@ def checked_stack(name, headers):
     step = _step(name, frames, positions[order], direction)
     height, width = frames[0].place["PixelSpacing"]
     return Stack(frames, (step, height, width), positions[order[0]], direction)
+
+
+def unit_axes(orientation):
+    """Return the directions of rows and columns, shape (2, 3), as unit vectors at right angles if they are but rounded.
+
+    With three decimals, contours at the far side of an image would be half a voxel away otherwise.
+    """
+    axes = np.reshape(orientation, (2, 3)).astype(float)
+    if not np.allclose(axes @ axes.T, np.eye(2), rtol=0, atol=2 * _ANGLE):
+        return axes
+    row = axes[0] / np.linalg.norm(axes[0])
+    column = axes[1] - (axes[1] @ row) * row
+    return np.stack([row, column / np.linalg.norm(column)])
 
 
 def _unique(name, headers):
@@ -98,7 +111,7 @@ def _check_frame(name, frame, first):
     check_pixels(frame.header)
     if frame.rescaling[0] == 0:
         raise DicomSeriesError(f"{name}: {at} has the RescaleSlope 0. Export the series again.")
-    for element in (*_NEEDED[1:], "BitsAllocated", "PhotometricInterpretation", "FrameOfReferenceUID"):
+    for element in (*_NEEDED[1:], "BitsAllocated", "PhotometricInterpretation", "FrameOfReferenceUID", "PatientID"):
         own, other = ({**each.header, **each.place}.get(element) for each in (frame, first))
         is_same = own == other or (element in _NEEDED[1:3] and np.allclose(own, other, rtol=0, atol=_ANGLE))
         if not is_same:
@@ -157,7 +170,7 @@ def _step(name, frames, positions, direction):
     """Return the distance of neighbouring slices in mm, which must be the same all along."""
     place = frames[0].place
     if len(frames) == 1:
-        return float(place.get("SpacingBetweenSlices") or place.get("SliceThickness") or 1.0)
+        return abs(place.get("SpacingBetweenSlices") or place.get("SliceThickness") or 1.0)
     heights = positions @ direction[:, 2]
     pixel = min(place["PixelSpacing"])
     _check_doubled(name, frames, positions, heights, pixel)

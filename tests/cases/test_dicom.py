@@ -134,6 +134,7 @@ def test_pet_that_announces_more_slices_is_read_with_a_warning(dicom_files, tmp_
     [
         ({"Modality": "PT"}, "'2.dcm' is of the modality PT, expected CT by its kind of file"),
         ({"FrameOfReferenceUID": "1.2.3"}, "'2.dcm' has another FrameOfReferenceUID than '0.dcm'"),
+        ({"PatientID": "P2"}, "'2.dcm' has another PatientID than '0.dcm'. Expected"),
         ({"ImagePositionPatient": [-19, 10, 35]}, "'2.dcm' lies 1 mm beside the line of the other slices"),
     ],
 )
@@ -178,6 +179,16 @@ def test_rounded_positions_are_no_gap(dicom_files, tmp_path):
     dicom_files.series(tmp_path, VOXELS, changes=changes | {4: {"ImagePositionPatient": [-20, 10, 2.8]}})
     with pytest.raises(DicomSeriesError, match="lie 0.9 mm apart, others 0.65 mm. Download"):
         only_grid(tmp_path)
+
+
+def test_rounded_directions_are_unit_vectors_at_right_angles(dicom_files, tmp_path):
+    angle = np.deg2rad(2.003)  # three decimals are 4e-4 too short
+    exact = np.array([np.cos(angle), np.sin(angle), 0, -np.sin(angle), np.cos(angle), 0])
+    rounded = {"ImageOrientationPatient": [0.999, 0.035, 0, -0.035, 0.999, 0.001]}
+    dicom_files.series(tmp_path, VOXELS, orientation=exact, changes=dict.fromkeys(range(len(VOXELS)), rounded))
+    direction = only_grid(tmp_path).direction
+    np.testing.assert_allclose(direction.T @ direction, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(direction[:, :2].T.ravel(), exact, atol=1.5e-3)
 
 
 def test_a_missing_slice_is_counted(dicom_files, tmp_path):

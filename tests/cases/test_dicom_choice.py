@@ -7,7 +7,13 @@ from radiodeep.cases import dicom
 from radiodeep.cases.dicom_choice import image_series
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.reading import Reading
-from radiodeep.exceptions import DicomSeriesError, FileUnreadableError, TruncatedFileError, UnsupportedImageError
+from radiodeep.exceptions import (
+    DicomSeriesError,
+    FileUnreadableError,
+    RadiodeepWarning,
+    TruncatedFileError,
+    UnsupportedImageError,
+)
 
 VOXELS = np.random.default_rng(0).integers(-1000, 1000, (5, 6, 8))
 OTHER = VOXELS[:3] + 7
@@ -115,9 +121,11 @@ def test_a_whole_description_goes_before_a_part(dicom_files, two_series):
 
 def test_what_a_mask_refers_to_goes_before_the_description(dicom_files, two_series):
     reading = Reading(series="late")
-    assert image_series(two_series, reading, [dicom_files.uid("P1", "thin")]).modality == "CT"
+    with pytest.warns(RadiodeepWarning, match="CT series .* is read, .* mask .*does not contain 'late'"):
+        assert image_series(two_series, reading, [dicom_files.uid("P1", "thin")]).modality == "CT"
     dicom_files.series(two_series / "d", VOXELS, patient="P2", series="other")
-    assert image_series(two_series, reading, [dicom_files.uid("P2", "frame")]).patient == "P2"
+    with pytest.warns(RadiodeepWarning, match="its description does not contain 'late'"):
+        assert image_series(two_series, reading, [dicom_files.uid("P2", "frame")]).patient == "P2"
     assert image_series(two_series, reading, ["1.2.3"]).modality == "MR"
 
 
@@ -238,3 +246,8 @@ def test_the_pet_in_dicom_is_that_in_nifti_in_suv(reference_data):
     np.testing.assert_allclose(own.origin_mm + corner[::-1] * own.spacing_mm[::-1], cropped.origin_mm, atol=1e-4)
     box = tuple(slice(start, start + size) for start, size in zip(corner, cropped.voxels.shape, strict=True))
     np.testing.assert_allclose(own.voxels[box], cropped.voxels, rtol=1e-6)
+
+
+def test_the_distance_of_slices_may_be_negative_in_a_file_of_one(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS[:1], changes={0: {"SpacingBetweenSlices": -3}})
+    assert read_volume(tmp_path).spacing_mm == (3.0, 0.8, 0.7)

@@ -145,3 +145,13 @@ def test_classic_frames_without_a_place_are_refused(dicom_files, tmp_path):
     for path in (tmp_path, tmp_path / "0.dcm"):
         with pytest.raises(DicomSeriesError, match="several frames that do not say where they lie .*dcm2niix"):
             read_volume(path)
+
+
+def test_elements_of_the_file_count_where_its_frames_do_not_tell(enhanced):
+    def edit(image, frames, shared):
+        for group in (*frames, shared):
+            if "PixelValueTransformationSequence" in group:
+                del group.PixelValueTransformationSequence
+        image.RescaleSlope, image.RescaleIntercept = 2, -7
+
+    np.testing.assert_array_equal(read_volume(enhanced(edit)).voxels, VOXELS * 2 - 7)
