@@ -71,9 +71,11 @@ def outlined_series(image, mask, roi_name=None, reading=AS_IT_IS):
     if regions is None:
         return image
     positions = _chosen(regions.region_names, roi_name, mask) if roi_name else range(len(regions.drawn_on))
-    uids, frames = ({uid for position in positions for uid in regions.drawn_on[position][kind]} for kind in (0, 1))
+    uids, frames = (
+        {uid for position in positions for uid in regions.drawn_on[position][kind] if uid} for kind in (0, 1)
+    )
     series = image_series(image, reading, (*uids, *frames)) if image.is_dir() else _series_at(image)
-    is_unknown = not uids and not any(frames)
+    is_unknown = not uids and not frames
     if series and not (is_unknown or series.uid in uids or series.frame_of_reference in frames):
         raise GeometryMismatchError(
             f"{regions.name} was drawn on the series {', '.join(sorted(uids)) or 'of another image'}, whose frame"

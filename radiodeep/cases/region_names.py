@@ -34,6 +34,19 @@ def choose_regions(names, wanted=None):
     return sorted(set(chosen))
 
 
+def distinct_names(names, numbers):
+    """Return a tuple of the names of regions; those that are empty or not the only one have their number behind.
+
+    >>> distinct_names(["Lesion", "", "Lesion ", "Liver"], [1, 2, 3, 4])
+    ('Lesion (1)', '(2)', 'Lesion (3)', 'Liver')
+    """
+    names = [name.strip() for name in names]
+    return tuple(
+        name if name and names.count(name) == 1 else f"{name} ({number})".strip()
+        for name, number in zip(names, numbers, strict=True)
+    )
+
+
 def choose_region(names, alternatives=None):
     """Return the position of one region; of a list of alternatives the first that is there counts.
 

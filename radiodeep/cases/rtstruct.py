@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from radiodeep.cases.dicom import read_header
+from radiodeep.cases.region_names import distinct_names
 from radiodeep.exceptions import (
     EmptyMaskError,
     FileUnreadableError,
@@ -40,12 +41,15 @@ class StructureSet:
     frames : tuple of str
         Their frames of reference.
     region_names : tuple of str
+        See `distinct_names`.
     contours : tuple of lists of ndarray of shape (n, 3)
         The closed contours of each region, patient positions (x, y, z) in mm.
     xor : tuple of bool
         Whether those of a region are combined by exclusive or.
     drawn_on : tuple of (tuple of str, tuple of str)
         The series and frames of reference that each region was drawn on: all of the file, if it does not say which.
+    n_open : tuple of int
+        Numbers of contours of each region that are not closed.
     """
 
     name: str
@@ -55,6 +59,7 @@ class StructureSet:
     contours: tuple
     xor: tuple[bool, ...]
     drawn_on: tuple
+    n_open: tuple[int, ...]
 
     def filled_names(self):
         """Return the names of the regions that have a contour."""
@@ -65,6 +70,12 @@ class StructureSet:
         name = f"{self.name}: region '{self.region_names[position]}'"
         if not self.contours[position]:
             raise EmptyMaskError(f"{name} has no closed contour. Choose another region, or leave the case out.")
+        if self.n_open[position]:
+            warnings.warn(
+                f"{name} has open contours, which enclose nothing. Left out: {self.n_open[position]}.",
+                RadiodeepWarning,
+                stacklevel=3,
+            )
         return mask_of_contours(self.contours[position], grid, name, self.xor[position])
 
 
@@ -75,25 +86,27 @@ def read_structure_set(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frames = {
-                str(frame.get("FrameOfReferenceUID") or ""): tuple(_series_of(frame))
-                for frame in header["ReferencedFrameOfReferenceSequence"] or ()
-            }
+            frames = {}
+            for frame in header["ReferencedFrameOfReferenceSequence"] or ():
+                uid = str(frame.get("FrameOfReferenceUID") or "")
+                frames[uid] = (*frames.get(uid, ()), *_series_of(frame))
             series, known = tuple(uid for uids in frames.values() for uid in uids), tuple(filter(None, frames))
             regions = {roi.ROINumber: roi for roi in header["StructureSetROISequence"] or ()}
-            names = {number: str(roi.ROIName).strip() for number, roi in regions.items()}
+            names = distinct_names([str(roi.ROIName) for roi in regions.values()], list(regions))
             own = [str(roi.get("ReferencedFrameOfReferenceUID")) for roi in regions.values()]
-            contours, xor = {number: [] for number in names}, dict.fromkeys(names, False)
+            drawn = dict.fromkeys(regions, ([], False, 0))
             for roi in header["ROIContourSequence"] or ():
-                contours[roi.ReferencedROINumber], xor[roi.ReferencedROINumber] = _closed_contours(roi)
+                drawn[roi.ReferencedROINumber] = _closed_contours(roi)
+            contours, xor, n_open = zip(*map(drawn.get, regions), strict=True) if regions else ((), (), ())
             return StructureSet(
                 path.name,
                 series,
                 known,
-                tuple(names.values()),
-                tuple(contours[number] for number in names),
-                tuple(xor[number] for number in names),
+                names,
+                contours,
+                xor,
                 tuple((frames[frame], (frame,)) if frame in frames else (series, known) for frame in own),
+                n_open,
             )
     except Exception as error:  # pydicom raises what its parsing meets; its texts may quote the header
         raise FileUnreadableError(
@@ -109,11 +122,11 @@ def _series_of(frame):
 
 
 def _closed_contours(roi):
-    """Return the closed contours of a region, and whether they are combined by exclusive or.
+    """Return the closed contours of a region, whether they are combined by exclusive or, and the number of open ones.
 
     One that is stored twice counts once, or it would cancel out; one or two points enclose nothing.
     """
-    given, kinds = {}, set()
+    given, kinds, n_open = {}, set(), 0
     for contour in roi.get("ContourSequence") or ():
         if contour.ContourGeometricType in _CLOSED and "ContourData" in contour:
             points = _numbers(contour.get_item("ContourData").value).reshape(-1, 3)
@@ -122,7 +135,8 @@ def _closed_contours(roi):
             if len(points) > 2:
                 given[points.tobytes()] = points
                 kinds.add(contour.ContourGeometricType)
-    return list(given.values()), _XOR in kinds
+        n_open += str(contour.ContourGeometricType).startswith("OPEN")
+    return list(given.values()), _XOR in kinds, n_open
 
 
 def _numbers(value):

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from radiodeep.cases.dicom import read_header
+from radiodeep.cases.dicom_stack import unit_axes
+from radiodeep.cases.region_names import distinct_names
 from radiodeep.cases.volume import Volume
 from radiodeep.exceptions import (
     EmptyMaskError,
@@ -41,7 +43,7 @@ class Segmentation:
     frames : tuple of str
         Its frame of reference.
     region_names : tuple of str
-        The labels of the segments.
+        The labels of the segments, see `distinct_names`.
     numbers : tuple of int
         Of the segments.
     """
@@ -70,12 +72,12 @@ class Segmentation:
         """
         name = f"{self.name}: segment '{self.region_names[position]}'"
         mask = np.zeros(grid.shape, bool)
-        for plane in _planes_of(self.path, self.numbers[position]):
-            if not plane.mark(mask, grid):
-                raise GeometryMismatchError(
-                    f"{name} does not lie on the voxels of the {grid.name}. Use the image that it was drawn on, or "
-                    "resample_mask=True."
-                )
+        planes = list(_planes_of(self.path, self.numbers[position]))
+        if not all(plane.mark(mask, grid) for plane in planes) or _skip_slices(planes, grid):
+            raise GeometryMismatchError(
+                f"{name} does not lie on the voxels of the {grid.name}. Use the image that it was drawn on, or "
+                "resample_mask=True."
+            )
         if not mask.any():
             raise EmptyMaskError(f"{name} has no voxel. Choose another segment, or leave the case out.")
         return mask
@@ -117,7 +119,8 @@ def read_segmentation(path):
             f"{', '.join(_TYPES)}; convert it with dcmqi or 3D Slicer."
         )
     try:
-        segments = header["SegmentSequence"] or ()
+        segments = [each for each in header["SegmentSequence"] or () if each.SegmentNumber]  # 0: the background
+        numbers = tuple(int(segment.SegmentNumber) for segment in segments)
         return Segmentation(
             path.name,
             path,
@@ -127,8 +130,8 @@ def read_segmentation(path):
                 for series in study.get("ReferencedSeriesSequence") or ()
             ),
             (str(header["FrameOfReferenceUID"] or ""),),
-            tuple(str(segment.SegmentLabel).strip() for segment in segments if segment.SegmentNumber),
-            tuple(int(segment.SegmentNumber) for segment in segments if segment.SegmentNumber),  # 0: the background
+            distinct_names([str(segment.SegmentLabel) for segment in segments], numbers),
+            numbers,
         )
     except Exception as error:  # pydicom raises what its parsing meets; its texts may quote the header
         raise FileUnreadableError(f"'{path.name}' is a segmentation that cannot be read: {_DAMAGED}") from error
@@ -158,7 +161,9 @@ class _Plane:
         if is_outside or np.abs(indices - nearest).max() > _OFF_VOXEL:
             return False
         low, high = nearest.min(axis=0), nearest.max(axis=0) + 1
-        if sorted([np.ptp(rows) + 1, np.ptp(columns) + 1]) != sorted(high - low)[1:]:  # pixels of another size
+        sides = np.stack([self.along_y, self.along_x]) * np.reshape(self.spacing_mm, (2, 1)) @ grid.direction
+        is_same_size = np.abs(np.abs(sides / grid.spacing_mm[::-1]).max(axis=1) - 1).max() <= _OFF_VOXEL
+        if not is_same_size or sorted([np.ptp(rows) + 1, np.ptp(columns) + 1]) != sorted(high - low)[1:]:
             return False
         pixels = self.pixels[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
         pixels = pixels[:: -1 if down.sum() < 0 else 1, :: -1 if across.sum() < 0 else 1]
@@ -169,6 +174,16 @@ class _Plane:
     def is_parallel_to(self, other):
         own, others = ([*each.along_x, *each.along_y, *each.spacing_mm] for each in (self, other))
         return np.allclose(own, others, rtol=0, atol=1e-3)
+
+
+def _skip_slices(planes, grid):
+    """Return whether neighbouring frames lie two slices of a grid or more apart, as they say: it has others between."""
+    if not planes:
+        return False
+    normal = np.cross(planes[0].along_x, planes[0].along_y)
+    step_mm = 1 / np.abs(normal @ grid.direction / grid.spacing_mm[::-1]).max()
+    levels = np.unique(np.round([(plane.corner - planes[0].corner) @ normal / step_mm for plane in planes]))
+    return len(levels) > 1 and np.diff(levels).min() >= 2 and planes[0].distance_mm >= 1.5 * step_mm
 
 
 def _planes_of(path, number):
@@ -189,13 +204,12 @@ def _planes_of(path, number):
                 segment = _group(frame, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber
             pixels = plane == number if is_labels else plane >= half
             if (is_labels or segment == number) and pixels.any():
-                axes = np.array(_group(frame, shared, "PlaneOrientationSequence").ImageOrientationPatient, float)
+                axes = unit_axes(_group(frame, shared, "PlaneOrientationSequence").ImageOrientationPatient)
                 measures = _group(frame, shared, "PixelMeasuresSequence")
                 corner = np.array(_group(frame, shared, "PlanePositionSequence").ImagePositionPatient, float)
                 spacing_mm = tuple(float(step) for step in measures.PixelSpacing)
-                yield _Plane(
-                    pixels, corner, axes[:3], axes[3:], spacing_mm, float(measures.get("SpacingBetweenSlices") or 0)
-                )
+                distance_mm = abs(float(measures.get("SpacingBetweenSlices") or 0))
+                yield _Plane(pixels, corner, *axes, spacing_mm, distance_mm)
     except Exception as error:  # as above
         raise TruncatedFileError(f"'{path.name}' is a segmentation that cannot be read: {_DAMAGED}") from error
 

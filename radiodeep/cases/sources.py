@@ -162,7 +162,8 @@ def _mask_volume(mask, image, roi_name, reading):
     known = _MASKS.get()
     if known is None:
         return read_mask(mask, image, roi_name, reading)
-    key = (mask, roi_name, reading, image.voxels.shape, image.origin_mm.tobytes(), image.direction.tobytes())
+    place = (image.voxels.shape, image.spacing_mm, image.origin_mm.tobytes(), image.direction.tobytes())
+    key = (mask, roi_name, reading, place)
     if key not in known:
         known[key] = read_mask(mask, image, roi_name, reading)
     return known[key]

@@ -433,3 +433,39 @@ def test_damaged_files_give_the_same_region_or_a_named_error(export, kind):
         except InputError as error:
             outcomes.add(type(error))
     assert len(outcomes) > 3 or kind == "seg"
+
+
+def test_regions_of_one_name_or_none_become_cases_of_their_own(export):
+    contours = [export.in_mm(3, TRIANGLES["Node"])]
+    export.write.structure_set(export.rtstruct, {"": contours, "GTV": contours, "GTV ": contours, "Node": contours})
+    case = rd.Case(export.ct, export.rtstruct, "P-1", roi_name="GTV")
+    with pytest.raises(LabelNotFoundError, match=r"Did you mean 'GTV \([23]\)'"):
+        _ = case.roi
+    parts = case.replace(roi_name=None).by_label()
+    assert [part.id for part in parts] == ["P-1-(1)", "P-1-GTV (2)", "P-1-GTV (3)", "P-1-Node"]
+    for part in parts:
+        np.testing.assert_array_equal(part.roi, truth("Node", export.shape) & (np.arange(N_SLICES) == 3)[:, None, None])
+
+
+def test_files_that_do_not_say_what_they_belong_to_are_not_taken_as_belonging_together(export, dicom_files):
+    import pydicom
+
+    unknown = {"FrameOfReferenceUID": ""}
+    dicom_files.series(export.folder / "x", export.voxels, series="x", changes=dict.fromkeys(range(N_SLICES), unknown))
+    header = pydicom.dcmread(export.rtstruct)
+    header.ReferencedFrameOfReferenceSequence[0].FrameOfReferenceUID = ""
+    for region in header.StructureSetROISequence:
+        region.ReferencedFrameOfReferenceUID = ""
+    header.save_as(export.rtstruct)
+    with pytest.raises(GeometryMismatchError, match="P-1: 1.dcm was drawn on the series"):
+        _ = rd.Case(export.folder / "x", export.rtstruct, "P-1", roi_name="Node").roi
+
+
+def test_images_of_other_voxels_have_masks_of_their_own(export, dicom_files):
+    """Both have one shape and first voxel."""
+    dicom_files.series(export.folder / "PT", export.voxels, (2.5, 1.6, 1.6), series="pt", modality="PT")
+    files = {"CT": export.ct, "PT": export.folder / "PT"}
+    case = rd.Case(files, export.rtstruct, "P-1", roi_name="Node", reading=rd.Reading(pet_unit="stored"))
+    held = case.in_memory()
+    for name in files:
+        np.testing.assert_array_equal(held.of_image(name).roi, case.of_image(name).roi)

@@ -235,3 +235,25 @@ def test_regions_of_patients_are_the_published_masks_to_the_voxel(dicom_files, r
     x, y, z = np.round(grid.indices_of(places)).astype(int).T
     assert own.sum() == len(inside) == n_voxels
     assert own[z, y, x].all()
+
+
+def test_contours_that_are_open_are_left_out_with_a_warning(dicom_files, tmp_path, oblique):
+    import pydicom
+
+    path = dicom_files.structure_set(tmp_path / "RS.dcm", {"GTV": [in_mm(oblique, 1, np.array(A))] * 2})
+    header = pydicom.dcmread(path)
+    header.ROIContourSequence[0].ContourSequence[1].ContourGeometricType = "OPEN_PLANAR"
+    header.save_as(path)
+    with pytest.warns(RadiodeepWarning, match="region 'GTV' has open contours, .* Left out: 1"):
+        np.testing.assert_array_equal(read_structure_set(path).mask_of(0, oblique)[1], drawn(oblique, [A]))
+
+
+def test_several_series_of_one_frame_of_reference_were_outlined(dicom_files, tmp_path):
+    import pydicom
+
+    path = dicom_files.structure_set(tmp_path / "RS.dcm", {"GTV": []})
+    other = pydicom.dcmread(dicom_files.structure_set(tmp_path / "other.dcm", {}, series="pt"))
+    header = pydicom.dcmread(path)
+    header.ReferencedFrameOfReferenceSequence.extend(other.ReferencedFrameOfReferenceSequence)
+    header.save_as(path)
+    assert read_structure_set(path).series_uids == (dicom_files.uid("P1", "s"), dicom_files.uid("P1", "pt"))

@@ -144,6 +144,11 @@ def test_segments_that_do_not_fit_are_refused(dicom_files, tmp_path, grid, masks
     dicom_files.segmentation(path, [(1, 3, np.ones((5, 7), bool))], ["tumour"], half)
     with pytest.raises(GeometryMismatchError, match="does not lie on the voxels"):
         read_segmentation(path).mask_of(0, grid)
+    point = np.zeros((5, 7), bool)
+    point[3, 4] = True
+    dicom_files.segmentation(path, [(1, 3, point)], ["tumour"], half)
+    with pytest.raises(GeometryMismatchError, match="does not lie on the voxels"):
+        read_segmentation(path).mask_of(0, grid)
     dicom_files.segmentation(path, [(1, 8, masks[0, 3])], ["tumour"], grid)
     with pytest.raises(GeometryMismatchError, match="does not lie on the voxels"):
         read_segmentation(path).mask_of(0, grid)
@@ -157,3 +162,26 @@ def test_a_segmentation_that_is_cut_short_is_an_error(dicom_files, tmp_path, gri
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(TruncatedFileError, match="'SEG.dcm'"):
         read_segmentation(path).mask_of(1, grid)
+
+
+@pytest.mark.parametrize(("distance_mm", "is_refused"), [(5.0, True), (-5.0, True), (2.5, False)])
+def test_segments_of_thicker_slices_are_refused(dicom_files, tmp_path, grid, masks, distance_mm, is_refused):
+    """Every second slice of the grid: all that there is, or the slices of another image."""
+    import pydicom
+
+    path = dicom_files.segmentation(tmp_path / "SEG.dcm", [(1, z, masks[0, z]) for z in (0, 2, 4)], ["liver"], grid)
+    header = pydicom.dcmread(path)
+    header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices = distance_mm
+    header.save_as(path)
+    if is_refused:
+        with pytest.raises(GeometryMismatchError, match=r"does not lie on the voxels of the CT .*resample_mask=True"):
+            read_segmentation(path).mask_of(0, grid)
+    else:
+        np.testing.assert_array_equal(read_segmentation(path).mask_of(0, grid)[::2], masks[0, ::2])
+    volume = read_segmentation(path).volume_of([0])
+    assert volume.spacing_mm[0] == abs(distance_mm)
+
+
+def test_segments_of_one_label_are_told_apart_by_their_numbers(dicom_files, tmp_path, grid, masks):
+    path = dicom_files.segmentation(tmp_path / "SEG.dcm", frames_of(masks), ["Lesion", "Lesion"], grid)
+    assert read_segmentation(path).region_names == ("Lesion (1)", "Lesion (2)")
