@@ -14,10 +14,10 @@ from radiodeep.files import errors_file, replacing
 
 
 def merge(parts: options.Parts, output: options.TableToWrite):
-    """Join the tables that 'extract' or 'score' wrote with --shard, and their lists of errors.
+    """Join the tables of all shards of 'extract' or 'score'.
 
-    The table is that of the same command without --shard. Shards that are missing, given twice or computed with other
-    settings, files or versions are an error.
+    Their lists of errors are joined, too. The table is that of the same command without --shard. Shards that are
+    missing, given twice or computed with other settings, files or versions are an error.
     """
     parts = [path for path in parts if not path.name.endswith(".errors.csv")]
     check_file(output, ".csv", ".parquet")

@@ -9,9 +9,10 @@ from radiodeep.exceptions import InputError
 
 
 def report(folder: options.ResultsFolder, output: options.ReportToWrite, title: options.Title = None):
-    """Write the report of a study again, e.g. by a newer version, without the images.
+    """Write the report of a study again, without the images.
 
-    Cases with extreme values of features need the images: they are in the report of the study itself only.
+    A newer version of radiodeep may say more. Cases with extreme values of features need the images: they are in the
+    report of the study itself only.
     """
     check_file(output, ".html")
     contents = saved_study(folder)
