@@ -121,6 +121,7 @@ def test_files_without_a_preamble_are_read(folder, first):
             if element.tag < dataset[first].tag:
                 del dataset[element.tag]
         del dataset.file_meta
+        dataset.preamble = None
         pydicom.dcmwrite(path, dataset, implicit_vr=True, little_endian=True)
     np.testing.assert_array_equal(read_volume(folder).voxels, SMOOTH)
 

@@ -145,7 +145,7 @@ def test_segments_that_do_not_fit_are_refused(dicom_files, tmp_path, grid, masks
     with pytest.raises(GeometryMismatchError, match="does not lie on the voxels"):
         read_segmentation(path).mask_of(0, grid)
     point = np.zeros((5, 7), bool)
-    point[3, 4] = True
+    point[2, 4] = True
     dicom_files.segmentation(path, [(1, 3, point)], ["tumour"], half)
     with pytest.raises(GeometryMismatchError, match="does not lie on the voxels"):
         read_segmentation(path).mask_of(0, grid)
