@@ -1,5 +1,6 @@
 """In: a region on the grid of a DICOM series. Out: a DICOM segmentation (SEG) that refers to the series."""
 
+import re
 import warnings
 
 import numpy as np
@@ -21,11 +22,13 @@ _PLACE = (  # of an image, without anything about patient, people, devices or da
     "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "NumberOfFrames",
     "SpacingBetweenSlices", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ImageType",
 )  # fmt: skip
-_OF_STUDY = (  # that every DICOM file has, empty if unknown
+_EMPTY_IF_UNKNOWN = (  # that every file of a series has
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
-    "StudyTime", "ReferringPhysicianName",
+    "StudyTime", "ReferringPhysicianName", "SliceThickness",
 )  # fmt: skip
-_LONGEST_ID = 64  # characters (DICOM PS3.5, value representation LO)
+LONGEST_TEXT = 64  # characters (DICOM PS3.5, value representation LO)
+_LONGEST_SCHEME = 16
+_NO_LETTERS = re.compile(r"[\\\x00-\x1f\x7f]")  # a backslash separates values
 
 
 def write_segmentation(region, paths, file, patient_id, tracking_id, label, finding=LESION, site=None):
@@ -38,7 +41,7 @@ def write_segmentation(region, paths, file, patient_id, tracking_id, label, find
     require_package("highdicom")
     import highdicom  # late: an optional package
 
-    headers = [_header(path, patient_id, is_ascii=(tracking_id + label).isascii()) for path in paths]
+    headers = [_header(path, patient_id) for path in paths]
     try:
         with warnings.catch_warnings():  # of values of the image that break a rule of the standard
             warnings.simplefilter("ignore")
@@ -52,8 +55,10 @@ def write_segmentation(region, paths, file, patient_id, tracking_id, label, find
                 omit_empty_frames=True,
                 **equipment(),
             )
-    except (AttributeError, ValueError) as error:
-        raise DicomSeriesError(f"the image is a DICOM series that a SEG cannot refer to: {error}") from error
+    except Exception as error:  # highdicom and pydicom raise what they meet; their texts may quote the header
+        lacks = getattr(error, "name", None)
+        reason = f"its headers have no {lacks}" if lacks else "its headers are incomplete or damaged"
+        raise DicomSeriesError(f"the image is a DICOM series that a SEG cannot refer to: {reason}.") from error
     segmentation.ContentCreatorName = ""  # which must be there
     if patient_id is not None:
         _into_own_study(segmentation, patient_id)
@@ -93,23 +98,34 @@ def coded(code):
     return CodedConcept(*code)
 
 
-def _header(path, patient_id, is_ascii):
+def is_code(code):
+    """Return whether a value is a triple of texts (value, scheme, meaning) that DICOM can hold."""
+    is_triple = isinstance(code, tuple | list) and len(code) == 3 and all(map(is_line, code))
+    return is_triple and len(code[1]) <= _LONGEST_SCHEME and max(map(len, code)) <= LONGEST_TEXT
+
+
+def is_line(text):
+    """Return whether a value is a text that DICOM can hold as a name: not blank, one line, without a backslash."""
+    return isinstance(text, str) and bool(text.strip()) and not _NO_LETTERS.search(text)
+
+
+def _header(path, patient_id):
     """Return what a SEG takes from a file of its image: all, or its place alone and an id."""
     import pydicom
 
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=None if patient_id is None else _PLACE)
     except Exception as error:  # pydicom raises what its parsing meets
-        raise FileUnreadableError(f"'{path.name}' is not a DICOM file that can be read: {error}.") from error
+        raise FileUnreadableError(f"'{path.name}' is not a DICOM file that can be read. Copy it again.") from error
     if not header.get("FrameOfReferenceUID"):
         raise DicomSeriesError(f"'{path.name}' has no FrameOfReferenceUID, so that no SEG can refer to its place.")
     if patient_id is not None:
-        is_allowed = 0 < len(patient_id.strip()) <= _LONGEST_ID and "\\" not in patient_id
-        require(is_allowed, "Case", "patient", f"1 to {_LONGEST_ID} characters without a backslash", patient_id)
+        is_allowed = is_line(patient_id) and len(patient_id) <= LONGEST_TEXT
+        allowed = f"1 to {LONGEST_TEXT} characters in one line without a backslash"
+        require(is_allowed, "Case", "patient", allowed, patient_id)
         header.PatientID = patient_id
-    if header.get("SpecificCharacterSet") or not (is_ascii and (patient_id or "").isascii()):
-        header.SpecificCharacterSet = "ISO_IR 192"  # UTF-8
-    for name in _OF_STUDY:
+    header.SpecificCharacterSet = "ISO_IR 192"  # UTF-8
+    for name in _EMPTY_IF_UNKNOWN:
         if name not in header:
             setattr(header, name, "")
     return header
@@ -135,7 +151,7 @@ def _segment(tracking_id, label, finding, site):
 
     return SegmentDescription(
         segment_number=1,
-        segment_label=label[:_LONGEST_ID],
+        segment_label=_NO_LETTERS.sub(" ", label)[:LONGEST_TEXT],
         segmented_property_category=coded(_ALTERED),
         segmented_property_type=coded(finding),
         algorithm_type="SEMIAUTOMATIC",  # which is not known, and must be given

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.dicom_writing import LESION, PATIENTS, image_files, write_segmentation
+from radiodeep.cases.case import Case
+from radiodeep.cases.dicom_writing import LESION, PATIENTS, image_files, is_code, write_segmentation
 from radiodeep.cases.manifest_images import ImageColumns
 from radiodeep.cases.masks import drawn_regions, outlined_series
 from radiodeep.cases.naming import naming
@@ -18,6 +19,7 @@ from radiodeep.files import replacing
 
 _LONGEST_NAME = 255  # bytes, of a file
 _FORMATS = (".nii.gz", ".nii", ".nrrd", ".mha")
+_WIDEST = 8  # bytes, of a number in these formats
 
 
 def write_cohort(cohort, folder):
@@ -139,11 +141,12 @@ def write_map(case, array, path):
     ...     rd.write_map(case, case.voxels > 50, f"{folder}/bright.nii.gz").name
     'bright.nii.gz'
     """
+    _check_case(case)
     path, array = Path(path), np.asarray(array)
     require(path.name.endswith(_FORMATS), write_map, "path", f"a file that ends in {', '.join(_FORMATS)}", str(path))
     image = _image_path(case)
     lesion = case.lesion()
-    is_allowed = array.shape == lesion.roi.shape and array.dtype.kind in "biuf"
+    is_allowed = array.shape == lesion.roi.shape and array.dtype.kind in "biuf" and array.dtype.itemsize <= _WIDEST
     given = f"{array.dtype} of shape {array.shape}"
     require(is_allowed, write_map, "array", f"numbers of shape {lesion.roi.shape}, that of the case", given)
     if array.dtype.kind == "b" or array.dtype == np.float16:
@@ -170,7 +173,8 @@ def write_region(case, path, *, patient="manifest", finding=LESION, site=None):
         no other fact about the patient, people, place or date. "image" copies patient and study of the image, so that
         a PACS can file the SEG with it.
     finding, site : tuple of three str, optional
-        Code value, scheme and meaning of what a SEG outlines, and of where, e.g. ("39607008", "SCT", "Lung").
+        Code value, scheme (16 letters) and meaning (64) of what a SEG outlines, and of where, e.g. ("39607008", "SCT",
+        "Lung").
 
     Returns
     -------
@@ -197,8 +201,13 @@ def write_region(case, path, *, patient="manifest", finding=LESION, site=None):
     ...
     radiodeep.exceptions.InputError: n-7: the image is an array, whose place in space is unknown. ...
     """
+    _check_case(case)
     path = Path(path)
+    formats = f"a file that ends in {', '.join(_FORMATS)} or .dcm"
+    require(path.name.endswith((*_FORMATS, ".dcm")), write_region, "path", formats, str(path))
     require_option(patient, PATIENTS, write_region, "patient")
+    for name, code in (("finding", finding), ("site", LESION if site is None else site)):
+        require(is_code(code), write_region, name, f"code value, scheme and meaning, such as {LESION}", code)
     if path.suffix != ".dcm":
         return write_map(case, case.lesion().roi, path)
     image = _image_path(case)
@@ -209,9 +218,14 @@ def write_region(case, path, *, patient="manifest", finding=LESION, site=None):
             raise UnsupportedImageError("the image is not in DICOM. Write the region as .nii.gz, .nrrd or .mha.")
         volume = replace(read_volume(image, case.reading), voxels=lesion.axes.to_stored(lesion.roi))
         names = [case.roi_name] if isinstance(case.roi_name, str) else case.roi_name or [finding[2]]
-        patient_id = case.patient if patient == "manifest" else None
+        patient_id = str(case.patient) if patient == "manifest" else None
         write_segmentation(volume, files, path, patient_id, case.id, " + ".join(names), finding, site)
     return path
+
+
+def _check_case(case):
+    if not isinstance(case, Case):
+        raise InputError(f"Maps and regions are those of a Case. Got {type(case).__name__} instead.")
 
 
 def _image_path(case):

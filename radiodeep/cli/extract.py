@@ -63,10 +63,10 @@ def extract(
     check_file(output, ".csv", ".parquet", read=manifest)
     check_folder(cache, "--cache")
     record = ShardRecord(context, output)
+    check_reports(sr, cohort, lesions)
     positions = record.positions(len(cohort))
     cohort, known = cohort[positions.start : positions.stop], known.iloc[positions]
     errors = {} if positions.start else errors  # of the masks of all cases: the first shard lists them
-    check_reports(sr, cohort, lesions)
     spare_workers(jobs)
     tables = list(rd.extract_tables(extractors, cohort, n_jobs=jobs, cache_dir=cache, on_error="record").values())
     table = tables[0].join(tables[1:])

@@ -1,14 +1,18 @@
 """In: the features of a lesion and the DICOM segmentation that outlines it. Out: a DICOM structured report (SR)."""
 
 import warnings
+from collections.abc import Mapping
+from contextlib import contextmanager
 from math import isfinite
 from numbers import Real
 from pathlib import Path
 
+import pandas as pd
+
 from radiodeep import __version__
-from radiodeep.cases.dicom_writing import coded, equipment
+from radiodeep.cases.dicom_writing import LONGEST_TEXT, coded, equipment, is_line
 from radiodeep.checks import require, require_option
-from radiodeep.exceptions import AmbiguousMaskError, FileUnreadableError, LabelNotFoundError
+from radiodeep.exceptions import AmbiguousMaskError, FileUnreadableError, InputError, LabelNotFoundError
 from radiodeep.extras import require_package, version_of
 from radiodeep.files import replacing
 from radiodeep.report.feature_units import INTENSITY_UNITS, PRIVATE_SCHEME, feature_code, feature_unit
@@ -75,50 +79,69 @@ def write_structured_report(features, region, path, *, extractor=None, intensity
     ...
     radiodeep.exceptions.InputError: The 'features' parameter of write_structured_report must be numbers ...
     """
-    features = dict(features)
-    is_allowed = bool(features) and all(
-        isinstance(name, str) and isinstance(value, Real) for name, value in features.items()
-    )
+    given = dict(features) if isinstance(features, Mapping | pd.Series) else {}
+    is_allowed = bool(given) and all(is_line(name) and isinstance(value, Real) for name, value in given.items())
     require(is_allowed, write_structured_report, "features", "numbers by the name of their feature", features)
     require_option(intensity_unit, (None, *INTENSITY_UNITS), write_structured_report, "intensity_unit")
     require(Path(path).suffix == ".dcm", write_structured_report, "path", "a .dcm file", str(path))
     require_package("highdicom")
     from highdicom.sr import Measurement, QualitativeEvaluation  # late: an optional package
 
-    header = _header_of(Path(region))
-    described = _segment_of(header, segment, Path(region).name)
     extractors = extractor if isinstance(extractor, list) else [extractor] if extractor is not None else []
+    is_allowed = all(hasattr(each, "settings") and not isinstance(each, type) for each in extractors)
+    require(is_allowed, write_structured_report, "extractor", "an extractor of images or a list of them", extractor)
     settings = [each.settings() for each in extractors]
-    if intensity_unit is None:
-        intensity_unit = _unit_of(header, settings)
     is_shifted = any(part.get("voxel_array_shift") for part in settings)
+    header, images = _header_of(Path(region))
+    unit = _unit_of(images, settings) if intensity_unit is None else intensity_unit
     by_image = {}
-    for name, value in features.items():
+    for name, value in given.items():
         code, image = feature_code(name, is_shifted)
         measured, without_value = by_image.setdefault(image, ([], []))
         if isfinite(value):
-            measured.append(Measurement(coded(code), float(value), coded(feature_unit(name, intensity_unit))))
+            measured.append(Measurement(coded(code), float(value), coded(feature_unit(name, unit))))
         else:
             without_value.append(QualitativeEvaluation(coded(code), coded(_NOT_NUMBERS[str(float(value))])))
     algorithm = _algorithm(extractors, settings)
-    groups = [_group(header, described, algorithm, image, *content) for image, content in by_image.items()]
-    _save(header, groups, Path(path))
+    with _read_as_segmentation(Path(region).name):
+        described = _segment_of(header, segment, Path(region).name), images[0].SeriesInstanceUID
+        groups = [_group(header, *described, algorithm, image, *content) for image, content in by_image.items()]
+        document = _document(header, images, groups)
+    with replacing(path) as part:
+        document.save_as(part)
     return Path(path)
 
 
+@contextmanager
+def _read_as_segmentation(name):
+    """Turn what pydicom and highdicom raise for a damaged header, whose texts may quote it, into an error."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise FileUnreadableError(
+            f"'{name}' lacks what a report takes from a DICOM segmentation, or is damaged. Write one by write_region."
+        ) from error
+
+
 def _header_of(path):
+    """Return the header of a segmentation and the images that it refers to."""
     import pydicom  # late: an optional package
 
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True)
-    except Exception as error:  # pydicom raises what its parsing meets
-        reason = error.strerror if isinstance(error, OSError) else error
+    except Exception as error:  # pydicom raises what its parsing meets; its texts may quote the header
+        reason = error.strerror if isinstance(error, OSError) else "it is of another format, or damaged"
         raise FileUnreadableError(f"'{path.name}' is not a DICOM file that can be read: {reason}.") from error
-    if header.get("SOPClassUID") != _SEGMENTATION or not _images_of(header):
+    with _read_as_segmentation(path.name):
+        images = _images_of(header) if header.get("SOPClassUID") == _SEGMENTATION else []
+        header.decode()
+    if not images:
         raise FileUnreadableError(
             f"'{path.name}' is not a DICOM segmentation (SEG) that refers to a series. Write one by write_region."
         )
-    return header
+    return header, images
 
 
 def _segment_of(header, number, name):
@@ -148,10 +171,10 @@ def _images_of(header):
     return images
 
 
-def _unit_of(header, settings):
+def _unit_of(images, settings):
     if any(part.get("normalize") for part in settings):
         return "none"
-    kind = _images_of(header)[0].SOPClassUID
+    kind = images[0].SOPClassUID
     return "HU" if kind in _CT else "SUV" if kind in _PET else "none"
 
 
@@ -166,7 +189,7 @@ def _algorithm(extractors, settings):
     return AlgorithmIdentification(name=name, version=__version__, parameters=texts or None)
 
 
-def _group(header, described, algorithm, image, measured, without_value):
+def _group(header, described, series, algorithm, image, measured, without_value):
     """Return the measurements in one image, e.g. "wavelet-LLH", as a group of the report (TID 1411)."""
     from highdicom.sr import (
         CodedConcept,
@@ -189,19 +212,20 @@ def _group(header, described, algorithm, image, measured, without_value):
             header.SOPClassUID,
             header.SOPInstanceUID,
             int(described.SegmentNumber),
-            source_series=SourceSeriesForSegmentation(_images_of(header)[0].SeriesInstanceUID),
+            source_series=SourceSeriesForSegmentation(series),
         ),
         finding_type=codes("SegmentedPropertyTypeCodeSequence")[0],
         finding_category=codes("SegmentedPropertyCategoryCodeSequence")[0],
         finding_sites=sites or None,
-        method=coded((image, PRIVATE_SCHEME, image)) if image else None,
+        method=coded((image, PRIVATE_SCHEME, image[-LONGEST_TEXT:])) if image else None,
         algorithm_id=algorithm,
         measurements=measured,
         qualitative_evaluations=without_value,
     )
 
 
-def _save(header, groups, path):
+def _document(header, images, groups):
+    """Return the report of groups of measurements, which goes with the patient and study of a segmentation."""
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
     from highdicom.sr import (
         Comprehensive3DSR,
@@ -224,10 +248,11 @@ def _save(header, groups, path):
         imaging_measurements=groups,
         title=coded(("126000", "DCM", "Imaging Measurement Report")),
     )
+    header.SpecificCharacterSet = "ISO_IR 192"  # UTF-8, of this report too
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        document = Comprehensive3DSR(
-            evidence=[header, *_images_of(header)],
+        return Comprehensive3DSR(
+            evidence=[header, *images],
             content=report[0],
             series_number=2,
             instance_number=1,
@@ -235,5 +260,3 @@ def _save(header, groups, path):
             coding_schemes=[CodingSchemeIdentificationItem(PRIVATE_SCHEME, "Features of radiodeep", __version__)],
             **equipment(),
         )
-    with replacing(path) as part:
-        document.save_as(part)

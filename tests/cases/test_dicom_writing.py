@@ -136,6 +136,34 @@ def test_a_segmentation_refers_to_an_enhanced_file(dicom_case, tmp_path):
     assert reference.ReferencedSOPInstanceUID == "1.2.3.4.5"
 
 
+def test_what_dicom_cannot_hold_is_an_error_or_a_blank(dicom_case, tmp_path):
+    case, _ = dicom_case()
+    long = ("1", "99X", "a" * 65)
+    for wrong in ({"finding": "Lung"}, {"finding": ("1", "99X")}, {"site": long}, {"site": ("1", "99X" * 6, "a")}):
+        with pytest.raises(InputError, match=r"'(finding|site)' parameter of write_region must be code value, scheme"):
+            write_region(case, tmp_path / "region.dcm", **wrong)
+    mask = case.mask.rename(tmp_path / "m.nrrd")
+    (tmp_path / "m.txt").write_text("1,GTV\\left", encoding="utf-8")
+    named = case.replace(mask=mask, roi_name="GTV\\left", patient=7)
+    site = ("1", "99X", "лёгкое")
+    read = hd.seg.segread(write_region(named, tmp_path / "region.dcm", site=site))
+    described = read.get_segment_description(1)
+    assert (read.PatientID, described.segment_label) == ("7", "GTV left")
+    assert described.anatomic_regions[0].meaning == "лёгкое"
+
+
+def test_headers_that_no_segmentation_can_copy_are_an_error_that_quotes_nothing(dicom_case, tmp_path):
+    case, _ = dicom_case(PatientSex="SECRET")
+    with pytest.raises(DicomSeriesError, match=r"cannot refer to: its headers are incomplete or damaged\.$"):
+        write_region(case, tmp_path / "region.dcm", patient="image")
+    for path in case.image.iterdir():
+        header = hd.imread(path)
+        del header.SliceThickness, header.StudyInstanceUID
+        header.save_as(path)
+    with pytest.raises(DicomSeriesError, match=r"cannot refer to: its headers have no StudyInstanceUID\.$"):
+        write_region(case, tmp_path / "region.dcm")
+
+
 def test_a_segmentation_names_what_it_outlines(dicom_case, tmp_path):
     case, _ = dicom_case()
     codes = {"finding": ("108369006", "SCT", "Neoplasm"), "site": ("39607008", "SCT", "Lung structure")}
@@ -150,8 +178,8 @@ def test_a_series_that_cannot_be_referred_to_is_an_error(dicom_case, tmp_path):
         write_region(case, tmp_path / "region.dcm")
 
 
-@pytest.mark.parametrize("patient", ["a" * 65, "a\\b", " "])
+@pytest.mark.parametrize("patient", ["a" * 65, "a\\b", " ", "a\nb"])
 def test_a_patient_that_dicom_cannot_hold_is_an_error(dicom_case, tmp_path, patient):
     case, _ = dicom_case()
-    with pytest.raises(InputError, match=r"n-7: .*'patient' .* must be 1 to 64 characters without a backslash"):
+    with pytest.raises(InputError, match=r"n-7: .*'patient' .* must be 1 to 64 characters in one line without a back"):
         write_region(case.replace(patient=patient), tmp_path / "region.dcm")

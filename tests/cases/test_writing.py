@@ -92,6 +92,12 @@ def test_what_cannot_be_placed_is_an_error(stored_case, tmp_path):
         write_map(case, case.voxels, tmp_path / "map.png")
     with pytest.raises(InputError, match=r"'array' .* must be numbers of shape \(4, 5, 6\).* Got 'int16 of shape \(5"):
         write_map(case, case.voxels[0], tmp_path / "map.mha")
+    with pytest.raises(InputError, match=r"'array' .* Got 'float128 of shape \(4, 5, 6\)'"):
+        write_map(case, case.voxels.astype(np.longdouble), tmp_path / "map.mha")
+    with pytest.raises(InputError, match=r"Maps and regions are those of a Case\. Got PosixPath instead"):
+        write_region(case.image, tmp_path / "map.mha")
+    with pytest.raises(InputError, match=r"'path' parameter of write_region must be .* \.mha or \.dcm"):
+        write_region(case, tmp_path / "map.DCM")
     with pytest.raises(InputError, match=r"'array' .* Got '<U1 of shape \(4, 5, 6\)'"):
         write_map(case, np.full(case.roi.shape, "a"), tmp_path / "map.mha")
     with pytest.raises(InputError, match=r"phantom-000: the image is an array, whose place in space is unknown"):

@@ -67,4 +67,6 @@ def test_what_reports_are_not_made_for_is_an_error_before_the_work(radiodeep, mi
     rows.to_csv(mixed, index=False)
     done = run(radiodeep, mixed, "--sr", tmp_path / "sr")
     assert (done.code, "--sr: several ids give the file name 'p_1'" in done.err) == (1, True)
+    done = run(radiodeep, mixed, "--sr", tmp_path / "sr", "--shard", "2/3")  # one of them
+    assert (done.code, "--sr: several ids give the file name 'p_1'" in done.err) == (1, True)
     assert not (tmp_path / "table.csv").exists()

@@ -186,14 +186,27 @@ def test_names_in_any_alphabet_come_back(outlined):
     assert written({"original_shape_Sphericity": 0.5}, lesion.region).PatientID == "пациент-7"
 
 
+def test_images_in_any_alphabet_come_back_in_the_report_of_a_region_without_one(outlined):
+    region = outlined(patient_id=None).region
+    header = hd.imread(region)
+    header.SpecificCharacterSet = "ISO_IR 100"
+    header.PatientName = "Müller^Jörg"
+    header.save_as(region)
+    image = "снимок" * 12
+    report = written({f"{image}_shape_Sphericity": 0.5}, region)
+    assert (groups_of(report)[0].method.value, str(report.PatientName)) == (image, "Müller^Jörg")
+
+
 def test_what_cannot_be_reported_is_an_error(outlined, tmp_path):
     region = outlined().region
     features = {"original_shape_Sphericity": 0.5}
-    for wrong in ({}, {"original_shape_Sphericity": "round"}, {7: 0.5}):
+    for wrong in ({}, {"original_shape_Sphericity": "round"}, {7: 0.5}, {"a\\b": 1}, {" ": 1}, None, [0.5]):
         with pytest.raises(InputError, match=r"'features' .* must be numbers by the name of their feature"):
             written(wrong, region)
     with pytest.raises(InputError, match=r"'intensity_unit' .* None or one of HU, SUV, none.*Did you mean 'HU'"):
         written(features, region, intensity_unit="Hu")
+    with pytest.raises(InputError, match=r"'extractor' .* must be an extractor of images or a list of them"):
+        written(features, region, extractor=RadiomicsExtractor)
     with pytest.raises(InputError, match=r"'path' .* must be a \.dcm file"):
         write_structured_report(features, region, tmp_path / "report.json")
     with pytest.raises(FileUnreadableError, match=r"'0\.dcm' is not a DICOM segmentation \(SEG\) that refers to"):
@@ -204,6 +217,18 @@ def test_what_cannot_be_reported_is_an_error(outlined, tmp_path):
         written(features, region, segment=3)
     with pytest.raises(OutputError, match="cannot be written"):
         write_structured_report(features, region, region / "report.dcm")
+
+
+@pytest.mark.parametrize("name", ["SegmentSequence", "PatientName", "StudyInstanceUID"])
+def test_a_damaged_segmentation_is_an_error_that_quotes_nothing(outlined, name):
+    region = outlined(patient_id=None).region
+    header = hd.imread(region)
+    del header[name]
+    header.PatientSex = "SECRET"
+    header.save_as(region)
+    with pytest.raises(FileUnreadableError, match=r"'region\.dcm' lacks what a report takes .*Write one") as raised:
+        written({"original_shape_Sphericity": 0.5}, region)
+    assert "SECRET" not in str(raised.value)
 
 
 def test_one_of_several_segments_must_be_chosen(outlined):
