@@ -22,7 +22,7 @@ from radiodeep.extras import require_package
 from radiodeep.progress import with_progress
 
 _OF_SERIES = ("SeriesInstanceUID", "PatientID", "Modality", "SeriesDescription", "FrameOfReferenceUID", "SOPClassUID")
-_MOST_KEPT = 10_000  # files of a folder whose headers are kept for the next case, or image, that is read from it
+_MOST_KEPT = 10_000  # files of a folder whose whole headers are kept, of more their places: 0.7 kB each
 _DAMAGED = "Copy or export it again, or take it out of the folder."
 
 
@@ -115,7 +115,7 @@ def find_series(folder, unreadable=None):
         raise FileUnreadableError(f"'{folder}' is not a folder. Expected the folder of a download, with DICOM files.")
     paths = [Path(at) / name for at, _, names in sorted(os.walk(folder)) for name in sorted(names)]
     paths = [path for path in paths if not path.name.startswith("._") and path.is_file()]  # copies by macOS
-    if len(paths) > _MOST_KEPT or unreadable is not None:
+    if unreadable is not None:
         series = _read_headers(paths, len(paths) <= _MOST_KEPT, unreadable)
     else:
         states = [path.stat() for path in paths]
@@ -129,7 +129,7 @@ def find_series(folder, unreadable=None):
 
 @lru_cache(maxsize=2)
 def _kept_series(files):
-    return _read_headers([path for path, *_ in files], is_whole=True)
+    return _read_headers([path for path, *_ in files], is_whole=len(files) <= _MOST_KEPT)
 
 
 def _read_headers(paths, is_whole, unreadable=None):

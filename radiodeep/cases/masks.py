@@ -4,13 +4,14 @@ A mask is an image of labels, a structure set (RTSTRUCT) or segmentation (SEG) i
 a folder with a mask per organ.
 """
 
+import os
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.dicom import DicomSeries, SeriesGrid, find_series, is_dicom, read_header
+from radiodeep.cases.dicom import DicomSeries, SeriesGrid, find_series, grid_of, is_dicom, read_header
 from radiodeep.cases.dicom_choice import image_series, series_in_path
 from radiodeep.cases.label_names import label_names, organ_files
 from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
@@ -28,19 +29,21 @@ from radiodeep.exceptions import (
 )
 
 OUTLINE_READERS = {"RTSTRUCT": read_structure_set, "SEG": read_segmentation}  # by modality
+_SAME_SLICE = 0.05  # of the distance of slices
+_MOST_LEVELS = 2  # between the folder of a structure set and the one with all series of its patient
 
 
-def read_mask(path, image, roi_name=None, reading=AS_IT_IS):
+def read_mask(path, image, roi_name=None, reading=AS_IT_IS, image_path=None):
     """Read a mask as a `Volume`: its labels as stored, or bool for a region by name.
 
-    Contours and segments come on the grid of the image, a `Volume` as stored; others on their own. `roi_name` and
-    `reading` as in `Case`, () for all regions. Raises LabelNotFoundError, AmbiguousMaskError or EmptyMaskError,
-    GeometryMismatchError for regions that were drawn on another image, and the errors of `read_labels`.
+    Contours and segments come on the grid of the image, a `Volume` as stored; others on their own, and contours of a
+    series with other slices on its grid, if it lies beside. `roi_name` and `reading` as in `Case`, () for all regions.
+    Raises LabelNotFoundError, AmbiguousMaskError or EmptyMaskError, GeometryMismatchError for regions that were drawn
+    on another image, and the errors of `read_labels`.
     """
     regions = drawn_regions(path)
     if regions is not None:
-        wanted = (regions.filled_names() or None) if roi_name == () else roi_name
-        return _on_grid(regions, image, wanted, reading)
+        return _on_grid(regions, image, roi_name, reading, path, image_path)
     organs = _organs_in(path)
     if organs:
         chosen = _chosen(organs, list(organs) if roi_name == () else roi_name, path)
@@ -148,22 +151,57 @@ def _chosen(names, roi_name, path):
         raise type(error)(f"'{path.name}': {error}") from error
 
 
-def _on_grid(regions, image, roi_name, reading):
-    """Return the union of regions on the grid of an image, or segments on their own if they are to be resampled."""
+def _on_grid(regions, image, roi_name, reading, path, image_path):
+    """Return the union of regions on the grid of an image, or on that they were drawn on.
+
+    The latter holds for contours of a series with other slices that lies beside, and for segments to be resampled.
+    """
     if not (image.has_spacing and image.has_position):
         raise GeometryMismatchError(
             f"{regions.name} outlines regions in mm, but the image does not say where it lies. Give the DICOM series, "
             "or a NIfTI file of it."
         )
     grid = SeriesGrid("image", (), (), image.voxels.shape, image.spacing_mm, image.origin_mm, image.direction)
-    positions = _chosen(regions.region_names, roi_name, Path(regions.name))
+    is_any = roi_name == ()
+    wanted = (regions.filled_names() or None) if is_any else roi_name
+    positions = _chosen(regions.region_names, wanted, Path(regions.name))
+    uids = {uid for position in positions for uid in regions.drawn_on[position][0]}
+    if uids and image_path is not None and image_path.name not in uids and not isinstance(regions, Segmentation):
+        series = _series_beside(path, image_path, uids)
+        drawn_on = None if series is None else grid_of(series)
+        grid = grid if drawn_on is None or _has_slices_of(grid, drawn_on) else drawn_on
+    masks, problem = [], None
     try:
-        masks = [regions.mask_of(position, grid) for position in positions]
+        for position in positions:
+            try:
+                masks.append(regions.mask_of(position, grid))
+            except EmptyMaskError as error:
+                problem = error
     except GeometryMismatchError:
         if not (reading.resample_mask and isinstance(regions, Segmentation)):
             raise
         return regions.volume_of(positions)
+    if problem and not (is_any and masks):
+        raise problem
     return grid.volume_of(np.any(masks, axis=0))
+
+
+def _series_beside(path, image_path, uids):
+    """Return the only one of these series in the folder of a file, or in the one that holds the image as well."""
+    home = Path(os.path.abspath(path)).parent
+    both = Path(os.path.commonpath([home, os.path.abspath(image_path)]))
+    for folder in (home, both) if both in home.parents[:_MOST_LEVELS] else (home,):
+        found = [each for uid, each in find_series(folder).items() if uid in uids]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def _has_slices_of(grid, other):
+    """Return whether the slices of a `SeriesGrid` lie at those of another, or would if it were longer."""
+    is_parallel = abs(grid.direction[:, 2] @ other.direction[:, 2]) > 1 - _SAME_SLICE**2
+    step, level = grid.spacing_mm[0] / other.spacing_mm[0], grid.indices_of(other.origin_mm)[2]
+    return is_parallel and max(abs(step - 1) * grid.shape[0], abs(level - round(level))) < _SAME_SLICE
 
 
 def _union(paths, reading):

@@ -109,7 +109,7 @@ def read_sources(image, mask, spacing_mm, axes, id, roi_name=None, reading=AS_IT
     if isinstance(image, Path) and isinstance(mask, Path):
         image = outlined_series(image, mask, roi_name, reading)
     image_volume = _as_volume(image, reading, spacing_mm)
-    mask_volume = _mask_volume(mask, image_volume, roi_name, reading)
+    mask_volume = _mask_volume(mask, image_volume, roi_name, reading, image if isinstance(image, Path) else None)
     known_axes = axes
     if image_volume.has_spacing:
         axes = image_volume.stored_axes()
@@ -156,16 +156,16 @@ def _as_volume(source, reading, spacing_mm=None):
     return volume if volume.has_spacing or spacing_mm is None else replace(volume, spacing_mm=spacing_mm)
 
 
-def _mask_volume(mask, image, roi_name, reading):
+def _mask_volume(mask, image, roi_name, reading, image_path):
     if not isinstance(mask, Path):
         return _as_volume(mask, reading)
     known = _MASKS.get()
     if known is None:
-        return read_mask(mask, image, roi_name, reading)
+        return read_mask(mask, image, roi_name, reading, image_path)
     place = (image.voxels.shape, image.spacing_mm, image.origin_mm.tobytes(), image.direction.tobytes())
     key = (mask, roi_name, reading, place)
     if key not in known:
-        known[key] = read_mask(mask, image, roi_name, reading)
+        known[key] = read_mask(mask, image, roi_name, reading, image_path)
     return known[key]
 
 

@@ -60,3 +60,45 @@ def test_finer_voxels_change_nothing_and_coarser_ones_move_the_region(tmp_path):
         case = rd.Case(image, mask, "n-7", reading=rd.Reading(resample_mask=True))
         with pytest.warns(RadiodeepWarning, match=rf"17 voxels .* became {n_after} .* back, {share} % of the voxels"):
             assert case.roi.sum() == n_after
+
+
+@pytest.fixture
+def pet_ct(dicom_files, tmp_path):
+    """A CT with a structure set, and a PET with other slices in the same frame of reference, nested or in one folder.
+
+    Returns the paths of the image and the mask of the PET, and the region of the CT.
+    """
+
+    def write(flat):
+        home = tmp_path / str(flat)
+        ct, pet, outlines = (home, home, home) if flat else (home / "ct", home / "pet", home / "rs")
+        random = np.random.default_rng(0)
+        dicom_files.series(
+            ct, random.integers(-1000, 1000, (8, 24, 28)), series="ct", names=[f"c{i}" for i in range(8)]
+        )
+        voxels = random.integers(0, 1000, (6, 12, 14))
+        names = [f"p{i}" for i in range(6)]
+        dicom_files.series(pet, voxels, (4.0, 1.6, 1.4), series="pet", modality="PT", names=names)
+        square = np.array([(4.5, 5.5), (16.5, 5.5), (16.5, 14.5), (4.5, 14.5)]) * (0.7, 0.8)
+        contours = [np.column_stack([square, np.full(4, 2.5 * z)]) + (-20, 10, 30) for z in range(1, 6)]
+        mask = dicom_files.structure_set(outlines / "RS", {"GTV": contours}, series="ct")
+        region = np.zeros((8, 24, 28), np.uint8)
+        region[1:6, 6:15, 5:17] = 1
+        return home / dicom_files.uid("P1", "pet") if flat else pet, mask, region
+
+    return write
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_contours_of_another_series_come_by_its_grid_on_request(pet_ct, flat):
+    image, mask, region = pet_ct(flat)
+    case = rd.Case(image, mask, "n-7", reading=rd.Reading(resample_mask=True, pet_unit="stored"))
+    drawn, other = (sitk.GetImageFromArray(each) for each in (region, np.zeros((6, 12, 14), np.uint8)))
+    for each, spacing in ((drawn, (0.7, 0.8, 2.5)), (other, (1.4, 1.6, 4.0))):
+        each.SetSpacing(spacing)
+        each.SetOrigin((-20, 10, 30))
+    expected = sitk.GetArrayFromImage(sitk.Resample(drawn, other, sitk.Transform(), sitk.sitkNearestNeighbor))
+    with pytest.warns(RadiodeepWarning, match=r"n-7: the mask was brought to the grid.*540 voxels \(756 mm³\) became"):
+        np.testing.assert_array_equal(case.roi, expected == 1)
+    with pytest.raises(GeometryMismatchError, match="28x24x8. Check that they belong together; resample_mask=True"):
+        _ = case.replace(reading=rd.Reading(pet_unit="stored")).roi
