@@ -203,8 +203,13 @@ def test_headers_are_read_once_and_again_if_a_file_changes(dicom_files, tmp_path
     np.testing.assert_array_equal(read_volume(tmp_path).voxels, VOXELS + 1)
 
 
-def test_large_folders_are_read_without_keeping_their_headers(two_series, dicom_files, monkeypatch):
+def test_of_large_folders_the_series_are_kept_without_their_headers(two_series, dicom_files, monkeypatch):
     monkeypatch.setattr(dicom, "_MOST_KEPT", 2)
+    found = dicom.find_series(two_series)
+    with monkeypatch.context() as kept:
+        kept.setattr(dicom, "_header_in_series", None)  # not called again
+        assert dicom.find_series(two_series) == found
+    assert not any(series.headers for series in found.values())
     np.testing.assert_array_equal(read_volume(two_series, Reading(series="late")).voxels, OTHER)
     np.testing.assert_array_equal(read_volume(two_series / dicom_files.uid("P1", "thin")).voxels, VOXELS)
 

@@ -80,7 +80,8 @@ def pet_ct(dicom_files, tmp_path):
         names = [f"p{i}" for i in range(6)]
         dicom_files.series(pet, voxels, (4.0, 1.6, 1.4), series="pet", modality="PT", names=names)
         square = np.array([(4.5, 5.5), (16.5, 5.5), (16.5, 14.5), (4.5, 14.5)]) * (0.7, 0.8)
-        contours = [np.column_stack([square, np.full(4, 2.5 * z)]) + (-20, 10, 30) for z in range(1, 6)]
+        corner = np.array([-20, 10, 30])
+        contours = [corner + np.column_stack([square, np.full(4, 2.5 * z)]) for z in range(1, 6)]
         mask = dicom_files.structure_set(outlines / "RS", {"GTV": contours}, series="ct")
         region = np.zeros((8, 24, 28), np.uint8)
         region[1:6, 6:15, 5:17] = 1
