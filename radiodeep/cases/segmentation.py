@@ -4,13 +4,14 @@ Frames are placed by their position and orientation (DICOM PS3.3 C.8.20), in wha
 without a frame are empty. Of a FRACTIONAL segmentation, voxels of half of the largest value or more are inside.
 """
 
-import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from radiodeep.cases.dicom import read_header
+from radiodeep.cases.dicom_headers import silence
 from radiodeep.cases.dicom_stack import unit_axes
 from radiodeep.cases.region_names import distinct_names
 from radiodeep.cases.volume import Volume
@@ -24,7 +25,11 @@ from radiodeep.exceptions import (
 
 _OFF_VOXEL = 0.1  # of a voxel
 _OTHERS = "StudiesContainingOtherReferencedInstancesSequence"  # such as that of the image
-_ELEMENTS = ("SegmentationType", "SegmentSequence", "ReferencedSeriesSequence", "FrameOfReferenceUID", _OTHERS)
+_ELEMENTS = (
+    "SegmentationType", "SegmentSequence", "ReferencedSeriesSequence", "FrameOfReferenceUID", "MaximumFractionalValue",
+    _OTHERS,
+)  # fmt: skip
+_OF_FRAMES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "NumberOfFrames")
 _TYPES = ("BINARY", "FRACTIONAL", "LABELMAP")
 _DAMAGED = "it is damaged. Copy or export it again."
 
@@ -46,6 +51,8 @@ class Segmentation:
         The labels of the segments, see `distinct_names`.
     numbers : tuple of int
         Of the segments.
+    threshold : int or None
+        The smallest value inside a segment; None for a label map, whose values are the numbers.
     """
 
     name: str
@@ -54,6 +61,7 @@ class Segmentation:
     frames: tuple[str, ...]
     region_names: tuple[str, ...]
     numbers: tuple[int, ...]
+    threshold: int | None
 
     @property
     def drawn_on(self):
@@ -61,8 +69,9 @@ class Segmentation:
         return ((self.series_uids, self.frames),) * len(self.numbers)
 
     def filled_names(self):
-        """Return the names of the segments."""
-        return list(self.region_names)
+        """Return the names of the segments that have a frame; of a label map all."""
+        shown = {number for number, _ in self._frames}
+        return [name for name, number in zip(self.region_names, self.numbers, strict=True) if shown & {number, None}]
 
     def mask_of(self, position, grid):
         """Return the segment at a position of `region_names` as a bool mask on a `SeriesGrid`.
@@ -72,7 +81,7 @@ class Segmentation:
         """
         name = f"{self.name}: segment '{self.region_names[position]}'"
         mask = np.zeros(grid.shape, bool)
-        planes = list(_planes_of(self.path, self.numbers[position]))
+        planes = self._planes_of(self.numbers[position])
         if not all(plane.mark(mask, grid) for plane in planes) or _skip_slices(planes, grid):
             raise GeometryMismatchError(
                 f"{name} does not lie on the voxels of the {grid.name}. Use the image that it was drawn on, or "
@@ -88,7 +97,7 @@ class Segmentation:
         Raises GeometryMismatchError unless their frames are evenly spaced slices of one stack, and EmptyMaskError.
         """
         name = f"{self.name}: segment {' and '.join(repr(self.region_names[position]) for position in positions)}"
-        planes = [plane for position in positions for plane in _planes_of(self.path, self.numbers[position])]
+        planes = [plane for position in positions for plane in self._planes_of(self.numbers[position])]
         if not planes:
             raise EmptyMaskError(f"{name} has no voxel. Choose another segment, or leave the case out.")
         first = planes[0]
@@ -108,6 +117,36 @@ class Segmentation:
             voxels[level] |= plane.pixels
         return Volume(voxels, (step, *first.spacing_mm), planes[int(levels.argmin())].corner, direction)
 
+    @cached_property
+    def _frames(self):
+        """The number of the segment of each frame, None in a label map, and where the frame lies, as in `_Plane`."""
+        try:
+            with silence():
+                shared, frames, n_frames = read_header(self.path, _OF_FRAMES).values()
+                places = [_place_of(frame, shared[0], self.threshold is None) for frame in frames]
+            if len(places) != n_frames:
+                raise ValueError
+        except Exception as error:  # as in `read_segmentation`
+            raise self._damaged() from error
+        return places
+
+    def _planes_of(self, number):
+        """Return the frames of a segment that are not empty; others are not decoded, as there may be thousands."""
+        chosen = [index for index, (segment, _) in enumerate(self._frames) if segment in (number, None)]
+        if not chosen:
+            return []
+        try:
+            with silence():
+                frames = _decoded(self.path, chosen)
+                inside = [frame == number if self.threshold is None else frame >= self.threshold for frame in frames]
+        except Exception as error:  # as in `read_segmentation`
+            raise self._damaged() from error
+        places = [self._frames[index][1] for index in chosen]
+        return [_Plane(pixels, *place) for pixels, place in zip(inside, places, strict=True) if pixels.any()]
+
+    def _damaged(self):
+        return TruncatedFileError(f"'{self.name}' is a segmentation that cannot be read: {_DAMAGED}")
+
 
 def read_segmentation(path):
     """Read the segments of a SEG file as a `Segmentation`, without their voxels."""
@@ -121,6 +160,8 @@ def read_segmentation(path):
     try:
         segments = [each for each in header["SegmentSequence"] or () if each.SegmentNumber]  # 0: the background
         numbers = tuple(int(segment.SegmentNumber) for segment in segments)
+        is_fractional = header["SegmentationType"] == "FRACTIONAL"
+        threshold = (int(header["MaximumFractionalValue"]) + 1) // 2 if is_fractional else 1
         return Segmentation(
             path.name,
             path,
@@ -132,6 +173,7 @@ def read_segmentation(path):
             (str(header["FrameOfReferenceUID"] or ""),),
             distinct_names([str(segment.SegmentLabel) for segment in segments], numbers),
             numbers,
+            None if header["SegmentationType"] == "LABELMAP" else threshold,
         )
     except Exception as error:  # pydicom raises what its parsing meets; its texts may quote the header
         raise FileUnreadableError(f"'{path.name}' is a segmentation that cannot be read: {_DAMAGED}") from error
@@ -186,32 +228,26 @@ def _skip_slices(planes, grid):
     return len(levels) > 1 and np.diff(levels).min() >= 2 and planes[0].distance_mm >= 1.5 * step_mm
 
 
-def _planes_of(path, number):
-    """Yield the frames of a segment that are not empty."""
+def _decoded(path, indices):
+    """Return or yield some frames of a file; all are decoded if they do not begin at whole bytes."""
     import pydicom  # late: an optional package
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(path)
-            voxels = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
-            shared = dataset.SharedFunctionalGroupsSequence[0]
-            frames = list(dataset.PerFrameFunctionalGroupsSequence)
-            is_labels = dataset.SegmentationType == "LABELMAP"
-            half = (dataset.MaximumFractionalValue + 1) // 2 if dataset.SegmentationType == "FRACTIONAL" else 1
-        for frame, plane in zip(frames, voxels, strict=True):
-            if not is_labels:
-                segment = _group(frame, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber
-            pixels = plane == number if is_labels else plane >= half
-            if (is_labels or segment == number) and pixels.any():
-                axes = unit_axes(_group(frame, shared, "PlaneOrientationSequence").ImageOrientationPatient)
-                measures = _group(frame, shared, "PixelMeasuresSequence")
-                corner = np.array(_group(frame, shared, "PlanePositionSequence").ImagePositionPatient, float)
-                spacing_mm = tuple(float(step) for step in measures.PixelSpacing)
-                distance_mm = abs(float(measures.get("SpacingBetweenSlices") or 0))
-                yield _Plane(pixels, corner, *axes, spacing_mm, distance_mm)
-    except Exception as error:  # as above
-        raise TruncatedFileError(f"'{path.name}' is a segmentation that cannot be read: {_DAMAGED}") from error
+    dataset = pydicom.dcmread(path)  # whole, so that pydicom counts the bytes
+    if dataset.Rows * dataset.Columns * dataset.BitsAllocated % 8:
+        return dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)[indices]
+    return pydicom.pixels.iter_pixels(dataset, indices=indices)
+
+
+def _place_of(frame, shared, is_labels):
+    axes = unit_axes(_group(frame, shared, "PlaneOrientationSequence").ImageOrientationPatient)
+    corner = np.array(_group(frame, shared, "PlanePositionSequence").ImagePositionPatient, float)
+    measures = _group(frame, shared, "PixelMeasuresSequence")
+    spacing_mm = tuple(float(step) for step in measures.PixelSpacing)
+    distance_mm = abs(float(measures.get("SpacingBetweenSlices") or 0))
+    segment = None
+    if not is_labels:
+        segment = int(_group(frame, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+    return segment, (corner, *axes, spacing_mm, distance_mm)
 
 
 def _group(frame, shared, name):

@@ -447,6 +447,20 @@ def test_regions_of_one_name_or_none_become_cases_of_their_own(export):
         np.testing.assert_array_equal(part.roi, truth("Node", export.shape) & (np.arange(N_SLICES) == 3)[:, None, None])
 
 
+@pytest.mark.parametrize("kind", ["rtstruct", "seg"])
+def test_all_regions_together_are_those_with_a_voxel(export, kind):
+    node, shape = export.in_mm(3, TRIANGLES["Node"]), export.shape
+    small = export.in_mm(3, [(2.2, 2.2), (2.4, 2.2), (2.4, 2.4)])
+    export.write.structure_set(export.rtstruct, {"Node": [node], "Small": [small], "Empty": []})
+    export.write.segmentation(export.seg, [(1, 3, truth("Node", shape)[3])], ["Node", "Small"], export.grid)
+    case = rd.Case(export.ct, getattr(export, kind), "P-1", mask_label="any")
+    np.testing.assert_array_equal(case.roi[3], truth("Node", shape)[3])
+    with pytest.raises(EmptyMaskError, match="P-1: 1.dcm: .* 'Small' (encloses the centre of|has) no voxel"):
+        _ = case.replace(mask_label=None, roi_name=["Node", "Small"]).roi
+    if kind == "seg":
+        assert [part.id for part in case.by_label()] == ["P-1-Node"]
+
+
 def test_files_that_do_not_say_what_they_belong_to_are_not_taken_as_belonging_together(export, dicom_files):
     import pydicom
 

@@ -157,8 +157,10 @@ def test_segments_that_do_not_fit_are_refused(dicom_files, tmp_path, grid, masks
         read_segmentation(path)
 
 
-def test_a_segmentation_that_is_cut_short_is_an_error(dicom_files, tmp_path, grid, masks):
-    path = dicom_files.segmentation(tmp_path / "SEG.dcm", frames_of(masks), ["liver", "tumour"], grid)
+@pytest.mark.parametrize("n_columns", [7, 8])  # 8: frames of whole bytes
+def test_a_segmentation_that_is_cut_short_is_an_error(dicom_files, tmp_path, grid, masks, n_columns):
+    frames = [(*frame, np.resize(pixels, (5, n_columns))) for *frame, pixels in frames_of(masks)]
+    path = dicom_files.segmentation(tmp_path / "SEG.dcm", frames, ["liver", "tumour"], grid)
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(TruncatedFileError, match="'SEG.dcm'"):
         read_segmentation(path).mask_of(1, grid)
@@ -180,6 +182,27 @@ def test_segments_of_thicker_slices_are_refused(dicom_files, tmp_path, grid, mas
         np.testing.assert_array_equal(read_segmentation(path).mask_of(0, grid)[::2], masks[0, ::2])
     volume = read_segmentation(path).volume_of([0])
     assert volume.spacing_mm[0] == abs(distance_mm)
+
+
+def test_only_frames_of_the_segment_are_decoded(dicom_files, tmp_path, grid, masks, monkeypatch):
+    """A segmentation of a hundred organs has thousands of frames."""
+    from pydicom import pixels
+
+    decoded = []
+
+    def iter_pixels(path, indices):
+        decoded.extend(indices)
+        return original(path, indices=indices)
+
+    original = pixels.iter_pixels
+    monkeypatch.setattr(pixels, "iter_pixels", iter_pixels)
+    dicom_files.series(tmp_path / "mr", np.zeros((6, 4, 6)), series="mr")  # frames of whole bytes
+    (series,) = find_series(tmp_path / "mr").values()
+    frames = [(number, level, masks[number - 1, level, :4, :6]) for number, level, _ in frames_of(masks)]
+    path = dicom_files.segmentation(tmp_path / "SEG.dcm", frames, ["liver", "tumour"], grid_of(series))
+    mask = read_segmentation(path).mask_of(0, grid_of(series))
+    np.testing.assert_array_equal(mask[[3, 5]], masks[0, [3, 5], :4, :6])
+    assert decoded == [1, 3]
 
 
 def test_segments_of_one_label_are_told_apart_by_their_numbers(dicom_files, tmp_path, grid, masks):
