@@ -40,7 +40,9 @@ def resnet():
 
 
 @pytest.mark.parametrize(
-    "rectify", [nn.ReLU(), nn.ReLU(inplace=True), functional.relu, in_place, torch.relu, torch.relu_], ids=repr
+    "rectify",
+    [nn.ReLU(), nn.ReLU(inplace=True), functional.relu, in_place, torch.relu, torch.relu_],
+    ids=lambda rectify: getattr(rectify, "__name__", repr(rectify)),
 )
 def test_values_before_and_after_a_rectifier_are_told_apart_however_it_works(rectify):
     torch.manual_seed(0)
