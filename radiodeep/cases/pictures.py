@@ -10,7 +10,8 @@ a bit that changed in their pixels cannot be noticed.
   "luminance" is 0.299 R + 0.587 G + 0.114 B of the stored values, as float64 (ITU-R BT.601-7, section 2.5.1); "red",
   "green" or "blue" one channel.
 - An alpha channel must be opaque. CMYK and other colour spaces, and TIFF files of several pages, are errors.
-- The palette of a mask is ignored: its labels are the indices.
+- The palette of a mask is ignored: its labels are the indices. A mask that shows another label in black, and 0 not,
+  is an error, since its background may be that label.
 """
 
 import warnings
@@ -81,11 +82,16 @@ def read_picture(path, kind, rgb=None):
 def read_mask_picture(path, kind):
     """Read a picture of labels as a `Volume` of shape (1, y, x); the labels of a palette are its indices.
 
-    Raises UnsupportedImageError for a mask in colours, and for one that lossy compression may have changed: in JPEG
-    only 0 and 255 are told apart surely.
+    Raises UnsupportedImageError for a mask in colours, for one whose 0 is not what it shows in black, and for one that
+    lossy compression may have changed: in JPEG only 0 and 255 are told apart surely.
     """
     image = _opened(path, kind)
     pixels = _pixels(image, path.name)
+    if _is_reversed(image, pixels):
+        raise UnsupportedImageError(
+            f"'{path.name}' is a mask that shows 0 in white or a colour, and another label in black, so that it is not "
+            "clear what is outside the region. Save it as a PNG in greys, with 0 in black outside."
+        )
     if pixels.ndim == 3:
         if not _is_grey(pixels):
             raise UnsupportedImageError(
@@ -100,6 +106,15 @@ def read_mask_picture(path, kind):
             "regions. Expected 0 and 255 only. Export the mask as PNG."
         )
     return _volume(pixels)
+
+
+def _is_reversed(image, pixels):
+    """Return whether a mask shows 0 in another colour than black, and one of its labels in black."""
+    colours = np.reshape(image.getpalette() or [], (-1, 3))
+    if not len(colours):
+        return image.mode != "1" and image.info["white_is_zero"]
+    labels = np.unique(pixels)
+    return bool(colours[0].any()) and not colours[labels[(labels > 0) & (labels < len(colours))]].any(axis=1).all()
 
 
 def _volume(pixels):
@@ -121,7 +136,7 @@ def _opened(path, kind):
                 _check_kind(image, kind, path.name)
                 check_image_size((1, image.height, image.width), f"'{path.name}'", "Crop the picture.")
                 _check_length(image, kind, file)
-                info = image.info
+                info = image.info | {"white_is_zero": kind == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0}
                 image.load()
                 image = image if kind == "PNG" else ImageOps.exif_transpose(image)
         except InputError:

@@ -190,8 +190,7 @@ def check_same_grid(image, mask, case_id):
     if image.voxels.shape != mask.voxels.shape:
         raise GeometryMismatchError(
             f"{case_id}: image and mask differ in size: the image has {_xyz(image.voxels.shape)} voxels "
-            f"(x, y, z), the mask {_xyz(mask.voxels.shape)}. Check that they belong together; "
-            "resample_mask=True brings the mask to the image's grid."
+            f"(x, y, z), the mask {_xyz(mask.voxels.shape)}. Check that they belong together{_way_out(image, mask)}."
         )
     if not (image.has_spacing and mask.has_spacing) or _place(image) == _place(mask):
         return
@@ -213,6 +212,12 @@ def check_same_grid(image, mask, case_id):
             RadiodeepWarning,
             stacklevel=6,
         )
+
+
+def _way_out(image, mask):
+    """Return what else can be done about two grids, if files say where they lie."""
+    are_placed = all(each.has_spacing and each.has_position for each in (image, mask))
+    return "; resample_mask=True brings the mask to the image's grid" if are_placed else ""
 
 
 def _place(volume):

@@ -159,6 +159,35 @@ def test_masks_are_neither_in_colours_nor_compressed_with_loss(save):
     np.testing.assert_array_equal(read_labels(save(np.stack([block] * 3, -1), "a.bmp")).voxels[0], block)
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif"])
+def test_a_mask_that_shows_its_background_as_a_label_is_an_error(tmp_path, name):
+    def stored(labels, *colours):
+        image = Image.fromarray(labels.astype(np.uint8)).convert("P")
+        image.putpalette(np.ravel(colours).tolist())
+        image.save(tmp_path / name)
+        return tmp_path / name
+
+    black, white, red, region = (0, 0, 0), (255, 255, 255), (255, 0, 0), GREY > 99
+    for colours in ((black, white), (white, red), (black, black)):
+        np.testing.assert_array_equal(read_labels(stored(region, *colours)).voxels[0] > 0, region)
+    for colour in (white, red):
+        with pytest.raises(UnsupportedImageError, match=rf"'{name}' is a mask that shows 0 in white or a colour, and"):
+            read_labels(stored(~region, colour, black))
+
+
+def test_a_mask_of_eight_bits_whose_zero_is_white_is_an_error(save):
+    """As ImageJ writes masks with an inverting lookup table; a fax of one bit is read as it is shown."""
+    path = save((GREY > 99) * np.uint8(255), "a.tif")
+    entry, inverted = (struct.pack("<HHIHH", 262, 3, 1, kind, 0) for kind in (1, 0))
+    path.write_bytes(path.read_bytes().replace(entry, inverted))
+    np.testing.assert_array_equal(pixels(path), (GREY <= 99) * 255)
+    with pytest.raises(UnsupportedImageError, match=r"'a\.tif' is a mask that shows 0 in white"):
+        read_labels(path)
+    path = save(GREY > 99, "b.tif")
+    path.write_bytes(path.read_bytes().replace(entry, inverted))
+    np.testing.assert_array_equal(read_labels(path).voxels[0], (GREY <= 99) * 255)
+
+
 def test_the_size_of_a_picture_is_checked_before_it_is_decoded(save, monkeypatch):
     path = save(GREY, "a.jpg")
     monkeypatch.setenv("RADIODEEP_MAX_IMAGE_GIB", "1e-6")
