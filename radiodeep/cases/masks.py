@@ -5,6 +5,7 @@ a folder with a mask per organ.
 """
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from radiodeep.cases.volume import check_same_grid
 from radiodeep.exceptions import (
     AmbiguousMaskError,
     EmptyMaskError,
+    FileUnreadableError,
     GeometryMismatchError,
     LabelNotFoundError,
 )
@@ -187,13 +189,18 @@ def _on_grid(regions, image, roi_name, reading, path, image_path):
 
 
 def _series_beside(path, image_path, uids):
-    """Return the only one of these series in the folder of a file, or in the one that holds the image as well."""
+    """Return the only one of these series in the folder of a file, or in that of the DICOM image as well.
+
+    Damage to files of others beside is no reason to fail.
+    """
     home = Path(os.path.abspath(path)).parent
     both = Path(os.path.commonpath([home, os.path.abspath(image_path)]))
-    for folder in (home, both) if both in home.parents[:_MOST_LEVELS] else (home,):
-        found = [each for uid, each in find_series(folder).items() if uid in uids]
-        if len(found) == 1:
-            return found[0]
+    is_wide = both in home.parents[:_MOST_LEVELS] and series_in_path(image_path)
+    for folder in (home, both) if is_wide else (home,):
+        with suppress(FileUnreadableError):
+            found = [each for uid, each in find_series(folder).items() if uid in uids]
+            if len(found) == 1:
+                return found[0]
     return None
 
 

@@ -461,6 +461,15 @@ def test_all_regions_together_are_those_with_a_voxel(export, kind):
         assert [part.id for part in case.by_label()] == ["P-1-Node"]
 
 
+def test_damaged_files_of_others_do_not_matter_to_an_image_in_nifti(export):
+    image = export.saved(export.voxels.astype(np.int16), "ct.nii.gz")
+    for folder in (export.folder, export.rtstruct.parent):
+        (folder / "other.dcm").write_bytes(b"junk")
+        np.testing.assert_array_equal(
+            rd.Case(image, export.rtstruct, "P-1", roi_name="Node").roi, truth("Node", export.shape)
+        )
+
+
 def test_files_that_do_not_say_what_they_belong_to_are_not_taken_as_belonging_together(export, dicom_files):
     import pydicom
 
