@@ -193,6 +193,8 @@ def _check_kind(image, kind, name):
     n_bits = 8
     if kind == "PNG":
         n_bits = 16 if ";16" in str(image.tile[0][3]) else 8
+    if kind == "BMP" and {"1": 1, "L": 8}.get(image.mode, _bits_of_bmp(image.fp)) != _bits_of_bmp(image.fp):
+        raise _unsupported(name, f"its grey palette is short for {_bits_of_bmp(image.fp)} bits")  # Pillow errs
     if kind == "TIFF":
         if image.tag_v2.next:
             raise UnsupportedImageError(
@@ -206,6 +208,13 @@ def _check_kind(image, kind, name):
             raise _unsupported(name, f"its {n_bits} bits are inverted")
     if n_bits > 8 and image.mode in ("RGB", "RGBA", "LA", "PA", "P"):
         raise _unsupported(name, f"it has {n_bits} bits per channel")
+
+
+def _bits_of_bmp(file):
+    """Return how many bits a BMP file has for a pixel."""
+    file.seek(14)
+    file.seek(28 if int.from_bytes(file.read(4), "little") > 12 else 24)  # the short header of OS/2
+    return int.from_bytes(file.read(2), "little")
 
 
 def _check_length(image, kind, file):
