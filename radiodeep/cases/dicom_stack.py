@@ -109,6 +109,11 @@ def _check_frame(name, frame, first):
     if missing:
         raise DicomSeriesError(f"{name}: {at} has no {missing[0]}. Expected slices of a 3-D image.")
     check_pixels(frame.header)
+    if "MOSAIC" in frame.place.get("ImageType", ()):
+        raise DicomSeriesError(
+            f"{name}: {at} holds all slices of a volume as tiles of one image (mosaic). Convert the series to .nii.gz "
+            "with dcm2niix."
+        )
     if frame.rescaling[0] == 0:
         raise DicomSeriesError(f"{name}: {at} has the RescaleSlope 0. Export the series again.")
     for element in (*_NEEDED[1:], "BitsAllocated", "PhotometricInterpretation", "FrameOfReferenceUID", "PatientID"):
@@ -150,6 +155,12 @@ def _warn_of_scales(name, frames):
             f"{name}: {len(odd)} of {len(frames)} images, e.g. {_named(odd[0])}, have another RescaleSlope, "
             "RescaleIntercept or PixelRepresentation than the rest. Each is scaled by its own; check that they are "
             "right.",
+            RadiodeepWarning,
+            stacklevel=2,
+        )
+    if frames[0].header.get("Modality") == "CT" and "RescaleIntercept" not in frames[0].place:
+        warnings.warn(
+            f"{name} has no RescaleIntercept. Its values are read as stored, which are not HU as a rule.",
             RadiodeepWarning,
             stacklevel=2,
         )

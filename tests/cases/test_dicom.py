@@ -122,6 +122,12 @@ def test_slices_with_another_scale_are_read_with_a_warning_except_in_pet(dicom_f
         only_grid(tmp_path / "pt")
 
 
+def test_ct_that_may_not_be_in_hu_is_read_with_a_warning(dicom_files, tmp_path):
+    dicom_files.series(tmp_path, VOXELS, changes={level: {"RescaleIntercept": None} for level in range(5)})
+    with pytest.warns(RadiodeepWarning, match="CT series .* has no RescaleIntercept.* not HU as a rule"):
+        np.testing.assert_array_equal(only_grid(tmp_path).read().voxels, VOXELS)
+
+
 def test_pet_that_announces_more_slices_is_read_with_a_warning(dicom_files, tmp_path):
     announced = {level: {"NumberOfSlices": 7} for level in range(5)}
     dicom_files.series(tmp_path, VOXELS, modality="PT", changes=announced)
@@ -134,6 +140,7 @@ def test_pet_that_announces_more_slices_is_read_with_a_warning(dicom_files, tmp_
     [
         ({"Modality": "PT"}, "'2.dcm' is of the modality PT, expected CT by its kind of file"),
         ({"FrameOfReferenceUID": "1.2.3"}, "'2.dcm' has another FrameOfReferenceUID than '0.dcm'"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "MOSAIC"]}, "'2.dcm' holds all slices of a volume as tiles"),
         ({"PatientID": "P2"}, "'2.dcm' has another PatientID than '0.dcm'. Expected"),
         ({"ImagePositionPatient": [-19, 10, 35]}, "'2.dcm' lies 1 mm beside the line of the other slices"),
     ],
@@ -185,7 +192,7 @@ def test_rounded_directions_are_unit_vectors_at_right_angles(dicom_files, tmp_pa
     angle = np.deg2rad(2.003)  # three decimals are 4e-4 too short
     exact = np.array([np.cos(angle), np.sin(angle), 0, -np.sin(angle), np.cos(angle), 0])
     rounded = {"ImageOrientationPatient": [0.999, 0.035, 0, -0.035, 0.999, 0.001]}
-    dicom_files.series(tmp_path, VOXELS, orientation=exact, changes=dict.fromkeys(range(len(VOXELS)), rounded))
+    dicom_files.series(tmp_path, VOXELS, orientation=exact, changes=dict.fromkeys(range(5), rounded))
     direction = only_grid(tmp_path).direction
     np.testing.assert_allclose(direction.T @ direction, np.eye(3), atol=1e-12)
     np.testing.assert_allclose(direction[:, :2].T.ravel(), exact, atol=1.5e-3)
