@@ -64,7 +64,7 @@ class Case:
     roi_name : str or list of str, optional
         Name of the region in a mask file that holds regions by name: a structure set (RTSTRUCT) or segmentation (SEG)
         in DICOM, a mask with a table of labels, or a folder with a mask per organ. ``*`` and ``?`` stand for any
-        letters. Of a list the union is taken. May be left out if there is only one.
+        letters. Of a list the union is taken. Given instead of `mask_label`; may be left out if there is only one.
     reading : Reading, optional
         Choices in reading the files, e.g. ``Reading(resample_mask=True)``.
 
@@ -139,7 +139,7 @@ class Case:
                 if not isinstance(value, Mapping | None):
                     raise invalid("Case", name, "a dict", value)
             if roi_name is not None or reading is not None:
-                roi_name = checked_choices(roi_name, reading, mask)
+                roi_name = checked_choices(roi_name, reading, mask, mask_label)
         except InputError:
             with naming(self):  # not around the checks, which would take longer for each of 100,000 cases
                 raise

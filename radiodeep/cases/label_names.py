@@ -191,7 +191,7 @@ def _parsed_json(path):
 
 def _names_of_dict(labels, path):
     """Return {name: value} of a dict in either direction."""
-    if all(map(_is_whole, labels)):
+    if all(map(_is_whole, labels)) and not all(map(_is_whole, labels.values())):
         pairs = [(int(value), name) for value, name in labels.items()]
     else:
         pairs = [(value, name) for name, value in labels.items()]
@@ -211,7 +211,7 @@ def _text_names(path):
         return _checked([(int(match.group(1)), match.group(2)) for match in snap], path.name)
     mark = max(",;\t", key=lambda mark: sum(mark in line for line in lines))
     try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark, strict=True)]
     except csv.Error as error:
         raise FileUnreadableError(f"'{path.name}' is not a table of labels: {error}. Move it away.") from error
     titles = [title.casefold() for title in rows[0]] if rows else []
@@ -219,17 +219,23 @@ def _text_names(path):
     if "name" in titles and index is not None:
         chosen = titles.index(index), titles.index("name")
         rows = [[row[column] for column in chosen] for row in rows[1:] if len(row) > max(chosen)]
-    elif rows and not any(map(_is_whole, rows[0])):
-        rows = rows[1:]
-    pairs = [row if _is_whole(row[0]) else row[::-1] for row in rows]
-    wrong = next((row for row in pairs if len(row) != 2 or not _is_whole(row[0])), None)
-    if wrong is not None or not pairs:
-        raise FileUnreadableError(
-            f"'{path.name}' lies beside the mask, but is not a table of its labels: "
-            f"{'it is empty' if wrong is None else f'it has the row {wrong!r:.100}'}. Expected a whole number and a "
-            "name in each row, e.g. '1,liver'. Correct it, or move it away."
-        )
-    return _checked([(int(value), name) for value, name in pairs], path.name)
+    elif rows:
+        rows = rows if any(map(_is_whole, rows[0])) else rows[1:]
+        is_first, is_last = (all(_is_whole(row[end]) for row in rows) for end in (0, -1))
+        if rows and is_first == is_last:
+            raise _no_table(path, "it does not show which column has the numbers of labels")
+        rows = rows if is_first else [row[::-1] for row in rows]
+    wrong = next((row for row in rows if len(row) != 2 or not _is_whole(row[0])), None)
+    if wrong is not None or not rows:
+        raise _no_table(path, "no row has a number" if wrong is None else f"it has the row {wrong!r:.100}")
+    return _checked([(int(value), name) for value, name in rows], path.name)
+
+
+def _no_table(path, reason):
+    return FileUnreadableError(
+        f"'{path.name}' lies beside the mask, but is not a table of its labels: {reason}. Expected a whole number and "
+        "a name in each row, e.g. '1,liver', or the titles index and name. Correct it, or move it away."
+    )
 
 
 def _text(path):
@@ -248,13 +254,17 @@ def _is_value(value):
 
 
 def _checked(pairs, table):
-    """Return {name: value} without the background; raise an error for a name of two values."""
-    names = {}
+    """Return {name: value} without the background; raise an error for a name of two values, or a value of two names."""
+    names, by_value = {}, {}
     for value, name in pairs:
         value = tuple(value) if isinstance(value, list) else value
         if value and name and names.setdefault(name, value) != value:
             raise FileUnreadableError(
                 f"'{table}' calls both {names[name]} and {value} '{name}'. Give every region a name of its own."
+            )
+        if value and name and by_value.setdefault(value, name) != name:
+            raise FileUnreadableError(
+                f"'{table}' calls {value} both '{by_value[value]}' and '{name}'. Give every region one name."
             )
     return names
 

@@ -100,7 +100,7 @@ def regions_of(masks, roi_name, reading):
         if known is None:
             labels.update(positive_labels(read_labels(mask, reading).voxels if isinstance(mask, Path) else mask))
         else:
-            names |= {name: {"roi_name": name} for name in known}
+            names |= {name: {"roi_name": name, "mask_label": None} for name in known}
     if not names and not labels:
         raise EmptyMaskError(NO_VOXEL)
     return names | {f"label{label}": {"mask_label": label} for label in sorted(labels)}

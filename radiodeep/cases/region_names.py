@@ -4,6 +4,7 @@ The same rules hold for the regions of RTSTRUCT, SEG, label tables and folders o
 """
 
 from fnmatch import fnmatchcase
+from unicodedata import normalize
 
 from radiodeep.checks import did_you_mean
 from radiodeep.exceptions import AmbiguousMaskError, LabelNotFoundError
@@ -80,8 +81,8 @@ def _position(names, name):
     """Return the position of the only region that matches a name, None if none does."""
     for matches in (
         str.__eq__,
-        lambda known, asked: known.casefold() == asked.casefold(),
-        lambda known, asked: fnmatchcase(known.casefold(), asked.casefold()),
+        lambda known, asked: _folded(known) == _folded(asked),
+        lambda known, asked: fnmatchcase(_folded(known), _folded(asked).replace("[", "[[]")),  # no sets of letters
     ):
         positions = [position for position, known in enumerate(names) if matches(known, name)]
         if len(positions) == 1:
@@ -92,6 +93,11 @@ def _position(names, name):
                 "one by its name, or several that form one region by all their names."
             )
     return None
+
+
+def _folded(name):
+    """Return a name without capital letters, and with accents as other systems write them."""
+    return normalize("NFC", name.casefold())
 
 
 def _not_found(names, asked):

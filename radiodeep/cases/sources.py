@@ -83,7 +83,7 @@ def checked_follow_up(time, event):
     return float(time), bool(event)
 
 
-def checked_choices(roi_name, reading, mask):
+def checked_choices(roi_name, reading, mask, mask_label=None):
     """Return the name of a region as a str, or several as a tuple; raise InputError unless they and a reading fit."""
     if not isinstance(reading, Reading | None):
         raise invalid("Case", "reading", "a Reading", reading)
@@ -93,6 +93,10 @@ def checked_choices(roi_name, reading, mask):
         raise invalid("Case", "roi_name", "a name or a list of names", roi_name)
     if names and not all(isinstance(part, str | PathLike) for part in _listed(mask)):
         raise InputError("'roi_name' names a region in a file. Give the mask as a path, or leave 'roi_name' out.")
+    if names and mask_label not in (None, "any"):
+        raise InputError(
+            f"'roi_name' and 'mask_label' both choose the region: {roi_name!r} and {mask_label}. Leave one of them out."
+        )
     return roi_name if isinstance(roi_name, str | None) else tuple(roi_name)
 
 

@@ -170,6 +170,11 @@ def test_a_table_beside_the_mask_names_its_labels(mask, name, text):
     assert label_names(mask) == KNOWN
 
 
+def test_the_column_of_numbers_is_that_of_numbers_in_all_rows(mask):
+    (mask.parent / "labels.csv").write_text("liver,1\n2,20\n")
+    assert label_names(mask) == {"liver": 1, "2": 20}
+
+
 def test_json_files_about_other_things_are_passed_over(mask):
     (mask.parent / "case_1.json").write_text('{"EchoTime": 0.03, "Modality": "MR"}')  # of dcm2niix
     (mask.parent / "dataset.json").write_text('{"name": "a dataset"}')
@@ -182,7 +187,12 @@ def test_json_files_about_other_things_are_passed_over(mask):
     ("name", "text", "message"),
     [
         ("labels.csv", "1,liver,red\n", r"is not a table of its labels: it has the row \['1', 'liver', 'red'\]"),
-        ("labels.csv", "", "is not a table of its labels: it is empty"),
+        ("labels.csv", "", "is not a table of its labels: no row has a number"),
+        ("labels.csv", "1.0,liver\n", "is not a table of its labels: no row has a number"),
+        ("labels.csv", "1,10\n2,20\n", "does not show which column has the numbers of labels"),
+        ("case_1.json", '{"1": "2", "2": "1"}', "has labels that cannot be understood"),
+        ("labels.csv", "1,liver\n1,spleen\n", "calls 1 both 'liver' and 'spleen'"),
+        ("labels.csv", '1,"liver\n2,spleen\n', "is not a table of labels: unexpected end of data"),
         ("labels.csv", "1,liver\n2,liver\n", "calls both 1 and 2 'liver'"),
         ("dataset.json", "{", "is not JSON"),
         ("labels.csv", "1," + "x" * 200_000, "is not a table of labels: field larger"),

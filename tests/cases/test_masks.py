@@ -265,7 +265,7 @@ def test_regions_of_one_file_may_have_been_drawn_on_images_of_several_frames_of_
 @pytest.mark.parametrize("kind", ["rtstruct", "seg"])
 @GAP
 def test_every_region_becomes_a_case(export, kind):
-    parts = rd.Case(export.ct, getattr(export, kind), "P-1", label=1).by_label()
+    parts = rd.Case(export.ct, getattr(export, kind), "P-1", label=1, mask_label=1).by_label()  # of other cases
     assert [part.id for part in parts] == ["P-1-GTV-1", "P-1-Node"]
     for part, name in zip(parts, TRIANGLES, strict=True):
         assert (part.patient, part.label, part.roi_name) == ("P-1", 1, name)
@@ -364,6 +364,7 @@ def test_manifests_name_regions_and_repeats_in_dicom(export, dicom_files, tmp_pa
         ({"roi_name": ""}, "'roi_name' parameter of Case must be a name or a list of names"),
         ({"roi_name": [1]}, "'roi_name' parameter of Case must be a name or a list of names"),
         ({"roi_name": "GTV", "mask": np.ones((2, 2, 2))}, "n: 'roi_name' names a region in a file. Give the mask as a"),
+        ({"roi_name": "GTV", "mask_label": 1}, "n: 'roi_name' and 'mask_label' both choose the region: 'GTV' and 1"),
         ({"reading": "SUV"}, "n: The 'reading' parameter of Case must be a Reading. Got 'SUV'"),
     ],
 )

@@ -14,6 +14,13 @@ def test_regions_are_chosen_by_name_or_pattern(wanted, position):
     assert choose_region(("GTV-1", "GTV node", "GTV-[2]"), wanted) == position
 
 
+def test_brackets_are_letters_and_accents_may_be_written_in_two_ways():
+    assert choose_region(("Lung L", "Lung [L] low"), "lung [L]*") == 1
+    with pytest.raises(LabelNotFoundError, match=r"no region matches 'lung \[L\]'"):
+        choose_region(("Lung L", "Heart"), "lung [L]")
+    assert choose_region(("Gro\u0308\u00dfe",), "GR\u00d6SSE") == 0
+
+
 def test_a_region_must_be_there_and_be_the_only_one():
     with pytest.raises(LabelNotFoundError, match=r"no region matches 'lung'. The regions are 'GTV-1', 'Heart'"):
         choose_region(("GTV-1", "Heart"), "lung")
