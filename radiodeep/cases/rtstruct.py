@@ -91,13 +91,17 @@ def read_structure_set(path):
                 uid = str(frame.get("FrameOfReferenceUID") or "")
                 frames[uid] = (*frames.get(uid, ()), *_series_of(frame))
             series, known = tuple(uid for uids in frames.values() for uid in uids), tuple(filter(None, frames))
-            regions = {roi.ROINumber: roi for roi in header["StructureSetROISequence"] or ()}
+            rois = list(header["StructureSetROISequence"] or ())
+            regions = {roi.ROINumber: roi for roi in rois}
+            if len(regions) < len(rois):
+                raise ValueError("two regions have one number")
             names = distinct_names([str(roi.ROIName) for roi in regions.values()], list(regions))
             own = [str(roi.get("ReferencedFrameOfReferenceUID")) for roi in regions.values()]
-            drawn = dict.fromkeys(regions, ([], False, 0))
+            given = {number: [] for number in regions}
             for roi in header["ROIContourSequence"] or ():
-                drawn[roi.ReferencedROINumber] = _closed_contours(roi)
-            contours, xor, n_open = zip(*map(drawn.get, regions), strict=True) if regions else ((), (), ())
+                given.setdefault(roi.ReferencedROINumber, []).extend(roi.get("ContourSequence") or ())
+            drawn = [_closed_contours(given[number]) for number in regions]
+            contours, xor, n_open = zip(*drawn, strict=True) if drawn else ((), (), ())
             return StructureSet(
                 path.name,
                 series,
@@ -121,13 +125,13 @@ def _series_of(frame):
             yield str(series.SeriesInstanceUID)
 
 
-def _closed_contours(roi):
-    """Return the closed contours of a region, whether they are combined by exclusive or, and the number of open ones.
+def _closed_contours(contours):
+    """Return the closed contours of a region, whether they are combined by exclusive or, and how many are open.
 
     One that is stored twice counts once, or it would cancel out; one or two points enclose nothing.
     """
     given, kinds, n_open = {}, set(), 0
-    for contour in roi.get("ContourSequence") or ():
+    for contour in contours:
         if contour.ContourGeometricType in _CLOSED and "ContourData" in contour:
             points = _numbers(contour.get_item("ContourData").value).reshape(-1, 3)
             if not np.isfinite(points).all():

@@ -257,3 +257,17 @@ def test_several_series_of_one_frame_of_reference_were_outlined(dicom_files, tmp
     header.ReferencedFrameOfReferenceSequence.extend(other.ReferencedFrameOfReferenceSequence)
     header.save_as(path)
     assert read_structure_set(path).series_uids == (dicom_files.uid("P1", "s"), dicom_files.uid("P1", "pt"))
+
+
+def test_contours_of_a_region_may_be_in_several_items_but_numbers_are_its_own(dicom_files, tmp_path, oblique):
+    import pydicom
+
+    path = dicom_files.structure_set(tmp_path / "RS.dcm", {"GTV": [in_mm(oblique, 1, np.array(A))], "Node": []})
+    header = pydicom.dcmread(path)
+    header.ROIContourSequence[1].ReferencedROINumber = 1  # without contours
+    header.save_as(path)
+    np.testing.assert_array_equal(read_structure_set(path).mask_of(0, oblique)[1], drawn(oblique, [A]))
+    header.StructureSetROISequence[1].ROINumber = 1
+    header.save_as(path)
+    with pytest.raises(FileUnreadableError, match="'RS.dcm' is a structure set that cannot be read"):
+        read_structure_set(path)
