@@ -66,7 +66,10 @@ def _check_length(name, header, n_bytes, announced):
 
 
 def type_of_values(frames):
-    """Return the smallest integer type that holds the rescaled values of all frames, float64 for fractional slopes."""
+    """Return the smallest integer type that holds the rescaled values of all frames, and what rescales them.
+
+    That is float64 for fractional slopes.
+    """
     lowest, highest = [], []
     for frame in frames:
         header, (slope, intercept) = frame.header, frame.rescaling
@@ -75,8 +78,8 @@ def type_of_values(frames):
         n_bits, is_signed = header["BitsStored"], header["PixelRepresentation"]
         ends = (-(2 ** (n_bits - 1)), 2 ** (n_bits - 1) - 1) if is_signed else (0, 2**n_bits - 1)
         ends = [end * int(slope) + int(intercept) for end in ends]
-        lowest.append(min(ends))
-        highest.append(max(ends))
+        lowest.append(min(*ends, slope, intercept))
+        highest.append(max(*ends, slope, intercept))
     for kind in ("int16", "uint16", "int32"):
         if np.iinfo(kind).min <= min(lowest) and max(highest) <= np.iinfo(kind).max:
             return np.dtype(kind)

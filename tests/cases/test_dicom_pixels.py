@@ -84,6 +84,16 @@ def test_values_are_rescaled_without_overflow(folder, slope, intercept, kind):
     assert voxels.dtype == kind
 
 
+def test_inverted_values_are_rescaled_without_overflow(folder):
+    """Their range is that of uint16, the slope is not."""
+
+    def change(dataset):
+        dataset.RescaleSlope, dataset.RescaleIntercept, dataset.PixelRepresentation = -1, 65535, 0
+        dataset.PixelData = np.full(SMOOTH.shape[1:], 65000, np.uint16).tobytes()
+
+    np.testing.assert_array_equal(read_volume(edit(folder, change)).voxels, np.full(SMOOTH.shape, 535))
+
+
 @pytest.mark.parametrize("syntax", ["ImplicitVRLittleEndian", "ExplicitVRBigEndian", "DeflatedExplicitVRLittleEndian"])
 def test_every_plain_transfer_syntax_is_read(folder, syntax):
     import pydicom
