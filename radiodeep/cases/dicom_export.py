@@ -4,32 +4,48 @@ Voxels are not read. Nothing of a header that tells of a person, a place or a da
 request.
 """
 
+import filecmp
 import os
+import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.dicom import find_series, grid_of
+from radiodeep.cases.dicom import DicomSeries, find_series, grid_of
 from radiodeep.cases.dicom_choice import WITHOUT_IMAGE
 from radiodeep.cases.dicom_headers import read_header
+from radiodeep.cases.file_masks import file_masks
 from radiodeep.cases.folder_table import FolderTable, number_cases, regions_asked
 from radiodeep.cases.masks import OUTLINE_READERS
-from radiodeep.cases.outlines import images_by_name, names_matching, outlined_image
-from radiodeep.exceptions import InputError
+from radiodeep.cases.outlines import images_by_name, names_matching, outlined_images
+from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.progress import with_progress
 
 _SAME_PLACE = 0.05  # of a voxel
+_OF_STUDY = ("StudyDate", "StudyTime", "StudyInstanceUID", "PatientName")  # for their order and identity alone
+_KINDS = (*OUTLINE_READERS, "file")  # one counts where those before have no region
 _NOT_ASKED = "its description is none of those asked for"
 
 
 @dataclass(frozen=True, eq=False)
-class _Outline:
-    """A region that a file outlines, and the name or pattern that it matches."""
+class _Source:
+    """A file with regions: whose it is, and for each region its name and the UID of its image, None for no image."""
 
     kind: str
     path: Path
+    series: DicomSeries
+    region_names: tuple[str, ...]
+    uids: tuple
+    is_named: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class _Outline:
+    """A region of a file, and the name or pattern that it matches."""
+
+    source: _Source
     region: str
     pattern: str
 
@@ -38,22 +54,21 @@ class _Export:
     """The series of a folder: whose they are, and where the images lie."""
 
     def __init__(self, folder, keep_patient_ids):
-        unreadable = {}
+        self.folder, unreadable = folder, {}
         self.series = list(find_series(folder, unreadable).values())
         self.images = {each.uid: each for each in self.series if each.modality not in WITHOUT_IMAGE}
         files = {path for each in self.series for path in each.paths}
         self.table = FolderTable(dicom_files=files | set(unreadable))
         for path, error in unreadable.items():
             self.table.leave_out([path], str(error))
-        self._studies = {
-            each.uid: str(read_header(each.paths[0], ["StudyInstanceUID"])["StudyInstanceUID"]) for each in self.series
-        }
+        self._headers = {each.uid: read_header(each.paths[0], _OF_STUDY) for each in self.series}
         self._patients = self._named_patients(keep_patient_ids)
         self._n_images_in = Counter(
             folder
             for image in self.images.values()
             for folder in {above for path in image.paths for above in path.parents}
         )
+        self._warn_of_names(keep_patient_ids)
 
     def _named_patients(self, keep_patient_ids):
         """Return the names of patients by PatientID, or by study if that is blank."""
@@ -62,18 +77,41 @@ class _Export:
         names = {}
         for number, (patient_id, study) in enumerate(keys, 1):
             kept = patient_id if keep_patient_ids else ""
-            name = names[patient_id, study] = kept or f"patient-{number:0{width}d}"
+            name = names[patient_id, study] = kept or f"{'study' if keep_patient_ids else 'patient'}-{number:0{width}d}"
             self.table.patient_ids[name] = patient_id
         return names
 
     def _key(self, series):
-        return (series.patient, "" if series.patient else self._studies[series.uid])
+        return (series.patient, "" if series.patient else str(self._headers[series.uid]["StudyInstanceUID"]))
 
     def patient_of(self, series):
         return self._patients[self._key(series)]
 
-    def study_of(self, series):
-        return self.patient_of(series), self._studies[series.uid]
+    def studies(self):
+        """Return (patient, images) of each study, those of a patient in the order of their dates."""
+        studies, moments = defaultdict(list), {}
+        for image in self.images.values():
+            date, time, uid = (str(value or "") for value in list(self._headers[image.uid].values())[:3])
+            key = self.patient_of(image), uid
+            studies[key].append(image)
+            moments[key] = min(moments.get(key, (date, time)), (date, time))
+        return [(key[0], studies[key]) for key in sorted(studies, key=lambda key: (key[0], moments[key], key[1]))]
+
+    def _warn_of_names(self, keep_patient_ids):
+        """Warn of one PatientID with several names, which may be that of several patients."""
+        names = defaultdict(set)
+        for image in self.images.values():
+            name = str(self._headers[image.uid]["PatientName"] or "")
+            names[self.patient_of(image)].add("".join(filter(str.isalnum, name)).casefold())
+        several = sorted(patient for patient, known in names.items() if len(known - {""}) > 1)
+        if several:
+            listed = "" if keep_patient_ids else f" ({', '.join(several[:10])})"
+            warnings.warn(
+                f"PatientIDs that stand beside different PatientNames: {len(several)}{listed}. If they are of several "
+                "patients, correct the column 'patient'.",
+                RadiodeepWarning,
+                stacklevel=5,
+            )
 
     def place_of(self, image):
         """Return the path of an image in a manifest: its folder, and its UID if other images lie there or below."""
@@ -84,21 +122,18 @@ class _Export:
         self.table.leave_out(paths or series.paths, reason, self.patient_of(series), series.name)
 
 
-def table_of_export(folder, roi=None, names=None, keep_patient_ids=False):
+def table_of_export(folder, roi=None, names=None, keep_patient_ids=False, mask_files=(), resample_mask=False):
     """Return the `FolderTable` of a folder with DICOM series.
 
-    `roi` is None or a list of names and `names` a dict of images, see `folder_manifest`. Raises the errors of
-    `find_series` and `regions_asked`.
+    `roi` is None or a list of names and `names` a dict of images, see `folder_manifest`; `mask_files` are images in
+    other formats. Raises the errors of `find_series` and `regions_asked`.
     """
     export = _Export(folder, keep_patient_ids)
-    outlines, reasons = _outlines_of(export, roi)
-    studies = defaultdict(list)
-    for image in export.images.values():
-        studies[export.study_of(image)].append(image)
-    for (patient, _), images in sorted(studies.items()):
+    outlines, reasons = _outlines_of(export, roi, names, mask_files)
+    for patient, images in export.studies():
         outlined = {image.uid: outlines[image.uid] for image in images if image.uid in outlines}
         if names and outlined:
-            _add_named(outlined, images, names, reasons)
+            _add_named(outlined, images, names, reasons, resample_mask)
         rows = _rows_of(export, [image for image in images if image.uid in outlined], outlined, names, reasons)
         export.table.rows += [{"id": patient, "patient": patient, **row} for row in rows]
     used = {uid for row in export.table.rows for uid in row.pop("uids")}
@@ -112,62 +147,106 @@ def table_of_export(folder, roi=None, names=None, keep_patient_ids=False):
     return export.table
 
 
-def _outlines_of(export, roi):
+def _outlines_of(export, roi, names, mask_files):
     """Return {UID of an image: {region: outline}}, and {UID: why the outlines of an image cannot be used}."""
-    sources = _read_outlines(export)
-    asked = regions_asked([(export.patient_of(series), source.region_names) for series, _, source, _ in sources], roi)
+    sources = [*_read_outlines(export, names), *_read_masks(export, mask_files)]
+    asked = regions_asked([(export.patient_of(source.series), source.region_names) for source in sources], roi)
     found, reasons = defaultdict(lambda: defaultdict(list)), {}
-    for (series, path, source, uid), (positions, pattern) in zip(sources, asked, strict=True):
+    for source, (positions, pattern) in zip(sources, asked, strict=True):
         if not positions:
             listed = ", ".join(f"'{name}'" for name in source.region_names) or "none"
-            reasons[uid] = f"'{path.name}' outlines other regions on it: {listed}"
-            export.leave_out(series, f"it has no region that was asked for, but {listed}", [path])
+            reasons |= dict.fromkeys(source.uids, f"'{source.path.name}' outlines other regions on it: {listed}")
+            export.leave_out(source.series, f"it has no region that was asked for, but {listed}", [source.path])
         for position in positions:
             region = source.region_names[position]
-            found[uid][region.casefold()].append(_Outline(series.modality, path, region, pattern))
-    outlines = {}
+            if source.uids[position] is not None:
+                found[source.uids[position]][region.casefold()].append(_Outline(source, region, pattern))
+    outlines, used = {}, set()
     for uid, regions in found.items():
-        kinds = {outline.kind for outlines in regions.values() for outline in outlines}
-        kind = next(kind for kind in OUTLINE_READERS if kind in kinds)  # SEG where no RTSTRUCT has a region
+        kinds = {outline.source.kind for outlines in regions.values() for outline in outlines}
+        kind = next(kind for kind in _KINDS if kind in kinds)
         for region, candidates in regions.items():
-            candidates = [outline for outline in candidates if outline.kind == kind]
+            candidates = [outline for outline in candidates if outline.source.kind == kind]
+            used |= {outline.source for outline in candidates}
             if len(candidates) > 1:
-                reasons[uid] = _repeated(candidates)
+                reasons[uid] = _repeated(candidates, export.folder)
             elif candidates:
                 outlines.setdefault(uid, {})[region] = candidates[0]
+    matching = {each.source for regions in found.values() for outlines in regions.values() for each in outlines}
+    for source in sources:
+        if source in matching - used:
+            other = "an RTSTRUCT" if source.kind == "SEG" else "an RTSTRUCT or SEG"
+            export.leave_out(source.series, f"{other} outlines the same image, and counts", [source.path])
     return outlines, reasons
 
 
-def _repeated(outlines):
+def _repeated(outlines, folder):
     """Say that a region is outlined more than once."""
-    region, paths = outlines[0].region, sorted({outline.path for outline in outlines})
+    region, paths = outlines[0].region, sorted({outline.source.path for outline in outlines})
     if len(paths) == 1:
         return f"'{paths[0].name}' has {len(outlines)} regions called '{region}'"
-    files = ", ".join(f"'{path.name}'" for path in paths)
+    files = ", ".join(f"'{path.relative_to(folder)}'" for path in paths)
     return f"{len(paths)} files outline '{region}' on it: {files}. Move those away that should not count"
 
 
-def _read_outlines(export):
-    """Return (series, path, `StructureSet` or `Segmentation`, UID of the image) of files that outline an image."""
+def _read_outlines(export, names):
+    """Return the `_Source` of each RTSTRUCT or SEG file that outlines an image; a copy of another does not count."""
     files = [(series, path) for series in export.series if series.modality in OUTLINE_READERS for path in series.paths]
-    sources = []
+    sources, known = [], defaultdict(list)
     for series, path in with_progress(files, "Reading outlines", len(files), "files"):
+        same_size = known[path.stat().st_size]
+        copied = next((other for other in same_size if filecmp.cmp(other, path, shallow=False)), None)
+        if copied is not None:
+            export.leave_out(series, f"a copy of '{copied.relative_to(export.folder)}'", [path])
+            continue
+        same_size.append(path)
         try:
-            source = OUTLINE_READERS[series.modality](path)
+            regions = OUTLINE_READERS[series.modality](path)
         except InputError as error:
             export.leave_out(series, str(error), [path])
             continue
         images = {uid: image for uid, image in export.images.items() if image.patient == series.patient}
-        uid = outlined_image(source, images)
-        if uid is None:
-            export.leave_out(series, "it outlines no image in the folder", [path])
+        uids = outlined_images(regions, images, names)
+        if any(uids):
+            sources.append(_Source(series.modality, path, series, regions.region_names, uids))
         else:
-            sources.append((series, path, source, uid))
+            export.leave_out(series, _reason_against(regions, images, export.images), [path])
     return sources
 
 
-def _add_named(outlined, images, names, reasons):
-    """Add the chosen images of a study without an outline: they take that of an image with the same voxels."""
+def _reason_against(regions, images, others):
+    n_named = sum(uid in images for uid in set(regions.series_uids))
+    if n_named > 1:
+        return f"it refers to {n_named} images, not to one. Choose by their descriptions (series, --image)"
+    if any(uid in others for uid in regions.series_uids):
+        return "it outlines an image of another PatientID. Give both the same"
+    return "it outlines no image in the folder. Add the series that it was drawn on"
+
+
+def _read_masks(export, paths):
+    """Return the `_Source` of each mask in another format that has the voxels of a DICOM series."""
+    masks, reasons = file_masks(paths, export.folder, list(export.images.values()))
+    for path, reason in reasons.items():
+        export.table.leave_out([path], reason)
+    export.table.dicom_files |= {*reasons, *(mask.path for mask in masks)}
+    return [
+        _Source(
+            "file",
+            mask.path,
+            export.images[mask.uid],
+            mask.region_names,
+            (mask.uid,) * len(mask.region_names),
+            mask.is_named,
+        )
+        for mask in masks
+    ]
+
+
+def _add_named(outlined, images, names, reasons, resample_mask):
+    """Add the chosen images of a study without an outline: they take that of an image with the same voxels.
+
+    With `resample_mask` they take that of the only outlined image of their frame of reference otherwise.
+    """
     sources = [image for image in images if image.uid in outlined]
     for image in images:
         frame = image.frame_of_reference
@@ -181,11 +260,13 @@ def _add_named(outlined, images, names, reasons):
         except InputError as error:
             reasons[image.uid] = str(error)
             continue
-        if len(same) == 1:
-            outlined[image.uid] = outlined[same[0].uid]
+        taken = same or (related if resample_mask else [])
+        if len(taken) == 1:
+            outlined[image.uid] = outlined[taken[0].uid]
         else:
             problem = "several outlined series have" if same else "the outlined series has not"
-            reasons[image.uid] = f"it has no outline of its own, and {problem} its size, voxels and place"
+            way_out = "" if taken else ". resample_mask=True takes it nevertheless"
+            reasons[image.uid] = f"it has no outline of its own, and {problem} its size, voxels and place{way_out}"
 
 
 def _is_same_grid(grid, other):
@@ -222,6 +303,7 @@ def _rows_of(export, images, outlined, names, reasons):
 def _row(export, images, outlines, pattern):
     """Return the row of a region; `pattern` names it if the files of the images call it differently."""
     row = {f"image_{name}": export.place_of(images[name]) for name in outlines}
-    row |= {f"mask_{name}": outline.path for name, outline in outlines.items()}
-    region = pattern or next(iter(outlines.values())).region
+    row |= {f"mask_{name}": outline.source.path for name, outline in outlines.items()}
+    is_named = all(outline.source.is_named for outline in outlines.values())
+    region = (pattern or next(iter(outlines.values())).region) if is_named else ""
     return row | {"roi_name": region, "uids": [images[name].uid for name in outlines]}

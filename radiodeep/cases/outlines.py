@@ -20,6 +20,22 @@ def outlined_image(source, images):
     return named[0] if len(named) == 1 else None
 
 
+def outlined_images(source, images, names=None):
+    """Return, for each region of a file, the UID of the image that it was drawn on, see `outlined_image`, or None.
+
+    Of several images that a region refers to, the one whose description is asked for in `names` counts.
+    """
+    uids = []
+    for series_uids, frames in source.drawn_on:
+        named = [uid for uid in dict.fromkeys(series_uids) if uid in images]
+        if not series_uids:
+            named = [uid for uid, image in images.items() if image.frame_of_reference in frames]
+        if names and len(named) > 1:
+            named = [uid for uid in named if names_matching(images[uid].description, names)]
+        uids.append(named[0] if len(named) == 1 else None)
+    return tuple(uids)
+
+
 def is_image_name(value):
     """Return whether a value can stand behind ``image_`` in the title of a column."""
     return isinstance(value, str) and bool(_IMAGE_NAME.fullmatch(value))

@@ -10,18 +10,25 @@ from radiodeep.exceptions import ManifestError, RadiodeepWarning
 _OWN = ("id", "patient", "image", "mask", "mask_label", "roi_name")
 
 
-def with_clinical(table, clinical, patient_column=None):
+def with_clinical(table, clinical, patient_column=None, known_as=None):
     """Return a manifest with the clinical columns of each patient, blank for patients that the table does not have.
 
     `clinical` is a .csv file, a DataFrame or None. Columns whose names a manifest uses itself get "clinical_" in front.
-    Raises ManifestError for a table without a column of the patients, or with several rows of one.
+    `known_as` is a dict from the names of patients in the clinical table to those in the manifest, if they are others;
+    the former come out nowhere. Raises ManifestError for a table without a column of the patients, or with several rows
+    of one.
     """
     if clinical is None or not len(table):
         return table
-    clinical = _read(clinical)
+    clinical = read_clinical(clinical)
     patients = table["patient"].str.strip()
-    column = _column_of_patients(clinical, set(patients), patient_column)
-    names = clinical.pop(column).str.strip()
+    known = dict(zip(patients, patients, strict=True)) if known_as is None else known_as
+    example = "" if known_as else f", such as {min(patients)!r},"
+    column = _column_of_patients(clinical, known, patient_column, example)
+    own_names = clinical.pop(column).str.strip()
+    if known_as is not None:
+        clinical = clinical[[name for name in clinical if not (clinical[name].str.strip() == own_names).all()]]
+    names = own_names.map(known)
     repeated = sorted(set(names[names.duplicated() & names.isin(patients)]))
     if repeated:
         raise ManifestError(
@@ -42,8 +49,8 @@ def with_clinical(table, clinical, patient_column=None):
     return pd.concat([table, known.reindex(patients).fillna("").set_axis(table.index, axis=0)], axis=1)
 
 
-def _read(clinical):
-    """Return the table as text."""
+def read_clinical(clinical):
+    """Return a clinical table, a .csv file or DataFrame, as a DataFrame of texts. Raises ManifestError."""
     if isinstance(clinical, pd.DataFrame):
         table = clinical.reset_index() if clinical.index.name else clinical
         return table.astype(object).where(table.notna(), "").astype(str)
@@ -56,17 +63,17 @@ def _read(clinical):
         ) from error
 
 
-def _column_of_patients(clinical, patients, name):
+def _column_of_patients(clinical, patients, name, example):
     listed = ", ".join(map(str, clinical.columns))
     if name is not None:
         if name not in clinical.columns:
             raise ManifestError(f"The clinical table has no column '{name}'. Its columns are {listed}.")
         return name
-    holding = [column for column in clinical.columns if not patients.isdisjoint(clinical[column].str.strip())]
+    holding = [column for column in clinical.columns if clinical[column].str.strip().isin(list(patients)).any()]
     if len(holding) != 1:
         held = f"could be {' and '.join(map(str, holding))}" if holding else f"is none of {listed}"
         raise ManifestError(
-            f"The column of the clinical table with the patients' names, such as '{min(patients)}', {held}. Name it "
+            f"The column of the clinical table with the patients' names{example} {held}. Name it "
             "with 'clinical_patient'."
         )
     return holding[0]

@@ -56,16 +56,38 @@ def manifest(
         Path | None,
         typer.Option(metavar="FILE", help="Also write a .csv with the PatientID of each patient", show_default=False),
     ] = None,
+    clinical: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Add the columns of this .csv, a row for each PatientID; those named label, or time and event, are "
+            "outcomes",
+            show_default=False,
+        ),
+    ] = None,
+    clinical_patient: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Its column with the PatientIDs, if several hold some"),
+    ] = None,
+    resample_mask: Annotated[
+        bool,
+        typer.Option(
+            "--resample-mask",
+            help="Let an --image, e.g. PET, take the outline of one with other voxels, the CT it lies on",
+        ),
+    ] = False,
 ):
     """Write the manifest of a folder of DICOM or other images.
 
     Images and their outlined regions are found, not copied: the manifest refers to them. Its column 'label' is to be
-    filled in.
+    filled in, or comes from --clinical.
     """
     check_file(output, ".csv")
     if key is not None:
         check_file(key, ".csv", option="--key", read=output)
-    path = rd.folder_manifest(folder, output, roi or None, _named(image), patient_ids, key)
+    path = rd.folder_manifest(
+        folder, output, roi or None, _named(image), patient_ids, key, clinical, clinical_patient, resample_mask
+    )
     cases, left_out = (
         pd.read_csv(each, dtype=str, keep_default_na=False) for each in (path, path.with_name("left_out.csv"))
     )
@@ -78,13 +100,25 @@ def manifest(
         )
     if len(cases) > 1 and cases["patient"].nunique() == 1:
         say("All cases have the same patient. If they are of several, correct the column 'patient'.")
-    name = shlex.quote(str(path))
-    say(
-        f"\nNext:\n  1. Fill in the column 'label' of {name}: the outcome of each case\n"
-        "     (or add the columns time and event).\n"
-        f"  2. radiodeep validate {name} --montage lesions.png\n"
-        f"  3. radiodeep study {name} -o report --cache cache"
-    )
+    elif len(cases) > 1 and cases["patient"].is_unique and not cases["patient"].str.startswith("patient-").all():
+        say("Each case is a patient of its own. If some are of one, correct the column 'patient'.")
+    say(_next_steps(cases, shlex.quote(str(path)), " --resample-mask" if resample_mask else ""))
+
+
+def _next_steps(cases, name, options):
+    steps = [
+        f"radiodeep validate {name} --montage lesions.png{options}",
+        f"radiodeep study {name} -o report --cache cache{options}",
+    ]
+    has_outcome = {"time", "event"} <= set(cases) or (cases["label"] != "").all()
+    if not has_outcome:
+        n_blank = (cases["label"] == "").sum()
+        steps.insert(
+            0,
+            f"Fill in the column 'label' of {name}: the outcome of each case, blank\n"
+            f"     in {n_blank} of {len(cases)} (or give a table with --clinical, or add the columns time and event).",
+        )
+    return "\n".join(["\nNext:", *(f"  {number}. {step}" for number, step in enumerate(steps, 1))])
 
 
 def _named(images):

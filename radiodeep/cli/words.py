@@ -25,6 +25,8 @@ _OPTIONS = {
 }
 _PHRASES = (
     (r"resample_mask=True", "--resample-mask"),
+    (r"'clinical_patient'", "--clinical-patient"),
+    (r"\(series, (on the command line )?--image\)", "(--image)"),
     (r"\(series=\.\.\.\)", "(--series)"),
     (r"The 'series' parameter of Reading", "--series"),
     (r"load_model\(path, trusted=True\)", "--trusted"),

@@ -6,7 +6,14 @@ import pytest
 
 import radiodeep as rd
 from radiodeep.cases.dicom import find_series, grid_of
-from radiodeep.exceptions import AmbiguousMaskError, InputError, LabelNotFoundError, OutputError
+from radiodeep.exceptions import (
+    AmbiguousMaskError,
+    InputError,
+    LabelNotFoundError,
+    ManifestError,
+    OutputError,
+    RadiodeepWarning,
+)
 
 VOXELS = np.random.default_rng(0).integers(-1000, 1000, (4, 12, 14))
 SQUARE = np.array([(2.5, 3.5, 2), (7.5, 3.5, 2), (7.5, 8.5, 2), (2.5, 8.5, 2)])  # voxels 3 to 7 and 4 to 8 of slice 2
@@ -131,10 +138,13 @@ def test_one_name_in_all_files_needs_no_choice(add_patient, manifest_of):
 def test_several_files_with_the_region_are_not_chosen_from(add_patient, dicom_files, manifest_of):
     home = add_patient("A")
     add_patient("B")
-    dicom_files.structure_set(home / "RS99", {"GTV": [PLACE]}, "A", "ct")
+    dicom_files.structure_set(home / "RS99", {"GTV": [PLACE + 0.1]}, "A", "ct")
+    (home / "copy").write_bytes((home / "RSA").read_bytes())
     manifest, left_out = manifest_of(roi="GTV")
+    assert "a copy of 'A/study/RSA'" in left_out["reason"].tolist()
     assert manifest["patient"].tolist() == ["patient-002"]
-    assert left_out["reason"].iloc[0].startswith("2 files outline 'GTV' on it: 'RS99', 'RSA'. Move those away")
+    expected = "2 files outline 'GTV' on it: 'A/study/RS99', 'A/study/RSA'. Move those away"
+    assert left_out["reason"].str.startswith(expected).sum() == 1
 
 
 def test_regions_of_one_name_in_a_file_are_not_chosen_from(dicom_files, add_patient, manifest_of):
@@ -150,7 +160,10 @@ def test_segmentations_count_where_no_structure_set_has_the_region(add_patient, 
     pixels = np.ones(VOXELS.shape[1:], bool)
     dicom_files.segmentation(home / "SEG", [(1, 2, pixels), (2, 2, pixels)], ["GTV", "Heart"], grid, "A", "ct")
     assert manifest_of(roi="GTV")[0]["mask"].tolist() == ["export/A/study/SEG"]
-    assert manifest_of(roi="Heart")[0]["mask"].tolist() == ["export/A/study/RSA"]
+    manifest, left_out = manifest_of(roi="Heart")
+    assert manifest["mask"].tolist() == ["export/A/study/RSA"]
+    reasons = dict(zip(left_out["path"], left_out["reason"], strict=True))
+    assert reasons["export/A/study/SEG"] == "an RTSTRUCT outlines the same image, and counts"
 
 
 def test_outlined_series_of_a_study_are_images_of_a_case(add_patient, dicom_files, manifest_of, tmp_path):
@@ -184,7 +197,9 @@ def test_a_series_on_another_grid_needs_an_outline_of_its_own(add_patient, dicom
     assert manifest["image"].tolist() == ["export/A/study/ct"]
     reasons = dict(zip(left_out["series"], left_out["reason"], strict=True))
     expected = "it has no outline of its own, and the outlined series has not its size, voxels and place"
-    assert reasons["PT series 'fdg'"] == expected
+    assert reasons["PT series 'fdg'"] == f"{expected}. resample_mask=True takes it nevertheless"
+    manifest, _ = manifest_of(roi="GTV", series={"CT": "ct axial", "PET": "fdg"}, resample_mask=True)
+    assert manifest["mask_CT"].tolist() == manifest["mask_PET"].tolist() == ["export/A/study/RSA"]
     dicom_files.structure_set(home / "RSpt", {"GTV": [PLACE]}, "A", "pt")
     manifest, _ = manifest_of(roi="GTV", series={"CT": "ct axial", "PET": "fdg"})
     assert manifest["mask_PET"].tolist() == ["export/A/study/RSpt"]
@@ -202,7 +217,7 @@ def test_broken_series_and_files_without_image_are_left_out(add_patient, dicom_f
     reasons = dict(zip(left_out["series"], left_out["reason"], strict=True))
     assert "lie 5 mm apart" in reasons["CT series 'ct axial'"]
     assert reasons["SR series 'dose'"] == "SR is neither an image nor an outline"
-    assert "it outlines no image in the folder" in reasons.values()
+    assert "it outlines no image in the folder. Add the series that it was drawn on" in reasons.values()
 
 
 def test_patient_ids_come_out_on_request_only(add_patient, manifest_of, tmp_path):
@@ -229,6 +244,12 @@ def test_a_manifest_with_labels_is_not_overwritten(add_patient, manifest_of, tmp
     manifest, _ = manifest_of(roi="GTV")
     manifest.assign(label="1").to_csv(tmp_path / "manifest.csv", index=False)
     with pytest.raises(OutputError, match="exists and has labels, which would be lost"):
+        manifest_of(roi="GTV")
+    manifest.assign(time="3", event="1").to_csv(tmp_path / "manifest.csv", index=False)
+    with pytest.raises(OutputError, match="exists and has the columns 'time', 'event', which would be lost"):
+        manifest_of(roi="GTV")
+    (tmp_path / "manifest.csv").write_bytes(b"")
+    with pytest.raises(OutputError, match="exists and is not a manifest"):
         manifest_of(roi="GTV")
 
 
@@ -299,3 +320,89 @@ def test_damaged_files_are_left_out_with_the_reason(add_patient, manifest_of, fo
     reasons = dict(zip(left_out["path"], left_out["reason"], strict=True))
     assert "'notes.dcm' is not a DICOM file, as its name says" in reasons["export/A/study/ct/notes.dcm"]
     assert "'RSB' is a structure set that cannot be read" in reasons["export/B/study/RSB"]
+
+
+def test_studies_of_a_patient_are_cases_in_the_order_of_their_dates(dicom_files, manifest_of, folder):
+    for number, date in ((1, "20210304"), (2, "20190102")):
+        header = {"StudyInstanceUID": f"1.2.{number}", "StudyDate": date}
+        dicom_files.series(folder / f"s{number}", VOXELS, series=f"ct{number}", changes=dict.fromkeys(range(4), header))
+        dicom_files.structure_set(folder / f"RS{number}", {"GTV": [PLACE]}, series=f"ct{number}")
+    manifest, _ = manifest_of()
+    assert manifest["id"].tolist() == ["patient-001-1", "patient-001-2"]
+    assert manifest["image"].tolist() == ["export/s2", "export/s1"]
+    assert "2019" not in manifest.to_csv()
+
+
+def test_one_patient_id_with_several_names_is_pointed_out(dicom_files, add_patient, manifest_of, folder):
+    add_patient("A")
+    changes = {level: {"PatientName": "Other^Name"} for level in range(4)}
+    dicom_files.series(folder / "x", VOXELS, patient="A", series="x", changes=changes)
+    with pytest.warns(RadiodeepWarning, match=r"different PatientNames: 1 \(patient-001\). If they are of several"):
+        manifest_of(roi="GTV")
+
+
+def test_links_and_what_is_no_file_are_left_out(add_patient, manifest_of, folder):
+    add_patient("A")
+    (folder / "gone").symlink_to(folder / "nothing")
+    (folder / "loop").symlink_to(folder)
+    manifest, left_out = manifest_of(roi="GTV")
+    assert manifest["image"].tolist() == ["export/A/study/ct"]
+    reasons = dict(zip(left_out["path"], left_out["reason"], strict=True))
+    assert reasons["export/gone"] == "a link to a file that is not there, or no file"
+    assert reasons["export/loop"] == "a link to a folder, which is not followed. Give that folder"
+
+
+def test_a_file_that_refers_to_several_images_needs_a_choice(dicom_files, add_patient, manifest_of):
+    import pydicom
+
+    home = add_patient("A", names=("GTV",))
+    header = pydicom.dcmread(home / "RSA")
+    (frame,) = header.ReferencedFrameOfReferenceSequence
+    (study,) = frame.RTReferencedStudySequence
+    second = pydicom.Dataset()
+    second.SeriesInstanceUID = dicom_files.uid("A", "mr")
+    study.RTReferencedSeriesSequence.append(second)
+    header.save_as(home / "RSA")
+    with pytest.raises(InputError, match="gives no case"):
+        manifest_of()
+    manifest, _ = manifest_of(series={"T1": "mr"})
+    assert manifest["image"].tolist() == ["export/A/study/mr"]
+    header.PatientID = "B"
+    header.save_as(home / "RSA")
+    with pytest.raises(InputError, match="gives no case"):
+        manifest_of()
+    left_out = pd.read_csv(home.parents[2] / "left_out.csv")
+    assert "it outlines an image of another PatientID. Give both the same" in left_out["reason"].tolist()
+
+
+def test_outcomes_come_in_by_patient_ids_that_stay_out(add_patient, manifest_of, tmp_path):
+    for patient in ("007", "Bx", "Cx"):
+        add_patient(patient, nested=False)
+    ids = ["Cx", "007", "Zx"]
+    clinical = pd.DataFrame({"number": ids, "mrn": ids, "label": ["1", "0", "1"], "age": ["50", "60", "70"]})
+    with pytest.raises(ManifestError, match=r"patients' names could be number and mrn. Name it"):
+        manifest_of(roi="GTV", clinical=clinical)
+    clinical.to_csv(tmp_path / "clinical.csv", index=False)
+    for _ in range(2):
+        with pytest.warns(RadiodeepWarning, match="no row of 1 of 3 patients, first 'patient-002'"):
+            manifest, _ = manifest_of(roi="GTV", clinical=tmp_path / "clinical.csv", clinical_patient="number")
+    assert manifest[["patient", "age", "label"]].to_numpy().tolist() == [
+        ["patient-001", "60", "0"],
+        ["patient-002", "", ""],
+        ["patient-003", "50", "1"],
+    ]
+    assert list(manifest)[-3:] == ["roi_name", "age", "label"]
+    with (
+        pytest.warns(RadiodeepWarning, match="no row of 1"),
+        pytest.raises(OutputError, match="has labels, which would be lost"),
+    ):
+        manifest_of(roi="GTV", clinical=clinical.assign(label="1"), clinical_patient="mrn")
+    with pytest.raises(ManifestError, match=r"patients' names is none of age. Name it with 'clinical_patient'.$"):
+        manifest_of(roi="GTV", clinical=clinical[["age"]])
+
+
+def test_times_and_events_are_outcomes(add_patient, manifest_of):
+    add_patient("A")
+    clinical = pd.DataFrame({"PatientID": ["A"], "time": [7], "event": [1]})
+    manifest, _ = manifest_of(roi="GTV", clinical=clinical)
+    assert list(manifest)[-3:] == ["roi_name", "time", "event"]
