@@ -22,6 +22,11 @@ _PLACE = (  # of an image, without anything about patient, people, devices or da
     "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "NumberOfFrames",
     "SpacingBetweenSlices", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ImageType",
 )  # fmt: skip
+_PLACE_OF_FRAMES = {  # the same in the functional groups of an image of several frames
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PlanePositionSequence": ("ImagePositionPatient",),
+}
 _EMPTY_IF_UNKNOWN = (  # that every file of a series has
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
     "StudyTime", "ReferringPhysicianName", "SliceThickness",
@@ -123,12 +128,32 @@ def _header(path, patient_id):
         is_allowed = is_line(patient_id) and len(patient_id) <= LONGEST_TEXT
         allowed = f"1 to {LONGEST_TEXT} characters in one line without a backslash"
         require(is_allowed, "Case", "patient", allowed, patient_id)
+        _leave_place(header)
         header.PatientID = patient_id
     header.SpecificCharacterSet = "ISO_IR 192"  # UTF-8
     for name in _EMPTY_IF_UNKNOWN:
         if name not in header:
             setattr(header, name, "")
     return header
+
+
+def _leave_place(header):
+    """Remove all but the place of the frames from the functional groups of a header."""
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for group in header.get(name) or ():
+            for macro in _leave(group, _PLACE_OF_FRAMES):
+                for item in group[macro].value:
+                    _leave(item, _PLACE_OF_FRAMES[macro])
+
+
+def _leave(dataset, names):
+    """Remove all but some elements from a dataset, and return the names of those that are there."""
+    from pydicom.datadict import keyword_for_tag
+
+    for tag in list(dataset.keys()):
+        if keyword_for_tag(tag) not in names:
+            del dataset[tag]
+    return [name for name in names if name in dataset]
 
 
 def _placed(region, header):

@@ -194,12 +194,13 @@ def write_region(case, path, *, patient="manifest", finding=LESION, site=None):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import tempfile
     >>> import radiodeep as rd
-    >>> rd.write_region(rd.Case(np.eye(3), np.eye(3) > 0, "n-7", spacing_mm=(1, 1)), "n-7.nii.gz")
-    Traceback (most recent call last):
-    ...
-    radiodeep.exceptions.InputError: n-7: the image is an array, whose place in space is unknown. ...
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     case = rd.read_cohort(rd.write_cohort(rd.make_phantom_cohort(1, random_state=0), folder))[0]
+    ...     written = rd.write_region(case, f"{folder}/region.nrrd")
+    ...     bool((case.replace(mask=written).roi == case.roi).all())
+    True
     """
     _check_case(case)
     path = Path(path)

@@ -127,11 +127,15 @@ def test_a_segmentation_refers_to_an_enhanced_file(dicom_case, tmp_path):
     case, _ = dicom_case(ORIENTATIONS["oblique"], ImageType=["ORIGINAL", "PRIMARY", "AXIAL"], **unknown)
     slices = [hd.imread(path) for path in sorted(case.image.iterdir())]
     image = hd.legacy.LegacyConvertedEnhancedCTImage(slices, "1.2.3.4", 1, "1.2.3.4.5", 1)
+    for group in (*image.SharedFunctionalGroupsSequence, *image.PerFrameFunctionalGroupsSequence):
+        for items in [group, *(element.value[0] for element in group if element.VR == "SQ")]:
+            items.AcquisitionDateTime, items.ImageComments = "20190711", "of Mr Secret"
     (tmp_path / "enhanced").mkdir()
     image.save_as(tmp_path / "enhanced" / "image.dcm")
     enhanced = case.replace(image=tmp_path / "enhanced")
     written = write_region(enhanced, tmp_path / "region.dcm")
     np.testing.assert_array_equal(enhanced.replace(mask=written).roi, case.roi)
+    assert [text for text in (b"20190711", b"Secret") if text in written.read_bytes()] == []
     (reference,) = hd.seg.segread(written).SourceImageSequence
     assert reference.ReferencedSOPInstanceUID == "1.2.3.4.5"
 
