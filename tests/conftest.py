@@ -5,6 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from zlib import crc32
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # each on a core of its own
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
