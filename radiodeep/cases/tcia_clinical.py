@@ -39,6 +39,11 @@ def with_clinical(table, clinical, patient_column=None, known_as=None):
     known = clinical.set_axis(names, axis=0)
     known = known[known.index.isin(patients)]
     missing = sorted(set(patients) - set(known.index))
+    if len(missing) == patients.nunique():
+        raise ManifestError(
+            f"The column '{column}' of the clinical table holds none of the {len(missing)} patients. Name another with "
+            "'clinical_patient'."
+        )
     if missing:
         warnings.warn(
             f"The clinical table has no row of {len(missing)} of {len(patients)} patients, first '{missing[0]}'. Their "

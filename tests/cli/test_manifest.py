@@ -73,7 +73,7 @@ def test_a_folder_becomes_a_manifest_once_the_region_is_named(radiodeep, write_e
     assert pd.read_csv("key.csv", dtype=str)["PatientID"].tolist() == list(cohort.ids)
     case = rd.read_cohort("manifest.csv")[1]
     np.testing.assert_array_equal(case.roi, cohort[1].roi[:14])
-    done = radiodeep("study", "manifest.csv", "-o", "report")
+    done = radiodeep("study", "manifest.csv", "-o", "report", "--features", "handcrafted")
     assert done.code == 1
     assert "2 of 2 cases have no label, the first is 'patient-001'" in done.err
     assert "fill it in in the manifest" in done.err
@@ -89,6 +89,15 @@ def test_several_images_and_patient_ids_are_options(radiodeep, write_export, tmp
     manifest = pd.read_csv("manifest.csv")
     assert manifest["id"].tolist() == ["phantom-000"]
     assert {"image_CT", "mask_CT", "image_T2", "mask_T2"} <= set(manifest)
+    ages = pd.DataFrame({"number": ["phantom-000"], "age": [50], "mrn": ["phantom-000"]})
+    ages.to_csv("ages.csv", index=False)
+    given = ("-o", "ages_too.csv", "--roi", "GTV-1", "--clinical", "ages.csv", "--resample-mask")
+    done = radiodeep("manifest", "export", *given)
+    assert (done.code, "Name it with --clinical-patient." in done.err) == (1, True)
+    done = radiodeep("manifest", "export", *given, "--clinical-patient", "mrn")
+    assert "blank\n     in 1 of 1 (or give a table" in done.out
+    assert "radiodeep study ages_too.csv -o report --cache cache --resample-mask" in done.out
+    assert pd.read_csv("ages_too.csv")["age"].tolist() == [50]
     for wrong in ("T2", "T2=", "=t2"):
         done = radiodeep("manifest", "export", "-o", "manifest.csv", "--image", wrong)
         assert (done.code, "--image must be NAME=TEXT" in done.err) == (1, True)
@@ -106,10 +115,10 @@ def test_cases_of_one_patient_are_pointed_out(radiodeep, write_export, tmp_path,
 def test_a_pacs_export_leads_to_a_report(radiodeep, write_export, tmp_path, monkeypatch):
     cohort = write_export(12)
     monkeypatch.chdir(tmp_path)
-    done = radiodeep("manifest", "export", "-o", "manifest.csv", "--roi", "GTV-1")
+    pd.DataFrame({"number": cohort.ids, "label": cohort.labels}).to_csv("outcomes.csv", index=False)
+    done = radiodeep("manifest", "export", "-o", "manifest.csv", "--roi", "GTV-1", "--clinical", "outcomes.csv")
     assert done.code == 0
-    manifest = pd.read_csv("manifest.csv", dtype=str)
-    manifest.assign(label=[str(label) for label in cohort.labels]).to_csv("manifest.csv", index=False)
+    assert "Next:\n  1. radiodeep validate manifest.csv" in done.out
     done = radiodeep("validate", "manifest.csv", "--montage", "lesions.png")
     assert "12 of 12 cases can be used" in done.out
     done = radiodeep("extract", "manifest.csv", "-o", "features.csv", "--jobs", "1")
