@@ -24,7 +24,8 @@ class Reading:
     pet_unit : {"SUV", "stored"}, default="SUV"
         Convert PET series in DICOM to standardized uptake values by body weight, or keep the unit of the file.
     series : str, optional
-        Description of the series, or a part of it, that is read of a DICOM folder with several.
+        Description of the series, or a part of it, that is read of a DICOM folder with several. The only one of a
+        folder, and the one that a mask was drawn on, is read whatever its description, with a warning.
 
     Examples
     --------
