@@ -19,7 +19,8 @@ import pickle
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+import warnings
+from contextlib import chdir, closing, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import islice
@@ -30,13 +31,14 @@ from joblib.externals.loky.backend.process import LokyProcess
 from joblib.parallel import BACKENDS, get_active_backend
 from threadpoolctl import ThreadpoolController
 
-from radiodeep.exceptions import InputError, WorkerKilledError
+from radiodeep.exceptions import InputError, RadiodeepWarning, WorkerKilledError
 
 START_S = 6.0  # until workers have imported what they need; longer than on most machines, so that waiting is rare
 WARM_UP_S = 30.0  # that the first task may take longer than the others: it compiles functions or loads a network
 _TASKS_PER_CORE = 4  # of a cluster: running or waiting there
 _ITK_THREADS = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"  # ITK would use all cores in each process
 _THIS_PROCESS = uuid4().hex
+_ONE_TASK = threading.Lock()  # at a time in a worker: the folder, warnings and threads are those of the process
 _ON_CLUSTER = ContextVar("_ON_CLUSTER", default=False)  # whether a task of a cluster runs here, in another process
 
 
@@ -91,7 +93,7 @@ class Trial:
     """
 
     def __init__(self, n_jobs):
-        self.n_processes = effective_n_jobs(n_jobs)
+        self.n_processes = n_processes_of(n_jobs)
         in_main_thread = threading.current_thread() is threading.main_thread()
         backend, _ = get_active_backend()
         has_workers = isinstance(backend, BACKENDS["loky"]) and backend.inner_max_num_threads is None
@@ -150,9 +152,17 @@ def results_of(tasks, n_jobs, n_tasks):
     if cluster is not None:
         yield from cluster.results(tasks)
         return
+    if n_jobs == 1:
+        yield from (function(*args, **kwargs) for function, args, kwargs in tasks)
+        return
     yield from Parallel(n_jobs=n_jobs, return_as="generator")(
         (_computed_locally, (function, *args), kwargs) for function, args, kwargs in tasks
     )
+
+
+def n_processes_of(n_jobs):
+    """Return the number of processes, 1 for this one; joblib counts all of a Dask cluster even for one job."""
+    return 1 if n_jobs == 1 else effective_n_jobs(n_jobs)
 
 
 def _computed_locally(function, *args, **kwargs):
@@ -200,6 +210,8 @@ class Cluster:
                 'with Client(address), joblib.parallel_config(backend="dask"): ...'
             )
         self._asked_s = -1.0
+        self._has_warned = False
+        self._folder = os.path.abspath("")
         self._n_cores = 0  # the last number that was not 0: all workers may be killed at once, and start again
 
     def results(self, tasks):
@@ -235,7 +247,7 @@ class Cluster:
                     for number, (function, args, kwargs) in islice(tasks, self._n_lacking(len(numbers))):
                         if function is not held[0]:
                             held = function, self._submit(pickle.loads, _pickled(function))
-                        future = self._submit(_computed, held[1], _pickled((args, kwargs)), _THIS_PROCESS)
+                        future = self._submit(_computed, held[1], _pickled((args, kwargs)), _THIS_PROCESS, self._folder)
                         numbers[future] = number
                         futures.add(future)
                     if not numbers:
@@ -255,9 +267,22 @@ class Cluster:
     def _n_lacking(self, n_submitted):
         """Return the number of tasks to submit; workers may have come or gone, which is asked once a second."""
         if time.monotonic() - self._asked_s > 1:
-            self._n_cores = sum(self.client.ncores().values()) or self._n_cores or self._await_workers()
+            by_worker = self.client.ncores()
+            self._warn_of_threads(by_worker)
+            self._n_cores = sum(by_worker.values()) or self._n_cores or self._await_workers()
             self._asked_s = time.monotonic()
         return max(_TASKS_PER_CORE * self._n_cores - n_submitted, 0)
+
+    def _warn_of_threads(self, by_worker):
+        n_threads = max((n for address, n in by_worker.items() if not address.startswith("inproc:")), default=1)
+        if n_threads > 1 and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"A worker of the Dask cluster has {n_threads} threads, and will compute one task at a time. Start "
+                "workers of one thread each: dask worker ADDRESS --nthreads 1 --nworkers 4",
+                RadiodeepWarning,
+                stacklevel=2,
+            )
 
     def _await_workers(self):
         """Return the number of cores once workers have come; raise InputError if none comes in some seconds."""
@@ -282,15 +307,19 @@ def _pickled(item):
     return dumps(item)
 
 
-def _computed(function, arguments, home):
-    """Compute a task on a worker, with one thread; estimators inside it start no tasks or processes."""
+def _computed(function, arguments, home, folder):
+    """Compute a task on a worker, with one thread; estimators inside it start no tasks or processes.
+
+    Relative paths begin in the folder of the process that submitted the task, if this machine has it.
+    """
     args, kwargs = pickle.loads(arguments)
     if home == _THIS_PROCESS:
         return function(*args, **kwargs)
-    token = _ON_CLUSTER.set(True)
-    try:
-        limit_itk_threads()
-        with threads_of_a_worker(cpu_count()), parallel_config(backend="sequential"):
-            return function(*args, **kwargs)
-    finally:
-        _ON_CLUSTER.reset(token)
+    with _ONE_TASK, chdir(folder) if os.access(folder, os.X_OK) else nullcontext():
+        token = _ON_CLUSTER.set(True)
+        try:
+            limit_itk_threads()
+            with threads_of_a_worker(cpu_count()), parallel_config(backend="sequential"):
+                return function(*args, **kwargs)
+        finally:
+            _ON_CLUSTER.reset(token)

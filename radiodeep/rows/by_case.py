@@ -12,7 +12,7 @@ from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed
 from joblib.externals.loky.backend.process import LokyProcess
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
@@ -20,7 +20,7 @@ from joblib.parallel import get_active_backend
 from radiodeep.cases.naming import message_with_id, names_case
 from radiodeep.checks import require_n_jobs, require_option
 from radiodeep.exceptions import RadiodeepWarning, WorkerKilledError
-from radiodeep.processes import Trial, cluster_of, in_worker, limit_itk_threads
+from radiodeep.processes import Trial, cluster_of, in_worker, limit_itk_threads, n_processes_of
 from radiodeep.progress import counted
 
 CHUNK = 8  # cases that a function of many cases gets at once
@@ -45,7 +45,7 @@ def rows_by_case(function, cases, *, n_jobs=None, on_error="raise", description=
     require_n_jobs(n_jobs, "rows_by_case")
     cases = list(cases)
     cluster = cluster_of(n_jobs)
-    in_pool = cluster is None and effective_n_jobs(n_jobs) > 1
+    in_pool = cluster is None and n_processes_of(n_jobs) > 1
     with (
         counted(description, len(cases), "cases") as advance,
         tempfile.TemporaryDirectory(prefix="radiodeep-", ignore_cleanup_errors=True)
@@ -211,6 +211,9 @@ class _Run:
 
 def _as_completed(tasks, n_jobs):
     """Yield results as they are completed; a backend of joblib without generators yields all at the end."""
+    if n_jobs == 1:
+        yield from (function(*args, **kwargs) for function, args, kwargs in tasks)
+        return
     backend, _ = get_active_backend()
     return_as = "generator_unordered" if backend.supports_return_generator else "list"
     yield from Parallel(n_jobs=n_jobs, return_as=return_as)(tasks)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import effective_n_jobs
 
 from radiodeep import __version__
 from radiodeep.cases.manifest_cases import ManifestCases
@@ -21,7 +20,7 @@ from radiodeep.checks import require_n_jobs
 from radiodeep.exceptions import InputError
 from radiodeep.extras import require_package
 from radiodeep.files import errors_file, replacing, without_formulas
-from radiodeep.processes import Trial, cluster_of
+from radiodeep.processes import Trial, cluster_of, n_processes_of
 from radiodeep.progress import counted
 from radiodeep.rows import CHUNK, LoadedOnce, Shard, check_on_error, rows_by_case
 from radiodeep.scoring.cohort import check_model
@@ -237,7 +236,7 @@ def _without_outcomes(manifest):
 def _write_rows(scorer, listed, journal, n_jobs, on_error):
     """Score the cases or patients that have no row yet, and write their rows in order."""
     trial = Trial(n_jobs)
-    in_workers = cluster_of(n_jobs) is None and effective_n_jobs(n_jobs) > 1
+    in_workers = cluster_of(n_jobs) is None and n_processes_of(n_jobs) > 1
     with (
         counted("Scoring", len(listed), "cases") as advance,
         tempfile.TemporaryDirectory(prefix="radiodeep-", ignore_cleanup_errors=True) as folder,

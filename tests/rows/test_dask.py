@@ -79,10 +79,24 @@ def test_results_come_in_the_order_of_the_tasks():
         ]
 
 
+def threads(cases):
+    return [threading.current_thread() for _ in cases]
+
+
 def test_one_job_stays_in_this_process():
+    here = threading.main_thread()
     with cluster(n_workers=1, processes=False):
-        assert cluster_of(1) is None
-        assert cluster_of(None).client.status == "running"
+        assert rows_by_case(threads, listed("a"), n_jobs=1)[0] == {0: here}
+        assert rows_by_case(threads, listed("a"))[0] != {0: here}
+        assert list(results_of([delayed(threading.current_thread)()], 1, 1)) == [here]
+
+
+def test_workers_of_several_threads_are_warned_of(monkeypatch):
+    with cluster(n_workers=1, processes=False) as client:
+        monkeypatch.setattr(client, "ncores", lambda: {"inproc://a": 4, "tcp://b:1": 3})
+        with pytest.warns(RadiodeepWarning, match="has 3 threads, and will compute one task at a time. Start") as caught:
+            rows_by_case(measured, listed("a"))
+    assert len(caught) == 1
 
 
 def test_a_client_that_was_closed_is_refused():
@@ -147,9 +161,45 @@ def slowly(cases):
 slowly.at_once = 1
 
 
+@pytest.mark.slow
+def test_workers_of_several_threads_in_another_folder_compute_one_task_at_a_time(tmp_path, monkeypatch):
+    rd.write_cohort(rd.make_phantom_cohort(12, random_state=0), tmp_path)
+    shape = rd.RadiomicsExtractor(families=["shape"], bin_width=25)
+    with (
+        cluster(n_workers=1, threads_per_worker=2) as client,
+        pytest.warns(RadiodeepWarning, match="has 2 threads"),
+    ):
+        folders = client.run(os.getcwd)
+        monkeypatch.chdir(tmp_path)
+        cohort = rd.read_cohort("manifest.csv")
+        assert not cohort[0].image.is_absolute()
+        cases = [*cohort, cohort[0].replace(id="broken", image="none.nii.gz")]
+        table = rd.extract_table(shape, cases, cache_dir="cache", on_error="record")
+        begin_s = time.monotonic()
+        rows_by_case(slowly, listed(*"abcd"))
+        assert time.monotonic() - begin_s > 4 * 0.3
+        assert client.run(os.getcwd) == folders
+    expected = rd.extract_table(shape, cases, on_error="record")
+    pd.testing.assert_frame_equal(table, expected, check_exact=True)
+    assert table.attrs["errors"] == expected.attrs["errors"]
+    assert len(list(tmp_path.glob("cache/*.row"))) == 12
+
+
 def slow_task(number):
     time.sleep(0.3)
     return number
+
+
+class Slow(GaussianNB):
+    """A classifier whose tasks are still running when a worker is killed."""
+
+    def fit(self, table, y):
+        time.sleep(0.3)
+        return super().fit(table, y)
+
+    def predict_proba(self, table):
+        time.sleep(0.1)
+        return super().predict_proba(table)
 
 
 def kill_one(client, after_s):
@@ -171,6 +221,30 @@ def test_a_killed_worker_costs_nothing():
         timer = kill_one(client, 0.8)
         assert list(results_of((delayed(slow_task)(number) for number in range(12)), -1, 12)) == list(range(12))
         timer.join()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_killed_worker_changes_no_table_score_or_study(tmp_path):
+    cohort = rd.read_cohort(rd.write_cohort(rd.make_phantom_cohort(40, random_state=0), tmp_path))
+    extractor = rd.RadiomicsExtractor(families=["shape", "glcm"], bin_width=25)
+    model = make_pipeline(extractor, Slow())
+    fitted = make_pipeline(extractor, Slow()).fit(cohort, cohort.labels)
+    runs = [
+        lambda: rd.extract_table(extractor, cohort),
+        lambda: rd.score_cohort(fitted, cohort),
+        lambda: rd.cross_validated_auc(model, cohort, cohort.labels, cv=5).predictions,
+    ]
+    expected = [run() for run in runs]
+    with cluster() as client:
+        for run, table in zip(runs, expected, strict=True):
+            client.wait_for_workers(2)
+            (killed, *_) = client.run(os.getpid).values()
+            timer = kill_one(client, 0.3)
+            pd.testing.assert_frame_equal(run(), table, check_exact=True)
+            timer.join()
+            client.wait_for_workers(2)
+            assert killed not in client.run(os.getpid).values()
 
 
 def deadly(cases):
