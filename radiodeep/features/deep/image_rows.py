@@ -52,6 +52,7 @@ def image_rows(cases, images, view, reader, loaded):
     name at a time, as if there were no others.
     """
     rows = {name: [] for name in images.names}
+    device = loaded.device
     pending = {name: [] for name in images.names}  # pairs (position of the case, what the network is shown)
 
     def compute(name):
@@ -64,7 +65,7 @@ def image_rows(cases, images, view, reader, loaded):
             if planes.min() == planes.max():
                 warn_of_constant_image(images.where(cases[position], name), view.intensity_range, stacklevel=6)
             pending[name].append((position, planes))
-            if sum(len(each) for _, each in pending[name]) >= n_at_once(planes, loaded.device):
+            if sum(len(each) for _, each in pending[name]) >= n_at_once(planes, device):
                 compute(name)
     for name in images.names:
         if pending[name]:
