@@ -29,7 +29,7 @@ def process_of_task(number):
 
 
 def in_a_process(task):
-    _, (number,), _ = task
+    _, (_, number), _ = task
     return number, "elsewhere"
 
 

@@ -187,12 +187,10 @@ def files(tmp_path):
 
 @pytest.fixture
 def read(monkeypatch):
-    from radiodeep.cases.readers import read_volume
+    from radiodeep.cases.nifti import read_nifti
 
     paths = []
-    monkeypatch.setattr(
-        "radiodeep.cases.sources.read_volume", lambda path: paths.append(path.name) or read_volume(path)
-    )
+    monkeypatch.setattr("radiodeep.cases.readers.read_nifti", lambda path: paths.append(path.name) or read_nifti(path))
     return paths
 
 
@@ -235,8 +233,9 @@ def test_the_cache_knows_each_image(files, tmp_path, monkeypatch):
 def test_an_image_that_is_added_leaves_the_cached_rows_of_the_others(extractor, tmp_path, monkeypatch):
     kind = type(extractor)
     measured = []
-    transform = kind.transform
-    monkeypatch.setattr(kind, "transform", lambda self, cases: measured.append(self.image) or transform(self, cases))
+    name = "rows_of" if hasattr(kind, "rows_of") else "transform"
+    compute = getattr(kind, name)
+    monkeypatch.setattr(kind, name, lambda self, *args: measured.append(self.image) or compute(self, *args))
     t1 = [
         case.replace(image={"T1": case.image["T1"]}, mask={"T1": case.mask["T1"]}, spacing_mm=(1.5, 1, 1))
         for case in OWN[:4]

@@ -24,7 +24,7 @@ from radiodeep import (
     read_cohort,
     write_cohort,
 )
-from radiodeep.cases.readers import read_volume
+from radiodeep.cases.nifti import read_nifti
 from radiodeep.exceptions import AmbiguousMaskError, OutputError, RadiodeepWarning
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.rows import cache as cache_module
@@ -390,7 +390,7 @@ def test_a_cohort_of_mixed_spacing_is_warned_of_with_and_without_cache(tmp_path,
 @pytest.mark.parametrize("label", [None, 1])
 def test_no_file_is_read_twice_to_compare_a_cohort(tmp_path, monkeypatch, label):
     cases, read = mixed_files(tmp_path), []
-    monkeypatch.setattr("radiodeep.cases.sources.read_volume", lambda path: read.append(path) or read_volume(path))
+    monkeypatch.setattr("radiodeep.cases.readers.read_nifti", lambda path: read.append(path) or read_nifti(path))
     shape = RadiomicsExtractor(families=["shape"], label=label)
     for number, cache_dir in enumerate((None, tmp_path / "cache", tmp_path / "cache"), start=1):
         with pytest.warns(RadiodeepWarning, match=MIXED.replace("Sensitive", "RadiomicsExtractor")):
