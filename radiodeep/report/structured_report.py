@@ -136,7 +136,6 @@ def _header_of(path):
         raise FileUnreadableError(f"'{path.name}' is not a DICOM file that can be read: {reason}.") from error
     with _read_as_segmentation(path.name):
         images = _images_of(header) if header.get("SOPClassUID") == _SEGMENTATION else []
-        header.decode()
     if not images:
         raise FileUnreadableError(
             f"'{path.name}' is not a DICOM segmentation (SEG) that refers to a series. Write one by write_region."

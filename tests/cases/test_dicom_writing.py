@@ -162,7 +162,12 @@ def test_headers_that_no_segmentation_can_copy_are_an_error_that_quotes_nothing(
         write_region(case, tmp_path / "region.dcm", patient="image")
     for path in case.image.iterdir():
         header = hd.imread(path)
-        del header.SliceThickness, header.StudyInstanceUID
+        del header.SliceThickness
+        header.save_as(path)
+    assert hd.seg.segread(write_region(case, tmp_path / "region.dcm")).NumberOfFrames == 3
+    for path in case.image.iterdir():
+        header = hd.imread(path)
+        del header.StudyInstanceUID
         header.save_as(path)
     with pytest.raises(DicomSeriesError, match=r"cannot refer to: its headers have no StudyInstanceUID\.$"):
         write_region(case, tmp_path / "region.dcm")

@@ -11,7 +11,13 @@ from PIL import Image
 from radiodeep import Case
 from radiodeep.cases.readers import read_labels, read_volume
 from radiodeep.cases.reading import Reading
-from radiodeep.exceptions import ImageTooLargeError, InputError, TruncatedFileError, UnsupportedImageError
+from radiodeep.exceptions import (
+    GeometryMismatchError,
+    ImageTooLargeError,
+    InputError,
+    TruncatedFileError,
+    UnsupportedImageError,
+)
 
 ROWS, COLUMNS = np.mgrid[:24, :30]
 GREY = ((ROWS * 11 + COLUMNS * 5 + ROWS * COLUMNS % 7) % 256).astype(np.uint8)
@@ -176,6 +182,11 @@ def test_a_mask_that_shows_its_background_as_a_label_is_an_error(tmp_path, name)
     for colour in (white, red):
         with pytest.raises(UnsupportedImageError, match=rf"'{name}' is a mask that shows 0 in white or a colour, and"):
             read_labels(stored(~region, colour, black))
+
+
+def test_pictures_of_two_sizes_are_not_said_to_be_resampled(save):
+    with pytest.raises(GeometryMismatchError, match=r"the mask 30x12x1\. Check that they belong together\.$"):
+        _ = Case(save(GREY, "a.png"), save(GREY[:12], "b.png"), "c", spacing_mm=(1, 1)).roi
 
 
 def test_a_mask_of_eight_bits_whose_zero_is_white_is_an_error(save):
