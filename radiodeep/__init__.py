@@ -143,6 +143,8 @@ _UNLISTED = {
     "study_facts": "report.study_facts",
     "checklist_summary": "report.checklist",
     "write_checklist": "report.checklist_page",
+    "outputs_of": "scoring.outputs",
+    "Shard": "rows",
 }
 
 __all__ = ["__version__", *_HOME_OF]

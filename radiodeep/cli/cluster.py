@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import typer
-from joblib import parallel_config
 
 from radiodeep.exceptions import InputError
 from radiodeep.extras import require_package
@@ -15,6 +14,7 @@ def connect(context: typer.Context, scheduler: str):
         return None
     require_package("distributed")
     from distributed import Client  # late: an optional package
+    from joblib import parallel_config  # late: commands start without it
 
     is_file = Path(scheduler).suffix == ".json"
     place = {"scheduler_file": scheduler} if is_file else {"address": scheduler}

@@ -10,7 +10,6 @@ from radiodeep.cli.shards import ShardRecord
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import UntrustedModelError
 from radiodeep.files import errors_file
-from radiodeep.scoring.outputs import outputs_of
 
 
 def score(
@@ -51,7 +50,7 @@ def score(
     settings = {"n_jobs": jobs, "cache_dir": cache, "horizon": horizon, "shard": record.shard}
     scored = rd.score_to_file(loaded, manifest, output, **settings, **reading)
     record.write()
-    has_labels = outputs_of(loaded, horizon).has_labels
+    has_labels = rd.outputs_of(loaded, horizon).has_labels
     classes = f" for the labels {', '.join(map(str, loaded.classes_))}" if has_labels else ""
     say(f"Scored {scored.n_cases - scored.n_failed} of {scored.n_cases} cases{classes}; wrote {output}")
     n_outside = scored.n_outside

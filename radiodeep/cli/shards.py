@@ -6,10 +6,10 @@ Beside a part ``features-3.csv`` stands ``features-3.csv.shard.json``, which `ra
 import json
 from pathlib import Path
 
+import radiodeep as rd
 from radiodeep.cli.settings import settings_of, sha256_of, versions
 from radiodeep.exceptions import InputError
 from radiodeep.files import replacing
-from radiodeep.rows import Shard
 
 
 class ShardRecord:
@@ -17,7 +17,7 @@ class ShardRecord:
 
     def __init__(self, context, output):
         text = context.params["shard"]
-        self.shard = None if text is None else Shard.parsed(text)
+        self.shard = None if text is None else rd.Shard.parsed(text)
         self.path = record_of(output)
         self.output = output
         if self.shard is not None:

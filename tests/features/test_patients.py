@@ -160,7 +160,7 @@ def test_every_file_of_a_lesion_is_read_once(monkeypatch, tmp_path):
     stored = rd.read_cohort(rd.write_cohort(rd.Cohort(LESIONS[:6]), tmp_path)).by_patient()
     extractors = {how: rd.LesionAggregator(SHAPE, [how, "total volume"]) for how in ("largest", "mean")}
     read, opened = case.read_sources, []
-    monkeypatch.setattr(case, "read_sources", lambda *given: opened.append(given[-1]) or read(*given))
+    monkeypatch.setattr(case, "read_sources", lambda *given: opened.append(given[4]) or read(*given))
     rd.extract_tables(extractors, stored)
     assert opened == [lesion.id for lesion in LESIONS[:6]]
 
