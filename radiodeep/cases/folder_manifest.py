@@ -224,8 +224,10 @@ def _write(table, folder, output, key, clinical, clinical_patient):
     write_table(left_out, output.with_name(LEFT_OUT), index=False)
     if not table.rows:
         reasons = left_out["reason"].value_counts()
-        why = f" {reasons.iloc[0]} times: {reasons.index[0].rstrip('.')}." if len(reasons) else ""
-        raise InputError(f"'{folder}' gives no case.{why} All reasons are in '{output.with_name(LEFT_OUT)}'.")
+        if not len(reasons):
+            raise InputError(f"'{folder}' gives no case: it holds no file. Check the folder.")
+        why = f"{reasons.iloc[0]} times: {reasons.index[0].rstrip('.')}."
+        raise InputError(f"'{folder}' gives no case. {why} All reasons are in '{output.with_name(LEFT_OUT)}'.")
     frame = with_image_columns(table.rows)
     for column in frame:
         if re.match("image|mask", column):

@@ -31,8 +31,8 @@ from radiodeep.exceptions import (
 )
 
 OUTLINE_READERS = {"RTSTRUCT": read_structure_set, "SEG": read_segmentation}  # by modality
-_SAME_SLICE = 0.05  # of the distance of slices
-_MOST_LEVELS = 2  # between the folder of a structure set and the one with all series of its patient
+_SAME_SLICE, _OFF_SLICE = 0.05, 0.1  # of the distance of slices
+_MOST_LEVELS = 3  # between the folder of a structure set and the one with all series of its patient
 
 
 def read_mask(path, image, roi_name=None, reading=AS_IT_IS, image_path=None):
@@ -171,7 +171,10 @@ def _on_grid(regions, image, roi_name, reading, path, image_path):
     if uids and image_path is not None and image_path.name not in uids and not isinstance(regions, Segmentation):
         series = _series_beside(path, image_path, uids)
         drawn_on = None if series is None else grid_of(series)
-        grid = grid if drawn_on is None or _has_slices_of(grid, drawn_on) else drawn_on
+        if drawn_on is None:
+            _check_slices(regions, positions, grid, uids)
+        elif not _has_slices_of(grid, drawn_on):
+            grid = drawn_on
     masks, problem = [], None
     try:
         for position in positions:
@@ -195,13 +198,27 @@ def _series_beside(path, image_path, uids):
     """
     home = Path(os.path.abspath(path)).parent
     both = Path(os.path.commonpath([home, os.path.abspath(image_path)]))
-    is_wide = both in home.parents[:_MOST_LEVELS] and series_in_path(image_path)
+    is_wide = both in home.parents[:_MOST_LEVELS] and both.name and series_in_path(image_path)
     for folder in (home, both) if is_wide else (home,):
         with suppress(FileUnreadableError):
             found = [each for uid, each in find_series(folder).items() if uid in uids]
             if len(found) == 1:
                 return found[0]
     return None
+
+
+def _check_slices(regions, positions, grid, uids):
+    """Raise GeometryMismatchError if contours of a series that is not there lie beside the slices of another."""
+    for position in positions:
+        contours = [grid.indices_of(contour)[:, 2] for contour in regions.contours[position]]
+        levels = np.array([heights.mean() for heights in contours if np.ptp(heights) < _SAME_SLICE])
+        off = np.abs(levels - levels.round()).max(initial=0)
+        if off > _OFF_SLICE:
+            raise GeometryMismatchError(
+                f"{regions.name}: region '{regions.region_names[position]}' has contours up to {off:.2g} of a slice "
+                f"beside the slices of the image: it was drawn on another, the series {' or '.join(sorted(uids))}. Use "
+                "that, or put it beside the file and bring the mask to this image with resample_mask=True."
+            )
 
 
 def _has_slices_of(grid, other):

@@ -223,6 +223,9 @@ def test_a_folder_without_cases_says_the_most_frequent_reason(tree, tmp_path):
         InputError, match=r"tree' gives no case. 2 times: no mask of its name was found.*'masks'. All reasons are"
     ):
         tree("a.nii", "b.nii")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty' gives no case: it holds no file. Check the folder."):
+        rd.folder_manifest(tmp_path / "empty", tmp_path / "manifest.csv")
 
 
 def test_masks_named_like_the_image_are_no_folder_of_organs(tree):

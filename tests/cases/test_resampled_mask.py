@@ -103,3 +103,8 @@ def test_contours_of_another_series_come_by_its_grid_on_request(pet_ct, flat):
         np.testing.assert_array_equal(case.roi, expected == 1)
     with pytest.raises(GeometryMismatchError, match="28x24x8. Check that they belong together; resample_mask=True"):
         _ = case.replace(reading=rd.Reading(pet_unit="stored")).roi
+    for path in image.parent.rglob("c*"):
+        path.unlink() if path.is_file() else None
+    missing = r"'GTV' has contours up to 0.5 of a slice beside the slices of the image: .* put it beside the file"
+    with pytest.raises(GeometryMismatchError, match=missing):
+        _ = rd.Case(image, mask, "n-7", reading=case.reading).roi
