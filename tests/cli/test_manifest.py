@@ -134,3 +134,12 @@ def test_a_pacs_export_leads_to_a_report(radiodeep, write_export, tmp_path, monk
     assert "AUC of label 1, two classes" in done.out
     assert "patient-012" in (tmp_path / "report" / "predictions_handcrafted.csv").read_text()
     assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_cases_in_files_are_patients_by_their_names(radiodeep, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.nii", "a_mask.nii", "b.nii", "b_mask.nii"):
+        (tmp_path / name).write_bytes(b"")
+    done = radiodeep("manifest", ".", "-o", "manifest.csv")
+    assert "Each case is a patient of its own. If some are of one, correct the column 'patient'." in done.out
+    assert "PatientID" not in done.out
