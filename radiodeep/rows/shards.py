@@ -1,6 +1,7 @@
 """A number of cases -> the block of them that one of several runs computes."""
 
 import re
+from numbers import Integral
 from typing import NamedTuple
 
 from radiodeep.exceptions import InputError
@@ -21,6 +22,14 @@ class Shard(NamedTuple):
         if not 1 <= shard.number <= shard.count:
             raise InputError(f"A shard is written as k/n, with k from 1 to n, e.g. 3/20. Got '{text}'.")
         return shard
+
+    @classmethod
+    def of(cls, pair):
+        """Return the shard of a pair (k, n)."""
+        is_pair = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(n, Integral) for n in pair)
+        if not is_pair or not 1 <= pair[0] <= pair[1]:
+            raise InputError(f"A shard is a pair (k, n), with k from 1 to n, e.g. (3, 20). Got {pair!r}.")
+        return cls(*map(int, pair))
 
     def positions(self, n_items):
         """Return the range of positions of the shard: a block of successive cases.

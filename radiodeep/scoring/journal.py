@@ -8,6 +8,7 @@ import csv
 import json
 import time
 import warnings
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,8 @@ class ScoreJournal:
         What the rows depend on, as text by name. A part of other settings is replaced, with a RadiodeepWarning.
     columns : dict from str to dtype
         Of the output.
+    ids : iterable of str
+        Of all rows, in their order; a part with others is replaced, with a RadiodeepWarning.
     resume : bool
         Whether to continue a part of the same settings.
 
@@ -47,7 +50,7 @@ class ScoreJournal:
         The rows that are written.
     """
 
-    def __init__(self, output, settings, columns, resume=True):
+    def __init__(self, output, settings, columns, ids, resume=True):
         self.output = output
         self.columns = columns
         self.path = output.with_name(f"{output.name}.part")
@@ -58,7 +61,9 @@ class ScoreJournal:
             output.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("ab")
             self._lock()
-            self.n_rows = self._continue() if resume and self._has_same(settings) else self._begin(settings)
+            self.n_rows = (
+                self._continue(settings, ids) if resume and self._has_same(settings) else self._begin(settings)
+            )
 
     def __enter__(self):
         return self
@@ -80,7 +85,8 @@ class ScoreJournal:
             self._flush()
         with self.path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file)
-            next(reader)
+            if next(reader) != list(self.columns):
+                raise ValueError("another header")
             rows = []
             for row in reader:
                 rows.append(row)
@@ -112,9 +118,9 @@ class ScoreJournal:
     def _has_same(self, settings):
         try:
             known = json.loads(self._sidecar.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            other = [name for name in settings if known.get(name) != settings[name]]
+        except (OSError, ValueError, AttributeError):  # AttributeError: a list or number
             return False
-        other = [name for name in settings if known.get(name) != settings[name]]
         if other and self.path.stat().st_size:
             warnings.warn(
                 f"The unfinished '{self.path.name}' was computed with another {' and '.join(other)}, so that scoring "
@@ -132,16 +138,30 @@ class ScoreJournal:
         self._file.flush()
         return 0
 
-    def _continue(self):
+    def _continue(self, settings, ids):
         """Cut off a row that was not written whole, and those of a chunk that is not whole; return the number of rows.
 
         Chunks are as in a run that is not interrupted, since the last bits of a prediction may depend on its chunk.
         """
         n_rows, end = _whole_rows(self.path, CHUNK)
         if n_rows < 0:
-            return self._begin(json.loads(self._sidecar.read_text(encoding="utf-8")))
+            return self._begin(settings)
         self._file.truncate(end)
-        return n_rows
+        if self._has_rows_of(ids):
+            return n_rows
+        warnings.warn(
+            f"The unfinished '{self.path.name}' was changed by another program, so that scoring begins anew.",
+            RadiodeepWarning,
+            stacklevel=4,
+        )
+        return self._begin(settings)
+
+    def _has_rows_of(self, ids):
+        ids = iter(ids)
+        try:
+            return all(frame["id"].tolist() == list(islice(ids, len(frame))) for frame in self.blocks())
+        except (ValueError, csv.Error):  # cells that the columns cannot hold
+            return False
 
     def _flush(self):
         rows, self._waiting = self._waiting, []

@@ -140,6 +140,7 @@ def score_to_file(
     check_model(model)
     reading = Reading(resample_mask, rgb, pet_unit, series)
     file = ManifestFile(manifest)
+    shard = None if shard is None else Shard.of(shard)
     n_rows = check_manifest(file, f"The manifest '{file.path.name}'")
     settings = {
         "model": fingerprint(model),
@@ -149,10 +150,10 @@ def score_to_file(
         "version of radiodeep": __version__,
         "shard": repr(shard and tuple(shard)),
     }
+    listed = _Patients(file, reading) if takes_patients(model) else _Cases(file, reading, n_rows)
+    listed = listed if shard is None else _Block(listed, shard)
     scorer = Scorer(model, outputs, cache_dir)
-    with ScoreJournal(output, settings, _columns(model, outputs), resume) as journal:
-        listed = _Patients(file, reading) if takes_patients(model) else _Cases(file, reading, n_rows)
-        listed = listed if shard is None else _Block(listed, Shard(*shard))
+    with ScoreJournal(output, settings, _columns(model, outputs), listed.ids(), resume) as journal:
         _write_rows(scorer, listed, journal, n_jobs, on_error)
         return _finish(output, journal)
 
@@ -188,6 +189,9 @@ class _Cases:
     def __len__(self):
         return self.n_rows
 
+    def ids(self):
+        return (case_id for block in self.file for case_id in block.frame["id"])
+
     def after(self, n_done):
         for block in self.file:
             cases = ManifestCases.of(_without_outcomes(block), str(self.file.path.parent), self.reading)
@@ -207,6 +211,9 @@ class _Patients:
     def __len__(self):
         return len(self.ends)
 
+    def ids(self):
+        return dict.fromkeys(self.cases.values("patient"))
+
     def after(self, n_done):
         begins = np.concatenate([[0], self.ends])
         for begin, end in zip(begins[n_done:-1], self.ends[n_done:], strict=True):
@@ -222,6 +229,9 @@ class _Block:
 
     def __len__(self):
         return len(self.positions)
+
+    def ids(self):
+        return islice(self.listed.ids(), self.positions.start, self.positions.stop)
 
     def after(self, n_done):
         left = self.positions[n_done:]

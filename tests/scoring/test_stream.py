@@ -139,12 +139,13 @@ def counting(scored):
 def test_rows_of_several_lines_are_cut_off_as_a_whole(tmp_path):
     columns = {"id": str, "probability": float, "prediction": np.dtype("<U3"), "error": str}
     rows = [(f"n{row}", row / 3, "yes", 'a "quoted"\nline\r\0,') for row in range(16)]
-    with ScoreJournal(tmp_path / "s.csv", {"model": "a"}, columns) as journal:
+    given = tmp_path / "s.csv", {"model": "a"}, columns, [row[0] for row in rows]
+    with ScoreJournal(*given) as journal:
         journal.write(rows)
     text = (tmp_path / "s.csv.part").read_bytes()
     for end in range(len(text) - 30, len(text) + 1):
         (tmp_path / "s.csv.part").write_bytes(text[:end])
-        with ScoreJournal(tmp_path / "s.csv", {"model": "a"}, columns) as journal:
+        with ScoreJournal(*given) as journal:
             assert journal.n_rows == (16 if end == len(text) else 8)
             frame = next(journal.blocks())
             assert frame["error"].tolist() == ['a "quoted"\nline\n,'] * journal.n_rows
@@ -167,6 +168,39 @@ def test_an_unfinished_output_of_another_model_or_without_resuming_begins_anew(m
             rd.score_to_file(other, manifest, tmp_path / "s.csv", **options)
         assert len(scored) == 40
         assert (tmp_path / "s.csv").read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines[:9] + lines[10:],
+        lambda lines: lines + [b"=case 1,0.1,0.9,1,,\n"] * 8,
+        lambda lines: lines + [b"\xff\xfe\n"] * 8,
+        lambda lines: [b"x" + lines[0], *lines[1:]],
+        lambda lines: [line.replace(b",0.", b",none", 1) for line in lines],
+    ],
+)
+def test_an_unfinished_output_that_was_changed_begins_anew(manifest, tmp_path, monkeypatch, change):
+    whole = rd.score_to_file(BY_NAME, manifest, tmp_path / "whole.csv").path.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(stream, "_finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            rd.score_to_file(BY_NAME, manifest, tmp_path / "s.csv")
+    part = tmp_path / "s.csv.part"
+    part.write_bytes(b"".join(change(part.read_bytes().splitlines(keepends=True))))
+    with pytest.warns(RadiodeepWarning, match="'s.csv.part' was changed by another program, so that scoring begins"):
+        rd.score_to_file(BY_NAME, manifest, tmp_path / "s.csv")
+    assert (tmp_path / "s.csv").read_bytes() == whole
+    part.write_bytes(whole)
+    (tmp_path / "s.csv.part.json").write_text("[1]")
+    assert rd.score_to_file(BY_NAME, manifest, tmp_path / "s.csv").n_cases == 40
+
+
+@pytest.mark.parametrize("shard", [(0, 3), (4, 3), 3, (1.0, 3), "1/3"])
+def test_a_shard_that_is_none_is_refused_before_anything_is_written(manifest, tmp_path, shard):
+    with pytest.raises(InputError, match=r"A shard is a pair \(k, n\), with k from 1 to n, e.g. \(3, 20\). Got"):
+        rd.score_to_file(BY_NAME, manifest, tmp_path / "s.csv", shard=shard)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_fingerprint_of_a_model_survives_saving(tmp_path):
@@ -222,7 +256,7 @@ def test_outputs_that_cannot_be_written_are_named(manifest, tmp_path):
         rd.score_to_file(MODEL, manifest, tmp_path / "file" / "s.csv")
     if sys.platform != "win32":
         with (
-            ScoreJournal(tmp_path / "s.csv", {}, {"id": str}),
+            ScoreJournal(tmp_path / "s.csv", {}, {"id": str}, []),
             pytest.raises(OutputError, match="is being written by another run. Wait for its end"),
         ):
             rd.score_to_file(MODEL, manifest, tmp_path / "s.csv")
