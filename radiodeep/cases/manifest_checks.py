@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
-from radiodeep.cases.manifest import OPTIONAL, REQUIRED, WHOLE_NUMBER, parse_event, parse_time
+from radiodeep.cases.manifest import OPTIONAL, REQUIRED, WHOLE_NUMBER, parse_event, parse_roi_name, parse_time
 from radiodeep.exceptions import ManifestError, RadiodeepWarning
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -140,6 +140,9 @@ def _odd_cells(manifest):
     if "mask_label" in frame:
         is_odd = _cells(frame["mask_label"], lambda text: text != "any" and not WHOLE_NUMBER.fullmatch(text))
         yield ("the mask_label", " is neither a whole number nor 'any'"), is_odd, frame["mask_label"]
+        if "roi_name" in frame:
+            is_odd = (frame["mask_label"] != "") & _cells(frame["roi_name"], parse_roi_name)
+            yield ("both 'mask_label' and 'roi_name'", ", which choose a region; leave one blank"), is_odd, None
     if manifest.has_follow_up:
         for name, parse, allowed in (
             ("time", parse_time, "a number > 0 with a decimal point"),

@@ -34,11 +34,11 @@ def test_tsv_and_parquet_say_the_same(tmp_path):
 
 
 def test_every_problem_is_in_one_error(tmp_path):
-    text = "id,image,mask,label,mask_label\na,i,m,1,1\na,,m,,x\nb,i,m,0,\n"
+    text = "id,image,mask,label,mask_label,roi_name\na,i,m,1,1,\na,,m,,x,\nb,i,m,0,,GTV\nc,i,m,0,1,GTV\nd,i,m,0,1,|\n"
     with pytest.raises(ManifestError) as caught:
         read_cohort(manifest(tmp_path, text))
     message = str(caught.value)
-    for part in ("blank 'image' in line 3", "'a' stands in lines 2, 3", "'x' in line 3"):
+    for part in ("blank 'image' in line 3", "'a' stands in lines 2, 3", "'x' in line 3", "'roi_name' in line 5, which"):
         assert part in message
 
 
