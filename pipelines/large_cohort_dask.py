@@ -41,7 +41,7 @@ def main(arguments=None):
     with ExitStack() as cluster:
         address = options.scheduler
         if address is None:
-            settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+            settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
             address = cluster.enter_context(LocalCluster(**settings))
         client = cluster.enter_context(Client(address))
         cluster.enter_context(parallel_config(backend="dask", client=client))

@@ -11,7 +11,7 @@ def test_a_command_computes_on_a_cluster(folder, tmp_path, radiodeep, monkeypatc
     manifest = folder / "new" / "manifest.csv"
     here, there = tmp_path / "here.csv", tmp_path / "there.csv"
     assert radiodeep("extract", manifest, "-o", here, *QUICK, "--jobs", 1).code == 2
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         assert radiodeep("extract", manifest, "-o", there, *QUICK, "--dask", cluster.scheduler_address).code == 2
     assert there.read_bytes() == here.read_bytes()
 

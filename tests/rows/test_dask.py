@@ -38,7 +38,7 @@ def listed(*ids):
 @contextmanager
 def cluster(**options):
     """Yield the client of a cluster that joblib is set to."""
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, **options}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", **options}
     with (
         LocalCluster(**options) as local,
         Client(local) as client,
@@ -94,7 +94,9 @@ def test_one_job_stays_in_this_process():
 def test_workers_of_several_threads_are_warned_of(monkeypatch):
     with cluster(n_workers=1, processes=False) as client:
         monkeypatch.setattr(client, "ncores", lambda: {"inproc://a": 4, "tcp://b:1": 3})
-        with pytest.warns(RadiodeepWarning, match="has 3 threads, and will compute one task at a time. Start") as caught:
+        with pytest.warns(
+            RadiodeepWarning, match="has 3 threads, and will compute one task at a time. Start"
+        ) as caught:
             rows_by_case(measured, listed("a"))
     assert len(caught) == 1
 
@@ -108,7 +110,7 @@ def test_a_client_that_was_closed_is_refused():
 
 def test_a_cluster_without_workers_is_refused():
     with (
-        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as local,
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as local,
         Client(local),
         joblib.parallel_config(backend="dask", wait_for_workers_timeout=0.1),
         pytest.raises(InputError, match="The Dask cluster has no workers. Start some, with one thread each"),
@@ -162,13 +164,11 @@ slowly.at_once = 1
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:A worker of the Dask cluster has 2 threads")
 def test_workers_of_several_threads_in_another_folder_compute_one_task_at_a_time(tmp_path, monkeypatch):
     rd.write_cohort(rd.make_phantom_cohort(12, random_state=0), tmp_path)
     shape = rd.RadiomicsExtractor(families=["shape"], bin_width=25)
-    with (
-        cluster(n_workers=1, threads_per_worker=2) as client,
-        pytest.warns(RadiodeepWarning, match="has 2 threads"),
-    ):
+    with cluster(n_workers=1, threads_per_worker=2) as client:
         folders = client.run(os.getcwd)
         monkeypatch.chdir(tmp_path)
         cohort = rd.read_cohort("manifest.csv")
