@@ -73,6 +73,11 @@ def is_image_file(path):
     return bool(_FILE.fullmatch(path.name))
 
 
+def named_stem(path):
+    """Return the name of an image file without its ending."""
+    return _FILE.fullmatch(path.name)[1]
+
+
 def is_part(name):
     """Return whether the name of a folder is that of a part of a data set, such as "train", and not of a patient."""
     return bool(_PARTS.fullmatch(name))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from radiodeep.cases.file_names import MASK_FOLDERS, SPLITS, is_part, is_visit, named_file, patient_named
+from radiodeep.cases.file_names import MASK_FOLDERS, SPLITS, is_part, is_visit, named_file, named_stem, patient_named
 from radiodeep.cases.folder_table import FolderTable, number_cases, regions_asked
 from radiodeep.cases.label_names import label_names, organ_files
 from radiodeep.cases.outlines import is_image_name, names_matching
@@ -77,7 +77,8 @@ def _cases_of(table, folder, paths):
     organs = _organ_folders(files)
     files = [file for file in files if file.path.parent not in organs.values()]
     cases = {}
-    for image in (file for file in files if not file.is_mask):
+    of_masks = {file.key for file in files if file.is_mask}
+    for image in (_as_case(file, of_masks) for file in files if not file.is_mask):
         case = cases.setdefault(image.key, _FileCase(image.text, image.patient))
         case.images.append(replace(image, name=_channel_name(image)))
         case.organs = organs.get(image.path.parent, case.organs)
@@ -102,6 +103,14 @@ def _organ_folders(files):
         and len(images.get(folder.parent, ())) == 1
         and not keys & images[folder.parent]
     }
+
+
+def _as_case(image, of_masks):
+    """Return an image with its last number as a part of its name, not a channel, if a mask has this name."""
+    words = (*image.words, image.name)
+    if re.fullmatch(r"\d{4}", image.name) and image.key not in of_masks and (image.folder, words) in of_masks:
+        return replace(image, words=words, text=named_stem(image.path), name="")
+    return image
 
 
 def _channel_name(image):
@@ -180,12 +189,19 @@ def _with_ids(cases):
     """Return the cases, named after their files or else their folder; names that several have get the folder above."""
     places = {key: [*key[0], *([case.text] if case.text else [])] or ["case"] for key, case in cases.items()}
     leaves = Counter(place[-1] for place in places.values())
+    joined = {key for key, place in places.items() if place[1:] and (leaves[place[-1]] > 1 or is_visit(place[-1]))}
+    # P1/baseline and P1/follow-up are of P1, but original/P1 and resampled/P1 are as well.
+    folders = {key for key in joined if not (cases[key].text or is_visit(places[key][-1]))}
+    n_names, n_above = (len({places[key][at] for key in folders}) for at in (-1, -2))
+    of_leaf = folders if n_names > n_above else set()
+    patients = {key[0] if cases[key].text else key[0][:-1] for key in joined - of_leaf if not is_part(places[key][-2])}
     for key, case in sorted(cases.items()):
         place = places[key]
-        is_joined = len(place) > 1 and (leaves[place[-1]] > 1 or is_visit(place[-1]))
-        case.text = "_".join(place[-2:]) if is_joined else place[-1]
-        is_of_folder = is_joined and not is_part(place[-2])
-        case.patient = case.patient or (place[-2] if is_of_folder else patient_named(case.text))
+        is_of_folder = key not in of_leaf and bool(place[1:]) and tuple(place[:-1]) in patients
+        is_of_leaf = key in of_leaf and not is_part(place[-2])
+        case.text = "_".join(place[-2:]) if key in joined or is_of_folder else place[-1]
+        named = place[-2] if is_of_folder else place[-1] if is_of_leaf else case.text
+        case.patient = case.patient or (named if is_of_folder else patient_named(named))
     return [case for _, case in sorted(cases.items())]
 
 

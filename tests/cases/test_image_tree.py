@@ -51,6 +51,7 @@ def row(case_id, image, mask, **others):
         ("data/images/a1.mha", "data/segmentations/a1_segmentation.mha", "a1"),
         ("imagesTr/lung_001.nii.gz", "labelsTr/lung_001.nii.gz", "lung_001"),  # Medical Segmentation Decathlon
         ("imagesTr/lung_001_0000.nii.gz", "labelsTr/lung_001.nii.gz", "lung_001"),  # nnU-Net
+        ("imagesTr/amos_0001.nii.gz", "labelsTr/amos_0001.nii.gz", "amos_0001"),  # not channel 1
         ("volume-7.nii", "segmentation-7.nii", "7"),  # LiTS
         ("case_00000/imaging.nii.gz", "case_00000/segmentation.nii.gz", "case_00000"),  # KiTS
         ("P1/ct.nii.gz", "P1/mask.nii.gz", "P1"),
@@ -179,6 +180,8 @@ def test_images_that_differ_by_a_number_are_of_a_case_if_each_has_its_folder(tre
         (["P1/20190101/ct", "P1/2020-01-01/ct"], ["P1", "P1"]),
         (["brain_scan1", "brain_scan2"], ["brain_scan1", "brain_scan2"]),
         (["train/a", "test/a"], ["test_a", "train_a"]),
+        (["P1/slice1", "P1/slice2", "P2/slice1"], ["P1", "P1", "P2"]),
+        ([f"{kind}/P{number}/ct" for kind in ("orig", "resampled") for number in (1, 2, 3)], ["P1", "P2", "P3"] * 2),
     ],
 )
 def test_visits_of_a_patient_are_not_patients(tree, cases, patients):
