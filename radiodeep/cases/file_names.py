@@ -6,11 +6,36 @@ from pathlib import Path
 
 _FILE = re.compile(r"(?!\.)(.+?)(\.seg)?\.(nii|nii\.gz|nrrd|nhdr|mha|mhd|png|jpg|jpeg|tif|tiff|bmp)", re.IGNORECASE)
 _IMAGE_FOLDERS = {
-    *("image", "images", "imagestr", "imagests", "img", "imgs", "scan", "scans", "imaging", "volume", "volumes"),
+    *(
+        "image",
+        "images",
+        "imagestr",
+        "imagesva",
+        "imagests",
+        "img",
+        "imgs",
+        "scan",
+        "scans",
+        "imaging",
+        "volume",
+        "volumes",
+    ),
     *("input", "inputs"),
 }
 MASK_FOLDERS = {
-    *("mask", "masks", "label", "labels", "labelstr", "labelsts", "seg", "segs", "segmentation", "segmentations"),
+    *(
+        "mask",
+        "masks",
+        "label",
+        "labels",
+        "labelstr",
+        "labelsva",
+        "labelsts",
+        "seg",
+        "segs",
+        "segmentation",
+        "segmentations",
+    ),
     *("annotation", "annotations", "roi", "rois", "gt", "groundtruth"),
 }
 _MASK_WORDS = {
@@ -24,8 +49,8 @@ _MODALITIES = {
 }
 _REGION = re.compile(r"(gtv|tumou?r|lesion|nodule)\w*", re.IGNORECASE)
 _CHANNEL = re.compile(r"\d{4}")  # nnU-Net
-SPLITS = ("Tr", "Ts")  # of nnU-Net and the Medical Segmentation Decathlon, whose cases may have the same names
-_PARTS = re.compile(r"train(ing)?|test(ing)?|val(id(ation)?)?|(task|dataset)\d.*|tr|ts", re.IGNORECASE)
+SPLITS = ("Tr", "Va", "Ts")  # of nnU-Net and the Medical Segmentation Decathlon, whose cases may have the same names
+_PARTS = re.compile(r"train(ing)?|test(ing)?|val(id(ation)?)?|(task|dataset)\d.*|tr|va|ts", re.IGNORECASE)
 _VISIT = re.compile(
     r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d|baseline|(follow[-_ ]?up|fu|tp|timepoint|visit|ses|session|scan|frame|exam"
     r"|day|week|month|year|pre|post)[-_ ]?\d*",

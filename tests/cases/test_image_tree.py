@@ -58,6 +58,7 @@ def row(case_id, image, mask, **others):
         ("image/phantom.nii.gz", "mask/mask.nii.gz", "case"),
         ("P1/thorax.nii.gz", "P1/tumour.nii.gz", "P1"),
         ("P1/scan/thorax.nii.gz", "P1/roi/GTV-1.nii.gz", "P1"),
+        ("imagesVa/amos_0008.nii.gz", "labelsVa/amos_0008.nii.gz", "amos_0008"),
         ("volumes/volume-7.nii", "segmentations/segmentation-7.nii", "7"),
         ("sub-01/anat/sub-01_T1w.nii.gz", "derivatives/manual/sub-01/anat/sub-01_label-lesion_mask.nii.gz", "sub-01"),
     ],
