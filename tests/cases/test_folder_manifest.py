@@ -397,7 +397,7 @@ def test_outcomes_come_in_by_patient_ids_that_stay_out(add_patient, manifest_of,
         pytest.raises(OutputError, match="has labels, which would be lost"),
     ):
         manifest_of(roi="GTV", clinical=clinical.assign(label="1"), clinical_patient="mrn")
-    with pytest.raises(ManifestError, match="column 'age' of the clinical table holds none of the 3 patients. Name ano"):
+    with pytest.raises(ManifestError, match="column 'age' of the clinical table holds none of the 3 patients"):
         manifest_of(roi="GTV", clinical=clinical, clinical_patient="age")
     with pytest.raises(ManifestError, match=r"patients' names is none of age. Name it with 'clinical_patient'.$"):
         manifest_of(roi="GTV", clinical=clinical[["age"]])

@@ -13,7 +13,6 @@ from radiodeep.cases import streams
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.volume import check_same_grid
 from radiodeep.exceptions import (
-    DicomSeriesError,
     FileUnreadableError,
     GeometryMismatchError,
     ImageTooLargeError,
