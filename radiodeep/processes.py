@@ -253,6 +253,11 @@ class Cluster:
                     if not numbers:
                         return
                     future = next(futures)
+                    if future.cancelled():
+                        raise WorkerKilledError(
+                            "The connection to the scheduler of the Dask cluster was lost. Start the cluster again and "
+                            "repeat the run; rows that are in a cache folder are not computed again."
+                        )
                     yield numbers.pop(future), future
         finally:
             if numbers:

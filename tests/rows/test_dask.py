@@ -108,6 +108,20 @@ def test_a_client_that_was_closed_is_refused():
             cluster_of(None)
 
 
+def test_a_scheduler_that_is_lost_is_named(monkeypatch):
+    with cluster(n_workers=1, processes=False) as client:
+        submit = client.submit
+
+        def submitted_and_lost(*args, **options):
+            future = submit(*args, **options)
+            future.cancel()
+            return future
+
+        monkeypatch.setattr(client, "submit", submitted_and_lost)
+        with pytest.raises(WorkerKilledError, match="connection to the scheduler of the Dask cluster was lost. Start"):
+            rows_by_case(slowly, listed("a"))
+
+
 def test_a_cluster_without_workers_is_refused():
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as local,
