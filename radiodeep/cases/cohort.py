@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.cases.case import Case
-from radiodeep.cases.manifest import manifest_of_frame
-from radiodeep.cases.manifest_cases import ManifestCases
-from radiodeep.cases.manifest_checks import CONTROL_CHARACTER, check_manifest
-from radiodeep.cases.manifest_file import ManifestFile
+from radiodeep.cases.manifests.cases import ManifestCases
+from radiodeep.cases.manifests.checks import CONTROL_CHARACTER, check_manifest
+from radiodeep.cases.manifests.file import ManifestFile
+from radiodeep.cases.manifests.manifest import manifest_of_frame
 from radiodeep.cases.patient import Patient
 from radiodeep.cases.reading import Reading
 from radiodeep.exceptions import InputError, ManifestError, RadiodeepWarning

@@ -22,8 +22,8 @@ import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
+from radiodeep.cases.formats.streams import GZIP
 from radiodeep.cases.region_names import listed_names
-from radiodeep.cases.streams import GZIP
 from radiodeep.exceptions import AmbiguousMaskError, FileUnreadableError, UnsupportedImageError
 
 _VOLUME = re.compile(r"(?!\.)(.+?)(\.seg)?\.(nii|nii\.gz|nrrd|nhdr|mha|mhd)", re.IGNORECASE)

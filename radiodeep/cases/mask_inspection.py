@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from radiodeep.cases.cohort import Cohort
-from radiodeep.cases.dicom import find_series
+from radiodeep.cases.dicom.rtstruct import StructureSet
+from radiodeep.cases.dicom.series import find_series
 from radiodeep.cases.label_names import label_names, organ_files
 from radiodeep.cases.mask_labels import label_counts
 from radiodeep.cases.masks import OUTLINE_READERS, drawn_regions
 from radiodeep.cases.naming import message_with_id
 from radiodeep.cases.readers import read_labels
-from radiodeep.cases.rtstruct import StructureSet
 from radiodeep.exceptions import DicomSeriesError, EmptyMaskError, FileUnreadableError, InputError
 from radiodeep.progress import with_progress
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.dicom import DicomSeries, SeriesGrid, find_series, grid_of, is_dicom, read_header
-from radiodeep.cases.dicom_choice import image_series, series_in_path
+from radiodeep.cases.dicom.choice import image_series, series_in_path
+from radiodeep.cases.dicom.rtstruct import read_structure_set
+from radiodeep.cases.dicom.segmentation import Segmentation, read_segmentation
+from radiodeep.cases.dicom.series import DicomSeries, SeriesGrid, find_series, grid_of, is_dicom, read_header
 from radiodeep.cases.label_names import label_names, organ_files
 from radiodeep.cases.mask_labels import NO_VOXEL, positive_labels
 from radiodeep.cases.readers import read_labels
 from radiodeep.cases.reading import AS_IT_IS
 from radiodeep.cases.region_names import choose_regions
-from radiodeep.cases.rtstruct import read_structure_set
-from radiodeep.cases.segmentation import Segmentation, read_segmentation
 from radiodeep.cases.volume import check_same_grid
 from radiodeep.exceptions import (
     AmbiguousMaskError,

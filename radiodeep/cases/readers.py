@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from radiodeep.cases.dicom_choice import read_dicom, series_in_path
-from radiodeep.cases.dicom_headers import is_dicom
+from radiodeep.cases.dicom.choice import read_dicom, series_in_path
+from radiodeep.cases.dicom.headers import is_dicom
+from radiodeep.cases.formats.layouts import read_layout, read_voxels
+from radiodeep.cases.formats.nifti import is_nifti, read_nifti, require_3d
+from radiodeep.cases.formats.pictures import is_grey_png, kind_of_picture, read_mask_picture, read_picture
+from radiodeep.cases.formats.streams import GZIP
 from radiodeep.cases.label_names import refuse_layers
-from radiodeep.cases.layouts import read_layout, read_voxels
 from radiodeep.cases.memory import check_image_size
-from radiodeep.cases.nifti import is_nifti, read_nifti, require_3d
-from radiodeep.cases.pictures import is_grey_png, kind_of_picture, read_mask_picture, read_picture
 from radiodeep.cases.reading import AS_IT_IS
-from radiodeep.cases.streams import GZIP
 from radiodeep.cases.volume import Volume, check_geometry
 from radiodeep.exceptions import FileUnreadableError, TruncatedFileError, UnsupportedImageError
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from radiodeep.cases.formats.pictures import images_by_channel
 from radiodeep.cases.masks import outlined_series, read_mask
-from radiodeep.cases.pictures import images_by_channel
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.reading import AS_IT_IS, Reading
 from radiodeep.cases.resampled_mask import on_grid_of

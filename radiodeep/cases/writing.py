@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from radiodeep.cases.case import Case
-from radiodeep.cases.dicom_writing import LESION, PATIENTS, image_files, is_code, write_segmentation
-from radiodeep.cases.manifest_images import ImageColumns
+from radiodeep.cases.dicom.writing import LESION, PATIENTS, image_files, is_code, write_segmentation
+from radiodeep.cases.manifests.images import ImageColumns
 from radiodeep.cases.masks import drawn_regions, outlined_series
 from radiodeep.cases.naming import naming
 from radiodeep.cases.readers import read_volume

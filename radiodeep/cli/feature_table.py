@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from radiodeep.cases.manifest import parse_event, parse_time
+from radiodeep.cases.manifests.manifest import parse_event, parse_time
 from radiodeep.checks import did_you_mean
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.extras import require_package

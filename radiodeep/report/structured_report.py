@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from radiodeep import __version__
-from radiodeep.cases.dicom_writing import LONGEST_TEXT, coded, equipment, is_line
+from radiodeep.cases.dicom.writing import LONGEST_TEXT, coded, equipment, is_line
 from radiodeep.checks import require, require_option
 from radiodeep.exceptions import AmbiguousMaskError, FileUnreadableError, InputError, LabelNotFoundError
 from radiodeep.extras import require_package, version_of

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from radiodeep import __version__
-from radiodeep.cases.manifest_cases import ManifestCases
-from radiodeep.cases.manifest_checks import check_manifest
-from radiodeep.cases.manifest_file import ManifestFile
+from radiodeep.cases.manifests.cases import ManifestCases
+from radiodeep.cases.manifests.checks import check_manifest
+from radiodeep.cases.manifests.file import ManifestFile
 from radiodeep.cases.patient import Patient
 from radiodeep.cases.reading import Reading
 from radiodeep.checks import require_n_jobs

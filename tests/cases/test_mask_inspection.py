@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 from radiodeep import Case, Cohort, inspect_masks
-from radiodeep.cases.dicom import find_series, grid_of
+from radiodeep.cases.dicom.series import find_series, grid_of
 from radiodeep.exceptions import InputError
 
 LABELS = np.zeros((4, 5, 6), np.uint8)

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 import radiodeep as rd
-from radiodeep.cases.dicom import find_series, grid_of
+from radiodeep.cases.dicom.series import find_series, grid_of
 from radiodeep.exceptions import (
     AmbiguousMaskError,
     DicomSeriesError,

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 
-from radiodeep.cases import streams
+from radiodeep.cases.formats import streams
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.volume import check_same_grid
 from radiodeep.exceptions import (

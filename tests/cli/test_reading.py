@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from radiodeep.cases.dicom import find_series, grid_of
+from radiodeep.cases.dicom.series import find_series, grid_of
 
 SQUARE = np.array([(2.5, 3.5), (9.5, 3.5), (9.5, 9.5), (2.5, 9.5)])  # 7 x 6 voxels
 

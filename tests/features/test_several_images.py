@@ -187,7 +187,7 @@ def files(tmp_path):
 
 @pytest.fixture
 def read(monkeypatch):
-    from radiodeep.cases.nifti import read_nifti
+    from radiodeep.cases.formats.nifti import read_nifti
 
     paths = []
     monkeypatch.setattr("radiodeep.cases.readers.read_nifti", lambda path: paths.append(path.name) or read_nifti(path))

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from radiodeep import Case, RadiomicsExtractor, extract_table, write_structured_report
-from radiodeep.cases.dicom import find_series, grid_of
-from radiodeep.cases.dicom_writing import write_segmentation
+from radiodeep.cases.dicom.series import find_series, grid_of
+from radiodeep.cases.dicom.writing import write_segmentation
 from radiodeep.exceptions import AmbiguousMaskError, FileUnreadableError, InputError, LabelNotFoundError, OutputError
 
 hd = pytest.importorskip("highdicom")

@@ -24,7 +24,7 @@ from radiodeep import (
     read_cohort,
     write_cohort,
 )
-from radiodeep.cases.nifti import read_nifti
+from radiodeep.cases.formats.nifti import read_nifti
 from radiodeep.exceptions import AmbiguousMaskError, OutputError, RadiodeepWarning
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.rows import cache as cache_module

@@ -231,7 +231,7 @@ def test_lesions_of_a_patient_may_stand_anywhere(folder, tmp_path):
 
 
 def test_all_problems_of_a_manifest_are_told_before_a_case_is_scored(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("radiodeep.cases.manifest_file._BLOCK", 2)
+    monkeypatch.setattr("radiodeep.cases.manifests.file._BLOCK", 2)
     monkeypatch.setattr(stream, "rows_by_case", None)
     (tmp_path / "m.csv").write_text("id,image,mask,label\na,i,m,1\nb,i,,\nc,i,m,0\na,i,m,\nd,,m,\nc,i,m,\n")
     with pytest.raises(ManifestError) as caught:

@@ -1,0 +1,1 @@
+"""Downloaded collections -> NIfTI files and a manifest."""

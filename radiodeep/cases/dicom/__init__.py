@@ -1,0 +1,1 @@
+"""DICOM files -> series, regions and uptake values; regions -> DICOM files."""

@@ -1,0 +1,1 @@
+"""Tables that name images, masks and outcomes -> checked rows; folders -> such tables."""

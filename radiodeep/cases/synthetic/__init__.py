@@ -1,0 +1,1 @@
+"""Synthetic lesions and cohorts whose truth is known."""
