@@ -250,7 +250,7 @@ def _is_whole(text):
 
 def _is_value(value):
     values = value if isinstance(value, list) else [value]
-    return bool(values) and all(isinstance(one, int) and not isinstance(one, bool) for one in values)
+    return bool(values) and all(isinstance(value, int) and not isinstance(value, bool) for value in values)
 
 
 def _checked(pairs, table):
