@@ -155,8 +155,9 @@ def results_of(tasks, n_jobs, n_tasks):
     if n_jobs == 1:
         yield from (function(*args, **kwargs) for function, args, kwargs in tasks)
         return
+    folder = os.path.abspath("")
     yield from Parallel(n_jobs=n_jobs, return_as="generator")(
-        (_computed_locally, (function, *args), kwargs) for function, args, kwargs in tasks
+        (computed_in_folder, (folder, function, *args), kwargs) for function, args, kwargs in tasks
     )
 
 
@@ -165,7 +166,13 @@ def n_processes_of(n_jobs):
     return 1 if n_jobs == 1 else effective_n_jobs(n_jobs)
 
 
-def _computed_locally(function, *args, **kwargs):
+def computed_in_folder(folder, function, *args, **kwargs):
+    """Compute a task of joblib; in a process that it started, relative paths begin in the folder of the caller.
+
+    Such processes are kept for later tasks, and stay in the folder where they were started.
+    """
+    if isinstance(multiprocessing.current_process(), LokyProcess):
+        os.chdir(folder)
     limit_itk_threads()
     return function(*args, **kwargs)
 

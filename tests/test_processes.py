@@ -29,7 +29,7 @@ def process_of_task(number):
 
 
 def in_a_process(task):
-    _, (_, number), _ = task
+    _, (*_, number), _ = task
     return number, "elsewhere"
 
 
@@ -176,3 +176,13 @@ def test_given_processes_are_started_at_once():
     results = list(results_of((delayed(process_of_task)(number) for number in range(4)), 2, 4))
     assert [number for number, _ in results] == [0, 1, 2, 3]
     assert os.getpid() not in {process for _, process in results}
+
+
+@pytest.mark.skipif(joblib.cpu_count() < 2, reason="one core has no workers")
+def test_relative_paths_begin_in_the_folder_of_the_caller_though_processes_are_kept(monkeypatch, tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        folders = list(results_of((delayed(os.getcwd)() for _ in range(4)), 2, 4))
+        assert folders == [str(tmp_path / name)] * 4
+    assert os.getcwd() == str(tmp_path / "second")

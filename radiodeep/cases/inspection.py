@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 import textwrap
 import warnings
 from contextlib import closing, suppress
@@ -21,6 +22,7 @@ from radiodeep.cases.readers import read_labels, read_volume
 from radiodeep.cases.remarks import remarks_on
 from radiodeep.checks import require_n_jobs
 from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.processes import computed_in_folder
 from radiodeep.progress import with_progress
 
 _FEW_VALUES = 10  # masks rarely have more values, images do
@@ -123,7 +125,7 @@ def inspect_cohort(cohort, n_jobs=None):
 def _all_facts(images, n_jobs):
     """Return the facts of pairs (case, name of its image); if a process is killed, the rest is read one by one."""
     facts_of = {}
-    tasks = (delayed(_facts)(case, name) for case, name in images)
+    tasks = (_task(case, name) for case, name in images)
     try:
         with closing(Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)) as finished:
             for facts in with_progress(finished, "Checking", len(images), "cases"):
@@ -135,9 +137,13 @@ def _all_facts(images, n_jobs):
     return [facts_of[case.id, name] for case, name in images]
 
 
+def _task(case, name):
+    return delayed(computed_in_folder)(os.path.abspath(""), _facts, case, name)
+
+
 def _facts_apart(case, name):
     try:
-        return Parallel(n_jobs=2, backend="loky")([delayed(_facts)(case, name)])[0]
+        return Parallel(n_jobs=2, backend="loky")([_task(case, name)])[0]
     except TerminatedWorkerError:
         error = f"WorkerKilledError: {case.id}: its process was killed, most often because memory ran out."
         return _blank_facts(case, name) | {"error": error}

@@ -20,7 +20,7 @@ from joblib.parallel import get_active_backend
 from radiodeep.cases.naming import message_with_id, names_case
 from radiodeep.checks import require_n_jobs, require_option
 from radiodeep.exceptions import RadiodeepWarning, WorkerKilledError
-from radiodeep.processes import Trial, cluster_of, in_worker, limit_itk_threads, n_processes_of
+from radiodeep.processes import Trial, cluster_of, computed_in_folder, in_worker, n_processes_of
 from radiodeep.progress import counted
 
 CHUNK = 8  # cases that a function of many cases gets at once
@@ -79,6 +79,7 @@ class _Run:
         self.on_error = on_error
         self.advance = advance
         self.marker_dir = marker_dir
+        self.folder = os.path.abspath("")
         self.at_once = getattr(function, "at_once", CHUNK)
         self.seconds_per_case = None
         self.on_rows = None
@@ -189,7 +190,8 @@ class _Run:
 
     def _task(self, chunk, chunks):
         chunks[chunk[0]] = chunk
-        return delayed(_rows_and_warnings)(self.function, self.on_error, self.marker_dir, self._numbered(chunk))
+        what = (self.function, self.on_error, self.marker_dir, self._numbered(chunk))
+        return delayed(computed_in_folder)(self.folder, _rows_and_warnings, *what)
 
     def _numbered(self, chunk):
         return [(position, self.cases[position]) for position in chunk]
@@ -286,13 +288,12 @@ def _uninterrupted(function, cases):
 
 
 def _prepare_worker(marker_dir, position):
-    """In a worker: exit if the parent is gone, limit ITK's threads, create the chunk's file and return its path."""
+    """In a worker: exit if the parent is gone, create the chunk's file and return its path."""
     process = multiprocessing.current_process()
     if marker_dir is None or not isinstance(process, LokyProcess):  # None: a run within a task of another run
         return None
     if os.getppid() != multiprocessing.parent_process().pid:
         os._exit(1)
-    limit_itk_threads()
     marker = Path(marker_dir, str(position))
     try:
         marker.touch()

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from radiodeep import Case, inspect_cohort, make_phantom_cohort, read_cohort, write_cohort
+from radiodeep import (
+    Case,
+    RadiomicsExtractor,
+    extract_table,
+    inspect_cohort,
+    make_phantom_cohort,
+    read_cohort,
+    write_cohort,
+)
 from radiodeep.exceptions import InputError, ManifestError
 
 try:
@@ -278,3 +286,13 @@ def test_numbers_with_decimal_commas_in_other_columns_are_named():
 def test_intensities_of_uptake_fit_their_column():
     image = np.linspace(0.00136641, 12.36789, lesion(0).voxels.size).reshape(lesion(0).voxels.shape)
     assert " 0.00137 to 12.4 " in str(inspect_cohort([lesion(0).replace(image=image)]))
+
+
+@pytest.mark.slow
+def test_cases_of_relative_paths_are_found_by_processes_that_were_started_in_another_folder(monkeypatch, tmp_path):
+    write_cohort(make_phantom_cohort(2, random_state=0), tmp_path)
+    assert not inspect_cohort(read_cohort(tmp_path / "manifest.csv"), n_jobs=2).errors
+    monkeypatch.chdir(tmp_path)
+    assert not inspect_cohort(read_cohort("manifest.csv"), n_jobs=2).errors
+    table = extract_table(RadiomicsExtractor(families=["shape"]), read_cohort("manifest.csv"), n_jobs=2)
+    assert table.notna().all(axis=None)
