@@ -4,7 +4,7 @@ import hashlib
 import math
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from os import fspath
 
 import torch
@@ -84,6 +84,7 @@ def fit_network(
     parameter_groups=None,
     freeze_batch_norm=False,
     normalize=None,
+    prepare_batch=None,
     validation=None,
     seed=0,
     device="cpu",
@@ -112,6 +113,10 @@ def fit_network(
     normalize : callable, optional
         Brings images to the scale of the network, for example `NetworkInput.normalize`; applied after the
         augmentation, and to the images of `validation`.
+    prepare_batch : callable, optional
+        Takes the augmented images, the targets and a `torch.Generator`; returns images and targets. It separates masks
+        from the images that they were augmented with, or adds the noise that the network learns to remove. Images of
+        `validation` are prepared with the same random numbers after every epoch.
     validation : Examples, optional
         The network is left as it was after the epoch with the lowest loss on these.
     seed : int, default=0
@@ -139,7 +144,7 @@ def fit_network(
     with forked, torch_precision(training.precision, device):
         torch.manual_seed(int(seed))
         state = TrainingState(network, training.make_optimizer(groups, rates.learning_rates[0]), int(seed))
-        steps = _Steps(state, loss, training, normalize, device)
+        steps = _Steps(state, loss, training, normalize, prepare_batch, device)
         file = None
         if checkpoint is not None:
             settings = [steps.settings(), rates, freeze_batch_norm, int(seed), [group["factor"] for group in groups]]
@@ -193,11 +198,12 @@ def network_outputs(network, images, batch_size=64, is_bfloat16=False, normalize
 class _Steps:
     """The steps of one epoch, all with the same loss, plan and normalization."""
 
-    def __init__(self, state, loss, training, normalize, device):
+    def __init__(self, state, loss, training, normalize, prepare_batch, device):
         self.state = state
         self.loss = loss
         self.training = training
         self.normalize = normalize
+        self.prepare_batch = prepare_batch
         self.device = device
         self.precision = chosen_precision(training.precision, device)
         self.is_bfloat16 = self.precision == "bfloat16"
@@ -208,8 +214,8 @@ class _Steps:
     def settings(self):
         """Return everything here that the result depends on, as text."""
         plan = self.training.get_params(deep=False) | {"penalty": self.penalty, "precision": self.precision}
-        loss = getattr(self.loss, "__qualname__", type(self.loss).__qualname__)
-        return f"{sorted(plan.items())} {loss} {self.normalize!r}"
+        settings = f"{sorted(plan.items())} {_name(self.loss)} {self.normalize!r}"
+        return settings if self.prepare_batch is None else f"{settings} {_name(self.prepare_batch)}"
 
     def set_rates(self, rates, epoch):
         """Give the optimizer the learning rate and the momentum of an epoch."""
@@ -230,7 +236,8 @@ class _Steps:
         """
         steps = []
         for images, targets, weights in examples.epoch(self.training, self.state.generator, self.device):
-            batch = self._augment_and_normalize(images), targets, weights
+            images, targets = self._prepared(self._augmented(images), targets, self.state.generator)
+            batch = self._normalized(images), targets, weights
             loss = self.at_once.run(lambda n, batch=batch: self._gradients(*batch, n), len(images))
             self.state.optimizer.step()
             steps.append(torch.stack([loss, weights.sum()]))
@@ -269,17 +276,24 @@ class _Steps:
 
     def validate(self, examples):
         """Return the mean loss on examples that are not trained on."""
+        images, targets = self._prepared(examples.images, examples.targets, torch.Generator().manual_seed(0))
         outputs = network_outputs(
-            self.state.network, examples.images, int(self.training.batch_size), self.is_bfloat16, self.normalize
+            self.state.network, images, int(self.training.batch_size), self.is_bfloat16, self.normalize
         )
-        losses = self.loss(outputs, examples.targets.to(self.device))
+        losses = self.loss(outputs, targets.to(self.device))
         weights = examples.weights.to(self.device)
         return float((losses * weights).sum() / weights.sum())
 
-    def _augment_and_normalize(self, images):
-        if self.training.augmentation is not None:
-            channels = images.flatten(1, -3)
-            images = self.training.augmentation.apply(channels, self.state.generator).reshape(images.shape)
+    def _augmented(self, images):
+        if self.training.augmentation is None:
+            return images
+        channels = images.flatten(1, -3)
+        return self.training.augmentation.apply(channels, self.state.generator).reshape(images.shape)
+
+    def _prepared(self, images, targets, generator):
+        return (images, targets) if self.prepare_batch is None else self.prepare_batch(images, targets, generator)
+
+    def _normalized(self, images):
         return images if self.normalize is None else self.normalize(images)
 
 
@@ -302,6 +316,13 @@ def _fingerprint(settings, network, groups, examples, validation):
             tensors |= {f"{name}.{key}": tensor for key, tensor in part.tensors().items()}
     shapes = [tuple(weights.shape) for group in groups for weights in group["params"]]
     return hashlib.sha256(f"{settings}{shapes}{hash_of_state(tensors)}".encode()).hexdigest()
+
+
+def _name(function):
+    """Return what identifies a function in a fingerprint; of a callable dataclass, its settings too."""
+    if is_dataclass(function):
+        return repr(function)
+    return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _to_channels_last(images):

@@ -143,6 +143,31 @@ def test_images_are_normalised_after_they_are_augmented_and_before_they_are_scor
     torch.testing.assert_close(seen[True].sum(), (100 * (dark.images + 1)).sum())
 
 
+def test_a_batch_is_prepared_between_augmentation_and_normalisation_and_validated_with_the_same_noise():
+    class Shifted:
+        def apply(self, images, generator):
+            return images + 1
+
+    def noisy_pair(images, targets, generator):
+        return images + torch.randn(images.shape, generator=generator), images.flatten(1)
+
+    def distance(outputs, targets):
+        batches.append((outputs.detach(), targets.clone()))
+        return (outputs - targets).square().mean(dim=1) + 0 * outputs.sum()
+
+    batches = []
+    identity = nn.Sequential(nn.Flatten(), nn.Linear(64, 64, bias=False))
+    with torch.no_grad():
+        identity[1].weight.copy_(torch.eye(64))
+    options = {"normalize": lambda images: 10 * images, "validation": examples(3), "prepare_batch": noisy_pair}
+    fit_network(identity, examples(3), distance, plan(2, 1e-9, augmentation=Shifted()), **options)
+    (outputs, targets), (scored, clean), _, (scored_again, _) = batches
+    torch.testing.assert_close(targets.sum(), (examples(3).images + 1).sum())
+    assert (outputs - 10 * targets).std() == pytest.approx(10, rel=0.15)  # noise of deviation 1 before normalisation
+    torch.testing.assert_close(clean, examples(3).images.flatten(1))
+    torch.testing.assert_close(scored, scored_again)
+
+
 def test_snapshots_are_the_networks_of_their_epochs():
     whole, half = network(), network()
     rates = Rates([0.01] * 6, snapshots=(3, 6))
