@@ -11,12 +11,14 @@ _EXTRAS = {
     "pyarrow": "parquet",
     **dict.fromkeys(("pydicom", "highdicom"), "dicom"),
     **dict.fromkeys(("dask", "distributed"), "dask"),
+    "monai": "segmentation",
 }
 _PURPOSES = {
     "deep": "Networks and deep features need",
     "parquet": "Parquet files need",
     "dicom": "DICOM files need",
     "dask": "A Dask cluster needs",
+    "segmentation": "Segmentation networks need",
 }
 
 

@@ -1,0 +1,1 @@
+"""Automatic and expert masks -> evidence: how well they agree, and whether features and predictions survive."""
