@@ -36,8 +36,8 @@ class Case:
     ----------
     image, mask : path-like or ndarray of shape (z, y, x) or (y, x), or dict of them by name
         Files, and folders of a DICOM series, are read on first use. Every voxel of the mask that is not 0 belongs to
-        the region, unless the mask holds several labels or negative values: then `mask_label` chooses one. An array
-        given with a file is in the order in which the file stores its voxels. Several images are given by name,
+        the region, unless the mask holds several labels or negative values: then `mask_label` chooses one; the mask
+        "whole" is the whole image. An array given with a file is in the order of the file. Several images are by name,
         ``{"T1": ..., "PET": ...}``, None for one that the patient lacks; they share one mask on the same grid, or have
         masks by the same names.
     id : str

@@ -18,6 +18,8 @@ from radiodeep.cases.manifests.file import ManifestFile
 from radiodeep.cases.manifests.manifest import manifest_of_frame
 from radiodeep.cases.patient import Patient
 from radiodeep.cases.reading import Reading
+from radiodeep.cases.sources import is_whole
+from radiodeep.checks import require
 from radiodeep.exceptions import InputError, ManifestError, RadiodeepWarning
 
 _SHOWN = 10  # cases in a notebook
@@ -246,7 +248,7 @@ class Cohort(Sequence):
         return frame if any(row["time"] for row in rows) else frame.drop(columns=["time", "event"], errors="ignore")
 
 
-def read_cohort(path, *, resample_mask=False, rgb=None, pet_unit="SUV", series=None):
+def read_cohort(path, *, mask=None, resample_mask=False, rgb=None, pet_unit="SUV", series=None):
     """Read a manifest: a row per case, paths relative to the manifest's folder.
 
     Parameters
@@ -258,6 +260,9 @@ def read_cohort(path, *, resample_mask=False, rgb=None, pet_unit="SUV", series=N
         Images may be folders of a DICOM series, masks RTSTRUCT or SEG files. Column names may have
         capitals and blanks about them; fields may be separated by commas, semicolons or tabs; rows that hold
         nothing are skipped. Texts stay texts: the ids ``007`` and ``NA`` are what they look like.
+    mask : {None, "whole"}, default=None
+        "whole" takes the whole image as the region of rows without a mask, and the column `mask` may be missing. A cell
+        of that column may also hold the word whole.
     resample_mask, rgb, pet_unit, series : optional
         Choices in reading the files, as in `Reading`.
 
@@ -285,10 +290,12 @@ def read_cohort(path, *, resample_mask=False, rgb=None, pet_unit="SUV", series=N
     ...
     radiodeep.exceptions.ManifestError: The manifest 'cohort.xyz' does not exist. ...
     """
+    require(mask is None or is_whole(mask), "read_cohort", "mask", "None or 'whole'", mask)
     reading = Reading(resample_mask, rgb, pet_unit, series)
     with _uninterrupted():
         file = ManifestFile(path)
-        return _cohort_of(file.whole(), file.path.parent, f"The manifest '{file.path.name}'", reading)
+        manifest = file.whole() if mask is None else file.whole().with_whole_images()
+        return _cohort_of(manifest, file.path.parent, f"The manifest '{file.path.name}'", reading)
 
 
 def _cohort_of(manifest, folder, name, reading):
@@ -329,7 +336,7 @@ def _files(item):
     if isinstance(item, Patient):
         return {"lesions": len(item.lesions)}
     return {
-        f"{kind}_{name}" if name else kind: str(source) if isinstance(source, Path) else ""
+        f"{kind}_{name}" if name else kind: str(source) if isinstance(source, Path | str) else ""
         for kind, sources in (("image", item.image), ("mask", item.mask))
         for name, source in (sources if isinstance(sources, dict) else {"": sources}).items()
     }

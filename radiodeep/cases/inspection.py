@@ -20,6 +20,7 @@ from radiodeep.cases.masks import outlined_series
 from radiodeep.cases.naming import message_with_id, naming_image
 from radiodeep.cases.readers import read_labels, read_volume
 from radiodeep.cases.remarks import remarks_on
+from radiodeep.cases.sources import is_whole
 from radiodeep.checks import require_n_jobs
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.processes import computed_in_folder
@@ -217,6 +218,8 @@ def _measured(case):
         "constant": values.size > 1 and values.min() == values.max(),
         "shifted": any("lying on one grid" in str(warning.message) for warning in caught),
     }
+    if is_whole(case.mask):
+        facts["flags"]["whole"] = False  # as it was asked for
     if isinstance(case.image, Path):
         grid = _grid_on_disk(case)
         facts["orientation"] = grid.orientation if grid.has_spacing else ""
@@ -227,14 +230,14 @@ def _measured(case):
 
 def _flags_of_region(facts, n_voxels):
     n_axes = sum(size > 1 for size in facts["region_size"])
-    is_whole = facts["n_voxels"] / n_voxels >= _WHOLE_IMAGE
+    fills_image = facts["n_voxels"] / n_voxels >= _WHOLE_IMAGE
     return {
         "one_voxel": facts["n_voxels"] == 1,
         "line": n_axes == 1,
         "one_slice": n_axes == 2 and facts["size"][0] > 1,
         "components": facts["n_components"] > 1,
-        "border": facts["touches_border"] and not is_whole,
-        "whole": is_whole,
+        "border": facts["touches_border"] and not fills_image,
+        "whole": fills_image,
     }
 
 

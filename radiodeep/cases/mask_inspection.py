@@ -16,6 +16,7 @@ from radiodeep.cases.mask_labels import label_counts
 from radiodeep.cases.masks import OUTLINE_READERS, drawn_regions
 from radiodeep.cases.naming import message_with_id
 from radiodeep.cases.readers import read_labels
+from radiodeep.cases.sources import is_whole
 from radiodeep.exceptions import DicomSeriesError, EmptyMaskError, FileUnreadableError, InputError
 from radiodeep.progress import with_progress
 
@@ -114,7 +115,7 @@ def _sources(masks):
             (case.id, name, mask)
             for case in cases
             for name, mask in (case.mask if isinstance(case.mask, dict) else {"": case.mask}).items()
-            if mask is not None
+            if mask is not None and not is_whole(mask)
         ]
     paths = [masks] if isinstance(masks, str | PathLike) else masks
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str | PathLike) for path in paths):

@@ -97,7 +97,9 @@ def regions_of(masks, roi_name, reading):
     names, labels = {}, set()
     for mask in masks:
         known = _names_in(mask, roi_name, reading) if isinstance(mask, Path) else None
-        if known is None:
+        if isinstance(mask, str):  # the whole image
+            labels.add(1)
+        elif known is None:
             labels.update(positive_labels(read_labels(mask, reading).voxels if isinstance(mask, Path) else mask))
         else:
             names |= {name: {"roi_name": name, "mask_label": None} for name in known}

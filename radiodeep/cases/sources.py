@@ -18,6 +18,7 @@ from radiodeep.cases.volume import StoredAxes, Volume, check_same_grid
 from radiodeep.checks import invalid, is_option, is_positive
 from radiodeep.exceptions import GeometryMismatchError, InputError, UnsupportedImageError
 
+WHOLE = "whole"  # instead of a mask: the region is the whole image
 _MASKS = ContextVar("_MASKS", default=None)
 
 
@@ -65,7 +66,7 @@ def refuse_colours(image, mask, id):
     """Raise UnsupportedImageError if an array is more likely a colour image (y, x, channels) than a volume."""
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] not in (3, 4):
         return
-    is_mask_of_plane = not isinstance(mask, Path) and mask.shape == image.shape[:2]
+    is_mask_of_plane = isinstance(mask, np.ndarray) and mask.shape == image.shape[:2]
     if is_mask_of_plane or (image.dtype == np.uint8 and min(image.shape[:2]) >= 16):
         raise UnsupportedImageError(
             f"{id}: an array of shape {image.shape} and type {image.dtype} looks like a colour image "
@@ -91,7 +92,7 @@ def checked_choices(roi_name, reading, mask, mask_label=None):
     is_names = isinstance(names, list | tuple) and names and all(isinstance(n, str) and n.strip() for n in names)
     if not (names is None or is_names):
         raise invalid("Case", "roi_name", "a name or a list of names", roi_name)
-    if names and not all(isinstance(part, str | PathLike) for part in _listed(mask)):
+    if names and not all(isinstance(part, str | PathLike) and part != WHOLE for part in _listed(mask)):
         raise InputError("'roi_name' names a region in a file. Give the mask as a path, or leave 'roi_name' out.")
     if names and mask_label not in (None, "any"):
         raise InputError(
@@ -161,6 +162,8 @@ def _as_volume(source, reading, spacing_mm=None):
 
 
 def _mask_volume(mask, image, roi_name, reading, image_path):
+    if is_whole(mask):
+        return replace(image, voxels=np.ones(image.voxels.shape, bool))
     if not isinstance(mask, Path):
         return _as_volume(mask, reading)
     known = _MASKS.get()
@@ -185,7 +188,14 @@ def _of_name(values, name):
     return values.get(name) if isinstance(values, Mapping) else values
 
 
+def is_whole(mask):
+    """Return whether a mask of a case stands for the whole image."""
+    return isinstance(mask, str) and mask == WHOLE
+
+
 def _as_source(value, name):
+    if is_whole(value) and name.startswith("mask"):
+        return WHOLE
     if isinstance(value, str | PathLike):
         return Path(value)
     array = np.asarray(value)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from radiodeep.cases.case import Case
 from radiodeep.cases.manifests.manifest import parse_event, parse_labels, parse_mask_label, parse_roi_name, parse_time
+from radiodeep.cases.sources import WHOLE
 
 OUTCOMES = ("label", "time", "event")
 _KEPT = 10_000  # cases that are kept with what was read of them
@@ -143,7 +144,8 @@ class _Source:
     def _paths(self, column, rows):
         """Return the path in each row or None; all None without such a column."""
         texts = [""] * len(rows) if column is None else self.values(column, rows)
-        return [_located(self.folder, text) if text else None for text in texts]
+        is_mask = column is not None and column.startswith("mask")
+        return [WHOLE if is_mask and text == WHOLE else _located(self.folder, text) if text else None for text in texts]
 
     def _clinical(self, others, rows):
         """Return a dict of the other columns for each row: texts without blanks about them, None for blank cells."""

@@ -104,6 +104,7 @@ def _missing_columns(manifest):
     return [
         f"missing column '{name}'; expected {', '.join(REQUIRED)} (of several images image_T1, mask_T1, ...) and, "
         f"as wanted, {', '.join(OPTIONAL)}; it has {named}{manifest.hint}{_as_written(name, columns)}"
+        + ("; a column 'mask' that says whole in every row takes whole images" if name == "mask" else "")
         for name in missing
     ]
 

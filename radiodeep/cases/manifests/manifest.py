@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,11 @@ class Manifest:
     row_names: Sequence
     unit: str
     hint: str = ""
+
+    def with_whole_images(self):
+        """Return the manifest with the whole image as the region of each row without a mask."""
+        masks = self.frame["mask"].replace("", "whole") if "mask" in self.frame else "whole"
+        return replace(self, frame=self.frame.assign(mask=pd.Series(masks, self.frame.index, dtype=str)))
 
     @property
     def images(self):
