@@ -43,6 +43,7 @@ ROOMS = {
     "Features": ("features",),
     "Preparation and selection": ("preparation", "selection"),
     "Models": ("models", "networks"),
+    "Segmentation": ("segmenters", "mask_evidence", "handcrafted"),
     "Studies and statistics": ("study", "controls", "contributions"),
     "Reports, saved models and scores": ("report", "persistence", "scoring"),
 }
