@@ -6,11 +6,13 @@ import typer
 
 from radiodeep import __version__
 from radiodeep.cli.checklist import checklist
+from radiodeep.cli.classify import classify
 from radiodeep.cli.demo import demo
 from radiodeep.cli.extract import extract
 from radiodeep.cli.labels import labels
 from radiodeep.cli.manifest import manifest
 from radiodeep.cli.merge import merge
+from radiodeep.cli.networks import networks
 from radiodeep.cli.report import report
 from radiodeep.cli.score import score
 from radiodeep.cli.study import study
@@ -58,6 +60,8 @@ for _command, _example in (
     (train, "radiodeep train manifest.csv -o model.skops"),
     (score, "radiodeep score model.skops new.csv -o scores.csv"),
     (merge, "radiodeep merge part-*.csv -o features.csv"),
+    (networks, "radiodeep networks\n  radiodeep networks ct-fm"),
+    (classify, "radiodeep classify cat.jpg --network resnet50 --weights resnet50.safetensors"),
     (demo, "radiodeep demo"),
 ):
     app.command(epilog=f"\b\nExample:\n  {_example}")(_command)

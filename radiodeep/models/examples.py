@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.exceptions import InputError
+from radiodeep.imaging.image_channels import planes_of_images
 from radiodeep.imaging.network_view import VIEW_SETTINGS, NetworkView
 from radiodeep.networks.architectures.registry import input_specification
 from radiodeep.networks.training.examples import first_plane
@@ -21,7 +22,7 @@ def checked_view(estimator, architecture):
     """Return the `NetworkView` of an estimator's settings, or raise InputError if its network cannot use them."""
     specification = input_specification(architecture)
     settings = {name: getattr(estimator, name) for name in VIEW_SETTINGS}
-    auto = {"window": "crop" if specification.own_units else "exact"}
+    auto = {"window": "exact" if specification.spacing_mm is None else "crop"}
     return NetworkView.for_network(estimator, architecture, specification, settings, auto)
 
 
@@ -81,8 +82,11 @@ class ImagesOfCases(NamedTuple):
     patients: np.ndarray
 
 
-def network_images(X, specification, view):
-    """Return the `ImagesOfCases` of X as in `CNNClassifier.fit`, for a network with this `NetworkInput`."""
+def network_images(X, specification, view, image_names=None):
+    """Return the `ImagesOfCases` of X as in `CNNClassifier.fit`, for a network with this `NetworkInput`.
+
+    Several images of a case are its channels, in the order of `image_names`, by default that of the first case.
+    """
     if is_array_of_images(X):
         planes = _planes_of_arrays(X, specification)
         if view.intensity_range is None and not specification.own_units and X.dtype.kind != "f" and X.max() > 1:
@@ -94,7 +98,8 @@ def network_images(X, specification, view):
         ids = patients = np.arange(len(blocks))
     else:
         cases = as_cases(X)
-        blocks = [view.images(case) for case in cases]
+        names = cases[0].image_names if image_names is None and cases else image_names or ()
+        blocks = [_shown(case, view, specification.channels, names) for case in cases]
         ids = [case.id for case in cases]
         patients = np.array([str(case.patient) for case in cases])
     if not blocks:
@@ -106,6 +111,28 @@ def network_images(X, specification, view):
         images = slices.expand(-1, -1, images.shape[1], -1, -1)
         counts = [1] * len(counts)
     return ImagesOfCases(images, counts, ids, patients)
+
+
+def _shown(case, view, n_channels, names):
+    """Return what a network is shown of a case: its one image, or all images of these names as channels."""
+    parts = case.single_images()
+    if set(parts) != set(names or ("",)):
+        raise InputError(
+            f"{case.id}: the case has {_listed(parts)}. The network is shown {_listed(names)} of every case. Choose "
+            "one image of all cases with cohort.of_image(name), or leave the case out."
+        )
+    if not names:
+        return view.images(case)
+    if len(names) > n_channels:
+        raise InputError(
+            f"{case.id}: a network of {n_channels} channels cannot be shown {_listed(names)} at once. Choose one with "
+            "cohort.of_image(name), or another network."
+        )
+    return planes_of_images(case, {name: parts[name] for name in names}, view.images)
+
+
+def _listed(names):
+    return f"the images {', '.join(names)}" if any(names) else "one image without a name"
 
 
 def is_array_of_images(X):

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.cases.acquisition import warn_of_mixed_acquisition
 from radiodeep.cases.cohort import as_cases
-from radiodeep.cases.training_range import case_facts, training_range
+from radiodeep.cases.training_range import facts_of_images, training_range
 from radiodeep.checks import is_count, is_non_negative, is_positive, require, require_option
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.models.case_view import CaseView
@@ -103,8 +103,9 @@ class NetworkEstimator(GroupedSettings):
         """
         self._check_settings()
         check_settings_of_arrays(self, X)
+        vars(self).pop("training_range_", None)  # of an earlier fit
         images, counts, ids, patients = self._images(X)
-        groups = _checked_groups(groups, patients, len(targets), len(counts))
+        groups = checked_groups(groups, patients, len(targets), len(counts))
         targets = torch.as_tensor(targets)
         self.n_networks_outputs_ = n_outputs
         if self.auxiliary is not None:
@@ -132,10 +133,11 @@ class NetworkEstimator(GroupedSettings):
             "layers learn (n_layers), and check that the labels belong to the images.",
         )
         self.n_features_in_ = 1
-        vars(self).pop("training_range_", None)  # of an earlier fit
         if not is_array_of_images(X):
-            facts = [case_facts(case) for case in as_cases(X)]
-            warn_of_mixed_acquisition(dict(zip(ids, facts, strict=True)), self.acquisition_needs(), type(self).__name__)
+            facts = [facts_of_images(case) for case in as_cases(X)]
+            of_first_image = [next(iter(each.values())) if isinstance(each, dict) else each for each in facts]
+            known = dict(zip(ids, of_first_image, strict=True))
+            warn_of_mixed_acquisition(known, self.acquisition_needs(), type(self).__name__)
             self.training_range_ = training_range(facts)
         return self
 
@@ -222,7 +224,10 @@ class NetworkEstimator(GroupedSettings):
         return specification.with_normalization(self.normalization_)
 
     def _images(self, X):
-        return network_images(X, input_specification(self.architecture), self._view())
+        names = None  # of images, before they are learned from cases
+        if hasattr(self, "training_range_"):
+            names = tuple(self.training_range_.get("by_image", ()))
+        return network_images(X, input_specification(self.architecture), self._view(), names)
 
     def _view(self):
         return checked_view(self, self.architecture)
@@ -232,7 +237,7 @@ class NetworkEstimator(GroupedSettings):
         self._settings_of("training").check(type(self).__name__)
         for name, allowed, is_allowed in (
             ("n_layers", "an int >= 0", self.n_layers is None or is_count(self.n_layers, 0)),
-            ("class_weight", "None, 'balanced' or a dict of weights > 0 by class", _are_weights(self.class_weight)),
+            ("class_weight", "None, 'balanced' or a dict of weights > 0 by class", is_class_weight(self.class_weight)),
             ("auxiliary_weight", "a float >= 0", is_non_negative(self.auxiliary_weight)),
             ("n_seeds", "an int >= 1", is_count(self.n_seeds, 1)),
             ("random_state", "an int >= 0", is_count(self.random_state, 0)),
@@ -243,7 +248,7 @@ class NetworkEstimator(GroupedSettings):
         self._view()
 
 
-def _checked_groups(groups, patients, n_targets, n_cases):
+def checked_groups(groups, patients, n_targets, n_cases):
     """Return the group of each case, by default its patient."""
     is_default = groups is None
     groups = np.asarray(patients if is_default else groups)
@@ -258,7 +263,8 @@ def _checked_groups(groups, patients, n_targets, n_cases):
     return groups
 
 
-def _are_weights(class_weight):
+def is_class_weight(class_weight):
+    """Return whether a value is a `class_weight` of `class_weights`."""
     if isinstance(class_weight, dict):
         return all(is_positive(weight) for weight in class_weight.values())
     return class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced")

@@ -27,7 +27,7 @@ from radiodeep.cases.reading import CHANNELS
 from radiodeep.cases.volume import Volume
 from radiodeep.exceptions import InputError, TruncatedFileError, UnsupportedImageError
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _KINDS = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"BM": "BMP"} | dict.fromkeys(
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF"
 )
@@ -60,7 +60,7 @@ def images_by_channel(image, rgb):
             f"the images of the case are called {', '.join(map(str, image))}, so rgb='channels' cannot call them red, "
             "green and blue. Use rgb='luminance', or one channel, e.g. rgb='green'."
         )
-    is_picture = isinstance(image, str | PathLike) and Path(image).suffix.lower() in _SUFFIXES
+    is_picture = isinstance(image, str | PathLike) and Path(image).suffix.lower() in SUFFIXES
     return dict.fromkeys(CHANNELS, Path(image)) if is_picture else image
 
 
@@ -70,13 +70,20 @@ def read_picture(path, kind, rgb=None):
     Raises TruncatedFileError for a file that is cut short or damaged, UnsupportedImageError for colours if `rgb` is
     None, and for other kinds of pixels, ImageTooLargeError.
     """
-    image = _opened(path, kind)
-    if image.mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert("LA" if image.mode in ("L", "1", "I;16") else "RGBA")
-    pixels = _pixels(image, path.name)
+    pixels = _shown_pixels(path, kind)
     if pixels.ndim == 3:
         pixels = _grey(pixels, rgb, path.name)
     return _volume(pixels)
+
+
+def read_colours(path):
+    """Read a picture as an array of shape (y, x, 3), the greys of a grey one three times; errors as `read_picture`."""
+    with path.open("rb") as file:
+        kind = kind_of_picture(file.read(4))
+    if kind is None:
+        raise UnsupportedImageError(f"'{path.name}' is not a picture. Expected PNG, JPEG, TIFF or BMP.")
+    pixels = _shown_pixels(path, kind)
+    return pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=2)
 
 
 def read_mask_picture(path, kind):
@@ -115,6 +122,14 @@ def _is_reversed(image, pixels):
         return image.mode != "1" and image.info["white_is_zero"]
     labels = np.unique(pixels)
     return bool(colours[0].any()) and not colours[labels[(labels > 0) & (labels < len(colours))]].any(axis=1).all()
+
+
+def _shown_pixels(path, kind):
+    """Return the pixels of a picture with the colours of its palette, (y, x) or (y, x, 3)."""
+    image = _opened(path, kind)
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("LA" if image.mode in ("L", "1", "I;16") else "RGBA")
+    return _pixels(image, path.name)
 
 
 def _volume(pixels):

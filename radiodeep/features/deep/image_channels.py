@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from radiodeep.cases.naming import naming_image
-from radiodeep.exceptions import GeometryMismatchError, InputError
+from radiodeep.exceptions import InputError
 from radiodeep.features.several_images import MeasuredImages
+from radiodeep.imaging.image_channels import planes_of_images
 
 _MOST = 3
 
@@ -54,16 +52,4 @@ class ImagesAsChannels(MeasuredImages):
         parts = self.parts(case)
         if not parts:
             return {}
-        spacings = {part.acquisition().spacing_mm for part in parts.values()} if case.shares_mask else ()
-        if len(spacings) != 1 and len(parts) > 1:
-            raise GeometryMismatchError(
-                f"{case.id}: the images {', '.join(parts)} must share a grid and one mask to be the channels of a "
-                "network. Resample them to one grid and give one mask, or use channel='all', which measures each."
-            )
-        planes = []
-        for name, part in parts.items():
-            with naming_image(case, name):
-                planes.append(show(part))
-        if len(planes) == 2:
-            planes.append((planes[0] + planes[1]) / 2)
-        return {self.names[0]: np.concatenate(planes, axis=1)}
+        return {self.names[0]: planes_of_images(case, parts, show)}
