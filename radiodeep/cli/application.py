@@ -7,6 +7,7 @@ import typer
 from radiodeep import __version__
 from radiodeep.cli.checklist import checklist
 from radiodeep.cli.classify import classify
+from radiodeep.cli.compare_masks import compare_masks
 from radiodeep.cli.demo import demo
 from radiodeep.cli.extract import extract
 from radiodeep.cli.labels import labels
@@ -53,6 +54,7 @@ for _command, _example in (
     (manifest, "radiodeep manifest export -o manifest.csv --roi GTV-1"),
     (validate, "radiodeep validate manifest.csv"),
     (labels, "radiodeep labels manifest.csv -o labels.csv\n  radiodeep labels RTSTRUCT.dcm"),
+    (compare_masks, "radiodeep compare-masks expert.csv automatic.csv -o agreement"),
     (extract, "radiodeep extract manifest.csv -o features.csv --bin-width 25"),
     (study, "radiodeep study manifest.csv -o report --cache cache\n  radiodeep study features.csv -o report"),
     (report, "radiodeep report study -o report.html --title 'Lung nodules'"),

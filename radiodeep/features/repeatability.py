@@ -89,9 +89,7 @@ def repeatability(
     again = [case.repeats[name].replace(id=f"{case.id}, {name}") for name in names for case in measured]
     table = extract_table(extractor, [*measured, *again], n_jobs, cache_dir, on_error)
     values = table.to_numpy().reshape(1 + len(names), len(measured), -1).swapaxes(0, 1)
-    found = agreements(values, kind, confidence_level)
-    repeated = pd.DataFrame(found._asdict(), index=table.columns.rename("feature"))
-    repeated.insert(5, "repeatability_coefficient", 1.96 * 2**0.5 * found.within_sd)
+    repeated = agreement_table(values, table.columns, kind, confidence_level)
     is_measured = {case.id for case in measured}
     repeated.attrs = {
         "repeat": names,
@@ -100,6 +98,20 @@ def repeatability(
         "errors": table.attrs["errors"],
     }
     return repeated
+
+
+def agreement_table(values, columns, kind="absolute", confidence_level=0.95):
+    """Return the table of `repeatability`, without attrs, of values (n_cases, n_measurements, n_features)."""
+    found = agreements(values, kind, confidence_level)
+    table = pd.DataFrame(found._asdict(), index=columns.rename("feature"))
+    table.insert(5, "repeatability_coefficient", 1.96 * 2**0.5 * found.within_sd)
+    return table
+
+
+def family_of(name):
+    """Return the part of a feature's name that names its family, as glcm in original_glcm_Contrast."""
+    parts = str(name).split("_")
+    return parts[-2] if len(parts) > 1 else "features"
 
 
 class RepeatableFeatures(TransformerMixin, BaseEstimator):

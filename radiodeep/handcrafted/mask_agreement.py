@@ -64,8 +64,8 @@ def compare_masks(first, second, spacing_mm, tolerance_mm=1.0):
     first, second = (_as_bools(mask, name) for mask, name in ((first, "first"), (second, "second")))
     if first.shape != second.shape or first.ndim not in (2, 3):
         raise InputError(
-            f"Masks to compare must have one shape, (z, y, x) or (y, x). Got {first.shape} and {second.shape}; resample "
-            "one of them to the grid of the other."
+            f"Masks to compare must have one shape, (z, y, x) or (y, x). Got {first.shape} and {second.shape}; "
+            "resample one of them to the grid of the other."
         )
     is_spacing = is_sequence(spacing_mm) and len(spacing_mm) == first.ndim and all(map(is_positive, spacing_mm))
     require(is_spacing, compare_masks, "spacing_mm", f"{first.ndim} numbers > 0", spacing_mm)
@@ -114,4 +114,3 @@ def _as_bools(mask, name):
     is_binary = mask.dtype.kind in "iuf" and mask.size and bool(((mask == 0) | (mask == mask.max())).all())
     require(is_binary, compare_masks, name, "a mask of bools, or of 0 and one other value > 0", mask)
     return mask > 0
-

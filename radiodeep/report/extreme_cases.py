@@ -103,7 +103,14 @@ def draw_outlined(axes, image, roi, aspect):
     """Draw a slice in grey with the outline of its region; `aspect` is the ratio of the pixel's sides."""
     low, high = np.nanpercentile(image[np.isfinite(image)], [1, 99])
     axes.imshow(image, cmap="gray", vmin=low, vmax=high if high > low else low + 1, aspect=aspect)
-    padded = np.pad(roi.astype(float), 1)  # an outline at the border is drawn as well
-    places = [np.arange(-1, size + 1) for size in roi.shape]
-    axes.contour(places[1], places[0], padded, levels=[0.5], colors=_OUTLINE, linewidths=1)
+    draw_outline(axes, roi)
     axes.set(xlim=(-0.5, roi.shape[1] - 0.5), ylim=(roi.shape[0] - 0.5, -0.5))
+
+
+def draw_outline(axes, roi, colour=_OUTLINE):
+    """Draw the outline of a region (y, x), also where it is at the border; nothing of an empty one."""
+    if not roi.any():
+        return
+    padded = np.pad(roi.astype(float), 1)
+    places = [np.arange(-1, size + 1) for size in roi.shape]
+    axes.contour(places[1], places[0], padded, levels=[0.5], colors=colour, linewidths=1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from radiodeep.features.repeatability import family_of
 from radiodeep.report.style import COLOURS, figure_with_axes, plain_text
 
 LEVELS = (0.75, 0.9)  # called good and excellent
@@ -45,7 +46,7 @@ def repeatability_figure(table):
     ['firstorder', 'shape']
     """
     known = table.dropna(subset=["icc"]).sort_values("icc", ascending=False)
-    families = known.groupby([_family(name) for name in known.index])["icc"]
+    families = known.groupby([family_of(name) for name in known.index])["icc"]
     order = families.median().sort_values().index
     figure, (left, right) = figure_with_axes(7.6, max(3.2, 1.4 + 0.24 * len(order)), n_axes=2)
     ranks = np.arange(1, len(known) + 1)
@@ -68,9 +69,3 @@ def repeatability_figure(table):
     right.set_yticks(range(len(order)), [plain_text(family) for family in order], fontsize=8)
     right.set(xlabel="Intraclass correlation (dot: median)", ylim=(-0.6, len(order) - 0.4))
     return figure
-
-
-def _family(name):
-    """Return the part of a feature's name that names its family, as glcm in original_glcm_Contrast."""
-    parts = str(name).split("_")
-    return parts[-2] if len(parts) > 1 else "features"

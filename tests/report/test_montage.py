@@ -65,6 +65,26 @@ def test_many_lesions_fill_several_pages(drawn):
     assert [len(figure.axes) for figure in figures] == [2, 2, 1]
 
 
+def test_other_masks_are_outlined_beside_those_of_the_cases(drawn):
+    volume, mask = np.stack([SLICE] * 3), np.stack([MASK * 0, MASK, MASK * 0])
+    other = np.stack([np.roll(MASK, 3, axis=1)] * 3) > 0
+    other[1, :, 24:] = other[2] = False
+    cases = [Case(volume, mask, name, (5, 1, 1)) for name in ("both", "nothing", "without", "apart")]
+    apart = np.roll(other, 1, axis=0) & False
+    apart[0] = True
+    (figure,), _ = drawn(cases, masks={"both": other, "nothing": other & False, "apart": apart})
+    dice = 2 * (other & (mask > 0)).sum() / (other.sum() + mask.sum())
+    texts = [axes.get_xlabel() for axes in figure.axes]
+    assert texts == [f"Dice {dice:.2f}", "Dice 0.00", "240 mm³", "Dice 0.00"]
+    outlines = [[c.get_paths()[0].get_extents() for c in axes.collections] for axes in figure.axes]
+    assert [len(each) for each in outlines] == [2, 1, 1, 1]  # in the slice with most of both
+    own, automatic = outlines[0]
+    assert (own.width, own.height) == (pytest.approx(8), pytest.approx(6))
+    assert automatic.x0 == pytest.approx(own.x0 + 3)
+    colours = [c.get_edgecolor()[0].tolist() for c in figure.axes[0].collections]
+    assert colours[0] != colours[1]
+
+
 def test_settings_out_of_range_are_refused(tmp_path):
     cases = [Case(SLICE, MASK, "a", (1, 1))]
     with pytest.raises(InputError, match="'path' parameter of write_montage must be a name that ends in .png"):
