@@ -30,7 +30,8 @@ class GroupedSettings(BaseEstimator):
         """Return the parameters; with `deep` also the settings of groups, as ``training__epochs`` and as ``epochs``."""
         parameters = super().get_params(deep=deep)
         for group in self.setting_groups if deep else ():
-            settings = self._settings_of(group).get_params()
+            settings = self._settings_of(group)
+            settings = settings.get_params() if hasattr(settings, "get_params") else {}  # else an error of `fit`
             parameters |= settings | {f"{group}__{name}": value for name, value in settings.items()}
         return parameters
 
