@@ -11,7 +11,7 @@ _EXTRAS = {
     "pyarrow": "parquet",
     **dict.fromkeys(("pydicom", "highdicom"), "dicom"),
     **dict.fromkeys(("dask", "distributed"), "dask"),
-    "monai": "segmentation",
+    **dict.fromkeys(("monai", "einops"), "segmentation"),
 }
 _PURPOSES = {
     "deep": "Networks and deep features need",

@@ -27,7 +27,7 @@ class Measurement:
     params: Path | None = None
     network: str = "radiodeep-mini"
     weights: str | None = None
-    window: str = "exact"
+    window: str = "auto"
     lesions: str | None = None
     repeatable: float | None = None
 

@@ -200,13 +200,20 @@ Sigma = Annotated[str | None, typer.Option(metavar="LIST", help="Widths of the L
 Params = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Parameter file of pyradiomics, instead of bins and image types")
 ]
-Network = Annotated[str, typer.Option(metavar="NAME", help="radiodeep-mini, cnn_f or a network of timm")]
+Network = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="radiodeep-mini, cnn_f, a network of 'radiodeep networks', or one of timm"),
+]
 Weights = Annotated[str | None, typer.Option(metavar="FILE", help="Weights of the network; 'pretrained' for timm's")]
 MovedWeights = Annotated[
     Path | None, _file("--weights", metavar="FILE", help="Weights of the model's network, if they have moved")
 ]
 Window = Annotated[
-    str, typer.Option(metavar="exact|crop", help="exact: the lesion's box fills the window; crop: a fixed size")
+    str,
+    typer.Option(
+        metavar="auto|exact|crop",
+        help="exact: the lesion's box fills the window; crop: a fixed size; auto: crop for networks for cubes in mm",
+    ),
 ]
 Labels = Annotated[
     MaskLabels,

@@ -32,7 +32,7 @@ def train(
     params: options.Params = None,
     network: options.Network = "radiodeep-mini",
     weights: options.Weights = None,
-    window: options.Window = "exact",
+    window: options.Window = "auto",
     labels: options.Labels = MaskLabels.one,
     resample_mask: options.ResampleMask = False,
     rgb: options.Rgb = None,

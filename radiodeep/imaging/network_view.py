@@ -35,15 +35,17 @@ class NetworkView:
     """What a network is shown of a lesion, the same in training and in use.
 
     The settings from `window` on are those of `lesion_planes`. Cubes have a `window`, a `size` and an `intensity_range`
-    only. Cubes with a spacing keep the intensities of the image (for example HU), clipped to an `intensity_range` of
-    (low, high), and their `size`, since resizing would change the spacing. Cubes without one are those of
-    `lesion_cube`, scaled to 0..1 and resized to the side of the network.
+    only, those without a spacing also a `margin`. Cubes with a spacing keep their `size`, since resizing would change the spacing. Those of a network without an
+    intensity range of its own keep the intensities of the image (for example HU), clipped to an `intensity_range` of
+    (low, high); others are scaled to 0..1. Cubes without a spacing are those of `lesion_cube`, scaled to 0..1 and
+    resized to the side of the network. All have the axes of images; the network turns them to its orientation.
     """
 
     network_side: int  # of squares or cubes, in pixels
     dimensions: int = 2  # 2 for squares, 3 for a cube
     spacing_mm: float | None = None  # of the voxels of the network's cubes
     is_sequence: bool = False  # whether the network reads all slices of a lesion in order
+    keeps_intensities: bool = False  # whether images keep the unit of the scanner, rather than being scaled to 0..1
     window: str = "exact"
     size: int | None = None
     slice: str = "largest"
@@ -59,8 +61,8 @@ class NetworkView:
 
         `owner` and `network` are named in messages; `specification` is the `NetworkInput` of the network. `settings`
         are values of the view's settings by name, and `auto` what "auto" stands for, of those that may be "auto" (an
-        automatic margin is 0 for crops). Raise `InputError` for a setting that is out of range, or that the network
-        cannot use.
+        automatic margin is 0 for crops). Without an intensity range, that of the network is taken, if it has one. Raise
+        `InputError` for a setting that is out of range, or that the network cannot use.
         """
         auto = auto or {}
         automatic = {name: auto[name] for name in auto if isinstance(settings[name], str) and settings[name] == "auto"}
@@ -70,10 +72,17 @@ class NetworkView:
         values = settings | automatic
         if values["window"] == "crop" and "margin" in automatic:
             values["margin"] = 0.0
+        if values["intensity_range"] is None:
+            values["intensity_range"] = specification.intensity_range
         view = cls(
-            specification.size, specification.dimensions, specification.spacing_mm, specification.sequence, **values
+            specification.size,
+            specification.dimensions,
+            specification.spacing_mm,
+            specification.sequence,
+            specification.own_units,
+            **values,
         )
-        view._check_use(network, specification.channels)
+        view._check_use(network, specification)
         return view
 
     @property
@@ -85,11 +94,6 @@ class NetworkView:
     def n_windows(self):
         """Number of windows per slice."""
         return self.n_boxes if self.dimensions == 2 else 1
-
-    @property
-    def keeps_intensities(self):
-        """Whether images keep the unit of the scanner, rather than being scaled to 0..1."""
-        return self.spacing_mm is not None
 
     def images(self, case):
         """Return what the network is shown of a case, as float32.
@@ -137,7 +141,7 @@ class NetworkView:
     def acquisition_needs(self):
         """Return what images must have in common for a network to see the same of them, as for `mixtures`."""
         if self.dimensions == 3:  # a box that is warped is as sharp as the voxels of its image
-            return set() if self.keeps_intensities and self.window == "crop" else {"spacing"}
+            return set() if self.spacing_mm is not None and self.window == "crop" else {"spacing"}
         if self.slice == "three-orthogonal":
             return {"pixels_z", "pixels_y", "pixels_x"} if self.pixel_mm is None else set()
         across = None if self.slice_axis is None else "zyx"[SLICE_AXES[self.slice_axis]]
@@ -153,8 +157,9 @@ class NetworkView:
         return "all" if self.is_sequence else self.slice
 
     def _cube(self, case):
-        if not self.keeps_intensities:
-            return resize_cube(lesion_cube(case, self.window, self.side, self.intensity_range), self.network_side)
+        if self.spacing_mm is None:
+            cube = lesion_cube(case, self.window, self.side, self.intensity_range, self.margin)
+            return resize_cube(cube, self.network_side)
         lesion = fill_gaps(case.lesion(), self.intensity_range)
         if self.window == "crop":
             cube = cube_about(lesion, self.side, self.spacing_mm)
@@ -173,12 +178,15 @@ class NetworkView:
             return np.where(np.isnan(image), np.nan, scale_to_unit(image)).astype(np.float32)
         return scale_linearly(image, *limits)
 
-    def _check_use(self, network, n_channels):
+    def _check_use(self, network, specification):
         """Raise InputError for a setting that the network would ignore, or that leaves it without an image."""
+        n_channels = specification.channels
         shown = f"'{network}' is shown a cube"
         unused = []
         if self.dimensions == 3:
             unused = [name for name, unset in _UNUSED_BY_CUBES.items() if getattr(self, name) != unset]
+            if self.spacing_mm is None and "margin" in unused:
+                unused.remove("margin")
         if self.keeps_intensities and isinstance(self.intensity_range, str):
             shown += " in the intensities of the image"
             unused.append("intensity_range")
@@ -199,6 +207,10 @@ class NetworkView:
             raise InputError(
                 f"slice='2.5d' gives one slice to each of three channels. '{network}' has {n_channels}; choose another "
                 "slice, or a network with three channels."
+            )
+        if self.spacing_mm is not None and specification.fixed_size and self.side != self.network_side:
+            raise InputError(
+                f"'{network}' takes cubes of {self.network_side} voxels. Got size={self.size} instead. Leave size out."
             )
         kind = "window" if self.dimensions == 2 else "cube"
         check_image_size((self.side,) * self.dimensions, f"A {kind} of size={self.size}", "Use a smaller size.")

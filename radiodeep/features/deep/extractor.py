@@ -40,15 +40,16 @@ class DeepFeatureExtractor(ShowsCases, StatelessExtractor):
     ----------
     network : str, default="radiodeep-mini"
         The packaged network (64 x 64 grey, 128 features), "cnn_f", "cnn_m", "cnn_s", any model of timm, or a network
-        for cubes: "medicalnet_resnet10", "..18", "..34", "..50", "fcib_resnet50".
+        for cubes: "medicalnet_resnet10", "..18", "..34", "..50", "fcib_resnet50"; or one of `published_networks`, such
+        as "ct-fm", whose weights are a file of the page named there.
     weights : None, "pretrained", "random", path or state dict, default=None
         None loads the packaged weights, and raises an error if the network has none: a network is never random by
         accident. "pretrained" loads weights from the hub of timm. "random" needs a `seed`.
-    window : {"exact", "crop"}, default="exact"
+    window : {"auto", "exact", "crop"}, default="auto"
         "exact" warps the bounding box of the region to the square. "crop" cuts `size` pixels about its centre, so that
         size and surroundings remain visible; `share_shown` tells how much of the region is. "exact" hides size only in
         part: a small lesion is enlarged more and looks smoother. For cubes: the box warped to a cube, or a cube of
-        `size` voxels, with the spacing of the network if it has one.
+        `size` voxels. "auto": "crop" if the network has a spacing of its own, which its cubes then have, else "exact".
     size : int, optional
         Side of the window in pixels, by default that of the network. Windows are resized linearly to the side of the
         network; cubes with the spacing of the network are not resized.
@@ -70,8 +71,9 @@ class DeepFeatureExtractor(ShowsCases, StatelessExtractor):
         How each map of a named layer becomes one feature; "flatten" keeps all values.
     intensity_range : None, "minmax" or (low, high), default=None
         Intensities mapped to black and white, e.g. (-1000, 400) HU. None: the 1st and the 99th percentile of the
-        windows of each case, or of the region in them if that reaches further. "minmax": the minimum and maximum, which
-        one bright pixel can move. Cubes with the spacing of the network keep intensities, clipped to (low, high).
+        windows of each case, or of the region in them if that reaches further; or the range of the network, if it has
+        one (`published_networks`). "minmax": the minimum and maximum, which one bright pixel can move. Cubes for
+        "medicalnet_..." and "fcib_resnet50" keep intensities, clipped to (low, high).
     seed : int, optional
         For `weights="random"`.
     precision : {"float32", "tf32", "bfloat16", "auto"}, default="float32"
@@ -147,7 +149,7 @@ class DeepFeatureExtractor(ShowsCases, StatelessExtractor):
         self,
         network="radiodeep-mini",
         weights=None,
-        window="exact",
+        window="auto",
         size=None,
         slice="largest",
         slice_pool="mean",

@@ -62,6 +62,8 @@ class FeatureReader:
             self.features.activation,
             self.pool,
         )
+        if specification.dimensions == 3:
+            gradients = specification.in_axes_of_images(gradients)
         gradients = self._used_channels(specification) / torch.tensor(specification.std).view(1, -1, 1, 1) * gradients
         return gradients.sum(dim=1, keepdim=True) if images.shape[1] == 1 else gradients
 

@@ -19,8 +19,11 @@ SLICE_POOLS = {"mean": np.mean, "max": np.max}
 # "auto" of "radiodeep-mini" was chosen by how little its features depend on a voxel more or less of the outline, and by
 # the AUC on real lesions; see data/README.md.
 _AUTO = {"pixel_mm": None, "margin": 0.0, "n_boxes": 1, "activation": "post"}
-_AUTO_OF = {"radiodeep-mini": {"pixel_mm": 1.0, "margin": 0.25, "n_boxes": 1, "activation": "pre"}}
-_AUTO_VIEW = ("pixel_mm", "margin", "n_boxes")
+_AUTO_OF = {
+    "radiodeep-mini": {"pixel_mm": 1.0, "margin": 0.25, "n_boxes": 1, "activation": "pre"},
+    "radiodeep-mini-3d": {"pixel_mm": None, "margin": 0.25, "n_boxes": 1, "activation": "pre"},
+}
+_AUTO_VIEW = ("window", "pixel_mm", "margin", "n_boxes")
 _OPTIONS = {
     "slice_pool": tuple(SLICE_POOLS),
     "activation": ("auto", "post", "pre"),
@@ -32,9 +35,12 @@ _OPTIONS = {
 
 
 def resolve_auto(network, name, value):
-    """Return the value of a setting of `_AUTO`, or for "auto" what that stands for with a network."""
-    is_auto = isinstance(value, str) and value == "auto"
-    return _AUTO_OF.get(network, _AUTO)[name] if is_auto else value
+    """Return the value of a setting of `_AUTO` or of the window, or for "auto" what that stands for with a network."""
+    if not (isinstance(value, str) and value == "auto"):
+        return value
+    if name == "window":
+        return "exact" if input_specification(network).spacing_mm is None else "crop"
+    return _AUTO_OF.get(network, _AUTO)[name]
 
 
 def checked_view(extractor):

@@ -1,6 +1,6 @@
 """Network name -> `torch.nn.Module` and the description of its input."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -10,103 +10,31 @@ from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.arch3d import Arch3d
 from radiodeep.networks.architectures.cnn_f import CnnF, CnnM, CnnS
 from radiodeep.networks.architectures.mini import Mini
+from radiodeep.networks.architectures.network_input import NetworkInput
+from radiodeep.networks.architectures.segresnet import SegResNetEncoder
 from radiodeep.networks.architectures.slice_networks import READERS, Arch1Slices, Arch2Slices, Arch3Slices
 from radiodeep.networks.architectures.study_networks import Arch1, Arch2, Arch3
+from radiodeep.networks.architectures.swin_unetr import SwinUnetrEncoder
 from radiodeep.networks.architectures.teaching_networks import Mnist, MnistContest
+from radiodeep.networks.architectures.unet3d import UNet3dEncoder
+from radiodeep.networks.architectures.vit3d import VisionTransformer3d
 from radiodeep.networks.architectures.volumetric import VolumetricResNet
+from radiodeep.networks.published import PUBLISHED
 
 
-@dataclass(frozen=True)
-class NetworkInput:
-    """What a network expects as input.
+def _dinov2(in_channels, n_outputs, patch, size):
+    """Return the base network of DINOv2, of timm, for another patch and image."""
+    timm = _import_timm_for("vit_base_patch14_dinov2")
+    settings = {"patch_size": patch, "img_size": size, "in_chans": in_channels, "num_classes": n_outputs}
+    return timm.create_model("vit_base_patch14_dinov2", **settings)
 
-    Attributes
-    ----------
-    size : int
-        Side of the square or cubic input in pixels.
-    channels : int
-    mean, std : tuple of float, one per channel
-        The network expects `(image - mean) / std` of images scaled to 0..1. Networks with `spacing_mm` expect it of
-        unscaled intensities, for example HU.
-    layer : str or None
-        The layer that published studies take features from; None for the pooled layer before the classifier.
-    fixed_size : bool
-        Whether the network accepts no other size.
-    dimensions : {2, 3}
-        Number of spatial dimensions.
-    spacing_mm : float or None
-        Voxel spacing of a cube along every axis; None if the user chooses it.
-    lowest : float or None
-        Lower intensities are clipped to this value before normalization.
-    standardize : bool
-        Whether each image is standardized to mean 0 and standard deviation 1 before normalization.
-    sequence : bool
-        Whether one example holds all slices of a lesion: (n, length, channels, height, width), padded with slices of
-        NaN.
-    last_activation : str or None
-        Name of the activation module before the pooled features, if features before it are available.
-    """
 
-    size: int
-    channels: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    layer: str | None = None
-    fixed_size: bool = False
-    dimensions: int = 2
-    spacing_mm: float | None = None
-    lowest: float | None = None
-    standardize: bool = False
-    sequence: bool = False
-    last_activation: str | None = None
-
-    def on_channels(self, planes):
-        """Return images (n, channels, ...) of planes (n, 1 or channels, ...), an ndarray; intensities stay as they are.
-
-        A single grey plane is expanded to all channels without a copy.
-        """
-        images = torch.from_numpy(planes)
-        if images.ndim != self.dimensions + 2 or images.shape[1] not in (1, self.channels):
-            raise InputError(f"The network takes images of 1 or {self.channels} planes. Got shape {planes.shape}.")
-        return images.expand(-1, self.channels, *images.shape[2:])
-
-    def normalize(self, images):
-        """Apply the normalization that the network was trained with to images of shape (n, channels, ...).
-
-        Sequences have the shape (n, length, channels, height, width). Images are scaled to 0..1, or in the unit of the
-        scanner if the network has `own_units`. Raise InputError for another number of channels or dimensions.
-        """
-        if self.sequence and images.ndim == 5:
-            return self.normalize(images.flatten(0, 1)).unflatten(0, images.shape[:2])
-        if images.ndim != self.dimensions + 2 or images.shape[1] != self.channels:
-            space = "height, width" if self.dimensions == 2 else "z, y, x"
-            raise InputError(
-                f"Images must have shape (n, {self.channels}, {space}). Got {tuple(images.shape)} instead."
-            )
-        is_linear = self.lowest is None and not self.standardize
-        if is_linear and set(self.mean) == {0.0} and set(self.std) == {1.0}:
-            return images
-        if is_linear and images.stride(1) == 0 and len(set(self.mean)) == len(set(self.std)) == 1:
-            return ((images[:, :1] - self.mean[0]) / self.std[0]).expand_as(images)  # one plane in memory
-        if self.lowest is not None:
-            images = images.clamp(min=self.lowest)
-        if self.standardize:
-            space = tuple(range(1, images.ndim))
-            deviation = images.std(dim=space, correction=0, keepdim=True)
-            # An image with a single intensity becomes all zeros.
-            images = (images - images.mean(dim=space, keepdim=True)) / deviation.where(deviation > 0, 1)
-        mean, std = (images.new_tensor(values).view(1, -1, *[1] * self.dimensions) for values in (self.mean, self.std))
-        return (images - mean) / std
-
-    @property
-    def own_units(self):
-        """Whether images keep the units of the scanner, such as HU, until normalization."""
-        return self.spacing_mm is not None
-
-    def with_normalization(self, values):
-        """Return a copy with other `mean` and `std`, given as the rows of an array of shape (2, channels)."""
-        mean, std = (tuple(map(float, row)) for row in values)
-        return replace(self, mean=mean, std=std)
+def _published_input(network):
+    """Return the `NetworkInput` of a `PublishedNetwork`."""
+    shared = ("size", "channels", "fixed_size", "dimensions", "spacing_mm", "orientation", "intensity_range")
+    scale = {name: (getattr(network, name),) * network.channels for name in ("mean", "std")}
+    settings = {name: getattr(network, name) for name in (*shared, "standardize")}
+    return NetworkInput(**settings, **scale)
 
 
 _STUDY_INPUT = NetworkInput(100, 3, (0.0,) * 3, (1.0,) * 3, fixed_size=True)
@@ -142,6 +70,19 @@ _ARCHITECTURES = {  # name: (class or function of (in_channels, n_outputs), Netw
     "medicalnet_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), bottleneck=True), _MEDICALNET_INPUT),
     "fcib_resnet50": (partial(VolumetricResNet, blocks=(3, 4, 6, 3), **_FCIB), _FCIB_INPUT),
 }
+_PUBLISHED_CLASSES = {
+    "ct-fm": SegResNetEncoder,
+    "vista3d": partial(SegResNetEncoder, filters=48, norm="instance"),
+    "suprem-unet": UNet3dEncoder,
+    "models-genesis": UNet3dEncoder,
+    "rad-dino": partial(_dinov2, patch=14, size=518),
+    "curia": partial(_dinov2, patch=16, size=512),
+    "brainiac": VisionTransformer3d,
+    "voco-b": partial(SwinUnetrEncoder, width=48),
+    "voco-l": partial(SwinUnetrEncoder, width=96),
+    "voco-h": partial(SwinUnetrEncoder, width=192),
+}
+_ARCHITECTURES |= {name: (_PUBLISHED_CLASSES[name], _published_input(facts)) for name, facts in PUBLISHED.items()}
 _SINGLE_LOGIT = tuple(name for name in _ARCHITECTURES if name.startswith("arch"))
 
 
@@ -165,8 +106,10 @@ def build_network(name, in_channels=3, n_classes=2, image_size=None, *, single_l
           stages are strided compute other features.
         - "fcib_resnet50": for cubes of 50 voxels at 1 mm, in HU; 4096 features. The trunk of the foundation model
           for cancer imaging biomarkers.
+        - "ct-fm", "vista3d", "suprem-unet", "models-genesis", "rad-dino", "curia", "brainiac", "voco-b", "voco-l",
+          "voco-h": see `published_networks`.
     in_channels : int, default=3
-        The packaged weights of "radiodeep-mini" and those of networks for cubes need 1.
+        The packaged weights and those of networks for cubes need 1.
     n_classes : int, default=2
         Number of outputs. Networks whose names begin with "arch" have a single output for two classes, the logit of
         the second. 0 omits the classifier, so that the network returns its pooled features.

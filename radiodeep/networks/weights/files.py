@@ -18,7 +18,7 @@ from radiodeep.files import WEIGHTS_SUFFIXES
 
 MEAN_COLOUR = "normalization.averageImage"
 GEOMETRY = ("stride", "pad", "pool")
-_KEYS_OF_STATE = ("state_dict", "trunk_state_dict", "model_state_dict", "model", "network")
+_KEYS_OF_STATE = ("state_dict", "trunk_state_dict", "model_state_dict", "model", "network", "net")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "backbone.", "trunk.")
 
 

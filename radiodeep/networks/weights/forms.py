@@ -40,6 +40,16 @@ _TORCHVISION = {
         (r"^classifier\.2\.", "head.fc."),
     ),
 }
+_TRANSFORMERS = (  # DINOv2; files of transformers 5 have names of their own for the parts of the attention
+    (r"^(dinov2\.)?embeddings\.(cls_token|mask_token)$", r"\2"),
+    (r"^(dinov2\.)?embeddings\.position_embeddings$", "pos_embed"),
+    (r"^(dinov2\.)?embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+    (r"^(dinov2\.)?layernorm\.", "norm."),
+    (r"^(dinov2\.)?encoder\.layer\.", "blocks."),
+    (r"\.attention\.(?:attention\.)?([qkv])(?:uery|ey|alue|_proj)\.", r".attn.\1."),
+    (r"\.attention\.(?:output\.dense|o_proj)\.", ".attn.proj."),
+    (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),
+)
 
 
 def renamed_for(network, name, stored, expected):
@@ -57,12 +67,40 @@ def renamed_for(network, name, stored, expected):
         ("radimagenet", _rename_radimagenet, _HALVES),
         ("open_clip", _rename_open_clip, None if "siglip" in name or "mci" in name else _CLIP),
         ("torchvision", _rename_torchvision, None),
+        ("transformers", _rename_transformers, None),
     ):
         renamed = _reshape(rename(name, state), expected)
         if _count_fitting(renamed, expected) > n_fitting:
             return renamed, origin, normalization
     renamed = _rename_by_timm(network, state)
-    return (renamed, "timm", None) if _count_fitting(renamed, expected) > n_fitting else (state, None, None)
+    if _count_fitting(renamed, expected) > n_fitting:
+        return renamed, "timm", None
+    return _part_with_names(state, expected), None, None
+
+
+def _part_with_names(state, names):
+    """Return the part of a larger network that has the given names after a common prefix, without the prefix.
+
+    The part that has the most of the names is chosen; the state is returned as it is if no prefix adds names. Raise
+    WeightsError if two parts, such as a student and a teacher, have as many.
+    """
+    n_names = {"": sum(name in state for name in names)}
+    for key in state:
+        parts = key.split(".")
+        for end in range(1, len(parts)):
+            if ".".join(parts[end:]) in names:
+                prefix = ".".join(parts[:end]) + "."
+                n_names[prefix] = n_names.get(prefix, 0) + 1
+    best = max(n_names.values())
+    prefixes = [prefix for prefix, number in n_names.items() if number == best]
+    if "" in prefixes:
+        return state
+    if len(prefixes) > 1:
+        raise WeightsError(
+            f"The file holds the network {len(prefixes)} times: under {', '.join(map(repr, prefixes))}. Save the "
+            "weights of one of them."
+        )
+    return {key.removeprefix(prefixes[0]): value for key, value in state.items() if key.startswith(prefixes[0])}
 
 
 def _count_fitting(state, expected):
@@ -108,6 +146,21 @@ def _rename_torchvision(name, state):
             key = re.sub(pattern, replacement, key)
         renamed[key] = value
     return renamed
+
+
+def _rename_transformers(name, state):
+    """Translate names of DINOv2 in transformers, where query, key and value are three matrices, to timm's."""
+    renamed, parts = {}, {}
+    for key, value in state.items():
+        for pattern, replacement in _TRANSFORMERS:
+            key = re.sub(pattern, replacement, key)
+        third = re.search(r"\.attn\.([qkv])\.", key)
+        if third:
+            parts.setdefault(key.replace(third[0], ".attn.qkv."), {})[third[1]] = value
+        else:
+            renamed[key] = value
+    whole = {key: torch.cat([part[each] for each in "qkv"]) for key, part in parts.items() if len(part) == 3}
+    return renamed | whole
 
 
 def _rename_matconvnet(network, name, state):

@@ -49,7 +49,7 @@ class WeightsRecord:
         Whether the last layer came from the source as well.
     seed : int or None
         Seed of random weights.
-    origin : {"radimagenet", "open_clip", "torchvision", "matconvnet", "timm"} or None
+    origin : {"radimagenet", "open_clip", "torchvision", "transformers", "matconvnet", "timm"} or None
         The program whose names were translated; None if the names matched.
     mean, std : tuple of float, or None
         Normalization of images in 0..1 that belongs to the weights, if they define one; see `input_with`.
@@ -118,6 +118,9 @@ def load_weights(network, source, name, seed=None):
                                                                              embedding resized to the network's
     MedicalNet                    `module.` ... in `state_dict`              medicalnet_resnet10, 18, 34, 50
     FCIB                          those of MONAI in `trunk_state_dict`       fcib_resnet50
+    transformers                  `encoder.layer.0.` ...                     rad-dino, curia, vit_..._patch14_dinov2
+    part of a larger network      those of the network after a prefix, e.g.  all, e.g. ct-fm, vista3d, suprem-unet,
+                                  `image_encoder.encoder.`                   models-genesis, brainiac, voco-b
     MatConvNet (.mat)             `conv1` to `fc8`                           cnn_f, cnn_m, cnn_s
     MatConvNet (.mat)             `conv1_1` to `fc8`                         vgg16, vgg19
     ============================  =========================================  ====================================

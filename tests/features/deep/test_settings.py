@@ -110,7 +110,7 @@ def test_a_model_saved_before_axes_and_rates_could_be_chosen_still_scores(settin
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"window": "box"}, "'window' parameter of DeepFeatureExtractor must be one of exact, crop"),
+        ({"window": "box"}, "'window' parameter of DeepFeatureExtractor must be one of auto, exact, crop"),
         ({"size": 0}, "'size' parameter"),
         ({"channel": "pink"}, "'channel' parameter"),
         ({"intensity_range": (5, 5)}, "low < high"),

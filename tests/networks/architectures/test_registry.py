@@ -30,7 +30,7 @@ def test_a_transformer_can_be_built_for_another_size():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet17", "Unknown network 'resnet17'. Expected radiodeep-mini, cnn_f, .*Did you mean .*resnet18"),
+        ("resnet17", "Unknown network 'resnet17'. Expected radiodeep-mini, .*cnn_f, .*Did you mean .*resnet18"),
         ("cnn-f", "Did you mean 'cnn_f'"),
         ("resnet18.a1_in1kk", "Did you mean 'resnet18.a1_in1k'"),
         (None, "Unknown network None"),
