@@ -46,7 +46,8 @@ def best_of_each(heads, model):
 
 def lidc_nodules(volumes=False):
     """Return 882 solid lung nodules without their surroundings, each as its largest slice or as all of its slices."""
-    stored = np.load(DATA / "lidc_nodule_slices" / "lidc882_slices64.npz", allow_pickle=True)
+    with np.load(DATA / "lidc_nodule_slices" / "lidc882_slices64.npz", allow_pickle=True) as file:
+        stored = dict(file)  # each access to the file unpacks an array again
     slices = pd.DataFrame({name: stored[name] for name in ("nodule_index", "slice_index")})
     slices["area"] = (stored["images"] > 0).sum(axis=(1, 2))
     cases = []
