@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from radiodeep.cases.case import Case
 from radiodeep.cases.cohort import Cohort
+from radiodeep.cases.synthetic.cluttered_lesions import draw_cluttered
 from radiodeep.cases.synthetic.demo_lesions import draw_demo_lesion
 from radiodeep.cases.synthetic.study_lesions import draw_glioma, draw_nodule, draw_sarcoma
 from radiodeep.cases.synthetic.study_pictures import draw_skin_lesion, draw_vessels
@@ -43,6 +44,7 @@ _STUDIES = {
     "skin": _Study(450, 0, draw_skin_lesion, ()),
     "vessels": _Study(200, 0, draw_vessels, ()),
     "demo": _Study(200, 100, draw_demo_lesion, (2.0, 2.0)),
+    "cluttered": _Study(60, 30, draw_cluttered, (1.6, 1.6)),
 }
 
 
@@ -67,6 +69,8 @@ def make_study_cohort(name, n_cases=None, random_state=0):
     "vessels"        200           picture of 64 x 64 pixels              calibre and tortuosity of vessels
     "demo"           200   100     CT volume                              correlation length across the slices 0.92
                                                                           and brightness of the centre
+    "cluttered"      60    30      CT volume: the lesion lies somewhere   correlation length, spiculation      0.89
+                                   among vessels and an organ as bright
     ================ ===== ======= ====================================== ==================================== ====
 
     The AUC is that of the truth (of skin lesions Hand and Till's M). Adenocarcinomas, gliomas and sarcomas also have
