@@ -15,7 +15,7 @@ RIDGE = make_pipeline(StandardScaler(), LogisticRegression())
 
 
 class Numbers(StatelessExtractor):
-    """Mean, number of voxels and the height of the region, and a constant."""
+    """Mean, number of voxels and place of the region, and a constant."""
 
     def fit(self, cases, y=None):
         return self
@@ -24,11 +24,11 @@ class Numbers(StatelessExtractor):
         return np.array([self._row(case.lesion()) for case in cases])
 
     def _row(self, lesion):
-        height = np.argwhere(lesion.roi)[:, 0].mean()
-        return lesion.voxels[lesion.roi].mean(), float(lesion.roi.sum()), height, 1.0
+        place = np.argwhere(lesion.roi)[:, 2].mean()
+        return lesion.voxels[lesion.roi].mean(), float(lesion.roi.sum()), place, 1.0
 
     def get_feature_names_out(self, input_features=None):
-        return np.array(["own_mean_value", "own_size_voxels", "own_size_height", "own_size_constant"], dtype=object)
+        return np.array(["own_mean_value", "own_size_voxels", "own_size_place", "own_size_constant"], dtype=object)
 
 
 def informative(n_cases=40, seed=0):
@@ -65,7 +65,7 @@ def test_the_icc_is_that_of_both_measurements(balls):
         np.testing.assert_allclose(row[["low", "high"]].astype(float), [bounds.low, bounds.high])
     families = survival.families
     assert families["n"].to_dict() == {"mean": 1, "size": 2, "all": 3}  # the constant does not count
-    assert families.loc["size", ["good", "excellent", "surely good"]].tolist() == [1, 1, 1]
+    assert families.loc["size", ["good", "excellent", "surely good"]].tolist() == [0.5, 0.5, 0.5]  # not the place
     assert families.loc["mean", "good"] == float(survival.table.loc["own_mean_value", "icc"] >= 0.75)
     assert families.loc["all", "good"] == pytest.approx((survival.table["icc"].dropna() >= 0.75).mean())
     assert survival.results == {}

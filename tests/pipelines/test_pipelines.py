@@ -51,6 +51,18 @@ def test_nodule_malignancy_transfer_tests_on_the_second_manifest(repository, tmp
     assert (study / "report.html").is_file()
 
 
+@pytest.mark.slow
+@few_cases
+def test_automatic_masks_are_judged_by_their_overlap_and_by_the_features(repository, tmp_path, capsys):
+    study = run(repository, "automatic_masks", tmp_path, "--n-cases", 8, "--n-repeats", 1)
+    printed = capsys.readouterr().out
+    assert re.search(r"^41 % of maximum  0\.\d\d \(0", printed, re.MULTILINE)
+    assert "8 cases of 8 patients, 5-fold" in printed
+    assert "Expert masks in training, automatic ones in tests: AUC" in printed
+    assert {path.name for path in study.iterdir()} == {"masks.csv", "montage.png", "features.csv", "features.png"}
+    assert len(pd.read_csv(study / "masks.csv")) == 3 * 8
+
+
 @pytest.mark.parametrize("name", ["nodule_malignancy_transfer", "nodule_malignancy_cnn_ensemble", "score_new_cases"])
 def test_one_manifest_where_two_are_needed_is_refused(repository, name, capsys):
     with pytest.raises(SystemExit):
@@ -179,4 +191,15 @@ def test_imbalanced_study(repository, tmp_path, capsys):
 def test_imbalanced_study_makes_a_cohort_of_few_positive_cases(repository, tmp_path, capsys):
     study = run(repository, "imbalanced_study", tmp_path, "--n-repeats", 1, "--n-jobs", 1)
     assert "111 cases, 10 of them positive" in capsys.readouterr().out
+    assert (study / "report.html").is_file()
+
+
+@pytest.mark.slow
+@few_cases
+def test_picture_classes_compares_frozen_tuned_and_new_networks(repository, tmp_path, capsys):
+    study = run(repository, "picture_classes", tmp_path, "--n-pictures", 20, "--epochs", 1, "--n-jobs", 1)
+    printed = capsys.readouterr().out
+    for model in ("frozen features", "last layers tuned", "all layers tuned", "from scratch"):
+        assert re.search(rf"^{model}: AUC [01]\.\d\d", printed, re.MULTILINE)
+    assert len(list((study / "pictures" / "ring").iterdir())) == 10
     assert (study / "report.html").is_file()
