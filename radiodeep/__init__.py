@@ -74,6 +74,7 @@ _HOME_OF = {
     "AutoSurvival": "models.auto.survival",
     "HorizonClassifier": "models.horizon",
     "UNetSegmenter": "segmenters.unet",
+    "segmentation_training": "segmenters.unet",
     "ThresholdSegmenter": "segmenters.threshold",
     "RegionGrowingSegmenter": "segmenters.region_growing",
     "ChanVeseSegmenter": "segmenters.chan_vese",
@@ -166,6 +167,9 @@ _UNLISTED = {
     "write_checklist": "report.checklist_page",
     "outputs_of": "scoring.outputs",
     "Shard": "rows",
+    "Segmenter": "segmenters.segmenter",
+    "readable_cases": "segmenters.files",
+    "write_masks": "segmenters.files",
 }
 
 __all__ = ["__version__", *_HOME_OF]

@@ -65,10 +65,7 @@ def _with_files(cohort, sources):
     frame = cohort.frame.drop(columns=["mask_label", "roi_name"], errors="ignore")  # one region is written
     if len({bool(case.image_names) for case in cohort}) > 1:
         raise ManifestError("A manifest has cases of one image, or of several by name. Write two cohorts.")
-    safe = {case_id: safe_name(case_id) for case_id in cohort.ids}
-    repeated = [name for name, count in Counter(safe.values()).items() if count > 1]
-    if repeated:
-        raise ManifestError(f"These ids give the same file name: {', '.join(sorted(repeated))}. Rename them.")
+    safe = file_names(cohort)
     columns = list(dict.fromkeys(column for of_case in sources for column in of_case))
     files = {column: safe_name(column) for column in columns}
     if len(set(files.values())) < len(files):
@@ -99,6 +96,15 @@ def _sources(case):
     repeats = {} if case.image_names else {f"mask_{name}": repeat for name, repeat in case.repeats.items()}
     retest = {"image_retest": case.repeats["retest"]} if "mask_retest" in repeats else {}
     return images | masks | retest | repeats
+
+
+def file_names(cohort):
+    """Return a name for a file by case id, or raise ManifestError if two are the same."""
+    safe = {case_id: safe_name(case_id) for case_id in cohort.ids}
+    repeated = [name for name, count in Counter(safe.values()).items() if count > 1]
+    if repeated:
+        raise ManifestError(f"These ids give the same file name: {', '.join(sorted(repeated))}. Rename them.")
+    return safe
 
 
 def safe_name(name):

@@ -16,6 +16,7 @@ from radiodeep.cli.merge import merge
 from radiodeep.cli.networks import networks
 from radiodeep.cli.report import report
 from radiodeep.cli.score import score
+from radiodeep.cli.segment import segment, train_segmenter
 from radiodeep.cli.study import study
 from radiodeep.cli.terminal import say
 from radiodeep.cli.train import train
@@ -64,6 +65,11 @@ for _command, _example in (
     (merge, "radiodeep merge part-*.csv -o features.csv"),
     (networks, "radiodeep networks\n  radiodeep networks ct-fm"),
     (classify, "radiodeep classify cat.jpg --network resnet50 --weights resnet50.safetensors"),
+    (train_segmenter, "radiodeep train-segmenter manifest.csv -o segmenter.skops"),
+    (
+        segment,
+        "radiodeep segment segmenter.skops new.csv -o masks\n  radiodeep segment threshold pet.csv -o masks",
+    ),
     (demo, "radiodeep demo"),
 ):
     app.command(epilog=f"\b\nExample:\n  {_example}")(_command)

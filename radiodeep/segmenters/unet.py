@@ -34,21 +34,42 @@ from radiodeep.segmenters.patches import MaskedAugmentation, Patches, cut, masks
 from radiodeep.segmenters.segmenter import Segmenter, largest_part
 
 DIMENSIONS = (2, "2.5d", 3)
-DEFAULT_TRAINING = Training(
-    epochs=40,
-    n_views=4,
-    batch_size=8,
-    learning_rate=3e-3,
-    schedule="one-cycle",
-    optimizer="adamw",
-    weight_decay=1e-4,
-    augmentation=Augmentation(rotation=30.0, zoom=0.2, intensity=0.1, noise=0.02),
-    validation_fraction=0.2,
-)
 _N_SLICES = 3  # of 2.5-D: a slice and its neighbours
 _VALIDATION_PATCHES = 4  # of each case that is held out
 _AT_ONCE = 16  # patches
 _SIZES = {2: 64, "2.5d": 64, 3: 32}  # of a patch, in voxels
+
+
+def segmentation_training(epochs=40):
+    """Return the plan that `UNetSegmenter` has by default, with this number of epochs.
+
+    Parameters
+    ----------
+    epochs : int, default=40
+
+    Returns
+    -------
+    Training
+        4 patches per case and epoch in batches of 8, AdamW with one cycle of learning rates up to 0.003, small turns,
+        flips, zooms and changes of intensity, and a fifth of the patients held out.
+
+    Examples
+    --------
+    >>> import radiodeep as rd
+    >>> rd.segmentation_training(10).set_params(n_views=8).epochs
+    10
+    """
+    return Training(
+        epochs,
+        n_views=4,
+        batch_size=8,
+        learning_rate=3e-3,
+        schedule="one-cycle",
+        optimizer="adamw",
+        weight_decay=1e-4,
+        augmentation=Augmentation(rotation=30.0, zoom=0.2, intensity=0.1, noise=0.02),
+        validation_fraction=0.2,
+    )
 
 
 class UNetSegmenter(Segmenter):
@@ -79,8 +100,8 @@ class UNetSegmenter(Segmenter):
     keep_largest : bool, default=True
         Leave only the largest connected part of a mask.
     training : Training, optional
-        By default 40 epochs of 4 patches per case, a fifth of the patients held out. Its `n_views` is the number of
-        patches of a case in an epoch.
+        By default that of `segmentation_training`, 40 epochs. Its `n_views` is the number of patches of a case in an
+        epoch.
     random_state : int, default=0
     device : str, default="auto"
     n_threads : int, optional
@@ -311,7 +332,7 @@ class UNetSegmenter(Segmenter):
         return _N_SLICES if self.dimensions == "2.5d" else 1
 
     def _plan(self):
-        return DEFAULT_TRAINING if self.training is None else self.training
+        return segmentation_training() if self.training is None else self.training
 
     def _window(self):
         """Return the size of a patch along z, y and x; of slices the first is the number of those seen together."""
