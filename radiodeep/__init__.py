@@ -37,6 +37,7 @@ _HOME_OF = {
     "published_networks": "networks.published",
     "LesionAggregator": "features.patients",
     "HabitatExtractor": "features.habitats",
+    "Denoiser": "features.denoiser",
     "on_one_grid": "imaging.one_grid",
     "extract_table": "features.table",
     "extract_tables": "features.table",

@@ -2,14 +2,56 @@
 
 pandas drops the attributes of a table in most joins, and with them the patients. A study of a table without patients
 looks up its row names here, so that cases of one patient stay in one fold.
+
+A generated case carries digests of the patients that its generator was fitted to, in the clinical fact `ORIGIN_FACT`,
+which files keep as any other fact.
 """
 
+import hashlib
+
+ORIGIN_FACT = "generated_from"
+
 _patient_of = {}  # by case id, from the last extraction of a case with that id
+_origin_of = {}  # by case id, of generated cases
 
 
 def remember_patients(cases):
     """Note the patient of each case whose features are computed."""
     _patient_of.update((case.id, case.patient) for case in cases)
+    _origin_of.update((case.id, origin) for case, origin in zip(cases, origins_of(cases), strict=True) if origin)
+
+
+def origin_of_patients(patients):
+    """Return the origin of cases that are generated from some patients, as text: a digest of each."""
+    return " ".join(sorted({_digest(patient) for patient in patients}))
+
+
+def origins_of(cases):
+    """Return what `origin_of_patients` returned for each generated case, None for others."""
+    facts = [getattr(case, "clinical", {}).get(ORIGIN_FACT) for case in cases]
+    return [fact if isinstance(fact, str) else None for fact in facts]
+
+
+def remembered_origins(ids):
+    """Return the origins of case ids, None for those that were not generated or are unknown."""
+    try:
+        return [_origin_of.get(name) for name in ids]
+    except TypeError:  # row names that cannot be looked up
+        return [None] * len(ids)
+
+
+def sources_of(patients, origins):
+    """Return the digests of the patients behind each row, a set for each; None if no row was generated."""
+    if not any(origins):
+        return None
+    return [
+        {_digest(patient)} if origin is None else set(origin.split())
+        for patient, origin in zip(patients, origins, strict=True)
+    ]
+
+
+def _digest(patient):
+    return "p" + hashlib.sha256(str(patient).encode()).hexdigest()[:12]
 
 
 def remembered_patients(ids):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from radiodeep.checks import require_n_jobs, require_option
 from radiodeep.exceptions import StudyError
 from radiodeep.study.endpoints.registry import endpoint_for
+from radiodeep.study.folds.origins import sources_of_rows
 from radiodeep.study.folds.splits import check_folds, companion_plan, plan_of
 
 
@@ -52,5 +53,5 @@ class StudyDesign:
             companion = companion_plan(endpoint, study.groups, self.n_repeats, self.random_state)
             plans += [] if companion is None else [companion]
         for plan in plans:
-            check_folds(plan, endpoint, study.ids, study.groups, study.patients)
+            check_folds(plan, endpoint, study.ids, study.groups, study.patients, sources_of_rows(study))
         return plans

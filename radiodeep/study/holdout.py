@@ -14,6 +14,7 @@ from radiodeep.study.evidence import Evidence
 from radiodeep.study.execution import check_models
 from radiodeep.study.folds.fitting import fold_outcome
 from radiodeep.study.folds.inner_folds import keep_groups_together
+from radiodeep.study.folds.origins import check_sources, sources_of_rows
 from radiodeep.study.folds.splits import Plan
 from radiodeep.study.inputs import rows_of, study_input
 from radiodeep.study.result import named_cases
@@ -128,6 +129,9 @@ def _refuse_common_patients(train, test):
             f"{len(common)} patient{'s are' if len(common) > 1 else ' is'} in both cohorts: "
             f"{', '.join(repr(patient) for patient in common[:5])}. Leave them out of one cohort."
         )
+    sources = sources_of_rows(train, test)
+    if sources is not None:
+        check_sources(sources[: len(train)], sources[len(train) :], "the two cohorts")
 
 
 def _patients(study, other):

@@ -14,6 +14,7 @@ from radiodeep.progress import counted
 from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.folds.estimator_tree import best_of, descendants, offers
 from radiodeep.study.folds.frozen_features import FrozenFeatures
+from radiodeep.study.folds.origins import sources_of_rows
 from radiodeep.study.folds.shared_extraction import over_shared_cases
 from radiodeep.study.folds.splits import check_folds, plan_of
 from radiodeep.study.inputs import rows_of, study_input
@@ -108,7 +109,7 @@ def feature_importance(
         table.loc[[features.names[feature] for feature in features.used], "used"] = 1.0
         return _sorted(table, endpoint, value)
     plan = plan_of(cv, endpoint, study.groups, 1, random_state)
-    check_folds(plan, endpoint, study.ids, study.groups, study.patients)
+    check_folds(plan, endpoint, study.ids, study.groups, study.patients, sources_of_rows(study))
     if min(len(test) for _, test in plan.folds) < 2:
         raise StudyError("Features are shuffled among the test cases of a fold, which must be several: e.g. cv=5.")
     model = endpoint.prepared(model)

@@ -16,6 +16,7 @@ from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import Evidence
 from radiodeep.study.execution import check_models
 from radiodeep.study.folds.fitting import fit_folds, warn_of_folds
+from radiodeep.study.folds.origins import sources_of_rows
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.splits import Plan, check_folds, plan_of
 from radiodeep.study.inputs import study_input
@@ -199,7 +200,7 @@ def _plans(full, fractions, endpoint, study, random_state):
         n_patients = round(np.mean([len(np.unique(patients[train])) for train, _ in folds]))
         plan = Plan(full.name, full.kind, folds, full.repeats)
         try:
-            check_folds(plan, endpoint, study.ids, study.groups, study.patients)
+            check_folds(plan, endpoint, study.ids, study.groups, study.patients, sources_of_rows(study))
         except StudyError as error:
             raise StudyError(f"{fraction:g} of the training patients are too few: {error}") from error
         plans.append((n_patients, plan))

@@ -14,6 +14,7 @@ from radiodeep.study.centres import measured_by_centre
 from radiodeep.study.endpoints.registry import endpoint_for
 from radiodeep.study.evidence import collect, selections_of, stability_of
 from radiodeep.study.folds.fitting import out_of_fold
+from radiodeep.study.folds.origins import sources_of_rows
 from radiodeep.study.folds.shared_extraction import as_row_indices
 from radiodeep.study.folds.splits import check_folds, plan_of
 from radiodeep.study.inputs import study_input
@@ -129,7 +130,7 @@ def permutation_test(
 
     def check(endpoint):
         plan = plan_of(cv, endpoint, study.groups, 1, random_state, study.centres)
-        check_folds(plan, endpoint, study.ids, study.groups, study.patients)
+        check_folds(plan, endpoint, study.ids, study.groups, study.patients, sources_of_rows(study))
 
     check(endpoint)
     _check_exchangeable(endpoint.y, study.groups)

@@ -11,6 +11,7 @@ ensemble
 bag                the same, after row numbers were made a column: it accepts two dimensions only
 columns            of a DataFrame with a column of cases: extractors of that column look cases up
 wrapper            extractors inside look cases up, since the wrapper itself may need cases
+samplers of cases  a chain that begins with one is given cases, of which the next step looks up those that are known
 others             ``CaseLookup`` turns row numbers into cases, and the estimator follows unchanged
 =================  ==================================================================================
 
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
@@ -31,7 +32,15 @@ from sklearn.utils._set_output import _get_output_config
 
 from radiodeep.exceptions import RadiodeepWarning
 from radiodeep.rows import parameters_key
-from radiodeep.study.folds.estimator_tree import children, descendants, kind_of, offers, with_input_children
+from radiodeep.study.folds.changed_cases import RowLookup, changed_cases, changes_cases, with_shared_change
+from radiodeep.study.folds.estimator_tree import (
+    children,
+    descendants,
+    is_sampler,
+    kind_of,
+    offers,
+    with_input_children,
+)
 from radiodeep.study.folds.extracted_tables import ExtractedTables
 
 _TAKE_ARRAYS = ("sklearn", "imblearn", "radiodeep")  # packages whose estimators need no names of columns
@@ -109,19 +118,6 @@ class SharedRows:
         return positions if are_numbers else _safe_indexing(self.rows, positions)
 
 
-class RowLookup(TransformerMixin, BaseEstimator):
-    """Base class of transformers of row numbers that learn nothing and never change."""
-
-    def __sklearn_clone__(self):
-        return self
-
-    def fit(self, rows, y=None):
-        return self
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-
 class SharedTable(RowLookup):
     """Row numbers -> rows of a table `values` (n_cases, n_features) whose columns have `names`."""
 
@@ -172,6 +168,8 @@ class SharedExtraction(SharedTable):
         return self
 
     def fit(self, rows, y=None):
+        if getattr(rows, "change", None) is not None:
+            self.set_params(change=rows.change)
         self.all_rows()
         return self
 
@@ -199,6 +197,7 @@ class SharedExtraction(SharedTable):
         """Return the extractor, which remembers the ranges of the training cases that are in `rows`."""
         cases = [self.tables.cases[row] for row in rows]
         extractor = clone(self.extractor).fit(cases)
+        extractor = getattr(extractor, "of_changed", extractor)
         if offers(extractor, "note_training_range"):
             extractor.note_training_range(cases, self.all_rows()[rows])
         return extractor
@@ -206,6 +205,8 @@ class SharedExtraction(SharedTable):
 
 class SharedExtractionOfCases(SharedExtraction):
     """A stateless extractor over the cases of a study or their repeats, which it looks up by their identity.
+
+    Cases that a sampler made in a fold are measured there.
 
     The list of all cases and the cases that are looked up reach a worker process in one message, so they are the same
     objects there.
@@ -219,7 +220,18 @@ class SharedExtractionOfCases(SharedExtraction):
         repeats = self.tables.repeats()
         if isinstance(rows, list) and rows and any(rows[0] is repeat for repeat in repeats.cases):
             return repeats.of(self.key(), self.extractor)[0][_positions(rows, repeats.cases)]
-        return super().transform(rows)
+        known = {id(case) for case in self.tables.cases}
+        is_known = np.array([id(case) in known for case in rows]) if isinstance(rows, list) else np.array(True)
+        if is_known.all():
+            return super().transform(rows)
+        shared, own = (
+            [case for case, chosen in zip(rows, which, strict=True) if chosen] for which in (is_known, ~is_known)
+        )
+        measured = [super().transform(shared), clone(self.extractor).fit(self.tables.cases).transform(own)]
+        order = np.argsort(np.concatenate([np.flatnonzero(is_known), np.flatnonzero(~is_known)]))
+        if offers(measured[0], "iloc"):
+            return pd.concat(measured).iloc[order]
+        return np.vstack(measured)[order]
 
 
 class CaseLookup(RowLookup):
@@ -229,7 +241,7 @@ class CaseLookup(RowLookup):
         self.cases = cases
 
     def transform(self, rows):
-        return [self.cases[row] for row in np.ravel(rows)]
+        return changed_cases(rows, [self.cases[row] for row in np.ravel(rows)])
 
     def get_feature_names_out(self, input_features=None):
         return np.array(["case"], dtype=object)
@@ -267,16 +279,20 @@ class OverRowNumbers(Pipeline):
         return self
 
 
-def _over_row_numbers(estimator, tables):
+def _over_row_numbers(estimator, tables, measured=lambda extractor: extractor):
     """Return an estimator over cases as one over row numbers, by the rules of the module's docstring."""
     kind = kind_of(estimator)
+    if kind == "chain" and len(estimator.steps) > 1 and changes_cases(estimator.steps[0][1]):
+        return with_shared_change(estimator, lambda step, measured: _over_row_numbers(step, tables, measured))
+    if _samples_first(estimator):  # predictions leave the sampler out, so that the next step is given both
+        return OverRowNumbers(CaseLookup(tables.cases), _over_known_cases(estimator, tables))
     if kind in ("chain", "union", "ensemble") and children(estimator):
-        return with_input_children(estimator, lambda child: _over_row_numbers(child, tables))
+        return with_input_children(estimator, lambda child: _over_row_numbers(child, tables, measured))
     if kind == "bag" and children(estimator):
-        bag = with_input_children(estimator, lambda child: _over_row_numbers(child, tables))
+        bag = with_input_children(estimator, lambda child: _over_row_numbers(child, tables, measured))
         return OverRowNumbers(FunctionTransformer(_as_column), bag)
     if _is_extractor(estimator):
-        return SharedExtraction(clone(estimator), tables)
+        return SharedExtraction(measured(clone(estimator)), tables)
     if kind == "wrapper":
         estimator = _over_known_cases(estimator, tables)
     return OverRowNumbers(CaseLookup(tables.cases), estimator)
@@ -286,13 +302,22 @@ def _over_known_cases(estimator, tables):
     """Return an estimator over cases whose extractors at the head look cases up in the tables."""
     if _is_extractor(estimator):
         return SharedExtractionOfCases(clone(estimator), tables)
+    if _samples_first(estimator):
+        (name, sampler), *others = clone(estimator).steps
+        after = _over_known_cases(clone(estimator).set_params(steps=others), tables).steps
+        return clone(estimator).set_params(steps=[(name, sampler), *after])
     if kind_of(estimator) in ("chain", "union", "ensemble", "wrapper") and children(estimator):
         return with_input_children(estimator, lambda child: _over_known_cases(child, tables))
     return estimator
 
 
+def _samples_first(estimator):
+    """Return whether an estimator is a chain whose first step changes the cases themselves."""
+    return kind_of(estimator) == "chain" and is_sampler(estimator.steps[0][1])
+
+
 def _is_extractor(estimator):
-    return offers(estimator, "transform") and not get_tags(estimator).requires_fit
+    return offers(estimator, "transform") and not get_tags(estimator).requires_fit and not changes_cases(estimator)
 
 
 def _positions(cases, known):

@@ -16,6 +16,7 @@ from sklearn.model_selection import (
 from radiodeep.checks import invalid, is_count, is_option, require
 from radiodeep.exceptions import LeakageError, StudyError
 from radiodeep.study.folds.estimator_tree import offers
+from radiodeep.study.folds.origins import check_sources
 
 _SCHEMES = "'leave-one-out', 'leave-pair-out', 'leave-one-centre-out', an int >= 2 or a splitter"
 BY_CENTRE = "leave-one-centre-out"
@@ -96,8 +97,11 @@ def companion_plan(endpoint, groups, n_repeats, random_state):
     return _repeated_folds(n_folds, endpoint, groups, HALVES_PER_REPEAT * n_repeats, random_state)
 
 
-def check_folds(plan, endpoint, ids, groups, patients=None):
-    """Raise an error if a training part cannot be learned from, or a case, group or patient is on both sides."""
+def check_folds(plan, endpoint, ids, groups, patients=None, sources=None):
+    """Raise an error if a training part cannot be learned from, or a case, group or patient is on both sides.
+
+    `sources` are those of `sources_of_rows`: a generated case must not be learned from patients of the other side.
+    """
     for number, (train, test) in enumerate(plan.folds):
         in_both = np.intersect1d(train, test)
         if len(in_both):
@@ -114,6 +118,8 @@ def check_folds(plan, endpoint, ids, groups, patients=None):
                     "groups=cohort.patients, and as 'cv' a splitter that keeps groups together, such as GroupKFold, or "
                     "a number of folds."
                 )
+        if sources is not None:
+            check_sources([sources[row] for row in train], [sources[row] for row in test], f"fold {number}")
 
 
 def _strata(endpoint):

@@ -1,0 +1,101 @@
+"""Cases that were generated from patients on the other side of a fold are refused; samplers of cases see one fold."""
+
+import numpy as np
+import pytest
+from imblearn.pipeline import make_pipeline
+from sklearn.base import BaseEstimator, clone
+from sklearn.ensemble import RandomForestClassifier
+
+import radiodeep as rd
+from radiodeep.exceptions import LeakageError
+from radiodeep.rows import origin_of_patients
+
+FEATURES = rd.RadiomicsExtractor(bin_count=8, families=["firstorder", "shape2D"])
+LEAK = "Generated cases and the patients that they were learned from are on both sides of"
+
+
+def generated(cases, names):
+    """Copies of cases that say that they were generated from these, as LesionGenerator does."""
+    origin = origin_of_patients(case.patient for case in cases)
+    return [
+        case.replace(id=name, patient=name, clinical={"generated_from": origin})
+        for case, name in zip(cases, names, strict=False)
+    ]
+
+
+class Copies(BaseEstimator):
+    """A sampler that adds a changed copy of every positive case, and notes which cases it was given."""
+
+    given = []  # noqa: RUF012
+
+    def fit_resample(self, cases, y):
+        self.given.append([case.id for case in cases])
+        more = [case.replace(id=f"{case.id} copy", image=case.voxels * 2) for case in cases if case.label]
+        return [*cases, *more], [*y, *[1] * len(more)]
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    rng = np.random.default_rng(0)
+    cases = []
+    for number in range(16):
+        image = rng.normal(10 + 2 * (number % 2), 4, size=(1, 9, 9))
+        cases.append(rd.Case(image, np.ones((1, 9, 9)), f"case-{number}", (1, 1, 1), label=number % 2))
+    return rd.Cohort(cases)
+
+
+def test_a_sampler_in_front_of_an_extractor_is_fitted_in_every_fold(cohort):
+    Copies.given.clear()
+    model = make_pipeline(Copies(), FEATURES, RandomForestClassifier(5, random_state=0))
+    result = rd.cross_validated_auc(model, cohort, cohort.labels, cv=2, n_repeats=1, size=None)
+    given = Copies.given.copy()
+    labels = np.array(cohort.labels)
+    for tested in result.folds["test_ids"]:
+        test, train = (np.flatnonzero(np.isin(cohort.ids, tested) == side) for side in (True, False))
+        own = clone(model).fit([cohort[row] for row in train], labels[train])
+        scores = own.predict_proba([cohort[row] for row in test])[:, 1]
+        names = [cohort.ids[row] for row in test]
+        assert result.predictions.loc[names, "score"].to_numpy() == pytest.approx(scores)
+        assert [cohort.ids[row] for row in train] in given
+    assert all(len(names) == 8 for names in given)
+
+
+def test_known_cases_are_measured_once_and_those_of_a_sampler_in_their_fold(cohort, monkeypatch):
+    measured = []
+    transform = rd.RadiomicsExtractor.transform
+    monkeypatch.setattr(
+        rd.RadiomicsExtractor,
+        "transform",
+        lambda self, cases: measured.extend(case.id for case in cases) or transform(self, cases),
+    )
+    model = make_pipeline(Copies(), FEATURES, RandomForestClassifier(5, random_state=0))
+    rd.cross_validated_auc(model, cohort, cohort.labels, cv=2, n_repeats=1, size=None)
+    assert {name for name in measured if name.endswith("copy")} == {f"case-{number} copy" for number in range(1, 16, 2)}
+    assert all(measured.count(name) <= 1 for name in cohort.ids)
+
+
+def test_a_study_of_cases_refuses_cases_generated_from_its_patients(cohort, tmp_path):
+    cases = rd.Cohort([*cohort, *generated(cohort, ["generated-1", "generated-2"])])
+    with pytest.raises(LeakageError, match=f"{LEAK} fold 0. Leave .* LesionGenerator in front of the model"):
+        rd.cross_validated_auc(make_pipeline(FEATURES, RandomForestClassifier()), cases, cases.labels, cv=2)
+    read = rd.read_cohort(rd.write_cohort(cases, tmp_path / "written"))
+    with pytest.raises(LeakageError, match=LEAK):
+        rd.cross_validated_auc(make_pipeline(FEATURES, RandomForestClassifier()), read, read.labels, cv=2)
+
+
+def test_a_study_of_their_table_refuses_them_as_well(cohort):
+    cases = rd.Cohort([*cohort, *generated(cohort, ["generated-3", "generated-4"])])
+    table = rd.extract_table(FEATURES, cases)
+    with pytest.raises(LeakageError, match=LEAK):
+        rd.cross_validated_auc(RandomForestClassifier(), table, cases.labels, cv=2)
+    assert rd.cross_validated_auc(RandomForestClassifier(5), table[:16], cases.labels[:16], cv=2, n_repeats=1)
+
+
+def test_a_holdout_takes_cases_generated_from_training_patients_alone(cohort):
+    model = make_pipeline(FEATURES, RandomForestClassifier(5, random_state=0))
+    train, test = cohort[:10], cohort[10:]
+    more = rd.Cohort([*train, *generated(train, ["generated-5"])])
+    assert len(rd.holdout_auc(model, more, more.labels, test, test.labels, size=None).predictions) == 6
+    leaking = rd.Cohort([*train, *generated(cohort, ["generated-6"])])
+    with pytest.raises(LeakageError, match=f"{LEAK} the two cohorts"):
+        rd.holdout_auc(model, leaking, leaking.labels, test, test.labels)
