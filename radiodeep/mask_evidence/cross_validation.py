@@ -22,6 +22,7 @@ from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.rows import check_on_error, rows_by_case
 from radiodeep.study.execution import check_models
+from radiodeep.study.folds.origins import sources_of_rows
 from radiodeep.study.folds.splits import check_folds, plan_of
 from radiodeep.study.inputs import study_input
 
@@ -162,7 +163,7 @@ def _plan(cv, study, random_state):
     plan = plan_of(cv, outcome, study.groups, 1, random_state, study.centres)
     if max(plan.repeats) > 0:
         raise StudyError(f"Each case must be tested once, since one mask of it is kept. {cv!r} tests it several times.")
-    check_folds(plan, outcome, study.ids, study.groups, study.patients, study.sources)
+    check_folds(plan, outcome, study.ids, study.groups, study.patients, sources_of_rows(study))
     return plan
 
 
