@@ -1,0 +1,106 @@
+"""A step that changes cases before the next one measures them -> steps over row numbers that share the measurement.
+
+In ``make_pipeline(denoiser, extractor, model)`` the table that a study shares is that of denoiser and extractor
+together. `SharedChange` takes the place of the first: it marks row numbers with the change, as its parameters are then,
+and the extractor after it, an `ExtractorOfChanged`, measures the cases so changed. Both have the parameters of what
+they stand for, so that a grid search reaches either.
+"""
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.pipeline import Pipeline
+
+
+class RowLookup(TransformerMixin, BaseEstimator):
+    """Base class of transformers of row numbers that learn nothing and never change."""
+
+    def __sklearn_clone__(self):
+        return self
+
+    def fit(self, rows, y=None):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+class ChangedRows(np.ndarray):
+    """Row numbers of cases, and the step `change` that changes these cases."""
+
+    def __array_finalize__(self, origin):
+        self.change = getattr(origin, "change", None)
+
+
+class SharedChange(RowLookup):
+    """A step that changes cases, over row numbers, which it marks."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def __sklearn_clone__(self):
+        return SharedChange(clone(self.step))
+
+    def get_params(self, deep=True):
+        return self.step.get_params(deep=deep)
+
+    def set_params(self, **params):
+        self.step.set_params(**params)
+        return self
+
+    def transform(self, rows):
+        marked = np.array(rows).view(ChangedRows)
+        marked.change = self.step
+        return marked
+
+    def get_feature_names_out(self, input_features=None):
+        return np.array(["case"], dtype=object)
+
+
+class ExtractorOfChanged(Pipeline):
+    """An extractor of cases that are changed first, with the parameters of the extractor, and `change`."""
+
+    _parameter_constraints = {}  # noqa: RUF012  scikit-learn would check the extractor's parameters as a Pipeline's
+
+    def __init__(self, change, extractor):
+        super().__init__([("change", change), ("extractor", extractor)])
+
+    def __sklearn_clone__(self):
+        return ExtractorOfChanged(*(clone(step) for _, step in self.steps))
+
+    def __getitem__(self, position):
+        return Pipeline(self.steps)[position]
+
+    @property
+    def of_changed(self):
+        """The extractor by itself."""
+        return self.steps[1][1]
+
+    def get_params(self, deep=True):
+        return self.of_changed.get_params(deep=deep) | {"change": self.steps[0][1], "extractor": self.of_changed}
+
+    def set_params(self, change=None, **params):
+        if change is not None:
+            self.steps[0] = ("change", change)
+        self.of_changed.set_params(**params)
+        return self
+
+
+def changed_cases(rows, cases):
+    """Return cases as the step changes them that their row numbers are marked with, if any."""
+    change = getattr(rows, "change", None)
+    return cases if change is None else change.transform(cases)
+
+
+def changes_cases(step):
+    """Return whether a step returns cases for the next one to measure."""
+    return getattr(step, "changes_cases", False)
+
+
+def with_shared_change(chain, over_row_numbers):
+    """Return a chain whose first step changes cases over row numbers; `over_row_numbers` is applied to the next step.
+
+    It is given the step and a function that puts the change in front of an extractor.
+    """
+    (name, change), (title, following), *others = clone(chain).steps
+    after = over_row_numbers(following, lambda extractor: ExtractorOfChanged(clone(change), extractor))
+    return clone(chain).set_params(steps=[(name, SharedChange(change)), (title, after), *others])
