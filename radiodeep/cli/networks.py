@@ -21,7 +21,7 @@ _Name = Annotated[
 
 
 def networks(name: _Name = None, output: options.OptionalTable = None):
-    """Show published networks for medical images that --network takes by name.
+    """List networks that others have trained, for --network.
 
     Their weights are not part of radiodeep: get the file from the page that 'radiodeep networks NAME' shows, and give
     it as --weights. SPL, RAS and LPS tell where the axes of a cube point to, as in MONAI; lesions are turned

@@ -35,10 +35,11 @@ class NetworkView:
     """What a network is shown of a lesion, the same in training and in use.
 
     The settings from `window` on are those of `lesion_planes`. Cubes have a `window`, a `size` and an `intensity_range`
-    only, those without a spacing also a `margin`. Cubes with a spacing keep their `size`, since resizing would change the spacing. Those of a network without an
-    intensity range of its own keep the intensities of the image (for example HU), clipped to an `intensity_range` of
-    (low, high); others are scaled to 0..1. Cubes without a spacing are those of `lesion_cube`, scaled to 0..1 and
-    resized to the side of the network. All have the axes of images; the network turns them to its orientation.
+    only, those without a spacing also a `margin`. Cubes with a spacing keep their `size`, since resizing would change
+    the spacing. Those of a network without an intensity range of its own keep the intensities of the image (for example
+    HU), clipped to an `intensity_range` of (low, high); others are scaled to 0..1. Cubes without a spacing are those of
+    `lesion_cube`, scaled to 0..1 and resized to the side of the network. All have the axes of images; the network turns
+    them to its orientation.
     """
 
     network_side: int  # of squares or cubes, in pixels

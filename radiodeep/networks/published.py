@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from radiodeep.checks import require_option
+
 
 @dataclass(frozen=True)
 class PublishedNetwork:
@@ -189,10 +191,15 @@ PUBLISHED = {
 }
 
 
-def published_networks():
+def published_networks(dimensions=None):
     """Return a table of the networks of others that `DeepFeatureExtractor` knows by name.
 
     Their weights are files from the page that the table names, given as `weights`; none are downloaded.
+
+    Parameters
+    ----------
+    dimensions : None, 2 or 3, default=None
+        Only networks for slices (2) or for cubes (3).
 
     Returns
     -------
@@ -201,12 +208,17 @@ def published_networks():
 
         - `title`, `architecture`, `modality`, `n_features`;
         - `input`: size of the squares or cubes in pixels, and spacing of cubes;
-        - `orientation`: where the three axes of a cube point to, as in MONAI. "SPL" are the axes of radiodeep: the first
-          to superior, the second to posterior, the third to the left. Cubes are turned and mirrored accordingly;
+        - `orientation`: where the three axes of a cube point to, as in MONAI. "SPL" are the axes of radiodeep: the
+          first to superior, the second to posterior, the third to the left. Cubes are turned and mirrored accordingly;
         - `normalization` of intensities;
         - `licence`, `page` of the weights, `names_in_file`, `reference`, `remark`;
         - the numbers behind these words: `size`, `dimensions`, `channels`, `spacing_mm`, `intensity_range`,
           `standardize`, `mean`, `std`.
+
+    Raises
+    ------
+    InputError
+        If `dimensions` is something else.
 
     Examples
     --------
@@ -214,9 +226,13 @@ def published_networks():
     >>> table = published_networks()
     >>> table.loc["ct-fm", ["input", "orientation", "normalization", "n_features"]].tolist()
     ['48 cubed, 1 mm', 'SPL', 'HU -1024 to 2048 -> 0..1', 512]
+    >>> published_networks(dimensions=2).index.tolist()
+    ['rad-dino', 'curia']
     """
+    require_option(dimensions, (None, 2, 3), "published_networks", "dimensions")
     rows = {
         name: asdict(network) | {"input": network.input, "normalization": network.normalization}
         for name, network in PUBLISHED.items()
+        if dimensions in (None, network.dimensions)
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")

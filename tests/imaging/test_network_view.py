@@ -34,6 +34,12 @@ class Input:
     dimensions: int = 2
     spacing_mm: float | None = None
     sequence: bool = False
+    fixed_size: bool = False
+    intensity_range: tuple | None = None
+
+    @property
+    def own_units(self):
+        return self.spacing_mm is not None and self.intensity_range is None
 
 
 SQUARES, SLICES, CUBE = Input(), Input(sequence=True), Input(dimensions=3, channels=1, size=20)
@@ -87,6 +93,21 @@ def test_a_cube_with_a_spacing_keeps_its_size_and_intensities_and_is_clipped_to_
         np.testing.assert_array_equal(clipped, expected.clip(0, 50))
 
 
+def test_a_cube_without_a_spacing_has_a_margin():
+    shown = view_of(CUBE, margin=0.3).images(CASE)[0, 0]
+    np.testing.assert_array_equal(shown, lesion_cube(CASE, "exact", 20, margin=0.3))
+    with pytest.raises(InputError, match="window='crop' has a fixed size, so margin=0.3 has no meaning"):
+        view_of(CUBE, window="crop", margin=0.3)
+
+
+def test_a_cube_with_a_spacing_is_scaled_for_a_network_with_a_range_of_its_own():
+    cube = cube_about(CASE, 20, 1.0)
+    windowed = Input(dimensions=3, channels=1, size=20, spacing_mm=1.0, intensity_range=(-100.0, 300.0))
+    for given, (low, high) in ((None, (-100, 300)), ((0, 50), (0, 50)), ("minmax", (cube.min(), cube.max()))):
+        shown = view_of(windowed, window="crop", intensity_range=given).images(CASE)[0, 0]
+        np.testing.assert_allclose(shown, ((cube - low) / (high - low)).clip(0, 1), atol=1e-6)
+
+
 def test_images_of_arrays_are_shown_whole_on_the_scale_of_the_network():
     planes = np.random.default_rng(0).normal(50, 100, (3, 30, 40)).astype(np.float32)
     scaled = ((planes + 50) / 150).clip(0, 1)
@@ -137,7 +158,7 @@ def test_settings_out_of_range_are_refused(changes, message):
         (CUBE, {"slice": "all"}, "'net' is shown a cube, so slice='all' has no meaning. Leave slice out"),
         (CUBE, {"slice_axis": "axial"}, "is shown a cube, so slice_axis='axial' has no meaning"),
         (CUBE, {"pixel_mm": 1.0}, "is shown a cube, so pixel_mm=1.0 has no meaning"),
-        (CUBE, {"margin": 0.2}, "is shown a cube, so margin=0.2 has no meaning"),
+        (CUBE_OF_1_MM, {"margin": 0.2}, "is shown a cube, so margin=0.2 has no meaning"),
         (CUBE, {"n_boxes": 3}, "is shown a cube, so n_boxes=3 has no meaning"),
         (CUBE_OF_1_MM, {"intensity_range": "minmax"}, "cube in the intensities of the image, so intensity_range='minm"),
         (SLICES, {"slice": "2.5d"}, "'net' is shown all slices of a lesion in order, so slice='2.5d' has no meaning"),

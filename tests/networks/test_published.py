@@ -1,5 +1,7 @@
 """The table of published networks, and the cubes that they are given, against nibabel's orientations."""
 
+from pathlib import Path
+
 import nibabel
 import numpy as np
 import pytest
@@ -49,9 +51,9 @@ OPPOSITE = {"S": "I", "P": "A", "L": "R"}
 @pytest.mark.parametrize("name", TRAINED_ON)
 @pytest.mark.parametrize(("axis", "direction"), [(0, "S"), (1, "P"), (2, "L")])
 def test_intensities_that_grow_towards_one_side_of_the_body_grow_where_the_network_expects_it(name, axis, direction):
-    image = np.moveaxis(np.broadcast_to(np.arange(81, dtype=np.float32), (81, 81, 81)), 2, axis)
+    image = np.moveaxis(np.broadcast_to(np.arange(101, dtype=np.float32), (101,) * 3), 2, axis)
     mask = np.zeros(image.shape, bool)
-    mask[40, 40, 40] = True
+    mask[50, 50, 50] = True
     specification = input_specification(name)
     shown = view_of(name).images(Case(image, mask, "ramp", spacing_mm=(1, 1, 1)))
     cube = specification.normalize(torch.from_numpy(shown))[0, 0].numpy()
@@ -104,3 +106,18 @@ def test_every_published_network_has_the_features_and_input_of_its_row(name):
         specification.size,
         specification.orientation,
     )
+
+
+def test_the_page_of_the_documentation_lists_every_network_as_the_table_does():
+    page = (Path(__file__).parents[2] / ".docs" / "networks.rst").read_text()
+    for name, row in published_networks().iterrows():
+        block = page.partition(f"- ``{name}``\n")[2].partition("   * - ")[0]
+        assert all(f"     - {row[column]}\n" in block for column in ("input", "normalization", "n_features", "page")), (
+            name
+        )
+
+
+def test_networks_for_slices_or_cubes_can_be_chosen():
+    assert set(published_networks(2).index) | set(published_networks(3).index) == set(published_networks().index)
+    with pytest.raises(InputError, match="'dimensions' parameter of published_networks must be None or one of 2, 3"):
+        published_networks(4)

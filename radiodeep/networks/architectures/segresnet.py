@@ -42,7 +42,9 @@ class SegResNetEncoder(nn.Module):
         """Return the features, averaged over the cube, shape (n, n_features)."""
         shortest = 2 ** (len(self.layers) - 1) + 1
         if min(images.shape[2:]) < shortest:
-            raise InputError(f"Cubes must have {shortest} voxels a side or more. Got {tuple(images.shape[2:])} instead.")
+            raise InputError(
+                f"Cubes must have {shortest} voxels a side or more. Got {tuple(images.shape[2:])} instead."
+            )
         maps = self.conv_init(images)
         for level in self.layers:
             maps = level["downsample"](level["blocks"](maps))

@@ -3,6 +3,8 @@
 Ö. Çiçek et al., 3D U-Net, MICCAI 2016. Z. Zhou et al., Models Genesis, Medical Image Analysis 67 (2021) 101840.
 """
 
+from itertools import pairwise
+
 from torch import nn
 from torch.nn import functional
 
@@ -24,7 +26,7 @@ class UNet3dEncoder(nn.Module):
         widths = [in_channels, *(2 * filters * 2**level for level in range(4))]
         self.down_tr64, self.down_tr128, self.down_tr256, self.down_tr512 = (
             nn.ModuleDict({"ops": nn.Sequential(_Convolution(inner, outer // 2), _Convolution(outer // 2, outer))})
-            for inner, outer in zip(widths[:-1], widths[1:], strict=True)
+            for inner, outer in pairwise(widths)
         )
         self.fc = nn.Linear(widths[-1], n_classes) if n_classes else nn.Identity()
 

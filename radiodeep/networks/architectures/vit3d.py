@@ -24,9 +24,7 @@ class VisionTransformer3d(nn.Module):
 
     classifier_name = "fc"
 
-    def __init__(
-        self, in_channels=1, n_classes=0, side=96, patch=16, width=768, hidden=3072, n_blocks=12, n_heads=12
-    ):
+    def __init__(self, in_channels=1, n_classes=0, side=96, patch=16, width=768, hidden=3072, n_blocks=12, n_heads=12):
         super().__init__()
         self.patch_embedding = _Patches(in_channels, (side // patch) ** 3, patch, width)
         self.blocks = nn.Sequential(*(_Block(width, hidden, n_heads) for _ in range(n_blocks)))

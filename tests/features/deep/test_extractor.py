@@ -50,8 +50,8 @@ def test_only_images_in_their_own_pixels_need_the_same_spacing():
     assert needs(slice="three-orthogonal", pixel_mm=None) == {"pixels_z", "pixels_y", "pixels_x"}
     assert needs("resnet18", slice="2.5d", pixel_mm=1.0) == {"plane", "spacing_across"}
     assert needs("resnet18", slice="2.5d", pixel_mm=1.0, slice_axis="sagittal") == {"spacing_x"}
-    assert needs("medicalnet_resnet10") == {"spacing"}
-    assert needs("medicalnet_resnet10", window="crop") == set()
+    assert needs("medicalnet_resnet10", window="exact") == {"spacing"}
+    assert needs("medicalnet_resnet10") == needs("ct-fm") == needs("medicalnet_resnet10", window="crop") == set()
 
 
 def test_the_share_of_the_region_that_is_shown():

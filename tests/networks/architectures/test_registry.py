@@ -32,6 +32,7 @@ def test_a_transformer_can_be_built_for_another_size():
     [
         ("resnet17", "Unknown network 'resnet17'. Expected radiodeep-mini, .*cnn_f, .*Did you mean .*resnet18"),
         ("cnn-f", "Did you mean 'cnn_f'"),
+        ("ctfm", "Did you mean 'ct-fm'"),
         ("resnet18.a1_in1kk", "Did you mean 'resnet18.a1_in1k'"),
         (None, "Unknown network None"),
     ],
