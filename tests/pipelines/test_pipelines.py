@@ -141,6 +141,19 @@ def test_digits_of_other_widths_keep_their_height_and_their_middle(repository):
 
 @pytest.mark.slow
 @few_cases
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_autoencoder_features_draws_what_each_kind_keeps(dimensions, repository, tmp_path, capsys):
+    quick = ["--n-cases", 16, "--n-features", 2, "--epochs", 1, "--n-folds", 2, "--dimensions", dimensions]
+    study = run(repository, "autoencoder_features", tmp_path, *quick)
+    printed = capsys.readouterr().out
+    kinds = ("plain", "denoising", "variational")
+    for model in (*(f"{kind} autoencoder" for kind in kinds), "packaged network", "handcrafted"):
+        assert re.search(rf"^{model}: AUC [01]\.\d\d", printed, re.MULTILINE)
+    assert {path.name for path in study.iterdir()} >= {*(f"{kind}.svg" for kind in kinds), "report.html"}
+
+
+@pytest.mark.slow
+@few_cases
 def test_multi_image_survival_reads_images_and_facts_of_a_manifest(repository, tmp_path, capsys):
     manifest = written("sarcoma", 20, tmp_path)
     study = run(repository, "multi_image_survival", tmp_path, manifest, "--n-repeats", 2, "--n-jobs", 1)
@@ -184,6 +197,16 @@ def test_imbalanced_study(repository, tmp_path, capsys):
     study = run(repository, "imbalanced_study", tmp_path, tmp_path / "features.csv", *quick)
     assert capsys.readouterr().out.count("at specificity") == 4
     assert len(pd.read_csv(study / "comparison.csv")) == 3
+
+
+@pytest.mark.slow
+@few_cases
+def test_generated_lesions_are_drawn_and_compared(repository, tmp_path, capsys):
+    study = run(repository, "generated_lesions", tmp_path, "--epochs", 1, "--width", 4, "--n-trees", 5)
+    printed = capsys.readouterr().out
+    assert "of real halves to each other" in printed
+    assert all(re.search(rf"^{model} +AUC [01]\.\d\d", printed, re.MULTILINE) for model in ("oversampled", "generated"))
+    assert (study / "sheet.png").is_file()
 
 
 @pytest.mark.slow

@@ -74,6 +74,47 @@ def test_known_cases_are_measured_once_and_those_of_a_sampler_in_their_fold(coho
     assert all(measured.count(name) <= 1 for name in cohort.ids)
 
 
+def test_importances_of_features_are_those_behind_the_sampler(cohort):
+    model = make_pipeline(Copies(), FEATURES, RandomForestClassifier(5, random_state=0))
+    fitted = clone(model).fit(list(cohort), list(cohort.labels))
+    importances = rd.feature_importance(fitted, cohort, cohort.labels, n_repeats=1)
+    assert set(importances.index) == set(FEATURES.fit(cohort).get_feature_names_out())
+
+
+@pytest.mark.slow
+def test_a_network_can_follow_a_sampler(cohort):
+    network = rd.CNNClassifier("arch3", epochs=1, n_views=1, intensity_range="minmax", validation_fraction=0)
+    result = rd.cross_validated_auc(
+        make_pipeline(Copies(), network), cohort, cohort.labels, cv=2, n_repeats=1, size=None
+    )
+    assert len(result.predictions) == 16
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::radiodeep.exceptions.RadiodeepWarning")
+def test_on_labels_without_a_signal_only_a_generator_outside_the_folds_finds_one():
+    rng = np.random.default_rng(4)
+    images = rng.normal(size=(40, 12, 12)) * rng.uniform(1, 3, size=(40, 1, 1)) + rng.uniform(0, 3, size=(40, 1, 1))
+    cases = [
+        rd.Case(image, np.ones((12, 12)), f"null-{number}", (1, 1), label=number % 2)
+        for number, image in enumerate(images)
+    ]
+    forest = make_pipeline(FEATURES, RandomForestClassifier(100, random_state=0))
+    generator = rd.LesionGenerator(n_per_class=10, size=16, width=4, epochs=2, n_views=6)
+    settings = {"cv": 4, "n_repeats": 3, "size": None}
+    labels = [case.label for case in cases]
+    inside = rd.cross_validated_auc(make_pipeline(generator, *forest), cases, labels, **settings)
+    assert inside.confidence_interval.low < 0.5 < inside.confidence_interval.high
+    # a generator that remembers every case, fitted to all of them, without the mark that studies look for
+    remembered = [case.replace(id=f"{case.id} again", patient=None) for case in cases]
+    leaking = [*cases, *remembered]
+    outside = rd.cross_validated_auc(forest, leaking, labels * 2, **settings)
+    assert outside.confidence_interval.low > 0.6
+    marked = [*cases, *generated(cases, [f"generated-null-{number}" for number in range(40)])]
+    with pytest.raises(LeakageError, match=LEAK):
+        rd.cross_validated_auc(forest, marked, labels * 2, **settings)
+
+
 def test_a_study_of_cases_refuses_cases_generated_from_its_patients(cohort, tmp_path):
     cases = rd.Cohort([*cohort, *generated(cohort, ["generated-1", "generated-2"])])
     with pytest.raises(LeakageError, match=f"{LEAK} fold 0. Leave .* LesionGenerator in front of the model"):

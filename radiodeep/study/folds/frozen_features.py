@@ -5,11 +5,13 @@ cases; for a model over a table, the features are its columns.
 """
 
 import copy
+from functools import partial
 
 import joblib
 import numpy as np
 import pandas as pd
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
@@ -17,8 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 from radiodeep.exceptions import StudyError
 from radiodeep.rows import extract_rows
 from radiodeep.study.description import selected_features
-from radiodeep.study.folds.estimator_tree import best_of, is_estimator, kind_of, offers, rebuilt
-from radiodeep.study.folds.shared_extraction import RowLookup
+from radiodeep.study.folds.changed_cases import RowLookup, changes_cases
+from radiodeep.study.folds.estimator_tree import best_of, is_estimator, is_sampler, kind_of, offers, rebuilt
 
 
 class FrozenFeatures:
@@ -121,7 +123,10 @@ def _with_tables(fitted, table_of):
         name = "steps" if kind == "chain" else "transformer_list"
         parts = list(getattr(fitted, name))
         for place, (title, part, *others) in enumerate(parts):
-            if is_estimator(part):
+            if kind == "chain" and changes_cases(part):
+                parts[place] = (title, "passthrough")
+                table_of = partial(_table_of_changed, part, table_of)
+            elif is_estimator(part) and not is_sampler(part):  # which predictions leave out
                 parts[place] = (title, _with_tables(part, table_of), *others)
                 if kind == "chain":
                     break
@@ -132,6 +137,10 @@ def _with_tables(fitted, table_of):
     if offers(fitted, "transform") and kind != "ensemble" and not is_of_labels:
         return table_of(fitted)
     return rebuilt(fitted, lambda part: None if part is fitted else _with_tables(part, table_of))
+
+
+def _table_of_changed(change, table_of, step):
+    return table_of(Pipeline([("change", change), ("step", step)]))
 
 
 def _used(model, names):

@@ -69,7 +69,7 @@ def frechet_distance(first, second):
     >>> from radiodeep import frechet_distance
     >>> rows = np.random.default_rng(0).normal(size=(1000, 2))
     >>> round(frechet_distance(rows, rows + [3, 0]), 1)
-    9.1
+    8.7
     """
     first, second = _tables(first, second)
     spread = first.std(axis=0)
@@ -105,7 +105,7 @@ def compare_generated(real, generated, n_repeats=20, random_state=0):
     >>> from radiodeep import compare_generated
     >>> rng = np.random.default_rng(0)
     >>> print(compare_generated(rng.normal(size=(200, 3)), rng.normal(1, 1, size=(100, 3))))
-    Fréchet distance of generated to real 2.92, of real halves to each other 0.0603 (100 rows each)
+    Fréchet distance of generated to real 3.14, of real halves to each other 0.0681 (100 rows each)
     """
     require(is_count(n_repeats, 1), "compare_generated", "n_repeats", "an int >= 1", n_repeats, error=StudyError)
     real, generated = _tables(real, generated)
