@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold, RepeatedKFold
 import radiodeep as rd
 from radiodeep.exceptions import GeometryMismatchError, InputError, LeakageError, StudyError
 from radiodeep.handcrafted.mask_agreement import compare_masks
+from radiodeep.rows import ORIGIN_FACT, origin_of_patients
 
 
 def test_every_case_has_the_mask_of_a_model_of_other_patients(balls, above):
@@ -130,6 +131,10 @@ def test_leakage_is_refused(balls, above):
         rd.cross_validated_dice(above(), balls, cv=KFold(4, shuffle=True, random_state=0), groups=balls.ids)
     with pytest.raises(LeakageError, match="Case 'c00' comes twice"):
         rd.cross_validated_dice(above(), [*balls, balls[0].replace(patient="other")])
+    origin = {ORIGIN_FACT: origin_of_patients(balls.patients)}
+    generated = balls[0].replace(id="generated", patient="generated", clinical=origin)
+    with pytest.raises(LeakageError, match="Generated cases and the patients that they were learned from"):
+        rd.cross_validated_dice(above(), [*balls, generated])
 
 
 def test_splits_and_settings_that_make_no_sense_are_refused(balls, above):
