@@ -4,7 +4,7 @@ import numpy as np
 from skimage.transform import resize
 
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.crop import bounding_box, crop_to_roi
+from radiodeep.imaging.crop import bounding_box
 from radiodeep.imaging.intensity import fill_gaps, scale_intensities
 from radiodeep.imaging.sampling import centred_region, warn_of_cut_region
 
@@ -22,18 +22,20 @@ def cube_about(case, size, spacing_mm=1.0):
     return _sampled(lesion.voxels, lesion.spacing_mm, _box_of_cube(lesion, size, spacing_mm), size, spacing_mm)
 
 
-def lesion_cube(case, window="exact", size=32, intensity_range=None):
+def lesion_cube(case, window="exact", size=32, intensity_range=None, margin=0.0):
     """Return a cube about a lesion with intensities of 0..1, float32 of shape (size, size, size).
 
-    The window "exact" warps the bounding box of the region to the cube. "crop" is `cube_about` the region, with the
+    The window "exact" warps the bounding box of the region to the cube, widened on every side by `margin`, a share of
+    that side that is rounded up to whole voxels, within the image. "crop" is `cube_about` the region, with the
     shorter side of the image's pixels along every axis. The `intensity_range` is that of `lesion_planes`, of the cube
     instead of the images.
     """
-    lesion = fill_gaps(case.lesion(), intensity_range)
+    lesion = case.lesion()
+    margins = [int(np.ceil(margin * (span.stop - span.start))) for span in bounding_box(lesion.roi)]
+    lesion = fill_gaps(lesion, intensity_range, margins)
     if window == "exact":
-        box = crop_to_roi(lesion)
-        cube = resize_cube(box.voxels, size)
-        region = resize_cube(box.roi, size)
+        box = bounding_box(lesion.roi, margins)
+        cube, region = (resize_cube(array[box], size) for array in (lesion.voxels, lesion.roi))
     else:
         step = min(lesion.spacing_mm[1:])
         box = _box_of_cube(lesion, size, step)
