@@ -141,9 +141,8 @@ def test_digits_of_other_widths_keep_their_height_and_their_middle(repository):
 
 @pytest.mark.slow
 @few_cases
-@pytest.mark.parametrize("dimensions", [2, 3])
-def test_autoencoder_features_draws_what_each_kind_keeps(dimensions, repository, tmp_path, capsys):
-    quick = ["--n-cases", 16, "--n-features", 2, "--epochs", 1, "--n-folds", 2, "--dimensions", dimensions]
+def test_autoencoder_features_draws_what_each_kind_keeps(repository, tmp_path, capsys):
+    quick = ["--n-cases", 16, "--n-features", 2, "--epochs", 1, "--n-folds", 2, "--dimensions", 3]
     study = run(repository, "autoencoder_features", tmp_path, *quick)
     printed = capsys.readouterr().out
     kinds = ("plain", "denoising", "variational")
