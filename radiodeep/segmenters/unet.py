@@ -7,6 +7,7 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.training_range import facts_of_images, training_range
@@ -268,15 +269,18 @@ class UNetSegmenter(Segmenter):
         from monai.networks.nets import UNet  # late: takes four seconds
 
         n_channels = (1 if self._image_names() is None else len(self._image_names())) * self._n_slices()
-        return UNet(
-            spatial_dims=3 if self.dimensions == 3 else 2,
+        n_spatial = 3 if self.dimensions == 3 else 2
+        features = UNet(
+            spatial_dims=n_spatial,
             in_channels=n_channels,
-            out_channels=1,
+            out_channels=self.channels[0],  # of one, MONAI's last normalization would fix the scale of the logits
             channels=tuple(self.channels),
             strides=(2,) * (len(self.channels) - 1),
             num_res_units=2,
             norm="instance",
         )
+        last = nn.Conv3d if n_spatial == 3 else nn.Conv2d
+        return nn.Sequential(features, last(self.channels[0], 1, 1))
 
     def _each_probability(self, cases):
         """Yield the probabilities of each case on the voxels of its image, float32 of shape (z, y, x)."""
