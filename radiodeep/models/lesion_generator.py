@@ -92,7 +92,8 @@ class LesionGenerator(BaseEstimator):
     Hinge losses, a projection discriminator with spectral normalisation, differentiable augmentation of real and
     generated images, and a moving average of the generator's weights keep the training stable with 100 cases.
     Generated cases are learned from the training cases, so they hold no new evidence: their number is not a sample
-    size, and a network that holds some of them out validates on what it was trained on.
+    size, and a network that holds some of them out validates on what it was trained on. They may resemble single
+    training cases and carry digests of the patients, so treat them like the originals when data are shared.
 
     References
     ----------
