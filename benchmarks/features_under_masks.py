@@ -24,6 +24,12 @@ from radiodeep.mask_evidence.feature_survival import ALL, AUTOMATIC, DEPLOYED, E
 
 SEEDS = {"pet": "brightest", "mr": "centre"}
 SPACINGS_MM = {"pet": (4, 4, 4), "mr": (4, 2, 2)}
+VERDICT = (
+    "- Features do not survive a threshold: at 41 % of the maximum hardly any has an ICC of .75. The ellipsoid of the "
+    "crop, which knows the extent of the true mask, keeps 85 % of them in PET but 21 % in MR at the same Dice of .75: "
+    "a good overlap does not promise the same features. With 49 to 51 patients no loss of AUC is proven, since the "
+    "intervals of the differences reach from a loss of .1 to .4 to a gain of .1."
+)
 
 
 def masks_of(name, cohort, folder):
@@ -92,7 +98,7 @@ def section(folder):
         "brackets the difference to the expert masks with its 95 % interval. One seed, one thread, at most "
         f"{gigabytes:.1f} GB; seconds are those of a processor."
     )
-    return "\n".join(["## Features under automatic masks", intro, "", tables[0], "", aucs, "", tables[1]])
+    return "\n".join(["## Features under automatic masks", intro, "", tables[0], "", aucs, "", tables[1], "", VERDICT])
 
 
 def main():
