@@ -79,6 +79,19 @@ def test_the_exact_window_is_the_box_warped_to_the_cube():
     np.testing.assert_allclose(cube, expected, rtol=1e-5)
 
 
+def test_a_margin_widens_the_exact_window_by_a_share_of_each_side_within_the_image():
+    z, y, x = np.mgrid[:14, :20, :22].astype(float)
+    lesion = case().replace(image=10 * z + 3 * y + x)  # box of 3 x 4 x 5 voxels from (4, 5, 6)
+    wider = np.zeros_like(lesion.roi)
+    wider[3:8, 4:10, 4:13] = True
+    wide = lesion.replace(mask=wider)
+    np.testing.assert_allclose(
+        lesion_cube(lesion, "exact", 24, (0, 1000), margin=0.25), lesion_cube(wide, "exact", 24, (0, 1000)), rtol=1e-5
+    )
+    ends = lesion_cube(lesion, "exact", 24, (0, 1000), margin=9)[[0, -1], [0, -1], [0, -1]] * 1000
+    np.testing.assert_allclose(ends, [0, 10 * 13 + 3 * 19 + 21], rtol=1e-5)
+
+
 @CUTS
 def test_all_windows_give_cubes_of_zero_to_one():
     lesion, flat = make_phantom_cohort(1, random_state=0)[0], Case(np.eye(9), np.eye(9) > 0, "flat", spacing_mm=(1, 1))

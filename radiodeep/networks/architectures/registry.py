@@ -9,7 +9,7 @@ from radiodeep.checks import did_you_mean, is_count, require
 from radiodeep.exceptions import InputError
 from radiodeep.networks.architectures.arch3d import Arch3d
 from radiodeep.networks.architectures.cnn_f import CnnF, CnnM, CnnS
-from radiodeep.networks.architectures.mini import Mini
+from radiodeep.networks.architectures.mini import Mini, Mini3d
 from radiodeep.networks.architectures.network_input import NetworkInput
 from radiodeep.networks.architectures.segresnet import SegResNetEncoder
 from radiodeep.networks.architectures.slice_networks import READERS, Arch1Slices, Arch2Slices, Arch3Slices
@@ -49,6 +49,7 @@ _FCIB_INPUT = NetworkInput(50, 1, (-1024.0,), (3072.0,), dimensions=3, spacing_m
 _FCIB = {"bottleneck": True, "width": 128, "shortcut_bias": True, "dilated": False}
 _ARCHITECTURES = {  # name: (class or function of (in_channels, n_outputs), NetworkInput)
     "radiodeep-mini": (Mini, NetworkInput(64, 1, (0.0,), (1.0,), last_activation="mixture.2")),
+    "radiodeep-mini-3d": (Mini3d, NetworkInput(24, 1, (0.0,), (1.0,), dimensions=3, last_activation="mixture.2")),
     "cnn_f": (CnnF, _CHATFIELD_INPUT),
     "cnn_m": (CnnM, _CHATFIELD_INPUT),
     "cnn_s": (CnnS, _CHATFIELD_INPUT),
@@ -94,7 +95,8 @@ def build_network(name, in_channels=3, n_classes=2, image_size=None, *, single_l
     name : str
         Any timm model, or one of these:
 
-        - "radiodeep-mini": the small network whose weights come with the package.
+        - "radiodeep-mini", "radiodeep-mini-3d": small networks for images and for cubes whose weights come with the
+          package.
         - "cnn_f", "cnn_m", "cnn_s": the networks of Chatfield et al., with 4096 features in "fc7".
         - "arch1", "arch2", "arch3": the small networks of the lung nodule studies.
         - "arch2-slices", "arch1-lstm", "arch1-gru", "arch1-attention", "arch3-lstm", "arch3-gru", "arch3-attention":

@@ -65,7 +65,9 @@ class ExampleStream:
             raise InputError("The stream of examples has ended before the training. Give one batch per epoch.")
         images, targets = batch
         # Strides of channels last also for images of one channel, of which torch would otherwise keep the others.
-        images = to_device(images, device).to(memory_format=torch.channels_last)
+        images = to_device(images, device)
+        if images.ndim == 4:
+            images = images.to(memory_format=torch.channels_last)
         yield images, to_device(targets, device), torch.ones(len(images), device=device)
 
     def tensors(self):

@@ -56,6 +56,12 @@ def test_a_stream_shows_each_batch_in_an_epoch_of_its_own():
         assert weights.tolist() == [1, 1]
 
 
+def test_a_stream_takes_cubes():
+    cubes = torch.rand(2, 1, 4, 4, 4)
+    ((images, _, _),) = ExampleStream([(cubes, torch.zeros(2, 1))]).epoch(Training(), None)
+    assert torch.equal(images, cubes)
+
+
 def test_a_stream_that_ends_before_the_training_is_refused():
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 1))
     stream = ExampleStream([(torch.zeros(2, 1, 4, 4), torch.zeros(2, 1))] * 2)
