@@ -111,6 +111,7 @@ _HOME_OF = {
     "cross_validated_dice": "mask_evidence.cross_validation",
     "mask_agreement": "mask_evidence.comparison",
     "MaskEvidence": "mask_evidence.result",
+    "with_masks": "mask_evidence.masked_cases",
     "features_under_masks": "mask_evidence.feature_survival",
     "FeatureSurvival": "mask_evidence.feature_survival",
     "permutation_test": "study.permutation",

@@ -8,7 +8,7 @@ import numpy as np
 
 from radiodeep.cases.case import Case
 from radiodeep.cases.changed import ChangedCase
-from radiodeep.cases.cohort import as_cases
+from radiodeep.cases.cohort import Cohort, as_cases
 from radiodeep.cases.naming import naming
 from radiodeep.exceptions import EmptyMaskError, GeometryMismatchError, InputError
 from radiodeep.mask_evidence.packed_masks import PackedMask, PackedMasks
@@ -24,12 +24,41 @@ def _whole(lesion):
 
 
 def with_masks(cohort, masks):
-    """Return the cases of a cohort with other masks, which are given as `sources_of` takes them."""
+    """Return a cohort with other masks, e.g. those of a segmenter, for features, figures or files.
+
+    Parameters
+    ----------
+    cohort : Cohort or sequence of Case
+        Of one image each.
+    masks : Cohort, mapping from case id to bool ndarray or Case, or sequence in the order of the cases
+        On the grids of the images, in the order of `Case.voxels`.
+
+    Returns
+    -------
+    Cohort
+        Of cases that are read as before and whose region is then replaced. Reading one with an empty mask is an
+        EmptyMaskError, one with a mask on another grid a GeometryMismatchError.
+
+    Raises
+    ------
+    InputError
+        A case has no mask, or one that is not of bools.
+
+    Examples
+    --------
+    >>> import radiodeep as rd
+    >>> cohort = rd.make_phantom_cohort(2, random_state=0)
+    >>> bright = rd.with_masks(cohort, [case.voxels > 60 for case in cohort])
+    >>> bool((bright[1].roi == (cohort[1].voxels > 60)).all())
+    True
+    """
     cases = as_cases(cohort)
-    return [
-        ChangedCase.of(case, partial(_masked, source=source))
-        for case, source in zip(cases, sources_of(cases, masks), strict=True)
-    ]
+    return Cohort(
+        [
+            ChangedCase.of(case, partial(_masked, source=source))
+            for case, source in zip(cases, sources_of(cases, masks), strict=True)
+        ]
+    )
 
 
 def _masked(lesion, source):

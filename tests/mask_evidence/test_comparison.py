@@ -5,7 +5,6 @@ import pytest
 
 import radiodeep as rd
 from radiodeep.exceptions import GeometryMismatchError, InputError
-from radiodeep.mask_evidence.masked_cases import with_masks
 
 
 def moved(case):
@@ -46,9 +45,12 @@ def test_files_stored_in_another_order_are_compared_where_they_lie(balls, tmp_pa
     turned = rd.Cohort([c.replace(image=tmp_path / c.image.name, mask=tmp_path / c.mask.name) for c in cohort])
     assert turned[0].stored_axes().is_anatomical is False
     assert (rd.mask_agreement(cohort, turned, n_resamples=5).cases["dice"] == 1).all()
-    masked = with_masks(turned, [moved(case) for case in turned])
+    masked = rd.with_masks(turned, [moved(case) for case in turned])
     np.testing.assert_array_equal(masked[1].lesion().roi, moved(turned[1]))
     np.testing.assert_array_equal(masked[1].lesion().voxels, turned[1].voxels)
+    back = rd.read_cohort(rd.write_cohort(masked, tmp_path / "masked"))
+    np.testing.assert_array_equal(back[2].roi, moved(turned[2]))
+    assert back.patients == cohort.patients
 
 
 def test_cases_that_cannot_be_compared_are_named_or_left_out(balls):
