@@ -127,6 +127,16 @@ def test_handwritten_digits_compares_an_ensemble_with_single_networks(repository
     assert (study / "report.html").is_file()
 
 
+@pytest.mark.slow
+@few_cases
+def test_radiogenomics_ordered_table_reads_genes_by_chromosome(repository, tmp_path, capsys):
+    study = run(repository, "radiogenomics_ordered_table", tmp_path, "--n-cases", 30, "--epochs", 1, "--n-jobs", 1)
+    printed = capsys.readouterr().out
+    names = ["chromosomes", "Spearman clusters", "forest", "logistic regression"]
+    assert re.findall(r"^(.*): AUC", printed, re.MULTILINE) == names
+    assert (study / "report.html").is_file()
+
+
 def test_digits_of_other_widths_keep_their_height_and_their_middle(repository):
     images_of = load(repository, "handwritten_digits").images_of
     square = pd.DataFrame(
@@ -225,3 +235,16 @@ def test_picture_classes_compares_frozen_tuned_and_new_networks(repository, tmp_
         assert re.search(rf"^{model}: AUC [01]\.\d\d", printed, re.MULTILINE)
     assert len(list((study / "pictures" / "ring").iterdir())) == 10
     assert (study / "report.html").is_file()
+
+
+@pytest.mark.slow
+@few_cases
+def test_tumour_segmentation_compares_a_network_with_classical_methods(repository, tmp_path, capsys):
+    quick = ["--n-cases", 6, "--folds", 2, "--epochs", 1, "--spacing", 3]
+    study = run(repository, "tumour_segmentation", tmp_path, *quick)
+    printed = capsys.readouterr().out
+    for name in ("U-Net", "threshold 41 %", "region growing", "Chan-Vese", "random walker"):
+        assert re.search(rf"^{name} +[01]\.\d\d \(", printed, re.MULTILINE)
+    assert "the best baseline: Dice" in printed
+    assert "ICC" in printed
+    assert {path.name for path in study.iterdir()} >= {"segmenter.skops", "montage.png", "checkpoints"}

@@ -45,10 +45,6 @@ class TableNetwork(nn.Module):
             n_values = [sum(n_values)]
         self.heads = nn.ModuleList(_head(n, n_outputs) for n in n_values)
 
-    def penalized_weights(self):
-        """Return the weights (without biases) under an L2 penalty: those of all convolutions and dense layers."""
-        return [module.weight for module in self.modules() if isinstance(module, nn.Conv1d | nn.Linear)]
-
     def forward(self, rows):
         parts = rows.flatten(1).split(self.lengths, dim=1)
         values = [branch(part.unsqueeze(1)) for branch, part in zip(self.branches, parts, strict=True)]
