@@ -26,7 +26,10 @@ from radiodeep.networks.weights.files import StoredWeights, hash_of_state, read_
 from radiodeep.networks.weights.forms import renamed_for
 from radiodeep.networks.weights.hub import find_hub_weights
 
-_PACKAGED = {"radiodeep-mini": "radiodeep_mini.safetensors"}
+_PACKAGED = {
+    "radiodeep-mini": "radiodeep_mini.safetensors",
+    "radiodeep-mini-3d": "radiodeep_mini_3d.safetensors",
+}
 _SHARE_NEEDED = 0.95
 _KERAS_HINT = (
     " A bias in convolutions before a normalization points to a network converted from Keras, as some copies of "
