@@ -87,7 +87,11 @@ def canonical(value):
 
 
 def _settings_text(extractor, parameters):
-    settings = extractor.settings() if hasattr(extractor, "settings") else parameters
+    if hasattr(extractor, "settings"):
+        settings = extractor.settings()
+    else:  # of estimators inside a pipeline or a union, their own settings, with the hashes of their weights
+        inside = {name: value for name, value in parameters.items() if hasattr(value, "settings")}
+        settings = parameters | {name: _settings_text(value, {}) for name, value in inside.items()}
     libraries = getattr(extractor, "libraries", ()) or _DEFAULT_LIBRARIES
     versions = {name: version_of(name) for name in libraries}
     feature_version = getattr(extractor, "feature_version", 0)

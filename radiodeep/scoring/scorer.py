@@ -61,7 +61,9 @@ class Scorer:
         )
         self.at_once = 1 if takes_patients(model) else CHUNK  # all lesions of a patient are in memory
         self.in_memory = all(getattr(part, "label", None) is None for part in self.extractors)
-        self.cached = {} if cache_dir is None else _by_settings(noted or parts_of(model))
+        # Rows of the cache are those of the cases as they are, not as a step before the extractor changes them.
+        is_changed = any(getattr(part, "changes_cases", False) for part in parts_of(model))
+        self.cached = {} if cache_dir is None or is_changed else _by_settings(noted or parts_of(model))
 
     def __call__(self, cases):
         if self.trained is None or not self.in_memory:

@@ -4,6 +4,7 @@ import numpy as np
 
 from radiodeep.exceptions import SingleClassError, StudyError
 from radiodeep.study.endpoints.registry import endpoint_for
+from radiodeep.study.folds.changed_cases import SharedChange
 from radiodeep.study.folds.estimator_tree import rebuilt, with_target
 from radiodeep.study.folds.inner_folds import keep_groups_together
 from radiodeep.study.folds.shared_extraction import (
@@ -44,6 +45,8 @@ def _over_cases(part, rows):
     """Return what takes the place of a part over row numbers in a fitted model, or None for other parts."""
     if type(part) in (SharedExtraction, SharedExtractionOfCases):
         return part.over_cases(rows)
+    if type(part) is SharedChange:
+        return part.step.fit()
     if type(part) is not OverRowNumbers:
         return None
     if part.reads_cases:

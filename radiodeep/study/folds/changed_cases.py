@@ -62,7 +62,7 @@ class ExtractorOfChanged(Pipeline):
     _parameter_constraints = {}  # noqa: RUF012  scikit-learn would check the extractor's parameters as a Pipeline's
 
     def __init__(self, change, extractor):
-        super().__init__([("change", change), ("extractor", extractor)])
+        super().__init__([("changed_first", change), ("measured_then", extractor)])
 
     def __sklearn_clone__(self):
         return ExtractorOfChanged(*(clone(step) for _, step in self.steps))
@@ -80,7 +80,7 @@ class ExtractorOfChanged(Pipeline):
 
     def set_params(self, change=None, **params):
         if change is not None:
-            self.steps[0] = ("change", change)
+            self.steps[0] = ("changed_first", change)
         self.of_changed.set_params(**params)
         return self
 
