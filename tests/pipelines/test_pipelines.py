@@ -248,3 +248,31 @@ def test_tumour_segmentation_compares_a_network_with_classical_methods(repositor
     assert "the best baseline: Dice" in printed
     assert "ICC" in printed
     assert {path.name for path in study.iterdir()} >= {"segmenter.skops", "montage.png", "checkpoints"}
+
+
+@pytest.mark.slow
+@few_cases
+def test_low_dose_denoising_prints_what_comes_back(repository, tmp_path, capsys):
+    quick = ["--n-cases", 5, "--n-jobs", 1, "--methods", "wiener"]
+    study = run(repository, "low_dose_denoising", tmp_path, *quick)
+    assert re.search(r"^wiener +[01]\.\d\d", capsys.readouterr().out, re.MULTILINE)
+    shares = pd.read_csv(study / "denoising.csv", index_col="method")
+    assert list(shares.index) == ["no denoising", "wiener"]
+    assert shares.to_numpy().min() >= 0
+    assert shares.to_numpy().max() <= 1
+
+
+@pytest.mark.slow
+def test_train_denoisers_goes_on_after_a_kill_with_the_same_weights(repository, tmp_path):
+    quick = ["--n-images", "32", "--epochs", "2"]
+    program = load(repository, "train_denoisers")
+    contents = []
+    for folder in ("whole", "killed"):
+        if folder == "killed":
+            (tmp_path / "killed").mkdir()
+            for file in (tmp_path / "whole").glob("dncnn-*.checkpoint"):  # the first network is not trained again
+                (tmp_path / "killed" / file.name).write_bytes(file.read_bytes())
+        program.main([*quick, "--output", str(tmp_path / folder)])
+        contents.append((tmp_path / folder / "denoisers.safetensors").read_bytes())
+    assert contents[0] == contents[1]
+    assert len(contents[0]) < 1e6
