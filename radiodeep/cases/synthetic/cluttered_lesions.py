@@ -17,7 +17,7 @@ from radiodeep.cases.synthetic.phantoms import (
 SHAPE, SPACING_MM = (32, 52, 52), (2.0, 1.5, 1.5)
 _BOX = (18, 24, 24)  # of the lesion, about which the outline is drawn
 _N_VESSELS, _VESSEL_RADIUS_MM, _VESSEL_WAVE_MM = (5, 9), (2.0, 4.0), 6.0
-_ORGAN_RADIUS_MM, _ORGAN = (26.0, 34.0), (90.0, 140.0)  # of an organ at the edge of the image, and its intensity
+_ORGAN_RADIUS_MM, _ORGAN = (26.0, 34.0), (140.0, 260.0)  # of an organ at the edge of the image, and its intensity
 _BLUR_MM = 1.0  # of the scanner
 
 

@@ -75,8 +75,15 @@ def test_unknown_studies_and_sizes_are_named():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "score", "auc"), [("nodules-1", "log_odds", 0.88), ("glioma-68", "log_hazard", 0.93)])
+@pytest.mark.parametrize(
+    ("name", "score", "auc"),
+    [("nodules-1", "log_odds", 0.88), ("glioma-68", "log_hazard", 0.93), ("cluttered", "log_odds", 0.89)],
+)
 def test_the_truth_has_the_documented_auc_and_the_cohort_the_size_of_the_study(name, score, auc):
     cohort = make_study_cohort(name)
-    assert (len(cohort), cohort.labels.sum()) == {"nodules-1": (261, 85), "glioma-68": (68, 33)}[name]
+    assert (len(cohort), cohort.labels.sum()) == {
+        "nodules-1": (261, 85),
+        "glioma-68": (68, 33),
+        "cluttered": (60, 30),
+    }[name]
     assert roc_auc_score(cohort.labels, cohort.frame[score]) == pytest.approx(auc, abs=0.05)
