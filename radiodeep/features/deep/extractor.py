@@ -40,7 +40,8 @@ class DeepFeatureExtractor(ShowsCases, StatelessExtractor):
     ----------
     network : str, default="radiodeep-mini"
         The packaged network (64 x 64 grey, 128 features), "cnn_f", "cnn_m", "cnn_s", any model of timm, or a network
-        for cubes: "medicalnet_resnet10", "..18", "..34", "..50", "fcib_resnet50"; or one of `published_networks`, such
+        for cubes: "radiodeep-mini-3d" (packaged; 24 voxels per side, 128 features), "medicalnet_resnet10", "..18",
+        "..34", "..50", "fcib_resnet50"; or one of `published_networks`, such
         as "ct-fm", whose weights are a file of the page named there.
     weights : None, "pretrained", "random", path or state dict, default=None
         None loads the packaged weights, and raises an error if the network has none: a network is never random by
@@ -66,7 +67,7 @@ class DeepFeatureExtractor(ShowsCases, StatelessExtractor):
         Name of a layer, e.g. "fc7" of "cnn_f"; by default the features customary for the network, or the pooled ones.
     activation : {"auto", "post", "pre"}, default="auto"
         Whether values are read after or before the activation function that follows the layer. "auto": "pre" for the
-        pooled features of "radiodeep-mini", none of which is constant then, else "post".
+        pooled features of the packaged networks, none of which is constant then, else "post".
     pool : {"avg", "max", "flatten"}, default="avg"
         How each map of a named layer becomes one feature; "flatten" keeps all values.
     intensity_range : None, "minmax" or (low, high), default=None
@@ -96,7 +97,7 @@ class DeepFeatureExtractor(ShowsCases, StatelessExtractor):
         "radiodeep-mini", else None. None keeps the pixels of the image; if these are not square, "crop" uses the
         shorter side.
     margin : "auto" or float, default="auto"
-        Added on every side of the box of the exact window, as a share. "auto": 0.25 for "radiodeep-mini", else 0.
+        Added on every side of the box of the exact window, as a share. "auto": 0.25 for the packaged networks, else 0.
     n_boxes : "auto" or int, default="auto"
         Number of windows per slice whose features are averaged, that of the region first (see `lesion_planes`), so that
         features depend less on the outline; 3 to 5 are enough. "auto": 1. Fine-tuning uses the first.

@@ -27,6 +27,19 @@ def test_what_suits_the_packaged_network_is_taken_by_default():
     assert [elsewhere[name] for name in suited] == [None, 0, 1]
 
 
+def test_the_packaged_network_for_cubes_is_shown_a_margin_and_read_before_its_activation():
+    auto = DeepFeatureExtractor("radiodeep-mini-3d", **FIXED)
+    values = auto.fit_transform(COHORT)
+    assert values.shape == (3, 128)
+    assert values.min() < 0
+    suited = {"weights": "packaged", "window": "exact", "margin": 0.25, "activation": "pre"}
+    np.testing.assert_array_equal(values, DeepFeatureExtractor(auto.network, **suited, **FIXED).transform(COHORT))
+    for changes in ({"margin": 0}, {"activation": "post"}):
+        changed = DeepFeatureExtractor(auto.network, **suited | changes, **FIXED)
+        assert np.abs(values - changed.transform(COHORT)).max() > 0.1
+    assert auto.get_feature_names_out()[0] == "radiodeep-mini-3d_pool_0000"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
