@@ -11,7 +11,7 @@ import pandas as pd
 from radiodeep.exceptions import OutputError
 from radiodeep.extras import require_package
 
-WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".torch", ".mat")  # of files of network weights
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".torch", ".mat")  # of files of network weights
 _FORMULA = re.compile(r"[=+\-@\t\r\n\0]")  # how a cell begins that a spreadsheet would evaluate
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 

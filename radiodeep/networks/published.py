@@ -224,8 +224,8 @@ def published_networks(dimensions=None):
     --------
     >>> from radiodeep import published_networks
     >>> table = published_networks()
-    >>> table.loc["ct-fm", ["input", "orientation", "normalization", "n_features"]].tolist()
-    ['48 cubed, 1 mm', 'SPL', 'HU -1024 to 2048 -> 0..1', 512]
+    >>> table.loc["ct-fm", ["input", "orientation", "normalization"]].tolist()
+    ['48 cubed, 1 mm', 'SPL', 'HU -1024 to 2048 -> 0..1']
     >>> published_networks(dimensions=2).index.tolist()
     ['rad-dino', 'curia']
     """

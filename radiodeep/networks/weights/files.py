@@ -35,7 +35,7 @@ class StoredWeights(NamedTuple):
 
 
 def read_weights_file(path):
-    """Return the `StoredWeights` of a `.safetensors`, `.pth`/`.pt`/`.bin`/`.torch` or MatConvNet `.mat` file.
+    """Return the `StoredWeights` of a `.safetensors`, `.pth`/`.pt`/`.ckpt`/`.bin`/`.torch` or MatConvNet `.mat` file.
 
     Raise WeightsError if the file is missing, has an unknown suffix, is damaged, holds no tensors, or holds Python
     objects that could only be loaded by running code from the file.

@@ -87,7 +87,8 @@ def load_weights(network, source, name, seed=None):
         - "pretrained": the published weights of a timm model, from the local cache of the Hugging Face hub or from
           the hub.
         - "random": initialized from `seed`. Features of such a network mean little.
-        - path of a `.safetensors`, `.pth`, `.pt`, `.bin`, `.torch` or `.mat` file in a form of the table below.
+        - path of a `.safetensors`, `.pth`, `.pt`, `.ckpt`, `.bin`, `.torch` or `.mat` file in a form of the table
+          below.
         - a state dict in such a form.
     name : str
         Name of the network.

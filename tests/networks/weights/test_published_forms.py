@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import Dinov2Config, Dinov2Model
 
 from radiodeep import DeepFeatureExtractor, make_phantom_cohort
-from radiodeep.exceptions import InputError, WeightsError
+from radiodeep.exceptions import InputError, MissingExtraError, WeightsError
 from radiodeep.imaging.cube import cube_about
 from radiodeep.imaging.intensity import scale_to_unit
 from radiodeep.networks.architectures import registry
@@ -112,6 +112,13 @@ def test_cubes_that_are_too_small_are_refused(network_class):
         network_class(filters=2).eval()(torch.zeros(1, 1, 12, 12, 12))
 
 
+@pytest.mark.parametrize("package", ["monai", "einops"])
+def test_a_swin_unetr_without_its_packages_names_the_extra(monkeypatch, package):
+    monkeypatch.setattr("radiodeep.extras.is_installed", lambda name: name != package)
+    with pytest.raises(MissingExtraError, match=rf'{package}, which is not installed.*"radiodeep\[segmentation\]"'):
+        build_network("voco-b", in_channels=1, n_classes=0)
+
+
 def test_layers_and_gradients_of_an_encoder_can_be_read():
     network = SegResNetEncoder(filters=2)
     maps = forward_features(network, CUBES, "layers.4.blocks", pool="avg")
@@ -164,15 +171,16 @@ def test_the_segresnet_encoder_has_the_features_of_that_of_monai(norm):
 
 
 @pytest.mark.slow
-def test_the_transformer_for_cubes_has_the_first_patch_token_of_that_of_monai():
+def test_the_transformer_for_cubes_has_the_first_patch_token_of_that_of_monai(tmp_path):
     monai_nets = monai_networks()
     original = monai_nets.ViT(1, 32, 16, hidden_size=24, mlp_dim=40, num_layers=2, num_heads=3).eval()
     original.load_state_dict(drawn(original))
     # BrainIAC was saved by MONAI 1.3, which had no cross attention.
     state = {key: value for key, value in original.state_dict().items() if "cross_attn" not in key}
     network = VisionTransformer3d(side=32, width=24, hidden=40, n_blocks=2, n_heads=3)
-    checkpoint = {"state_dict": under("backbone.", state, **{"projector.0.weight": torch.ones(2)})}
-    record = load_weights(network, checkpoint, "brainiac")
+    checkpoint = {"state_dict": under("backbone.", state, **{"projector.0.weight": torch.ones(2)}), "epoch": 5}
+    torch.save(checkpoint, tmp_path / "BrainIAC.ckpt")
+    record = load_weights(network, tmp_path / "BrainIAC.ckpt", "brainiac")
     assert record.n_matched == len(state)
     with torch.inference_mode():
         expected = original(CUBES)[0][:, 0]
