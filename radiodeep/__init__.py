@@ -75,7 +75,7 @@ _HOME_OF = {
     "AutoSurvival": "models.auto.survival",
     "HorizonClassifier": "models.horizon",
     "UNetSegmenter": "segmenters.unet",
-    "segmentation_training": "segmenters.unet",
+    "segmentation_training": "segmenters.training",
     "ThresholdSegmenter": "segmenters.threshold",
     "RegionGrowingSegmenter": "segmenters.region_growing",
     "ChanVeseSegmenter": "segmenters.chan_vese",

@@ -79,7 +79,7 @@ def segment(
     series: options.Series = None,
     jobs: options.Jobs = -1,
 ):
-    """Outline the lesions of images by a model or a classical method.
+    """Outline the lesions of images and write masks.
 
     A mask is written for every case, and a manifest with these masks, so that 'radiodeep extract' can follow. A case
     that fails is named at the end and in errors.csv, and the exit code is 2.

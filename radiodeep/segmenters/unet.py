@@ -27,50 +27,18 @@ from radiodeep.imaging.intensity import are_limits
 from radiodeep.networks.devices import chosen_device, torch_threads
 from radiodeep.networks.training.augmentation import Augmentation
 from radiodeep.networks.training.fitting import fit_network, to_channels_last, warn_of_flat_loss
-from radiodeep.networks.training.plan import Training
 from radiodeep.progress import with_progress
 from radiodeep.segmenters.losses import dice_cross_entropy
 from radiodeep.segmenters.network_grid import NetworkGrid, interpolated
 from radiodeep.segmenters.patches import MaskedAugmentation, Patches, cut, masks_from_images
 from radiodeep.segmenters.segmenter import Segmenter, largest_part
+from radiodeep.segmenters.training import segmentation_training
 
 DIMENSIONS = (2, "2.5d", 3)
 _N_SLICES = 3  # of 2.5-D: a slice and its neighbours
 _VALIDATION_PATCHES = 4  # of each case that is held out
 _AT_ONCE = 16  # patches
 _SIZES = {2: 64, "2.5d": 64, 3: 32}  # of a patch, in voxels
-
-
-def segmentation_training(epochs=40):
-    """Return the plan that `UNetSegmenter` has by default, with this number of epochs.
-
-    Parameters
-    ----------
-    epochs : int, default=40
-
-    Returns
-    -------
-    Training
-        4 patches per case and epoch in batches of 8, AdamW with one cycle of learning rates up to 0.003, small turns,
-        flips, zooms and changes of intensity, and a fifth of the patients held out.
-
-    Examples
-    --------
-    >>> import radiodeep as rd
-    >>> rd.segmentation_training(10).set_params(n_views=8).epochs
-    10
-    """
-    return Training(
-        epochs,
-        n_views=4,
-        batch_size=8,
-        learning_rate=3e-3,
-        schedule="one-cycle",
-        optimizer="adamw",
-        weight_decay=1e-4,
-        augmentation=Augmentation(rotation=30.0, zoom=0.2, intensity=0.1, noise=0.02),
-        validation_fraction=0.2,
-    )
 
 
 class UNetSegmenter(Segmenter):

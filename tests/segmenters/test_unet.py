@@ -33,7 +33,7 @@ def discs():
 
 
 def small(**settings):
-    plan = rd.segmentation_training(6).set_params(batch_size=4, n_views=20)
+    plan = rd.segmentation_training(4).set_params(batch_size=4, n_views=20)
     return rd.UNetSegmenter(2, channels=(8, 16, 32), patch_size=32, training=plan, n_threads=1).set_params(**settings)
 
 
@@ -78,7 +78,7 @@ def test_settings_are_kept_by_clones():
     segmenter = small(dimensions="2.5d", intensity_range=(0, 10))
     assert clone(segmenter).get_params(deep=False)["intensity_range"] == (0, 10)
     assert clone(segmenter).set_params(training__epochs=3).training.epochs == 3
-    assert segmenter.training.epochs == 6
+    assert segmenter.training.epochs == 4
 
 
 @pytest.mark.slow
