@@ -21,8 +21,9 @@ import radiodeep as rd
 
 OTHERS = ("radiodeep-mini", "medicalnet_resnet18")
 VERDICT = (
-    "They take 0.3 to 3.3 seconds of one core per lesion, 30 to 330 times what the packaged network takes; slices of 512 "
-    "pixels and Swin transformers take most. What they predict was not measured: no trained weights could be had here."
+    "They take 0.3 to 3.3 seconds of one core per lesion, 30 to 330 times what the packaged network takes; slices of "
+    "512 pixels and Swin transformers take most. What they predict was not measured: no trained weights could be had "
+    "here."
 )
 
 
