@@ -1,9 +1,9 @@
 """Methods that denoise, on images with noise of low doses -> a section of data/RESULTS.md.
 
-    python benchmarks/denoising.py [--n-nodules 120] [--n-slices 12]
+    python benchmarks/denoising.py [--n-nodules 80] [--n-slices 6]
 
 Errors against the image without added noise, and what becomes of radiomics features. Every method estimates the noise
-itself. The data are found as by benchmarks/results.py. Takes 6 minutes on one core.
+itself. The data are found as by benchmarks/results.py. Takes a minute or two on one core.
 """
 
 import argparse
@@ -38,7 +38,19 @@ PUBLISHED = {  # PSNR in dB of low-dose CT, range 1
     "Poisson(50)": dict(zip(METHODS, ("-", "14.14", "-", "14.16", "14.18", "29.94", "27.79"), strict=True)),
 }
 FAMILIES = ["firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"]
-SENTENCE = ""
+SENTENCE = """\
+What helps: total variation. At N(0, 10) it brings the share of features with an ICC of .75 or more from .44 to .68, at
+stronger noise from .09 to .18 and from .15 to .28: most features stay lost. What harms: the autoencoder, whose code
+keeps too little (first-order features from .99 to .51 at N(0, 10)); and a higher PSNR is no promise: with Poisson noise
+DnCNN gains 2 dB inside nodules, and first-order features move away from the truth (.83 to .78). Plug-and-play ADMM
+takes eight times as long as its network and is no better. The networks were trained for minutes, on pictures with few
+small lesions on black, and lose to total variation wherever the noise is strong.
+
+The published figures do not belong to one scale of noise. Noise N(0, 50) on 0 to 255 leaves 14.2 dB, and the mean of 5 x 5
+pixels of it at best 28 dB, so a Wiener filter cannot reach 47 dB there; on 4096 levels of HU the noisy image itself
+has 38 dB. The 14.14 to 14.18 dB with Poisson(50) are an offset: noise that is added with its mean of 50 leaves
+(50 / 255)^2 = .0384, whatever removes the noise (here Wiener .0389, ADMM + TV .0389; published .0386, .0384); networks
+trained with that noise learn to subtract 50. As counts of photons, which keep the mean, the same methods reach 24 to 28 dB."""
 
 
 def ct_slices(n_slices):
@@ -102,8 +114,8 @@ def agreement(first, second):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n-nodules", type=int, default=120)
-    parser.add_argument("--n-slices", type=int, default=12)
+    parser.add_argument("--n-nodules", type=int, default=80)
+    parser.add_argument("--n-slices", type=int, default=6)
     arguments = parser.parse_args()
     rd.Denoiser("dncnn").fit()  # imports torch, and loads the weights
     start = time.process_time()

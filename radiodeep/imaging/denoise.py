@@ -44,8 +44,8 @@ def with_photon_noise(image, counts, random_state=0, intensity_range=(0.0, 1.0))
     >>> import numpy as np
     >>> from radiodeep.imaging.denoise import with_photon_noise
     >>> counted = with_photon_noise(np.full((99, 99), 0.5), counts=50)
-    >>> round(counted.mean(), 2), round(counted.std(), 2)  # 25 and the square root of 25, of 50
-    (0.5, 0.1)
+    >>> [round(float(value), 2) for value in (counted.mean(), counted.std())]  # 25 and its root, of 50
+    [0.5, 0.1]
     """
     require(is_positive(counts), "with_photon_noise", "counts", "a float > 0", counts)
     low, high = intensity_range
