@@ -77,11 +77,6 @@ class EllipsoidOfCrop(BaseEstimator):
         return along_z**2 + along_y**2 + along_x**2 <= 1
 
 
-def plan(epochs):
-    """Return the default training with fewer epochs and smaller batches."""
-    return rd.segmentation_training(epochs).set_params(batch_size=4)
-
-
 def classical(seed, word):
     """Return the classical segmenters with a way to find the lesion; `word` names it."""
     return {
@@ -95,7 +90,7 @@ def classical(seed, word):
 
 def pet():
     cohort = rd.read_cohort(DATA / "sts_pet" / "manifest.csv")
-    network = rd.UNetSegmenter(patch_size=(32, 24, 24), training=plan(6))
+    network = rd.UNetSegmenter(patch_size=(32, 24, 24), channels=(8, 16, 32, 64), training=rd.segmentation_training(5))
     intro = (
         "51 soft-tissue sarcomas in FDG-PET. The images are crops, the mask and 10 mm around it, so that place and "
         "extent are given away: the ellipsoid that fills a crop but for its margin uses nothing else."
@@ -108,7 +103,9 @@ def mr():
     files = ([DATA / "sts_mr" / f"{name}_{kind}.nii.gz" for kind in ("image", "mask")] for name in names)
     cases = [rd.Case(*pair, id=name) for name, pair in zip(names, files, strict=True)]
     cohort = rd.Cohort([resample(case, (0, 2, 2), "linear", 100, anti_alias=True) for case in cases])
-    network = rd.UNetSegmenter(spacing_mm=(3.27, 4, 4), patch_size=(32, 24, 24), training=plan(6))
+    network = rd.UNetSegmenter(
+        spacing_mm=(3.27, 4, 4), patch_size=(32, 24, 24), channels=(8, 16, 32, 64), training=rd.segmentation_training(5)
+    )
     intro = (
         "49 of them in T1-weighted MR, pixels of 2 mm, where the lesion is about as bright as muscle. Crops of the "
         "same kind; the lesion is sought in their middle."
@@ -119,7 +116,9 @@ def mr():
 def cluttered():
     cohort = rd.make_study_cohort("cluttered", 40)
     clicks = {case.id: click(case.roi) for case in cohort}
-    network = rd.UNetSegmenter(spacing_mm=2.5, patch_size=24, training=plan(6))
+    network = rd.UNetSegmenter(
+        spacing_mm=2.5, patch_size=24, channels=(8, 16, 32, 64), training=rd.segmentation_training(5)
+    )
     intro = (
         "40 phantoms in which a lesion of 1 % of the image lies somewhere among vessels and an organ that are as "
         "bright. Only classical methods with a click, the innermost voxel of the true region, are told where it is."

@@ -14,7 +14,7 @@ def segmentation_training(epochs=40):
     Returns
     -------
     Training
-        4 patches per case and epoch in batches of 8, AdamW with one cycle of learning rates up to 0.003, small turns,
+        4 patches per case and epoch in batches of 4, AdamW with one cycle of learning rates up to 0.003, small turns,
         flips, zooms and changes of intensity, and a fifth of the patients held out.
 
     Examples
@@ -26,7 +26,7 @@ def segmentation_training(epochs=40):
     return Training(
         epochs,
         n_views=4,
-        batch_size=8,
+        batch_size=4,
         learning_rate=3e-3,
         schedule="one-cycle",
         optimizer="adamw",
