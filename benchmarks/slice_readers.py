@@ -45,7 +45,8 @@ COHORTS = {  # name: title, cohort, epochs, lesions in a batch of the readers, w
         ramp,
         8,
         4,
-        "",
+        "A mean over slices and attention cannot know the order of slices and guess; LSTM and GRU read it without an "
+        "error.",
     ),
     "slices-demo": (
         "Slices in order: correlation across slices and a bright centre (phantoms)",

@@ -93,7 +93,7 @@ class AutoencoderFeatures(StatelessExtractor):
     --------
     >>> import radiodeep as rd
     >>> cohort = rd.make_phantom_cohort(8, random_state=0)
-    >>> plan = rd.Training(epochs=12, n_views=1, batch_size=4, validation_fraction=0, augmentation=None)
+    >>> plan = rd.Training(20, 1, 4, learning_rate=3e-3, validation_fraction=0, augmentation=None)
     >>> features = rd.AutoencoderFeatures(n_features=4, training=plan).fit(cohort)
     >>> features.transform(cohort).shape
     (8, 4)
