@@ -51,7 +51,7 @@ def main(arguments=None):
         parser.add_argument(name, type=int, default=default)
     options = parser.parse_args(arguments)
     generators = [torch.Generator().manual_seed(options.seed + number) for number in (0, 1)]
-    scenes, new_scenes = map(make_scenes, (options.n_images, 256), generators)
+    scenes, new_scenes = map(make_scenes, (options.n_images, min(256, options.n_images)), generators)
     training = Training(options.epochs, 1, BATCH_SIZE, 1e-3, schedule="one-cycle", augmentation=None, precision="auto")
     state, psnr = {}, {}
     for name, architecture in DENOISERS.items():

@@ -120,6 +120,7 @@ def test_a_search_over_the_denoiser_fits_what_it_says():
     np.testing.assert_allclose(best.predict_proba(cohort), expected)
 
 
+@pytest.mark.slow
 @few_cases
 def test_a_saved_model_denoises_new_cases_and_scores_them_with_a_cache(tmp_path):
     cohort = noisy_cohort()
@@ -132,6 +133,7 @@ def test_a_saved_model_denoises_new_cases_and_scores_them_with_a_cache(tmp_path)
     np.testing.assert_allclose(scores["probability_1"], expected[:, 1])
 
 
+@pytest.mark.slow
 @few_cases
 def test_the_importance_of_features_is_that_of_denoised_images():
     cohort = noisy_cohort()
