@@ -19,7 +19,12 @@ from results import DATA, FOREST, PAGE, TEXTURE, markdown, written
 
 import radiodeep as rd
 
-EPOCHS = {"LIDC": 5, "sarcoma PET": 10, "BreastMNIST": 4}  # about 240 steps each
+EPOCHS = {"LIDC": 5, "sarcoma PET": 10, "BreastMNIST": 4}  # 160 to 240 steps in a fold
+VERDICT = (  # of the run with these settings; look again after a change
+    "Generated lesions raised the AUC in none of the three cohorts, and neither did oversampling or SMOTE: every "
+    "interval of a difference holds 0. After so few steps they are smooth, and on PET and ultrasound far from real ones "
+    "in texture. On shuffled labels the generator, fitted in the folds, stays at .5."
+)
 
 
 def lidc():
@@ -144,10 +149,10 @@ def write_section(rows, remarks):
     intro = (
         "Forest of 300 trees on radiomics of the largest slice, 3-fold by patient, one seed: 120 nodules (24 "
         "malignant), 51 sarcomas (19 with metastases), 150 ultrasound pictures (30 malignant). Generators are fitted "
-        f"in every fold, in about 240 steps, and fill the smaller class; one thread, {memory:.1f} GB at most."
+        f"in every fold, in 160 (PET) or 240 steps, and fill the smaller class; one thread, {memory:.1f} GB at most."
     )
     table = markdown(pd.DataFrame.from_dict(rows, orient="index").rename_axis("cohort and model"))
-    text = "\n".join(["## Generated lesions", intro, "", table, "", *remarks])
+    text = "\n".join(["## Generated lesions", intro, "", table, "", *remarks, "", VERDICT])
     PAGE.write_text(written(PAGE.read_text(), "generated-lesions", text))
     print(text, flush=True)
 
