@@ -93,9 +93,9 @@ STUDIES = {  # name: title, study, epochs, what came out
         "Learned features: breast ultrasound",
         breast,
         25,
-        "Features learned from 624 pictures are about as good as PCA of the pixels; with a forest the denoising and the "
-        "variational ones are .03 and .04 higher (p is not corrected for ten comparisons). None exceeds the packaged "
-        "network, which takes a seventh of the time.",
+        "Features learned from 624 pictures are about as good as PCA of the pixels; with a forest the denoising and "
+        "the variational ones are .03 and .04 higher (p is not corrected for ten comparisons). None exceeds the "
+        "packaged network, which takes a seventh of the time.",
     ),
 }
 
