@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from radiodeep import Case, DeepFeatureExtractor
 from radiodeep.selection.stability import intraclass_correlations
@@ -63,6 +66,31 @@ def test_training_on_made_up_lesions_tells_malignant_nodules_in_the_exact_window
     trained = auc()
     assert trained > 0.87
     assert trained - np.mean([auc(seed) for seed in range(2)]) > 0.06
+
+
+@pytest.fixture(scope="module")
+def volumes(reference_data):
+    """The same nodules as stacks of slices, with an empty slice at either end."""
+    data = np.load(reference_data / "lidc_nodule_slices" / "lidc882_slices64.npz", allow_pickle=True)
+    order = np.lexsort((data["slice_index"], data["nodule_index"]))
+    starts = np.searchsorted(data["nodule_index"][order], np.arange(1, 882))
+    stacks = [np.pad(stack, ((1, 1), (0, 0), (0, 0))) for stack in np.split(data["images"][order], starts)]
+    return [Case(stack, stack > 0, id=str(k), spacing_mm=(1, 1, 1)) for k, stack in enumerate(stacks)]
+
+
+def test_training_on_made_up_volumes_tells_malignant_nodules(volumes, nodules):
+    _, label, exam = nodules
+    folds = list(StratifiedGroupKFold(5, shuffle=True, random_state=0).split(label, label, exam))
+
+    def auc(seed=None):
+        weights = "packaged" if seed is None else "random"
+        rows = DeepFeatureExtractor("radiodeep-mini-3d", weights=weights, seed=seed).fit_transform(volumes)
+        ridge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+        return roc_auc_score(label, cross_val_predict(ridge, rows, label, cv=folds, method="decision_function"))
+
+    trained = auc()
+    assert trained > 0.83
+    assert trained - auc(0) > 0.01
 
 
 def test_training_on_made_up_lesions_tells_malignant_breast_lesions(ultrasound):
