@@ -27,9 +27,7 @@ def test_the_same_seed_gives_the_same_cubes_and_another_seed_others():
 def test_lesions_of_a_seed_are_those_that_the_packaged_network_was_trained_on():
     cubes, targets = (values.double() for values in lesions(16, 0))
     sampled = cubes[:, 0, ::3, ::5, ::2].square().mean().item()
-    assert [cubes.mean().item(), cubes.std().item(), sampled] == pytest.approx(
-        [0.247232, 0.282794, 0.147442], abs=2e-5
-    )
+    assert [cubes.mean().item(), cubes.std().item(), sampled] == pytest.approx([0.247232, 0.282794, 0.147442], abs=2e-5)
     names = ("extent", "spicules", "halo", "background", "columns", "volume", "contact", "scene_dark")
     means = [targets[:, VOLUME_TARGETS.index(name)].mean().item() for name in names]
     assert means == pytest.approx([-0.546, 0.3791, 0.2307, 0.0513, 2.6969, -2.5978, 0.2437, -4.5404], abs=2e-4)
