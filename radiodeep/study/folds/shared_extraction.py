@@ -317,7 +317,9 @@ def _samples_first(estimator):
 
 
 def _is_extractor(estimator):
-    return offers(estimator, "transform") and not get_tags(estimator).requires_fit and not changes_cases(estimator)
+    """Return whether a step measures cases and learns nothing; one that cannot name its features is given the cases."""
+    measures = offers(estimator, "transform") and offers(estimator, "get_feature_names_out")
+    return measures and not get_tags(estimator).requires_fit and not changes_cases(estimator)
 
 
 def _positions(cases, known):

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from radiodeep import CNNEnsemble, CoarseFromFine, cross_validate_models, cross_validated_auc, make_phantom_cohort
 from radiodeep.exceptions import StudyError
@@ -203,6 +203,13 @@ def test_a_search_sets_the_parameters_of_models_that_are_given_the_cases(search,
 def test_a_model_without_extractor_is_refused_for_cases(model):
     with pytest.raises(StudyError, match="The model takes a table, not cases"):
         cross_validated_auc(model, COHORT, LABELS, cv=3)
+
+
+def test_a_function_that_cannot_name_its_features_is_given_the_cases():
+    function = FunctionTransformer(lambda cases: MeanIntensity().transform(cases))
+    models = {"function": make_pipeline(function, StandardScaler(), LogisticRegression()), "class": pipeline()}
+    results = cross_validate_models(models, COHORT, LABELS, cv=3, n_repeats=1)
+    np.testing.assert_array_equal(*(result.score_array for result in results.values()))
 
 
 def test_extractors_that_differ_in_a_long_array_are_told_apart():
