@@ -27,16 +27,17 @@ def planes_of_images(case, parts, show):
     GeometryMismatchError
         If the images do not share a grid and one mask.
     """
-    spacings = {part.acquisition().spacing_mm for part in parts.values()} if case.shares_mask else ()
-    if len(spacings) != 1 and len(parts) > 1:
-        raise GeometryMismatchError(
-            f"{case.id}: the images {', '.join(parts)} must share a grid and one mask to be the channels of a "
-            "network. Resample them to one grid and give one mask, or measure each by itself."
-        )
     planes = []
     for name, part in parts.items():
         with naming_image(case, name):
             planes.append(show(part))
+    known = [part.acquisition() for part in parts.values()] if case.shares_mask else []  # known once they were read
+    if len({(each.spacing_mm, each.field_mm) for each in known}) != 1 and len(parts) > 1:
+        raise GeometryMismatchError(
+            f"{case.id}: the images {', '.join(parts)} must share a grid and one mask to be the channels of a "
+            f"network. Bring them to one grid, radiodeep.on_one_grid(cohort, image={next(iter(parts))!r}), and give "
+            "one mask, or measure each by itself."
+        )
     if len(planes) == 2:
         planes.append((planes[0] + planes[1]) / 2)
     return np.concatenate(planes, axis=1)

@@ -54,5 +54,8 @@ def test_images_are_channels_in_the_order_of_training():
         model.predict([cases[0].replace(image={"T1": volumes[0, 0], "T2": None})])
     with pytest.raises(GeometryMismatchError, match="n-0: the images T1, T2 must share a grid and one mask"):
         model.predict([cases[0].replace(mask={"T1": mask, "T2": mask})])
+    whole = cases[0].replace(image={"T1": volumes[0, 0], "T2": np.ones((1, 14, 12))}, mask="whole")
+    with pytest.raises(GeometryMismatchError, match="n-0: the images T1, T2 must share a grid"):
+        model.predict([whole])
     with pytest.raises(InputError, match="n-0: a network of 1 channels cannot be shown the images T1, T2 at once"):
         rd.CNNClassifier("radiodeep-mini", epochs=1).fit(cases, [case.label for case in cases])
