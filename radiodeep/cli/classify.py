@@ -21,7 +21,10 @@ def classify(
     top: Annotated[int, typer.Option(min=1, help="Number of classes per picture.")] = 3,
     output: options.OptionalTable = None,
 ):
-    """Name what pictures show, by the classes of ImageNet and their probabilities."""
+    """Name what pictures show by the classes of ImageNet.
+
+    The most probable classes of each picture are printed with their probabilities.
+    """
     if output is not None:
         check_file(output, ".csv", ".parquet", read=pictures[0])
     table = rd.classify_pictures(pictures, network, weights, top)
