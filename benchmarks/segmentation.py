@@ -90,7 +90,7 @@ def classical(seed, word):
 
 def pet():
     cohort = rd.read_cohort(DATA / "sts_pet" / "manifest.csv")
-    network = rd.UNetSegmenter(patch_size=(32, 24, 24), channels=(8, 16, 32, 64), training=rd.segmentation_training(5))
+    network = rd.UNetSegmenter(patch_size=(32, 24, 24), channels=(8, 16, 32, 64), training=rd.segmentation_training(30))
     intro = (
         "51 soft-tissue sarcomas in FDG-PET. The images are crops, the mask and 10 mm around it, so that place and "
         "extent are given away: the ellipsoid that fills a crop but for its margin uses nothing else."
@@ -104,7 +104,10 @@ def mr():
     cases = [rd.Case(*pair, id=name) for name, pair in zip(names, files, strict=True)]
     cohort = rd.Cohort([resample(case, (0, 2, 2), "linear", 100, anti_alias=True) for case in cases])
     network = rd.UNetSegmenter(
-        spacing_mm=(3.27, 4, 4), patch_size=(32, 24, 24), channels=(8, 16, 32, 64), training=rd.segmentation_training(5)
+        spacing_mm=(3.27, 4, 4),
+        patch_size=(32, 24, 24),
+        channels=(8, 16, 32, 64),
+        training=rd.segmentation_training(20),
     )
     intro = (
         "49 of them in T1-weighted MR, pixels of 2 mm, where the lesion is about as bright as muscle. Crops of the "
