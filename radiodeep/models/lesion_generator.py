@@ -20,7 +20,7 @@ from radiodeep.networks.training.adversarial import fit_adversarial
 from radiodeep.networks.training.examples import Examples
 from radiodeep.networks.training.losses import numbered_classes
 from radiodeep.networks.training.plan import Training
-from radiodeep.rows import ORIGIN_FACT, origin_of_patients
+from radiodeep.rows import ORIGIN_FACT, origin_of_cases
 
 _SIZES = (16, 32, 64, 128)
 _MOST_TRIES = 20  # batches of latent vectors per batch of cases
@@ -150,6 +150,8 @@ class LesionGenerator(BaseEstimator):
         self.classes_, numbers = numbered_classes(y)
         if len(numbers) != len(cases):
             raise InputError(f"There must be a label for each of {len(cases)} cases. Got {len(numbers)} labels.")
+        if not cases:
+            raise InputError("LesionGenerator needs two cases of every class. Got no case.")
         counts = np.bincount(numbers)
         if counts.min() < 2:
             raise InputError(
@@ -164,7 +166,7 @@ class LesionGenerator(BaseEstimator):
         self.spacings_mm_ = windows.spacings_mm
         self.limits_ = windows.limits
         self.are_integers_ = windows.are_integers
-        self.origins_ = origin_of_patients(case.patient for case in cases)
+        self.origins_ = origin_of_cases(cases)
         rows = np.concatenate([np.resize(np.flatnonzero(numbers == k), counts.max()) for k in range(len(counts))])
         targets = torch.from_numpy(np.column_stack([numbers, standardised])).float()
         self._train(Examples(torch.from_numpy(windows.images)[rows], targets[rows]), training)
@@ -247,7 +249,8 @@ class LesionGenerator(BaseEstimator):
         if len(cases) < n:
             raise TrainingError(
                 f"LesionGenerator: of {_MOST_TRIES} attempts per case of class {label}, too few have a mask that "
-                "outlines a region. Take more epochs, or check the masks of the training cases."
+                "outlines a region of more than one intensity. Take more epochs, or check images and masks of the "
+                "training cases."
             )
         return cases[:n]
 

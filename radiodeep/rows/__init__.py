@@ -6,7 +6,7 @@ from radiodeep.rows.loaded_once import LoadedOnce
 from radiodeep.rows.measurement import BATCH_BYTES
 from radiodeep.rows.patients import (
     ORIGIN_FACT,
-    origin_of_patients,
+    origin_of_cases,
     origins_of,
     remember_patients,
     remembered_origins,
@@ -25,7 +25,7 @@ __all__ = [
     "canonical",
     "check_on_error",
     "extract_rows",
-    "origin_of_patients",
+    "origin_of_cases",
     "origins_of",
     "parameters_key",
     "remember_patients",

@@ -12,22 +12,23 @@ import hashlib
 ORIGIN_FACT = "generated_from"
 
 _patient_of = {}  # by case id, from the last extraction of a case with that id
-_origin_of = {}  # by case id, of generated cases
+_origin_of = {}  # by case id, None for those that were not generated
 
 
 def remember_patients(cases):
     """Note the patient of each case whose features are computed."""
     _patient_of.update((case.id, case.patient) for case in cases)
-    _origin_of.update((case.id, origin) for case, origin in zip(cases, origins_of(cases), strict=True) if origin)
+    _origin_of.update(zip((case.id for case in cases), origins_of(cases), strict=True))
 
 
-def origin_of_patients(patients):
-    """Return the origin of cases that are generated from some patients, as text: a digest of each."""
-    return " ".join(sorted({_digest(patient) for patient in patients}))
+def origin_of_cases(cases):
+    """Return the origin of cases that are generated from some cases, as text: a digest of each patient behind these."""
+    digests = {_digest(case.patient) for case in cases}
+    return " ".join(sorted(digests.union(*(origin.split() for origin in origins_of(cases) if origin))))
 
 
 def origins_of(cases):
-    """Return what `origin_of_patients` returned for each generated case, None for others."""
+    """Return what `origin_of_cases` returned for each generated case, None for others."""
     facts = [getattr(case, "clinical", {}).get(ORIGIN_FACT) for case in cases]
     return [fact if isinstance(fact, str) else None for fact in facts]
 

@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold, RepeatedKFold
 import radiodeep as rd
 from radiodeep.exceptions import GeometryMismatchError, InputError, LeakageError, StudyError
 from radiodeep.handcrafted.mask_agreement import compare_masks
-from radiodeep.rows import ORIGIN_FACT, origin_of_patients
+from radiodeep.rows import ORIGIN_FACT, origin_of_cases
 
 
 def test_every_case_has_the_mask_of_a_model_of_other_patients(balls, above):
@@ -131,7 +131,7 @@ def test_leakage_is_refused(balls, above):
         rd.cross_validated_dice(above(), balls, cv=KFold(4, shuffle=True, random_state=0), groups=balls.ids)
     with pytest.raises(LeakageError, match="Case 'c00' comes twice"):
         rd.cross_validated_dice(above(), [*balls, balls[0].replace(patient="other")])
-    origin = {ORIGIN_FACT: origin_of_patients(balls.patients)}
+    origin = {ORIGIN_FACT: origin_of_cases(balls)}
     generated = balls[0].replace(id="generated", patient="generated", clinical=origin)
     with pytest.raises(LeakageError, match="Generated cases and the patients that they were learned from"):
         rd.cross_validated_dice(above(), [*balls, generated])

@@ -135,6 +135,8 @@ def test_settings_out_of_range_are_named(cases, labels, settings, message):
 def test_labels_that_no_generator_can_learn_are_refused(cases, fitted):
     with pytest.raises(InputError, match="two cases of every class. Got 1 of 1"):
         rd.LesionGenerator().fit(cases, [0] * 11 + [1])
+    with pytest.raises(InputError, match="two cases of every class. Got no case"):
+        rd.LesionGenerator().fit([], [])
     with pytest.raises(InputError, match="a label for each of 12 cases. Got 2 labels"):
         rd.LesionGenerator().fit(cases, [0, 1])
     with pytest.raises(InputError, match="'label' parameter of generate must be one of 0, 1. Got 'x'"):
@@ -143,7 +145,7 @@ def test_labels_that_no_generator_can_learn_are_refused(cases, fitted):
 
 def test_masks_without_a_region_are_an_error(fitted, monkeypatch):
     monkeypatch.setattr(fitted, "_outputs", lambda number, n, random: (-np.ones((n, 2, 16, 16)), np.zeros((n, 3))))
-    with pytest.raises(TrainingError, match="of 20 attempts per case of class 0, too few have a mask"):
+    with pytest.raises(TrainingError, match="of 20 attempts per case of class 0, too few have a mask .* more than one intensity"):
         fitted.generate(0, 1)
 
 

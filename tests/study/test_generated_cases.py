@@ -8,7 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 import radiodeep as rd
 from radiodeep.exceptions import LeakageError
-from radiodeep.rows import origin_of_patients
+from radiodeep.rows import origin_of_cases
 
 FEATURES = rd.RadiomicsExtractor(bin_count=8, families=["firstorder", "shape2D"])
 LEAK = "Generated cases and the patients that they were learned from are on both sides of"
@@ -16,7 +16,7 @@ LEAK = "Generated cases and the patients that they were learned from are on both
 
 def generated(cases, names):
     """Copies of cases that say that they were generated from these, as LesionGenerator does."""
-    origin = origin_of_patients(case.patient for case in cases)
+    origin = origin_of_cases(cases)
     return [
         case.replace(id=name, patient=name, clinical={"generated_from": origin})
         for case, name in zip(cases, names, strict=False)
@@ -130,6 +130,21 @@ def test_a_study_of_their_table_refuses_them_as_well(cohort):
     with pytest.raises(LeakageError, match=LEAK):
         rd.cross_validated_auc(RandomForestClassifier(), table, cases.labels, cv=2)
     assert rd.cross_validated_auc(RandomForestClassifier(5), table[:16], cases.labels[:16], cv=2, n_repeats=1)
+
+
+def test_a_table_that_lost_its_patients_is_refused_with_them(cohort):
+    real = [case.replace(id=f"lesion-{number}", patient=f"P{number}") for number, case in enumerate(cohort)]
+    table = rd.extract_table(FEATURES, [*real, *generated(real, ["generated-7"])])
+    table.attrs.clear()  # as a join does
+    with pytest.raises(LeakageError, match=LEAK):
+        rd.cross_validated_auc(RandomForestClassifier(), table, [*cohort.labels, 1], cv=2)
+
+
+def test_cases_generated_from_generated_ones_come_from_the_same_patients(cohort):
+    second = generated(generated(cohort, ["generated-8", "generated-9"]), ["generated-10"])
+    cases = rd.Cohort([*cohort, *second])
+    with pytest.raises(LeakageError, match=LEAK):
+        rd.cross_validated_auc(make_pipeline(FEATURES, RandomForestClassifier()), cases, cases.labels, cv=2)
 
 
 def test_a_holdout_takes_cases_generated_from_training_patients_alone(cohort):

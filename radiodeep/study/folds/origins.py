@@ -1,7 +1,7 @@
 """Rows of a study -> the patients behind each, so that generated cases do not carry test patients into training."""
 
 from radiodeep.exceptions import LeakageError
-from radiodeep.rows import origins_of, remembered_origins, sources_of
+from radiodeep.rows import origins_of, remembered_origins, remembered_patients, sources_of
 
 
 def sources_of_rows(*studies):
@@ -12,7 +12,7 @@ def sources_of_rows(*studies):
     patients = []
     origins = []
     for study in studies:
-        patients += study.patients or study.ids
+        patients += study.patients or remembered_patients(study.ids) or study.ids
         origins += origins_of(study.rows.data) if study.rows.are_cases else remembered_origins(study.ids)
     return sources_of(patients, origins)
 
