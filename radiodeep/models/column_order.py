@@ -1,9 +1,11 @@
 """Table, names and groups of its columns -> groups of columns in the order in which a network reads them."""
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 from sklearn.cluster import AgglomerativeClustering
 
+from radiodeep.checks import require
 from radiodeep.exceptions import InputError
 
 LARGEST_GROUP = 10_000  # columns whose correlations with each other are kept in memory
@@ -12,20 +14,24 @@ LARGEST_GROUP = 10_000  # columns whose correlations with each other are kept in
 def groups_of_columns(column_groups, names, n_columns, owner):
     """Return the group of each column, a list, from a dict by name or index of columns, or a sequence of groups.
 
-    `names` are those of a DataFrame, or None. Raise InputError if a column has no group.
+    `names` are those of a DataFrame, or None. The index of a Series is looked up like the keys of a dict. Raise
+    InputError if a column has no group, or a missing one, as genes without a known chromosome have.
     """
-    if not isinstance(column_groups, dict):
+    keys = range(n_columns)
+    if isinstance(column_groups, dict | pd.Series):
+        column_groups = dict(column_groups)
+        if names is not None and not all(number in column_groups for number in keys):
+            keys = list(names)
+    else:
+        require(np.ndim(column_groups) == 1, owner, "column_groups", "None, a dict or a sequence", column_groups)
         groups = list(column_groups)
         if len(groups) != n_columns:
             raise InputError(
                 f"The 'column_groups' parameter of {owner} must hold a group for each of {n_columns} columns. Got "
                 f"{len(groups)}. A dict finds the groups by the names of columns."
             )
-        return groups
-    keys = range(n_columns) if names is None else list(names)
-    missing = [key for key in keys if key not in column_groups]
-    if len(missing) == n_columns and names is not None and all(number in column_groups for number in range(n_columns)):
-        keys, missing = range(n_columns), []
+        column_groups = dict(enumerate(groups))
+    missing = [key for key in keys if _is_missing(column_groups.get(key))]
     if missing:
         shown = ", ".join(map(str, missing[:4]))
         is_array = names is None and any(isinstance(key, str) for key in column_groups)
@@ -40,6 +46,10 @@ def groups_of_columns(column_groups, names, n_columns, owner):
             f"{way_out}"
         )
     return [column_groups[key] for key in keys]
+
+
+def _is_missing(group):
+    return group is None or group is pd.NA or group != group
 
 
 def members_of_groups(groups):

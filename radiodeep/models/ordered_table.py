@@ -57,8 +57,9 @@ class OrderedTableCNN(WeightedNetworks, GroupedSettings):
     Parameters
     ----------
     column_groups : dict or sequence, optional
-        Group of each column, such as its chromosome: by name (of a DataFrame) or index, or one per column. By default
-        all columns are one group or, with ``order="spearman"``, clusters of correlated columns.
+        Group of each column, such as its chromosome: by name (of a DataFrame) or index, or one per column. A Series is
+        read like a dict, which unlike it can be saved in a model. By default all columns are one group or, with
+        ``order="spearman"``, clusters of correlated columns.
     order : {"given", "spearman"}, default="given"
         "given" reads the columns of a group in the order of the table; sort genes by their position. "spearman" orders
         them by the sum of their absolute Spearman correlations with the others of the group in the training cases,

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
@@ -57,6 +58,9 @@ def test_more_columns_than_can_be_compared_are_refused():
         ({0: "X", 1: "1", 2: "X"}, ["a", "b", "c"]),
         ({0: "X", 1: "1", 2: "X"}, None),
         (["X", "1", "X"], None),
+        (pd.Series(["1", "X", "X"], index=["b", "c", "a"]), ["a", "b", "c"]),
+        (pd.Series(["X", "1", "X"]), ["a", "b", "c"]),
+        (pd.Categorical(["X", "1", "X"]), None),
     ],
 )
 def test_groups_are_found_by_name_index_or_place(column_groups, names):
@@ -71,6 +75,9 @@ def test_groups_are_found_by_name_index_or_place(column_groups, names):
         ({"a": 1}, ["a", "b"], "'column_groups' of Owner hold no group for 1 of 2 columns: b. Add them"),
         ({"a": 1, "b": 1}, None, "X is an array, whose columns have no names: give a DataFrame"),
         (["1"], None, "must hold a group for each of 2 columns. Got 1"),
+        ([1.0, float("nan")], None, "hold no group for 1 of 2 columns: 1. Add them"),
+        (pd.Series(["1", None], index=["a", "b"]), ["a", "b"], "hold no group for 1 of 2 columns: b. Add them"),
+        ("XX", None, "'column_groups' parameter of Owner must be None, a dict or a sequence. Got 'XX' instead"),
     ],
 )
 def test_columns_without_a_group_are_named(column_groups, names, message):

@@ -122,6 +122,14 @@ def test_a_killed_training_goes_on(tmp_path, monkeypatch):
     assert len(calls) == 4  # one more epoch
 
 
+def test_a_checkpoint_of_other_groups_of_columns_is_not_taken(tmp_path):
+    X, y = table(n_columns=12)
+    quick([0] * 3 + [1] * 9, checkpoint_dir=tmp_path).fit(X, y)
+    others = [0] * 2 + [1] * 10  # whose network has weights of the same shapes
+    resumed, alone = (quick(others, **settings).fit(X, y) for settings in ({"checkpoint_dir": tmp_path}, {}))
+    np.testing.assert_array_equal(resumed.predict_proba(X), alone.predict_proba(X))
+
+
 def test_patients_held_out_choose_the_epoch():
     X, y = table()
     model = quick().set_params(validation_fraction=0.3).fit(X, y, groups=np.arange(24) // 2)

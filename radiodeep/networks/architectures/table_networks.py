@@ -36,7 +36,8 @@ class TableNetwork(nn.Module):
 
     def __init__(self, lengths, n_outputs, *, combination="dense", global_pooling=None, width=4, kernel_size=3):
         super().__init__()
-        self.lengths = list(lengths)
+        # In the state, by which a checkpoint tells groups apart whose networks have weights of the same shapes.
+        self.register_buffer("lengths", torch.tensor(list(lengths)))
         self.combination = combination
         self.branches = nn.ModuleList(_branch(width, kernel_size, global_pooling) for _ in lengths)
         places = [1 if global_pooling else -(-length // 2**N_BLOCKS) for length in lengths]
@@ -46,7 +47,7 @@ class TableNetwork(nn.Module):
         self.heads = nn.ModuleList(_head(n, n_outputs) for n in n_values)
 
     def forward(self, rows):
-        parts = rows.flatten(1).split(self.lengths, dim=1)
+        parts = rows.flatten(1).split(self.lengths.tolist(), dim=1)
         values = [branch(part.unsqueeze(1)) for branch, part in zip(self.branches, parts, strict=True)]
         if self.combination == "dense":
             values = [torch.cat(values, dim=1)]
