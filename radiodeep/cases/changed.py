@@ -9,7 +9,8 @@ class ChangedCase(Case):
     """A case whose lesions are those of another one, changed when they are read.
 
     It keeps no changed voxels, so that a cohort of such cases needs no more memory than that of their origin. In
-    memory it is a plain `Case` with changed arrays.
+    memory it is a plain `Case` with changed arrays. A change with the attribute `keeps_acquisition` leaves what was
+    imaged, and how, as it was.
     """
 
     @classmethod
@@ -24,6 +25,12 @@ class ChangedCase(Case):
     def lesion(self):
         return self._read()
 
+    def as_acquired(self):
+        """Return the case as it was before a change that keeps the acquisition; after any other change itself."""
+        if type(self) is not ChangedCase or not getattr(self._change, "keeps_acquisition", False):
+            return self
+        return Case._restored(**{name: value for name, value in self._arguments().items() if name != "change"})
+
     def in_memory(self, images=None):
         return _as_plain(super().in_memory(images))
 
@@ -31,7 +38,9 @@ class ChangedCase(Case):
         return _as_plain(super()._holding(lesion))
 
     def _read(self):
-        return self._change(super()._read())
+        lesion = self._change(super()._read())
+        self.__dict__["_acquisition"] = lesion.acquisition()  # known after the voxels are gone
+        return lesion
 
     def _set(self, *, change, **arguments):
         super()._set(**arguments)

@@ -30,14 +30,18 @@ class CaseFacts(Acquisition):
 
 
 def case_facts(case):
-    """Return the `CaseFacts` of a case, which is read unless it is in memory or its facts are known."""
+    """Return the `CaseFacts` of a case, which is read unless it is in memory or its facts are known.
+
+    Those of a denoised case are of the image as it was stored, which is what scoring compares with them.
+    """
     if case not in _FACTS:
-        lesion = case.lesion()
+        acquired = getattr(case, "as_acquired", lambda: case)()
+        lesion = acquired.lesion()
         values = lesion.voxels[lesion.roi]
         every_nth = -(-values.size // _MOST_VALUES)
         percentiles = np.percentile(values[::every_nth].astype(np.float64), _PERCENTILES)
         intensities = tuple(float(value) for value in percentiles)
-        _FACTS[case] = CaseFacts(**vars(case.acquisition()), intensities=intensities)
+        _FACTS[case] = CaseFacts(**vars(lesion.acquisition()), intensities=intensities)
     return _FACTS[case]
 
 

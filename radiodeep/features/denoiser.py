@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from radiodeep.cases.case import Case
 from radiodeep.cases.changed import ChangedCase
 from radiodeep.cases.cohort import as_items
 from radiodeep.cases.patient import Patient
@@ -102,6 +103,7 @@ class Denoiser(TransformerMixin, BaseEstimator):
 
     changes_cases = True  # studies measure what it returns once for all folds, with the step that follows
     feature_version = 1
+    libraries = ("numpy", "scipy", "scikit-image", "PyWavelets", "torch")  # the numbers depend on them
 
     def __init__(
         self, method="dncnn", sigma=None, strength=1.0, dimensions=2, slice_axis=None, weights=None, device="cpu"
@@ -140,6 +142,7 @@ class Denoiser(TransformerMixin, BaseEstimator):
         """
         self._check()
         change = partial(_denoised_lesion, settings=self._settings())
+        change.keeps_acquisition = True
         return [_changed(item, change) for item in as_items(X)]
 
     def settings(self):
@@ -205,6 +208,12 @@ class _Settings:
 def _changed(item, change):
     if isinstance(item, Patient):
         return Patient([ChangedCase.of(lesion, change) for lesion in item.lesions])
+    if not isinstance(item, Case):
+        raise InputError(
+            f"Denoiser changes cases or patients. Got {type(item).__name__} instead. read_cohort(manifest) makes a "
+            "Cohort. In a search within a study, 'passthrough' may take the place of the step; other settings are set "
+            "by its parameters, e.g. denoiser__method."
+        )
     return ChangedCase.of(item, change)
 
 

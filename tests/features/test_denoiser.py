@@ -1,9 +1,12 @@
 """Denoised cases are measured as if their images had been denoised before; studies measure them once."""
 
+import pickle
+
 import numpy as np
 import pytest
 import safetensors.torch
 from sklearn.base import clone
+from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -11,10 +14,11 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 import radiodeep as rd
-from radiodeep.exceptions import InputError, RadiodeepWarning, WeightsError
+from radiodeep.exceptions import InputError, RadiodeepWarning, StudyError, WeightsError
 from radiodeep.features import denoiser
 from radiodeep.imaging.denoise import noise_level, wiener
 from radiodeep.networks.weights.denoisers import PACKAGED_DENOISERS
+from radiodeep.study.folds.changed_cases import SharedChange
 
 few_cases = pytest.mark.filterwarnings("ignore::radiodeep.exceptions.RadiodeepWarning")  # so few say what is wrong
 
@@ -118,6 +122,56 @@ def test_a_search_over_the_denoiser_fits_what_it_says():
     assert isinstance(best[0], rd.Denoiser)
     expected = clone(model).set_params(**fitted.best_params_).fit(cohort, cohort.labels).predict_proba(cohort)
     np.testing.assert_allclose(best.predict_proba(cohort), expected)
+
+
+@few_cases
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [rd.Denoiser("wiener"), rd.Denoiser("tv", sigma=4), radiomics()],
+        [rd.Denoiser("tv"), make_union(make_pipeline(rd.Denoiser("wiener", sigma=4), radiomics()), radiomics())],
+    ],
+)
+def test_changes_in_turn_are_all_made_in_a_study(steps, denoised_images):
+    cohort = noisy_cohort(4)
+    table = rd.extract_table(make_pipeline(*steps), cohort)
+    denoised_images.clear()
+    fitted, _ = rd.fit_over_cases(make_pipeline(*steps, StandardScaler(), GaussianNB()), cohort, cohort.labels)
+    assert len(denoised_images) <= 3 * len(cohort)  # for each extractor its changes, and not again in folds
+    np.testing.assert_allclose(fitted[-2].mean_, table.mean())
+
+
+@few_cases
+def test_a_search_may_leave_the_denoiser_out_but_not_put_another_step_in_its_place(denoised_images):
+    cohort = noisy_cohort(6)
+    model = make_pipeline(rd.Denoiser("wiener"), radiomics(), StandardScaler(), GaussianNB())
+    search = GridSearchCV(model, {"denoiser": ["passthrough"]}, cv=2, error_score="raise")
+    fitted, _ = rd.fit_over_cases(search, cohort, cohort.labels)
+    np.testing.assert_allclose(fitted.best_estimator_[-2].mean_, rd.extract_table(radiomics(), cohort).mean())
+    search.set_params(param_grid={"denoiser": [rd.Denoiser("tv")]})
+    with pytest.raises(InputError, match="Denoiser changes cases or patients. Got int64 instead"):
+        rd.fit_over_cases(search, cohort, cohort.labels)
+
+
+def test_rows_keep_their_change_in_other_processes():
+    rows = SharedChange(rd.Denoiser("tv")).transform(np.arange(3))
+    assert pickle.loads(pickle.dumps(rows[1:])).change.method == "tv"
+
+
+def test_a_bag_after_a_denoiser_is_refused_in_studies():
+    model = make_pipeline(rd.Denoiser("tv"), BaggingClassifier(make_pipeline(radiomics(), GaussianNB())))
+    with pytest.raises(StudyError, match="A BaggingClassifier accepts tables only. Put the step that changes cases in"):
+        rd.cross_validated_auc(model, noisy_cohort(6), noisy_cohort(6).labels, cv=2, size=None)
+
+
+@few_cases
+def test_a_model_notes_its_range_of_images_as_stored_and_denoises_each_once(denoised_images):
+    cohort = noisy_cohort(4)
+    model = make_pipeline(rd.Denoiser("wiener", sigma=50), radiomics(), GaussianNB()).fit(cohort, cohort.labels)
+    assert len(denoised_images) == len(cohort)
+    plain = make_pipeline(radiomics(), GaussianNB()).fit(cohort, cohort.labels)
+    for name in ("intensities", "spread", "spacing_mm"):
+        np.testing.assert_array_equal(model[1].training_range_[name], plain[0].training_range_[name])
 
 
 @pytest.mark.slow

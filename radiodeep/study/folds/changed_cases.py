@@ -4,6 +4,9 @@ In ``make_pipeline(denoiser, extractor, model)`` the table that a study shares i
 together. `SharedChange` takes the place of the first: it marks row numbers with the change, as its parameters are then,
 and the extractor after it, an `ExtractorOfChanged`, measures the cases so changed. Both have the parameters of what
 they stand for, so that a grid search reaches either.
+
+Only the mark counts: row numbers without one are those of cases as they are, e.g. after a search that has put
+"passthrough" in place of the step.
 """
 
 import numpy as np
@@ -25,10 +28,19 @@ class RowLookup(TransformerMixin, BaseEstimator):
 
 
 class ChangedRows(np.ndarray):
-    """Row numbers of cases, and the step `change` that changes these cases."""
+    """Row numbers of cases, and the step `change` that changes these cases; worker processes get both."""
 
     def __array_finalize__(self, origin):
         self.change = getattr(origin, "change", None)
+
+    def __reduce__(self):
+        return _marked, (np.array(self), self.change)
+
+
+def _marked(rows, change):
+    marked = np.array(rows).view(ChangedRows)
+    marked.change = change
+    return marked
 
 
 class SharedChange(RowLookup):
@@ -48,24 +60,25 @@ class SharedChange(RowLookup):
         return self
 
     def transform(self, rows):
-        marked = np.array(rows).view(ChangedRows)
-        marked.change = self.step
-        return marked
+        return _marked(rows, in_turn(getattr(rows, "change", None), self.step))
 
     def get_feature_names_out(self, input_features=None):
         return np.array(["case"], dtype=object)
 
 
 class ExtractorOfChanged(Pipeline):
-    """An extractor of cases that are changed first, with the parameters of the extractor, and `change`."""
+    """An extractor of cases that are changed first, with the parameters of the extractor, and `change`.
+
+    Without a change (None) it is the extractor alone.
+    """
 
     _parameter_constraints = {}  # noqa: RUF012  scikit-learn would check the extractor's parameters as a Pipeline's
 
     def __init__(self, change, extractor):
-        super().__init__([("changed_first", change), ("measured_then", extractor)])
+        super().__init__([("changed_first", change or "passthrough"), ("measured_then", extractor)])
 
     def __sklearn_clone__(self):
-        return ExtractorOfChanged(*(clone(step) for _, step in self.steps))
+        return ExtractorOfChanged(*(clone(step, safe=False) for _, step in self.steps))
 
     def __getitem__(self, position):
         return Pipeline(self.steps)[position]
@@ -76,11 +89,14 @@ class ExtractorOfChanged(Pipeline):
         return self.steps[1][1]
 
     def get_params(self, deep=True):
-        return self.of_changed.get_params(deep=deep) | {"change": self.steps[0][1], "extractor": self.of_changed}
+        change = self.steps[0][1]
+        inside = {} if change == "passthrough" else change.get_params()  # the steps of a change in several
+        inside = {f"change__{name}": value for name, value in inside.items()}
+        return self.of_changed.get_params(deep=deep) | {"change": change, "extractor": self.of_changed} | inside
 
-    def set_params(self, change=None, **params):
-        if change is not None:
-            self.steps[0] = ("changed_first", change)
+    def set_params(self, **params):
+        if "change" in params:
+            self.steps[0] = ("changed_first", params.pop("change") or "passthrough")
         self.of_changed.set_params(**params)
         return self
 
@@ -96,11 +112,22 @@ def changes_cases(step):
     return getattr(step, "changes_cases", False)
 
 
-def with_shared_change(chain, over_row_numbers):
-    """Return a chain whose first step changes cases over row numbers; `over_row_numbers` is applied to the next step.
+def measured(extractor, change):
+    """Return the extractor of cases that are changed first, unless the change is None."""
+    return extractor if change is None else ExtractorOfChanged(clone(change), extractor)
 
-    It is given the step and a function that puts the change in front of an extractor.
+
+def in_turn(first, then):
+    """Return a step that changes cases by one after the other, of which the first may be None."""
+    return then if first is None else Pipeline([("first", first), ("then", then)])
+
+
+def with_shared_change(chain, before, over_row_numbers):
+    """Return a chain whose first step changes cases over row numbers.
+
+    ``over_row_numbers(others, change)`` is given the chain of the other steps, and all that changes their cases: the
+    first step, after what `before` has changed (None for nothing).
     """
-    (name, change), (title, following), *others = clone(chain).steps
-    after = over_row_numbers(following, lambda extractor: ExtractorOfChanged(clone(change), extractor))
-    return clone(chain).set_params(steps=[(name, SharedChange(change)), (title, after), *others])
+    (name, change), *others = clone(chain).steps
+    after = over_row_numbers(clone(chain).set_params(steps=others), in_turn(before, change))
+    return clone(chain).set_params(steps=[(name, SharedChange(change)), *after.steps])

@@ -30,9 +30,9 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._set_output import _get_output_config
 
-from radiodeep.exceptions import RadiodeepWarning
+from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.rows import parameters_key
-from radiodeep.study.folds.changed_cases import RowLookup, changed_cases, changes_cases, with_shared_change
+from radiodeep.study.folds.changed_cases import RowLookup, changed_cases, changes_cases, measured, with_shared_change
 from radiodeep.study.folds.estimator_tree import (
     children,
     descendants,
@@ -61,8 +61,8 @@ def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=Non
     readers = [part.estimator for part in inside if type(part) is OverRowNumbers and part.reads_cases]
     repeating = [part for part in (*inside, *readers) if getattr(part, "measures_repeats", False)]
     repeated = [part for whole in repeating for part in descendants(whole) if type(part) is SharedExtractionOfCases]
-    for measured in (tables, tables.repeats()):
-        measured.fill({part.key(): part.extractor for part in repeated}, n_jobs)
+    for filled in (tables, tables.repeats()):
+        filled.fill({part.key(): part.extractor for part in repeated}, n_jobs)
     failed = tables.repeats().errors
     if failed:
         warnings.warn(
@@ -168,8 +168,8 @@ class SharedExtraction(SharedTable):
         return self
 
     def fit(self, rows, y=None):
-        if getattr(rows, "change", None) is not None:
-            self.set_params(change=rows.change)
+        if offers(self.extractor, "of_changed"):
+            self.set_params(change=getattr(rows, "change", None))
         self.all_rows()
         return self
 
@@ -190,14 +190,13 @@ class SharedExtraction(SharedTable):
 
     def key(self):
         if self._key is None:
-            self._key = parameters_key(self.extractor)
+            self._key = parameters_key(clone(self.extractor))  # whatever the steps inside have learned
         return self._key
 
     def over_cases(self, rows):
         """Return the extractor, which remembers the ranges of the training cases that are in `rows`."""
         cases = [self.tables.cases[row] for row in rows]
-        extractor = clone(self.extractor).fit(cases)
-        extractor = getattr(extractor, "of_changed", extractor)
+        extractor = clone(getattr(self.extractor, "of_changed", self.extractor)).fit(cases)
         if offers(extractor, "note_training_range"):
             extractor.note_training_range(cases, self.all_rows()[rows])
         return extractor
@@ -279,21 +278,27 @@ class OverRowNumbers(Pipeline):
         return self
 
 
-def _over_row_numbers(estimator, tables, measured=lambda extractor: extractor):
-    """Return an estimator over cases as one over row numbers, by the rules of the module's docstring."""
+def _over_row_numbers(estimator, tables, change=None):
+    """Return an estimator over cases as one over row numbers, by the rules of the module's docstring.
+
+    `change` is what steps before it do to the cases.
+    """
     kind = kind_of(estimator)
-    if kind == "chain" and len(estimator.steps) > 1 and changes_cases(estimator.steps[0][1]):
-        return with_shared_change(estimator, lambda step, measured: _over_row_numbers(step, tables, measured))
     if _samples_first(estimator):  # predictions leave the sampler out, so that the next step is given both
         return OverRowNumbers(CaseLookup(tables.cases), _over_known_cases(estimator, tables))
+    if kind == "chain" and len(estimator.steps) > 1 and changes_cases(estimator.steps[0][1]):
+        return with_shared_change(estimator, change, lambda others, changed: _over_row_numbers(others, tables, changed))
     if kind in ("chain", "union", "ensemble") and children(estimator):
-        return with_input_children(estimator, lambda child: _over_row_numbers(child, tables, measured))
+        return with_input_children(estimator, lambda child: _over_row_numbers(child, tables, change))
     if kind == "bag" and children(estimator):
-        bag = with_input_children(estimator, lambda child: _over_row_numbers(child, tables, measured))
+        if change is not None:
+            name = type(estimator).__name__
+            raise StudyError(f"A {name} accepts tables only. Put the step that changes cases inside the {name}.")
+        bag = with_input_children(estimator, lambda child: _over_row_numbers(child, tables))
         return OverRowNumbers(FunctionTransformer(_as_column), bag)
     if _is_extractor(estimator):
-        return SharedExtraction(measured(clone(estimator)), tables)
-    if kind == "wrapper":
+        return SharedExtraction(measured(clone(estimator), change), tables)
+    if kind == "wrapper" and change is None:  # changed cases are not those that the tables know
         estimator = _over_known_cases(estimator, tables)
     return OverRowNumbers(CaseLookup(tables.cases), estimator)
 
@@ -302,7 +307,7 @@ def _over_known_cases(estimator, tables):
     """Return an estimator over cases whose extractors at the head look cases up in the tables."""
     if _is_extractor(estimator):
         return SharedExtractionOfCases(clone(estimator), tables)
-    if _samples_first(estimator):
+    if _samples_first(estimator) and is_sampler(estimator.steps[0][1]):
         (name, sampler), *others = clone(estimator).steps
         after = _over_known_cases(clone(estimator).set_params(steps=others), tables).steps
         return clone(estimator).set_params(steps=[(name, sampler), *after])
@@ -312,8 +317,9 @@ def _over_known_cases(estimator, tables):
 
 
 def _samples_first(estimator):
-    """Return whether an estimator is a chain whose first step changes the cases themselves."""
-    return kind_of(estimator) == "chain" and is_sampler(estimator.steps[0][1])
+    """Return whether an estimator is a chain that samples cases, as they are or changed by steps before."""
+    steps = estimator.steps if kind_of(estimator) == "chain" else []
+    return is_sampler(next((step for _, step in steps if not changes_cases(step)), None))
 
 
 def _is_extractor(estimator):
