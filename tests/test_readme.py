@@ -56,6 +56,19 @@ def test_the_part_on_networks_runs(repository, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:AutoencoderFeatures")  # so few epochs teach it nothing, as the example says
+def test_the_part_on_what_comes_before_features_runs(repository, capsys):
+    text = (repository / "README.md").read_text()
+    code = re.search(r"## Masks, images and tables before the features\n\n```python\n(.*?)```", text, re.DOTALL)[1]
+    names = {}
+    exec(code, names)
+    printed = capsys.readouterr().out
+    assert "Chan-Vese" in printed
+    assert len(re.findall(r"^AUC \d\.\d\d", printed, re.MULTILINE)) == 2
+    assert set(names["evidence"].masks) == {"41 %", "Chan-Vese"}
+
+
+@pytest.mark.slow
 def test_the_part_on_outcomes_runs(repository, capsys):
     text = (repository / "README.md").read_text()
     code = re.search(r"## Outcomes\n\n```python\n(.*?)```", text, re.DOTALL)[1]
