@@ -88,7 +88,13 @@ def breast():
 
 
 STUDIES = {  # name: title, study, epochs, what came out
-    "learned-lidc": ("Learned features: lung nodules", lidc, 25, ""),
+    "learned-lidc": (
+        "Learned features: lung nodules",
+        lidc,
+        25,
+        "No autoencoder exceeds principal components of the pixels with the same classifier; the packaged network does, "
+        "by .09 and .12.",
+    ),
     "learned-breast": (
         "Learned features: breast ultrasound",
         breast,
