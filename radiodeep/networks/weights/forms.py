@@ -81,8 +81,8 @@ def renamed_for(network, name, stored, expected):
 def _part_with_names(state, names):
     """Return the part of a larger network that has the given names after a common prefix, without the prefix.
 
-    The part that has the most of the names is chosen; the state is returned as it is if no prefix adds names. Raise
-    WeightsError if two parts, such as a student and a teacher, have as many.
+    The part that has the most of the names is chosen; the state is returned as it is if there is no such part. Raise
+    WeightsError if two parts, such as a student and a teacher, have all names.
     """
     n_names = {"": sum(name in state for name in names)}
     for key in state:
@@ -93,7 +93,7 @@ def _part_with_names(state, names):
                 n_names[prefix] = n_names.get(prefix, 0) + 1
     best = max(n_names.values())
     prefixes = [prefix for prefix, number in n_names.items() if number == best]
-    if "" in prefixes:
+    if "" in prefixes or (len(prefixes) > 1 and best < len(names)):
         return state
     if len(prefixes) > 1:
         raise WeightsError(

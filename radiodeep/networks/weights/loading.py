@@ -22,6 +22,7 @@ from radiodeep.networks.architectures.registry import (
     input_specification,
     is_own,
 )
+from radiodeep.networks.published import PUBLISHED
 from radiodeep.networks.weights.files import StoredWeights, hash_of_state, read_weights_file, unwrap_state
 from radiodeep.networks.weights.forms import renamed_for
 from radiodeep.networks.weights.hub import find_hub_weights
@@ -181,7 +182,7 @@ def _read(source, name):
             return read_weights_file(path)._replace(form="packaged")
     if isinstance(source, str) and source == "pretrained":
         if is_own(name):
-            raise WeightsError(f"'{name}' is not a timm model, so there are no published weights. {_choices(name)}")
+            raise WeightsError(f"'{name}' is not a timm model, so no weights can be fetched for it. {_choices(name)}")
         return read_weights_file(find_hub_weights(name))._replace(form="pretrained")
     if isinstance(source, Mapping):
         state = unwrap_state(source, "state dict")
@@ -194,7 +195,9 @@ def _read(source, name):
 def _choices(name):
     choices = ['weights="packaged"'] if name in _PACKAGED else []
     choices += [] if is_own(name) else ['weights="pretrained" (published weights of timm)']
-    choices += [f"the path of a {', '.join(WEIGHTS_SUFFIXES)} file", "a state dict", 'weights="random" with a seed']
+    page = f" from {PUBLISHED[name].page}" if name in PUBLISHED else ""
+    file = f"the path of a {', '.join(WEIGHTS_SUFFIXES)} file{page}"
+    choices += [file, "a state dict", 'weights="random" with a seed']
     return f"Use {', or '.join(choices)}."
 
 

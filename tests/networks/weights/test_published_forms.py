@@ -104,6 +104,15 @@ def test_a_file_that_holds_a_network_twice_is_refused():
     state = drawn(SegResNetEncoder(filters=4))
     with pytest.raises(WeightsError, match=r"holds the network 2 times: under 'student\.', 'teacher\.'\. Save"):
         load_weights(SegResNetEncoder(filters=4), under("student.", state) | under("teacher.", state), "ct-fm")
+    few = {"student.conv_init.weight": state["conv_init.weight"], "teacher.conv_init.weight": torch.ones(2)}
+    with pytest.raises(WeightsError, match=r"do not belong to 'ct-fm': 0 of its 135 weights match"):
+        load_weights(SegResNetEncoder(filters=4), few, "ct-fm")
+
+
+@pytest.mark.parametrize("source", [None, "pretrained"])
+def test_the_page_of_the_weights_is_named_if_there_is_no_file(source):
+    with pytest.raises(WeightsError, match=r"'ct-fm'.* file from huggingface\.co/project-lighter/ct_fm"):
+        load_weights(SegResNetEncoder(filters=4), source, "ct-fm")
 
 
 @pytest.mark.parametrize("network_class", [SegResNetEncoder, UNet3dEncoder])
