@@ -92,7 +92,7 @@ STUDIES = {  # name: title, study, epochs, what came out
         "Learned features: lung nodules",
         lidc,
         25,
-        "No autoencoder exceeds principal components of the pixels with the same classifier; the packaged network does, "
+        "No autoencoder exceeds principal components of the pixels with the same classifier; the packaged network does "
         "by .09 and .12.",
     ),
     "learned-breast": (
