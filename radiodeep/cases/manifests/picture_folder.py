@@ -1,7 +1,6 @@
 """In: a folder with a subfolder of pictures for each class. Out: a `Cohort` whose regions are the whole pictures."""
 
 import hashlib
-from collections import Counter
 from pathlib import Path
 
 from radiodeep.cases.case import Case
@@ -18,7 +17,8 @@ def read_image_folder(folder, *, rgb="channels"):
     Parameters
     ----------
     folder : path-like
-        Its subfolders are the classes; they hold PNG, JPEG, TIFF or BMP files, at any depth.
+        Its subfolders are the classes; they hold PNG, JPEG, TIFF or BMP files, at any depth. Hidden ones, whose names
+        begin with a dot, are left out.
     rgb : {"channels", "luminance", "red", "green", "blue"}, default="channels"
         "channels" makes the images "red", "green" and "blue" of each case, which `CNNClassifier`, and
         `DeepFeatureExtractor` with ``channel="images"``, show to a network as its three channels. The others make one
@@ -54,7 +54,7 @@ def read_image_folder(folder, *, rgb="channels"):
     if not folder.is_dir():
         raise ManifestError(f"'{folder}' is not a folder. Expected one with a subfolder of pictures for each class.")
     by_class = {
-        child.name: sorted(path for path in child.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        child.name: [path for path in sorted(child.rglob("*")) if _is_picture(path, folder)]
         for child in sorted(folder.iterdir())
         if child.is_dir()
     }
@@ -67,9 +67,12 @@ def read_image_folder(folder, *, rgb="channels"):
     reading = Reading(rgb=rgb)
     cases = []
     class_of = {}
+    path_of = {}
     for label, paths in by_class.items():
         for path in paths:
             case_id = "-".join(path.relative_to(folder).with_suffix("").parts)
+            if path_of.setdefault(case_id, path) != path:
+                raise ManifestError(f"'{path_of[case_id]}' and '{path}' have the id '{case_id}'. Rename one of them.")
             patient = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
             other, _ = class_of.setdefault(patient, (label, path))
             if other != label:
@@ -77,7 +80,10 @@ def read_image_folder(folder, *, rgb="channels"):
                     f"'{path}' and '{class_of[patient][1]}' are the same file in two classes. Keep one of them."
                 )
             cases.append(Case(path, WHOLE, case_id, patient=patient, label=label, reading=reading))
-    repeated = [name for name, count in Counter(case.id for case in cases).items() if count > 1]
-    if repeated:
-        raise ManifestError(f"Several pictures have the id '{repeated[0]}'. Rename all but one of them.")
     return Cohort(cases)
+
+
+def _is_picture(path, folder):
+    """Return whether a path within the folder is a picture; systems keep hidden ones, such as "._1.jpg" of macOS."""
+    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not is_hidden and path.suffix.lower() in SUFFIXES and path.is_file()

@@ -23,6 +23,8 @@ def folder(tmp_path):
     write(tmp_path / "dog" / "rex.png", 2, "L")
     (tmp_path / "dog" / "Thumbs.db").write_bytes(b"x")
     (tmp_path / "empty").mkdir()
+    write(tmp_path / ".thumbnails" / "1.png", 3)
+    write(tmp_path / "__MACOSX" / "cat" / "._1.png", 4)
     (tmp_path / "notes.txt").write_text("x")
     return tmp_path
 
@@ -65,5 +67,5 @@ def test_folders_without_two_classes_and_equal_ids_are_errors(folder, tmp_path):
     with pytest.raises(ManifestError, match="no subfolder with pictures"):
         rd.read_image_folder(folder / "empty")
     write(folder / "cat" / "1.bmp", 5)
-    with pytest.raises(ManifestError, match="Several pictures have the id 'cat-1'"):
+    with pytest.raises(ManifestError, match="cat/1.bmp' and '.*cat/1.png' have the id 'cat-1'. Rename one"):
         rd.read_image_folder(folder)
