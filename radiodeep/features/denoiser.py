@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from radiodeep.cases.patient import Patient
 from radiodeep.cases.slice_plane import SLICE_AXES
 from radiodeep.checks import is_count, is_non_negative, is_positive, require, require_option
 from radiodeep.exceptions import InputError, RadiodeepWarning, WeightsError
+from radiodeep.extras import named_extra
 from radiodeep.imaging.denoise import (
     TV_WEIGHT,
     admm,
@@ -23,9 +25,6 @@ from radiodeep.imaging.denoise import (
     total_variation,
     wiener,
 )
-from radiodeep.networks.devices import chosen_device
-from radiodeep.networks.inference.denoising import denoised_slice
-from radiodeep.networks.weights.denoisers import PACKAGED_DENOISERS, load_denoiser
 
 METHODS = ("wiener", "tv", "admm-tv", "admm-dncnn", "dncnn", "autoencoder")
 _NETWORKS = {"admm-dncnn": "dncnn", "dncnn": "dncnn", "autoencoder": "autoencoder"}
@@ -164,17 +163,17 @@ class Denoiser(TransformerMixin, BaseEstimator):
         return True
 
     def _path(self):
-        return PACKAGED_DENOISERS if self.weights is None else Path(self.weights)
+        return None if self.weights is None else Path(self.weights)
 
     def _settings(self):
         sha256 = _network(self.method, *_version_of(self._path()))[1] if self.method in _NETWORKS else None
         if sha256 != getattr(self, "weights_sha256_", sha256) and sha256 is not None:
             raise WeightsError(
-                f"'{self._path().name}' is not the weights file that Denoiser was fitted with. Restore the former "
-                "file, or fit the model again."
+                f"'{getattr(self._path(), 'name', 'denoisers.safetensors')}' is not the weights file that Denoiser was "
+                "fitted with. Restore the former file, or fit the model again."
             )
         return _Settings(
-            self.method, self.sigma, float(self.strength), self.dimensions, self.slice_axis, str(self._path()), sha256,
+            self.method, self.sigma, float(self.strength), self.dimensions, self.slice_axis, self._path(), sha256,
             self.device,
         )  # fmt: skip
 
@@ -184,7 +183,8 @@ class Denoiser(TransformerMixin, BaseEstimator):
         require(is_positive(self.strength), self, "strength", "a float > 0")
         require(is_count(self.dimensions, 2, 3), self, "dimensions", "2 or 3")
         require_option(self.slice_axis, (None, *SLICE_AXES), self, "slice_axis")
-        chosen_device(self.device)
+        if self.method in _NETWORKS:
+            _networks().chosen_device(self.device)
         if self.dimensions == 3 and self.method in _NETWORKS:
             raise InputError(f"method={self.method!r} denoises slices. Use dimensions=2, or 'wiener', 'tv', 'admm-tv'.")
         if self.weights is not None and self.method not in _NETWORKS:
@@ -200,7 +200,7 @@ class _Settings:
     strength: float
     dimensions: int
     slice_axis: str | None
-    weights: str
+    weights: Path | None
     sha256: str | None
     device: str
 
@@ -232,8 +232,9 @@ def _denoised_image(case_id, settings, image, sigma):
         return total_variation(image, TV_WEIGHT * sigma)
     if settings.method == "admm-tv":
         return _converged(case_id, admm_total_variation(image, TV_WEIGHT * sigma))
-    network, _ = _network(settings.method, *_version_of(Path(settings.weights)))
-    network.to(chosen_device(settings.device))
+    network, _ = _network(settings.method, *_version_of(settings.weights))
+    network.to(_networks().chosen_device(settings.device))
+    denoised_slice = _networks().denoised_slice
     if settings.method == "admm-dncnn":
         return _converged(
             case_id,
@@ -253,13 +254,19 @@ def _converged(case_id, solution):
 @lru_cache(maxsize=4)
 def _network(method, path, version):
     """Return the network of a method and the hash of its weights; a file that has changed is read again."""
-    return load_denoiser(_NETWORKS[method], path)
+    return _networks().load_denoiser(_NETWORKS[method], path)
+
+
+def _networks():
+    """Return the module of the networks, imported late: the other methods need no torch."""
+    with named_extra():
+        return import_module("radiodeep.networks.inference.denoising")
 
 
 def _version_of(path):
-    """Return a path and what differs when the file has changed."""
+    """Return a path, None for the packaged weights, and what differs when the file has changed."""
     try:
         status = path.stat()
-    except OSError:
+    except (AttributeError, OSError):
         return path, None
     return path, (status.st_size, status.st_mtime_ns, status.st_ino)

@@ -1,6 +1,9 @@
 """Denoised cases are measured as if their images had been denoised before; studies measure them once."""
 
 import pickle
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -122,6 +125,25 @@ def test_a_search_over_the_denoiser_fits_what_it_says():
     assert isinstance(best[0], rd.Denoiser)
     expected = clone(model).set_params(**fitted.best_params_).fit(cohort, cohort.labels).predict_proba(cohort)
     np.testing.assert_allclose(best.predict_proba(cohort), expected)
+
+
+@pytest.mark.slow
+def test_methods_without_a_network_need_no_torch():
+    code = """
+import sys
+class Without:
+    def find_spec(name, *others):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name=name)
+sys.meta_path.insert(0, Without)
+import radiodeep as rd
+case = rd.make_phantom_cohort(1, random_state=0)[0]
+print(rd.Denoiser("tv").fit_transform([case])[0].voxels.dtype)
+rd.Denoiser("dncnn").fit_transform([case])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "float32\n"
+    assert re.search(r"MissingExtraError: .*pip install .*deep", done.stderr)
 
 
 @few_cases

@@ -3,6 +3,11 @@
 import numpy as np
 import torch
 
+from radiodeep.networks.devices import chosen_device
+from radiodeep.networks.weights.denoisers import load_denoiser
+
+__all__ = ["chosen_device", "denoised_slice", "load_denoiser"]  # all that `radiodeep.features.denoiser` needs of torch
+
 PIXELS_AT_ONCE = 2**20  # with the border that parts share: 200 MB in DnCNN
 
 
