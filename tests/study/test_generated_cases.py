@@ -9,6 +9,8 @@ from sklearn.ensemble import RandomForestClassifier
 import radiodeep as rd
 from radiodeep.exceptions import LeakageError
 from radiodeep.rows import origin_of_cases
+from radiodeep.study.folds.shared_extraction import as_row_indices
+from radiodeep.study.inputs import rows_of
 
 FEATURES = rd.RadiomicsExtractor(bin_count=8, families=["firstorder", "shape2D"])
 LEAK = "Generated cases and the patients that they were learned from are on both sides of"
@@ -72,6 +74,15 @@ def test_known_cases_are_measured_once_and_those_of_a_sampler_in_their_fold(coho
     rd.cross_validated_auc(model, cohort, cohort.labels, cv=2, n_repeats=1, size=None)
     assert {name for name in measured if name.endswith("copy")} == {f"case-{number} copy" for number in range(1, 16, 2)}
     assert all(measured.count(name) <= 1 for name in cohort.ids)
+
+
+def test_processes_are_given_the_measurements_of_known_cases(cohort, monkeypatch):
+    model = make_pipeline(Copies(), FEATURES, RandomForestClassifier())
+    rows = rows_of(cohort)
+    lookup = as_row_indices({"model": model}, rows).models["model"].estimator[1]
+    monkeypatch.setattr(rd.RadiomicsExtractor, "transform", lambda self, cases: pytest.fail("measured once more"))
+    assert lookup.transform(rows.data[3:5]).shape == (2, 27)
+    assert lookup.transform(np.array(rows.data[3:5], dtype=object)).shape == (2, 27)
 
 
 def test_importances_of_features_are_those_behind_the_sampler(cohort):

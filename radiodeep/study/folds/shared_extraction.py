@@ -60,9 +60,8 @@ def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=Non
     tables.fill({part.key(): part.extractor for part in inside if type(part) is SharedExtraction}, n_jobs)
     readers = [part.estimator for part in inside if type(part) is OverRowNumbers and part.reads_cases]
     repeating = [part for part in (*inside, *readers) if getattr(part, "measures_repeats", False)]
-    repeated = [part for whole in repeating for part in descendants(whole) if type(part) is SharedExtractionOfCases]
-    for filled in (tables, tables.repeats()):
-        filled.fill({part.key(): part.extractor for part in repeated}, n_jobs)
+    tables.fill(_looked_up([*repeating, *filter(_samples_first, readers)]), n_jobs)
+    tables.repeats().fill(_looked_up(repeating), n_jobs)
     failed = tables.repeats().errors
     if failed:
         warnings.warn(
@@ -83,9 +82,14 @@ def over_shared_cases(model, cases, n_jobs=None, cache_dir=None):
     """Return a model over these very cases whose extractors, which learn nothing, look their rows up."""
     tables = ExtractedTables(cases, cache_dir)
     shared = _over_known_cases(model, tables)
-    parts = [part for part in descendants(shared) if type(part) is SharedExtractionOfCases]
-    tables.fill({part.key(): part.extractor for part in parts}, n_jobs)
+    tables.fill(_looked_up([shared]), n_jobs)
     return shared
+
+
+def _looked_up(estimators):
+    """Return the extractors inside estimators that look cases up, by their keys."""
+    parts = [part for whole in estimators for part in descendants(whole) if type(part) is SharedExtractionOfCases]
+    return {part.key(): part.extractor for part in parts}
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,25 +216,21 @@ class SharedExtractionOfCases(SharedExtraction):
     """
 
     def positions(self, rows):
-        cases = rows.to_numpy().ravel() if offers(rows, "to_numpy") else rows  # a column of a DataFrame, or a list
-        return _positions(cases, self.tables.cases)
+        return _positions(rows, self.tables.cases)
 
     def transform(self, rows):
+        cases = list(rows.to_numpy().ravel() if offers(rows, "to_numpy") else rows)  # of a column, or a sequence
         repeats = self.tables.repeats()
-        if isinstance(rows, list) and rows and any(rows[0] is repeat for repeat in repeats.cases):
-            return repeats.of(self.key(), self.extractor)[0][_positions(rows, repeats.cases)]
+        if cases and any(cases[0] is repeat for repeat in repeats.cases):
+            return repeats.of(self.key(), self.extractor)[0][_positions(cases, repeats.cases)]
         known = {id(case) for case in self.tables.cases}
-        is_known = np.array([id(case) in known for case in rows]) if isinstance(rows, list) else np.array(True)
-        if is_known.all():
-            return super().transform(rows)
-        shared, own = (
-            [case for case, chosen in zip(rows, which, strict=True) if chosen] for which in (is_known, ~is_known)
-        )
-        measured = [super().transform(shared), clone(self.extractor).fit(self.tables.cases).transform(own)]
-        order = np.argsort(np.concatenate([np.flatnonzero(is_known), np.flatnonzero(~is_known)]))
-        if offers(measured[0], "iloc"):
-            return pd.concat(measured).iloc[order]
-        return np.vstack(measured)[order]
+        own = [case for case in cases if id(case) not in known]
+        if not own:
+            return super().transform(cases)
+        shared = [case for case in cases if id(case) in known]
+        tables = [super().transform(shared), clone(self.extractor).fit(self.tables.cases).transform(own)]
+        order = _positions(cases, [*shared, *own])
+        return pd.concat(tables).iloc[order] if offers(tables[0], "iloc") else np.vstack(tables)[order]
 
 
 class CaseLookup(RowLookup):
