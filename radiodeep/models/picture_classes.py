@@ -10,7 +10,7 @@ import torch
 
 from radiodeep.cases.formats.pictures import read_colours
 from radiodeep.checks import is_count, require
-from radiodeep.exceptions import InputError, WeightsError
+from radiodeep.exceptions import FileUnreadableError, InputError, WeightsError
 from radiodeep.networks.architectures.registry import build_network, input_specification, is_own
 from radiodeep.networks.weights.loading import input_with, load_weights
 from radiodeep.progress import with_progress
@@ -59,12 +59,16 @@ def classify_pictures(pictures, network="resnet50", weights="pretrained", top=3)
     >>> rd.classify_pictures("cat.jpg", "resnet50", weights="resnet50.safetensors")
     Traceback (most recent call last):
     ...
-    radiodeep.exceptions.WeightsError: ...
+    radiodeep.exceptions.FileUnreadableError: These pictures are not files: cat.jpg. Check the paths.
     """
     paths = [pictures] if isinstance(pictures, str | PathLike) else pictures
     if not isinstance(paths, Sequence) or not all(isinstance(path, str | PathLike) for path in paths) or not paths:
         raise InputError(f"classify_pictures takes the paths of pictures. Got {type(pictures).__name__} instead.")
     require(is_count(top, 1), "classify_pictures", "top", "an int >= 1", top)
+    paths = [Path(path) for path in paths]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise FileUnreadableError(f"These pictures are not files: {', '.join(missing[:4])}. Check the paths.")
     names = _class_names(network)
     classifier = build_network(network, 3, names.num_classes())
     record = load_weights(classifier, weights, network)
@@ -76,7 +80,7 @@ def classify_pictures(pictures, network="resnet50", weights="pretrained", top=3)
     classifier.eval()
     transform = _transform(network, input_with(network, record))
     rows = []
-    for path in with_progress(list(map(Path, paths)), "Classifying", len(paths), "pictures"):
+    for path in with_progress(paths, "Classifying", len(paths), "pictures"):
         with torch.inference_mode():
             probabilities = torch.softmax(classifier(transform(_picture(path))[None]), dim=1)[0]
         best = torch.topk(probabilities, min(top, len(probabilities)))

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from timm.data import ImageNetInfo, create_transform, resolve_data_config
 
 import radiodeep as rd
-from radiodeep.exceptions import InputError, UnsupportedImageError, WeightsError
+from radiodeep.exceptions import FileUnreadableError, InputError, UnsupportedImageError, WeightsError
 
 NETWORK = "resnet10t"  # 176 pixels, crop_pct 0.95
 
@@ -66,6 +66,8 @@ def test_files_that_are_not_pictures_of_8_bits_are_errors(folder):
         rd.classify_pictures(folder / "text.png", NETWORK, weights)
     with pytest.raises(InputError, match="'deep.png' has .* pixels. Expected 8 bits"):
         rd.classify_pictures(folder / "deep.png", NETWORK, weights)
+    with pytest.raises(FileUnreadableError, match="These pictures are not files: [^,]*none.png, [^,]*. Check"):
+        rd.classify_pictures([folder / "wide.png", folder / "none.png", folder], NETWORK, weights)
     with pytest.raises(InputError, match="takes the paths of pictures. Got list instead"):
         rd.classify_pictures([], NETWORK, weights)
     with pytest.raises(InputError, match="The 'top' parameter of classify_pictures must be an int >= 1. Got 0"):
