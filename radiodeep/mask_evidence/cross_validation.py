@@ -21,6 +21,7 @@ from radiodeep.mask_evidence.result import check_settings, evidence_of
 from radiodeep.processes import results_of
 from radiodeep.progress import with_progress
 from radiodeep.rows import check_on_error, rows_by_case
+from radiodeep.segmenters.segmenter import image_of_masks, on_voxels_of
 from radiodeep.study.execution import check_models
 from radiodeep.study.folds.origins import sources_of_rows
 from radiodeep.study.folds.splits import check_folds, plan_of
@@ -47,7 +48,8 @@ def cross_validated_dice(
     Parameters
     ----------
     segmenters : segmenter, or dict from name to segmenter
-        `fit` gets cases with their masks, `predict` cases whose region is the whole image.
+        `fit` gets cases with their masks, `predict` cases whose region is the whole image. Of cases with several images
+        the masks are those of the segmenter's `image`, or of the first of them.
     cohort : Cohort or sequence of Case
     cv : int, "leave-one-out", "leave-one-centre-out" or a splitter of scikit-learn, default=5
         Must test each case once. Folds are shuffled.
@@ -152,7 +154,7 @@ def _unreadable(cases, n_jobs):
 
 
 def _read(cases):
-    return [case.lesion().roi_size_mm for case in cases]
+    return [[part.lesion().roi_size_mm for part in case.single_images().values()] for case in cases]
 
 
 def _plan(cv, study, random_state):
@@ -193,7 +195,10 @@ def _fold(segmenter, train, test, tolerance_mm, on_error):
     """Return (id, row, packed mask) of each test case, by a segmenter fitted to the training cases."""
     fitted = clone(segmenter).fit(train)
     predicted = _predicted(fitted, [without_mask(case) for case in test], on_error)
-    return [_measured(case, mask, tolerance_mm) for case, mask in zip(test, predicted, strict=True)]
+    image = image_of_masks(segmenter)
+    return [
+        _measured(on_voxels_of(case, image), mask, tolerance_mm) for case, mask in zip(test, predicted, strict=True)
+    ]
 
 
 def _predicted(fitted, cases, on_error):

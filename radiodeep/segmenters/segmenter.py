@@ -30,6 +30,17 @@ class Segmenter(BaseEstimator):
         return [self._mask(case) for case in with_progress(cases, "Segmenting", len(cases), "cases")]
 
 
+def image_of_masks(segmenter):
+    """Return the name of the image on whose voxels the masks of a segmenter lie, None for cases of one image."""
+    names = getattr(segmenter, "image", None)
+    return names if names is None or isinstance(names, str) else names[0]
+
+
+def on_voxels_of(case, image):
+    """Return a case of one image: that of this name, or the case itself for None."""
+    return case if image is None else case.of_image(image)
+
+
 def finite_voxels(voxels):
     """Return voxels as float32, with the lowest finite intensity in place of NaN and infinities."""
     is_finite = np.isfinite(voxels)

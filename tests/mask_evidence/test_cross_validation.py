@@ -126,6 +126,33 @@ def test_failures_are_recorded_and_count_as_empty_masks(balls, above, tmp_path):
         rd.cross_validated_dice(Fails(), [broken], on_error="record")
 
 
+def test_of_several_images_the_masks_are_those_of_the_segmenters_own(balls, above):
+    class OfImages(above):
+        def __init__(self, level=8.0, learns=False, image=None):
+            super().__init__(level, learns)
+            self.image = image
+
+        def fit(self, cases, y=None):
+            return self
+
+        def predict(self, cases):
+            return [case.of_image("PET").voxels > self.level for case in cases]
+
+    images = [
+        case.replace(
+            image={"MR": np.zeros((3, 4, 4)), "PET": case.voxels},
+            mask={"MR": np.ones((3, 4, 4)), "PET": case.roi},
+            spacing_mm=dict.fromkeys(("MR", "PET"), case.spacing_mm),
+        )
+        for case in balls
+    ]
+    one = rd.cross_validated_dice(above(8.0), balls, cv=2)
+    for image in ("PET", ["PET", "MR"]):
+        several = rd.cross_validated_dice(OfImages(image=image), images, cv=2, on_error="record")
+        assert several.cases["dice"].tolist() == one.cases["dice"].tolist()
+        assert several.excluded == {}
+
+
 def test_leakage_is_refused(balls, above):
     with pytest.raises(LeakageError, match="Patient 'p[0-9]' has cases on both sides of fold 0"):
         rd.cross_validated_dice(above(), balls, cv=KFold(4, shuffle=True, random_state=0), groups=balls.ids)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import radiodeep as rd
+from radiodeep.cases.writing import write_image
 from radiodeep.exceptions import InputError, ManifestError
 from radiodeep.segmenters.files import readable_cases, write_masks
 from radiodeep.segmenters.segmenter import Segmenter
@@ -50,6 +51,32 @@ def test_ids_that_give_one_file_are_refused(sarcomas, tmp_path):
     twice = rd.Cohort([pet[0].replace(id="a b"), pet[1].replace(id="a_b")])
     with pytest.raises(ManifestError, match="give the same file name: a_b"):
         write_masks(BrightVoxels(), twice, tmp_path / "masks")
+
+
+def test_masks_do_not_replace_images_or_masks_of_the_cohort(sarcomas):
+    pet = sarcomas.of_image("PET")[:1]
+    for name in ("image_PET", "mask_PET"):
+        case = pet[0].replace(id=f"{pet[0].id}_{name}")
+        with pytest.raises(
+            InputError, match=rf"{case.id}: the mask would replace '.*_{name}\.nii\.gz', an image or mask"
+        ):
+            write_masks(BrightVoxels(), rd.Cohort([case]), pet[0].image.parent)
+
+
+def test_images_may_be_nan_outside_the_body(tmp_path):
+    voxels = np.full((4, 6, 5), np.nan)
+    voxels[:, 2:] = 0
+    voxels[1, 3] = 90
+    images = {"": voxels, "none": voxels * np.nan}
+    for name, image in images.items():
+        write_image(image, tmp_path / f"n{name}.nii.gz", (3, 1, 2), direction=np.diag([1, -1, -1]))
+    cohort = rd.Cohort([rd.Case(tmp_path / f"n{name}.nii.gz", "whole", f"n{name}") for name in images])
+    manifest, errors = write_masks(rd.ThresholdSegmenter(), cohort, tmp_path / "masks")
+    assert list(errors) == ["nnone"]
+    assert "120 of 120 voxels of the region are NaN" in errors["nnone"]
+    case = rd.read_cohort(manifest)[0]
+    np.testing.assert_array_equal(case.roi, case.voxels == 90)
+    assert case.roi.sum() == 5
 
 
 def test_cases_that_cannot_be_read_are_left_out(sarcomas):
