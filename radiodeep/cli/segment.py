@@ -88,6 +88,8 @@ def segment(
     cohort = rd.read_cohort(manifest, mask="whole", rgb=rgb, pet_unit=pet_unit, series=series)
     cohort = cohort if image is None else cohort.of_image(image)  # a model knows which it takes
     check_folder(output)
+    if (output / "manifest.csv").resolve() == manifest.resolve():
+        raise InputError(f"--output '{output}': its manifest.csv is read and would be replaced. Give another folder.")
     spare_workers(jobs)
     written, errors = rd.write_masks(segmenter, cohort, output, n_jobs=jobs)
     say(f"Wrote the masks of {len(cohort) - len(errors)} of {len(cohort)} cases and {written.name} to {output}")
@@ -153,7 +155,8 @@ def _segmenter(method, share, at, image, trusted, other_versions):
         if share is not None and method != "threshold":
             raise InputError(f"--share belongs to threshold, not to {method}. Leave it out.")
         settings = {} if share is None else {"share": share}
-        return getattr(rd, _METHODS[method])(**settings, seed="brightest" if at is None else at.value)
+        named = getattr(rd, _METHODS[method])(**settings, seed="brightest" if at is None else at.value)
+        return named.fit([])  # checks the settings
     if Path(method).suffix not in (".skops", ".joblib"):
         meant = did_you_mean(method, _METHODS)
         raise InputError(f"Give a model (.skops) or one of {', '.join(_METHODS)}. Got '{method}'.{meant}")

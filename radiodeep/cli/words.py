@@ -19,6 +19,7 @@ _OPTIONS = {
     "horizon": "--horizon",
     "cv": "--cv",
     "roi": "--roi",
+    "share": "--share",
     "rgb": "--rgb",
     "pet_unit": "--pet-unit",
     "resample_mask": "--resample-mask",

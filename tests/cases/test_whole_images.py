@@ -68,6 +68,15 @@ def test_a_manifest_without_masks_is_read_and_cells_may_say_whole(folder):
         rd.read_cohort(folder / "a.csv", mask="all")
 
 
+def test_masks_of_each_of_several_images_may_be_missing_too(folder):
+    (folder / "d.csv").write_text(
+        "id,image_T1,image_T2,mask_T1,mask_T2\na,a.nii.gz,,m.nii.gz,\nb,a.nii.gz,a.nii.gz,,\n"
+    )
+    cohort = rd.read_cohort(folder / "d.csv", mask="whole")
+    assert [case.mask["T1"] for case in cohort] == [folder / "m.nii.gz", "whole"]
+    assert cohort[1].of_image("T2").roi.all()
+
+
 def test_a_whole_image_cannot_hold_nan_or_be_a_named_region():
     broken = np.where(VOXELS == 7, np.nan, VOXELS)
     with pytest.raises(NonFiniteIntensityError, match="^a: "):

@@ -42,6 +42,7 @@ def test_masks_are_written_for_images_without_masks(uptake, tmp_path, radiodeep)
         (["random-walker", "--share", 0.3], "--share belongs to threshold, not to random-walker"),
         (["m.skops", "--at", "centre"], "--share, --at and --image belong to the classical methods, not to a model"),
         (["m.skops"], "does not exist"),
+        (["threshold", "--share", 41], "Error: --share must be a float > 0 and < 1. Got 41"),
     ],
 )
 def test_wrong_methods_are_one_sentence(arguments, message, known, tmp_path, radiodeep):
@@ -50,6 +51,14 @@ def test_wrong_methods_are_one_sentence(arguments, message, known, tmp_path, rad
     assert done.code == 1
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_the_manifest_that_is_read_is_not_replaced(known, radiodeep):
+    before = known.read_bytes()
+    done = radiodeep("segment", "threshold", known, "-o", known.parent)
+    assert done.code == 1
+    assert "its manifest.csv is read and would be replaced. Give another folder." in done.err
+    assert known.read_bytes() == before
 
 
 def test_a_model_that_outlines_nothing_is_refused(known, tmp_path, radiodeep):

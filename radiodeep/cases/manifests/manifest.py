@@ -37,8 +37,12 @@ class Manifest:
 
     def with_whole_images(self):
         """Return the manifest with the whole image as the region of each row without a mask."""
-        masks = self.frame["mask"].replace("", "whole") if "mask" in self.frame else "whole"
-        return replace(self, frame=self.frame.assign(mask=pd.Series(masks, self.frame.index, dtype=str)))
+        frame, images = self.frame, self.images
+        of_each = any(images.masks)  # several images may each have a mask
+        for name in [f"mask_{image}" for image in images.images] if of_each else ["mask"]:
+            masks = frame[name].replace("", "whole") if name in frame else "whole"
+            frame = frame.assign(**{name: pd.Series(masks, frame.index, dtype=str)})
+        return replace(self, frame=frame)
 
     @property
     def images(self):
