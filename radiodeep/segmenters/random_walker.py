@@ -3,10 +3,12 @@
 import numpy as np
 from skimage.segmentation import random_walker
 
+from radiodeep.cases.memory import check_image_size
 from radiodeep.checks import is_positive, require
 from radiodeep.imaging.intensity import scale_intensities
 from radiodeep.segmenters.seeded import SeededSegmenter, ball
 
+_COPIES = 80  # of the image, 8 bytes a voxel, that its equations need at once
 _TOLERANCE = 1e-5  # of the linear equations; with 1e-3, probabilities leave 0..1
 
 
@@ -14,7 +16,8 @@ class RandomWalkerSegmenter(SeededSegmenter):
     """Give each voxel to the seed or the border of the image, whichever a random walker would reach first.
 
     A step between voxels is the less likely, the more their intensities differ. Voxels near the seed belong to the
-    region, those at the border of the image do not.
+    region, those at the border of the image do not. It needs 640 bytes a voxel; an image for which that is more than
+    is allowed, 8 GiB unless changed, is an ImageTooLargeError.
 
     Parameters
     ----------
@@ -53,6 +56,7 @@ class RandomWalkerSegmenter(SeededSegmenter):
             require(is_positive(getattr(self, name)), self, name, "a float > 0")
 
     def _region(self, voxels, spacing_mm, seed):
+        check_image_size(voxels.shape, "the image", "Crop it about the lesion, or take another segmenter.", _COPIES)
         labels = np.full(voxels.shape, 2, np.uint8)
         labels[tuple(slice(1, -1) if size > 2 else slice(None) for size in voxels.shape)] = 0
         labels[ball(voxels.shape, spacing_mm, seed, self.radius_mm)] = 1

@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 
 import radiodeep as rd
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import ImageTooLargeError, InputError
 
 ALL = [rd.ThresholdSegmenter, rd.RegionGrowingSegmenter, rd.ChanVeseSegmenter, rd.RandomWalkerSegmenter]
 FACES = [offset for offset in np.ndindex(3, 3, 3) if sum(abs(step - 1) for step in offset) == 1]
@@ -168,6 +168,13 @@ def test_settings_out_of_range_are_named(segmenter, message):
         segmenter.fit([case_of(rough())])
     with pytest.raises(InputError, match=message):
         segmenter.predict([case_of(rough())])
+
+
+def test_a_volume_too_large_for_the_equations_of_a_random_walker_is_refused(monkeypatch):
+    monkeypatch.setenv("RADIODEEP_MAX_IMAGE_GIB", "0.0003")  # of 7 x 9 x 8 voxels
+    message = r"n-7: the image has 8x9x7 voxels .* \(80 copies at once\)\. .* Crop it about the lesion"
+    with pytest.raises(ImageTooLargeError, match=message):
+        rd.RandomWalkerSegmenter().predict([case_of(rough())])
 
 
 def test_a_classical_segmenter_is_saved_without_being_fitted(tmp_path):
