@@ -113,7 +113,8 @@ def case_of_window(image, facts, spacing_mm, limits, are_integers, **named):
     if min(roi.any(axis=0).sum(), roi.any(axis=1).sum()) < _SMALLEST:
         return None
     intensities = facts[1] + (planes[0][0] * _REACH + 1) / 2 * np.exp(facts[2])
-    intensities = np.clip(intensities, *limits)
+    extremes = intensities.min(), intensities.max()
+    intensities = np.interp(intensities, extremes, np.clip(extremes, *limits))  # clipped values would be plateaus
     if are_integers:
         intensities = np.rint(intensities)
     if np.ptp(intensities[roi]) == 0:

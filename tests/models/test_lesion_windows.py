@@ -56,3 +56,12 @@ def test_only_the_largest_part_of_a_mask_counts_without_its_holes():
     assert case_of_window(empty, [np.log(32), 0, 0], (1.0, 1.0, 1.0), (-1, 2), False, id="part") is None
     flat = np.stack([np.zeros((32, 32)), mask])
     assert case_of_window(flat, [np.log(32), 0, 0], (1.0, 1.0, 1.0), (-1, 2), False, id="part") is None
+
+
+def test_intensities_beyond_the_limits_are_squeezed_without_plateaus():
+    ramp = np.stack([np.linspace(-1.5, 1.5, 1024).reshape(32, 32), np.ones((32, 32))])
+    voxels = case_of_window(ramp, [np.log(32), 0, np.log(100)], (1.0, 1.0, 1.0), (20, 90), False, id="ramp").voxels
+    assert (voxels.min(), voxels.max()) == (20, 90)
+    assert len(np.unique(voxels)) == 1024
+    inside = case_of_window(ramp, [np.log(32), 0, 0], (1.0, 1.0, 1.0), (-9, 9), False, id="ramp").voxels
+    assert (inside.min(), inside.max()) == pytest.approx((-0.4, 1.4))

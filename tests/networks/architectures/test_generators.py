@@ -12,7 +12,7 @@ def test_images_masks_and_facts_have_their_shapes(size):
     classes = torch.tensor([0, 1, 2])
     images, facts = network(torch.randn(3, network.n_latent), classes)
     assert images.shape == (3, 2, size, size)
-    assert images.abs().max() <= 1
+    assert images[:, 1].abs().max() <= 1
     assert facts.shape == (3, 2)
     assert critic(images, facts, classes).shape == (3,)
 
@@ -24,6 +24,21 @@ def test_class_and_latent_vector_change_the_image():
     images, _ = network(latent[[0, 0, 1]], torch.tensor([0, 1, 0]))
     assert (images[0] - images[1]).abs().max() > 1e-3
     assert (images[0] - images[2]).abs().max() > 1e-3
+
+
+def test_images_have_no_ceiling_and_fine_texture_from_the_noise():
+    torch.manual_seed(0)
+    network = LesionNetwork(2, 3, size=16, width=4, n_style=8)
+    latent = torch.randn(2, network.n_latent)
+    latent[1, :8] = latent[0, :8]  # of equal style
+    with torch.inference_mode():
+        network.last[2].weight *= 100
+        images, facts = network(latent, torch.tensor([1, 1]))
+    assert images[:, 0].abs().max() > 1 >= images[:, 1].abs().max()  # intensities, mask
+    difference = images[0, 0] - images[1, 0]
+    assert difference.abs().max() > 1
+    assert difference[:, 1:].sub(difference[:, :-1]).std() > difference.std()  # of neighbouring pixels: it is fine
+    assert facts[0].tolist() == facts[1].tolist()
 
 
 def test_the_critic_sees_class_facts_and_how_alike_a_batch_is():
