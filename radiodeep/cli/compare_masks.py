@@ -13,6 +13,8 @@ from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
 from radiodeep.files import write_table
 
+_MISSING = "has no such case; the means leave it out, though a region that was not found is a Dice of 0"
+
 
 def compare_masks(
     expert: Annotated[
@@ -34,6 +36,9 @@ def compare_masks(
     tolerance: Annotated[
         float, typer.Option("--tolerance", metavar="MM", min=0, help="Distance up to which surfaces agree")
     ] = 1.0,
+    image: Annotated[
+        str | None, typer.Option("--image", metavar="NAME", show_default=False, help="Which of several images")
+    ] = None,
     resample_mask: options.ResampleMask = False,
     rgb: options.Rgb = None,
     pet_unit: options.PetUnit = "SUV",
@@ -46,9 +51,12 @@ def compare_masks(
     montage shows both outlines of each case, the expert's in red, the worst first. A mask without a voxel counts.
     """
     reading = {"resample_mask": resample_mask, "rgb": rgb, "pet_unit": pet_unit, "series": series}
-    cases, others = (list(rd.read_cohort(manifest, **reading)) for manifest in (expert, automatic))
+    cohorts = [rd.read_cohort(manifest, **reading) for manifest in (expert, automatic)]
+    if image is not None:  # masks of 'radiodeep segment' are of one image
+        cohorts = [cohort.of_image(image) if cohort[0].image_names else cohort for cohort in cohorts]
+    cases, others = map(list, cohorts)
     known = {case.id for case in others}
-    errors = {case.id: f"InputError: {case.id}: {automatic} has no such case" for case in cases if case.id not in known}
+    errors = {case.id: f"InputError: {case.id}: {automatic} {_MISSING}" for case in cases if case.id not in known}
     cases = [case for case in cases if case.id in known]
     if not cases:
         raise InputError(f"No case of '{expert}' is in '{automatic}'. The same case must have the same id in both.")

@@ -32,7 +32,7 @@ def test_masks_of_two_manifests_are_compared(manifests, tmp_path, radiodeep):
     done = radiodeep("compare-masks", *manifests, "-o", tmp_path / "out", "--tolerance", 2, "--jobs", 1)
     assert done.code == 2
     assert "phantom-004: " in done.err
-    assert "has no such case" in done.err
+    assert "has no such case; the means leave it out" in done.err
     cases = pd.read_csv(tmp_path / "out" / "cases.csv", index_col="id")
     assert cases["dice"].to_dict() == pytest.approx(
         {"phantom-000": 1, "phantom-001": cases.loc["phantom-001", "dice"], "phantom-002": 0}
@@ -46,6 +46,16 @@ def test_masks_of_two_manifests_are_compared(manifests, tmp_path, radiodeep):
     assert "4 cases of 4 patients" in done.out
     assert imread(tmp_path / "out" / "montage.png").shape[1] > 500
     assert pd.read_csv(tmp_path / "out" / "cases.errors.csv")["id"].tolist() == ["phantom-004"]
+
+
+def test_one_of_several_images_is_compared(tmp_path, radiodeep):
+    cohort = rd.make_study_cohort("sarcoma", 1)
+    several = rd.write_cohort(cohort, tmp_path / "expert")
+    one = rd.write_cohort(cohort.of_image("PET"), tmp_path / "automatic")
+    for automatic in (one, several):
+        done = radiodeep("compare-masks", several, automatic, "-o", tmp_path / "out", "--image", "PET", "--jobs", 1)
+        assert (done.code, done.err) == (0, "")
+        assert pd.read_csv(tmp_path / "out" / "cases.csv")["dice"].tolist() == [1]
 
 
 def test_manifests_without_a_common_case_are_an_error(manifests, tmp_path, radiodeep):
