@@ -8,7 +8,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.checks import is_count, is_non_negative, is_positive, require, require_option
-from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.exceptions import FeatureSchemaError, InputError, RadiodeepWarning
 from radiodeep.features.deep.autoencoder_images import is_array_of_images, patients_of, shown_images
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.imaging.network_view import VIEW_SETTINGS, NetworkView
@@ -317,8 +317,17 @@ class AutoencoderFeatures(StatelessExtractor):
         check_is_fitted(self)
         with torch.random.fork_rng(devices=[]):
             network = self._new_network()
+        if {name: value.shape for name, value in self.network_.items()} != _shapes(network):
+            raise FeatureSchemaError(
+                f"{type(self).__name__} was changed after it was fitted: kind, n_features or dimensions no longer are "
+                "those of its network. Set them back, or fit it again."
+            )
         network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.network_.items()})
         return network.eval().to(chosen_device(self.device))
+
+
+def _shapes(network):
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
 def _computed(network, function, values):

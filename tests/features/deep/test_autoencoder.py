@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
 import radiodeep as rd
-from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.exceptions import FeatureSchemaError, InputError, RadiodeepWarning
 from radiodeep.networks.training.checkpoints import TrainingState
 
 # trainings of two epochs learn little, and say so
@@ -182,7 +182,9 @@ def test_images_that_cannot_be_learned_are_refused(fitted):
         (images[:, None], {}, r"shape \(n, height, width\). Got float64 of shape \(4, 1, 64, 64\)"),
         (images, {"dimensions": 3}, r"shape \(n, slices, height, width\)"),
         (images + np.nan, {}, "Images must be finite numbers"),
-        (np.full((4, 64, 64), 9, np.uint8), {}, r"up to 9 need an intensity_range .* \(0, 255\)"),
+        (np.full((4, 64, 64), 9, np.uint8), {}, r"of 9 to 9 need an intensity_range .* \(0, 255\)"),
+        (images - 1000, {}, "of -1000 to -1000 need an intensity_range"),
+        (images + 255, {}, "of 255 to 255 need an intensity_range"),
         (images, {"window": "crop"}, "Images of an array are shown whole, so window='crop' has no meaning"),
         ([], {}, "'X' parameter of AutoencoderFeatures must be at least one case"),
     ):
@@ -192,6 +194,13 @@ def test_images_that_cannot_be_learned_are_refused(fitted):
         autoencoder().fit(COHORT, groups=[1])
     with pytest.raises(InputError, match=r"shape \(n, 3\). Got shape \(3,\)"):
         fitted.inverse_transform(np.zeros(3))
+
+
+def test_settings_of_another_network_are_named(fitted):
+    for settings in ({"n_features": 4}, {"kind": "variational"}):
+        changed = copy.copy(fitted).set_params(**settings)
+        with pytest.raises(FeatureSchemaError, match="was changed after it was fitted: kind, n_features or dimensions"):
+            changed.transform(COHORT[:1])
 
 
 def test_a_case_of_one_intensity_is_named(fitted):
