@@ -245,7 +245,10 @@ def test_deep_features_by_name_are_those_of_the_original_on_a_cube_in_its_orient
     np.testing.assert_allclose(deep.fit_transform(cohort), expected, rtol=1e-4, atol=1e-5)
     images, maps = deep.saliency(cohort[:1], "suprem-unet_pool_0003")[0]
     np.testing.assert_allclose(images, scale_to_unit(np.clip(cubes[0], -175, 250)), atol=1e-5)  # in its own axes
-    assert images.shape == maps.shape
+    cube = torch.tensor(turned[:1, None].copy(), requires_grad=True)
+    unet_features(state, cube)[0, 3].backward()
+    gradients = cube.grad[0, 0].abs().numpy().transpose(2, 1, 0)[:, ::-1, ::-1]
+    np.testing.assert_allclose(maps, gradients, rtol=1e-2, atol=1e-3 * gradients.max())
 
 
 @pytest.mark.slow
