@@ -91,8 +91,8 @@ def test_the_part_on_patients_runs(repository, tmp_path, monkeypatch, capsys):
 def test_every_command_of_the_readme_exists(repository):
     from radiodeep.cli.application import app
 
-    named = {command.callback.__name__ for command in app.registered_commands}
-    shown = set(re.findall(r"^radiodeep (\w+)", (repository / "README.md").read_text(), re.MULTILINE))
+    named = {command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands}
+    shown = set(re.findall(r"^radiodeep ([\w-]+)", (repository / "README.md").read_text(), re.MULTILINE))
     assert shown <= named
 
 

@@ -398,7 +398,6 @@ def test_what_takes_one_image_says_how_to_choose_it():
     labels = OWN.labels
     way_out = r"phantom-000: the case has 2 images, T1, PET. Choose one: case.of_image\('T1'\), cohort.of_image"
     for action in (
-        lambda: rd.CNNClassifier(epochs=1).fit(OWN, labels),
         lambda: rd.FineTunedFeatureExtractor().fit(OWN, labels),
         lambda: rd.suggest_bin_width(OWN),
         lambda: rd.extract_perturbed(rd.RadiomicsExtractor(**FAST), OWN),
