@@ -86,7 +86,10 @@ def segment(
     """
     segmenter = _segmenter(method, share, at, image, trusted, other_versions)
     cohort = rd.read_cohort(manifest, mask="whole", rgb=rgb, pet_unit=pet_unit, series=series)
-    cohort = cohort if image is None else cohort.of_image(image)  # a model knows which it takes
+    cohort = cohort if image is None else cohort.of_image(image)
+    names = cohort[0].image_names
+    if names and getattr(segmenter, "image", None) is None:
+        raise InputError(f"The cases have several images, {', '.join(names)}. Choose one: --image {names[0]}.")
     check_folder(output)
     if (output / "manifest.csv").resolve() == manifest.resolve():
         raise InputError(f"--output '{output}': its manifest.csv is read and would be replaced. Give another folder.")
@@ -160,8 +163,8 @@ def _segmenter(method, share, at, image, trusted, other_versions):
     if Path(method).suffix not in (".skops", ".joblib"):
         meant = did_you_mean(method, _METHODS)
         raise InputError(f"Give a model (.skops) or one of {', '.join(_METHODS)}. Got '{method}'.{meant}")
-    if share is not None or at is not None or image is not None:
-        raise InputError("--share, --at and --image belong to the classical methods, not to a model. Leave them out.")
+    if share is not None or at is not None:
+        raise InputError("--share and --at belong to the classical methods, not to a model. Leave them out.")
     if method.endswith(".joblib") and Path(method).is_file() and not trusted:
         raise UntrustedModelError(
             f"'{Path(method).name}' is a pickle, which can run any code when it is opened. If it comes from somebody "
@@ -170,6 +173,9 @@ def _segmenter(method, share, at, image, trusted, other_versions):
     loaded = rd.load_model(method, trusted=trusted, allow_other_versions=other_versions)
     if not isinstance(loaded, rd.Segmenter):
         raise ModelError(f"'{method}' holds a {type(loaded).__name__}, which outlines nothing. Give a segmenter.")
+    own = getattr(loaded, "image", None)
+    if image is not None and own is not None:
+        raise InputError(f"'{method}' was trained on the image {own}, which it takes by itself. Leave out --image.")
     return loaded
 
 

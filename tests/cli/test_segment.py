@@ -40,7 +40,7 @@ def test_masks_are_written_for_images_without_masks(uptake, tmp_path, radiodeep)
     [
         (["treshold"], "Got 'treshold'. Did you mean 'threshold'?"),
         (["random-walker", "--share", 0.3], "--share belongs to threshold, not to random-walker"),
-        (["m.skops", "--at", "centre"], "--share, --at and --image belong to the classical methods, not to a model"),
+        (["m.skops", "--at", "centre"], "--share and --at belong to the classical methods, not to a model"),
         (["m.skops"], "does not exist"),
         (["threshold", "--share", 41], "Error: --share must be a float > 0 and < 1. Got 41"),
     ],
@@ -51,6 +51,22 @@ def test_wrong_methods_are_one_sentence(arguments, message, known, tmp_path, rad
     assert done.code == 1
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.slow
+def test_one_of_several_images_is_chosen_once(tmp_path, radiodeep):
+    manifest = rd.write_cohort(rd.make_study_cohort("sarcoma", 1), tmp_path / "images")
+    rd.save_model(rd.ThresholdSegmenter(), tmp_path / "any.skops")
+    network = rd.UNetSegmenter(image="PET")
+    network.networks_ = []  # as if it were fitted
+    rd.save_model(network, tmp_path / "pet.skops")
+    arguments = ["segment", tmp_path / "any.skops", manifest, "-o", tmp_path / "masks", "--jobs", 1]
+    done = radiodeep(*arguments)
+    assert (done.code, done.err) == (1, "Error: The cases have several images, MR, PET. Choose one: --image MR.\n")
+    assert radiodeep(*arguments, "--image", "PET").code == 0
+    done = radiodeep("segment", tmp_path / "pet.skops", manifest, "-o", tmp_path / "masks", "--image", "PET")
+    assert done.code == 1
+    assert "was trained on the image PET, which it takes by itself. Leave out --image." in done.err
 
 
 def test_the_manifest_that_is_read_is_not_replaced(known, radiodeep):
