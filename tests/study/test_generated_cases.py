@@ -151,6 +151,12 @@ def test_a_table_that_lost_its_patients_is_refused_with_them(cohort):
         rd.cross_validated_auc(RandomForestClassifier(), table, [*cohort.labels, 1], cv=2)
 
 
+def test_generated_rows_of_unknown_patients_are_refused(cohort):
+    table = rd.extract_table(FEATURES, cohort).rename(index={"case-3": "generated-0123abcd-0"})
+    with pytest.raises(LeakageError, match="Row 'generated-0123abcd-0' is named like a generated case, and it is unk"):
+        rd.cross_validated_auc(RandomForestClassifier(), table, cohort.labels, cv=2)
+
+
 def test_cases_generated_from_generated_ones_come_from_the_same_patients(cohort):
     second = generated(generated(cohort, ["generated-8", "generated-9"]), ["generated-10"])
     cases = rd.Cohort([*cohort, *second])
