@@ -263,18 +263,8 @@ def _gradient(image):
 
 
 def _gradient_adjoint(field):
-    """Return the adjoint of `_gradient`, minus the divergence."""
-    return -sum(np.diff(part, axis=axis, prepend=0) for axis, part in enumerate(_without_last(field)))
-
-
-def _without_last(field):
-    """Return the components of a field with 0 at their far borders, where differences of an image have none."""
-    parts = []
-    for axis, part in enumerate(field):
-        part = part.copy()
-        np.moveaxis(part, axis, 0)[-1] = 0
-        parts.append(part)
-    return parts
+    """Return the adjoint of `_gradient`, minus the divergence, of a field that is 0 at the far borders."""
+    return -sum(np.diff(part, axis=axis, prepend=0) for axis, part in enumerate(field))
 
 
 def _check(owner, tolerance, n_iterations, growth=1.0):

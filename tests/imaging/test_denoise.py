@@ -101,6 +101,12 @@ def test_the_wiener_filter_is_that_of_scipy_away_from_the_border():
     assert abs(wiener(noisy, 10)[0] - noisy[0]).max() < 60  # no dark frame, as padding with 0 makes
 
 
+def test_the_wiener_filter_keeps_the_digits_of_float32_far_from_0():
+    noisy = with_normal_noise(picture(24, 24), 10)
+    shifted = wiener((noisy + 1e5).astype(np.float32), 10)
+    np.testing.assert_allclose(shifted - 1e5, wiener(noisy, 10), atol=0.5)
+
+
 def test_noise_has_the_mean_and_deviation_of_its_name():
     image = np.full((200, 200), 64.0)
     normal = with_normal_noise(image, 10, random_state=1)
@@ -141,6 +147,12 @@ def test_integers_become_floats_and_an_image_without_noise_stays():
     assert denoised(case_of(image), lambda part, sigma: part, 1).voxels.dtype == np.float32
     case = case_of(np.ones((16, 16)))
     assert denoised(case, lambda part, sigma: part + 1).voxels is case.lesion().voxels
+
+
+def test_one_slice_is_a_slice_also_for_methods_of_volumes():
+    shapes = []
+    denoised(case_of(picture(12, 14)), lambda part, sigma: shapes.append(part.shape) or part, 2.0, dimensions=3)
+    assert shapes == [(12, 14)]
 
 
 def test_gaps_outside_the_region_stay_and_do_not_spread():
