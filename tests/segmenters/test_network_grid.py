@@ -86,3 +86,10 @@ def test_an_image_of_one_slice_is_no_volume():
 def test_interpolation_back_to_the_same_grid_changes_nothing():
     values = np.random.default_rng(0).random((3, 4, 5)).astype(np.float32)
     np.testing.assert_array_equal(interpolated(values, (3, 4, 5))[0], values)
+
+
+def test_a_mask_keeps_most_of_its_volume_on_coarser_voxels():
+    places = np.indices((32, 32, 32)) - 15.5
+    ball = rd.Case(np.zeros((32, 32, 32)), (places**2).sum(axis=0) <= 100, "ball", spacing_mm=(1, 1, 1))
+    mask = NetworkGrid((2, 2, 2), "z-score", True).mask(ball.lesion())
+    assert 8 * int(mask.sum()) == pytest.approx(ball.roi.sum(), rel=0.1)  # smoothing rounds it off

@@ -92,3 +92,10 @@ def test_equal_seeds_draw_equal_patches():
 def test_no_cases_are_refused():
     with pytest.raises(InputError, match="cannot be fitted to no cases"):
         drawn(Patches([], [], (8, 8, 8), True), 1)
+
+
+def test_half_of_the_patches_of_slices_show_a_region_of_one_slice():
+    mask = torch.zeros(50, 8, 8, dtype=torch.bool)
+    mask[30, 2, 3] = True
+    drawn = Patches([torch.zeros(1, 50, 8, 8)], [mask], (3, 8, 8), False).fixed(200, 0).images
+    assert 80 < int(drawn[:, -1].any(dim=-1).any(dim=-1).sum()) < 130
