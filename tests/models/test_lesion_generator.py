@@ -164,5 +164,5 @@ def test_generated_discs_have_the_sizes_and_the_diversity_of_their_class():
         generated = [case.roi_size_mm for case in generator.generate(label, 40)]
         assert 0.75 < np.median(generated) / np.median(real) < 1.3
     inside = np.concatenate([case.voxels[case.roi] for case in generator.generate(0, 20)])
-    assert -100 < np.median(inside) < 100  # of 40, in surroundings of -800
+    assert -250 < np.median(inside) < 100  # of 40, in surroundings of -800
     assert generator.diversity_.min() > 0.5
