@@ -22,6 +22,7 @@ def table(n=24, n_columns=10, n_classes=2):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:OrderedTableCNN. the training loss")  # of tables of noise
 @parametrize_with_checks([rd.OrderedTableCNN().set_params(epochs=12)])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
@@ -183,8 +184,8 @@ def test_one_class_is_refused():
 
 @pytest.mark.slow
 def test_a_study_finds_groups_by_the_names_of_columns():
-    X, y = table(40)
-    frame = pd.DataFrame(X, index=[f"case {number}" for number in range(40)]).add_prefix("gene ")
-    model = quick({name: number // 5 for number, name in enumerate(frame)}, epochs=8)
+    X, y = table(120)
+    frame = pd.DataFrame(X, index=[f"case {number}" for number in range(120)]).add_prefix("gene ")
+    model = quick({name: number // 5 for number, name in enumerate(frame)}, epochs=20)
     result = rd.cross_validated_auc(model, frame, y, cv=2, n_repeats=1)
     assert result.auc > 0.7
