@@ -46,7 +46,7 @@ def main(arguments=None):
     parser.add_argument("--annotation", type=Path, help="csv: gene, chromosome, position")
     parser.add_argument("--output", type=Path, default=Path("radiogenomics_ordered_table"), help="folder of the report")
     parser.add_argument("--n-cases", type=int, default=240, help="of the made-up table")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--n-jobs", type=int, default=-1)
     options = parser.parse_args(arguments)
     if options.table:

@@ -39,6 +39,7 @@ ORDERS = ("given", "spearman")
 ROWS_AT_ONCE = 256
 table_training = partial(
     Training,
+    epochs=50,
     n_views=1,
     learning_rate=3e-3,
     schedule="one-cycle",
@@ -77,7 +78,7 @@ class OrderedTableCNN(WeightedNetworks, GroupedSettings):
     kernel_size : int, default=3
         Odd number of columns that a convolution sees.
     training : Training, optional
-        As of `CNNClassifier`, of which `augmentation` must be None. By default ``Training(epochs=20, n_views=1,
+        As of `CNNClassifier`, of which `augmentation` must be None. By default ``Training(epochs=50, n_views=1,
         learning_rate=3e-3, schedule="one-cycle", augmentation=None, validation_fraction=0)``.
         ``set_params(epochs=80)`` changes one setting of it.
     class_weight, n_seeds, random_state, device, n_threads, checkpoint_dir

@@ -186,6 +186,6 @@ def test_one_class_is_refused():
 def test_a_study_finds_groups_by_the_names_of_columns():
     X, y = table(120)
     frame = pd.DataFrame(X, index=[f"case {number}" for number in range(120)]).add_prefix("gene ")
-    model = quick({name: number // 5 for number, name in enumerate(frame)}, epochs=20)
+    model = quick({name: number // 5 for number, name in enumerate(frame)}, epochs=60)
     result = rd.cross_validated_auc(model, frame, y, cv=2, n_repeats=1)
     assert result.auc > 0.7
