@@ -29,6 +29,11 @@ import radiodeep as rd
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
 VIEW = {"window": "exact", "intensity_range": (0, 255)}
 PLAN = {"epochs": 12, "n_views": 3, "schedule": "one-cycle", "validation_fraction": 0, "batch_size": 32}
+SENTENCE = (
+    "On 200 pictures of faces the packaged network is at the ceiling, frozen or tuned, and arch3 from scratch is not. "
+    "With 24 patches per class tuning all its layers helps (.74 against .66 frozen), but radiomics of the three colours "
+    "are best (.83): colours tell more than any network that sees none."
+)
 COLOURED = (
     "coffee.png",
     "astronaut.png",
@@ -125,7 +130,7 @@ def main():
             "Frozen, tuned and new networks on pictures of scikit-image and scikit-learn (`benchmarks/pictures.py`).",
             markdown(table),
             markdown(second),
-            f"{time.time() - start:.0f} s, {peak:.1f} GB.",
+            f"{time.time() - start:.0f} s, {peak:.1f} GB. {SENTENCE}",
         ]
     )
     PAGE.write_text(written(PAGE.read_text(), "pictures", text))

@@ -53,7 +53,7 @@ COHORTS = {  # name: title, cohort, epochs, lesions in a batch of the readers, w
         lambda: rd.make_study_cohort("demo", 120),
         8,
         4,
-        "",
+        "So few lesions and epochs teach none of them more than chance: no layer over slices is better than the mean.",
     ),
     "slices-lidc": (
         "Slices in order: lung nodules",
