@@ -31,8 +31,8 @@ VIEW = {"window": "exact", "intensity_range": (0, 255)}
 PLAN = {"epochs": 12, "n_views": 3, "schedule": "one-cycle", "validation_fraction": 0, "batch_size": 32}
 SENTENCE = (
     "On 200 pictures of faces the packaged network is at the ceiling, frozen or tuned, and arch3 from scratch is not. "
-    "With 24 patches per class tuning all its layers helps (.74 against .66 frozen), but radiomics of the three colours "
-    "are best (.83): colours tell more than any network that sees none."
+    "With 24 patches per class tuning all its layers helps (.74 against .66 frozen), but radiomics of the three "
+    "colours are best (.83): colours tell more than any network that sees none."
 )
 COLOURED = (
     "coffee.png",
