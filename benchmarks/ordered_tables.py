@@ -37,10 +37,10 @@ MODELS = {
 MOTIF = 2.0 * np.array([1, -1, 1, 1, -1, 1])
 N_TRAIN = 300
 SENTENCE = (
-    "A pattern of neighbouring columns at a random place is found by the network and hardly by the others; without an "
-    "order it loses as clearly, and on the expression of 76 genes, which are in no order, it is near chance. Spearman "
-    "clusters make no order that the table in its own order lacks: take a forest or logistic regression unless "
-    "neighbouring columns belong together."
+    "A pattern of neighbouring columns at a random place is found by the network and hardly by the others. On the real "
+    "tables, and where there is no such pattern, logistic regression or a forest is better than the columns in their "
+    "given order; on the expression of 76 genes, which are in no order, Spearman clusters make up for most of the "
+    "loss. Take a forest or logistic regression unless neighbouring columns belong together."
 )
 
 
