@@ -105,7 +105,8 @@ class LesionGenerator(BaseEstimator):
     --------
     >>> import radiodeep as rd
     >>> cohort = rd.make_study_cohort("nodules-1", 8)
-    >>> generator = rd.LesionGenerator(size=16, width=4, epochs=1, n_views=1).fit(cohort, cohort.labels)
+    >>> generator = rd.LesionGenerator(size=16, width=4, epochs=1, n_views=1, random_state=1)
+    >>> generator = generator.fit(cohort, cohort.labels)
     >>> generator.generate(label=1, n=2)[0].patient.startswith("generated-")
     True
     >>> generator.generate(label=5, n=2)

@@ -35,7 +35,8 @@ def write_generated_sheet(real, generated, path, n_per_class=10):
     >>> import tempfile
     >>> import radiodeep as rd
     >>> cohort = rd.make_study_cohort("nodules-1", 8)
-    >>> generator = rd.LesionGenerator(size=16, width=4, epochs=1, n_views=1).fit(cohort, cohort.labels)
+    >>> generator = rd.LesionGenerator(size=16, width=4, epochs=1, n_views=1, random_state=1)
+    >>> generator = generator.fit(cohort, cohort.labels)
     >>> path = f"{tempfile.mkdtemp()}/sheet.png"
     >>> rd.write_generated_sheet(cohort, generator.generate(label=1, n=3), path, n_per_class=3).name
     'sheet.png'
