@@ -73,8 +73,8 @@ class DeepFeatureExtractor(ShowsCases, StatelessExtractor):
     intensity_range : None, "minmax" or (low, high), default=None
         Intensities mapped to black and white, e.g. (-1000, 400) HU. None: the 1st and the 99th percentile of the
         windows of each case, or of the region in them if that reaches further; or the range of the network, if it has
-        one (`published_networks`). "minmax": the minimum and maximum, which one bright pixel can move. Cubes for
-        Networks of cubes with a spacing keep intensities, clipped to (low, high).
+        one (`published_networks`). "minmax": the minimum and maximum, which one bright pixel can move. Networks of
+        cubes with a spacing keep intensities, clipped to (low, high).
     seed : int, optional
         For `weights="random"`.
     precision : {"float32", "tf32", "bfloat16", "auto"}, default="float32"
