@@ -177,7 +177,7 @@ def main():
     intro = (
         "`OrderedTableCNN()` and `OrderedTableCNN(order='spearman', combination='mean')`, otherwise with the defaults "
         "(50 epochs, one network), ridge logistic regression (C = 0.1) and a forest of 300 trees; 5-fold x "
-        f"{options.repeats}, made-up data: trained on 300, tested on 1,000. One seed, one thread, {memory:.0f} MB."
+        f"{options.repeats}, synthetic data: trained on 300, tested on 1,000. One seed, one thread, {memory:.0f} MB."
     )
     text = "\n".join(["## Tables whose columns have an order", intro, "", markdown(table), "", SENTENCE])
     PAGE.write_text(written(PAGE.read_text(), "ordered-tables", text))
