@@ -1,0 +1,1 @@
+"""Arrays -> floats: the features of the Image Biomarker Standardisation Initiative (IBSI)."""
