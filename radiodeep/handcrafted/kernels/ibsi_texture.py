@@ -1,0 +1,301 @@
+"""In: the grey levels of a region. Out: the texture features of IBSI, in 3-D and by slice, averaged and merged.
+
+`describe_volume` and `describe_slices` share `count_tables`, which counts everything about one volume, or one slice,
+along its directions: 13 in a volume, 4 in a slice. Averaged features are means over the tables of the directions;
+merged features come from the sum of these tables. Rows of features are those of `ibsi_texture_tables`.
+"""
+
+import numpy as np
+
+from radiodeep.compiled import compiled
+from radiodeep.handcrafted.kernels.glcm import count_pairs
+from radiodeep.handcrafted.kernels.ibsi_texture_tables import (
+    GLCM,
+    GLDZM,
+    GLRLM,
+    GLSZM,
+    N_FEATURES,
+    NGLDM,
+    NGTDM,
+    describe_dependence,
+    describe_pairs,
+    describe_tone_differences,
+    describe_zones,
+    write_sizes,
+)
+from radiodeep.handcrafted.kernels.ibsi_texture_volumes import count_connected, find_zones_and_distances
+from radiodeep.handcrafted.kernels.neighbours import compare_with_neighbours, count_runs, link_equal_neighbours
+
+_APART = 48  # entries between tables: a multiple of 4 kB apart they would disturb each other in the store buffer
+
+
+@compiled
+def count_tables(volume, gray, distances, places, present, counts, offsets, representatives, longest, scratch, wanted):
+    """Count pairs, runs, zones, dependences and differences of one volume, those that the wanted families need.
+
+    Parameters
+    ----------
+    volume, gray : uint8 or uint16 (n_places,)
+        The number of each voxel's grey level among the `present`, from 1, and the level itself; 0 outside the region.
+    distances : uint16 (n_places,), of `distances_to_border`
+    places : int64 (n_voxels,), of the region, increasing
+    present, counts : int64 (n_present,), grey levels and their voxels
+    offsets : int64 (n_directions,), to half of the neighbours
+    representatives : uint16 (2 ** n_directions,), of `group_representatives`
+    longest : int, at least 2, the longest run that the region has room for
+    scratch : unsigned (3, chunk), as in `compare_with_neighbours`
+    wanted : bool (6,), by family
+
+    Returns
+    -------
+    pairs : uint32 (n_directions, (n_present + 1)² or more), as in `count_pairs`
+    runs : float64 (n_directions, n_present, longest + 1)
+    zones : three int64 (n_zones,), as in `find_zones_and_distances`
+    dependence : float64 (n_present, n_neighbours + 1)
+    differences, connected : float64 (n_present,)
+    """
+    n, n_directions = present.size, offsets.size
+    pairs = np.zeros((n_directions if wanted[0] or wanted[1] else 0, (n + 1) * (n + 1) + _APART), np.uint32)
+    if pairs.size > 0:
+        count_pairs(volume, places, offsets, n + 1, pairs)
+    links = np.zeros(volume.size if wanted[1] or wanted[2] or wanted[3] else 0, np.uint16)
+    if links.size > 0:
+        link_equal_neighbours(volume, offsets, links)
+    runs = np.zeros((n_directions if wanted[1] else 0, n, longest + 1))
+    if wanted[1]:
+        equal = np.empty((n_directions, n), np.int64)
+        for k in range(n_directions):
+            for i in range(n):
+                equal[k, i] = pairs[k, (i + 1) * (n + 2)]
+        count_runs(volume, links, places, offsets, counts, equal, runs)
+    nothing = np.empty(0, np.int64)
+    zones = (nothing, nothing, nothing)
+    if wanted[2] or wanted[3]:
+        zones = find_zones_and_distances(volume, links, places, offsets, representatives, distances)
+    around = np.concatenate((offsets, -offsets))
+    dependence, differences = np.zeros((n, around.size + 1)), np.zeros(n)
+    if wanted[4] or wanted[5]:
+        row_of_gray = np.zeros(present[-1] + 1, np.int64)
+        for i in range(n):
+            row_of_gray[present[i]] = i
+        compare_with_neighbours(gray, row_of_gray, around, 0, scratch, dependence, differences)
+    connected = np.zeros(n)
+    if wanted[4]:
+        count_connected(volume, places, around, connected)
+    return pairs, runs, zones, dependence, differences, connected
+
+
+@compiled
+def _add_pairs(counted, rows, total):
+    """Add a flat table of pairs to a square one, float64, in which level i has the row and column rows[i] + 1."""
+    n = rows.size
+    for i in range(n):
+        for j in range(n):
+            cell = counted[(i + 1) * (n + 1) + j + 1]
+            if cell > 0:
+                total[rows[i] + 1, rows[j] + 1] += cell
+
+
+@compiled
+def _add_rows(table, rows, total):
+    for i in range(rows.size):
+        for j in range(table.shape[1]):
+            total[rows[i], j] += table[i, j]
+
+
+@compiled
+def _add_features(out, first, last, sums, numbers):
+    """Add the features of one table to sums, unless they are undefined, and count it."""
+    if np.isnan(out[first]):
+        return
+    for f in range(first, last):
+        sums[f] += out[f]
+        numbers[f] += 1
+
+
+@compiled
+def _describe_tables(tables, shades, lengths, n_levels, n_voxels, wanted, asked, sums, numbers):
+    """Add the features of the tables of one volume or slice to the rows of `sums` and `numbers`, (2, N_FEATURES).
+
+    The first row is averaged over directions, the second merged; `asked`, bool (2,), tells which to add. `tables` are
+    those of `count_tables`, but `pairs` are float64 (n_directions, n_present + 1, n_present + 1), as `_add_pairs` fills
+    them; shades, float64 (n_present,), are the grey levels.
+    """
+    pairs, runs, zones, dependence, differences, connected = tables
+    present, out = shades.astype(np.int64), np.full(N_FEATURES, np.nan)
+    for row in range(2):
+        if not asked[row]:
+            continue
+        if row == 1:
+            pairs, runs = _sum_directions(pairs), _sum_directions(runs)
+        for k in range(pairs.shape[0] if wanted[0] else 0):
+            if describe_pairs(pairs[k], present, n_levels, out):
+                _add_features(out, GLCM, GLRLM, sums[row], numbers[row])
+        for k in range(runs.shape[0] if wanted[1] else 0):
+            write_sizes(runs[k], shades, lengths, GLRLM, out)
+            _add_features(out, GLRLM, GLSZM, sums[row], numbers[row])
+    describe_zones(zones[0], zones[1], zones[2], shades, n_voxels, wanted, out)
+    if wanted[4]:
+        describe_tone_differences(connected, differences, shades, out)
+    if wanted[5]:
+        describe_dependence(dependence, shades, np.arange(1.0, dependence.shape[1] + 1.0), out)
+    for row in range(2):
+        for first, last in ((GLSZM, GLDZM), (GLDZM, NGTDM), (NGTDM, NGLDM), (NGLDM, N_FEATURES)):
+            if asked[row]:
+                _add_features(out, first, last, sums[row], numbers[row])
+
+
+@compiled
+def _sum_directions(tables):
+    """Return the sum over the first axis, with that axis kept; without directions, the tables themselves."""
+    total = tables[:1].copy()
+    for k in range(1, tables.shape[0]):
+        for i in range(tables.shape[1]):
+            for j in range(tables.shape[2]):
+                total[0, i, j] += tables[k, i, j]
+    return total
+
+
+@compiled
+def describe_volume(
+    volume,
+    gray,
+    distances,
+    places,
+    present,
+    counts,
+    offsets,
+    representatives,
+    longest,
+    scratch,
+    n_levels,
+    wanted,
+    asked,
+):
+    """Return the features in 3-D, averaged over the directions and merged: float64 (2, N_FEATURES).
+
+    `asked`, bool (2,), tells which of the two to compute; NaN stands for features that are undefined, not wanted or not
+    asked for. The other parameters are those of `count_tables`, and the number of grey levels of the discretisation.
+    """
+    counted, runs, zones, dependence, differences, connected = count_tables(
+        volume, gray, distances, places, present, counts, offsets, representatives, longest, scratch, wanted
+    )
+    n_tables = offsets.size if asked[0] else 1
+    pairs = np.zeros((n_tables if wanted[0] else 0, present.size + 1, present.size + 1))
+    rows = np.arange(present.size)
+    for k in range(offsets.size if wanted[0] else 0):
+        _add_pairs(counted[k], rows, pairs[min(k, n_tables - 1)])
+    sums, numbers = np.zeros((2, N_FEATURES)), np.zeros((2, N_FEATURES))
+    tables = (pairs, runs, zones, dependence, differences, connected)
+    shades, lengths = present.astype(np.float64), np.arange(longest + 1.0)
+    _describe_tables(tables, shades, lengths, n_levels, places.size, wanted, asked, sums, numbers)
+    return sums / numbers
+
+
+@compiled
+def _number_levels(gray, row_of_level, volume, places, present, counts, rows):
+    """Number the levels of a slice from 1; return how many voxels and levels it has.
+
+    gray, volume : uint8 or uint16 (n_places,), levels and, filled here, their numbers
+    row_of_level : int64 (highest level + 1,), of the tables of the whole volume
+    places, present, counts, rows : int64, filled as far as needed: places of the voxels, the levels that occur, their
+        voxels, and their rows in tables of the whole volume
+    """
+    number = np.zeros(row_of_level.size, np.int64)
+    n_voxels = n = 0
+    for i in range(gray.size):
+        volume[i] = 0
+        if gray[i] > 0:
+            places[n_voxels] = i
+            n_voxels += 1
+            number[gray[i]] += 1
+    for level in range(number.size):
+        if number[level] > 0:
+            present[n], counts[n], rows[n] = level, number[level], row_of_level[level]
+            n += 1
+            number[level] = n
+    for i in range(n_voxels):
+        volume[places[i]] = number[gray[places[i]]]
+    return n_voxels, n
+
+
+@compiled
+def _add_slice(counted, tables, rows, n_zones, totals):
+    """Add the tables of a slice to those of all slices, whose rows are given; return the new number of zones."""
+    _, runs, zones, dependence, differences, connected = tables
+    all_pairs, all_runs, all_zones, all_dependence, all_differences, all_connected = totals
+    for k in range(all_pairs.shape[0]):
+        _add_pairs(counted[k], rows, all_pairs[k])
+    for k in range(all_runs.shape[0]):
+        _add_rows(runs[k], rows, all_runs[k])
+    _add_rows(dependence, rows, all_dependence)
+    for i in range(rows.size):
+        all_differences[rows[i]] += differences[i]
+        all_connected[rows[i]] += connected[i]
+    for z in range(zones[0].size):
+        all_zones[0][n_zones + z] = rows[zones[0][z]]
+        all_zones[1][n_zones + z] = zones[1][z]
+        all_zones[2][n_zones + z] = zones[2][z]
+    return n_zones + zones[0].size
+
+
+@compiled
+def _empty_totals(n_levels, n_directions, longest, n_voxels, wanted):
+    """Return tables of zeros for all slices, as `_describe_tables` takes them."""
+    pairs = np.zeros((n_directions if wanted[0] else 0, n_levels + 1, n_levels + 1))
+    runs = np.zeros((n_directions if wanted[1] else 0, n_levels, longest + 1))
+    n_zones = n_voxels if wanted[2] or wanted[3] else 0
+    zones = (np.empty(n_zones, np.int64), np.empty(n_zones, np.int64), np.empty(n_zones, np.int64))
+    return pairs, runs, zones, np.zeros((n_levels, 2 * n_directions + 1)), np.zeros(n_levels), np.zeros(n_levels)
+
+
+@compiled
+def describe_slices(
+    gray, distances, n_voxels, present, offsets, representatives, longest, scratch, n_levels, wanted, asked
+):
+    """Return the features by slice: float64 (4, N_FEATURES).
+
+    Rows are the aggregations 2-D averaged, 2-D slice-merged, 2.5-D direction-merged and 2.5-D merged; `asked`, bool
+    (4,), tells which to compute. NaN stands for features that are undefined, not wanted or not asked for.
+
+    Parameters
+    ----------
+    gray : uint8 or uint16 (n_slices, n_places), padded slices of grey levels
+    distances : uint16 (n_slices, n_places), of `distances_to_border` within slices
+    n_voxels : int, of all slices
+    present, offsets, representatives, longest, scratch, n_levels, wanted
+        As in `describe_volume`; offsets are steps within a slice.
+    """
+    row_of_level = np.zeros(present[-1] + 1, np.int64)
+    for i in range(present.size):
+        row_of_level[present[i]] = i
+    volume, places = np.empty_like(gray[0]), np.empty(gray.shape[1], np.int64)
+    levels, counts, rows = np.empty_like(present), np.empty_like(present), np.empty_like(present)
+    by_slice, over_slices = asked[0] or asked[1], asked[2] or asked[3]
+    totals = _empty_totals(present.size, offsets.size, longest, n_voxels, wanted)
+    lengths, n_zones = np.arange(longest + 1.0), 0
+    sums, numbers = np.zeros((4, N_FEATURES)), np.zeros((4, N_FEATURES))
+    for s in range(gray.shape[0]):
+        n_here, n = _number_levels(gray[s], row_of_level, volume, places, levels, counts, rows)
+        if n == 0:
+            continue
+        counted, runs, zones, dependence, differences, connected = count_tables(
+            volume, gray[s], distances[s], places[:n_here], levels[:n], counts[:n], offsets, representatives, longest,
+            scratch, wanted,
+        )  # fmt: skip
+        pairs = np.zeros((offsets.size if wanted[0] and by_slice else 0, n + 1, n + 1))
+        tables = (pairs, runs, zones, dependence, differences, connected)
+        if by_slice:
+            for k in range(pairs.shape[0]):
+                _add_pairs(counted[k], np.arange(n), pairs[k])
+            shades = levels[:n].astype(np.float64)
+            _describe_tables(tables, shades, lengths, n_levels, n_here, wanted, asked[:2], sums[:2], numbers[:2])
+        if over_slices:
+            n_zones = _add_slice(counted, tables, rows[:n], n_zones, totals)
+    if over_slices:
+        pairs, runs, zones, dependence, differences, connected = totals
+        zones = (zones[0][:n_zones], zones[1][:n_zones], zones[2][:n_zones])
+        tables = (pairs, runs, zones, dependence, differences, connected)
+        shades = present.astype(np.float64)
+        _describe_tables(tables, shades, lengths, n_levels, n_voxels, wanted, asked[2:], sums[2:], numbers[2:])
+    return sums / numbers
