@@ -22,18 +22,28 @@ INTERPOLATORS = {  # by their names in SimpleITK
     "lanczos": "sitkLanczosWindowedSinc",
     "blackman": "sitkBlackmanWindowedSinc",
 }
-GRIDS = ("corner", "region")
+GRIDS = ("corner", "region", "center")
+MASK_INTERPOLATIONS = ("nearest", "linear")
 _REACH = 16  # voxels beyond which a cubic B-spline coefficient is below 1e-9; other interpolators reach less far
 _BLUR_REACH = 4.0  # standard deviations
 _ROUNDING = 1e-6  # of a unit: an interpolated value this close to an integer counts as that integer
 
 
 def resample(
-    case, spacing_mm, interpolator="bspline", pad_distance=5, *, anti_alias=False, grid="corner", to_integers=np.trunc
+    case,
+    spacing_mm,
+    interpolator="bspline",
+    pad_distance=5,
+    *,
+    anti_alias=False,
+    grid="corner",
+    to_integers=np.trunc,
+    mask_interpolation="nearest",
 ):
     """Resample the box about the region to a new voxel size.
 
-    The mask takes the nearest voxel. An axis along which the region has one voxel keeps its size.
+    An axis along which the region has one voxel keeps its size; on the grid "center", only one along which the image
+    has one voxel.
 
     Parameters
     ----------
@@ -42,18 +52,22 @@ def resample(
         New voxel size in (z, y, x) order; 0 keeps the size of that axis.
     interpolator : str, default="bspline"
         One of `INTERPOLATORS`. Cubic B-spline overshoots at sharp edges; linear never does.
-    pad_distance : int, default=5
-        New voxels kept around the box of the region, within the image.
+    pad_distance : int or None, default=5
+        New voxels kept around the box of the region, within the image; None keeps the whole image.
     anti_alias : bool, default=False
         Along axes where the new voxels are larger than the old ones, smooth the image before interpolation as larger
         voxels would have done, and clip the result to the lowest and highest intensity of the box and
         what is kept around it, which splines overshoot. Otherwise, noise and detail finer than the new voxels stay in
         the image (as in pyradiomics).
-    grid : {"corner", "region"}, default="corner"
+    grid : {"corner", "region", "center"}, default="corner"
         "corner" aligns the new grid with the corner of the image, as pyradiomics does, so that it depends on how the
-        image was cropped. "region" centres it on the box of the region, whatever the crop.
+        image was cropped. "region" centres it on the box of the region, whatever the crop. "center" aligns the centres
+        of both grids, as the IBSI does; the new one has the smallest number of voxels that covers the image.
     to_integers : callable, default=np.trunc
         Makes whole numbers of the intensities of an integer image; cutting off is what ITK does.
+    mask_interpolation : {"nearest", "linear"}, default="nearest"
+        Whether a new voxel belongs to the region if the nearest old one does, or if linear interpolation of the mask
+        (1 inside, 0 outside) is at least one half.
 
     Returns
     -------
@@ -69,20 +83,25 @@ def resample(
 
     References
     ----------
-    pyradiomics `imageoperations.resampleImage`.
+    pyradiomics `imageoperations.resampleImage`. IBSI 3WE3 (aligned centres), 026Q and QCY4 (dimensions and positions
+    of the grid).
     """
     require_option(interpolator, INTERPOLATORS, "resample", "interpolator")
     require_option(grid, GRIDS, "resample", "grid")
+    require_option(mask_interpolation, MASK_INTERPOLATIONS, "resample", "mask_interpolation")
     loaded = case.in_memory()
     box = bounding_box(loaded.roi)
     first, stop = (np.array(side) for side in zip(*((span.start, span.stop) for span in box), strict=True))
     old = np.array(loaded.spacing_mm)
-    new = np.where(stop - first > 1, _new_spacing(spacing_mm, loaded.spacing_mm), old)
+    shape = np.array(loaded.roi.shape)
+    is_kept = (shape if grid == "center" else stop - first) == 1
+    new = np.where(is_kept, old, _new_spacing(spacing_mm, loaded.spacing_mm))
+    if pad_distance is None:
+        pad_distance = int(np.ceil((shape * old / new).max()))
     if np.allclose(old, new):
         near = bounding_box(loaded.roi, [pad_distance] * 3)
         return loaded.replace(image=loaded.voxels[near], mask=loaded.roi[near])
-    grid_about = _corner_grid if grid == "corner" else _region_grid
-    target = grid_about(first, stop, np.array(loaded.roi.shape), old, new, pad_distance)
+    target = _GRIDS_ABOUT[grid](first, stop, shape, old, new, pad_distance)
     _check_new_size(target.size, new, case.id)
     blur = blur_in_voxels(old, new) if anti_alias else np.zeros(3)
     # Two more new voxels than are kept, since smoothing reaches 1.2 of them.
@@ -92,7 +111,10 @@ def resample(
         kept = loaded.voxels[bounding_box(loaded.roi, [int(step) for step in np.ceil(pad_distance * new / old)])]
         image = np.clip(image, kept.min(), kept.max())
     image = _as_type(image, loaded.voxels.dtype, to_integers)
-    mask = _nearest(loaded.roi, near, target)
+    if mask_interpolation == "linear":
+        mask = _interpolated(loaded.roi[near].astype(np.float64), near, target, "linear") >= 0.5 - _ROUNDING
+    else:
+        mask = _nearest(loaded.roi, near, target)
     if not mask.any():
         raise RoiTooSmallError(
             f"{case.id}: no voxel is left of the region at a spacing of {tuple(new.tolist())} mm. Use a smaller one."
@@ -166,6 +188,18 @@ def _region_grid(first, stop, shape, old, new, pad_distance):
     after = np.floor((image_end - end) / new - 0.5 + _ROUNDING)
     before, after = (np.clip(n_voxels, 0, pad_distance) for n_voxels in (before, after))
     return _Grid(first, begin - before * new, before + n_inside + after, old, new)
+
+
+def _center_grid(first, stop, shape, old, new, pad_distance):
+    """Return the voxels about the box `first` to `stop` of the grid that has its centre where the image has it."""
+    n_voxels = np.ceil(shape * old / new - _ROUNDING)
+    origin = ((shape - 1) * old - (n_voxels - 1) * new) / 2
+    low = np.maximum(np.floor(((first - 0.5) * old - origin) / new - pad_distance), 0)
+    high = np.minimum(np.ceil(((stop - 0.5) * old - origin) / new + pad_distance), n_voxels - 1)
+    return _Grid(None, origin + low * new, high - low + 1, old, new)
+
+
+_GRIDS_ABOUT = {"corner": _corner_grid, "region": _region_grid, "center": _center_grid}
 
 
 def _interpolated(source, near, target, interpolator):

@@ -133,7 +133,7 @@ def test_a_region_that_fills_the_image_has_a_grid_inside_it():
 
 def test_an_unknown_grid_is_an_error(lesion):
     with pytest.raises(
-        InputError, match="The 'grid' parameter of resample must be one of corner, region. Got 'centre' instead"
+        InputError, match="The 'grid' parameter of resample must be one of corner, region, center. Got 'centre' instead"
     ):
         resample(lesion, 2.0, grid="centre")
 

@@ -11,7 +11,7 @@ from radiodeep.features.radiomics.measurement import image_measures, intensity_r
 from radiodeep.features.radiomics.preparation import first_n_dimensions
 from radiodeep.features.radiomics.presets import preset_parameters
 from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
-from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state
+from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state, effective_settings
 from radiodeep.features.several_images import MeasuredImages, by_image, learn_images
 from radiodeep.features.stateless import StatelessExtractor, with_label
 
@@ -214,7 +214,7 @@ class RadiomicsExtractor(StatelessExtractor):
         resample_mm=None,
         interpolator="bspline",
         anti_alias=False,
-        resample_grid="corner",
+        resample_grid=None,
         pre_crop=False,
         pad_distance=5,
         resegment_range=None,
@@ -226,6 +226,11 @@ class RadiomicsExtractor(StatelessExtractor):
         axes="anatomical",
         engine="radiodeep",
         image=None,
+        convention="pyradiomics",
+        aggregation=None,
+        resegment_outliers=None,
+        ivh_bin_width=None,
+        ivh_bin_count=None,
     ):
         self.bin_width = bin_width
         self.bin_count = bin_count
@@ -259,6 +264,11 @@ class RadiomicsExtractor(StatelessExtractor):
         self.axes = axes
         self.engine = engine
         self.image = image
+        self.convention = convention
+        self.aggregation = aggregation
+        self.resegment_outliers = resegment_outliers
+        self.ivh_bin_width = ivh_bin_width
+        self.ivh_bin_count = ivh_bin_count
 
     def __setstate__(self, state):
         super().__setstate__(complete_saved_state(state))
@@ -309,13 +319,14 @@ class RadiomicsExtractor(StatelessExtractor):
     def fit(self, cases, y=None):
         """Check the settings; for the default families, find out whether the first readable case is 2-D or 3-D."""
         vars(self).pop("n_dimensions_", None)
-        RadiomicsSettings.of(self)
+        settings = RadiomicsSettings.of(self)
         cases = as_cases(cases)
         images = learn_images(self, cases)
-        if self.families is None:
-            n_dimensions = first_n_dimensions(images.first_parts(cases), self.label)
+        if settings.learns_dimensions:
+            n_dimensions = first_n_dimensions(images.first_parts(cases), settings)
             if n_dimensions is not None:
                 self.n_dimensions_ = n_dimensions
+                RadiomicsSettings.of(self)
         return self
 
     def transform(self, cases):
@@ -332,8 +343,8 @@ class RadiomicsExtractor(StatelessExtractor):
         settings = RadiomicsSettings.of(self)
         cases = as_cases(cases)
         images = MeasuredImages.of(self, cases)
-        if self.families is None and settings.n_dimensions is None:
-            settings = replace(settings, n_dimensions=first_n_dimensions(images.first_parts(cases), self.label))
+        if settings.learns_dimensions and settings.n_dimensions is None:
+            settings = replace(settings, n_dimensions=first_n_dimensions(images.first_parts(cases), settings))
         n_shared = n_shared_features(settings, images)
         measures = image_measures(settings, n_shared)
         rows = np.empty((len(cases), n_shared + len(images.names) * (len(settings.columns) - n_shared)))
@@ -343,7 +354,7 @@ class RadiomicsExtractor(StatelessExtractor):
         return rows
 
     def get_feature_names_out(self, input_features=None):
-        """Return pyradiomics' names, e.g. ``original_glcm_Contrast``, as an object array."""
+        """Return the names of the convention, e.g. ``original_glcm_Contrast``, as an object array."""
         settings = RadiomicsSettings.of(self)
         images = MeasuredImages.of(self)
         titles = images.titles([column.title for column in settings.columns], n_shared_features(settings, images))
@@ -356,13 +367,8 @@ class RadiomicsExtractor(StatelessExtractor):
 
     def settings(self):
         """Return all settings that the features depend on, for reports and caches."""
-        settings = RadiomicsSettings.of(self)
-        types = [[image_type.name, {**image_type.filters, **image_type.texture}] for image_type in settings.types]
-        chosen = {"families": settings.names, "image_types": types}  # a list: their order is that of the columns
-        if self.bin_count is not None and not any("bin_count" in own for _, own in types):
-            chosen["bin_width"] = None  # without effect
-        chosen |= MeasuredImages.of(self).settings()
-        return {"extractor": type(self).__name__, **self.get_params(), **chosen}
+        known = effective_settings(RadiomicsSettings.of(self), self.get_params())
+        return {"extractor": type(self).__name__, **known, **MeasuredImages.of(self).settings()}
 
     def chosen_families(self):
         """Return the names of the families that are calculated."""

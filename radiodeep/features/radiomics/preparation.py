@@ -12,6 +12,7 @@ from radiodeep.cases.slice_plane import acquisition_axis
 from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.stateless import with_label
 from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, default_families, reach_mm
+from radiodeep.handcrafted.ibsi.region import REACH_MM
 from radiodeep.imaging.crop import bounding_box
 from radiodeep.imaging.filters import filtered_images
 from radiodeep.imaging.intensity import normalize_intensities, resegment
@@ -24,7 +25,8 @@ class PreparedCase(NamedTuple):
     """What is measured of a case; arrays are (z, y, x).
 
     `shape_roi` is the region of shape and `roi` that of all else. `box`, three slices, is the bounding box of `roi`: it
-    cuts the region of shape too, as in pyradiomics. `slice_axis` is the axis across the slices.
+    cuts the region of shape too, as in pyradiomics. `slice_axis` is the axis across the slices. `has_integers` says
+    whether the intensities are whole numbers.
     """
 
     voxels: np.ndarray
@@ -33,11 +35,13 @@ class PreparedCase(NamedTuple):
     box: tuple
     spacing_mm: tuple
     slice_axis: int
+    has_integers: bool = False
 
 
 def prepare(case, settings):
     """Normalise, resample, crop and resegment a case as the settings ask; return a `PreparedCase`."""
     lesion, slice_axis = ordered_lesion(case, settings)
+    has_integers = not settings.normalize and _has_integers(lesion)
     if settings.normalize:
         lesion = normalize_intensities(
             lesion,
@@ -53,9 +57,12 @@ def prepare(case, settings):
             settings.interpolator,
             _pad_distance(settings, lesion),
             anti_alias=settings.anti_alias,
-            grid=settings.resample_grid,
+            grid=settings.grid,
             to_integers=settings.definitions.to_integers,
+            mask_interpolation=settings.definitions.mask_interpolation,
         )
+        if settings.is_standard and has_integers and lesion.voxels.dtype.kind == "f":
+            lesion = lesion.replace(image=settings.definitions.to_integers(lesion.voxels))
     voxels, roi, spacing_mm = lesion.read()
     if settings.pre_crop and settings.resample_mm is None:
         around = bounding_box(roi, [_pad_distance(settings, lesion)] * 3)
@@ -64,15 +71,30 @@ def prepare(case, settings):
     kept = roi
     if settings.resegment_range is not None:
         kept = resegment(voxels, roi, settings.resegment_range, settings.resegment_mode)
+    if settings.resegment_outliers is not None:
+        kept = resegment(voxels, kept, (-settings.resegment_outliers, settings.resegment_outliers), "sigma")
     shape_roi = kept if settings.resegment_shape else roi
-    return PreparedCase(voxels, shape_roi, kept, bounding_box(kept), spacing_mm, slice_axis)
+    return PreparedCase(voxels, shape_roi, kept, bounding_box(kept), spacing_mm, slice_axis, has_integers)
+
+
+def _has_integers(lesion):
+    """Return whether the region has whole numbers, whatever the type of the file: CT is often stored as floats."""
+    if lesion.voxels.dtype.kind in "iu":
+        return True
+    values = lesion.voxels[lesion.roi]
+    return bool((values == np.rint(values)).all())
 
 
 def _pad_distance(settings, lesion):
-    """Return the voxels to keep around the region: `pad_distance`, or more for families that look farther."""
+    """Return the voxels to keep around the region: `pad_distance`, or more for families that look farther.
+
+    None, the whole image, under the IBSI's convention if there are filters, unless `pre_crop` crops them.
+    """
+    if settings.is_standard and not settings.pre_crop and any(kind.name != "Original" for kind in settings.types):
+        return None
     steps = np.broadcast_to(0 if settings.resample_mm is None else settings.resample_mm, 3)
     finest = np.where(steps > 0, steps, lesion.spacing_mm).min()
-    reach = math.ceil(reach_mm(settings.chosen_families) / finest)
+    reach = math.ceil((REACH_MM if settings.is_standard else reach_mm(settings.chosen_families)) / finest)
     return max(settings.pad_distance, reach + 1 if reach else 0)  # one more, as new voxels may end between old ones
 
 
@@ -82,17 +104,28 @@ def ordered_lesion(case, settings):
     Raises an InputError if default families are chosen and the image has not the dimensions that they are for.
     """
     lesion = case.lesion().in_stored_order() if settings.axes == "stored" else case.lesion()
-    expected = settings.n_dimensions if settings.families is None else None
+    expected = settings.n_dimensions if settings.learns_dimensions else None
     if expected is not None and case.acquisition().n_dimensions != expected:
-        without_shape = [family for family in DEFAULT_FAMILIES if family != "shape"]
-        raise InputError(
-            f"the image has {case.acquisition().n_dimensions} dimensions, but the first of the cases, which decided "
-            f"for the family '{default_families(expected)[0]}', has {expected}. Split the cohort, or name the "
-            f"families, for both those without shape: families={without_shape}."
-        )
+        raise InputError(_sentences_on_dimensions(case.acquisition().n_dimensions, expected, settings))
     if settings.force_2d_dimension is not None:
         return lesion, settings.force_2d_dimension
     return lesion, acquisition_axis(lesion.voxels.shape, lesion.spacing_mm)
+
+
+def _sentences_on_dimensions(found, expected, settings):
+    """Return what is wrong with a case whose image has not the dimensions that the defaults are for."""
+    if settings.is_standard:
+        return (
+            f"the image has {found} dimensions, but the first of the cases, which decided for "
+            f"aggregation='{settings.aggregations[0]}', has {expected}. Split the cohort, or name the families without "
+            "'morphology', and aggregation='2.5D_merged', which suits both."
+        )
+    without_shape = [family for family in DEFAULT_FAMILIES if family != "shape"]
+    return (
+        f"the image has {found} dimensions, but the first of the cases, which decided for the family "
+        f"'{default_families(expected)[0]}', has {expected}. Split the cohort, or name the families, for both those "
+        f"without shape: families={without_shape}."
+    )
 
 
 def derived_images(prepared, image_type, force_2d):
@@ -128,32 +161,35 @@ def check_region_size(prepared, settings):
         )
 
 
-def first_n_dimensions(cases, label):
-    """Return 2 or 3 for the first case that can be read, or None; warn if it is 2.
+def first_n_dimensions(cases, settings):
+    """Return 2 or 3 for the first case that can be read, or None; warn if it is 2 and default families depend on it.
 
-    `label` is that of the region in masks whose case names none. A case that cannot be read is skipped: `prepare`
-    raises its error, whatever it is.
+    A case that cannot be read is skipped: `prepare` raises its error, whatever it is.
     """
     for case in cases:
         try:
             if case not in _ACQUISITIONS:
-                _ACQUISITIONS[case] = with_label(case, label).acquisition()
+                _ACQUISITIONS[case] = with_label(case, settings.label).acquisition()
         except Exception:
             continue
-        if _ACQUISITIONS[case].n_dimensions == 2:
-            _warn_of_flat_images(case, _ACQUISITIONS[case].spacing_mm)
+        if _ACQUISITIONS[case].n_dimensions == 2 and settings.families is None:
+            _warn_of_flat_images(case, _ACQUISITIONS[case].spacing_mm, settings.feature_set)
         return _ACQUISITIONS[case].n_dimensions
     return None
 
 
-def _warn_of_flat_images(case, spacing_mm):
+def _warn_of_flat_images(case, spacing_mm, feature_set):
     is_png = isinstance(case.image, Path) and case.image.suffix.lower() == ".png"
     is_assumed = is_png and spacing_mm == (1.0, 1.0, 1.0)
     size = " A PNG has no voxel size, so 1 mm is assumed; give spacing_mm for sizes in mm." if is_assumed else ""
+    names = feature_set.default_families(2)
+    if "shape2D" in names:
+        change = "the shape in the plane (family 'shape2D') takes the place of the shape in space ('shape')"
+    else:
+        change = "the shape in space (family 'morphology') is left out"
     warnings.warn(
-        f"{case.id}: the image has one slice, so for all cases the shape in the plane (family 'shape2D') takes the "
-        "place of the shape in space ('shape'). Name the families to choose yourself, and to silence this: "
-        f"families={default_families(2)}.{size}",
+        f"{case.id}: the image has one slice, so for all cases {change}. Name the families to choose yourself, and to "
+        f"silence this: families={names}.{size}",
         RadiodeepWarning,
         stacklevel=4,
     )

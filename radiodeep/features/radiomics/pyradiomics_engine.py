@@ -62,7 +62,8 @@ def _check_supported(settings):
             raise InputError(f"pyradiomics has no family '{family}'. Use engine='radiodeep', or leave it out.")
     for name, needed in _EFFECTIVE_WITH.items():
         if getattr(settings, needed):
-            _check_value(name, getattr(settings, name), SETTINGS[name].pyradiomics_value)
+            value = settings.grid if name == "resample_grid" else getattr(settings, name)
+            _check_value(name, value, SETTINGS[name].pyradiomics_value)
     for image_type in settings.types:
         for name, fixed in _FILTER_VALUES.items():
             _check_value(name, image_type.filters.get(name, fixed), fixed)

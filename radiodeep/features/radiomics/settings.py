@@ -5,146 +5,40 @@ calls it. The constructor's checks, measurement, parameter files and the engine 
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property, lru_cache, partial
-from typing import NamedTuple
+from functools import cache, cached_property, partial
 
-import numpy as np
-
-from radiodeep.checks import (
-    did_you_mean,
-    in_words,
-    invalid,
-    is_count,
-    is_finite,
-    is_flag,
-    is_non_negative,
-    is_option,
-    is_positive,
-    is_sequence,
-    require,
-)
+from radiodeep.checks import did_you_mean, is_count, is_finite, is_option, is_positive, is_sequence
 from radiodeep.exceptions import InputError
-from radiodeep.handcrafted.catalogue import (
-    FAMILIES,
-    ORIGINAL_FAMILIES,
-    SHAPE_FAMILIES,
-    default_families,
-    feature_names,
+from radiodeep.features.radiomics.convention_rules import check_convention
+from radiodeep.features.radiomics.feature_sets import FEATURE_SETS
+from radiodeep.features.radiomics.image_types import OWNER, Column, by_name, read_image_types, require_bins
+from radiodeep.features.radiomics.parameters import (
+    UNKNOWN,
+    are_bounds,
+    are_distances,
+    are_options,
+    as_float,
+    count,
+    flag,
+    from_sitk,
+    from_xyz,
+    is_none_or,
+    is_spacing,
+    option,
+    parameter,
+    positive,
+    to_xyz,
 )
-from radiodeep.handcrafted.conventions import PYRADIOMICS
+from radiodeep.handcrafted.conventions import CONVENTIONS, IBSI, PYRADIOMICS
+from radiodeep.handcrafted.ibsi.catalogue import AGGREGATIONS
 from radiodeep.handcrafted.neighbours import WEIGHTING_NORMS
-from radiodeep.imaging.filters import IMAGE_TYPES, filter_names
 from radiodeep.imaging.intensity import NORMALIZATION_PARTS, RESEGMENT_MODES
 from radiodeep.imaging.resample import GRIDS, INTERPOLATORS
 from radiodeep.rows import canonical
 
-_OWNER = "RadiomicsExtractor"
-_UNKNOWN = object()
-
-
-def _as_tuple(value):
-    return tuple(value) if is_sequence(value) else value
-
-
-def _as_plain(value):
-    return np.asarray(value).tolist()
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The rules of one parameter.
-
-    `allows` tells whether a value is allowed, `allowed` says the same in words for errors, and a misspelt value is
-    compared with the `options`. If `of_texture`, an image type may have its own value. `key` is the name of the setting
-    in pyradiomics, and `read` and `write` convert from and to its value there; for a value of the wrong kind `read`
-    returns one that `allows` refuses, or raises a ValueError that says what the value must be. A setting without a key
-    has the fixed `pyradiomics_value` there. Extractors that were saved before the parameter existed have the
-    `value_before`.
-    """
-
-    allows: Callable
-    allowed: str
-    options: tuple = ()
-    of_texture: bool = False
-    key: str | None = None
-    read: Callable = _as_tuple
-    write: Callable = _as_plain
-    pyradiomics_value: object = _UNKNOWN
-    value_before: object = _UNKNOWN
-
-    def check(self, owner, name, value):
-        """Raise an InputError unless a value of the owner's parameter of this name is allowed."""
-        if not self.allows(value):
-            raise invalid(owner, name, self.allowed, value, did_you_mean(value, self.options))
-
-
-def _parameter(allows, allowed, *, optional=False, **more):
-    """Return the field of a parameter; `optional` ones may be None."""
-    if optional:
-        allows, allowed = partial(_is_none_or, allows), f"None or {allowed}"
-    return field(metadata={"setting": Setting(allows, allowed, **more)})
-
-
-def _option(options, **more):
-    return _parameter(partial(is_option, options=options), in_words(options), options=tuple(options), **more)
-
-
-def _count(least, most=None, **more):
-    allowed = f"an int >= {least}" if most is None else f"an int from {least} to {most}"
-    return _parameter(partial(is_count, least=least, most=most), allowed, **more)
-
-
-_flag = partial(_parameter, is_flag, "True or False")
-_positive = partial(_parameter, is_positive, "a float > 0")
-
-
-def _is_none_or(allows, value):
-    return value is None or allows(value)
-
-
-def _are_distances(value):
-    return is_sequence(value) and all(is_count(step, 1, 20) for step in value)
-
-
-def _is_spacing(value):
-    steps = value if is_sequence(value) else [value]
-    return len(steps) in (1, 3) and all(map(is_non_negative, steps))
-
-
-def _are_limits(value):
-    return is_sequence(value) and len(value) <= 2 and all(map(is_finite, value))
-
-
-def _as_float(value):
-    """Return a number, or the numbers of a sequence, as float; anything else as it is."""
-    if is_sequence(value):
-        return tuple(map(_as_float, value))
-    return float(value) if is_finite(value) else value
-
-
-def _from_xyz(value):
-    """Return a spacing (x, y), or (x, y, z), as (z, y, x); 0 leaves an axis as it is."""
-    if not (is_sequence(value) and len(value) in (2, 3) and all(map(is_non_negative, value))):
-        raise ValueError("a list of two or three numbers >= 0 (x, y, z)")
-    return (0.0, *_as_float(value[::-1]))[-3:]
-
-
-def _to_xyz(value):
-    return np.broadcast_to(np.asarray(value, dtype=float), 3)[::-1].tolist()
-
-
-def _from_sitk(value):
-    """Return the interpolator that a name of SimpleITK, or its number there, stands for."""
-    by_value = {sitk_name: name for name, sitk_name in INTERPOLATORS.items()}
-    if is_count(value):
-        import SimpleITK as sitk  # late: it takes 100 MB, and numbers are rare
-
-        by_value = {getattr(sitk, sitk_name): name for sitk_name, name in by_value.items()}
-    if not is_option(value, by_value):
-        raise ValueError(in_words(INTERPOLATORS.values()))
-    return by_value[value]
+_MERGING = "aggregation says whether matrices are merged"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -155,57 +49,72 @@ class RadiomicsSettings:
     Raises an InputError for a parameter out of range.
     """
 
-    bin_width: float | None = _parameter(
-        partial(_is_none_or, is_positive), "a float > 0", key="binWidth", read=_as_float, of_texture=True
+    bin_width: float | None = parameter(
+        partial(is_none_or, is_positive), "a float > 0", key="binWidth", read=as_float, of_texture=True
     )
-    bin_count: int | None = _count(1, optional=True, key="binCount", of_texture=True)
+    bin_count: int | None = count(1, optional=True, key="binCount", of_texture=True)
     families: Collection | None = field()
     image_types: Collection | None = field()
-    force_2d: bool = _flag(key="force2D")
-    force_2d_dimension: int | None = _parameter(
+    force_2d: bool = flag(key="force2D", ibsi_value=False, instead="aggregation='2.5D_merged' looks at slices")
+    force_2d_dimension: int | None = parameter(
         partial(is_option, options=(None, 0, 1, 2)), "None, 0, 1 or 2 (z, y, x)", key="force2Ddimension"
     )
-    distances: tuple = _parameter(
-        _are_distances, "a sequence of ints from 1 to 20, e.g. (1,)", key="distances", of_texture=True
+    distances: tuple = parameter(
+        are_distances, "a sequence of ints from 1 to 20, e.g. (1,)", key="distances", of_texture=True, ibsi_value=(1,)
     )
-    symmetrical_glcm: bool = _flag(key="symmetricalGLCM", of_texture=True)
-    weighting_norm: str | None = _option((None, *WEIGHTING_NORMS), key="weightingNorm", of_texture=True)
-    gldm_alpha: int = _count(0, key="gldm_a", of_texture=True)
-    voxel_array_shift: float = _parameter(
-        is_finite, "a finite float", key="voxelArrayShift", read=_as_float, of_texture=True
+    symmetrical_glcm: bool = flag(key="symmetricalGLCM", of_texture=True, ibsi_value=True)
+    weighting_norm: str | None = option(
+        (None, *WEIGHTING_NORMS), key="weightingNorm", of_texture=True, ibsi_value=None, instead=_MERGING
     )
-    max_gray_levels: int = _count(1, 65534, of_texture=True)
-    normalize: bool = _flag(key="normalize")
-    normalize_over: str = _option(NORMALIZATION_PARTS, pyradiomics_value="image", value_before="image")
-    ring_mm: float = _positive(value_before=10.0)
-    normalize_scale: float = _positive(key="normalizeScale", read=_as_float)
-    remove_outliers: float | None = _positive(optional=True, key="removeOutliers", read=_as_float)
-    resample_mm: float | tuple | None = _parameter(
-        partial(_is_none_or, _is_spacing),
+    gldm_alpha: int = count(0, key="gldm_a", of_texture=True, ibsi_value=0)
+    voxel_array_shift: float = parameter(
+        is_finite, "a finite float", key="voxelArrayShift", read=as_float, of_texture=True, ibsi_value=0.0
+    )
+    max_gray_levels: int = count(1, 65534, of_texture=True)
+    normalize: bool = flag(key="normalize")
+    normalize_over: str = option(NORMALIZATION_PARTS, pyradiomics_value="image", value_before="image")
+    ring_mm: float = positive(value_before=10.0)
+    normalize_scale: float = positive(key="normalizeScale", read=as_float)
+    remove_outliers: float | None = positive(optional=True, key="removeOutliers", read=as_float)
+    resample_mm: float | tuple | None = parameter(
+        partial(is_none_or, is_spacing),
         "None, a float >= 0, or three (z, y, x)",
         key="resampledPixelSpacing",
-        read=_from_xyz,
-        write=_to_xyz,
+        read=from_xyz,
+        write=to_xyz,
     )
-    interpolator: str = _option(INTERPOLATORS, key="interpolator", read=_from_sitk, write=INTERPOLATORS.get)
-    anti_alias: bool = _flag(pyradiomics_value=False, value_before=False)
-    resample_grid: str = _option(GRIDS, pyradiomics_value=PYRADIOMICS.resample_grid, value_before="corner")
-    pre_crop: bool = _flag(key="preCrop")
-    pad_distance: int = _count(0, key="padDistance")
-    resegment_range: tuple | None = _parameter(
-        _are_limits, "a sequence of one or two floats", optional=True, key="resegmentRange", read=_as_float
+    interpolator: str = option(INTERPOLATORS, key="interpolator", read=from_sitk, write=INTERPOLATORS.get)
+    anti_alias: bool = flag(pyradiomics_value=False, value_before=False)
+    resample_grid: str | None = option((None, *GRIDS), pyradiomics_value=PYRADIOMICS.resample_grid, value_before=None)
+    pre_crop: bool = flag(key="preCrop")
+    pad_distance: int = count(0, key="padDistance")
+    resegment_range: tuple | None = parameter(
+        are_bounds, "a sequence of one or two floats", optional=True, key="resegmentRange", read=as_float
     )
-    resegment_mode: str = _option(RESEGMENT_MODES, key="resegmentMode")
-    resegment_shape: bool = _flag(key="resegmentShape")
-    label: int | None = _count(1, optional=True, key="label")
-    minimum_roi_dimensions: int = _parameter(
-        partial(is_count, least=1, most=3), "1, 2 or 3", key="minimumROIDimensions"
+    resegment_mode: str = option(
+        RESEGMENT_MODES,
+        key="resegmentMode",
+        ibsi_value="absolute",
+        instead="resegment_outliers takes standard deviations",
     )
-    minimum_roi_size: int | None = _count(1, optional=True, key="minimumROISize")
-    axes: str = _option(("anatomical", "stored"), value_before="stored")
-    engine: str = _option(("radiodeep", "pyradiomics"))
+    resegment_shape: bool = flag(key="resegmentShape", ibsi_value=False, instead="morphology keeps the outline")
+    label: int | None = count(1, optional=True, key="label")
+    minimum_roi_dimensions: int = parameter(partial(is_count, least=1, most=3), "1, 2 or 3", key="minimumROIDimensions")
+    minimum_roi_size: int | None = count(1, optional=True, key="minimumROISize")
+    axes: str = option(("anatomical", "stored"), value_before="stored")
+    engine: str = option(("radiodeep", "pyradiomics"), ibsi_value="radiodeep")
+    convention: str = option(tuple(CONVENTIONS), value_before=PYRADIOMICS.name)
+    aggregation: str | tuple | None = parameter(
+        partial(are_options, AGGREGATIONS),
+        f"one of {', '.join(AGGREGATIONS)}, or a sequence of them",
+        options=tuple(AGGREGATIONS),
+        optional=True,
+        only_ibsi=True,
+    )
+    resegment_outliers: float | None = positive(optional=True, only_ibsi=True)
+    ivh_bin_width: float | None = positive(optional=True, only_ibsi=True, of_texture=True)
+    ivh_bin_count: int | None = count(2, optional=True, only_ibsi=True, of_texture=True)
     n_dimensions: int | None = None
-    definitions = PYRADIOMICS  # the only convention so far
 
     @classmethod
     def of(cls, extractor):
@@ -215,22 +124,56 @@ class RadiomicsSettings:
 
     def __post_init__(self):
         for name, setting in SETTINGS.items():
-            setting.check(_OWNER, name, getattr(self, name))
-        _require_bins(_OWNER, self.bin_width, self.bin_count)
+            setting.check(OWNER, name, getattr(self, name))
+        require_bins(OWNER, self.bin_width, self.bin_count)
+        check_convention(self, SETTINGS)
         self._check_features()
         unmeasured = [name for name in self.chosen_families if not any(kind.measures(name) for kind in self.types)]
         if unmeasured:
             raise InputError(f"The family '{unmeasured[0]}' needs the original image: add 'Original' to image_types.")
         for image_type in self.types:
-            image_type.check(self)
+            image_type.check(self, SETTINGS)
+
+    @property
+    def definitions(self):
+        """The `Convention`."""
+        return CONVENTIONS[self.convention]
+
+    @property
+    def feature_set(self):
+        """The `FeatureSet` of the convention."""
+        return FEATURE_SETS[self.convention]
+
+    @property
+    def grid(self):
+        """The grid of resampled voxels: that of the convention unless another is asked for."""
+        return self.definitions.resample_grid if self.resample_grid is None else self.resample_grid
+
+    @property
+    def is_standard(self):
+        """Whether the convention is that of the IBSI."""
+        return self.convention == IBSI.name
+
+    @property
+    def learns_dimensions(self):
+        """Whether defaults depend on the dimensions of the images."""
+        return self.families is None or (self.is_standard and self.aggregation is None)
+
+    @cached_property
+    def aggregations(self):
+        """The names of the aggregations, a tuple: by default merged in space, or in slices for images of one slice."""
+        if self.aggregation is None:
+            return ("2.5D_merged",) if self.n_dimensions == 2 else ("3D_merged",)
+        return tuple(self.aggregation) if is_sequence(self.aggregation) else (self.aggregation,)
 
     @cached_property
     def names_by_family(self):
         """A dict from the chosen families to names of features in them, None for all."""
+        known = self.feature_set.families
         if self.families is None:
-            return dict.fromkeys(default_families(self.n_dimensions))
-        allowed = f"None, a sequence of {', '.join(FAMILIES)}, or a dict from them to lists of names"
-        return _by_name("families", self.families, Collection, FAMILIES, allowed)
+            return dict.fromkeys(self.feature_set.default_families(self.n_dimensions))
+        allowed = f"None, a sequence of {', '.join(known)}, or a dict from them to lists of names"
+        return by_name("families", self.families, Collection, known, allowed)
 
     @cached_property
     def chosen_families(self):
@@ -244,28 +187,34 @@ class RadiomicsSettings:
     @cached_property
     def names(self):
         """The names of the chosen features, e.g. "glcm_Contrast", in the order of the catalogue."""
-        return [f"{family}_{name}" for family, name in self._chosen]
+        return [self._name_of(family, name) for family, name in self._chosen]
+
+    def _name_of(self, family, name):
+        return self.definitions.column_name("", family, name).removeprefix("_")
 
     @cached_property
     def _chosen(self):
         """Pairs (family, name) of the chosen features, in the order of the catalogue."""
-        pairs = _named_pairs(tuple(self.chosen_families))
+        triples = self.feature_set.pairs(tuple(self.chosen_families), self.aggregations)
         if self.chooses_whole_families:
-            return pairs
-        return [(family, name) for family, name in pairs if name in (self.names_by_family[family] or [name])]
+            return [(family, name) for family, name, _ in triples]
+        chosen = {family: names and set(names) for family, names in self.names_by_family.items()}
+        return [
+            (family, name) for family, name, own in triples if not chosen[family] or not chosen[family].isdisjoint(own)
+        ]
 
     @cached_property
     def types(self):
         """The image types with their settings, a list of `ImageType`."""
         # Names of images tell two dimensions from three, but not which axis is left out: any axis serves.
-        return _read_image_types(self.image_types, 0 if self.force_2d else None)
+        return read_image_types(self.image_types, self.feature_set, TEXTURE_SETTINGS, 0 if self.force_2d else None)
 
     @cached_property
     def columns(self):
-        """The columns of the table, a list of `Column`: shape, then all else by image."""
+        """The columns of the table, a list of `Column`: what is measured once, then all else by image."""
         name_of = self.definitions.column_name
-        shape = [pair for pair in self._chosen if pair[0] in SHAPE_FAMILIES]
-        others = [pair for pair in self._chosen if pair[0] not in SHAPE_FAMILIES]
+        shape = [pair for pair in self._chosen if pair[0] in self.feature_set.once_families]
+        others = [pair for pair in self._chosen if pair[0] not in self.feature_set.once_families]
         columns = [Column(name_of("original", *pair), *pair, None) for pair in shape]
         for image_type in self.types:
             for image in image_type.images:
@@ -275,13 +224,15 @@ class RadiomicsSettings:
 
     def without_shape(self):
         """Return the settings of all families but those of shape, or None if there is no other."""
-        others = {name: names for name, names in self.names_by_family.items() if name not in SHAPE_FAMILIES}
+        others = {
+            name: names for name, names in self.names_by_family.items() if name not in self.feature_set.once_families
+        }
         return replace(self, families=others) if others else None
 
     def texture_settings(self, image_type=None, image=None):
-        """Return the keyword arguments of `region_measurer` for an image of an image type, or for shape."""
+        """Return the settings of texture for an image of an image type, or for shape: arguments of its measurement."""
         own = {} if image_type is None else image_type.texture_of(image)
-        values = {name: own.get(name, getattr(self, name)) for name in TEXTURE_SETTINGS}
+        values = {name: own.get(name, getattr(self, name)) for name in texture_settings_of(self.convention)}
         if values["bin_width"] is None:
             values["bin_width"] = 25.0  # without effect: there is a bin_count
         return values
@@ -290,110 +241,51 @@ class RadiomicsSettings:
         """Raise an InputError if 'families' names features that do not exist."""
         if self.chooses_whole_families:
             return
-        known = feature_names(self.chosen_families)
-        single = {f"{family}_{name}" for family, names in self.names_by_family.items() for name in names or []}
+        triples = self.feature_set.pairs(tuple(self.chosen_families), self.aggregations)
+        known = list(dict.fromkeys(self._name_of(family, own) for family, _, names in triples for own in names))
+        single = {self._name_of(family, name) for family, names in self.names_by_family.items() for name in names or []}
         unknown = sorted(single - set(known))
         if unknown:
             raise InputError(
-                f"The 'families' parameter of {_OWNER} names features that do not exist: {', '.join(unknown)}. "
-                f"feature_names() of radiodeep.handcrafted.catalogue lists them all.{did_you_mean(unknown, known)}"
+                f"The 'families' parameter of {OWNER} names features that do not exist: {', '.join(unknown)}. "
+                f"{self.feature_set.catalogue} lists them all.{did_you_mean(unknown, known)}"
             )
-
-
-@lru_cache
-def _named_pairs(families):
-    """Return pairs (family, name) of all features of families, in the order of the catalogue."""
-    return [tuple(name.split("_", 1)) for name in feature_names(families)]
 
 
 SETTINGS = {row.name: row.metadata["setting"] for row in fields(RadiomicsSettings) if row.metadata}
 TEXTURE_SETTINGS = tuple(name for name, setting in SETTINGS.items() if setting.of_texture)
 
 
-class ImageType(NamedTuple):
-    """An image type with the settings of its filter and its own settings of texture.
+@cache
+def texture_settings_of(convention):
+    """Return the names of the settings of texture that a convention has."""
+    return tuple(name for name in TEXTURE_SETTINGS if SETTINGS[name].applies_to(convention))
 
-    `images` are the names of the images that it makes, e.g. "wavelet-LLH". The `bin_width` among `texture` may be a
-    dict from these names to widths.
+
+def effective_settings(settings, parameters):
+    """Return what the features depend on, by name, from `RadiomicsSettings` and the parameters that they are made of.
+
+    Defaults are written out as the convention has them; parameters of another convention are left out.
     """
-
-    name: str
-    filters: dict
-    texture: dict
-    images: list
-
-    def measures(self, family):
-        """Return whether the features of a family are calculated in its images."""
-        return self.name == "Original" or family not in ORIGINAL_FAMILIES
-
-    @property
-    def has_widths_by_image(self):
-        return isinstance(self.texture.get("bin_width"), Mapping)
-
-    def check(self, settings):
-        """Raise an InputError for a setting of texture out of range, or widths that are not those of all images."""
-        owner = f"the image type {self.name}"
-        for name, value in self.texture.items():
-            if not (name == "bin_width" and self.has_widths_by_image):
-                SETTINGS[name].check(owner, name, value)
-        if self.has_widths_by_image:
-            widths = self.texture["bin_width"]
-            allowed = f"a float > 0, or a dict from all names of its images to floats > 0: {', '.join(self.images)}"
-            fulfilled = set(widths) == set(self.images) and all(map(is_positive, widths.values()))
-            require(fulfilled, owner, "bin_width", allowed, widths, did_you_mean(widths, self.images))
-        bins = [self.texture.get(name, getattr(settings, name)) for name in ("bin_width", "bin_count")]
-        _require_bins(owner, *bins)
-
-    def texture_of(self, image):
-        """Return the settings of texture that an image has for itself."""
-        if not self.has_widths_by_image:
-            return self.texture
-        return {**self.texture, "bin_width": self.texture["bin_width"][image]}
-
-
-class Column(NamedTuple):
-    """A column of the table: its title, the feature, and the image type (None for shape)."""
-
-    title: str
-    family: str
-    name: str
-    image_type: ImageType | None
+    unused = [name for name, setting in SETTINGS.items() if not setting.applies_to(settings.convention)]
+    if settings.convention == PYRADIOMICS.name:
+        known = {name: value for name, value in parameters.items() if name not in unused}
+    else:  # those that the standard does not have keep their values, which say what was done
+        known = {**parameters, "aggregation": list(settings.aggregations)}
+    types = [[image_type.name, {**image_type.filters, **image_type.texture}] for image_type in settings.types]
+    known |= {"families": settings.names, "image_types": types}  # lists: their order is that of the columns
+    known["resample_grid"] = settings.grid
+    if settings.bin_count is not None and not any("bin_count" in own for _, own in types):
+        known["bin_width"] = None  # without effect
+    return known
 
 
 def complete_saved_state(state):
     """Return the state of an extractor with the parameters that it was saved without, so that it computes as it did."""
     state = {"image": None, **state}
-    old = {name: setting.value_before for name, setting in SETTINGS.items() if setting.value_before is not _UNKNOWN}
+    old = {name: setting.value_before for name, setting in SETTINGS.items() if setting.value_before is not UNKNOWN}
     missing = {name: value for name, value in old.items() if name not in state}
     if missing and "training_settings_" in state:
         trained = {**canonical(missing), **json.loads(state["training_settings_"])}
         missing["training_settings_"] = json.dumps(trained, sort_keys=True)
     return {**state, **missing}
-
-
-def _require_bins(owner, bin_width, bin_count):
-    require(bin_width is not None or bin_count is not None, owner, "bin_width", "a float > 0", None)
-
-
-def _by_name(parameter, value, kinds, options, allowed):
-    """Return a collection of options, or a dict from them, as a dict; raise an InputError for anything else."""
-    is_listed = isinstance(value, kinds) and not isinstance(value, str)
-    if not is_listed or len(value) == 0 or not all(is_option(name, options) for name in value):
-        hint = did_you_mean(value, options)
-        if isinstance(value, str):  # a name in place of a list
-            hint = hint.replace(" mean ", " mean [").replace("?", "]?")
-        raise invalid(_OWNER, parameter, allowed, value, hint)
-    return value if isinstance(value, Mapping) else dict.fromkeys(value)
-
-
-def _read_image_types(image_types, flat_axis):
-    """Return the list of `ImageType` that the parameter 'image_types' asks for."""
-    if image_types is None:
-        image_types = ("Original",)
-    allowed = f"None, or a sequence or dict of {', '.join(IMAGE_TYPES)}"
-    types = []
-    for name, settings in _by_name("image_types", image_types, (list, tuple, Mapping), IMAGE_TYPES, allowed).items():
-        texture = {key: value for key, value in (settings or {}).items() if key in TEXTURE_SETTINGS}
-        filters = {key: value for key, value in (settings or {}).items() if key not in TEXTURE_SETTINGS}
-        types.append(ImageType(name, filters, texture, filter_names(name, filters, flat_axis)))
-    return types
