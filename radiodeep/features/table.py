@@ -10,6 +10,7 @@ from radiodeep.cases.cohort import as_cases, as_items
 from radiodeep.cases.patient import Patient
 from radiodeep.checks import invalid
 from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.features.case_changer import CaseChanger
 from radiodeep.features.stateless import StatelessExtractor
 from radiodeep.model_parts import parts_of
 from radiodeep.rows import check_on_error, extract_rows, remember_patients
@@ -142,7 +143,7 @@ def extract_tables(extractors, cohort, n_jobs=None, cache_dir=None, on_error="ra
 
 def _warn_of_learning(extractors):
     for part in parts_of(extractors):
-        if isinstance(part, StatelessExtractor) and get_tags(part).requires_fit:
+        if isinstance(part, StatelessExtractor | CaseChanger) and get_tags(part).requires_fit:
             name = type(part).__name__
             warnings.warn(
                 f"{name} learns from all cases of the table, so a study of this table would have seen its test cases. "

@@ -146,12 +146,21 @@ def _inside_percentiles(lesion, image, ring_mm):
 
 def _body(lesion, image, ring_mm):
     values = image[np.isfinite(image)]
-    clipped = np.clip(values, *np.percentile(values, [0.5, 99.5]))
-    is_bright = clipped > threshold_otsu(clipped)  # which may lie within the noise of air, so the midpoint is used
+    body = values[values > background_limit(values)]
+    return body[body <= np.percentile(body, 99.5)] if body.size else body
+
+
+def background_limit(values):
+    """Return the intensity up to which voxels are background: the midpoint between the means of Otsu's two classes.
+
+    Otsu's threshold itself may lie within the noise of air. Values (n,) beyond their 0.5th and 99.5th percentile count
+    as these. Infinite if all values are equal, and wrong in an image without air, whose darker tissue is cut off.
+    """
+    clipped = np.clip(values, *np.percentile(values, [0.5, 99.5])) if values.size else values
+    is_bright = clipped > threshold_otsu(clipped) if values.size else np.zeros(0, bool)
     if not is_bright.any():
-        return values[is_bright]
-    body = values[clipped > (clipped[~is_bright].mean() + clipped[is_bright].mean()) / 2]
-    return body[body <= np.percentile(body, 99.5)]
+        return np.inf
+    return (clipped[~is_bright].mean() + clipped[is_bright].mean()) / 2
 
 
 def _ring(lesion, image, ring_mm):

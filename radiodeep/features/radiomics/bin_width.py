@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.checks import is_count, require
@@ -68,7 +70,8 @@ def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
     cohort : Cohort or sequence of Case
     extractor : RadiomicsExtractor, optional
         Its normalisation, resampling, resegmentation and filters are applied first, by default none. Each of its images
-        (sub-bands, sigmas) gets a bin width of its own.
+        (sub-bands, sigmas) gets a bin width of its own. A pipeline may change the cases before its extractor, e.g.
+        ``make_pipeline(NyulNormalizer(), RadiomicsExtractor())``.
     fewest, most : int, default=16 and 128
         The numbers of grey levels to aim at.
 
@@ -102,6 +105,8 @@ def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
     require(is_count(most, fewest + 1), "suggest_bin_width", "most", f"an int > fewest={fewest}", most)
     extractor = RadiomicsExtractor(families=["firstorder"]) if extractor is None else extractor
     cases = as_cases(cohort)
+    if isinstance(extractor, Pipeline):
+        cases, extractor = clone(extractor[:-1]).fit_transform(cases), extractor[-1]
     extractor.fit(cases)
     ranges = [extractor.intensity_ranges(case) for case in with_progress(cases, "Intensities", len(cases), "cases")]
     tables = {}

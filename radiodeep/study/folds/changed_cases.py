@@ -7,11 +7,17 @@ they stand for, so that a grid search reaches either.
 
 Only the mark counts: row numbers without one are those of cases as they are, e.g. after a search that has put
 "passthrough" in place of the step.
+
+A step that changes cases by what it has learned from others is given the cases of each fold, and the extractor after it
+measures them there.
 """
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+from radiodeep.study.folds.estimator_tree import is_sampler, kind_of, offers
 
 
 class RowLookup(TransformerMixin, BaseEstimator):
@@ -110,6 +116,23 @@ def changed_cases(rows, cases):
 def changes_cases(step):
     """Return whether a step returns cases for the next one to measure."""
     return getattr(step, "changes_cases", False)
+
+
+def changes_alike(step):
+    """Return whether a step returns cases that are the same in all folds, since it learns nothing."""
+    return changes_cases(step) and not get_tags(step).requires_fit
+
+
+def samples_first(estimator):
+    """Return whether an estimator is a chain that samples cases, as they are or changed by steps before."""
+    steps = estimator.steps if kind_of(estimator) == "chain" else []
+    return is_sampler(next((step for _, step in steps if not changes_cases(step)), None))
+
+
+def is_extractor(estimator):
+    """Return whether a step measures cases and learns nothing; one that cannot name its features is given the cases."""
+    measures = offers(estimator, "transform") and offers(estimator, "get_feature_names_out")
+    return measures and not get_tags(estimator).requires_fit and not changes_cases(estimator)
 
 
 def measured(extractor, change):

@@ -27,12 +27,20 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import _safe_indexing
 from sklearn.utils._set_output import _get_output_config
 
 from radiodeep.exceptions import RadiodeepWarning, StudyError
 from radiodeep.rows import parameters_key
-from radiodeep.study.folds.changed_cases import RowLookup, changed_cases, changes_cases, measured, with_shared_change
+from radiodeep.study.folds.changed_cases import (
+    RowLookup,
+    changed_cases,
+    changes_alike,
+    is_extractor,
+    measured,
+    samples_first,
+    with_shared_change,
+)
 from radiodeep.study.folds.estimator_tree import (
     children,
     descendants,
@@ -60,7 +68,7 @@ def as_row_indices(models, rows, n_jobs=None, *, on_error="raise", cache_dir=Non
     tables.fill({part.key(): part.extractor for part in inside if type(part) is SharedExtraction}, n_jobs)
     readers = [part.estimator for part in inside if type(part) is OverRowNumbers and part.reads_cases]
     repeating = [part for part in (*inside, *readers) if getattr(part, "measures_repeats", False)]
-    tables.fill(_looked_up([*repeating, *filter(_samples_first, readers)]), n_jobs)
+    tables.fill(_looked_up([*repeating, *filter(samples_first, readers)]), n_jobs)
     tables.repeats().fill(_looked_up(repeating), n_jobs)
     failed = tables.repeats().errors
     if failed:
@@ -284,9 +292,9 @@ def _over_row_numbers(estimator, tables, change=None):
     `change` is what steps before it do to the cases.
     """
     kind = kind_of(estimator)
-    if _samples_first(estimator):  # predictions leave the sampler out, so that the next step is given both
+    if samples_first(estimator):  # predictions leave the sampler out, so that the next step is given both
         return OverRowNumbers(CaseLookup(tables.cases), _over_known_cases(estimator, tables))
-    if kind == "chain" and len(estimator.steps) > 1 and changes_cases(estimator.steps[0][1]):
+    if kind == "chain" and len(estimator.steps) > 1 and changes_alike(estimator.steps[0][1]):
         return with_shared_change(estimator, change, lambda others, changed: _over_row_numbers(others, tables, changed))
     if kind in ("chain", "union", "ensemble") and children(estimator):
         return with_input_children(estimator, lambda child: _over_row_numbers(child, tables, change))
@@ -296,7 +304,7 @@ def _over_row_numbers(estimator, tables, change=None):
             raise StudyError(f"A {name} accepts tables only. Put the step that changes cases inside the {name}.")
         bag = with_input_children(estimator, lambda child: _over_row_numbers(child, tables))
         return OverRowNumbers(FunctionTransformer(_as_column), bag)
-    if _is_extractor(estimator):
+    if is_extractor(estimator):
         return SharedExtraction(measured(clone(estimator), change), tables)
     if kind == "wrapper" and change is None:  # changed cases are not those that the tables know
         estimator = _over_known_cases(estimator, tables)
@@ -305,27 +313,15 @@ def _over_row_numbers(estimator, tables, change=None):
 
 def _over_known_cases(estimator, tables):
     """Return an estimator over cases whose extractors at the head look cases up in the tables."""
-    if _is_extractor(estimator):
+    if is_extractor(estimator):
         return SharedExtractionOfCases(clone(estimator), tables)
-    if _samples_first(estimator) and is_sampler(estimator.steps[0][1]):
+    if samples_first(estimator) and is_sampler(estimator.steps[0][1]):
         (name, sampler), *others = clone(estimator).steps
         after = _over_known_cases(clone(estimator).set_params(steps=others), tables).steps
         return clone(estimator).set_params(steps=[(name, sampler), *after])
     if kind_of(estimator) in ("chain", "union", "ensemble", "wrapper") and children(estimator):
         return with_input_children(estimator, lambda child: _over_known_cases(child, tables))
     return estimator
-
-
-def _samples_first(estimator):
-    """Return whether an estimator is a chain that samples cases, as they are or changed by steps before."""
-    steps = estimator.steps if kind_of(estimator) == "chain" else []
-    return is_sampler(next((step for _, step in steps if not changes_cases(step)), None))
-
-
-def _is_extractor(estimator):
-    """Return whether a step measures cases and learns nothing; one that cannot name its features is given the cases."""
-    measures = offers(estimator, "transform") and offers(estimator, "get_feature_names_out")
-    return measures and not get_tags(estimator).requires_fit and not changes_cases(estimator)
 
 
 def _positions(cases, known):
