@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from radiodeep.checks import did_you_mean, invalid, is_option, is_positive, require
+from radiodeep.features.radiomics.feature_sets import FeatureSet
 
 OWNER = "RadiomicsExtractor"
 
@@ -12,18 +13,18 @@ class ImageType(NamedTuple):
     """An image type with the settings of its filter and its own settings of texture.
 
     `images` are the names of the images that it makes, e.g. "wavelet-LLH". The `bin_width` among `texture` may be a
-    dict from these names to widths. `original_families` are those that are not calculated in derived images.
+    dict from these names to widths. `feature_set` is that of the convention.
     """
 
     name: str
     filters: dict
     texture: dict
     images: list
-    original_families: tuple = ()
+    feature_set: FeatureSet
 
     def measures(self, family):
         """Return whether the features of a family are calculated in its images."""
-        return self.name == "Original" or family not in self.original_families
+        return self.name == "Original" or family not in self.feature_set.original_families
 
     @property
     def has_widths_by_image(self):
@@ -89,5 +90,5 @@ def read_image_types(image_types, feature_set, texture_settings, flat_axis):
         texture = {key: value for key, value in (settings or {}).items() if key in texture_settings}
         filters = {key: value for key, value in (settings or {}).items() if key not in texture_settings}
         images = feature_set.filter_names(name, filters, flat_axis)
-        types.append(ImageType(name, filters, texture, images, feature_set.original_families))
+        types.append(ImageType(name, filters, texture, images, feature_set))
     return types

@@ -14,7 +14,6 @@ from radiodeep.features.stateless import with_label
 from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, default_families, reach_mm
 from radiodeep.handcrafted.ibsi.region import REACH_MM
 from radiodeep.imaging.crop import bounding_box
-from radiodeep.imaging.filters import filtered_images
 from radiodeep.imaging.intensity import normalize_intensities, resegment
 from radiodeep.imaging.resample import resample
 
@@ -38,8 +37,11 @@ class PreparedCase(NamedTuple):
     has_integers: bool = False
 
 
-def prepare(case, settings):
-    """Normalise, resample, crop and resegment a case as the settings ask; return a `PreparedCase`."""
+def prepare(case, settings, *, keeps_image=False):
+    """Normalise, resample, crop and resegment a case as the settings ask; return a `PreparedCase`.
+
+    With `keeps_image` the resampled image is not cropped.
+    """
     lesion, slice_axis = ordered_lesion(case, settings)
     has_integers = not settings.normalize and _has_integers(lesion)
     if settings.normalize:
@@ -55,7 +57,7 @@ def prepare(case, settings):
             lesion,
             settings.resample_mm,
             settings.interpolator,
-            _pad_distance(settings, lesion),
+            None if keeps_image else _pad_distance(settings, lesion),
             anti_alias=settings.anti_alias,
             grid=settings.grid,
             to_integers=settings.definitions.to_integers,
@@ -64,7 +66,7 @@ def prepare(case, settings):
         if settings.is_standard and has_integers and lesion.voxels.dtype.kind == "f":
             lesion = lesion.replace(image=settings.definitions.to_integers(lesion.voxels))
     voxels, roi, spacing_mm = lesion.read()
-    if settings.pre_crop and settings.resample_mm is None:
+    if settings.pre_crop and settings.resample_mm is None and not keeps_image:
         around = bounding_box(roi, [_pad_distance(settings, lesion)] * 3)
         voxels = voxels[around]
         roi = roi[around]
@@ -132,7 +134,7 @@ def derived_images(prepared, image_type, force_2d):
     """Return pairs of name and array, inside the box of the region, of the images that an `ImageType` makes."""
     if image_type.name == "Original":
         return (("original", prepared.voxels[prepared.box]),)
-    return filtered_images(
+    return image_type.feature_set.filtered_images(
         prepared.voxels,
         prepared.box,
         prepared.spacing_mm,
