@@ -1,0 +1,217 @@
+"""Image, box and weights along each axis -> sums and extremes of separable filters inside the box.
+
+Along one axis a filter with its boundary rule is linear: a banded matrix whose rows are the voxels of the box. A chain
+of filters, each with a boundary rule of its own, is the product of their matrices. So an image is multiplied by one
+matrix along each axis, and only the voxels within reach of the box are read.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from radiodeep.imaging.ibsi_filters.boundary import extended, source_positions, widened
+
+_ROWS = 24  # of a matrix that are multiplied at once: fewer slow down the product, more multiply more zeros
+
+
+def line_filter(kernel, spacing=1):
+    """Return the convolution with a kernel along one axis, a step of a line filter: (first, weights).
+
+    The response at i is the sum over k of weights[k] times the voxel at i + first + k. The origin of n weights is
+    the one at n // 2, so that a kernel of even length reaches one voxel further forth than back. `spacing` - 1 zeros
+    are put between the weights of the kernel.
+
+    Examples
+    --------
+    >>> line_filter([1.0, 2.0, 3.0])
+    (-1, (3.0, 2.0, 1.0))
+    >>> line_filter([1.0, 2.0], spacing=2)
+    (0, (2.0, 0.0, 1.0))
+    """
+    weights = np.zeros((len(kernel) - 1) * spacing + 1)
+    weights[::spacing] = kernel
+    used = np.flatnonzero(weights)
+    last = int(used[-1])
+    return (len(kernel) // 2) * spacing - last, tuple(weights[used[0] : last + 1][::-1].tolist())
+
+
+def reversed_steps(steps):
+    """Return the steps of a line filter whose kernels are reflected at their origins."""
+    return tuple((1 - first - len(weights), weights[::-1]) for first, weights in steps)
+
+
+def negated(steps):
+    """Return the steps of a line filter with the first kernel negated."""
+    first, weights = steps[0]
+    return ((first, tuple(-weight for weight in weights)), *steps[1:])
+
+
+def sum_of_products(image, sides, terms, boundary):
+    """Return the sum of separable filters inside a box: float64 of the box's shape.
+
+    Parameters
+    ----------
+    image : ndarray of shape (z, y, x)
+    sides : tuple of three ranges
+        The box (z, y, x). With the periodic rule it may leave the image.
+    terms : list of (float, (line, line, line))
+        Each filter with its factor; a line, for z, y and x, is a tuple of (factor, steps), which are added up, or
+        None along an axis that is not filtered. The steps of `line_filter` are applied in their order, each with the
+        boundary rule.
+    boundary : {"mirror", "nearest", "periodic", "zero"}
+
+    Notes
+    -----
+    With A, B and C for filters along z, y and x, terms of the same C are added before x is filtered, and terms of
+    the same B and C before y is.
+    """
+    data, sources = _data(image, sides, [lines for _, lines in terms], boundary)
+    products = {}
+    for factor, (z, y, x) in terms:
+        products.setdefault(x, {}).setdefault(y, []).append((factor, z))
+    along_z = {}
+    total = None
+    for x, by_y in products.items():
+        along_y = None
+        for y, parts in by_y.items():
+            for _, z in parts:
+                if z not in along_z:
+                    along_z[z] = along_axis(data, 0, z, sides, sources, image.shape, boundary)
+            mixed = _mixed([(factor, along_z[z]) for factor, z in parts])
+            along_y = _added(along_y, along_axis(mixed, 1, y, sides, sources, image.shape, boundary))
+        total = _added(total, along_axis(along_y, 2, x, sides, sources, image.shape, boundary))
+    return total if total is not data else total.copy()
+
+
+def pooled_products(image, sides, signs_of_products, boundary, pool):
+    """Return the largest or smallest response of several separable filters inside a box, voxel by voxel: float64.
+
+    Parameters
+    ----------
+    signs_of_products : dict of (line, line, line) to a set of signs
+        As the lines of `sum_of_products`; the response counts with the signs 1.0, -1.0 or both.
+    pool : {numpy.maximum, numpy.minimum}
+    """
+    data, sources = _data(image, sides, list(signs_of_products), boundary)
+    tree = {}
+    for (z, y, x), signs in signs_of_products.items():
+        tree.setdefault(z, {}).setdefault(y, {})[x] = signs
+    total = None
+    for z, by_y in tree.items():
+        along_z = along_axis(data, 0, z, sides, sources, image.shape, boundary)
+        for y, by_x in by_y.items():
+            along_y = along_axis(along_z, 1, y, sides, sources, image.shape, boundary)
+            for x, signs in by_x.items():
+                response = along_axis(along_y, 2, x, sides, sources, image.shape, boundary)
+                response = _with_signs(response, signs, pool)
+                total = response if total is None else pool(total, response, out=total)
+    return total
+
+
+def _with_signs(response, signs, pool):
+    if signs == {1.0}:
+        return response
+    if len(signs) == 2:
+        response = np.abs(response, out=response)
+    is_negative = signs == {-1.0} or (len(signs) == 2 and pool is np.minimum)
+    return np.negative(response, out=response) if is_negative else response
+
+
+def _added(total, part):
+    return part if total is None else np.add(total, part, out=total)
+
+
+def _mixed(parts):
+    """Return the weighted sum of arrays: the array itself if there is one of weight 1."""
+    if len(parts) == 1 and parts[0][0] == 1.0:
+        return parts[0][1]
+    total = None
+    for factor, array in parts:
+        total = _added(total, factor * array)
+    return total
+
+
+def _reaches(line):
+    """Return how many voxels a line filter reaches before and after a voxel."""
+    before, after = 0, 0
+    for _, steps in line or ():
+        before = max(before, -sum(first for first, _ in steps))
+        after = max(after, sum(first + len(weights) - 1 for first, weights in steps))
+    return before, after
+
+
+def _data(image, sides, products, boundary):
+    """Return the voxels that filters need for a box, and their ranges."""
+    sources = []
+    for axis, side in enumerate(sides):
+        before, after = np.max([_reaches(lines[axis]) for lines in products], axis=0)
+        sources.append(widened(side, int(before), int(after), image.shape[axis], boundary))
+    return extended(image, sources, boundary), tuple(sources)
+
+
+def along_axis(data, axis, line, sides, sources, shape, boundary):
+    """Return an array that covers the ranges `sources`, filtered along one axis for those of the box: float64.
+
+    The line filter is one of `sum_of_products`; None returns the array itself. `shape` is that of the whole image.
+    """
+    if line is None:
+        return data
+    out_shape = list(data.shape)
+    out_shape[axis] = len(sides[axis])
+    out = np.empty(out_shape)
+    for rows, columns, block in _blocks(line, sides[axis], sources[axis], shape[axis], boundary):
+        if axis == 0:
+            part = data[columns].reshape(block.shape[1], -1)
+            np.matmul(block, part, out=out[rows].reshape(block.shape[0], -1))
+        elif axis == 1:
+            np.matmul(block, data[:, columns], out=out[:, rows])
+        else:
+            np.matmul(data[:, :, columns], block.T, out=out[:, :, rows])
+    return out
+
+
+@lru_cache(maxsize=256)
+def _blocks(line, side, source, size, boundary):
+    """Return the matrix of a line filter as blocks of rows: (rows, columns, block), two slices and float64 (n, m)."""
+    matrix = sum(factor * _matrix(steps, side, source, size, boundary) for factor, steps in line)
+    blocks = []
+    for rows in np.array_split(np.arange(len(side)), max(1, len(side) // _ROWS)):
+        part = matrix[rows[0] : rows[-1] + 1]
+        used = np.flatnonzero(part.any(axis=0))
+        columns = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
+        blocks.append((slice(int(rows[0]), int(rows[-1]) + 1), columns, np.ascontiguousarray(part[:, columns])))
+    return blocks
+
+
+def _matrix(steps, side, source, size, boundary):
+    """Return the matrix (voxels of a side, voxels of its source) of a chain of filters along one axis.
+
+    It is built from the last step to the first: the response as a sum of weights times the voxels before each step.
+    """
+    weights = np.eye(len(side))
+    start = side.start  # the position of the first column
+    for first, kernel in reversed(steps):
+        wider = np.zeros((len(side), weights.shape[1] + len(kernel) - 1))
+        for k, weight in enumerate(kernel):
+            wider[:, k : k + weights.shape[1]] += weight * weights
+        weights, start = _folded(wider, start + first, size, boundary)
+    matrix = np.zeros((len(side), len(source)))
+    shift = start - source.start
+    matrix[:, shift : shift + weights.shape[1]] = weights
+    return matrix
+
+
+def _folded(weights, start, size, boundary):
+    """Return the weights with those of positions beyond a border added to the voxels that stand for them."""
+    if boundary == "periodic":
+        return weights, start
+    positions = np.arange(start, start + weights.shape[1])
+    inside = (positions >= 0) & (positions < size)
+    if inside.all():
+        return weights, start
+    sources = source_positions(positions, size, boundary)
+    low, high = int(sources[sources >= 0].min(initial=size - 1)), int(sources.max(initial=0))
+    folded = np.zeros((len(weights), max(high, low) - low + 1))
+    stands = sources >= 0
+    np.add.at(folded.T, sources[stands] - low, weights.T[stands])
+    return folded, low
