@@ -146,6 +146,7 @@ _HOME_OF = {
     "write_structured_report": "report.structured_report",
     "repeatability_figure": "report.repeatability_figure",
     "habitat_figure": "report.habitat_figure",
+    "intensity_figure": "report.intensity_figure",
     "reconstruction_figure": "report.reconstruction_figure",
     "shapley_figure": "report.shapley_figure",
     "explain_deep_feature": "report.explanation",
