@@ -1,7 +1,7 @@
 """A case and `RadiomicsSettings` -> the row of its features."""
 
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -35,6 +35,7 @@ def image_measures(settings, n_shared):
     return _measure(settings), _measure(others)
 
 
+@lru_cache(maxsize=32)
 def _measure(settings):
     if settings is None:  # nothing but shape is asked for
         return lambda case, image: np.empty(0)

@@ -5,9 +5,10 @@ calls it. The constructor's checks, measurement, parameter files and the engine 
 """
 
 import json
+import pickle
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 
 from radiodeep.checks import did_you_mean, is_count, is_finite, is_option, is_positive, is_sequence
 from radiodeep.exceptions import InputError
@@ -117,10 +118,19 @@ class RadiomicsSettings:
     n_dimensions: int | None = None
 
     @classmethod
-    def of(cls, extractor):
-        """Return the settings of a `RadiomicsExtractor`, which may be fitted."""
-        parameters = {row.name: getattr(extractor, row.name) for row in fields(cls) if row.name != "n_dimensions"}
-        return cls(**parameters, n_dimensions=getattr(extractor, "n_dimensions_", None))
+    def of(cls, extractor, n_dimensions=None):
+        """Return the settings of a `RadiomicsExtractor`; `n_dimensions` is that of its images unless it is fitted.
+
+        Equal parameters give the same object, with all that was derived from it.
+        """
+        parameters = {name: getattr(extractor, name) for name in SETTINGS}
+        parameters |= {"families": extractor.families, "image_types": extractor.image_types}
+        parameters["n_dimensions"] = getattr(extractor, "n_dimensions_", n_dimensions)
+        try:
+            key = pickle.dumps(parameters)  # a copy, as lists and dicts may be changed later
+        except (pickle.PicklingError, TypeError, AttributeError):
+            return cls(**parameters)
+        return _settings_of(key)
 
     def __post_init__(self):
         for name, setting in SETTINGS.items():
@@ -153,6 +163,11 @@ class RadiomicsSettings:
     def is_standard(self):
         """Whether the convention is that of the IBSI."""
         return self.convention == IBSI.name
+
+    @property
+    def is_flat(self):
+        """Whether texture is computed within slices only."""
+        return self.force_2d or (self.is_standard and not any(name.startswith("3D") for name in self.aggregations))
 
     @property
     def learns_dimensions(self):
@@ -207,7 +222,7 @@ class RadiomicsSettings:
     def types(self):
         """The image types with their settings, a list of `ImageType`."""
         # Names of images tell two dimensions from three, but not which axis is left out: any axis serves.
-        return read_image_types(self.image_types, self.feature_set, TEXTURE_SETTINGS, 0 if self.force_2d else None)
+        return read_image_types(self.image_types, self.feature_set, TEXTURE_SETTINGS, 0 if self.is_flat else None)
 
     @cached_property
     def columns(self):
@@ -250,6 +265,11 @@ class RadiomicsSettings:
                 f"The 'families' parameter of {OWNER} names features that do not exist: {', '.join(unknown)}. "
                 f"{self.feature_set.catalogue} lists them all.{did_you_mean(unknown, known)}"
             )
+
+
+@lru_cache(maxsize=32)
+def _settings_of(parameters):
+    return RadiomicsSettings(**pickle.loads(parameters))
 
 
 SETTINGS = {row.name: row.metadata["setting"] for row in fields(RadiomicsSettings) if row.metadata}

@@ -7,6 +7,7 @@ import pytest
 
 from radiodeep import Case, RadiomicsExtractor, make_phantom_cohort
 from radiodeep.exceptions import InputError, NonFiniteIntensityError, RadiodeepWarning
+from radiodeep.features.radiomics.settings import RadiomicsSettings
 from radiodeep.handcrafted.catalogue import FUNCTION_OF, REACH_MM
 from radiodeep.handcrafted.measurement import region_features
 
@@ -114,3 +115,15 @@ def test_families_of_slices_look_at_the_plane_of_acquisition():
         values = RadiomicsExtractor(families=families, **settings).transform([case])[0]
         expected = region_features(image, mask, spacing_mm, families=families, slice_axis=axis)
         np.testing.assert_array_equal(values, expected)
+
+
+def test_equal_parameters_share_their_settings_and_changed_ones_do_not():
+    widths = {"Original": {"bin_width": 10.0}}
+    extractor = RadiomicsExtractor(image_types=widths)
+    settings = RadiomicsSettings.of(extractor)
+    assert RadiomicsSettings.of(RadiomicsExtractor(image_types={"Original": {"bin_width": 10.0}})) is settings
+    widths["Original"]["bin_width"] = 20.0  # a dict of the user, changed in place
+    assert [RadiomicsSettings.of(extractor).types[0].texture, settings.types[0].texture] == [
+        {"bin_width": 20.0},
+        {"bin_width": 10.0},
+    ]
