@@ -1,22 +1,20 @@
 """Cases -> handcrafted features: shape, first order and texture under pyradiomics' names."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.naming import naming
-from radiodeep.features.radiomics.dependence import acquisition_needs, unit_bound_features
-from radiodeep.features.radiomics.measurement import image_measures, intensity_ranges, n_shared_features
+from radiodeep.features.radiomics.description import RadiomicsDescription
+from radiodeep.features.radiomics.measurement import image_measures, n_shared_features
 from radiodeep.features.radiomics.preparation import first_n_dimensions
 from radiodeep.features.radiomics.presets import preset_parameters
 from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
-from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state, effective_settings
+from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state
 from radiodeep.features.several_images import MeasuredImages, by_image, learn_images
 from radiodeep.features.stateless import StatelessExtractor, with_label
 
 
-class RadiomicsExtractor(StatelessExtractor):
+class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
     """Handcrafted features of the region of interest, in pyradiomics' definitions.
 
     A stateless transformer: `fit` checks the settings and learns nothing from the values. With the same settings the
@@ -344,7 +342,7 @@ class RadiomicsExtractor(StatelessExtractor):
         cases = as_cases(cases)
         images = MeasuredImages.of(self, cases)
         if settings.learns_dimensions and settings.n_dimensions is None:
-            settings = replace(settings, n_dimensions=first_n_dimensions(images.first_parts(cases), settings))
+            settings = RadiomicsSettings.of(self, first_n_dimensions(images.first_parts(cases), settings))
         n_shared = n_shared_features(settings, images)
         measures = image_measures(settings, n_shared)
         rows = np.empty((len(cases), n_shared + len(images.names) * (len(settings.columns) - n_shared)))
@@ -364,40 +362,3 @@ class RadiomicsExtractor(StatelessExtractor):
         """Return extractors of one image each, or this one if they share features of shape."""
         settings, images = RadiomicsSettings.of(self), MeasuredImages.of(self)
         return [self] if n_shared_features(settings, images) else by_image(self)
-
-    def settings(self):
-        """Return all settings that the features depend on, for reports and caches."""
-        known = effective_settings(RadiomicsSettings.of(self), self.get_params())
-        return {"extractor": type(self).__name__, **known, **MeasuredImages.of(self).settings()}
-
-    def chosen_families(self):
-        """Return the names of the families that are calculated."""
-        return RadiomicsSettings.of(self).chosen_families
-
-    def intensity_ranges(self, case):
-        """Return (lowest, highest) intensity of a case's region before binning, by image type and, in it, by image."""
-        with naming(case):
-            case = case.of_image(self.image) if isinstance(self.image, str) else case
-            return intensity_ranges(with_label(case, self.label), RadiomicsSettings.of(self))
-
-    def acquisition_needs(self):
-        return acquisition_needs(RadiomicsSettings.of(self))
-
-    def unit_bound_features(self):
-        """Return the names of the features that change if an image is multiplied by a constant.
-
-        They are not comparable between images without a physical unit, e.g. of MR.
-
-        Returns
-        -------
-        list of str
-
-        Examples
-        --------
-        >>> from radiodeep import RadiomicsExtractor
-        >>> extractor = RadiomicsExtractor(families=["firstorder", "glcm"], bin_count=32)
-        >>> len(extractor.unit_bound_features()), len(extractor.get_feature_names_out())
-        (14, 42)
-        """
-        settings = RadiomicsSettings.of(self)
-        return MeasuredImages.of(self).titles(unit_bound_features(settings))

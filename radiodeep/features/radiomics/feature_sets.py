@@ -13,6 +13,7 @@ from radiodeep.handcrafted.catalogue import (
 )
 from radiodeep.handcrafted.ibsi.catalogue import IBSI_FAMILIES, TEXTURE_FAMILIES, ibsi_columns
 from radiodeep.imaging.filters import IMAGE_TYPES, filter_names, filtered_images
+from radiodeep.imaging.ibsi_filters import IBSI_IMAGE_TYPES, ibsi_filter_names, ibsi_filtered_images
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ FEATURE_SETS = {
         once_families=("morphology",),
         original_families=(),
         texture_families=TEXTURE_FAMILIES,
-        image_types=("Original",),
+        image_types=IBSI_IMAGE_TYPES,
         default_families=_ibsi_default_families,
         pairs=_ibsi_pairs,
-        filter_names=filter_names,
-        filtered_images=filtered_images,
+        filter_names=ibsi_filter_names,
+        filtered_images=ibsi_filtered_images,
         catalogue="ibsi_columns() of radiodeep.handcrafted.ibsi.catalogue",
     ),
 }
