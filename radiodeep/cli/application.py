@@ -12,6 +12,7 @@ from radiodeep.cli.demo import demo
 from radiodeep.cli.extract import extract
 from radiodeep.cli.labels import labels
 from radiodeep.cli.manifest import manifest
+from radiodeep.cli.map import map as map_features
 from radiodeep.cli.merge import merge
 from radiodeep.cli.networks import networks
 from radiodeep.cli.report import report
@@ -58,6 +59,7 @@ for _command, _example in (
     (compare_masks, "radiodeep compare-masks expert.csv automatic.csv -o agreement"),
     (extract, "radiodeep extract manifest.csv -o features.csv --bin-width 25"),
     (study, "radiodeep study manifest.csv -o report --cache cache\n  radiodeep study features.csv -o report"),
+    (map_features, "radiodeep map manifest.csv --feature original_glcm_Contrast -o maps"),
     (report, "radiodeep report study -o report.html --title 'Lung nodules'"),
     (checklist, "radiodeep checklist study -o checklist.html --standard clear"),
     (train, "radiodeep train manifest.csv -o model.skops"),

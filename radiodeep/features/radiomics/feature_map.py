@@ -193,6 +193,11 @@ def feature_map(extractor, case, name, radius=1, *, masked=True, n_jobs=None):
     return maps[name] if isinstance(name, str) else {each: maps[each] for each in names}
 
 
+def check_map_names(extractor, case, names):
+    """Raise an InputError unless an extractor has features of these names for a case, and each of them has a map."""
+    _columns(extractor, _checked_settings(extractor), case, names)
+
+
 def _checked_settings(extractor):
     """Return the settings of an extractor; raise an InputError for those that maps do not have."""
     convention = getattr(extractor, "convention", "pyradiomics")
@@ -225,7 +230,10 @@ def _unknown(name, columns, known, images):
         return InputError(
             f"the case has the images {', '.join(images)}. Begin the name with that of one, as '{images[0]}_{name}'."
         )
-    return InputError(f"the extractor has no feature '{name}'.{did_you_mean(name, known)}")
+    return InputError(
+        f"the extractor has no feature '{name}'.{did_you_mean(name, known)} Its features are those "
+        "of its families and image_types."
+    )
 
 
 def _maps(settings, case, columns, radius, masked, n_jobs):
