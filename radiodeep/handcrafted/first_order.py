@@ -6,6 +6,7 @@ from radiodeep.checks import is_finite, require
 from radiodeep.exceptions import InputError, RoiTooSmallError
 from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.kernels.first_order import first_order
+from radiodeep.handcrafted.ordering import sorted_intensities
 
 _KURTOSIS = 5  # its place among the features
 _SMALLEST = 1e-70  # of intensities and their range: below, the square of their variance loses its digits
@@ -35,7 +36,7 @@ def first_order_features(region, levels, *, voxel_array_shift=0, convention=PYRA
             f"The region has {region.values.size} voxels. "
             "First-order features need at least 3; outline more of the lesion."
         )
-    ordered = np.sort(region.values).astype(np.float64)
+    ordered = sorted_intensities(region.values)
     value_range = ordered[-1] - ordered[0]
     largest = max(-ordered[0], ordered[-1])
     values = None
