@@ -67,13 +67,43 @@ def _mark_third_voxels(links, offsets, thirds):
 
 
 @njit(cache=True, nogil=True)
+def _list_set_bits(words, positions):
+    """Return the place and the number of each bit that is set in the words at some positions: int32, uint8 (n_bits,).
+
+    Words with bits are listed first. A loop that writes every word to the next free place, and moves on only if the
+    word has bits, does without a branch that the processor could predict wrongly.
+    """
+    places = np.empty(positions.size + 1, np.int32)
+    n_words = n_bits = 0
+    for i in range(positions.size):
+        places[np.uint64(n_words)] = positions[i]
+        n_words += words[np.uint64(positions[i])] != 0
+    for i in range(n_words):
+        bits = np.int64(words[np.uint64(places[i])])
+        while bits:
+            bits &= bits - 1
+            n_bits += 1
+    out, numbers = np.empty(n_bits, np.int32), np.empty(n_bits, np.uint8)
+    n_bits = 0
+    for i in range(n_words):
+        bits = np.int64(words[np.uint64(places[i])])
+        while bits:
+            out[n_bits], numbers[n_bits] = places[i], _lowest_bit(bits)
+            bits &= bits - 1
+            n_bits += 1
+    return out, numbers
+
+
+@njit(cache=True, nogil=True)
 def count_runs(volume, links, positions, offsets, counts, pairs, runs):
     """Count the runs of each grey level by length, in every direction.
 
-    Most runs have one or two voxels, so only runs of three and more are followed, from their third voxel on. The number
-    of shorter runs follows from the number of voxels n and of pairs of equal neighbours m, which are known: if no run
-    were longer than two, there would be m runs of two and n - 2 m of one. A run of j voxels holds j - 1 pairs and j
-    voxels, so each run that is followed takes j - 1 from the runs of two, and changes the runs of one by 2 (j - 1) - j.
+    Most runs have one or two voxels, so only runs of three and more are followed, all of them at once: from their third
+    voxels to their fourth, of which there are fewer, and so on. The number of shorter runs follows from the number of
+    voxels n and of pairs of equal neighbours m, which are known: if no run were longer than two, there would be m runs
+    of two and n - 2 m of one. A run of j voxels holds j - 1 pairs and j voxels, so each run that is followed takes
+    j - 1 from the runs of two, and changes the runs of one by 2 (j - 1) - j. Summed over all, j - 2 is the number of
+    runs of three and more, of four and more, and so on.
 
     Parameters
     ----------
@@ -87,26 +117,29 @@ def count_runs(volume, links, positions, offsets, counts, pairs, runs):
     """
     thirds = np.zeros(links.size, np.uint16)
     _mark_third_voxels(links, offsets, thirds)
+    ends, directions = _list_set_bits(thirds, positions)
+    n, length = ends.size, 3
+    while n > 0:  # the runs of `length` voxels and more
+        n_longer = 0
+        for i in range(n):
+            place, k = np.int64(ends[i]), np.int64(directions[i])
+            runs[k, volume[np.uint64(place)] - 1, length] += 1
+            after = place + offsets[k]
+            ends[n_longer], directions[n_longer] = after, k  # without a branch: written over unless the run goes on
+            n_longer += links[np.uint64(after)] >> k & 1
+        n = n_longer
+        length += 1
     for k in range(offsets.size):
         for level in range(counts.size):
-            runs[k, level, 2] = pairs[k, level]
-            runs[k, level, 1] = counts[level] - 2 * pairs[k, level]
-    for i in range(positions.size):
-        place = positions[i]
-        bits = np.int64(thirds[np.uint64(place)])
-        while bits:
-            k = _lowest_bit(bits)
-            bit = 1 << k
-            bits ^= bit
-            length = 3
-            after = place + offsets[k]
-            while links[np.uint64(after)] & bit:
-                length += 1
-                after += offsets[k]
-            level = volume[place] - 1
-            runs[k, level, length] += 1
-            runs[k, level, 2] -= length - 1
-            runs[k, level, 1] += length - 2
+            row = runs[k, level]
+            at_least_three = row[3] if row.size > 3 else 0.0
+            longer = 0.0
+            for j in range(3, row.size):
+                longer += row[j]
+                if j + 1 < row.size:
+                    row[j] -= row[j + 1]
+            row[2] = pairs[k, level] - longer - at_least_three
+            row[1] = counts[level] - 2 * pairs[k, level] + longer
 
 
 @njit(cache=True, nogil=True)
@@ -119,11 +152,12 @@ def _root(parents, zone):
 
 @njit(cache=True, nogil=True)
 def find_zones(volume, links, positions, offsets, representatives):
-    """Return the levels (0 ... n_present - 1) and the sizes of the connected zones of equal level: int64 (n_zones,).
+    """Return the levels (0 ... n_present - 1) and the sizes of the connected zones of equal level: int32 (n_zones,).
 
-    A union-find over one pass: a voxel joins the zone of a linked preceding neighbour, and merges the zones of several.
-    Linked neighbours that touch one another are in one zone already, so only one representative of each such group is
-    looked up.
+    A union-find over one pass: a voxel joins the zone of a linked preceding neighbour, or begins one. The few voxels
+    that link several zones are listed, to merge those in a second pass. Linked neighbours that touch one another are in
+    one zone already, so only one representative of each such group is looked up. The first pass has no branch that the
+    processor could predict wrongly.
 
     Parameters
     ----------
@@ -133,30 +167,35 @@ def find_zones(volume, links, positions, offsets, representatives):
     representatives : uint16 (2 ** n_directions,), from `group_representatives`
     """
     zones = np.empty(volume.size, np.int32)
-    parents = np.empty(positions.size, np.int32)
-    sizes = np.empty(positions.size, np.int64)
-    levels = np.empty(positions.size, np.int64)
-    n = 0
+    linking = np.empty(positions.size + 1, np.int32)
+    levels = np.empty(positions.size + 1, np.int32)
+    sizes = np.zeros(positions.size + 1, np.int32)
+    n = n_linking = 0
     for i in range(positions.size):
-        place = np.uint64(positions[i])
+        place = positions[i]
+        bits = np.int64(representatives[links[np.uint64(place)]])
+        step = offsets[_lowest_bit(bits)] * np.int64(bits != 0)
+        zones[np.uint64(place)] = n  # read again by a voxel without a link, whose step is 0
+        zone = zones[np.uint64(place - step)]
+        zones[np.uint64(place)] = zone
+        levels[np.uint64(n)] = np.int32(volume[np.uint64(place)]) - 1
+        n += bits == 0
+        sizes[np.uint64(zone)] += np.int32(1)
+        linking[np.uint64(n_linking)] = place
+        n_linking += bits & (bits - 1) != 0
+    parents = np.arange(n, dtype=np.int32)
+    for i in range(n_linking):
+        place = np.int64(linking[i])
         bits = np.int64(representatives[links[place]])
-        if bits == 0:
-            zones[place] = parents[n] = n
-            sizes[n] = 1
-            levels[n] = volume[place] - 1
-            n += 1
-            continue
-        zone = _root(parents, zones[np.uint64(positions[i] - offsets[_lowest_bit(bits)])])
+        zone = _root(parents, zones[place])
         bits &= bits - 1
         while bits:
-            other = _root(parents, zones[np.uint64(positions[i] - offsets[_lowest_bit(bits)])])
+            other = _root(parents, zones[np.uint64(place - offsets[_lowest_bit(bits)])])
             bits &= bits - 1
             if other != zone:
                 zone, other = min(zone, other), max(zone, other)
                 parents[other] = zone
                 sizes[zone] += sizes[other]
-        zones[place] = zone
-        sizes[zone] += 1
     n_zones = 0
     for zone in range(n):
         if parents[zone] == zone:
