@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 from radiodeep.handcrafted.catalogue import FEATURES
+from radiodeep.handcrafted.ibsi.catalogue import FEATURE_OF_TAG, ibsi_column
+from radiodeep.report.ibsi_words import AGGREGATION_WORDS, IBSI_FAMILY_WORDS, IBSI_WORDS
 
 HANDCRAFTED, DEEP, OTHER = "handcrafted", "deep", "clinical or other"
 
@@ -58,6 +60,12 @@ _IMAGES = (
     ("wavelet", "details of one scale and direction (wavelet)"),
     ("log-sigma", "blobs and edges of one size (Laplacian of Gaussian)"),
     ("gradient", "how steeply the image changes"),
+    ("riesz", "direction of edges (Riesz transform)"),
+    ("log_sigma", "blobs and edges of one size (Laplacian of Gaussian)"),
+    ("laws", "edges, spots, waves and ripples (Laws' filter)"),
+    ("gabor", "stripes of one width (Gabor filter)"),
+    ("simoncelli", "details of one scale (Simoncelli wavelet)"),
+    ("mean_support", "the image, blurred (mean filter)"),
     ("lbp", "small patterns (local binary pattern)"),
     ("square", "brightness, squared"),
     ("logarithm", "brightness, its logarithm"),
@@ -66,6 +74,8 @@ _IMAGES = (
 _IBSI_OF = {(feature.family, feature.name): feature.ibsi_id for feature in FEATURES}
 _KNOWN = sorted({*_FAMILIES, *(family for family, _ in _IBSI_OF)}, key=len, reverse=True)
 _HANDCRAFTED_NAME = re.compile(rf"(?:^|_)({'|'.join(map(re.escape, _KNOWN))})_(.+)$")
+_PREFIXES = sorted({tag.partition("_")[0] for tag in FEATURE_OF_TAG})
+_STANDARD_NAME = re.compile(rf"(?=(?:^|_)((?:{'|'.join(_PREFIXES)})_.+)$)")
 _DEEP_NAME = re.compile(r"^(.*?)_?([a-z0-9.]+)_\d{4}$")
 
 
@@ -87,16 +97,43 @@ def feature_meaning(name):
     'the outline: how large, long, flat or compact the region is (1 for a ball, less for an irregular outline)'
     """
     name = str(name)
+    standard = standard_feature(name)
+    if standard is not None:
+        return _standard_meaning(*standard)
     found = _HANDCRAFTED_NAME.search(name)
     if found is not None:
         family, feature = found.groups()
         image = name[: found.start()].lower()
         words = next((meaning for part, meaning in _IMAGES if part in image), "")
-        detail = f" ({_FEATURES[feature]})" if feature in _FEATURES else ""
+        ibsi_id = _IBSI_OF.get((family, feature)) or ""
+        detail = _FEATURES.get(feature) or IBSI_WORDS.get(ibsi_id)
         of_family = _FAMILIES.get(family, "")
-        return FeatureMeaning(HANDCRAFTED, family, words, _IBSI_OF.get((family, feature)) or "", f"{of_family}{detail}")
+        return FeatureMeaning(HANDCRAFTED, family, words, ibsi_id, f"{of_family} ({detail})" if detail else of_family)
     found = _DEEP_NAME.match(name)
     if found is not None and found.group(1):
         network, layer = found.groups()
         return FeatureMeaning(DEEP, network, "", "", f"what unit of layer '{layer}' of the network reacts to")
     return FeatureMeaning(OTHER)
+
+
+def standard_feature(name):
+    """Return the image and the `IbsiColumn` of a name under the convention of the IBSI, or None for other names.
+
+    >>> image, column = standard_feature("laws_L5E5E5_cm_contrast_3D_comb")
+    >>> image, column.feature.ibsi_id, column.aggregation_id
+    ('laws_L5E5E5', 'ACUI', 'IAZD')
+    """
+    for found in _STANDARD_NAME.finditer(name):
+        column = ibsi_column(found.group(1))
+        if column is not None:
+            return name[: found.start()], column
+    return None
+
+
+def _standard_meaning(image, column):
+    image = image.lower()
+    words = next((meaning for part, meaning in _IMAGES if part in image), "")
+    feature = column.feature
+    how = f", {AGGREGATION_WORDS[column.aggregation_id]}" if column.aggregation_id else ""
+    described = f"{IBSI_FAMILY_WORDS[feature.family]}{how} ({feature.name.lower()}: {IBSI_WORDS[feature.ibsi_id]})"
+    return FeatureMeaning(HANDCRAFTED, feature.family, words, feature.ibsi_id, described)

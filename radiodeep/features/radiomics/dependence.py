@@ -3,6 +3,7 @@
 import numpy as np
 
 from radiodeep.handcrafted.catalogue import LEVEL_FAMILIES, SHAPE_FAMILIES, SLICE_FAMILIES, UNITLESS_FAMILIES
+from radiodeep.handcrafted.ibsi.catalogue import TEXTURE_FAMILIES
 from radiodeep.imaging.filters import SCALED_IMAGE_TYPES
 
 _PURE_NUMBERS = (  # which have no unit, or mm
@@ -11,6 +12,9 @@ _PURE_NUMBERS = (  # which have no unit, or mm
     *("SigmoidExplainedVariance", "SigmoidOffset", "SigmoidWidth"),
 )
 _OF_GREY_LEVELS = ("Entropy", "Uniformity")  # of first order, but computed from the histogram of grey levels
+_FEW_OF_UNITS = ("firstorder", "intensity_statistics", "local_intensity", "morphology")  # where units are obvious
+_IBSI_PURE_NUMBERS = ("stat_skew", "stat_kurt", "stat_cov", "stat_qcod")
+_IBSI_OF_WHOLE_IMAGES = ("simoncelli", "riesz_simoncelli", "riesz_laplacian_of_gaussian")  # filters by frequencies
 _NORMALIZED_BY_FIELD = ("image", "percentiles", "body")
 
 
@@ -29,11 +33,13 @@ def acquisition_needs(settings):
         needs.add("field")
     if settings.axes == "stored":
         needs.add("orientation")
-    return needs.union(*(causes for column, causes in _unit_bound(settings) if column.family != "firstorder"))
+    return needs.union(*(causes for column, causes in _unit_bound(settings) if column.family not in _FEW_OF_UNITS))
 
 
 def _looks_at_slices(settings):
     is_in_plane = [image_type.name == "LBP2D" or image_type.filters.get("in_plane") for image_type in settings.types]
+    if settings.is_standard and not set(TEXTURE_FAMILIES).isdisjoint(settings.chosen_families):
+        return any(is_in_plane) or not all(name.startswith("3D") for name in settings.aggregations)
     of_slices = {"shape2D", *SLICE_FAMILIES}
     return settings.force_2d or any(is_in_plane) or not of_slices.isdisjoint(settings.chosen_families)
 
@@ -45,7 +51,10 @@ def looks_at_whole_image(settings):
         for image_type in settings.types
         if image_type.name in SCALED_IMAGE_TYPES
     ]
-    return any(is_scaled_by_image) or bool(settings.normalize and settings.normalize_over in _NORMALIZED_BY_FIELD)
+    is_of_whole_image = [image_type.name in _IBSI_OF_WHOLE_IMAGES for image_type in settings.types]
+    return any(is_scaled_by_image + is_of_whole_image) or bool(
+        settings.normalize and settings.normalize_over in _NORMALIZED_BY_FIELD
+    )
 
 
 def unit_bound_features(settings):
@@ -59,11 +68,23 @@ def _unit_bound(settings):
         return []
     is_absolute = settings.resegment_range is not None and settings.resegment_mode == "absolute"
     causes_of_region = {"intensity_range"} if is_absolute else set()
-    pairs = [(column, causes_of_region | _causes(column, settings.bin_count)) for column in settings.columns]
+    causes_of = _causes_of_standard if settings.is_standard else _causes
+    pairs = [(column, causes_of_region | causes_of(column, settings)) for column in settings.columns]
     return [(column, causes) for column, causes in pairs if causes]
 
 
-def _causes(column, bin_count):
+def _causes_of_standard(column, settings):
+    """Return `_causes` of a column of the IBSI."""
+    own = {} if column.image_type is None else column.image_type.texture
+    if column.family == "morphology":
+        return {"intensity_unit"} if column.name == "morph_integ_int" else set()
+    if column.family in ("local_intensity", "intensity_statistics"):
+        return set() if column.name in _IBSI_PURE_NUMBERS else {"intensity_unit"}
+    bins = "ivh_bin_count" if column.family == "intensity_volume_histogram" else "bin_count"
+    return {"intensity"} if own.get(bins, getattr(settings, bins)) is None else set()
+
+
+def _causes(column, settings):
     """Return why the values of a column depend on the unit of the image, whatever the region."""
     image_type = column.image_type
     if column.family in SHAPE_FAMILIES:
@@ -76,7 +97,7 @@ def _causes(column, bin_count):
         cause = "intensity_unit"
         is_bound = column.family not in UNITLESS_FAMILIES and column.name not in _PURE_NUMBERS
     elif column.family != "firstorder" or column.name in _OF_GREY_LEVELS:
-        is_bound = image_type.texture.get("bin_count", bin_count) is None
+        is_bound = image_type.texture.get("bin_count", settings.bin_count) is None
     else:
         is_bound = column.name not in _PURE_NUMBERS
     causes = {cause} if is_bound else set()
