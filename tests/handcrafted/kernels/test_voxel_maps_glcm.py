@@ -1,0 +1,34 @@
+"""MCC of a window: the second singular value, beside numpy's decomposition."""
+
+import numpy as np
+import pytest
+
+from radiodeep.handcrafted.kernels.voxel_maps_glcm import glcm_maps
+
+
+def second_singular_value(table):
+    table = table / table.sum()
+    rows, columns = table.sum(axis=1, keepdims=True), table.sum(axis=0, keepdims=True)
+    scaled = np.divide(table, np.sqrt(rows * columns), out=np.zeros_like(table), where=table > 0)
+    return np.linalg.svd(scaled, compute_uv=False)[1]
+
+
+@pytest.mark.parametrize("symmetrical", [True, False])
+@pytest.mark.parametrize("n_levels", [2, 3, 5, 9])
+def test_mcc_is_the_second_singular_value(n_levels, symmetrical):
+    """Random pairs along one direction: few of many levels fall into parts, many of few levels do not."""
+    generator = np.random.default_rng(n_levels)
+    for n_pairs in (3, 8, 18, 40):
+        levels = generator.integers(1, n_levels + 1, 2 * n_pairs).astype(np.int32)
+        pairs = np.arange(2 * n_pairs).reshape(n_pairs, 2)
+        table = np.zeros((n_levels, n_levels))
+        np.add.at(table, tuple(levels[pairs].T - 1), 1)
+        expected = second_singular_value(table + table.T if symmetrical else table)
+        out, columns, needs = np.empty((1, 1)), np.array([19]), np.array([False] * 4 + [True, False])
+        gray, of_difference = np.arange(n_levels + 1.0), np.zeros((n_levels, 5))
+        starts, none = np.array([0, n_pairs]), np.empty(0)
+        centres, window, logs = np.array([0]), np.arange(levels.size), np.zeros(4 * n_pairs + 1)
+        glcm_maps(
+            levels, centres, window, pairs, starts, none, gray, of_difference, logs, symmetrical, needs, columns, out
+        )
+        np.testing.assert_allclose(out[0, 0], expected, atol=1e-9)
