@@ -1,0 +1,237 @@
+"""In: intensities of a region. Out: sums over them, over spheres about them and over all pairs of them."""
+
+import numpy as np
+from numba import njit
+
+from radiodeep.compiled import compiled
+
+# Sums that may be reordered, and so be vectorised.
+_reordered = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
+
+
+@compiled
+def whole_counts(values, most_bins):
+    """Return the least value and the counts of all whole numbers from it to the greatest, int64 (n,).
+
+    There are no counts, (0,), if a value is not whole or if there would be more than `most_bins`.
+    """
+    lowest = highest = values[0]
+    rest = 0.0
+    for i in range(values.size):
+        lowest, highest = min(lowest, values[i]), max(highest, values[i])
+        rest += abs(values[i] - np.rint(values[i]))
+    if rest > 0.0 or not highest - lowest < most_bins:
+        return lowest, np.zeros(0, np.int64)
+    counts = np.zeros(int(highest - lowest) + 1, np.int64)
+    for i in range(values.size):
+        counts[int(values[i] - lowest)] += 1
+    return lowest, counts
+
+
+@compiled
+def run_lengths(ordered):
+    """Return the different values of an ascending array, float64 (n,), and how often each occurs, int64 (n,)."""
+    values, counts = np.empty(ordered.size), np.empty(ordered.size, np.int64)
+    k = -1
+    for i in range(ordered.size):
+        if k < 0 or ordered[i] != values[k]:
+            k += 1
+            values[k], counts[k] = ordered[i], 0
+        counts[k] += 1
+    return values[: k + 1], counts[: k + 1]
+
+
+@compiled
+def _percentile(values, ends, fraction):
+    """Interpolate linearly between the closest ranks; `ends` are the running sums of the counts."""
+    rank = fraction * (ends[-1] - 1)
+    below = int(rank)
+    i = np.searchsorted(ends, below + 1)
+    if below + 1 < ends[i] or i + 1 == ends.size:
+        return values[i]
+    return values[i] + (rank - below) * (values[i + 1] - values[i])
+
+
+@compiled
+def distribution_statistics(values, counts):
+    """Return the 18 statistics of ascending values that occur `counts` times, float64 (18,).
+
+    In the order of `intensity_statistics`. All are NaN where undefined; `counts` may hold zeros.
+    """
+    ends = np.cumsum(counts)
+    n = ends[-1]
+    first = values[0]
+    total = energy = 0.0
+    for i in range(values.size):
+        total += counts[i] * (values[i] - first)  # from the first value on, so that a flat region is exactly flat
+        energy += counts[i] * values[i] * values[i]
+    mean = first + total / n
+    p10, p25, median, p75, p90 = (
+        _percentile(values, ends, 0.1),
+        _percentile(values, ends, 0.25),
+        _percentile(values, ends, 0.5),
+        _percentile(values, ends, 0.75),
+        _percentile(values, ends, 0.9),
+    )
+    from_mean = from_median = second = third = fourth = inner = 0.0
+    n_inner = 0
+    for i in range(values.size):
+        difference = values[i] - mean
+        square = difference * difference
+        from_mean += counts[i] * abs(difference)
+        from_median += counts[i] * abs(values[i] - median)
+        second += counts[i] * square
+        third += counts[i] * square * difference
+        fourth += counts[i] * square * square
+        if p10 <= values[i] <= p90:
+            n_inner += counts[i]
+            inner += counts[i] * (values[i] - first)
+    inner_mean, robust = first + inner / n_inner, 0.0
+    for i in range(values.size):
+        if p10 <= values[i] <= p90:
+            robust += counts[i] * abs(values[i] - inner_mean)
+    variance = second / n
+    out = np.empty(18)
+    out[0] = mean
+    out[1] = variance
+    out[2] = third / n / variance**1.5 if variance > 0.0 else 0.0
+    out[3] = fourth / n / (variance * variance) - 3.0 if variance > 0.0 else 0.0
+    out[4] = median
+    out[5] = values[0]
+    out[6] = p10
+    out[7] = p90
+    out[8] = values[-1]
+    out[9] = p75 - p25
+    out[10] = values[-1] - values[0]
+    out[11] = from_mean / n
+    out[12] = robust / n_inner if n_inner > 0 else np.nan
+    out[13] = from_median / n
+    out[14] = np.sqrt(variance) / mean if mean != 0.0 else np.nan
+    out[15] = (p75 - p25) / (p75 + p25) if p75 + p25 != 0.0 else np.nan
+    out[16] = energy
+    out[17] = np.sqrt(energy / n)
+    return out
+
+
+@compiled
+def intensity_moments(image, mask):
+    """Return n, and the sums of the intensity I, of I z, I y and I x over a mask: float64 (5,)."""
+    out = np.zeros(5)
+    for z in range(mask.shape[0]):
+        for y in range(mask.shape[1]):
+            total = along = 0.0
+            n = 0
+            for x in range(mask.shape[2]):
+                if mask[z, y, x]:
+                    n += 1
+                    total += image[z, y, x]
+                    along += image[z, y, x] * x
+            out[0] += n
+            out[1] += total
+            out[2] += total * z
+            out[3] += total * y
+            out[4] += along
+    return out
+
+
+@compiled
+def sphere_peaks(image, mask, rows):
+    """Return the mean about the voxel of the highest intensity, and the highest mean about any voxel of a mask.
+
+    `rows` are the rows of voxels of the sphere, int64 (n, 3): offset in z and y, and voxels to either side in x. Voxels
+    outside the image, and those that are not finite, do not count. Sums along rows are differences of running sums.
+    """
+    nz, ny, nx = image.shape
+    reach = rows[:, 2].max()
+    sums, numbers = np.empty((nz, ny, nx + 1 + 2 * reach)), np.empty((nz, ny, nx + 1 + 2 * reach), np.int32)
+    highest = -np.inf
+    for z in range(nz):
+        for y in range(ny):
+            total, number = 0.0, 0
+            for x in range(nx + 1 + 2 * reach):
+                sums[z, y, x], numbers[z, y, x] = total, number
+                if reach <= x < nx + reach and np.isfinite(image[z, y, x - reach]):
+                    total += image[z, y, x - reach]
+                    number += 1
+            for x in range(nx):
+                if mask[z, y, x]:
+                    highest = max(highest, image[z, y, x])
+    total, number = np.empty(nx), np.empty(nx, np.int32)
+    at_highest = anywhere = -np.inf
+    for z in range(nz):
+        for y in range(ny):
+            if not mask[z, y].any():
+                continue
+            total[:] = 0.0
+            number[:] = 0
+            for r in range(rows.shape[0]):
+                i, j, half = z + rows[r, 0], y + rows[r, 1], rows[r, 2]
+                if 0 <= i < nz and 0 <= j < ny:
+                    after, before = sums[i, j, reach + half + 1 :], sums[i, j, reach - half :]
+                    n_after, n_before = numbers[i, j, reach + half + 1 :], numbers[i, j, reach - half :]
+                    for x in range(nx):
+                        total[x] += after[x] - before[x]
+                        number[x] += n_after[x] - n_before[x]
+            for x in range(nx):
+                if mask[z, y, x]:
+                    mean = total[x] / number[x]
+                    anywhere = max(anywhere, mean)
+                    if image[z, y, x] == highest:
+                        at_highest = max(at_highest, mean)
+    return at_highest, anywhere
+
+
+@_reordered
+def pair_sums(ones, values, weights):
+    """Return the sums over all ordered pairs of voxels of w, w y y' and w y y: float64 (3,).
+
+    `ones` and the values y are float64 (z, y, x), 0 outside the region; `weights` are w by offset, float64
+    (nz, ny, 2 nx - 1), the offset 0 of x in the middle and 0 for the pair of a voxel with itself.
+    """
+    nz, ny, nx = ones.shape
+    out = np.zeros(3)
+    for z in range(nz):
+        for y in range(ny):
+            for x in range(nx):
+                if ones[z, y, x] == 0.0:
+                    continue
+                near = value = 0.0
+                for i in range(nz):
+                    for j in range(ny):
+                        row = weights[abs(i - z), abs(j - y), nx - 1 - x :]
+                        row_ones, row_values = ones[i, j], values[i, j]
+                        part = part_value = 0.0
+                        for k in range(nx):
+                            part += row[k] * row_ones[k]
+                            part_value += row[k] * row_values[k]
+                        near += part
+                        value += part_value
+                y_here = values[z, y, x]
+                out[0] += near
+                out[1] += y_here * value
+                out[2] += y_here * y_here * near
+    return out
+
+
+@_reordered
+def spectral_sum(a, b, weights):
+    """Return the sum of w Re(a conj(b)) over all frequencies of real arrays.
+
+    `a` and `b` are spectra as from `rfft` along x and `fft` along y and z, float64 (nz, ny, 2 (hx + 1)) with the real
+    and imaginary parts in turn; `weights` float64 (hz + 1, hy + 1, hx + 1) is the spectrum of weights that are even
+    along each axis. An axis of one voxel has one frequency, h = 0.
+    """
+    nz, ny, _ = a.shape
+    last = weights.shape[2] - 1
+    total = 0.0
+    for z in range(nz):
+        for y in range(ny):
+            w = weights[min(z, nz - z), min(y, ny - y)]
+            p, q = a[z, y], b[z, y]
+            part = 0.0
+            for x in range(w.size):
+                part += w[x] * (p[2 * x] * q[2 * x] + p[2 * x + 1] * q[2 * x + 1])
+            total += 2.0 * part - w[0] * (p[0] * q[0] + p[1] * q[1])  # frequencies but the first and last occur twice
+            if last > 0:
+                total -= w[last] * (p[2 * last] * q[2 * last] + p[2 * last + 1] * q[2 * last + 1])
+    return total
