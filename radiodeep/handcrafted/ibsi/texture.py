@@ -9,7 +9,6 @@ import numpy as np
 from radiodeep.checks import is_count, require, require_option
 from radiodeep.exceptions import EmptyMaskError, GeometryMismatchError, InputError
 from radiodeep.handcrafted.ibsi.catalogue import AGGREGATIONS, TEXTURE_FAMILIES
-from radiodeep.handcrafted.kernels.gray_levels import renumber_levels
 from radiodeep.handcrafted.kernels.ibsi_texture import describe_slices, describe_volume
 from radiodeep.handcrafted.kernels.ibsi_texture_tables import GLCM, GLDZM, GLRLM, GLSZM, N_FEATURES, NGLDM, NGTDM
 from radiodeep.handcrafted.kernels.ibsi_texture_volumes import distances_to_border, place_levels
@@ -143,29 +142,27 @@ def _describe(levels, n_levels, inside, wanted, asked):
     levels = np.ascontiguousarray(levels, np.int32)
     inside = np.ascontiguousarray(inside).view(np.uint8)
     gray = np.zeros([n + 2 for n in levels.shape], np.uint8 if n_levels < 256 else np.uint16)
-    places = np.empty(levels.size, np.int64)
-    counts, n_wrong, n_stray = place_levels(levels, inside, n_levels, gray, places)
+    counts, n_wrong, n_stray = place_levels(levels, inside, n_levels, gray)
     _check_levels(counts, n_levels, n_wrong, n_stray)
-    places = places[: counts.sum()]
-    present = np.flatnonzero(counts)
+    volume, present = _numbered(gray, counts)
     values = np.full((len(AGGREGATIONS), N_FEATURES), np.nan)
     is_wide = 26 * n_levels > np.iinfo(np.uint16).max
-    scratch = np.empty((3, min(_CHUNK, gray.size)), np.uint32 if is_wide else np.uint16)
+    scratch = np.empty(min(_CHUNK, gray.size), np.uint32 if is_wide else np.uint16)
     if asked[:4].any():
-        distances = _distances(inside, True, gray, wanted)
-        by_slice = (array.reshape(len(array), -1)[1:-1] for array in (gray, distances))
+        distances = _distances(inside, True, wanted)
+        slices = (array.reshape(len(array), -1)[1:-1] for array in (gray, distances))
         longest = max(2, *levels.shape[1:])
         neighbours = _offsets(gray.shape, 0), group_representatives(0)
         values[:4] = describe_slices(
-            *by_slice, places.size, present, *neighbours, longest, scratch, n_levels, wanted, asked[:4]
+            *slices, counts.sum(), present, *neighbours, longest, scratch, n_levels, wanted, asked[:4]
         )
     if asked[4:].any():
-        distances = _distances(inside, False, gray, wanted).reshape(-1)
-        volume = _numbered(gray, places, present, counts).reshape(-1)
+        volumes = (array.reshape(-1) for array in (volume, gray, _distances(inside, False, wanted)))
         longest = max(2, *levels.shape)
         neighbours = _offsets(gray.shape, None), group_representatives(None)
-        region = volume, gray.reshape(-1), distances, places, present, counts[present]
-        values[4:] = describe_volume(*region, *neighbours, longest, scratch, n_levels, wanted, asked[4:])
+        values[4:] = describe_volume(
+            *volumes, present, counts[present], *neighbours, longest, scratch, n_levels, wanted, asked[4:]
+        )
     return values
 
 
@@ -184,19 +181,24 @@ def _check_levels(counts, n_levels, n_wrong, n_stray):
         raise EmptyMaskError("The grey levels hold no voxel of the region. Expected at least one that is not 0.")
 
 
-def _distances(inside, within_slices, gray, wanted):
-    """Return the distances to the border that distance zones need, otherwise zeros."""
-    is_wanted = wanted[TEXTURE_FAMILIES.index("gldzm")]
-    return distances_to_border(inside, within_slices) if is_wanted else np.zeros(gray.shape, np.uint16)
+def _distances(inside, within_slices, wanted):
+    """Return the distances to the border, padded, that distance zones need, otherwise zeros."""
+    largest = (min(inside.shape[within_slices:]) + 1) // 2
+    distances = np.zeros([n + 2 for n in inside.shape], np.uint8 if largest < 255 else np.uint16)
+    if wanted[TEXTURE_FAMILIES.index("gldzm")]:
+        distances_to_border(inside, within_slices, distances)
+    return distances
 
 
-def _numbered(gray, places, present, counts):
-    """Return the volume with the numbers of the levels, from 1, instead of the levels."""
-    if present[-1] == present.size:
-        return gray
-    volume = np.zeros_like(gray)
-    renumber_levels(gray.reshape(-1), places, np.cumsum(counts > 0).astype(gray.dtype), volume.reshape(-1))
-    return volume
+def _numbered(gray, counts):
+    """Return the volume with the numbers, from 1, of those levels that get a row in tables, and these levels.
+
+    All levels up to the highest get one, unless most of them do not occur.
+    """
+    present = np.flatnonzero(counts)
+    if present[-1] <= 2 * present.size:
+        return gray, np.arange(1, present[-1] + 1)
+    return np.cumsum(counts > 0).astype(gray.dtype)[gray] * (gray > 0), present
 
 
 def _offsets(shape, flat_axis):

@@ -8,7 +8,6 @@ merged features come from the sum of these tables. Rows of features are those of
 import numpy as np
 
 from radiodeep.compiled import compiled
-from radiodeep.handcrafted.kernels.glcm import count_pairs
 from radiodeep.handcrafted.kernels.ibsi_texture_tables import (
     GLCM,
     GLDZM,
@@ -23,65 +22,60 @@ from radiodeep.handcrafted.kernels.ibsi_texture_tables import (
     describe_zones,
     write_sizes,
 )
-from radiodeep.handcrafted.kernels.ibsi_texture_volumes import count_connected, find_zones_and_distances
-from radiodeep.handcrafted.kernels.neighbours import compare_with_neighbours, count_runs, link_equal_neighbours
+from radiodeep.handcrafted.kernels.ibsi_texture_volumes import (
+    compare_neighbours,
+    count_level_pairs,
+    count_level_runs,
+    find_zones_and_distances,
+)
+from radiodeep.handcrafted.kernels.neighbours import link_equal_neighbours
 
 _APART = 48  # entries between tables: a multiple of 4 kB apart they would disturb each other in the store buffer
 
 
 @compiled
-def count_tables(volume, gray, distances, places, present, counts, offsets, representatives, longest, scratch, wanted):
+def count_tables(volume, gray, distances, present, counts, offsets, representatives, n_runs, longest, scratch, wanted):
     """Count pairs, runs, zones, dependences and differences of one volume, those that the wanted families need.
 
     Parameters
     ----------
     volume, gray : uint8 or uint16 (n_places,)
         The number of each voxel's grey level among the `present`, from 1, and the level itself; 0 outside the region.
-    distances : uint16 (n_places,), of `distances_to_border`
-    places : int64 (n_voxels,), of the region, increasing
+    distances : uint8 or uint16 (n_places,), of `distances_to_border`
     present, counts : int64 (n_present,), grey levels and their voxels
     offsets : int64 (n_directions,), to half of the neighbours
     representatives : uint16 (2 ** n_directions,), of `group_representatives`
+    n_runs : int, tables of runs: n_directions, or 1 to count those of all directions together
     longest : int, at least 2, the longest run that the region has room for
-    scratch : unsigned (3, chunk), as in `compare_with_neighbours`
+    scratch : unsigned (chunk,), as in `compare_neighbours`
     wanted : bool (6,), by family
 
     Returns
     -------
-    pairs : uint32 (n_directions, (n_present + 1)² or more), as in `count_pairs`
-    runs : float64 (n_directions, n_present, longest + 1)
-    zones : three int64 (n_zones,), as in `find_zones_and_distances`
+    pairs : uint32 (n_directions, (n_present + 1)² or more), as in `count_level_pairs`
+    runs : float64 (n_runs, n_present, longest + 1)
+    zones : three int32 (n_zones,), as in `find_zones_and_distances`
     dependence : float64 (n_present, n_neighbours + 1)
     differences, connected : float64 (n_present,)
     """
-    n, n_directions = present.size, offsets.size
-    pairs = np.zeros((n_directions if wanted[0] or wanted[1] else 0, (n + 1) * (n + 1) + _APART), np.uint32)
+    n = present.size
+    pairs = np.zeros((offsets.size if wanted[0] or wanted[1] else 0, (n + 1) * (n + 1) + _APART), np.uint32)
     if pairs.size > 0:
-        count_pairs(volume, places, offsets, n + 1, pairs)
+        count_level_pairs(volume, offsets, n + 1, pairs)
     links = np.zeros(volume.size if wanted[1] or wanted[2] or wanted[3] else 0, np.uint16)
     if links.size > 0:
         link_equal_neighbours(volume, offsets, links)
-    runs = np.zeros((n_directions if wanted[1] else 0, n, longest + 1))
+    runs = np.zeros((n_runs if wanted[1] else 0, n, longest + 1))
     if wanted[1]:
-        equal = np.empty((n_directions, n), np.int64)
-        for k in range(n_directions):
-            for i in range(n):
-                equal[k, i] = pairs[k, (i + 1) * (n + 2)]
-        count_runs(volume, links, places, offsets, counts, equal, runs)
-    nothing = np.empty(0, np.int64)
+        count_level_runs(volume, links, offsets, counts, pairs, runs)
+    nothing = np.empty(0, np.int32)
     zones = (nothing, nothing, nothing)
     if wanted[2] or wanted[3]:
-        zones = find_zones_and_distances(volume, links, places, offsets, representatives, distances)
+        zones = find_zones_and_distances(volume, links, counts.sum(), offsets, representatives, distances)
     around = np.concatenate((offsets, -offsets))
-    dependence, differences = np.zeros((n, around.size + 1)), np.zeros(n)
+    dependence, differences, connected = np.zeros((n, around.size + 1)), np.zeros(n), np.zeros(n)
     if wanted[4] or wanted[5]:
-        row_of_gray = np.zeros(present[-1] + 1, np.int64)
-        for i in range(n):
-            row_of_gray[present[i]] = i
-        compare_with_neighbours(gray, row_of_gray, around, 0, scratch, dependence, differences)
-    connected = np.zeros(n)
-    if wanted[4]:
-        count_connected(volume, places, around, connected)
+        dependence, differences, connected = compare_neighbours(volume, gray, around, n, scratch)
     return pairs, runs, zones, dependence, differences, connected
 
 
@@ -161,7 +155,6 @@ def describe_volume(
     volume,
     gray,
     distances,
-    places,
     present,
     counts,
     offsets,
@@ -177,10 +170,10 @@ def describe_volume(
     `asked`, bool (2,), tells which of the two to compute; NaN stands for features that are undefined, not wanted or not
     asked for. The other parameters are those of `count_tables`, and the number of grey levels of the discretisation.
     """
-    counted, runs, zones, dependence, differences, connected = count_tables(
-        volume, gray, distances, places, present, counts, offsets, representatives, longest, scratch, wanted
-    )
     n_tables = offsets.size if asked[0] else 1
+    counted, runs, zones, dependence, differences, connected = count_tables(
+        volume, gray, distances, present, counts, offsets, representatives, n_tables, longest, scratch, wanted
+    )
     pairs = np.zeros((n_tables if wanted[0] else 0, present.size + 1, present.size + 1))
     rows = np.arange(present.size)
     for k in range(offsets.size if wanted[0] else 0):
@@ -188,35 +181,32 @@ def describe_volume(
     sums, numbers = np.zeros((2, N_FEATURES)), np.zeros((2, N_FEATURES))
     tables = (pairs, runs, zones, dependence, differences, connected)
     shades, lengths = present.astype(np.float64), np.arange(longest + 1.0)
-    _describe_tables(tables, shades, lengths, n_levels, places.size, wanted, asked, sums, numbers)
+    _describe_tables(tables, shades, lengths, n_levels, counts.sum(), wanted, asked, sums, numbers)
     return sums / numbers
 
 
 @compiled
-def _number_levels(gray, row_of_level, volume, places, present, counts, rows):
-    """Number the levels of a slice from 1; return how many voxels and levels it has.
+def _number_levels(gray, row_of_level, volume, present, counts, rows):
+    """Number the levels of a slice from 1; return how many it has.
 
     gray, volume : uint8 or uint16 (n_places,), levels and, filled here, their numbers
     row_of_level : int64 (highest level + 1,), of the tables of the whole volume
-    places, present, counts, rows : int64, filled as far as needed: places of the voxels, the levels that occur, their
-        voxels, and their rows in tables of the whole volume
+    present, counts, rows : int64, filled as far as needed: the levels that occur, their voxels, and their rows in
+        tables of the whole volume
     """
     number = np.zeros(row_of_level.size, np.int64)
-    n_voxels = n = 0
+    n = 0
     for i in range(gray.size):
-        volume[i] = 0
-        if gray[i] > 0:
-            places[n_voxels] = i
-            n_voxels += 1
-            number[gray[i]] += 1
+        number[gray[i]] += 1
+    number[0] = 0
     for level in range(number.size):
         if number[level] > 0:
             present[n], counts[n], rows[n] = level, number[level], row_of_level[level]
             n += 1
             number[level] = n
-    for i in range(n_voxels):
-        volume[places[i]] = number[gray[places[i]]]
-    return n_voxels, n
+    for i in range(gray.size):
+        volume[i] = number[gray[i]]
+    return n
 
 
 @compiled
@@ -245,7 +235,7 @@ def _empty_totals(n_levels, n_directions, longest, n_voxels, wanted):
     pairs = np.zeros((n_directions if wanted[0] else 0, n_levels + 1, n_levels + 1))
     runs = np.zeros((n_directions if wanted[1] else 0, n_levels, longest + 1))
     n_zones = n_voxels if wanted[2] or wanted[3] else 0
-    zones = (np.empty(n_zones, np.int64), np.empty(n_zones, np.int64), np.empty(n_zones, np.int64))
+    zones = (np.empty(n_zones, np.int32), np.empty(n_zones, np.int32), np.empty(n_zones, np.int32))
     return pairs, runs, zones, np.zeros((n_levels, 2 * n_directions + 1)), np.zeros(n_levels), np.zeros(n_levels)
 
 
@@ -261,7 +251,7 @@ def describe_slices(
     Parameters
     ----------
     gray : uint8 or uint16 (n_slices, n_places), padded slices of grey levels
-    distances : uint16 (n_slices, n_places), of `distances_to_border` within slices
+    distances : uint8 or uint16 (n_slices, n_places), of `distances_to_border` within slices
     n_voxels : int, of all slices
     present, offsets, representatives, longest, scratch, n_levels, wanted
         As in `describe_volume`; offsets are steps within a slice.
@@ -269,18 +259,18 @@ def describe_slices(
     row_of_level = np.zeros(present[-1] + 1, np.int64)
     for i in range(present.size):
         row_of_level[present[i]] = i
-    volume, places = np.empty_like(gray[0]), np.empty(gray.shape[1], np.int64)
+    volume = np.empty_like(gray[0])
     levels, counts, rows = np.empty_like(present), np.empty_like(present), np.empty_like(present)
     by_slice, over_slices = asked[0] or asked[1], asked[2] or asked[3]
     totals = _empty_totals(present.size, offsets.size, longest, n_voxels, wanted)
     lengths, n_zones = np.arange(longest + 1.0), 0
     sums, numbers = np.zeros((4, N_FEATURES)), np.zeros((4, N_FEATURES))
     for s in range(gray.shape[0]):
-        n_here, n = _number_levels(gray[s], row_of_level, volume, places, levels, counts, rows)
+        n = _number_levels(gray[s], row_of_level, volume, levels, counts, rows)
         if n == 0:
             continue
         counted, runs, zones, dependence, differences, connected = count_tables(
-            volume, gray[s], distances[s], places[:n_here], levels[:n], counts[:n], offsets, representatives, longest,
+            volume, gray[s], distances[s], levels[:n], counts[:n], offsets, representatives, offsets.size, longest,
             scratch, wanted,
         )  # fmt: skip
         pairs = np.zeros((offsets.size if wanted[0] and by_slice else 0, n + 1, n + 1))
@@ -288,7 +278,7 @@ def describe_slices(
         if by_slice:
             for k in range(pairs.shape[0]):
                 _add_pairs(counted[k], np.arange(n), pairs[k])
-            shades = levels[:n].astype(np.float64)
+            shades, n_here = levels[:n].astype(np.float64), counts[:n].sum()
             _describe_tables(tables, shades, lengths, n_levels, n_here, wanted, asked[:2], sums[:2], numbers[:2])
         if over_slices:
             n_zones = _add_slice(counted, tables, rows[:n], n_zones, totals)

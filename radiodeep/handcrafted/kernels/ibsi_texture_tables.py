@@ -148,7 +148,7 @@ def describe_zones(levels, sizes, distances, gray, n_voxels, wanted, out):
 
     Parameters
     ----------
-    levels, sizes, distances : int64 (n_zones,)
+    levels, sizes, distances : int32 (n_zones,)
         Row of the grey level, voxels, and distance to the border of each zone.
     gray : float64 (n_present,), the grey level of each row
     n_voxels : int

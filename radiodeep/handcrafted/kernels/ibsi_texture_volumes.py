@@ -1,4 +1,4 @@
-"""In: grey levels and a mask. Out: padded volumes, distances to the border, zones, and voxels that have neighbours.
+"""In: grey levels and a mask. Out: distances to the border, and pairs, runs, zones and neighbours of grey levels.
 
 Volumes are flattened and have a border of zeros one voxel wide; steps to neighbours are offsets.
 """
@@ -7,10 +7,13 @@ import numpy as np
 
 from radiodeep.compiled import compiled
 
+_CHUNK = 4096  # voxels looked at together, so that their scratch arrays stay in the first-level cache
+_LOWEST_BIT = np.array([0, 1, 2, 5, 3, 9, 6, 11, 15, 4, 8, 10, 14, 7, 13, 12], np.uint8)  # of (bit * 2479) >> 12
+
 
 @compiled
-def place_levels(levels, inside, n_levels, gray, places):
-    """Copy grey levels into a padded volume, and list their places.
+def place_levels(levels, inside, n_levels, gray):
+    """Copy grey levels into a padded volume, and count them.
 
     Parameters
     ----------
@@ -18,7 +21,6 @@ def place_levels(levels, inside, n_levels, gray, places):
     inside : uint8 (z, y, x), not 0 in the mask
     n_levels : int, the highest level allowed
     gray : uint8 or uint16 (z + 2, y + 2, x + 2), zeros
-    places : int64 (n_voxels or more,), gets the places of the levels in the flattened volume
 
     Returns
     -------
@@ -27,11 +29,9 @@ def place_levels(levels, inside, n_levels, gray, places):
     n_stray : int, voxels that have a level but are outside the mask
     """
     counts = np.zeros(n_levels + 1, np.int64)
-    n = n_wrong = n_stray = 0
-    _, ny, nx = gray.shape
+    n_wrong = n_stray = 0
     for z in range(levels.shape[0]):
         for y in range(levels.shape[1]):
-            start = ((z + 1) * ny + y + 1) * nx + 1
             for x in range(levels.shape[2]):
                 level = levels[z, y, x]
                 if level == 0:
@@ -40,16 +40,14 @@ def place_levels(levels, inside, n_levels, gray, places):
                     n_wrong += 1
                     continue
                 gray[z + 1, y + 1, x + 1] = level
-                places[n] = start + x
-                n += 1
                 counts[level] += 1
                 n_stray += inside[z, y, x] == 0
     return counts, n_wrong, n_stray
 
 
 @compiled
-def distances_to_border(inside, within_slices):
-    """Return the city-block distance of each voxel of a mask to the nearest voxel outside, 1 at the border.
+def distances_to_border(inside, within_slices, out):
+    """Find the city-block distance of each voxel of a mask to the nearest voxel outside, 1 at the border.
 
     Along each axis in turn a voxel takes the smaller of its own distance and the neighbour's plus 1, forwards and back.
 
@@ -57,23 +55,21 @@ def distances_to_border(inside, within_slices):
     ----------
     inside : uint8 (z, y, x), not 0 in the mask
     within_slices : bool, look along y and x only
-
-    Returns
-    -------
-    uint16 (z + 2, y + 2, x + 2), 0 outside the mask
+    out : uint8 or uint16 (z + 2, y + 2, x + 2), zeros
+        Gets the distances; its type must hold the largest and 1 more.
     """
     nz, ny, nx = inside.shape
-    out = np.zeros((nz + 2, ny + 2, nx + 2), np.uint16)
+    farthest = 254 if out.itemsize == 1 else 65534
     for z in range(nz):
         for y in range(ny):
             row = out[z + 1, y + 1]
             before = 0
             for x in range(nx):
-                before = before + 1 if inside[z, y, x] else 0
+                before = min(before + 1, farthest) if inside[z, y, x] else 0
                 row[x + 1] = before
             after = 0
             for x in range(nx, 0, -1):
-                after = min(after + 1, row[x])
+                after = min(after + 1, np.int64(row[x]))
                 row[x] = after
         for y in range(1, ny + 1):
             _approach(out[z + 1, y], out[z + 1, y - 1])
@@ -85,13 +81,100 @@ def distances_to_border(inside, within_slices):
             _approach(flat[z], flat[z - 1])
         for z in range(nz, 0, -1):
             _approach(flat[z], flat[z + 1])
-    return out
 
 
 @compiled
 def _approach(distances, neighbours):
     for i in range(distances.size):
-        distances[i] = min(distances[i], np.uint16(neighbours[i] + 1))
+        distances[i] = neighbours[i] + 1 if neighbours[i] < distances[i] else distances[i]
+
+
+@compiled
+def count_level_pairs(volume, offsets, n, tables):
+    """Count the pairs of grey levels in every direction, all directions in one pass.
+
+    Parameters
+    ----------
+    volume : uint8 or uint16 (n_places,), numbers of the grey levels; 0 outside the region
+    offsets : int64 (n_directions,), steps in the flattened volume, all > 0
+    n : int, n_present + 1
+    tables : uint32 (n_directions, n * n or more), zeros; entry a * n + b counts the pairs of levels a and b, and those
+        with b of 0 leave the region
+    """
+    flat, apart = tables.reshape(-1), tables.shape[1]
+    far = offsets.max()
+    for place in range(far, volume.size - far):
+        if volume[place] == 0:
+            continue
+        row = np.int64(volume[place]) * n
+        for k in range(offsets.size):
+            flat[np.uint64(k * apart + row + volume[np.uint64(place + offsets[k])])] += np.uint32(1)
+
+
+@compiled
+def count_level_runs(volume, links, offsets, counts, pairs, runs):
+    """Count the runs of each grey level by length, by the method of `count_runs`.
+
+    Only runs of three and more voxels are followed, from the third on; the number of shorter ones follows from the
+    numbers of voxels and of pairs of equal neighbours. Third voxels are looked for in one chunk of the volume at a
+    time, which needs little memory.
+
+    Parameters
+    ----------
+    volume, links : as in `link_equal_neighbours`
+    offsets : int64 (n_directions,)
+    counts : int64 (n_present,), voxels of each level
+    pairs : uint32 (n_directions, (n_present + 1)² or more), of `count_level_pairs`
+    runs : float64 (n_tables, n_present, longest + 1), zeros
+        One table for each direction, or one for all of them; column j gets the runs of j voxels, longest is at least 2.
+    """
+    last = runs.shape[0] - 1
+    for k in range(offsets.size):
+        for level in range(counts.size):
+            equal = np.int64(pairs[k, (level + 1) * (counts.size + 2)])
+            runs[min(k, last), level, 2] += equal
+            runs[min(k, last), level, 1] += counts[level] - 2 * equal
+    thirds = np.empty(_CHUNK, np.uint16)
+    for first in range(0, links.size, _CHUNK):
+        stop = min(first + _CHUNK, links.size)
+        _mark_third_voxels(links, offsets, first, stop, thirds)
+        for place in range(first, stop):
+            bits = np.int64(thirds[place - first])
+            while bits:
+                k = _index_of_lowest_bit(bits)
+                bit = 1 << k
+                bits ^= bit
+                length = 3
+                after = place + offsets[k]
+                while links[np.uint64(after)] & bit:
+                    length += 1
+                    after += offsets[k]
+                level = np.int64(volume[place]) - 1
+                table = min(k, last)
+                runs[table, level, length] += 1
+                runs[table, level, 2] -= length - 1
+                runs[table, level, 1] += length - 2
+
+
+@compiled
+def _mark_third_voxels(links, offsets, first, stop, thirds):
+    """Mark the third voxels of runs, with bits as in `links`, from place `first` to `stop`.
+
+    A voxel is the third of its run if it is linked to its predecessor, the predecessor is linked to the voxel before,
+    and that voxel, the first of the run, is linked to none.
+    """
+    for i in range(stop - first):
+        thirds[i] = 0
+    for k in range(offsets.size):
+        start = max(first, 2 * offsets[k])
+        if start >= stop:
+            continue
+        here, out = links[start:stop], thirds[start - first : stop - first]
+        before = links[start - offsets[k] : stop - offsets[k]]
+        farther = links[start - 2 * offsets[k] : stop - 2 * offsets[k]]
+        bit = np.uint16(1 << k)
+        for i in range(here.size):
+            out[i] |= here[i] & before[i] & ~farther[i] & bit
 
 
 @compiled
@@ -104,58 +187,63 @@ def _root(parents, zone):
 
 @compiled
 def _index_of_lowest_bit(bits):
-    k = 0
-    while not bits & 1:
-        bits >>= 1
-        k += 1
-    return k
+    return _LOWEST_BIT[np.uint64(((bits & -bits) * 2479) & 0xFFFF) >> np.uint64(12)]
 
 
 @compiled
-def find_zones_and_distances(volume, links, positions, offsets, representatives, distances):
+def find_zones_and_distances(volume, links, n_voxels, offsets, representatives, distances):
     """Return the levels (0 ... n_present - 1), the sizes and the distances of the zones of equal level.
 
-    The same search as `find_zones`; the distance of a zone is the smallest of its voxels.
+    The same search as `find_zones`; the distance of a zone is the smallest of its voxels. As neighbours looked up are
+    never farther back than the longest offset, the zones of older voxels are overwritten: the zone of a place is kept
+    at the remainder of its division by a power of 2, which needs little memory.
 
     Parameters
     ----------
-    volume, links, positions, offsets, representatives : as in `find_zones`
-    distances : uint16 (n_places,), of `distances_to_border`
+    volume, links, offsets, representatives : as in `find_zones`
+    n_voxels : int, of the region
+    distances : uint8 or uint16 (n_places,), of `distances_to_border`
 
     Returns
     -------
-    levels, sizes, distances : int64 (n_zones,)
+    levels, sizes, distances : int32 (n_zones,)
     """
-    zones = np.empty(volume.size, np.int32)
-    parents = np.empty(positions.size, np.int32)
-    zone_sizes = np.empty(positions.size, np.int64)
-    zone_levels = np.empty(positions.size, np.int64)
-    nearest = np.empty(positions.size, np.int64)
+    far, size = offsets.max(), 1
+    while size <= far:
+        size *= 2
+    zones = np.empty(size, np.int32)
+    parents = np.empty(n_voxels, np.int32)
+    zone_sizes = np.empty(n_voxels, np.int32)
+    zone_levels = np.empty(n_voxels, np.int32)
+    nearest = np.empty(n_voxels, np.int32)
     n = 0
-    for i in range(positions.size):
-        place = np.uint64(positions[i])
+    for place in range(far, volume.size - far):
+        if volume[place] == 0:
+            continue
+        distance = np.int32(distances[place])
         bits = np.int64(representatives[links[place]])
-        distance = np.int64(distances[place])
         if bits == 0:
-            zones[place] = parents[n] = n
+            zones[place & (size - 1)] = parents[n] = n
             zone_sizes[n] = 1
             zone_levels[n] = volume[place] - 1
             nearest[n] = distance
             n += 1
             continue
-        zone = _root(parents, zones[np.uint64(positions[i] - offsets[_index_of_lowest_bit(bits)])])
+        zone = _root(parents, zones[(place - offsets[_index_of_lowest_bit(bits)]) & (size - 1)])
         bits &= bits - 1
         while bits:
-            other = _root(parents, zones[np.uint64(positions[i] - offsets[_index_of_lowest_bit(bits)])])
+            other = _root(parents, zones[(place - offsets[_index_of_lowest_bit(bits)]) & (size - 1)])
             bits &= bits - 1
             if other != zone:
                 zone, other = min(zone, other), max(zone, other)
                 parents[other] = zone
                 zone_sizes[zone] += zone_sizes[other]
-                nearest[zone] = min(nearest[zone], nearest[other])
-        zones[place] = zone
+                if nearest[other] < nearest[zone]:
+                    nearest[zone] = nearest[other]
+        zones[place & (size - 1)] = zone
         zone_sizes[zone] += 1
-        nearest[zone] = min(nearest[zone], distance)
+        if distance < nearest[zone]:
+            nearest[zone] = distance
     n_zones = 0
     for zone in range(n):
         if parents[zone] == zone:
@@ -166,14 +254,59 @@ def find_zones_and_distances(volume, links, positions, offsets, representatives,
 
 
 @compiled
-def count_connected(volume, positions, around, connected):
-    """Count the voxels of each level that have a neighbour in the region.
+def compare_neighbours(volume, gray, around, n_present, scratch):
+    """Count the neighbours of each voxel that have its grey level, and compare it with the mean of its neighbours.
 
-    volume : (n_places,), numbers of the levels from 1;  positions : int64 (n_voxels,);  around : int64 (n_neighbours,);
-    connected : float64 (n_present,), zeros
+    The sums over voxels are kept in whole numbers: with w neighbours of the sum t, a level g differs from their mean by
+    |g w - t| / w, and the numerators are summed for each w. Four sets of sums take turns, so that the processor need
+    not wait for one addition to end before the next to the same number.
+
+    Parameters
+    ----------
+    volume, gray : uint8 or uint16 (n_places,)
+        Numbers of the grey levels, 1 to n_present, and the levels themselves; 0 outside the region.
+    around : int64 (n_neighbours,), offsets to all neighbours
+    n_present : int
+    scratch : unsigned (chunk,), of a type that holds n_neighbours times the highest level
+
+    Returns
+    -------
+    dependence : float64 (n_present, n_neighbours + 1), voxels of each level by the number of neighbours of that level
+    differences : float64 (n_present,), sums of the differences
+    connected : float64 (n_present,), voxels of each level that have a neighbour
     """
-    for place in positions:
+    n, apart = around.size + 1, 4 * (n_present + 1)
+    by_alike, by_inside = np.zeros(n * apart, np.uint32), np.zeros(n * apart, np.int64)
+    connected, few = np.zeros(n_present), np.empty((2, scratch.size), np.uint8)
+    far = around.max()
+    for start in range(far, gray.size - far, scratch.size):
+        stop = min(start + scratch.size, gray.size - far)
+        here, numbers = gray[start:stop], volume[start:stop]
+        alike, inside, total = few[0, : here.size], few[1, : here.size], scratch[: here.size]
+        for i in range(here.size):
+            alike[i] = inside[i] = total[i] = 0
         for offset in around:
-            if volume[np.uint64(place + offset)] > 0:
-                connected[volume[np.uint64(place)] - 1] += 1.0
-                break
+            there = gray[start + offset : stop + offset]
+            for i in range(here.size):
+                inside[i] += np.uint8(there[i] > 0)
+                alike[i] += np.uint8(here[i] == there[i])
+            for i in range(here.size):
+                total[i] += there[i]
+        for i in range(here.size):
+            if here[i] == 0:
+                continue
+            number, turn = np.int64(numbers[i]), (i & 3) * (n_present + 1)
+            by_alike[np.uint64(np.int64(alike[i]) * apart + turn + number)] += np.uint32(1)
+            difference = np.int64(here[i]) * np.int64(inside[i]) - np.int64(total[i])
+            by_inside[np.uint64(np.int64(inside[i]) * apart + turn + number)] += abs(difference)
+            if inside[i] == 0:
+                connected[number - 1] -= 1.0
+    dependence, differences = np.zeros((n_present, n)), np.zeros(n_present)
+    for j in range(n):
+        for k in range(apart):
+            row = k % (n_present + 1) - 1
+            if row >= 0:
+                dependence[row, j] += by_alike[j * apart + k]
+                connected[row] += by_alike[j * apart + k]
+                differences[row] += by_inside[j * apart + k] / max(j, 1)
+    return dependence, differences, connected
