@@ -3,9 +3,18 @@
 from collections import Counter
 
 from radiodeep.handcrafted.catalogue import FEATURES, PYRADIOMICS_FAMILIES
+from radiodeep.handcrafted.ibsi.catalogue import ibsi_column
 from radiodeep.report.fact import Fact, fact, joined
 
 _IBSI_IDS = {f"{feature.family}_{feature.name}": feature.ibsi_id for feature in FEATURES}
+_AGGREGATIONS = {
+    "2D_averaged": "of each direction and slice, averaged",
+    "2D_slice_merged": "of the matrices of each slice, merged over directions, averaged over slices",
+    "2.5D_direction_merged": "of the matrices of each direction, merged over slices, averaged over directions",
+    "2.5D_merged": "of one matrix, merged over directions in slices and over slices",
+    "3D_averaged": "of each direction in space, averaged",
+    "3D_merged": "of one matrix, merged over directions in space",
+}
 _BOUNDS = {"absolute": "image units", "relative": "parts of the maximum", "sigma": "standard deviations from the mean"}
 
 
@@ -24,6 +33,11 @@ def extraction_facts(radiomics, from_images):
     steps = list(filter(None, dict.fromkeys(facts[name] for name in _STEPS)))
     text = " ".join(step.text for step in steps)
     return facts | {"preprocessing": Fact(text, any(step.done for step in steps)) if steps else None}
+
+
+def _is_standard(part):
+    """Return whether settings are those of the IBSI's convention; others were saved without one, too."""
+    return part.get("convention") == "ibsi"
 
 
 def _normalisation(part):
@@ -52,6 +66,8 @@ def _resampling(part):
 def _grid(part):
     if part["resample_grid"] == "region":
         return "the new grid was centred on the box of the region"
+    if part["resample_grid"] == "center":
+        return "the centre of the new grid was aligned with that of the image"
     return "the new grid was aligned with the corner of the image"
 
 
@@ -62,29 +78,40 @@ def _anti_aliasing(part):
 
 @_resampled
 def _extrapolation(part):
+    if part["resample_grid"] == "center":
+        return "no centre of a new voxel lies outside the image"
     return "new voxels whose centres lie outside the image have the intensity 0"
 
 
 @_resampled
 def _rounding(part):
+    if _is_standard(part):
+        return "interpolated intensities of images of whole numbers were rounded; those of others were not"
     return "interpolated intensities of integer images were cut off to whole numbers; others were not rounded"
 
 
 @_resampled
 def _mask_interpolation(part):
-    return "masks were resampled by nearest neighbour"
+    return f"masks were resampled by {'linear interpolation' if _is_standard(part) else 'nearest neighbour'}"
 
 
 @_resampled
 def _partial_voxels(part):
+    if _is_standard(part):
+        return "a new voxel belongs to the region if the interpolated mask is at least 0.5; there are no partial voxels"
     return "a new voxel belongs to the region if the nearest old voxel does; there are no partial voxels"
 
 
 def _resegmentation(part):
+    n_deviations = part.get("resegment_outliers")
+    outliers = ""
+    if n_deviations is not None:
+        outliers = f"voxels further than {n_deviations:g} standard deviations from the mean of the region"
     if part["resegment_range"] is None:
-        return ""
+        return f"{outliers} were left out of intensity and texture" if outliers else ""
     bounds = " to ".join(f"{bound:g}" for bound in part["resegment_range"])
-    return f"only voxels of the region within {bounds} ({_BOUNDS[part['resegment_mode']]}) were measured"
+    left_out = f", and of these no {outliers}" if outliers else ""
+    return f"only voxels of the region within {bounds} ({_BOUNDS[part['resegment_mode']]}) were measured{left_out}"
 
 
 def _discretisation(part):
@@ -96,6 +123,9 @@ def _discretisation(part):
 def _first_bin(part):
     if part["bin_count"] is not None:
         return "the first bin begins at the lowest intensity of each region"
+    if _is_standard(part):
+        bound = part["resegment_range"]
+        return f"the first bin begins at {f'{min(bound):g}' if bound else 'the lowest intensity of each region'}"
     return "edges of bins are multiples of the width; the first bin begins at or below the lowest intensity"
 
 
@@ -115,7 +145,12 @@ def _image_type(pair):
 
 
 def _counted(names):
-    return Counter(name.split("_", 1)[0] for name in names)
+    return Counter(map(_family_of, names))
+
+
+def _family_of(name):
+    column = ibsi_column(name)
+    return name.split("_", 1)[0] if column is None else column.feature.family
 
 
 def _families(names):
@@ -124,17 +159,25 @@ def _families(names):
 
 
 def _ibsi(names):
-    own = [name for name in names if name.split("_", 1)[0] not in PYRADIOMICS_FAMILIES]
-    n_known = sum(_IBSI_IDS.get(name) is not None for name in names)
+    standard = [name for name in names if ibsi_column(name) is not None]
+    if len(standard) == len(names):
+        return f"all {len(names)} features follow the definitions of the IBSI reference manual and have its identifiers"
+    own = [name for name in names if name.split("_", 1)[0] not in PYRADIOMICS_FAMILIES and name not in standard]
+    n_known = sum(_IBSI_IDS.get(name) is not None for name in names) + len(standard)
     others = f", {len(own)} those of radiodeep" if own else ""
+    others += f", {len(standard)} those of the IBSI reference manual" if standard else ""
+    n_of_pyradiomics = len(names) - len(own) - len(standard)
     return (
-        f"{len(names) - len(own)} features follow the definitions of pyradiomics 3.0.1{others}; {n_known} of "
+        f"{n_of_pyradiomics} features follow the definitions of pyradiomics 3.0.1{others}; {n_known} of "
         f"{len(names)} have an identifier of the IBSI reference manual"
     )
 
 
 def _dimensions(part):
-    how = "slice by slice" if part["force_2d"] else "in all directions of the image"
+    is_flat = part["force_2d"]
+    if _is_standard(part):
+        is_flat = not any(name.startswith("3D") for name in part["aggregation"])
+    how = "slice by slice" if is_flat else "in all directions of the image"
     return f"texture was measured {how}"
 
 
@@ -149,6 +192,8 @@ def _of_texture(*families):
 
 @_of_texture("glcm", "glrlm")
 def _aggregation(part):
+    if _is_standard(part):
+        return f"features of GLCM and GLRLM are those {', and '.join(map(_AGGREGATIONS.get, part['aggregation']))}"
     if part["weighting_norm"] is None:
         return "features of GLCM and GLRLM were computed for each direction and averaged"
     return "the GLCM and GLRLM of all directions were summed before their features were computed"
@@ -174,7 +219,7 @@ def _glcm_distance(part):
     return f"co-occurrence at the Chebyshev distance {_distances(part)}"
 
 
-@_of_texture("glszm")
+@_of_texture("glszm", "gldzm")
 def _zones(part):
     return "zones of equal grey level link voxels at the Chebyshev distance 1"
 
@@ -184,12 +229,12 @@ def _ngtdm(part):
     return f"NGTDM neighbours at the Chebyshev distance {_distances(part)}"
 
 
-@_of_texture("gldm")
+@_of_texture("gldm", "ngldm")
 def _gldm(part):
     return f"GLDM (NGLDM) neighbours at the Chebyshev distance {_distances(part)}"
 
 
-@_of_texture("gldm")
+@_of_texture("gldm", "ngldm")
 def _alpha(part):
     return f"GLDM (NGLDM) coarseness parameter {part['gldm_alpha']}"
 

@@ -1,6 +1,6 @@
 """Name of a feature -> its unit, in UCUM, and its code: that of IBSI, or its name."""
 
-from radiodeep.report.feature_meaning import HANDCRAFTED, feature_meaning
+from radiodeep.report.feature_meaning import HANDCRAFTED, feature_meaning, standard_feature
 
 INTENSITY_UNITS = ("HU", "SUV", "none")
 PRIVATE_SCHEME = "99RADIODEEP"
@@ -24,6 +24,18 @@ _FIRST_ORDER = {  # powers of the unit of the image
     **dict.fromkeys(("Energy", "TotalEnergy", "Variance"), 2),
     **dict.fromkeys(("Entropy", "Uniformity", "Skewness", "Kurtosis"), 0),
 }
+_STANDARD = {  # powers of the unit of the image and of mm
+    **dict.fromkeys(("morph_volume", "morph_vol_approx"), (0, 3)),
+    "morph_area_mesh": (0, 2),
+    "morph_av": (0, -1),
+    **dict.fromkeys(("morph_com", "morph_diam"), (0, 1)),
+    **dict.fromkeys(("morph_pca_maj_axis", "morph_pca_min_axis", "morph_pca_least_axis"), (0, 1)),
+    "morph_integ_int": (1, 3),
+    **dict.fromkeys(("stat_var", "stat_energy"), (2, 0)),
+    **dict.fromkeys(("stat_skew", "stat_kurt", "stat_cov", "stat_qcod"), (0, 0)),
+}
+_LEVELS_OF_VOLUME = ("ivh_i10", "ivh_i90", "ivh_diff_i10_i90")  # HU, but numbers of bins of other intensities
+_STANDARD_FAMILIES = {"local_intensity": (1, 0), "intensity_statistics": (1, 0)}
 _MARGIN = {  # powers of the unit of the image and of mm
     **dict.fromkeys(("Contrast", "SigmoidContrast"), (1, 0)),
     **dict.fromkeys(
@@ -46,6 +58,10 @@ def feature_code(name, is_shifted=False):
     >>> feature_code("original_glcm_MCC")
     (('glcm_MCC', '99RADIODEEP', 'glcm_MCC'), 'original')
     """
+    standard = standard_feature(name)
+    if standard is not None:
+        image, column = standard
+        return (column.feature.ibsi_id, "IBSI", column.tag), image
     meaning = feature_meaning(name)
     if meaning.kind != HANDCRAFTED:
         return (name, PRIVATE_SCHEME, name[-64:]), ""
@@ -64,9 +80,16 @@ def feature_unit(name, intensity_unit):
     >>> feature_unit("original_firstorder_TotalEnergy", "HU")[0], feature_unit("original_shape_SurfaceArea", "HU")[0]
     ("[hnsf'U]2.mm3", 'mm2')
     """
-    meaning = feature_meaning(name)
-    image, _, own = name.rpartition(f"{meaning.family}_")
-    intensity, length = _powers(meaning.family, own)
+    standard = standard_feature(name)
+    if standard is not None:
+        image, column = standard
+        feature = column.feature
+        intensity, length = _STANDARD.get(feature.tag, _STANDARD_FAMILIES.get(feature.family, (0, 0)))
+        intensity += feature.tag in _LEVELS_OF_VOLUME and intensity_unit == "HU"
+    else:
+        meaning = feature_meaning(name)
+        image, _, own = name.rpartition(f"{meaning.family}_")
+        intensity, length = _powers(meaning.family, own)
     if image.endswith("gradient_"):
         length -= intensity
     if "lbp" in image:

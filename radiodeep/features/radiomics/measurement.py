@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.features.radiomics.ibsi_measurement import IbsiMeasurement
 from radiodeep.features.radiomics.preparation import check_region_size, derived_images, prepare
 from radiodeep.features.radiomics.pyradiomics_engine import pyradiomics_row
 from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, SHAPE_FAMILIES, feature_names, reach_mm
@@ -41,6 +42,8 @@ def _measure(settings):
         return lambda case, image: np.empty(0)
     if settings.engine == "pyradiomics":
         return lambda case, image: pyradiomics_row(settings, case)
+    if settings.is_standard:
+        return IbsiMeasurement(settings).row_of
     usual = tuple(family for family in DEFAULT_FAMILIES if family in settings.chosen_families)
     _load_kernels(usual or DEFAULT_FAMILIES)
     return Measurement(settings).row_of
@@ -157,7 +160,7 @@ def intensity_ranges(case, settings):
     roi = prepared.roi[prepared.box]
     ranges = {}
     for image_type in settings.types:
-        images = derived_images(prepared, image_type, settings.force_2d)
+        images = derived_images(prepared, image_type, settings.is_flat)
         ranges[image_type.name] = {name: (float(image[roi].min()), float(image[roi].max())) for name, image in images}
     return ranges
 
