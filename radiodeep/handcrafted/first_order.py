@@ -8,7 +8,7 @@ from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.kernels.first_order import first_order
 from radiodeep.handcrafted.ordering import sorted_intensities
 
-_KURTOSIS = 5  # its place among the features
+KURTOSIS = 5  # its place among the features
 _SMALLEST = 1e-70  # of intensities and their range: below, the square of their variance loses its digits
 
 
@@ -37,10 +37,8 @@ def first_order_features(region, levels, *, voxel_array_shift=0, convention=PYRA
             "First-order features need at least 3; outline more of the lesion."
         )
     ordered = sorted_intensities(region.values)
-    value_range = ordered[-1] - ordered[0]
-    largest = max(-ordered[0], ordered[-1])
     values = None
-    if not any(0 < span < _SMALLEST for span in (value_range, largest)):
+    if has_usual_span(ordered):
         values = first_order(ordered, levels.counts, float(voxel_array_shift), float(region.spacing_mm.prod()))
     if values is None or not np.isfinite(values).all():
         raise InputError(
@@ -48,5 +46,11 @@ def first_order_features(region, levels, *, voxel_array_shift=0, convention=PYRA
             "are beyond double precision. Expected numbers of about 1e-70 to 1e70; multiply the image by a "
             "constant."
         )
-    values[_KURTOSIS] -= 3.0 - convention.kurtosis_of_normal
+    values[KURTOSIS] -= 3.0 - convention.kurtosis_of_normal
     return values
+
+
+def has_usual_span(ordered):
+    """Return whether intensities in increasing order, and their range, are not too small for their fourth powers."""
+    low, high = float(ordered[0]), float(ordered[-1])
+    return not (0 < high - low < _SMALLEST or 0 < max(-low, high) < _SMALLEST)

@@ -58,7 +58,8 @@ def discretise(region, *, bin_width=25.0, bin_count=None, max_gray_levels=1024, 
     pyradiomics `imageoperations.getBinEdges`; IBSI Q3RU (fixed bin size, whose first edge is the
     minimum instead) and K15C (fixed bin number).
     """
-    edges = _bin_edges(region.values, bin_width, bin_count, max_gray_levels, convention)
+    lowest, highest = region.values.min(), region.values.max()
+    edges = bin_edges(lowest, highest, bin_width, bin_count, max_gray_levels, convention)
     gray = np.zeros(region.mask.shape, np.uint8 if edges.size < 256 else np.uint16)
     counts = assign_levels(region.values.astype(np.float64), edges, region.positions, gray.reshape(-1))
     values = np.flatnonzero(counts)
@@ -79,18 +80,20 @@ def check_bins(bin_width, bin_count, max_gray_levels):
     require(is_cap, owner, "max_gray_levels", f"an int from 1 to {_HIGHEST_CAP}", max_gray_levels)
 
 
-def _bin_edges(values, bin_width, bin_count, max_gray_levels, convention):
-    """Return the edges of all bins: float64, increasing, the first at or below the minimum."""
-    minimum, maximum = values.min(), values.max()
-    low, high = float(minimum), float(maximum)
-    where = f"on intensities from {low:g} to {high:g}"
+def bin_edges(minimum, maximum, bin_width, bin_count, max_gray_levels, convention):
+    """Return the edges of all bins: float64, increasing, the first at or below the minimum.
+
+    `minimum` and `maximum` are the extremes of a region, numbers of the type of its image. Settings and errors as in
+    `discretise`.
+    """
     if bin_count is not None:
-        return _edges_by_count(minimum, maximum, int(bin_count), max_gray_levels, where)
+        return _edges_by_count(minimum, maximum, int(bin_count), max_gray_levels)
+    low, high = float(minimum), float(maximum)
     bin_width = float(bin_width)  # a float also lifts small integer types, which would overflow
     n_levels = convention.n_bins(low, high, bin_width)
     if not n_levels <= max_gray_levels:
         raise TooManyGrayLevelsError(
-            f"bin_width={bin_width:g} {where} makes {n_levels:.0f} grey levels. Expected at most "
+            f"bin_width={bin_width:g} {_where(low, high)} makes {n_levels:.0f} grey levels. Expected at most "
             f"{max_gray_levels}; take a larger bin_width (from about {(high - low) / max_gray_levels:.3g} on), "
             f"a bin_count, or a larger max_gray_levels."
         )
@@ -99,24 +102,33 @@ def _bin_edges(values, bin_width, bin_count, max_gray_levels, convention):
         first, end = convention.first_edge(minimum, bin_width), maximum + 2 * bin_width
     if not end > first:
         raise TooManyGrayLevelsError(
-            f"bin_width={bin_width:g} {where} makes bins narrower than the precision of the image. "
+            f"bin_width={bin_width:g} {_where(low, high)} makes bins narrower than the precision of the image. "
             "Expected bins that differ; take a larger bin_width or a bin_count."
         )
     return np.arange(first, end, bin_width, dtype=np.float64)
 
 
-def _edges_by_count(minimum, maximum, bin_count, max_gray_levels, where):
+def _edges_by_count(minimum, maximum, bin_count, max_gray_levels):
+    """Return the edges of `numpy.histogram_bin_edges`, whose checks take longer, in the precision of the image."""
     if bin_count > max_gray_levels:
         raise TooManyGrayLevelsError(
             f"bin_count={bin_count} makes {bin_count} grey levels. "
             f"Expected at most {max_gray_levels}; take a smaller bin_count or a bin_width."
         )
-    try:
-        edges = np.histogram_bin_edges(np.array([minimum, maximum]), bins=bin_count)
-    except ValueError as error:  # the range is narrower than the precision of its numbers
+    kind = np.float32 if minimum.dtype == np.float32 else np.float64
+    first, last = kind(minimum), kind(maximum)
+    if first == last:
+        first, last = first - kind(0.5), last + kind(0.5)
+    edges = np.arange(bin_count + 1, dtype=kind) * ((last - first) / kind(bin_count)) + first
+    edges[-1] = last
+    if (edges[:-1] >= edges[1:]).any():
         raise TooManyGrayLevelsError(
-            f"bin_count={bin_count} {where} makes bins narrower than the precision of the image. "
-            "Expected bins that differ; take a smaller bin_count or a bin_width."
-        ) from error
+            f"bin_count={bin_count} {_where(float(minimum), float(maximum))} makes bins narrower than the precision of "
+            "the image. Expected bins that differ; take a smaller bin_count or a bin_width."
+        )
     edges[-1] += 1  # lets the maximum into the last bin
     return edges.astype(np.float64)
+
+
+def _where(low, high):
+    return f"on intensities from {low:g} to {high:g}"

@@ -1,8 +1,10 @@
 """In: image, mask, spacing and settings. Out: the values of the handcrafted features of one region."""
 
+from functools import partial
+
 import numpy as np
 
-from radiodeep.checks import is_count, is_flag, require
+from radiodeep.checks import is_count, is_finite, is_flag, require
 from radiodeep.handcrafted.catalogue import (
     DEFAULT_FAMILIES,
     FUNCTION_OF,
@@ -16,7 +18,8 @@ from radiodeep.handcrafted.catalogue import (
 from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.gray_levels import check_bins, discretise
 from radiodeep.handcrafted.neighbours import Neighbourhoods, check_neighbour_settings
-from radiodeep.handcrafted.region import bounding_box, crop_region
+from radiodeep.handcrafted.region import bounding_box, check_flat_axis, cut_region, pad_region
+from radiodeep.handcrafted.whole_region import WholeRegion, families_at_once
 
 
 def region_features(
@@ -138,6 +141,7 @@ def region_measurer(
     chosen = in_catalogue_order(families)
     check_neighbour_settings(distances, weighting_norm)
     _check_texture_settings(symmetrical_glcm, gldm_alpha)
+    check_flat_axis(flat_axis)
     settings = {
         "firstorder": {"voxel_array_shift": voxel_array_shift, "convention": convention},
         "glcm": {"symmetrical": bool(symmetrical_glcm), "weighting_norm": weighting_norm},
@@ -145,30 +149,50 @@ def region_measurer(
         **{family: {"slice_axis": slice_axis} for family in SLICE_FAMILIES},
     }
     bins = {"bin_width": bin_width, "bin_count": bin_count, "max_gray_levels": max_gray_levels}
-    needs_levels = not set(chosen).isdisjoint(LEVEL_FAMILIES)
-    if needs_levels:
+    if not set(chosen).isdisjoint(LEVEL_FAMILIES):
         check_bins(**bins)
-    measures_group = set(TEXTURE_GROUP.families) <= set(chosen)
-    of_region = [family for family in chosen if family in REGION_FAMILIES]
-    of_surroundings = [family for family in chosen if family in REACH_MM]
-    measured = {*REGION_FAMILIES, *REACH_MM, *(TEXTURE_GROUP.families if measures_group else ())}
-    of_neighbours = [family for family in chosen if family not in measured]
+    by_family = partial(_measured_by_family, bins, convention, tuple(distances), gldm_alpha, settings)
+    is_usual = max(distances) == 1 and weighting_norm is None and is_finite(voxel_array_shift)
+    at_once = families_at_once(chosen) if is_usual else []
+    others = [family for family in chosen if family not in at_once]
+    more = (convention, voxel_array_shift, symmetrical_glcm, gldm_alpha, flat_axis)
+    whole = WholeRegion(at_once, bins, *more) if at_once else None
 
     def measure(image, mask, spacing_mm):
-        region = crop_region(image, mask, spacing_mm, margin=int(max(distances)), flat_axis=flat_axis)
-        levels = discretise(region, **bins, convention=convention) if needs_levels else None
-        values = {family: FUNCTION_OF[family](region, levels, **settings.get(family, {})) for family in of_region}
-        neighbourhoods = Neighbourhoods(region, levels, distances, gldm_alpha)
-        for family in of_surroundings:
-            around = _surroundings(region, image, mask, REACH_MM[family])
-            values[family] = FUNCTION_OF[family](*around, **settings.get(family, {}))
-        if measures_group:
-            values |= TEXTURE_GROUP.function(neighbourhoods, **settings["glcm"])
-        for family in of_neighbours:
-            values[family] = FUNCTION_OF[family](neighbourhoods, **settings.get(family, {}))
-        return np.concatenate([values[family] for family in chosen]), 0 if levels is None else levels.values.size
+        cut = cut_region(image, mask, spacing_mm)
+        measured = whole(cut) if whole else None
+        if measured is not None and not others:
+            return measured
+        known, n_levels = ({}, 0) if measured is None else (whole.by_family(measured[0]), measured[1])
+        rest = [family for family in chosen if family not in known]
+        region = pad_region(cut, int(max(distances)), flat_axis)
+        values, n_found = by_family(rest, region, image, mask)
+        values |= known
+        return np.concatenate([values[family] for family in chosen]), max(n_levels, n_found)
 
     return measure
+
+
+def _measured_by_family(bins, convention, distances, gldm_alpha, settings, families, region, image, mask):
+    """Return a dict from families to their values, and the number of grey levels that occur, 0 if none counts them."""
+    needs_levels = not set(families).isdisjoint(LEVEL_FAMILIES)
+    levels = discretise(region, **bins, convention=convention) if needs_levels else None
+    neighbourhoods = Neighbourhoods(region, levels, distances, gldm_alpha)
+    measures_group = set(TEXTURE_GROUP.families) <= set(families)
+    values = {}
+    for family in families:
+        if family in REGION_FAMILIES:
+            values[family] = FUNCTION_OF[family](region, levels, **settings.get(family, {}))
+    for family in families:
+        if family in REACH_MM:
+            around = _surroundings(region, image, mask, REACH_MM[family])
+            values[family] = FUNCTION_OF[family](*around, **settings.get(family, {}))
+    if measures_group:
+        values |= TEXTURE_GROUP.function(neighbourhoods, **settings["glcm"])
+    for family in families:
+        if family not in values:
+            values[family] = FUNCTION_OF[family](neighbourhoods, **settings.get(family, {}))
+    return values, 0 if levels is None else levels.values.size
 
 
 def _surroundings(region, image, mask, reach_mm):

@@ -1,6 +1,7 @@
 """In: image, mask and spacing. Out: the voxels of one region, cropped and padded."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,10 +61,34 @@ def crop_region(image, mask, spacing_mm, *, margin=1, flat_axis=None):
     InputError
         An array is not 3-D or does not hold real numbers, the spacing is not three lengths > 0, or the axis is wrong.
     """
-    image, mask = _checked_arrays(image, mask)
-    spacing_mm = _checked_spacing(spacing_mm)
+    check_flat_axis(flat_axis)
+    return pad_region(cut_region(image, mask, spacing_mm), margin, flat_axis)
+
+
+def check_flat_axis(flat_axis):
+    """Raise InputError unless texture is to be computed in space, None, or across an axis, 0, 1 or 2."""
     is_axis = flat_axis is None or is_count(flat_axis, 0, 2)
     require(is_axis, "crop_region", "flat_axis", "None, 0, 1 or 2 (z, y, x)", flat_axis)
+
+
+def pad_region(cut, margin, flat_axis=None):
+    """Return the `Region` of a `CutRegion`; parameters as in `crop_region`."""
+    padded, positions = pad_and_list(cut.mask, margin)
+    return Region(cut.values, padded, positions, cut.spacing_mm, margin, flat_axis)
+
+
+class CutRegion(NamedTuple):
+    """The voxels of a region: as in `Region`, but `mask` is uint8, 0 and 1, in its bounding box without a border."""
+
+    values: np.ndarray
+    mask: np.ndarray
+    spacing_mm: np.ndarray
+
+
+def cut_region(image, mask, spacing_mm):
+    """Check an image and its mask, and return the `CutRegion`; parameters and errors as in `crop_region`."""
+    image, mask = _checked_arrays(image, mask)
+    spacing_mm = _checked_spacing(spacing_mm)
     box = bounding_box(mask)
     image, mask = image[box], mask[box]
     values = image[mask]
@@ -76,8 +101,7 @@ def crop_region(image, mask, spacing_mm, *, margin=1, flat_axis=None):
                 f"The image is NaN or infinite in {n_bad} of the region's {values.size} voxels. "
                 "Expected finite intensities; repair the image or take these voxels out of the mask."
             )
-    padded, positions = pad_and_list(np.ascontiguousarray(mask).view(np.uint8), margin)
-    return Region(values, padded, positions, spacing_mm, margin, flat_axis)
+    return CutRegion(values, np.ascontiguousarray(mask).view(np.uint8), spacing_mm)
 
 
 def _checked_arrays(image, mask):

@@ -48,12 +48,17 @@ def shape_features(region, levels=None):
             in_space,  # Maximum3DDiameter
             volume,  # MeshVolume
             4 * minor,  # MinorAxisLength
-            (36 * math.pi * volume**2) ** (1 / 3) / area,  # Sphericity
+            sphericity(area, volume),
             area,  # SurfaceArea
             area / volume,  # SurfaceVolumeRatio
             region.values.size * float(spacing.prod()),  # VoxelVolume
         ]
     )
+
+
+def sphericity(area_mm2, volume_mm3):
+    """Return the area of a ball of the same volume, divided by the area."""
+    return (36 * math.pi * volume_mm3**2) ** (1 / 3) / area_mm2
 
 
 def covariance(sums):
