@@ -31,25 +31,26 @@ def spatial_autocorrelation(region):
     values = np.where(mask, region.image[box], 0.0)
     first = values[mask][0]
     values -= (first + (values.sum() - n * first) / n) * ones
-    spread = float(np.vdot(values, values))
+    squares = values * values
+    spread = float(squares.sum())
     largest = np.abs(values).max()
     if n < 2 or largest <= 1e-13 * max(abs(first), largest):
         return np.full(2, np.nan)
     sums = _direct_sums if n * mask.size <= _MOST_DIRECT else _fourier_sums
-    weight, product, square = sums(ones, values, tuple(region.spacing_mm.tolist()))
+    weight, product, square = sums(ones, values, squares, tuple(region.spacing_mm.tolist()))
     moran = n * product / (weight * spread)
     return np.array([moran, (n - 1) * (square - product) / (weight * spread)])
 
 
-def _direct_sums(ones, values, spacing_mm):
+def _direct_sums(ones, values, squares, spacing_mm):
     octant = inverse_distances(ones.shape, spacing_mm)
     return pair_sums(ones, values, np.concatenate([octant[..., :0:-1], octant], axis=2))
 
 
-def _fourier_sums(ones, values, spacing_mm):
+def _fourier_sums(ones, values, squares, spacing_mm):
     half = tuple(fft.next_fast_len(n, real=True) if n > 1 else 0 for n in ones.shape)
     weights = _weight_spectrum(half, spacing_mm)
-    of_ones, of_values, of_squares = (_spectrum(part, half) for part in (ones, values, values * values))
+    of_ones, of_values, of_squares = (_spectrum(part, half) for part in (ones, values, squares))
     scale = np.prod([2 * n or 1 for n in half])
     pairs = ((of_ones, of_ones), (of_values, of_values), (of_squares, of_ones))
     return [spectral_sum(a, b, weights) / scale for a, b in pairs]

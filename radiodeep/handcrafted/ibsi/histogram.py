@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from radiodeep.handcrafted.kernels.ibsi_intensity import distribution_statistics
+from radiodeep.handcrafted.kernels.ibsi_intensity import count_levels, distribution_statistics, histogram_extras
 
 
 def intensity_histogram(levels, n_levels):
@@ -34,21 +34,7 @@ def intensity_histogram(levels, n_levels):
     >>> float(mode)
     3.0
     """
-    counts = np.bincount(levels.ravel(), minlength=n_levels + 1)[1 : n_levels + 1]
-    occurs = np.flatnonzero(counts)
-    statistics = distribution_statistics(occurs + 1.0, counts[occurs])
-    mean = statistics[0]
-    modes = np.flatnonzero(counts == counts.max()) + 1
-    mode = modes[np.abs(modes - mean).argmin()]
-    shares = counts[occurs] / counts.sum()
-    entropy = -float(shares @ np.log2(shares))
-    uniformity = float(shares @ shares)
-    return np.array([*statistics[:9], mode, *statistics[9:16], entropy + 0.0, uniformity, *_gradients(counts)])
-
-
-def _gradients(counts):
-    if counts.size < 2:
-        return (np.nan,) * 4
-    gradient = np.gradient(counts.astype(np.float64))
-    highest, lowest = gradient.argmax(), gradient.argmin()
-    return gradient[highest], highest + 1, gradient[lowest], lowest + 1
+    counts = count_levels(levels, n_levels)
+    statistics = distribution_statistics(np.arange(1.0, n_levels + 1), counts)
+    extras = histogram_extras(counts, statistics[0])
+    return np.concatenate([statistics[:9], extras[:1], statistics[9:16], extras[1:]])

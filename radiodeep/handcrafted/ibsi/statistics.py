@@ -23,9 +23,11 @@ def intensity_statistics(region):
 
 
 def value_counts(values):
-    """Return the different values of a non-empty float64 array, ascending, and how often each occurs, int64."""
+    """Return ascending values that hold those of a non-empty float64 array, and how often each occurs, int64.
+
+    Whole numbers are counted from the least to the greatest, those that do not occur too, unless they lie far apart.
+    """
     lowest, counts = whole_counts(values, 2 * values.size + 4096)
     if counts.size == 0:
         return run_lengths(np.sort(values))
-    occurs = np.flatnonzero(counts)
-    return lowest + occurs, counts[occurs]
+    return lowest + np.arange(counts.size), counts

@@ -56,8 +56,10 @@ def _percentile(values, ends, fraction):
 def distribution_statistics(values, counts):
     """Return the 18 statistics of ascending values that occur `counts` times, float64 (18,).
 
-    In the order of `intensity_statistics`. All are NaN where undefined; `counts` may hold zeros.
+    In the order of `intensity_statistics`, and NaN where undefined.
     """
+    occurs = counts > 0
+    values, counts = values[occurs], counts[occurs]
     ends = np.cumsum(counts)
     n = ends[-1]
     first = values[0]
@@ -135,6 +137,45 @@ def intensity_moments(image, mask):
 
 
 @compiled
+def _running_sums(image, reach):
+    """Return the sums along x of the voxels before each place, and their numbers, without those that are not finite.
+
+    Both are (z, y, nx + 1 + 2 reach): the first `reach` places lie before the image and the last ones after it.
+    """
+    nz, ny, nx = image.shape
+    sums = np.empty((nz, ny, nx + 1 + 2 * reach))
+    numbers = np.empty(sums.shape, np.int32)
+    for z in range(nz):
+        for y in range(ny):
+            row, total, number = image[z, y], 0.0, 0
+            sums[z, y, : reach + 1] = 0.0
+            numbers[z, y, : reach + 1] = 0
+            for x in range(nx):
+                if np.isfinite(row[x]):
+                    total += row[x]
+                    number += 1
+                sums[z, y, reach + 1 + x] = total
+                numbers[z, y, reach + 1 + x] = number
+            sums[z, y, reach + 1 + nx :] = total
+            numbers[z, y, reach + 1 + nx :] = number
+    return sums, numbers
+
+
+@compiled
+def _add_rows(table, rows, z, y, start, stop, reach, out):
+    """Add up the rows of a sphere about the voxels `start` to `stop` of a row, from running sums."""
+    nz, ny, _ = table.shape
+    out[: stop - start] = 0
+    for r in range(rows.shape[0]):
+        i, j, half = z + rows[r, 0], y + rows[r, 1], rows[r, 2]
+        if 0 <= i < nz and 0 <= j < ny:
+            after = table[i, j, start + reach + half + 1 : stop + reach + half + 1]
+            before = table[i, j, start + reach - half : stop + reach - half]
+            for x in range(after.size):
+                out[x] += after[x] - before[x]
+
+
+@compiled
 def sphere_peaks(image, mask, rows):
     """Return the mean about the voxel of the highest intensity, and the highest mean about any voxel of a mask.
 
@@ -143,42 +184,80 @@ def sphere_peaks(image, mask, rows):
     """
     nz, ny, nx = image.shape
     reach = rows[:, 2].max()
-    sums, numbers = np.empty((nz, ny, nx + 1 + 2 * reach)), np.empty((nz, ny, nx + 1 + 2 * reach), np.int32)
-    highest = -np.inf
+    sums, numbers = _running_sums(image, reach)
+    whole = 0
+    for r in range(rows.shape[0]):
+        whole += 2 * rows[r, 2] + 1
+    n_finite = 0
     for z in range(nz):
         for y in range(ny):
-            total, number = 0.0, 0
-            for x in range(nx + 1 + 2 * reach):
-                sums[z, y, x], numbers[z, y, x] = total, number
-                if reach <= x < nx + reach and np.isfinite(image[z, y, x - reach]):
-                    total += image[z, y, x - reach]
-                    number += 1
-            for x in range(nx):
-                if mask[z, y, x]:
-                    highest = max(highest, image[z, y, x])
+            n_finite += numbers[z, y, nx + reach]
+    reach_z, reach_y = rows[:, 0].max(), rows[:, 1].max()
     total, number = np.empty(nx), np.empty(nx, np.int32)
-    at_highest = anywhere = -np.inf
+    highest = at_highest = anywhere = -np.inf
     for z in range(nz):
         for y in range(ny):
-            if not mask[z, y].any():
-                continue
-            total[:] = 0.0
-            number[:] = 0
-            for r in range(rows.shape[0]):
-                i, j, half = z + rows[r, 0], y + rows[r, 1], rows[r, 2]
-                if 0 <= i < nz and 0 <= j < ny:
-                    after, before = sums[i, j, reach + half + 1 :], sums[i, j, reach - half :]
-                    n_after, n_before = numbers[i, j, reach + half + 1 :], numbers[i, j, reach - half :]
-                    for x in range(nx):
-                        total[x] += after[x] - before[x]
-                        number[x] += n_after[x] - n_before[x]
+            start, stop = nx, 0
             for x in range(nx):
                 if mask[z, y, x]:
-                    mean = total[x] / number[x]
+                    start, stop = min(start, x), x + 1
+            if start >= stop:
+                continue
+            _add_rows(sums, rows, z, y, start, stop, reach, total)
+            is_inside = n_finite == image.size and start >= reach and stop + reach <= nx
+            if is_inside and reach_z <= z < nz - reach_z and reach_y <= y < ny - reach_y:
+                number[: stop - start] = whole
+            else:
+                _add_rows(numbers, rows, z, y, start, stop, reach, number)
+            for x in range(start, stop):
+                if mask[z, y, x]:
+                    mean = total[x - start] / number[x - start]
                     anywhere = max(anywhere, mean)
-                    if image[z, y, x] == highest:
+                    if image[z, y, x] > highest:
+                        highest, at_highest = image[z, y, x], mean
+                    elif image[z, y, x] == highest:
                         at_highest = max(at_highest, mean)
     return at_highest, anywhere
+
+
+@compiled
+def count_levels(levels, n_levels):
+    """Return how many voxels have each level from 1 to `n_levels`, int64 (n_levels,)."""
+    counts = np.zeros(n_levels + 1, np.int64)
+    for z in range(levels.shape[0]):
+        for y in range(levels.shape[1]):
+            for x in range(levels.shape[2]):
+                counts[levels[z, y, x]] += 1
+    return counts[1:]
+
+
+@compiled
+def histogram_extras(counts, mean):
+    """Return mode, entropy, uniformity, and the greatest and the least gradient with their levels, float64 (7,).
+
+    `counts` are those of the levels from 1 on. Gradients are NaN if there is one level.
+    """
+    n = counts.sum()
+    out = np.full(7, np.nan)
+    mode = 0
+    entropy = uniformity = 0.0
+    for i in range(counts.size):
+        share = counts[i] / n
+        if counts[i] > 0:
+            entropy -= share * np.log2(share)
+        uniformity += share * share
+        is_nearer = counts[i] == counts[mode] and abs(i + 1 - mean) < abs(mode + 1 - mean)
+        if counts[i] > counts[mode] or is_nearer:
+            mode = i
+        if counts.size > 1:
+            before, after = max(i - 1, 0), min(i + 1, counts.size - 1)
+            gradient = (counts[after] - counts[before]) / (after - before)
+            if i == 0 or gradient > out[3]:
+                out[3], out[4] = gradient, i + 1
+            if i == 0 or gradient < out[5]:
+                out[5], out[6] = gradient, i + 1
+    out[0], out[1], out[2] = mode + 1, entropy, uniformity
+    return out
 
 
 @_reordered
