@@ -9,7 +9,6 @@ import numpy as np
 
 from radiodeep.compiled import compiled
 from radiodeep.handcrafted.kernels.ibsi_texture_tables import (
-    GLCM,
     GLDZM,
     GLRLM,
     GLSZM,
@@ -30,6 +29,7 @@ from radiodeep.handcrafted.kernels.ibsi_texture_volumes import (
 )
 from radiodeep.handcrafted.kernels.neighbours import link_equal_neighbours
 
+_REST = np.array([GLSZM, GLDZM, NGTDM, NGLDM, N_FEATURES])  # where the families without directions begin and end
 _APART = 48  # entries between tables: a multiple of 4 kB apart they would disturb each other in the store buffer
 
 
@@ -54,7 +54,7 @@ def count_tables(volume, gray, distances, present, counts, offsets, representati
     -------
     pairs : uint32 (n_directions, (n_present + 1)² or more), as in `count_level_pairs`
     runs : float64 (n_runs, n_present, longest + 1)
-    zones : three int32 (n_zones,), as in `find_zones_and_distances`
+    zones : levels, sizes and distances, as in `find_zones_and_distances`
     dependence : float64 (n_present, n_neighbours + 1)
     differences, connected : float64 (n_present,)
     """
@@ -68,8 +68,7 @@ def count_tables(volume, gray, distances, present, counts, offsets, representati
     runs = np.zeros((n_runs if wanted[1] else 0, n, longest + 1))
     if wanted[1]:
         count_level_runs(volume, links, offsets, counts, pairs, runs)
-    nothing = np.empty(0, np.int32)
-    zones = (nothing, nothing, nothing)
+    zones = (np.empty(0, volume.dtype), np.empty(0, np.int32), np.empty(0, distances.dtype))
     if wanted[2] or wanted[3]:
         zones = find_zones_and_distances(volume, links, counts.sum(), offsets, representatives, distances)
     around = np.concatenate((offsets, -offsets))
@@ -98,13 +97,13 @@ def _add_rows(table, rows, total):
 
 
 @compiled
-def _add_features(out, first, last, sums, numbers):
+def _add_features(values, sums, numbers):
     """Add the features of one table to sums, unless they are undefined, and count it."""
-    if np.isnan(out[first]):
+    if np.isnan(values[0]):
         return
-    for f in range(first, last):
-        sums[f] += out[f]
-        numbers[f] += 1
+    for f in range(values.size):
+        sums[f] += values[f]
+        numbers[f] += 1.0
 
 
 @compiled
@@ -122,21 +121,22 @@ def _describe_tables(tables, shades, lengths, n_levels, n_voxels, wanted, asked,
             continue
         if row == 1:
             pairs, runs = _sum_directions(pairs), _sum_directions(runs)
-        for k in range(pairs.shape[0] if wanted[0] else 0):
+        for k in range(pairs.shape[0]):
             if describe_pairs(pairs[k], present, n_levels, out):
-                _add_features(out, GLCM, GLRLM, sums[row], numbers[row])
-        for k in range(runs.shape[0] if wanted[1] else 0):
-            write_sizes(runs[k], shades, lengths, GLRLM, out)
-            _add_features(out, GLRLM, GLSZM, sums[row], numbers[row])
+                _add_features(out[:GLRLM], sums[row], numbers[row])
+        for k in range(runs.shape[0]):
+            write_sizes(runs[k], shades, lengths, out[GLRLM:])
+            _add_features(out[GLRLM:GLSZM], sums[row, GLRLM:], numbers[row, GLRLM:])
     describe_zones(zones[0], zones[1], zones[2], shades, n_voxels, wanted, out)
     if wanted[4]:
         describe_tone_differences(connected, differences, shades, out)
     if wanted[5]:
         describe_dependence(dependence, shades, np.arange(1.0, dependence.shape[1] + 1.0), out)
     for row in range(2):
-        for first, last in ((GLSZM, GLDZM), (GLDZM, NGTDM), (NGTDM, NGLDM), (NGLDM, N_FEATURES)):
-            if asked[row]:
-                _add_features(out, first, last, sums[row], numbers[row])
+        if asked[row]:
+            for k in range(_REST.size - 1):
+                part = out[_REST[k] : _REST[k + 1]]
+                _add_features(part, sums[row, _REST[k] :], numbers[row, _REST[k] :])
 
 
 @compiled
@@ -230,12 +230,12 @@ def _add_slice(counted, tables, rows, n_zones, totals):
 
 
 @compiled
-def _empty_totals(n_levels, n_directions, longest, n_voxels, wanted):
+def _empty_totals(gray, distances, n_levels, n_directions, longest, n_voxels, wanted):
     """Return tables of zeros for all slices, as `_describe_tables` takes them."""
     pairs = np.zeros((n_directions if wanted[0] else 0, n_levels + 1, n_levels + 1))
     runs = np.zeros((n_directions if wanted[1] else 0, n_levels, longest + 1))
     n_zones = n_voxels if wanted[2] or wanted[3] else 0
-    zones = (np.empty(n_zones, np.int32), np.empty(n_zones, np.int32), np.empty(n_zones, np.int32))
+    zones = (np.empty(n_zones, gray.dtype), np.empty(n_zones, np.int32), np.empty(n_zones, distances.dtype))
     return pairs, runs, zones, np.zeros((n_levels, 2 * n_directions + 1)), np.zeros(n_levels), np.zeros(n_levels)
 
 
@@ -262,8 +262,8 @@ def describe_slices(
     volume = np.empty_like(gray[0])
     levels, counts, rows = np.empty_like(present), np.empty_like(present), np.empty_like(present)
     by_slice, over_slices = asked[0] or asked[1], asked[2] or asked[3]
-    totals = _empty_totals(present.size, offsets.size, longest, n_voxels, wanted)
-    lengths, n_zones = np.arange(longest + 1.0), 0
+    totals = _empty_totals(gray, distances, present.size, offsets.size, longest, n_voxels, wanted)
+    lengths, n_zones = np.arange(longest + 1.0), np.int64(0)
     sums, numbers = np.zeros((4, N_FEATURES)), np.zeros((4, N_FEATURES))
     for s in range(gray.shape[0]):
         n = _number_levels(gray[s], row_of_level, volume, levels, counts, rows)

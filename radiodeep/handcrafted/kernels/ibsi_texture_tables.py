@@ -132,14 +132,14 @@ def _describe_information(marginal, total, out):
 
 
 @compiled
-def write_sizes(table, gray, sizes, first, out):
-    """Write the 16 features of a table of grey level by size from `out[first]` on; NaN if the table is empty.
+def write_sizes(table, gray, sizes, out):
+    """Write the 16 features of a table of grey level by size at the start of `out`; NaN if the table is empty.
 
     table : float64 (n_present, n_sizes);  gray : float64 (n_present,);  sizes : float64 (n_sizes,)
     """
     values = describe_sizes(table, gray, sizes)
     for f in range(_ORDER.size):
-        out[first + f] = values[_ORDER[f]]
+        out[f] = values[_ORDER[f]]
 
 
 @compiled
@@ -148,7 +148,7 @@ def describe_zones(levels, sizes, distances, gray, n_voxels, wanted, out):
 
     Parameters
     ----------
-    levels, sizes, distances : int32 (n_zones,)
+    levels, sizes, distances : integers (n_zones,)
         Row of the grey level, voxels, and distance to the border of each zone.
     gray : float64 (n_present,), the grey level of each row
     n_voxels : int
@@ -157,17 +157,17 @@ def describe_zones(levels, sizes, distances, gray, n_voxels, wanted, out):
     """
     if wanted[2]:
         table, present = tabulate_zones(levels, sizes, gray.size)
-        write_sizes(table, gray, present, GLSZM, out)
+        write_sizes(table, gray, present, out[GLSZM:])
     if wanted[3]:
         table, present = tabulate_zones(levels, distances, gray.size)
-        write_sizes(table, gray, present, GLDZM, out)
+        write_sizes(table, gray, present, out[GLDZM:])
         out[GLDZM + _PERCENTAGE] = levels.size / n_voxels
 
 
 @compiled
 def describe_dependence(table, gray, sizes, out):
     """Write the 17 features of a table of grey level by dependence, float64 (n_present, n_sizes)."""
-    write_sizes(table, gray, sizes, NGLDM, out)
+    write_sizes(table, gray, sizes, out[NGLDM:])
     total = squares = 0.0
     for i in range(table.shape[0]):
         for j in range(table.shape[1]):

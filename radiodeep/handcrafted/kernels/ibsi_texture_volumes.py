@@ -179,9 +179,14 @@ def _mark_third_voxels(links, offsets, first, stop, thirds):
 
 @compiled
 def _root(parents, zone):
-    while parents[zone] != zone:
-        parents[zone] = parents[parents[zone]]
-        zone = parents[zone]
+    above = parents[zone]
+    while above >= 0:
+        higher = parents[above]
+        if higher < 0:
+            return above
+        parents[zone] = higher
+        zone = higher
+        above = parents[zone]
     return zone
 
 
@@ -194,9 +199,9 @@ def _index_of_lowest_bit(bits):
 def find_zones_and_distances(volume, links, n_voxels, offsets, representatives, distances):
     """Return the levels (0 ... n_present - 1), the sizes and the distances of the zones of equal level.
 
-    The same search as `find_zones`; the distance of a zone is the smallest of its voxels. As neighbours looked up are
-    never farther back than the longest offset, the zones of older voxels are overwritten: the zone of a place is kept
-    at the remainder of its division by a power of 2, which needs little memory.
+    The same search as `find_zones`, in less memory; the distance of a zone is the smallest of its voxels. Neighbours
+    looked up are never farther back than the longest offset, so the zones of older voxels are overwritten: the zone of
+    a place is kept at its remainder by a power of 2. Parents below 0 are minus the sizes of zones that have none.
 
     Parameters
     ----------
@@ -206,26 +211,26 @@ def find_zones_and_distances(volume, links, n_voxels, offsets, representatives, 
 
     Returns
     -------
-    levels, sizes, distances : int32 (n_zones,)
+    levels : uint8 or uint16 (n_zones,), of the type of the volume
+    sizes : int32 (n_zones,)
+    distances : uint8 or uint16 (n_zones,)
     """
     far, size = offsets.max(), 1
     while size <= far:
         size *= 2
     zones = np.empty(size, np.int32)
     parents = np.empty(n_voxels, np.int32)
-    zone_sizes = np.empty(n_voxels, np.int32)
-    zone_levels = np.empty(n_voxels, np.int32)
-    nearest = np.empty(n_voxels, np.int32)
+    levels, nearest = np.empty(n_voxels, volume.dtype), np.empty(n_voxels, distances.dtype)
     n = 0
     for place in range(far, volume.size - far):
         if volume[place] == 0:
             continue
-        distance = np.int32(distances[place])
+        distance = distances[place]
         bits = np.int64(representatives[links[place]])
         if bits == 0:
-            zones[place & (size - 1)] = parents[n] = n
-            zone_sizes[n] = 1
-            zone_levels[n] = volume[place] - 1
+            zones[place & (size - 1)] = n
+            parents[n] = -1
+            levels[n] = volume[place] - 1
             nearest[n] = distance
             n += 1
             continue
@@ -236,21 +241,20 @@ def find_zones_and_distances(volume, links, n_voxels, offsets, representatives, 
             bits &= bits - 1
             if other != zone:
                 zone, other = min(zone, other), max(zone, other)
+                parents[zone] += parents[other]
                 parents[other] = zone
-                zone_sizes[zone] += zone_sizes[other]
                 if nearest[other] < nearest[zone]:
                     nearest[zone] = nearest[other]
         zones[place & (size - 1)] = zone
-        zone_sizes[zone] += 1
+        parents[zone] -= 1
         if distance < nearest[zone]:
             nearest[zone] = distance
     n_zones = 0
     for zone in range(n):
-        if parents[zone] == zone:
-            zone_sizes[n_zones], zone_levels[n_zones] = zone_sizes[zone], zone_levels[zone]
-            nearest[n_zones] = nearest[zone]
+        if parents[zone] < 0:
+            levels[n_zones], parents[n_zones], nearest[n_zones] = levels[zone], -parents[zone], nearest[zone]
             n_zones += 1
-    return zone_levels[:n_zones], zone_sizes[:n_zones], nearest[:n_zones]
+    return levels[:n_zones], parents[:n_zones], nearest[:n_zones]
 
 
 @compiled
