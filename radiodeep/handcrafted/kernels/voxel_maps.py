@@ -51,9 +51,8 @@ def times_log(count, logs):
 @compiled
 def add_to_cell(cells, cell, weight, used, n_used):
     """Add a weight > 0 to a cell; list the cell among those in use if it was empty, and return how many these are."""
-    if cells[cell] == 0.0:
-        used[n_used] = cell
-        n_used += 1
+    used[n_used] = cell  # a branch would take longer, as it is hard to predict
+    n_used += cells[cell] == 0.0
     cells[cell] += weight
     return n_used
 

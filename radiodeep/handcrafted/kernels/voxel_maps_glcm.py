@@ -45,7 +45,7 @@ def glcm_maps(
     ranks, shades = np.empty(window.size, np.int64), np.empty(window.size)
     rank_of = np.full(gray.size, -1)
     first, second = np.empty(len(pairs), np.int64), np.empty(len(pairs), np.int64)
-    weight, used = np.ones(len(pairs)), np.empty(len(pairs), np.int64)
+    weight, used = np.ones(len(pairs)), np.empty(len(pairs) + 1, np.int64)
     by_difference, by_sum = np.zeros(n_gray), np.zeros(2 * n_gray + 1)
     joint, px, py = np.zeros(n_most * n_most), np.zeros(n_most), np.zeros(n_most)
     row = np.empty(24)

@@ -25,10 +25,10 @@ def glrlm_maps(volume, centres, window, walk, begins, weights, gray, logs, colum
     width = 1 << bits
     ranks, shades = np.empty(window.size, np.int64), np.empty(window.size)
     rank_of = np.full(gray.size, -1)
-    cells, used = np.zeros(min(window.size, gray.size) * width), np.empty(window.size * len(walk), np.int64)
+    cells, used = np.zeros(min(window.size, gray.size) * width), np.empty(window.size * len(walk) + 1, np.int64)
     by_level, by_size = np.zeros(window.size), np.zeros(width)
     of_size = 1.0 / np.maximum(np.arange(width), 1) ** 2
-    runs = np.empty(window.size, np.int64)
+    runs = np.empty(window.size + 1, np.int64)
     row = np.empty(16)
     for v in range(centres.size):
         n_levels = rank_levels(volume, centres[v], window, gray, ranks, rank_of, shades)
@@ -36,7 +36,7 @@ def glrlm_maps(volume, centres, window, walk, begins, weights, gray, logs, colum
         n = n_directions = 0
         for k in range(len(walk)):
             n_runs = _runs_along(walk[k], begins[k], ranks, bits, runs)
-            for r in range(n_runs):
+            for r in range(1, n_runs + 1):
                 n = add_to_cell(cells, runs[r], weights[k] if weights.size else 1.0, used, n)
             if n and not (weights.size and k + 1 < len(walk)):
                 n_directions += 1
@@ -56,25 +56,24 @@ def _bits_of(number):
 
 @compiled
 def _runs_along(walk, begins, ranks, bits, runs):
-    """List the cells of the runs along a direction; return their number, 0 if no line holds two voxels."""
+    """List the cells of the runs along a direction from `runs[1]` on; return their number, 0 if no line has two voxels.
+
+    The cell of a run is written again with every voxel that it grows by. Sums take the place of branches, which would
+    be hard to predict.
+    """
     n = length = on_line = 0
-    rank = -1
+    before = -1
     shares_a_line = False
     for w in range(walk.size):
         here = ranks[walk[w]]
-        if begins[w]:
-            on_line = 0
-        if here != rank or begins[w]:
-            if rank >= 0:
-                runs[n] = (rank << bits) + length
-                n += 1
-            rank, length = here, 0
-        length += 1
-        on_line += here >= 0
+        goes_on = here == before and not begins[w]
+        is_inside = here >= 0
+        length = length * goes_on + 1
+        n += is_inside and not goes_on
+        runs[n] = (here << bits) + length if is_inside else runs[n]
+        on_line = on_line * (not begins[w]) + is_inside
         shares_a_line |= on_line > 1
-    if rank >= 0:
-        runs[n] = (rank << bits) + length
-        n += 1
+        before = here
     return n if shares_a_line else 0
 
 
@@ -88,7 +87,7 @@ def glszm_maps(volume, centres, window, pairs, gray, logs, columns, out):
     width = 1 << bits
     ranks, shades = np.empty(window.size, np.int64), np.empty(window.size)
     rank_of = np.full(gray.size, -1)
-    cells, used = np.zeros(min(window.size, gray.size) * width), np.empty(window.size, np.int64)
+    cells, used = np.zeros(min(window.size, gray.size) * width), np.empty(window.size + 1, np.int64)
     by_level, by_size = np.zeros(window.size), np.zeros(width)
     of_size = 1.0 / np.maximum(np.arange(width), 1) ** 2
     zone, sizes = np.empty(window.size, np.int64), np.empty(window.size, np.int64)
@@ -127,7 +126,7 @@ def gldm_maps(volume, centres, window, pairs, gray, alpha, logs, columns, out):
     width = 1 << bits
     ranks, shades = np.empty(window.size, np.int64), np.empty(window.size)
     rank_of = np.full(gray.size, -1)
-    cells, used = np.zeros(min(window.size, gray.size) * width), np.empty(window.size, np.int64)
+    cells, used = np.zeros(min(window.size, gray.size) * width), np.empty(window.size + 1, np.int64)
     by_level, by_size = np.zeros(window.size), np.zeros(width)
     of_size = 1.0 / np.maximum(np.arange(width), 1) ** 2
     dependence = np.empty(window.size, np.int64)
@@ -138,9 +137,9 @@ def gldm_maps(volume, centres, window, pairs, gray, alpha, logs, columns, out):
         dependence[:] = 1
         for p in range(len(pairs)):
             i, j = ranks[pairs[p, 0]], ranks[pairs[p, 1]]
-            if i >= 0 and j >= 0 and (i == j or abs(shades[i] - shades[j]) <= alpha):
-                dependence[pairs[p, 0]] += 1
-                dependence[pairs[p, 1]] += 1
+            is_dependent = (i >= 0) & (j >= 0) & (abs(shades[i] - shades[j]) <= alpha)
+            dependence[pairs[p, 0]] += is_dependent
+            dependence[pairs[p, 1]] += is_dependent
         n = 0
         for w in range(window.size):
             if ranks[w] >= 0:
@@ -216,19 +215,22 @@ def ngtdm_maps(volume, centres, window, pairs, gray, columns, out):
     ranks, shades = np.empty(window.size, np.int64), np.empty(window.size)
     rank_of = np.full(gray.size, -1)
     around, n_around = np.empty(window.size), np.empty(window.size)
+    here, inside = np.empty(window.size), np.empty(window.size)
     p, differences = np.empty(window.size), np.empty(window.size)
     row = np.empty(5)
     for v in range(centres.size):
         n_levels = rank_levels(volume, centres[v], window, gray, ranks, rank_of, shades)
         around[:] = 0.0
         n_around[:] = 0.0
+        for w in range(window.size):
+            inside[w] = ranks[w] >= 0
+            here[w] = shades[ranks[w]] if ranks[w] >= 0 else 0.0
         for k in range(len(pairs)):
             a, b = pairs[k, 0], pairs[k, 1]
-            if ranks[a] >= 0 and ranks[b] >= 0:
-                around[a] += shades[ranks[b]]
-                around[b] += shades[ranks[a]]
-                n_around[a] += 1.0
-                n_around[b] += 1.0
+            around[a] += here[b]
+            around[b] += here[a]
+            n_around[a] += inside[b]
+            n_around[b] += inside[a]
         p[:n_levels] = 0.0
         differences[:n_levels] = 0.0
         n = 0.0
