@@ -4,6 +4,8 @@
 cost of one: all of them read the same tables of pairs, runs, zones and neighbours.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from radiodeep.checks import is_count, require, require_option
@@ -17,8 +19,9 @@ from radiodeep.handcrafted.region import bounding_box
 
 _ENDS = (GLCM, GLRLM, GLSZM, GLDZM, NGTDM, NGLDM, N_FEATURES)
 _COLUMNS = {family: slice(*_ENDS[k : k + 2]) for k, family in enumerate(TEXTURE_FAMILIES)}
-_ROWS = {name: row for row, name in enumerate(AGGREGATIONS)}  # four by slice, two in 3-D
-_CHUNK = 4096  # voxels compared at a time
+_BY_SLICE, _IN_3D = tuple(AGGREGATIONS)[:4], tuple(AGGREGATIONS)[4:]
+_LARGEST_UINT16 = np.iinfo(np.uint16).max
+_CHUNK = 1024  # voxels compared at a time
 
 
 def texture_features(levels, n_levels, shape_mask, slice_axis, families, aggregation):
@@ -110,10 +113,9 @@ def texture_features_by_aggregation(levels, n_levels, shape_mask, slice_axis, fa
     for aggregation in aggregations:
         require_option(aggregation, tuple(AGGREGATIONS), "texture_features", "aggregations")
     wanted = np.array([family in families for family in TEXTURE_FAMILIES])
-    asked = np.array([aggregation in aggregations for aggregation in AGGREGATIONS])
-    values = _describe(levels, int(n_levels), inside, wanted, asked)
+    values = _describe(levels, int(n_levels), inside, wanted, aggregations)
     return {
-        (family, aggregation): values[_ROWS[aggregation], _COLUMNS[family]].copy()
+        (family, aggregation): values[aggregation][_COLUMNS[family]].copy()
         for family in families
         for aggregation in aggregations
     }
@@ -137,36 +139,34 @@ def _checked_arrays(levels, n_levels, shape_mask, slice_axis):
     return levels[box], shape_mask[box]
 
 
-def _describe(levels, n_levels, inside, wanted, asked):
-    """Return the features of all aggregations, float64 (6, N_FEATURES), NaN if not wanted or not asked for."""
+def _describe(levels, n_levels, inside, wanted, aggregations):
+    """Return the features of each aggregation, a dict to float64 (N_FEATURES,), NaN if not wanted."""
     levels = np.ascontiguousarray(levels, np.int32)
     inside = np.ascontiguousarray(inside).view(np.uint8)
-    gray = np.zeros([n + 2 for n in levels.shape], np.uint8 if n_levels < 256 else np.uint16)
-    counts, n_wrong, n_stray = place_levels(levels, inside, n_levels, gray)
-    _check_levels(counts, n_levels, n_wrong, n_stray)
-    volume, present = _numbered(gray, counts)
-    values = np.full((len(AGGREGATIONS), N_FEATURES), np.nan)
-    is_wide = 26 * n_levels > np.iinfo(np.uint16).max
-    scratch = np.empty(min(_CHUNK, gray.size), np.uint32 if is_wide else np.uint16)
-    if asked[:4].any():
-        distances = _distances(inside, True, wanted)
-        slices = (array.reshape(len(array), -1)[1:-1] for array in (gray, distances))
-        longest = max(2, *levels.shape[1:])
-        neighbours = _offsets(gray.shape, 0), group_representatives(0)
-        values[:4] = describe_slices(
-            *slices, counts.sum(), present, *neighbours, longest, scratch, n_levels, wanted, asked[:4]
-        )
-    if asked[4:].any():
+    nz, ny, nx = levels.shape
+    gray = np.zeros((nz + 2, ny + 2, nx + 2), np.uint8 if n_levels < 256 else np.uint16)
+    counts, highest, n_present, n_voxels, n_wrong, n_stray = place_levels(levels, inside, n_levels, gray)
+    _check_levels(n_levels, n_voxels, n_wrong, n_stray)
+    volume, present = _numbered(gray, counts, highest, n_present)
+    scratch = np.empty(min(_CHUNK, gray.size), np.uint16 if 26 * n_levels <= _LARGEST_UINT16 else np.uint32)
+    values = {}
+    by_slice = [aggregation in aggregations for aggregation in _BY_SLICE]
+    if any(by_slice):
+        slices = (array.reshape(nz + 2, -1)[1:-1] for array in (gray, _distances(inside, True, wanted)))
+        neighbours = _offsets(ny, nx, 0), group_representatives(0)
+        settings = max(2, ny, nx), scratch, n_levels, wanted, np.array(by_slice)
+        values.update(zip(_BY_SLICE, describe_slices(*slices, n_voxels, present, *neighbours, *settings), strict=True))
+    in_3d = [aggregation in aggregations for aggregation in _IN_3D]
+    if any(in_3d):
         volumes = (array.reshape(-1) for array in (volume, gray, _distances(inside, False, wanted)))
-        longest = max(2, *levels.shape)
-        neighbours = _offsets(gray.shape, None), group_representatives(None)
-        values[4:] = describe_volume(
-            *volumes, present, counts[present], *neighbours, longest, scratch, n_levels, wanted, asked[4:]
-        )
+        neighbours = _offsets(ny, nx, None), group_representatives(None)
+        settings = max(2, nz, ny, nx), scratch, n_levels, wanted, np.array(in_3d)
+        found = describe_volume(*volumes, present, counts[present], *neighbours, *settings)
+        values.update(zip(_IN_3D, found, strict=True))
     return values
 
 
-def _check_levels(counts, n_levels, n_wrong, n_stray):
+def _check_levels(n_levels, n_voxels, n_wrong, n_stray):
     if n_wrong:
         raise InputError(
             f"The grey levels must lie from 1 to n_levels={n_levels}, 0 outside the region. "
@@ -177,7 +177,7 @@ def _check_levels(counts, n_levels, n_wrong, n_stray):
             f"{n_stray} voxels outside the morphological mask have a grey level. "
             "The intensity mask must be a part of the morphological mask."
         )
-    if not counts.any():
+    if not n_voxels:
         raise EmptyMaskError("The grey levels hold no voxel of the region. Expected at least one that is not 0.")
 
 
@@ -190,17 +190,17 @@ def _distances(inside, within_slices, wanted):
     return distances
 
 
-def _numbered(gray, counts):
+def _numbered(gray, counts, highest, n_present):
     """Return the volume with the numbers, from 1, of those levels that get a row in tables, and these levels.
 
     All levels up to the highest get one, unless most of them do not occur.
     """
-    present = np.flatnonzero(counts)
-    if present[-1] <= 2 * present.size:
-        return gray, np.arange(1, present[-1] + 1)
-    return np.cumsum(counts > 0).astype(gray.dtype)[gray] * (gray > 0), present
+    if highest <= 2 * n_present:
+        return gray, np.arange(1, highest + 1)
+    return np.cumsum(counts > 0).astype(gray.dtype)[gray] * (gray > 0), np.flatnonzero(counts)
 
 
-def _offsets(shape, flat_axis):
-    """Return the steps to half of the neighbours in a flattened volume: int64 (n_directions,)."""
-    return directions((1,), flat_axis) @ np.array([shape[1] * shape[2], shape[2], 1])
+@lru_cache(maxsize=64)
+def _offsets(ny, nx, flat_axis):
+    """Return the steps to half of the neighbours in a flattened and padded volume: int64 (n_directions,)."""
+    return directions((1,), flat_axis) @ np.array([(ny + 2) * (nx + 2), nx + 2, 1])

@@ -25,6 +25,7 @@ def place_levels(levels, inside, n_levels, gray):
     Returns
     -------
     counts : int64 (n_levels + 1,), voxels of each level
+    highest, n_present, n_voxels : int, highest level, levels that occur, and voxels with a level
     n_wrong : int, voxels below 0 or above n_levels, which are not copied
     n_stray : int, voxels that have a level but are outside the mask
     """
@@ -42,7 +43,12 @@ def place_levels(levels, inside, n_levels, gray):
                 gray[z + 1, y + 1, x + 1] = level
                 counts[level] += 1
                 n_stray += inside[z, y, x] == 0
-    return counts, n_wrong, n_stray
+    highest = n_present = 0
+    for level in range(1, n_levels + 1):
+        if counts[level] > 0:
+            highest = level
+            n_present += 1
+    return counts, highest, n_present, counts.sum(), n_wrong, n_stray
 
 
 @compiled
@@ -285,6 +291,10 @@ def compare_neighbours(volume, gray, around, n_present, scratch):
     far = around.max()
     for start in range(far, gray.size - far, scratch.size):
         stop = min(start + scratch.size, gray.size - far)
+        while start < stop and gray[start] == 0:
+            start += 1
+        while start < stop and gray[stop - 1] == 0:
+            stop -= 1
         here, numbers = gray[start:stop], volume[start:stop]
         alike, inside, total = few[0, : here.size], few[1, : here.size], scratch[: here.size]
         for i in range(here.size):
@@ -307,10 +317,10 @@ def compare_neighbours(volume, gray, around, n_present, scratch):
                 connected[number - 1] -= 1.0
     dependence, differences = np.zeros((n_present, n)), np.zeros(n_present)
     for j in range(n):
-        for k in range(apart):
-            row = k % (n_present + 1) - 1
-            if row >= 0:
-                dependence[row, j] += by_alike[j * apart + k]
-                connected[row] += by_alike[j * apart + k]
-                differences[row] += by_inside[j * apart + k] / max(j, 1)
+        for turn in range(4):
+            first = j * apart + turn * (n_present + 1) + 1
+            for row in range(n_present):
+                dependence[row, j] += by_alike[first + row]
+                connected[row] += by_alike[first + row]
+                differences[row] += by_inside[first + row] / max(j, 1)
     return dependence, differences, connected
