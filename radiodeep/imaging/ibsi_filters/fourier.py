@@ -127,7 +127,8 @@ def _multiply(spectrum, transfer, frequencies, factor):
         part = slice(first, first + _SLICES)
         in_part = counts[0][part] if len(counts[0]) > 1 or len(spectrum) == 1 else counts[0]
         values = transfer(Frequencies((in_part, *counts[1:]), frequencies.periods))
-        spectrum[part] *= (factor * values).astype(spectrum.dtype)
+        values = values.astype(spectrum.real.dtype, copy=False)
+        spectrum[part] *= values if factor == 1 else factor * values
 
 
 def _along(axis, part):

@@ -1,6 +1,7 @@
 """Image and box -> magnitudes of responses to Gabor kernels inside the box, in one plane or in three."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy import fft
@@ -56,70 +57,87 @@ def gabor_response(image, sides, planes, spacing_mm, kernel, angles, pooling, bo
     ----------
     Image Biomarker Standardisation Initiative, convolutional filters: Gabor filter (Q88H).
     """
+    inside = image[tuple(slice(side.start, side.stop) for side in sides)]
+    level = float(inside.mean(dtype=np.float64))
+    scale = 2.0 ** np.frexp(float(np.abs(inside - level).max()))[1]  # single precision holds what is divided by it
     total = np.zeros([len(side) for side in sides], np.float32)
     if pooling == "min":
         total.fill(np.inf)
     for axes in planes:
-        _pool_slices(image, sides, axes, spacing_mm, kernel, angles, _POOL[pooling], boundary, total)
-    if pooling == "average":
-        total *= 1 / (len(angles) * len(planes))
+        wave = _Wave(*kernel, tuple(float(spacing_mm[axis]) for axis in axes))
+        _pool_slices(image, sides, axes, wave, angles, _POOL[pooling], boundary, (level, scale), total)
+    total *= scale / (len(angles) * len(planes)) if pooling == "average" else scale
     return total
 
 
-def _pool_slices(image, sides, axes, spacing_mm, kernel, angles, pool, boundary, total):
-    """Pool the responses of all slices of a plane and of all angles into `total`."""
+class _Wave(NamedTuple):
+    """A Gabor kernel without its angle, and the spacing of rows and columns that it is computed at."""
+
+    sigma_mm: float
+    wavelength_mm: float
+    gamma: float
+    spacing_mm: tuple
+
+
+def _pool_slices(image, sides, axes, wave, angles, pool, boundary, normalization, total):
+    """Pool the responses of all slices of a plane and of all angles into `total`, divided by the scale."""
     across = 3 - sum(axes)
-    spacing = tuple(float(spacing_mm[axis]) for axis in axes)
-    reaches = _reaches(spacing, kernel, angles)
+    reaches = _reaches(wave, angles)
     wide = list(sides)
     for axis, reach in zip(axes, reaches, strict=True):
         wide[axis] = range(sides[axis].start - reach, sides[axis].stop + reach)
-    slices = np.moveaxis(extended(image, wide, boundary, np.float32), across, 0)
+    level, scale = normalization
+    voxels = extended(image, wide, boundary)
+    voxels -= level
+    voxels /= scale
+    slices = np.moveaxis(voxels, across, 0)
     target = np.moveaxis(total, across, 0)
     shape = tuple(fft.next_fast_len(n) for n in slices.shape[1:])
     inner = tuple(slice(reach, reach + n) for reach, n in zip(reaches, target.shape[1:], strict=True))
     n_at_once = max(1, _VOXELS_AT_ONCE // (shape[0] * shape[1]))
     for first in range(0, len(slices), n_at_once):
         part = slice(first, first + n_at_once)
-        spectra = fft.fft2(np.ascontiguousarray(slices[part]), shape)
+        spectra = fft.fft2(slices[part].astype(np.float32, order="C"), shape)
         for angle in angles:
-            pool(target[part], _magnitudes(spectra, shape, spacing, kernel, angle, reaches, inner), out=target[part])
+            rows, values, total_weight = _spectrum(shape, wave, angle, reaches)
+            of_level = np.float32(total_weight * level / scale)
+            pool(target[part], _magnitudes(spectra, rows, values, of_level, inner), out=target[part])
 
 
-def _magnitudes(spectra, shape, spacing, kernel, angle, reaches, inner):
+def _magnitudes(spectra, rows, values, of_level, inner):
     """Return the magnitudes of the responses of several slices in their box: float32 (n, rows, columns)."""
-    rows, values = _spectrum(shape, spacing, kernel, angle, reaches)
     along_rows = fft.ifft(spectra[:, rows] * values, axis=2, overwrite_x=True)[:, :, inner[1]]
-    columns = np.zeros((len(spectra), shape[0], along_rows.shape[2]), np.complex64)
+    columns = np.zeros((*spectra.shape[:2], along_rows.shape[2]), np.complex64)
     columns[:, rows] = along_rows
     response = fft.ifft(columns, axis=1, overwrite_x=True)[:, inner[0]]
-    magnitudes = response.real**2
+    magnitudes = (response.real + of_level) ** 2
     magnitudes += response.imag**2
     return np.sqrt(magnitudes, out=magnitudes)
 
 
-def _reaches(spacing, kernel, angles):
-    """Return how many voxels the kernels reach along rows' and columns' axes."""
-    sigma, _, gamma = kernel
-    across = sigma / gamma
+def _reaches(wave, angles):
+    """Return how many voxels the kernels reach along the axes of rows and columns."""
+    along, across = wave.sigma_mm, wave.sigma_mm / wave.gamma
     lengths = [
-        max(np.hypot(sigma * np.sin(angle), across * np.cos(angle)) for angle in angles),
-        max(np.hypot(sigma * np.cos(angle), across * np.sin(angle)) for angle in angles),
+        max(np.hypot(along * np.sin(angle), across * np.cos(angle)) for angle in angles),
+        max(np.hypot(along * np.cos(angle), across * np.sin(angle)) for angle in angles),
     ]
-    return tuple(int(np.ceil(_CUTOFF * length / mm)) for length, mm in zip(lengths, spacing, strict=True))
+    return tuple(int(np.ceil(_CUTOFF * length / mm)) for length, mm in zip(lengths, wave.spacing_mm, strict=True))
 
 
 @lru_cache(maxsize=64)
-def _spectrum(shape, spacing, kernel, angle, reaches):
-    """Return the rows of a kernel's Fourier transform that are not 0, and their values: float32 (rows, columns)."""
-    sigma, wavelength, gamma = kernel
-    y = np.arange(-reaches[0], reaches[0] + 1)[:, None] * spacing[0]
-    x = np.arange(-reaches[1], reaches[1] + 1) * spacing[1]
+def _spectrum(shape, wave, angle, reaches):
+    """Return the rows of a kernel's Fourier transform that are not 0, their values, and the sum of the kernel.
+
+    The values are float32 (rows, columns).
+    """
+    y = np.arange(-reaches[0], reaches[0] + 1)[:, None] * wave.spacing_mm[0]
+    x = np.arange(-reaches[1], reaches[1] + 1) * wave.spacing_mm[1]
     along = x * np.cos(angle) + y * np.sin(angle)
     across = y * np.cos(angle) - x * np.sin(angle)
-    values = np.exp(-(along**2 + gamma**2 * across**2) / (2 * sigma**2) + 2j * np.pi * along / wavelength)
+    envelope = np.exp(-(along**2 + wave.gamma**2 * across**2) / (2 * wave.sigma_mm**2))
     whole = np.zeros(shape, complex)
-    whole[: values.shape[0], : values.shape[1]] = values
+    whole[: len(y), : len(x)] = envelope * np.exp(2j * np.pi * along / wave.wavelength_mm)
     spectrum = fft.fft2(np.roll(whole, (-reaches[0], -reaches[1]), (0, 1))).real
     rows = np.flatnonzero(np.abs(spectrum).max(axis=1) > _SMALLEST * np.abs(spectrum).max())
-    return rows, spectrum[rows].astype(np.float32)
+    return rows, spectrum[rows].astype(np.float32), float(spectrum[0, 0])

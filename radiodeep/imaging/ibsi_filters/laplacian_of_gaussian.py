@@ -33,6 +33,5 @@ def laplacian_of_gaussian_response(image, sides, axes, sigmas, cutoff, boundary)
         curve[axis] = ((1.0, (line_filter(density * (k**2 / sigma**4 - 1 / sigma**2)),)),)
     terms = []
     for curved in axes:
-        lines = tuple(curve[axis] if axis == curved else smooth.get(axis) for axis in range(3))
-        terms.append((1.0, lines))
+        terms.append(tuple(curve[axis] if axis == curved else smooth.get(axis) for axis in range(3)))
     return sum_of_products(image, sides, terms, boundary)

@@ -11,7 +11,7 @@ def mean_response(image, sides, axes, support, boundary):
     Image Biomarker Standardisation Initiative, convolutional filters: mean filter (S60F).
     """
     lines = tuple(mean_line(support) if axis in axes else None for axis in range(3))
-    return sum_of_products(image, sides, [(1.0, lines)], boundary)
+    return sum_of_products(image, sides, [lines], boundary)
 
 
 def mean_line(support):

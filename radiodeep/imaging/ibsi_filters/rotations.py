@@ -32,10 +32,10 @@ def rotated_responses(image, sides, chains, axes, boundary, pooling):
         None: the filter the one way round that it is given.
     """
     if pooling == "average":
-        terms = [(factor, _lines(parts, axes)) for factor, parts in _average_terms(chains)]
+        terms = [_lines(parts, axes) for parts in _average_terms(chains)]
         return sum_of_products(image, sides, terms, boundary)
     if pooling is None:
-        return sum_of_products(image, sides, [(1.0, _lines([((1.0, chain),) for chain in chains], axes))], boundary)
+        return sum_of_products(image, sides, [_lines([((1.0, chain),) for chain in chains], axes)], boundary)
     products = {_lines([((1.0, chain),) for chain in way], axes): signs for way, signs in _ways(chains)}
     return pooled_products(image, sides, products, boundary, np.maximum if pooling == "max" else np.minimum)
 
@@ -69,7 +69,7 @@ def _reflection_sign(chain):
 
 @lru_cache(maxsize=64)
 def _average_terms(chains):
-    """Return the mean over all rotations as terms: [(factor, (even or odd part of a kernel for each axis))]."""
+    """Return the mean over all rotations as terms: [(line filter of an even or odd part of a kernel for each axis)]."""
     parts = {}
     for chain in set(chains):
         sign, other = _reflection_sign(chain), reversed_steps(chain)
@@ -83,9 +83,13 @@ def _average_terms(chains):
             sign = np.prod([flip if parity == "odd" else 1 for flip, parity in zip(flips, parities, strict=True)])
             if None not in key:
                 factors[key] = factors.get(key, 0) + int(sign)
-    terms = [(count / len(all_rotations), key) for key, count in factors.items() if count]
-    nothing = [(0.0, tuple(((1.0, chain),) for chain in chains))]  # where all rotations cancel
-    return terms or nothing
+    nothing = {tuple(((1.0, chain),) for chain in chains): 0}  # where all rotations cancel
+    factors = {key: count / len(all_rotations) for key, count in factors.items() if count} or nothing
+    return [(_scaled(key[0], factor), *key[1:]) for key, factor in factors.items()]
+
+
+def _scaled(line, factor):
+    return tuple((factor * weight, chain) for weight, chain in line)
 
 
 @lru_cache(maxsize=64)

@@ -9,9 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from radiodeep.imaging.ibsi_filters.banded import BandedMatrix
 from radiodeep.imaging.ibsi_filters.boundary import extended, source_positions, widened
-
-_ROWS = 24  # of a matrix that are multiplied at once: fewer slow down the product, more multiply more zeros
 
 
 def line_filter(kernel, spacing=1):
@@ -54,10 +53,9 @@ def sum_of_products(image, sides, terms, boundary):
     image : ndarray of shape (z, y, x)
     sides : tuple of three ranges
         The box (z, y, x). With the periodic rule it may leave the image.
-    terms : list of (float, (line, line, line))
-        Each filter with its factor; a line, for z, y and x, is a tuple of (factor, steps), which are added up, or
-        None along an axis that is not filtered. The steps of `line_filter` are applied in their order, each with the
-        boundary rule.
+    terms : list of (line, line, line)
+        A line filter for each of z, y and x: a tuple of (factor, steps), which are added up, or None along an axis that
+        no term filters. The steps of `line_filter` are applied in their order, each with the boundary rule.
     boundary : {"mirror", "nearest", "periodic", "zero"}
 
     Notes
@@ -65,22 +63,18 @@ def sum_of_products(image, sides, terms, boundary):
     With A, B and C for filters along z, y and x, terms of the same C are added before x is filtered, and terms of
     the same B and C before y is.
     """
-    data, sources = _data(image, sides, [lines for _, lines in terms], boundary)
+    work = _Neighbourhood(image, sides, terms, boundary)
     products = {}
-    for factor, (z, y, x) in terms:
-        products.setdefault(x, {}).setdefault(y, []).append((factor, z))
-    along_z = {}
-    total = None
+    for z, y, x in terms:
+        products.setdefault(x, {}).setdefault(y, []).append(z)
+    along_z = {z: work.filtered(0, z, work.data) for z in dict.fromkeys(z for z, _, _ in terms)}
+    along_y, total = None, None
     for x, by_y in products.items():
-        along_y = None
-        for y, parts in by_y.items():
-            for _, z in parts:
-                if z not in along_z:
-                    along_z[z] = along_axis(data, 0, z, sides, sources, image.shape, boundary)
-            mixed = _mixed([(factor, along_z[z]) for factor, z in parts])
-            along_y = _added(along_y, along_axis(mixed, 1, y, sides, sources, image.shape, boundary))
-        total = _added(total, along_axis(along_y, 2, x, sides, sources, image.shape, boundary))
-    return total if total is not data else total.copy()
+        for number, (y, parts) in enumerate(by_y.items()):
+            mixed = along_z[parts[0]] if len(parts) == 1 else sum(along_z[z] for z in parts)
+            along_y = work.filtered(1, y, mixed, along_y, add=number > 0)
+        total = work.filtered(2, x, along_y, total, add=total is not None)
+    return total
 
 
 def pooled_products(image, sides, signs_of_products, boundary, pool):
@@ -89,46 +83,46 @@ def pooled_products(image, sides, signs_of_products, boundary, pool):
     Parameters
     ----------
     signs_of_products : dict of (line, line, line) to a set of signs
-        As the lines of `sum_of_products`; the response counts with the signs 1.0, -1.0 or both.
+        As the terms of `sum_of_products`; the response counts with the signs 1.0, -1.0 or both.
     pool : {numpy.maximum, numpy.minimum}
     """
-    data, sources = _data(image, sides, list(signs_of_products), boundary)
+    work = _Neighbourhood(image, sides, list(signs_of_products), boundary)
     tree = {}
     for (z, y, x), signs in signs_of_products.items():
         tree.setdefault(z, {}).setdefault(y, {})[x] = signs
-    total = None
+    along_z, along_y, response, total = None, None, None, None
     for z, by_y in tree.items():
-        along_z = along_axis(data, 0, z, sides, sources, image.shape, boundary)
+        along_z = work.filtered(0, z, work.data, along_z)
         for y, by_x in by_y.items():
-            along_y = along_axis(along_z, 1, y, sides, sources, image.shape, boundary)
+            along_y = work.filtered(1, y, along_z, along_y)
             for x, signs in by_x.items():
-                response = along_axis(along_y, 2, x, sides, sources, image.shape, boundary)
-                response = _with_signs(response, signs, pool)
-                total = response if total is None else pool(total, response, out=total)
+                response = _with_signs(work.filtered(2, x, along_y, response), signs, pool)
+                total = response.copy() if total is None else pool(total, response, out=total)
     return total
 
 
 def _with_signs(response, signs, pool):
-    if signs == {1.0}:
-        return response
     if len(signs) == 2:
         response = np.abs(response, out=response)
     is_negative = signs == {-1.0} or (len(signs) == 2 and pool is np.minimum)
     return np.negative(response, out=response) if is_negative else response
 
 
-def _added(total, part):
-    return part if total is None else np.add(total, part, out=total)
+class _Neighbourhood:
+    """The voxels that filters need for a box, `data`, and the filters along one axis after the other."""
 
+    def __init__(self, image, sides, products, boundary):
+        reaches = [np.max([_reaches(lines[axis]) for lines in products], axis=0).tolist() for axis in range(3)]
+        sizes = zip(sides, reaches, image.shape, strict=True)
+        self.sides, self.shape, self.boundary = sides, image.shape, boundary
+        self.sources = tuple(widened(side, *reach, size, boundary) for side, reach, size in sizes)
+        self.data = extended(image, self.sources, boundary)
 
-def _mixed(parts):
-    """Return the weighted sum of arrays: the array itself if there is one of weight 1."""
-    if len(parts) == 1 and parts[0][0] == 1.0:
-        return parts[0][1]
-    total = None
-    for factor, array in parts:
-        total = _added(total, factor * array)
-    return total
+    def filtered(self, axis, line, data, out=None, add=False):
+        """Return the data filtered along one axis, in memory that is used again; the data if there is no line."""
+        if line is None:
+            return data
+        return along_axis(data, axis, line, self.sides, self.sources, self.shape, self.boundary, out, add)
 
 
 def _reaches(line):
@@ -140,47 +134,19 @@ def _reaches(line):
     return before, after
 
 
-def _data(image, sides, products, boundary):
-    """Return the voxels that filters need for a box, and their ranges."""
-    sources = []
-    for axis, side in enumerate(sides):
-        before, after = np.max([_reaches(lines[axis]) for lines in products], axis=0)
-        sources.append(widened(side, int(before), int(after), image.shape[axis], boundary))
-    return extended(image, sources, boundary), tuple(sources)
-
-
-def along_axis(data, axis, line, sides, sources, shape, boundary):
+def along_axis(data, axis, line, sides, sources, shape, boundary, out=None, add=False):
     """Return an array that covers the ranges `sources`, filtered along one axis for those of the box: float64.
 
-    The line filter is one of `sum_of_products`; None returns the array itself. `shape` is that of the whole image.
+    The line filter is one of `sum_of_products`. `shape` is that of the whole image. The result is written, or added,
+    to `out`.
     """
-    if line is None:
-        return data
-    out_shape = list(data.shape)
-    out_shape[axis] = len(sides[axis])
-    out = np.empty(out_shape)
-    for rows, columns, block in _blocks(line, sides[axis], sources[axis], shape[axis], boundary):
-        if axis == 0:
-            part = data[columns].reshape(block.shape[1], -1)
-            np.matmul(block, part, out=out[rows].reshape(block.shape[0], -1))
-        elif axis == 1:
-            np.matmul(block, data[:, columns], out=out[:, rows])
-        else:
-            np.matmul(data[:, :, columns], block.T, out=out[:, :, rows])
-    return out
+    return _banded(line, sides[axis], sources[axis], shape[axis], boundary).product(data, axis, out, add)
 
 
 @lru_cache(maxsize=256)
-def _blocks(line, side, source, size, boundary):
-    """Return the matrix of a line filter as blocks of rows: (rows, columns, block), two slices and float64 (n, m)."""
-    matrix = sum(factor * _matrix(steps, side, source, size, boundary) for factor, steps in line)
-    blocks = []
-    for rows in np.array_split(np.arange(len(side)), max(1, len(side) // _ROWS)):
-        part = matrix[rows[0] : rows[-1] + 1]
-        used = np.flatnonzero(part.any(axis=0))
-        columns = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
-        blocks.append((slice(int(rows[0]), int(rows[-1]) + 1), columns, np.ascontiguousarray(part[:, columns])))
-    return blocks
+def _banded(line, side, source, size, boundary):
+    """Return the matrix of a line filter."""
+    return BandedMatrix(sum(factor * _matrix(steps, side, source, size, boundary) for factor, steps in line))
 
 
 def _matrix(steps, side, source, size, boundary):

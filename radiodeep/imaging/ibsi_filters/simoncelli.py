@@ -37,24 +37,45 @@ def simoncelli_factors(axes, level, boundary):
     def factors(frequencies):
         if boundary == "mirror":
             return _band([2 * frequencies.grids[axis] / frequencies.periods[axis] for axis in axes], level)
-        total = 0.0
-        shifts = (-0.5, 0.5) if any(frequencies.periods[axis] % 2 == 0 for axis in axes) else (0.0,)
-        for shift in shifts:
-            parts = []
-            for axis in axes:
-                n, period = frequencies.grids[axis], frequencies.periods[axis]
-                parts.append((n + (shift if period % 2 == 0 else 0.0)) / max((period - 1) / 2, 0.5))
-            total = total + _band(parts, level)
-        return total / len(shifts)
+        parts, places = [], []
+        for counts, period in zip(frequencies.counts, frequencies.periods, strict=True):
+            distances, *found = _distances(counts.astype(int), period)
+            parts.append(distances)
+            places.append(found)
+        grids = np.ix_(*parts)
+        table = _band([grids[axis] for axis in axes], level)
+        table = np.broadcast_to(table, [len(part) for part in parts])
+        same, opposite = (_spread(table, each) for each in zip(*places, strict=True))
+        same += opposite
+        same /= 2
+        return same
 
     return factors
+
+
+def _spread(table, places):
+    """Return the entries of a table at the places along each axis, from the last axis on, where they are fewest."""
+    for axis in (2, 1, 0):
+        table = table.take(places[axis], axis=axis)
+    return table
+
+
+def _distances(counts, period):
+    """Return the magnitudes of the frequencies from -1 to 1, without repetitions, and where those of w and -w are.
+
+    Of n coefficients, in the order from the most negative to the most positive count, the first has the frequency -1
+    and the last 1. So a count k of an even period lies at k + 1/2, and -w at k - 1/2.
+    """
+    if period % 2:
+        magnitudes, places = np.unique(np.abs(counts), return_inverse=True)
+        return magnitudes / max((period - 1) / 2, 1), places, places
+    both = np.concatenate([np.where(counts >= 0, counts, -1 - counts), np.where(counts > 0, counts - 1, -counts)])
+    magnitudes, places = np.unique(both, return_inverse=True)
+    return (magnitudes + 0.5) / ((period - 1) / 2), places[: len(counts)], places[len(counts) :]
 
 
 def _band(parts, level):
     """Return the factors at frequencies given by their parts along the axes."""
     scale = 4.0 ** (level - 1)  # the square of 1 / b
     squared = sum(scale * part**2 for part in parts)
-    factors = np.zeros(squared.shape)
-    inside = (squared >= 1 / 16) & (squared <= 1)
-    factors[inside] = np.cos(np.pi / 4 * np.log2(4 * squared[inside]))
-    return factors
+    return np.cos(np.pi / 4 * np.log2(4 * np.clip(squared, 1 / 16, 1)))  # 0 at both ends
