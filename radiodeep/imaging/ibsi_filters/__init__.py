@@ -1,12 +1,13 @@
 """Image -> response maps of the convolutional filters that the IBSI defines."""
 
 from radiodeep.imaging.ibsi_filters.image_types import IBSI_IMAGE_TYPES, check_ibsi_filter_settings, ibsi_filter_names
-from radiodeep.imaging.ibsi_filters.response_maps import ibsi_filtered_images, response_map
+from radiodeep.imaging.ibsi_filters.response_maps import ibsi_filter_reach, ibsi_filtered_images, response_map
 
 __all__ = [
     "IBSI_IMAGE_TYPES",
     "check_ibsi_filter_settings",
     "ibsi_filter_names",
+    "ibsi_filter_reach",
     "ibsi_filtered_images",
     "response_map",
 ]

@@ -70,6 +70,11 @@ def gabor_response(image, sides, planes, spacing_mm, kernel, angles, pooling, bo
     return total
 
 
+def gabor_reach(sigma_mm, gamma, spacing_mm):
+    """Return how many voxels a kernel of any angle reaches at most."""
+    return int(np.ceil(_CUTOFF * max(sigma_mm, sigma_mm / gamma) / spacing_mm))
+
+
 class _Wave(NamedTuple):
     """A Gabor kernel without its angle, and the spacing of rows and columns that it is computed at."""
 

@@ -26,7 +26,7 @@ def laplacian_of_gaussian_response(image, sides, axes, sigmas, cutoff, boundary)
     smooth, curve = {}, {}
     for axis in axes:
         sigma = float(sigmas[axis])
-        reach = int(np.floor(cutoff * sigma + 0.5))
+        reach = log_reach(sigma, cutoff)
         k = np.arange(-reach, reach + 1)
         density = np.exp(-(k**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
         smooth[axis] = ((1.0, (line_filter(density),)),)
@@ -35,3 +35,8 @@ def laplacian_of_gaussian_response(image, sides, axes, sigmas, cutoff, boundary)
     for curved in axes:
         terms.append(tuple(curve[axis] if axis == curved else smooth.get(axis) for axis in range(3)))
     return sum_of_products(image, sides, terms, boundary)
+
+
+def log_reach(sigma, cutoff):
+    """Return how many voxels the kernel of a standard deviation in voxels reaches."""
+    return int(np.floor(cutoff * sigma + 0.5))

@@ -50,3 +50,8 @@ def laws_response(image, sides, axes, kernels, pooling, energy_distance, boundar
     for axis in sorted(axes):
         response = along_axis(response, axis, mean_line(2 * energy_distance + 1), sides, wide, image.shape, boundary)
     return response
+
+
+def laws_reach(kernels, energy_distance):
+    """Return how many voxels a filter and its energy depend on."""
+    return max(len(_KERNELS[name]) // 2 for name in kernel_names(kernels)) + (energy_distance or 0)

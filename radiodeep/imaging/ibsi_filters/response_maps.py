@@ -7,18 +7,18 @@ Those that are defined by frequencies ("simoncelli" and "riesz_...") reach acros
 import numpy as np
 
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.ibsi_filters.gabor import gabor_angles, gabor_response
+from radiodeep.imaging.ibsi_filters.gabor import gabor_angles, gabor_reach, gabor_response
 from radiodeep.imaging.ibsi_filters.image_types import (
     check_ibsi_filter_settings,
     ibsi_filter_names,
     ibsi_filter_variants,
     is_in_plane,
 )
-from radiodeep.imaging.ibsi_filters.laplacian_of_gaussian import laplacian_of_gaussian_response
-from radiodeep.imaging.ibsi_filters.laws import laws_response
+from radiodeep.imaging.ibsi_filters.laplacian_of_gaussian import laplacian_of_gaussian_response, log_reach
+from radiodeep.imaging.ibsi_filters.laws import laws_reach, laws_response
 from radiodeep.imaging.ibsi_filters.mean import mean_response
 from radiodeep.imaging.ibsi_filters.riesz import riesz_laplacian_of_gaussian_response, riesz_simoncelli_response
-from radiodeep.imaging.ibsi_filters.separable_wavelets import separable_wavelet_response
+from radiodeep.imaging.ibsi_filters.separable_wavelets import separable_wavelet_response, wavelet_reach
 from radiodeep.imaging.ibsi_filters.simoncelli import simoncelli_response
 
 
@@ -80,6 +80,28 @@ def ibsi_filtered_images(image, box, spacing_mm, image_type, settings, flat_axis
         in_slices = is_in_plane(variant, flat_axis)
         axes = tuple(axis for axis in (2, 1, 0) if not (in_slices and axis == slice_axis))
         yield name, _FILTERS[image_type](image, sides, axes, np.asarray(spacing_mm, float), slice_axis, variant)
+
+
+def ibsi_filter_reach(image_type, settings, spacing_mm):
+    """Return how many voxels around a region the filters of one image type depend on, along any axis; None for all.
+
+    An image that is cropped no closer than that has the same response maps in the region, but that the boundary rule
+    "periodic" takes voxels from the opposite border, so that it needs the whole image.
+
+    Examples
+    --------
+    >>> ibsi_filter_reach("laplacian_of_gaussian", {"sigma_mm": [1.5, 3]}, (1.0, 1.0, 1.0))
+    12
+    >>> ibsi_filter_reach("simoncelli", {}, (1.0, 1.0, 1.0)) is None
+    True
+    """
+    check_ibsi_filter_settings(image_type, settings)
+    reaches = []
+    for variant in ibsi_filter_variants(image_type, settings):
+        if image_type not in _REACHES or variant.get("boundary") == "periodic":
+            return None
+        reaches.append(_REACHES[image_type](variant, float(min(spacing_mm))))
+    return max(reaches)
 
 
 def response_map(image, spacing_mm, image_type, settings, slice_axis=0):
@@ -180,6 +202,14 @@ def _riesz_simoncelli(image, sides, axes, spacing_mm, slice_axis, variant):
     return riesz_simoncelli_response(image, sides, axes, tuple(variant["order"]), variant["level"], variant["boundary"])
 
 
+_REACHES = {
+    "Original": lambda variant, spacing_mm: 0,
+    "mean": lambda variant, spacing_mm: variant["support"] // 2,
+    "laplacian_of_gaussian": lambda variant, spacing_mm: log_reach(variant["sigma_mm"] / spacing_mm, variant["cutoff"]),
+    "laws": lambda variant, spacing_mm: laws_reach(variant["kernels"], variant["energy_distance"]),
+    "gabor": lambda variant, spacing_mm: gabor_reach(variant["sigma_mm"], variant["gamma"], spacing_mm),
+    "separable_wavelet": lambda variant, spacing_mm: wavelet_reach(variant["wavelet"], variant["level"]),
+}
 _FILTERS = {
     "Original": _original,
     "mean": _mean,

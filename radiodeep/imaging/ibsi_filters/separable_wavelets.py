@@ -32,3 +32,8 @@ def separable_wavelet_response(image, sides, axes, wavelet, subband, level, pool
     last = {"L": line_filter(wavelet.dec_lo, spacing), "H": line_filter(wavelet.dec_hi, spacing)}
     chains = tuple((*low_passes, last[letter]) for letter in subband)
     return rotated_responses(image, sides, chains, axes, boundary, pooling)
+
+
+def wavelet_reach(wavelet, level):
+    """Return how many voxels a sub-band of a level depends on, one way round or rotated."""
+    return pywt.Wavelet(wavelet).dec_len // 2 * (2**level - 1)

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from radiodeep.exceptions import InputError
-from radiodeep.imaging.ibsi_filters import IBSI_IMAGE_TYPES, ibsi_filter_names, ibsi_filtered_images, response_map
+from radiodeep.imaging.ibsi_filters import (
+    IBSI_IMAGE_TYPES,
+    ibsi_filter_names,
+    ibsi_filter_reach,
+    ibsi_filtered_images,
+    response_map,
+)
 
 BOUNDARIES = ["mirror", "nearest", "periodic", "zero"]
 CHECKERBOARD, IMPULSE, SPHERE, PATTERN = "checkerboard", "impulse", "sphere", "pattern_1"
@@ -76,6 +82,8 @@ FLAT_EXAMPLES = {
     "riesz_laplacian_of_gaussian": {"order": (0, 1), "sigma_mm": 1.1},
     "riesz_simoncelli": {"order": (1, 1)},
 }
+
+FINITE = ("mean", LOG, LAWS, GABOR, WAVELET)
 
 
 def voxels(path):
@@ -162,6 +170,31 @@ def test_lists_of_values_give_an_image_of_each_combination(image):
     assert list(images) == ibsi_filter_names(WAVELET, settings)
     alone = response_map(image, (1, 1, 1), WAVELET, {"wavelet": "db2", "subbands": "LLH", "level": 2})
     np.testing.assert_array_equal(images["wavelet_db2_LLH_level-2"], alone)
+
+
+@pytest.mark.parametrize(
+    ("image_type", "settings"),
+    [(name, settings) for name, settings in [*EXAMPLES.items(), *FLAT_EXAMPLES.items()] if name in FINITE],
+    ids=lambda value: str(value)[:12],
+)
+def test_an_image_cropped_to_the_reach_has_the_same_values(image_type, settings):
+    image = np.random.default_rng(2).normal(size=(50, 51, 52))
+    spacing = (1.0, 0.9, 0.8)
+    reach = ibsi_filter_reach(image_type, settings, spacing)
+    box = (slice(23, 26), slice(25, 27), slice(24, 29))
+    around = tuple(slice(side.start - reach, side.stop + reach) for side in box)
+    assert all(side.start > 0 and side.stop < n for side, n in zip(around, image.shape, strict=True))
+    inner = tuple(slice(reach, reach + side.stop - side.start) for side in box)
+    ((_, cropped),) = ibsi_filtered_images(image[around], inner, spacing, image_type, settings)
+    ((_, expected),) = ibsi_filtered_images(image, box, spacing, image_type, settings)
+    np.testing.assert_allclose(cropped, expected, rtol=0, atol=(1e-5 if image_type == GABOR else 1e-12))
+
+
+def test_some_filters_depend_on_the_whole_image():
+    assert ibsi_filter_reach("riesz_simoncelli", {"order": (1, 0, 0)}, (1, 1, 1)) is None
+    assert ibsi_filter_reach("mean", {"support": 3, "boundary": "periodic"}, (1, 1, 1)) is None
+    assert ibsi_filter_reach("mean", {"support": [3, 7, 5]}, (1, 1, 1)) == 3
+    assert ibsi_filter_reach("Original", {}, (1, 1, 1)) == 0
 
 
 def test_the_original_image_is_that_in_the_box(image):
