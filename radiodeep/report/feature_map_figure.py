@@ -12,7 +12,7 @@ from radiodeep.report.style import empty_figure, plain_text
 _COLOURS = "viridis"  # perceptually uniform, also for readers with any colour vision
 _OUTLINE = "#ff4040"
 _MARGIN_MM = 8.0  # shown around the region
-_TILE_INCHES = 2.0
+_TILE_INCHES = 2.0  # 3 if there are one or two
 _N_COLUMNS = 4
 
 
@@ -45,7 +45,7 @@ def feature_map_figure(feature_map, n_slices=12):
     >>> entropy = rd.feature_map(rd.RadiomicsExtractor(), case, "original_firstorder_Entropy")
     >>> figure = rd.feature_map_figure(entropy, n_slices=4)
     >>> [axes.get_title() for axes in figure.axes[:2]]
-    ['slice 6 of 24', 'slice 11 of 24']
+    ['slice 7 of 24', 'slice 11 of 24']
     """
     require(isinstance(feature_map, FeatureMap), feature_map_figure, "feature_map", "a FeatureMap", feature_map)
     require(is_count(n_slices, 1), feature_map_figure, "n_slices", "an int >= 1", n_slices)
@@ -54,8 +54,9 @@ def feature_map_figure(feature_map, n_slices=12):
     n_columns = min(_N_COLUMNS, len(tiles))
     n_rows = -(-len(tiles) // n_columns)
     height, width = tiles[0][1].shape
-    tile_height = float(np.clip(_TILE_INCHES * height * aspect / width, 0.5 * _TILE_INCHES, 2 * _TILE_INCHES))
-    figure = empty_figure(max(_TILE_INCHES * n_columns + 1.2, 4.6), (tile_height + 0.25) * n_rows + 0.65)
+    side = _TILE_INCHES if n_columns > 2 else 1.5 * _TILE_INCHES
+    tile_height = float(np.clip(side * height * aspect / width, 0.5 * side, 2 * side))
+    figure = empty_figure(side * n_columns + 1.2, (tile_height + 0.25) * n_rows + 0.65)
     grid = figure.subplots(n_rows, n_columns, squeeze=False)
     limits = _limits(feature_map.values_in_roi)
     grey = _grey_range(np.concatenate([image.ravel() for _, image, _, _ in tiles]))
@@ -73,7 +74,9 @@ def feature_map_figure(feature_map, n_slices=12):
     _draw_colour_bar(figure, colours, grid, feature_map, limits)
     figure.suptitle(f"{plain_text(feature_map.case.id)}: {plain_text(feature_map.name)}", fontsize=11)
     voxels = "voxel" if feature_map.radius == 1 else "voxels"
-    figure.supxlabel(f"windows of radius {feature_map.radius} {voxels}", fontsize=8, color="0.35")
+    grid_mm = " x ".join(f"{step:.3g}" for step in feature_map.spacing_mm)
+    resampled = f", resampled to {grid_mm} mm (z, y, x)" if feature_map.is_resampled else ""
+    figure.supxlabel(f"windows of radius {feature_map.radius} {voxels}{resampled}", fontsize=8, color="0.35")
     return figure
 
 

@@ -9,7 +9,6 @@ import pytest
 import SimpleITK as sitk
 
 import radiodeep as rd
-from radiodeep.exceptions import InputError
 
 CONTRAST = "original_glcm_Contrast"
 
@@ -67,16 +66,6 @@ def test_wrong_options_are_one_sentence(arguments, message, manifest, tmp_path, 
     assert done.code == 1
     assert message in done.err
     assert "Traceback" not in done.err
-
-
-def test_an_image_is_not_replaced_by_a_map(manifest):
-    cohort = rd.read_cohort(manifest)
-    name = "original_firstorder_Mean"
-    path = manifest.parent / f"phantom-000_{name}.nii.gz"
-    path.write_bytes((manifest.parent / "phantom-000_image.nii.gz").read_bytes())
-    case = rd.Case(path, manifest.parent / "phantom-000_mask.nii.gz", "phantom-000")
-    with pytest.raises(InputError, match="phantom-000: the map would replace .* which is read. Give another folder"):
-        rd.write_feature_maps(rd.RadiomicsExtractor(), rd.Cohort([case, cohort[1]]), [name], manifest.parent)
 
 
 def test_help_has_an_example_and_fits_80_columns(radiodeep):

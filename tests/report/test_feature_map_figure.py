@@ -70,6 +70,13 @@ def test_sagittal_slices_have_the_head_at_the_top():
         assert drawn.compressed().tolist() == expected[np.isfinite(expected)].tolist()
 
 
+def test_the_line_below_tells_the_windows_and_new_voxels(contrast):
+    assert rd.feature_map_figure(contrast).get_supxlabel() == "windows of radius 1 voxel"
+    resampled = rd.feature_map(rd.RadiomicsExtractor(resample_mm=2.0), CASE, "original_firstorder_Mean", radius=2)
+    text = "windows of radius 2 voxels, resampled to 2 x 2 x 2 mm (z, y, x)"
+    assert rd.feature_map_figure(resampled).get_supxlabel() == text
+
+
 def test_only_maps_are_drawn(contrast):
     with pytest.raises(InputError, match="'feature_map' parameter of feature_map_figure must be a FeatureMap"):
         rd.feature_map_figure(contrast.values)

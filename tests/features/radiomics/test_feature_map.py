@@ -177,8 +177,7 @@ def test_other_things_than_extractors_and_cases_are_refused():
 
 
 def test_definitions_of_ibsi_are_refused():
-    extractor = rd.RadiomicsExtractor()
-    extractor.convention = "ibsi"
+    extractor = rd.RadiomicsExtractor(convention="ibsi")
     with pytest.raises(InputError, match="Maps are in the definitions of pyradiomics. Leave out convention='ibsi'"):
         rd.feature_map(extractor, PHANTOM, "original_glcm_Contrast")
 
