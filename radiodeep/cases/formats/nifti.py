@@ -38,9 +38,10 @@ def read_nifti(path):
             data = decoded(data, "gzip", n_bytes, name)
         else:
             file.seek(0)
-            data = file.read(n_bytes)
+            data = memoryview(np.empty(n_bytes, np.uint8))
+            data = data[: file.readinto(data)]
             check_padding(file.read(PADDING + 1), n_bytes, name)
-    affine, voxels = _affine_and_voxels(kind, data, name)
+    affine, voxels = _affine_and_voxels(kind, data, int(header["vox_offset"]), name)
     if not np.isfinite(affine).all():
         raise UnsupportedImageError(f"'{name}' has an affine with values that are not finite. Export it again.")
     unit = _UNIT_MM.get(int(header["xyzt_units"]) & 7, 1.0)
@@ -122,18 +123,25 @@ def _check_pixdim(header, n_axes, name):
         )
 
 
-def _affine_and_voxels(kind, data, name):
-    """Return the affine to RAS axes and the rescaled voxels (z, y, x), as nibabel reads them."""
-    file = io.BytesIO(data)
+def _affine_and_voxels(kind, data, offset, name):
+    """Return the affine to RAS axes and the rescaled voxels (z, y, x), as nibabel reads them.
+
+    Voxels that need no rescaling stay where they are in `data`, in which they begin at `offset`.
+    """
     try:
+        file = io.BytesIO(data[:offset])
         header = kind.header_class.from_fileobj(file)
         affine = header.get_best_affine()
         proxy = kind.ImageArrayProxy(file, header, mmap=False)
     except Exception as error:  # nibabel has no common base for what a wrong header raises
         raise FileUnreadableError(f"'{name}' has a NIfTI header that cannot be read: {error}.") from error
     try:
-        stored = np.asanyarray(proxy)
+        if (proxy.slope, proxy.inter) == (1.0, 0.0):
+            stored = np.frombuffer(data, proxy.dtype, math.prod(proxy.shape), proxy.offset)
+            stored = np.require(stored, requirements="A").reshape(proxy.shape, order="F")
+        else:
+            stored = np.asanyarray(kind.ImageArrayProxy(io.BytesIO(data), header, mmap=False))
     except (OSError, ValueError, EOFError) as error:
         raise TruncatedFileError(f"'{name}' holds fewer voxels than its header says. Copy it again.") from error
-    voxels = stored.reshape((*proxy.shape, 1, 1)[:3]).transpose(2, 1, 0)
+    voxels = stored.reshape((*proxy.shape, 1, 1)[:3], order="F").transpose(2, 1, 0)
     return affine, np.ascontiguousarray(voxels).astype(voxels.dtype.newbyteorder("="), copy=False)

@@ -4,6 +4,8 @@ import gzip
 import io
 import zlib
 
+import numpy as np
+
 from radiodeep.exceptions import TruncatedFileError
 
 try:
@@ -12,6 +14,7 @@ except ImportError:
     isal_zlib = None
 
 GZIP = b"\x1f\x8b"
+_STEP = 2**18  # compressed bytes decoded at a time, whose result stays in the processor's cache
 PADDING = 4096  # zero bytes that may follow the voxels; more bytes, or others, contradict the header
 _ERRORS = (EOFError, OSError, ValueError, zlib.error, *([] if isal_zlib is None else [isal_zlib.error]))
 _WINDOW_BITS = {"gzip": 31, "zlib": 15}
@@ -20,22 +23,23 @@ _WINDOW_BITS = {"gzip": 31, "zlib": 15}
 def decoded(data, encoding, n_bytes, name):
     """Decode a compressed stream ("gzip" or "zlib") of `n_bytes` by its header, with verified checksums.
 
-    Decoding stops soon after `n_bytes`, however long the stream is. Raises TruncatedFileError, which names the file, if
-    the stream is cut short, fails its checksum, or holds more than `n_bytes` and a few zeros.
+    Returns a memoryview that can be written to. Decoding stops soon after `n_bytes`, however long the stream is. Raises
+    TruncatedFileError, which names the file, if the stream is cut short, fails its checksum, or holds more than
+    `n_bytes` and a few zeros.
     """
     limit = n_bytes + PADDING + 1
     try:
         result, rest = _decode(data, encoding, limit)
         if rest.lstrip(b"\0") and encoding == "gzip":  # several streams in one file
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-                result, rest = file.read(limit), b""
+                result, rest = memoryview(bytearray(file.read(limit))), b""
     except _ERRORS as error:
         raise _damaged(name, error) from error
     if len(result) < n_bytes:
         raise too_short(name, len(result), n_bytes)
     check_padding(result[n_bytes:], n_bytes, name)
     check_padding(rest, n_bytes, name)
-    return result[:n_bytes]  # no copy if there is no padding
+    return result[:n_bytes]
 
 
 def beginning(data, n_bytes, name):
@@ -71,7 +75,14 @@ def _damaged(name, error):
 def _decode(data, encoding, limit):
     """Return at most `limit` decoded bytes, and the bytes after the stream."""
     decoder = (isal_zlib or zlib).decompressobj(wbits=_WINDOW_BITS[encoding])
-    result = decoder.decompress(data, limit)
-    if len(result) < limit and not decoder.eof:
+    data = memoryview(data)
+    result = memoryview(np.empty(limit, np.uint8))  # numpy's memory, of large pages, is faster than that of bytes
+    n = stop = 0
+    while stop < len(data) and n < limit and not decoder.eof:
+        part = decoder.decompress(data[stop : stop + _STEP], limit - n)
+        result[n : n + len(part)] = part
+        n += len(part)
+        stop += _STEP
+    if n < limit and not decoder.eof:
         raise EOFError("the compressed data end too early")
-    return result, decoder.unused_data
+    return result[:n], decoder.unused_data + data[stop:]

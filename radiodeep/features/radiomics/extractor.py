@@ -6,7 +6,7 @@ from radiodeep.cases.cohort import as_cases
 from radiodeep.cases.naming import naming
 from radiodeep.features.radiomics.description import RadiomicsDescription
 from radiodeep.features.radiomics.measurement import image_measures, n_shared_features
-from radiodeep.features.radiomics.preparation import first_n_dimensions
+from radiodeep.features.radiomics.preparation import first_n_dimensions, read_first
 from radiodeep.features.radiomics.presets import preset_parameters
 from radiodeep.features.radiomics.pyradiomics_parameters import read_parameters
 from radiodeep.features.radiomics.settings import RadiomicsSettings, complete_saved_state
@@ -341,14 +341,18 @@ class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
         settings = RadiomicsSettings.of(self)
         cases = as_cases(cases)
         images = MeasuredImages.of(self, cases)
+        in_memory = {}
         if settings.learns_dimensions and settings.n_dimensions is None:
-            settings = RadiomicsSettings.of(self, first_n_dimensions(images.first_parts(cases), settings))
+            in_memory = read_first(cases, self.label)
+            n_dimensions = first_n_dimensions(images.first_parts(cases), settings, in_memory)
+            settings = RadiomicsSettings.of(self, n_dimensions)
         n_shared = n_shared_features(settings, images)
         measures = image_measures(settings, n_shared)
         rows = np.empty((len(cases), n_shared + len(images.names) * (len(settings.columns) - n_shared)))
         for row, case in zip(rows, cases, strict=True):
             with naming(case):
-                row[:] = images.row(with_label(case, self.label), measures, row.size, n_shared)
+                read = in_memory.pop(case) if case in in_memory else with_label(case, self.label)
+                row[:] = images.row(read, measures, row.size, n_shared)
         return rows
 
     def get_feature_names_out(self, input_features=None):

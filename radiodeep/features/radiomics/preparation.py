@@ -163,15 +163,31 @@ def check_region_size(prepared, settings):
         )
 
 
-def first_n_dimensions(cases, settings):
+def read_first(cases, label):
+    """Return a dict from the first case to the case in memory if it has one image, on disk; else an empty dict.
+
+    Its dimensions are needed before it is measured, which would read it twice. `label` is that of the extractor.
+    """
+    case = cases[0] if cases else None
+    if case is None or case in _ACQUISITIONS or not isinstance(case.image, Path):
+        return {}
+    try:
+        return {case: with_label(case, label).in_memory()}
+    except Exception:  # `prepare` raises its error
+        return {}
+
+
+def first_n_dimensions(cases, settings, in_memory=()):
     """Return 2 or 3 for the first case that can be read, or None; warn if it is 2 and default families depend on it.
 
-    A case that cannot be read is skipped: `prepare` raises its error, whatever it is.
+    A case that cannot be read is skipped: `prepare` raises its error, whatever it is. `in_memory` is a dict from cases
+    to the same in memory, from `read_first`.
     """
     for case in cases:
         try:
             if case not in _ACQUISITIONS:
-                _ACQUISITIONS[case] = with_label(case, settings.label).acquisition()
+                read = in_memory[case] if case in in_memory else with_label(case, settings.label)
+                _ACQUISITIONS[case] = read.acquisition()
         except Exception:
             continue
         if _ACQUISITIONS[case].n_dimensions == 2 and settings.families is None:

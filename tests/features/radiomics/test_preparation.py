@@ -2,11 +2,14 @@
 
 import warnings
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from radiodeep import Case, RadiomicsExtractor, make_phantom_cohort
+from radiodeep.cases import case as cases
+from radiodeep.cases.sources import read_sources
 from radiodeep.exceptions import EmptyMaskError, InputError, LabelNotFoundError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.imaging.crop import crop_to_roi
 from radiodeep.imaging.resample import resample
@@ -198,3 +201,20 @@ def test_a_png_without_voxel_size_is_warned_of(tmp_path, flat_case):
         RadiomicsExtractor().fit([case])
     with pytest.warns(RadiodeepWarning, match=r"ngtdm'\].$"):
         RadiomicsExtractor().fit([case.replace(spacing_mm=(0.5, 0.5))])
+
+
+@pytest.mark.parametrize("label", [None, 2])
+def test_a_file_is_read_once_though_its_dimensions_are_needed_first(tmp_path, monkeypatch, label):
+    image = np.random.default_rng(0).normal(size=(6, 7, 8)).astype(np.float32)
+    mask = np.zeros(image.shape, np.uint8)
+    mask[1:5, 1:6, 1:7] = label or 1
+    for name, array in {"image": image, "mask": mask}.items():
+        nibabel.save(nibabel.Nifti1Image(array.transpose(2, 1, 0), np.diag([-1, -1, 2, 1])), tmp_path / f"{name}.nii")
+    read = []
+    monkeypatch.setattr(cases, "read_sources", lambda *args: read.append(args) or read_sources(*args))
+    on_disk = Case(tmp_path / "image.nii", tmp_path / "mask.nii", "a", mask_label=None)
+    extractor = RadiomicsExtractor(bin_count=8, label=label)
+    values = extractor.transform([on_disk])
+    assert len(read) == 1
+    in_memory = Case(image, mask, "a", spacing_mm=(2, 1, 1))
+    np.testing.assert_array_equal(values, extractor.transform([in_memory]))
