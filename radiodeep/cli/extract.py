@@ -1,6 +1,7 @@
 """`radiodeep extract`: the features of all cases as a table."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import typer
@@ -8,6 +9,7 @@ import typer
 import radiodeep as rd
 from radiodeep.cli import options
 from radiodeep.cli.cohorts import read_cases
+from radiodeep.cli.ibsi_header import check_ids_can_be_written, with_ids
 from radiodeep.cli.interruption import spare_workers
 from radiodeep.cli.measurement import Measurement, feature_sets
 from radiodeep.cli.options import Identity, MaskLabels
@@ -47,6 +49,8 @@ def extract(
     jobs: options.Jobs = -1,
     dask: options.Scheduler = None,
     shard: options.ShardOption = None,
+    convention: options.ConventionOption = options.Convention.pyradiomics,
+    ibsi_ids: options.IbsiIds = False,
     config: options.Config = None,
 ):
     """Write the features of all cases as a table.
@@ -56,7 +60,10 @@ def extract(
     exit code is 2.
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
+    measurement = replace(measurement, convention=convention)
     extractors = measurement.extractors(features or feature_sets(None)[-1])
+    if ibsi_ids:
+        check_ids_can_be_written(output, lesions)
     reading = {"resample_mask": resample_mask, "rgb": rgb, "pet_unit": pet_unit, "series": series}
     cohort, errors = read_cases(manifest, labels, lesions, reading)
     known = _outcome_and_patient(cohort, _kept(cohort, options.listed(keep)))
@@ -74,7 +81,8 @@ def extract(
     failed = {case_id: text for case_id, text in tables[0].attrs["errors"].items() if is_empty[case_id]}
     _say_what_lacks_images([text for case_id, text in tables[0].attrs["errors"].items() if case_id not in failed])
     n_cases, n_features = len(table) - len(failed), table.shape[1]
-    write_table(pd.concat([known.set_axis(table.index), table], axis=1), output)
+    whole = pd.concat([known.set_axis(table.index), table], axis=1)
+    write_table(with_ids(whole, extractors.values()) if ibsi_ids else whole, output)
     empty = f", and {len(failed)} empty row{'s' if len(failed) > 1 else ''}" if failed else ""
     say(f"Wrote {n_cases} {'cases' if lesions is None else 'patients'} x {n_features} features{empty} to {output}")
     without_report = write_reports(sr, cohort, table, list(extractors.values()), sr_patient) if sr is not None else 0

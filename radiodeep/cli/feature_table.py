@@ -12,8 +12,10 @@ import pandas as pd
 
 from radiodeep.cases.manifests.manifest import parse_event, parse_time
 from radiodeep.checks import did_you_mean
+from radiodeep.cli.ibsi_header import without_ids
 from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.extras import require_package
+from radiodeep.handcrafted.ibsi.catalogue import ibsi_column
 
 _SEPARATORS = ",;\t"
 _MISSING = {"", "na", "n/a", "nan", "null", "none"}
@@ -25,9 +27,17 @@ _HANDCRAFTED = re.compile(  # the families are those of the catalogue, whose imp
     r"_(shape|shape2D|spiculation|spiculation2D|margin|firstorder|glcm|glrlm|glszm|gldm|ngtdm|laws|laws2D|lbp2D|lbp3D)"
     r"_[A-Za-z0-9]+"
 )
+_STANDARD = re.compile(r"(?=_((?:morph|loc|stat|ih|ivh|cm|rlm|szm|dzm|ngt|ngl)_.+)$)")  # after the name of the image
 _OF_PATIENTS = ("count", "total_volume_mm3")
 _DEEP = re.compile(r".+_\d{4}")
 _NOT_FEATURES_OF_PYRADIOMICS = "diagnostics_"
+
+
+def _is_handcrafted(name):
+    """Return whether a name is that of a handcrafted feature, of either convention."""
+    if _HANDCRAFTED.fullmatch(name):
+        return True
+    return any(ibsi_column(found.group(1)) is not None for found in _STANDARD.finditer(name))
 
 
 @dataclass
@@ -45,7 +55,7 @@ class FeatureTable:
     def kinds(self):
         """Column names by kind, or None if the names do not distinguish handcrafted from deep features."""
         names = list(self.features.columns)
-        handcrafted = [name for name in names if _HANDCRAFTED.fullmatch(name) or name in _OF_PATIENTS]
+        handcrafted = [name for name in names if _is_handcrafted(name) or name in _OF_PATIENTS]
         deep = [name for name in names if name not in set(handcrafted) and _DEEP.fullmatch(name)]
         if not handcrafted or not deep or len(handcrafted) + len(deep) < len(names):
             return None
@@ -114,7 +124,7 @@ def is_feature_table(frame):
     """Return whether a table holds features; otherwise it is a manifest with the columns image and mask."""
     named = [name.lower() for name in frame.columns]
     names_images = any(name in ("image", "mask") or name.startswith(("image_", "mask_")) for name in named)
-    return not names_images or any(map(_HANDCRAFTED.fullmatch, frame.columns))
+    return not names_images or any(map(_is_handcrafted, frame.columns))
 
 
 def feature_table(frame, source, columns, options):
@@ -168,7 +178,7 @@ def read_text_table(path):
     except csv.Error as error:
         raise InputError(f"'{path.name}' is not a table: {error}.") from error
     rows = [row for row in rows if any(map(str.strip, row))]
-    if len(rows) < 2:
+    if len(without_ids(rows[1:])) < 1:
         raise InputError(f"'{path.name}' has no rows below its header.")
     header = [name.strip() for name in rows[0]]
     for number, row in enumerate(rows[1:], start=1):
@@ -177,6 +187,7 @@ def read_text_table(path):
                 f"'{path.name}': row {number} has {len(row)} fields, the header has {len(header)}. "
                 'Put a text that holds a separator into quotes: "Doe, John".'
             )
+    rows = [rows[0], *without_ids(rows[1:])]
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise InputError(f"'{path.name}' has several columns of the name '{repeated[0]}'. Rename or remove one.")

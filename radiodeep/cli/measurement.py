@@ -5,7 +5,7 @@ from pathlib import Path
 
 import radiodeep as rd
 from radiodeep.checks import did_you_mean
-from radiodeep.cli.options import DEFAULT_BIN_COUNT, IMAGE_TYPES, LESION_ROWS, FeatureSet, listed
+from radiodeep.cli.options import DEFAULT_BIN_COUNT, IMAGE_TYPES, LESION_ROWS, Convention, FeatureSet, listed
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
 from radiodeep.extras import is_installed
@@ -30,6 +30,7 @@ class Measurement:
     window: str = "auto"
     lesions: str | None = None
     repeatable: float | None = None
+    convention: Convention = Convention.pyradiomics
 
     def extractors(self, features):
         """Return the extractors of a `FeatureSet` by kind."""
@@ -56,17 +57,25 @@ class Measurement:
             "--sigma": self.sigma,
         }
         given = [option for option, value in given.items() if value is not None]
+        is_standard = self.convention is Convention.ibsi
+        if is_standard and self.image_types is not None:
+            raise InputError(
+                "The filters of the IBSI have settings, which the command line does not take. Leave --image-types out, "
+                "or write the table in Python, with extract_table."
+            )
+        if is_standard and self.params is not None:
+            raise InputError("--params is of pyradiomics. Leave it out, or --convention ibsi.")
         if self.params is not None:
             if given:
                 raise InputError(f"--params sets all of the features. Leave out {' and '.join(given)}, or --params.")
             return rd.RadiomicsExtractor.from_pyradiomics(self.params)
         if self.bin_width is not None and self.bin_count is not None:
             raise InputError("--bin-width and --bin-count exclude each other. Give one of them.")
-        image_types = _image_types(self.image_types, self.sigma)
+        shared = {"image_types": _image_types(self.image_types, self.sigma), "convention": self.convention.value}
         if self.bin_width is not None:
-            return rd.RadiomicsExtractor(bin_width=self.bin_width, image_types=image_types)
+            return rd.RadiomicsExtractor(bin_width=self.bin_width, **shared)
         bin_count = DEFAULT_BIN_COUNT if self.bin_count is None else self.bin_count
-        return rd.RadiomicsExtractor(bin_count=bin_count, image_types=image_types)
+        return rd.RadiomicsExtractor(bin_count=bin_count, **shared)
 
     def _deep(self):
         return rd.DeepFeatureExtractor(self.network, weights=self.weights, window=self.window)

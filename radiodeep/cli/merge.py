@@ -5,12 +5,15 @@ import shutil
 import pandas as pd
 
 from radiodeep.cli import options
+from radiodeep.cli.ibsi_header import IBSI_ROW
 from radiodeep.cli.output import check_file, finish
 from radiodeep.cli.shards import checked_parts
 from radiodeep.cli.terminal import say
 from radiodeep.exceptions import InputError
 from radiodeep.extras import require_package
 from radiodeep.files import errors_file, replacing
+
+_SECOND_HEADER = f"{IBSI_ROW},".encode()
 
 
 def merge(parts: options.Parts, output: options.TableToWrite):
@@ -47,6 +50,9 @@ def _join_texts(parts, merged):
                     expected = header
                     joined.write(header)
                 _check_columns(header == expected, parts[0], path)
+                first = part.readline()
+                if number == 0 or not first.startswith(_SECOND_HEADER):
+                    joined.write(first)
                 shutil.copyfileobj(part, joined)
 
 

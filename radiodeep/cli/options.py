@@ -47,6 +47,11 @@ class Identity(StrEnum):
     image = "image"
 
 
+class Convention(StrEnum):
+    pyradiomics = "pyradiomics"
+    ibsi = "ibsi"
+
+
 class ReportingStandard(StrEnum):
     metrics = "metrics"
     clear = "clear"
@@ -181,6 +186,13 @@ Features = Annotated[
 ]
 StudiedFeatures = Annotated[
     str | None, typer.Option(metavar="LIST", help=f"What to compare  [default: {','.join(FeatureSet)}]")
+]
+ConventionOption = Annotated[
+    Convention,
+    typer.Option("--convention", help="Whose definitions: those of most publications, or the standard's"),
+]
+IbsiIds = Annotated[
+    bool, typer.Option("--ibsi-ids", help="Second header with the identifiers of the IBSI reference manual")
 ]
 BinWidth = Annotated[
     float | None, typer.Option(help="Width of a grey level in image units (25 suits CT), instead of --bin-count")
