@@ -19,7 +19,11 @@ from radiodeep.handcrafted.conventions import PYRADIOMICS
 from radiodeep.handcrafted.gray_levels import check_bins, discretise
 from radiodeep.handcrafted.neighbours import Neighbourhoods, check_neighbour_settings
 from radiodeep.handcrafted.region import bounding_box, check_flat_axis, cut_region, pad_region
+from radiodeep.handcrafted.threads import run_together
 from radiodeep.handcrafted.whole_region import WholeRegion, families_at_once
+
+_MANY_VOXELS = 20_000  # from which on families are measured by themselves, in two threads where that is allowed
+_LONGEST_FIRST = ("glszm", "glcm", "gldm", "shape", "glrlm")  # so that the last tasks to end are short
 
 
 def region_features(
@@ -160,7 +164,7 @@ def region_measurer(
 
     def measure(image, mask, spacing_mm):
         cut = cut_region(image, mask, spacing_mm)
-        measured = whole(cut) if whole else None
+        measured = whole(cut) if whole and cut.values.size < _MANY_VOXELS else None
         if measured is not None and not others:
             return measured
         known, n_levels = ({}, 0) if measured is None else (whole.by_family(measured[0]), measured[1])
@@ -178,8 +182,11 @@ def _measured_by_family(bins, convention, distances, gldm_alpha, settings, famil
     needs_levels = not set(families).isdisjoint(LEVEL_FAMILIES)
     levels = discretise(region, **bins, convention=convention) if needs_levels else None
     neighbourhoods = Neighbourhoods(region, levels, distances, gldm_alpha)
-    measures_group = set(TEXTURE_GROUP.families) <= set(families)
     values = {}
+    if region.values.size >= _MANY_VOXELS:
+        values = run_together(_tasks(families, region, levels, neighbourhoods, settings), _LONGEST_FIRST)
+        families = [family for family in families if family not in values]
+    measures_group = set(TEXTURE_GROUP.families) <= set(families)
     for family in families:
         if family in REGION_FAMILIES:
             values[family] = FUNCTION_OF[family](region, levels, **settings.get(family, {}))
@@ -193,6 +200,16 @@ def _measured_by_family(bins, convention, distances, gldm_alpha, settings, famil
         if family not in values:
             values[family] = FUNCTION_OF[family](neighbourhoods, **settings.get(family, {}))
     return values, 0 if levels is None else levels.values.size
+
+
+def _tasks(families, region, levels, neighbourhoods, settings):
+    """Return a dict from families, but for those that look about the region, to functions that measure them."""
+    tasks = {}
+    for family in families:
+        if family not in REACH_MM:
+            content = (region, levels) if family in REGION_FAMILIES else (neighbourhoods,)
+            tasks[family] = partial(FUNCTION_OF[family], *content, **settings.get(family, {}))
+    return tasks
 
 
 def _surroundings(region, image, mask, reach_mm):

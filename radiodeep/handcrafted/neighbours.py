@@ -9,6 +9,7 @@ import numpy as np
 from radiodeep.checks import is_count, is_sequence, require, require_option
 from radiodeep.handcrafted.kernels.glcm import count_pairs
 from radiodeep.handcrafted.kernels.neighbours import compare_with_neighbours, link_equal_neighbours
+from radiodeep.handcrafted.kernels.planes import compare_with_cube
 
 WEIGHTING_NORMS = ("infinity", "euclidean", "manhattan", "no_weighting")
 
@@ -16,6 +17,8 @@ _FARTHEST = 20  # voxels; the border around a region and the number of direction
 _APART = 48  # entries between two tables
 _TABLE_BYTES = 2**26  # directions are taken together while their tables stay below this
 _CHUNK = 4096  # voxels compared at a time
+_MANY = 20_000  # voxels from which on a cube is added up by axes
+_HIGHEST_IN_CUBE = 7281  # grey level whose sum over 9 voxels fits in 16 bits
 
 
 @lru_cache(maxsize=32)
@@ -146,12 +149,16 @@ class Neighbourhoods:
         levels = self.levels
         offsets = self._offsets(directions(self.distances, self.region.flat_axis))
         offsets = np.concatenate([offsets, -offsets])
-        is_wide = offsets.size * levels.highest > np.iinfo(np.uint16).max
-        scratch = np.empty((3, min(_CHUNK, levels.volume.size)), np.uint32 if is_wide else np.uint16)
         rows = np.zeros(levels.highest + 1, np.int64)
         rows[levels.values] = np.arange(levels.values.size)
         dependence = np.zeros((levels.values.size, offsets.size + 1))
         differences = np.zeros(levels.values.size)
+        is_cube = self.has_direct_neighbours_only and self.region.flat_axis is None and self.alpha == 0
+        if is_cube and self.region.positions.size >= _MANY and levels.highest <= _HIGHEST_IN_CUBE:
+            compare_with_cube(levels.gray, rows, dependence, differences)
+            return dependence, differences
+        is_wide = offsets.size * levels.highest > np.iinfo(np.uint16).max
+        scratch = np.empty((3, min(_CHUNK, levels.volume.size)), np.uint32 if is_wide else np.uint16)
         compare_with_neighbours(levels.gray.reshape(-1), rows, offsets, self.alpha, scratch, dependence, differences)
         return dependence, differences
 

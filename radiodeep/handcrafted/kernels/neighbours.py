@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 _CHUNK = 4096  # voxels processed together, so that their scratch arrays stay in the first-level cache
+_MOST_GROUPS = 4  # of preceding neighbours of which none touches another group
 _LOWEST_BIT = np.array([0, 1, 2, 5, 3, 9, 6, 11, 15, 4, 8, 10, 14, 7, 13, 12], np.uint8)  # of (bit * 2479) >> 12
 
 
@@ -154,10 +155,11 @@ def _root(parents, zone):
 def find_zones(volume, links, positions, offsets, representatives):
     """Return the levels (0 ... n_present - 1) and the sizes of the connected zones of equal level: int32 (n_zones,).
 
-    A union-find over one pass: a voxel joins the zone of a linked preceding neighbour, or begins one. The few voxels
-    that link several zones are listed, to merge those in a second pass. Linked neighbours that touch one another are in
-    one zone already, so only one representative of each such group is looked up. The first pass has no branch that the
-    processor could predict wrongly.
+    A union-find in two passes. In the first, a voxel joins the zone of a linked preceding neighbour, or begins one; if
+    it links further zones, each pair is listed, to be merged in the second. Linked neighbours that touch one another
+    are in one zone already, so only one representative of each such group is looked up. Most voxels look up two at
+    most, without a branch that the processor could predict wrongly. The zones of the last plane or so are kept in a
+    ring, which stays in the cache.
 
     Parameters
     ----------
@@ -166,36 +168,41 @@ def find_zones(volume, links, positions, offsets, representatives):
     offsets : int64 (n_directions,)
     representatives : uint16 (2 ** n_directions,), from `group_representatives`
     """
-    zones = np.empty(volume.size, np.int32)
-    linking = np.empty(positions.size + 1, np.int32)
-    levels = np.empty(positions.size + 1, np.int32)
-    sizes = np.zeros(positions.size + 1, np.int32)
-    n = n_linking = 0
+    ring = 1
+    for offset in offsets:
+        while ring <= offset:
+            ring *= 2
+    zones = np.empty(ring, np.int32)
+    pairs = np.empty((_MOST_GROUPS * positions.size + 1, 2), np.int32)
+    levels, sizes = np.empty(positions.size + 1, np.int32), np.zeros(positions.size + 1, np.int32)
+    n = n_pairs = 0
     for i in range(positions.size):
         place = positions[i]
         bits = np.int64(representatives[links[np.uint64(place)]])
-        step = offsets[_lowest_bit(bits)] * np.int64(bits != 0)
-        zones[np.uint64(place)] = n  # read again by a voxel without a link, whose step is 0
-        zone = zones[np.uint64(place - step)]
-        zones[np.uint64(place)] = zone
+        further = bits & (bits - 1)
+        before = np.int64(zones[np.uint64((place - offsets[_lowest_bit(bits)]) & (ring - 1))])
+        is_linked = -np.int64(bits != 0)  # all bits or none
+        zone = (before & is_linked) | (n & ~is_linked)
+        zones[np.uint64(place & (ring - 1))] = zone
         levels[np.uint64(n)] = np.int32(volume[np.uint64(place)]) - 1
         n += bits == 0
         sizes[np.uint64(zone)] += np.int32(1)
-        linking[np.uint64(n_linking)] = place
-        n_linking += bits & (bits - 1) != 0
+        pairs[np.uint64(n_pairs), 0] = zone
+        pairs[np.uint64(n_pairs), 1] = zones[np.uint64((place - offsets[_lowest_bit(further)]) & (ring - 1))]
+        n_pairs += further != 0
+        further &= further - 1
+        while further:
+            pairs[n_pairs, 0] = zone
+            pairs[n_pairs, 1] = zones[np.uint64((place - offsets[_lowest_bit(further)]) & (ring - 1))]
+            n_pairs += 1
+            further &= further - 1
     parents = np.arange(n, dtype=np.int32)
-    for i in range(n_linking):
-        place = np.int64(linking[i])
-        bits = np.int64(representatives[links[place]])
-        zone = _root(parents, zones[place])
-        bits &= bits - 1
-        while bits:
-            other = _root(parents, zones[np.uint64(place - offsets[_lowest_bit(bits)])])
-            bits &= bits - 1
-            if other != zone:
-                zone, other = min(zone, other), max(zone, other)
-                parents[other] = zone
-                sizes[zone] += sizes[other]
+    for i in range(n_pairs):
+        zone, other = _root(parents, pairs[i, 0]), _root(parents, pairs[i, 1])
+        if other != zone:
+            zone, other = min(zone, other), max(zone, other)
+            parents[other] = zone
+            sizes[zone] += sizes[other]
     n_zones = 0
     for zone in range(n):
         if parents[zone] == zone:

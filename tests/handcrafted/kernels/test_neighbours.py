@@ -97,3 +97,7 @@ def test_comparisons_do_not_depend_on_the_chunks(volume, alpha, chunk):
     n_inside = (there > 0).sum(axis=1)
     apart = np.where(n_inside > 0, abs(here - there.sum(axis=1) / np.maximum(n_inside, 1)), 0)
     np.testing.assert_allclose(differences, np.bincount(here - 1, apart), rtol=1e-12)
+
+
+def test_no_voxel_links_more_groups_than_there_is_room_for():
+    assert max(bin(groups).count("1") for groups in group_representatives().tolist()) == 4
