@@ -10,25 +10,6 @@ PLACES = ["mean", "median", "min", "p10", "p90", "max"]
 SPREADS = ["var", "skew", "kurt", "iqr", "range", "mad", "rmad", "medad"]
 NAMES = ["mean", "var", "skew", "kurt", "median", "min", "p10", "p90", "max", "iqr", "range", "mad", "rmad", "medad"]
 NAMES += ["cov", "qcod", "energy", "rms"]
-    "mean",
-    "var",
-    "skew",
-    "kurt",
-    "median",
-    "min",
-    "p10",
-    "p90",
-    "max",
-    "iqr",
-    "range",
-    "mad",
-    "rmad",
-    "medad",
-    "cov",
-    "qcod",
-    "energy",
-    "rms",
-]
 
 
 def region_of(values):
