@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import joblib
-import skops.io
 
 from radiodeep.exceptions import ModelError, RadiodeepError, UntrustedModelError
 from radiodeep.extras import named_extra
@@ -99,6 +98,8 @@ class Container(NamedTuple):
 
 def write_skops(model, metadata, extras, part, name):
     """Write a model to the path `part`; `name` is that of the file in messages."""
+    import skops.io  # late: it imports all of scikit-learn, and torch
+
     try:
         skops.io.dump(model, part)
     except (TypeError, RuntimeError) as error:  # skops knows no DataFrame and no tensor
@@ -116,6 +117,8 @@ def write_skops(model, metadata, extras, part, name):
 
 def read_skops(path):
     """Return the `Container` of a .skops file after checking its types and checksums."""
+    import skops.io  # late, as above
+
     with named_damage(path.name), zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
         limit = max(_ALWAYS_UNPACKED, _MOST_GROWTH * path.stat().st_size)
@@ -197,6 +200,8 @@ def _checked_metadata(metadata):
 
 
 def _refuse_untrusted(file, name, verb):
+    import skops.io  # late, as above
+
     schema = {"data": file.getvalue()} if isinstance(file, io.BytesIO) else {"file": file}
     untrusted = set(skops.io.get_untrusted_types(**schema))
     unknown = sorted(untrusted - TRUSTED_TYPES)
