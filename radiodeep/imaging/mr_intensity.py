@@ -6,7 +6,7 @@ the image as any array and the intensities of one part of it, `values` of shape 
 """
 
 import numpy as np
-from scipy import ndimage, signal
+from scipy import ndimage
 
 from radiodeep.exceptions import GeometryMismatchError, InputError, RoiTooSmallError
 from radiodeep.imaging.intensity import are_limits, background_limit
@@ -154,8 +154,9 @@ def histogram_peak(values, peak="last"):
         return float(low)
     counts, edges = np.histogram(values, _N_BINS, (low, high))
     density = ndimage.gaussian_filter1d(counts.astype(np.float64), _BANDWIDTH * _N_BINS, mode="constant")
-    at, _ = signal.find_peaks(np.concatenate([[0], density, [0]]))
-    at = at[density[at - 1] >= _LARGE_PEAK * density.max()] - 1
+    rises = np.diff(density, prepend=0, append=0)
+    is_peak = (rises[:-1] > 0) & (rises[1:] <= 0) & (density >= _LARGE_PEAK * density.max())
+    at = np.flatnonzero(is_peak)
     chosen = {"last": at[-1], "first": at[0], "largest": at[np.argmax(density[at])]}[peak]
     return float((edges[chosen] + edges[chosen + 1]) / 2)
 
