@@ -36,6 +36,14 @@ METHODS = {
     "N4, Nyul": [rd.BiasFieldCorrector(**N4), rd.NyulNormalizer(over="image")],
 }
 SHIFTED = ("z-score", "white stripe", "N4, z-score")  # whose means are 0, so that they have no relative spread
+SENTENCE = """\
+Against a gain and shading of each scanner every step but two helps: the share of features with an ICC of .75 or more
+rises from .41 to 1.00 with z-scores, a reference band and Nyul, with N4 before them or without; N4 alone cannot know the
+gain (.48), and the white stripe, which is for brains, finds muscle in one patient and fat in another (.21). These
+images were normalised when they were published, by fat as it seems (CV .04), and no step brings their tissues closer
+than that: z-scores and Nyul take the lesion, a fifth of the crop, for part of the scale (fat .08 of the contrast, then
+.22 and .18), and N4 of a crop that was corrected already takes its contrast for shading (.39). Whether any of this
+changes the AUC is not established: with 49 patients the intervals of all differences hold 0."""
 
 
 def sarcomas():
@@ -115,15 +123,13 @@ def main():
         extractor = rd.RadiomicsExtractor(families=FAMILIES, bin_width=width, max_gray_levels=4096)
         models[name] = make_pipeline(*steps, extractor, StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
         print(name, rows[name], flush=True)
-    for title, cohort in (("AUC", stored), ("AUC, other scanners", other)):
-        study = {"cv": 10, "n_repeats": options.n_repeats, "size": None}
-        found = {name: rd.cross_validated_auc(model, cohort, stored.labels, **study) for name, model in models.items()}
-        for name, result in found.items():
-            rows[name][title] = with_interval(result.auc, result.confidence_interval)
-            paired = rd.compare_auc(result, found["as stored"]) if name != "as stored" else None
-            less = "-" if paired is None else with_interval(paired.difference, paired.confidence_interval, "+")
-            rows[name][f"{title}: less as stored"] = less
-            print(name, title, rows[name][title], less, flush=True)
+    study = {"cv": 10, "n_repeats": options.n_repeats, "size": None}
+    found = {name: rd.cross_validated_auc(model, stored, stored.labels, **study) for name, model in models.items()}
+    for name, result in found.items():
+        paired = rd.compare_auc(result, found["as stored"]) if name != "as stored" else None
+        less = "-" if paired is None else with_interval(paired.difference, paired.confidence_interval, "+")
+        rows[name] |= {"AUC": with_interval(result.auc, result.confidence_interval), "less as stored": less}
+        print(name, rows[name]["AUC"], less, flush=True)
     if options.output:
         shown = {"as stored": stored, "other scanners": other}
         shown |= {name: make_pipeline(*METHODS[name]).fit_transform(other) for name in ("N4, z-score", "N4, Nyul")}
@@ -136,16 +142,17 @@ def main():
 def written(table, n_cases, seconds):
     intro = (
         f"T1 images of {n_cases} soft-tissue sarcomas, cropped to the lesion and 10 mm, N4 corrected and normalised as "
-        "published ('stored'), and with a gain of 0.5 to 2 and a shading of each image ('other', one seed). Spread of "
-        "the medians of muscle-like and fat-like tissue around the lesion between patients: coefficient of variation, "
-        "and standard deviation divided by the contrast of both tissues. ICC(A,1) of "
-        f"features between stored and other images ({', '.join(FAMILIES)}; bin width by `suggest_bin_width`). AUC for "
-        "lung metastasis with 95 % intervals: ridge logistic regression, ten folds, Nyul learned inside each. One core, "
-        f"{seconds:.0f} s (`benchmarks/mr_intensity.py`)."
+        "published ('stored'), and the same with a gain of 0.5 to 2 and a shading of each ('other', one seed). Spread "
+        "between patients of the medians of muscle-like and fat-like tissue around the lesion: coefficient of "
+        "variation (CV), and standard deviation divided by the contrast of both tissues. ICC(A,1) of features between "
+        f"stored and other images ({', '.join(FAMILIES)}; bin width by `suggest_bin_width`). AUC for lung metastasis "
+        "with 95 % intervals: ridge logistic regression, ten folds, Nyul learned inside each. Fields of N4 are kept, so "
+        f"rows after the first show the second step's time only. {seconds:.0f} s of one core "
+        "(`benchmarks/mr_intensity.py`)."
     )
-    is_auc = table.columns.str.startswith("AUC")
-    tables = [results.markdown(part) for part in (table.loc[:, ~is_auc], table.loc[:, is_auc])]
-    return f"## MR intensities\n{intro}\n\n{tables[0]}\n\n{tables[1]}"
+    evidence = ["AUC", "less as stored"]
+    tables = [results.markdown(part) for part in (table.drop(columns=evidence), table[evidence])]
+    return f"## MR intensities\n\n{intro}\n\n{tables[0]}\n\n{tables[1]}\n\n{SENTENCE}"
 
 
 if __name__ == "__main__":
