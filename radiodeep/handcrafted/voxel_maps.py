@@ -279,7 +279,7 @@ def _glcm(windows, columns, distances, symmetrical, norm):
     steps = directions(tuple(distances), windows.flat_axis)
     weights = windows.weights(steps, norm)
     if norm not in (None, "no_weighting"):
-        weights = np.exp(-(weights**2))
+        weights = np.exp(weights.min() ** 2 - weights**2)  # in proportion, so that those of long steps do not vanish
     apart = np.arange(float(windows.levels.highest))
     share = apart / windows.levels.highest
     terms = [1 / (1 + apart), 1 / (1 + apart**2), 1 / (1 + share**2), 1 / (1 + share), 1 / np.maximum(apart, 1) ** 2]

@@ -87,6 +87,14 @@ def test_directions_are_added_up_with_weights(family, norm, lesion):
         np.testing.assert_allclose(maps[:, number], expected, rtol=1e-7, atol=1e-7)
 
 
+def test_weights_of_long_steps_do_not_vanish():
+    """Steps of 30 mm have a weight of exp(-900), beyond double precision, but their proportions are known."""
+    image = np.arange(27).reshape(3, 3, 3) % 5 * 25
+    names = feature_names(["glcm"])
+    maps = [voxel_maps(image, image >= 0, (step, step, step), names, weighting_norm="infinity") for step in (0.5, 30.0)]
+    np.testing.assert_allclose(maps[1], maps[0], rtol=1e-9, atol=1e-9)
+
+
 def test_pairs_may_be_counted_in_one_order(lesion):
     image, mask = lesion
     maps = voxel_maps(image, mask, SPACING_MM, feature_names(["glcm"]), symmetrical_glcm=False)
