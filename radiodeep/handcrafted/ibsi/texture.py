@@ -20,7 +20,7 @@ from radiodeep.handcrafted.region import bounding_box
 _ENDS = (GLCM, GLRLM, GLSZM, GLDZM, NGTDM, NGLDM, N_FEATURES)
 _COLUMNS = {family: slice(*_ENDS[k : k + 2]) for k, family in enumerate(TEXTURE_FAMILIES)}
 _BY_SLICE, _IN_3D = tuple(AGGREGATIONS)[:4], tuple(AGGREGATIONS)[4:]
-_LARGEST_UINT16 = np.iinfo(np.uint16).max
+_WIDEST = 508  # voxels, up to which distances to the border fit in 8 bits
 _CHUNK = 1024  # voxels compared at a time
 
 
@@ -144,21 +144,22 @@ def _describe(levels, n_levels, inside, wanted, aggregations):
     levels = np.ascontiguousarray(levels, np.int32)
     inside = np.ascontiguousarray(inside).view(np.uint8)
     nz, ny, nx = levels.shape
-    gray = np.zeros((nz + 2, ny + 2, nx + 2), np.uint8 if n_levels < 256 else np.uint16)
+    is_wide = n_levels > 255 or min(ny, nx) > _WIDEST  # two sets of types only, each of which is compiled
+    gray = np.zeros((nz + 2, ny + 2, nx + 2), np.uint16 if is_wide else np.uint8)
     counts, highest, n_present, n_voxels, n_wrong, n_stray = place_levels(levels, inside, n_levels, gray)
     _check_levels(n_levels, n_voxels, n_wrong, n_stray)
     volume, present = _numbered(gray, counts, highest, n_present)
-    scratch = np.empty(min(_CHUNK, gray.size), np.uint16 if 26 * n_levels <= _LARGEST_UINT16 else np.uint32)
+    scratch = np.empty(min(_CHUNK, gray.size), np.uint32 if is_wide else np.uint16)
     values = {}
     by_slice = [aggregation in aggregations for aggregation in _BY_SLICE]
     if any(by_slice):
-        slices = (array.reshape(nz + 2, -1)[1:-1] for array in (gray, _distances(inside, True, wanted)))
+        slices = (array.reshape(nz + 2, -1)[1:-1] for array in (gray, _distances(inside, True, gray, wanted)))
         neighbours = _offsets(ny, nx, 0), group_representatives(0)
         settings = max(2, ny, nx), scratch, n_levels, wanted, np.array(by_slice)
         values.update(zip(_BY_SLICE, describe_slices(*slices, n_voxels, present, *neighbours, *settings), strict=True))
     in_3d = [aggregation in aggregations for aggregation in _IN_3D]
     if any(in_3d):
-        volumes = (array.reshape(-1) for array in (volume, gray, _distances(inside, False, wanted)))
+        volumes = (array.reshape(-1) for array in (volume, gray, _distances(inside, False, gray, wanted)))
         neighbours = _offsets(ny, nx, None), group_representatives(None)
         settings = max(2, nz, ny, nx), scratch, n_levels, wanted, np.array(in_3d)
         found = describe_volume(*volumes, present, counts[present], *neighbours, *settings)
@@ -181,10 +182,9 @@ def _check_levels(n_levels, n_voxels, n_wrong, n_stray):
         raise EmptyMaskError("The grey levels hold no voxel of the region. Expected at least one that is not 0.")
 
 
-def _distances(inside, within_slices, wanted):
-    """Return the distances to the border, padded, that distance zones need, otherwise zeros."""
-    largest = (min(inside.shape[within_slices:]) + 1) // 2
-    distances = np.zeros([n + 2 for n in inside.shape], np.uint8 if largest < 255 else np.uint16)
+def _distances(inside, within_slices, gray, wanted):
+    """Return the distances to the border, like `gray`, that distance zones need, otherwise zeros."""
+    distances = np.zeros_like(gray)
     if wanted[TEXTURE_FAMILIES.index("gldzm")]:
         distances_to_border(inside, within_slices, distances)
     return distances

@@ -1,292 +1,224 @@
-"""Texture features of IBSI: a slow plain version, invariances, and where the standard leaves a feature undefined."""
+"""Texture features of IBSI: published values, invariances, and where the standard leaves a feature undefined."""
 
-from collections import Counter
-from itertools import product
-
+import nibabel
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.ndimage import distance_transform_cdt, gaussian_filter, label
 
 from radiodeep.exceptions import EmptyMaskError, GeometryMismatchError, InputError
-from radiodeep.handcrafted.ibsi.catalogue import AGGREGATIONS, DIRECTED_FAMILIES, TEXTURE_FAMILIES
+from radiodeep.handcrafted.ibsi.catalogue import AGGREGATIONS, IBSI_FEATURES, TEXTURE_FAMILIES, aggregation_suffix
 from radiodeep.handcrafted.ibsi.texture import texture_features, texture_features_by_aggregation
 
 N_FEATURES = {"glcm": 25, "glrlm": 16, "glszm": 16, "gldzm": 16, "ngtdm": 5, "ngldm": 17}
-STEPS = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]  # half of the 26 neighbours
-SLICE_STEPS = [step for step in STEPS if step[0] == 0]
+SLICES = tuple(name for name in AGGREGATIONS if not name.startswith("3D"))
 
 
-# ---- the definitions of the reference manual, written out; tables are Counters, volumes (slice, row, column)
+def feature(values, tag):
+    """Return a feature by its tag, without aggregation, from {family: values}."""
+    (found,) = [item for item in IBSI_FEATURES if item.tag == tag]
+    tags = [item.tag for item in IBSI_FEATURES if item.family == found.family]
+    return values[found.family][tags.index(tag)]
 
 
-def plain_pairs(levels, step):
-    """Pairs of grey levels, in both orders."""
-    pairs = Counter()
-    for place in np.argwhere(levels):
-        other = place + step
-        if (other >= 0).all() and (other < levels.shape).all() and levels[tuple(other)]:
-            i, j = int(levels[tuple(place)]), int(levels[tuple(other)])
-            pairs.update([(i, j), (j, i)])
-    return pairs
+def describe(levels, aggregation="3D_merged", n_levels=None, inside=None, slice_axis=0):
+    """All families of one aggregation."""
+    levels = np.asarray(levels)
+    inside = levels > 0 if inside is None else inside
+    return texture_features(levels, n_levels or levels.max(), inside, slice_axis, TEXTURE_FAMILIES, aggregation)
 
 
-def plain_runs(levels, step):
-    """Runs by grey level and length."""
-    runs = Counter()
-    padded = np.pad(levels, 1)
-    for place in np.argwhere(padded):
-        level = padded[tuple(place)]
-        if padded[tuple(place - step)] == level:
-            continue  # not the first voxel of its run
-        length = 1
-        while padded[tuple(place + length * np.array(step))] == level:
-            length += 1
-        runs[int(level), length] += 1
-    return runs
+@pytest.fixture
+def levels(rng):
+    """Grey levels of a region with holes, in three slices and more."""
+    levels = rng.integers(1, 6, size=(4, 7, 6)).astype(np.int32)
+    levels[rng.random(levels.shape) < 0.2] = 0
+    return levels
 
 
-def plain_zones(levels, inside):
-    """Zones by grey level and size, and by grey level and distance."""
-    distances = distance_transform_cdt(np.pad(inside, 1), "taxicab")[1:-1, 1:-1, 1:-1]
-    sizes, nearest = Counter(), Counter()
-    for level in np.unique(levels[levels > 0]).tolist():
-        zones, n_zones = label(levels == level, np.ones((3, 3, 3)))
-        for zone in range(1, n_zones + 1):
-            sizes[level, int((zones == zone).sum())] += 1
-            nearest[level, int(distances[zones == zone].min())] += 1
-    return sizes, nearest
-
-
-def plain_slice_zones(levels, inside):
-    """The same within a slice; distances in a slice see no border above and below."""
-    flat = np.pad(inside, ((1, 1), (0, 0), (0, 0)), mode="edge")
-    tall = np.repeat(flat, 1 + sum(levels.shape), axis=0)  # so far that the ends are never the nearest border
-    distances = distance_transform_cdt(np.pad(tall, 1), "taxicab")[1:-1, 1:-1, 1:-1][len(tall) // 2][np.newaxis]
-    sizes, nearest = Counter(), Counter()
-    for level in np.unique(levels[levels > 0]).tolist():
-        zones, n_zones = label(levels == level, np.ones((3, 3, 3)))
-        for zone in range(1, n_zones + 1):
-            sizes[level, int((zones == zone).sum())] += 1
-            nearest[level, int(distances[zones == zone].min())] += 1
-    return sizes, nearest
-
-
-def plain_neighbours(levels, steps):
-    """Voxels by level and dependence; voxels with neighbours and sums of differences by level."""
-    dependences, voxels, differences = Counter(), Counter(), Counter()
-    padded = np.pad(levels, 1)
-    for place in np.argwhere(padded):
-        level = int(padded[tuple(place)])
-        around = [int(padded[tuple(place + sign * np.array(step))]) for step in steps for sign in (1, -1)]
-        around = [other for other in around if other]
-        dependences[level, 1 + around.count(level)] += 1
-        if around:
-            voxels[level] += 1
-            differences[level] += abs(level - np.mean(around))
-    return dependences, voxels, differences
-
-
-def entropy(p):
-    p = p[p > 0]
-    return -(p * np.log2(p)).sum()
-
-
-def plain_glcm_features(pairs, n_levels):
-    if not pairs:
-        return np.full(25, np.nan)
-    p = np.zeros((n_levels + 1, n_levels + 1))
-    for place, count in pairs.items():
-        p[place] = count
-    p /= p.sum()
-    i, j = np.indices(p.shape)
-    k = np.arange(2 * n_levels + 1)
-    of_sum = np.bincount((i + j).ravel(), p.ravel())
-    of_difference = np.bincount(abs(i - j).ravel(), p.ravel())
-    px = p.sum(axis=1)
-    mean = (i * p).sum()
-    variance = ((i - mean) ** 2 * p).sum()
-    sum_mean, difference_mean = (k * of_sum).sum(), (k[: n_levels + 1] * of_difference).sum()
-    product_p = np.outer(px, px)
-    hx, hxy = entropy(px), entropy(p)
-    hxy1 = -(p[product_p > 0] * np.log2(product_p[product_p > 0])).sum()
-    is_flat = len(np.flatnonzero(px)) == 1
-    apart = i != j
-    return np.array(
-        [
-            p.max(),
-            mean,
-            variance,
-            hxy,
-            difference_mean,
-            ((k[: n_levels + 1] - difference_mean) ** 2 * of_difference).sum(),
-            entropy(of_difference),
-            sum_mean,
-            ((k - sum_mean) ** 2 * of_sum).sum(),
-            entropy(of_sum),
-            (p**2).sum(),
-            ((i - j) ** 2 * p).sum(),
-            (abs(i - j) * p).sum(),
-            (p / (1 + abs(i - j))).sum(),
-            (p / (1 + abs(i - j) / n_levels)).sum(),
-            (p / (1 + (i - j) ** 2)).sum(),
-            (p / (1 + (i - j) ** 2 / n_levels**2)).sum(),
-            (p[apart] / (i - j)[apart] ** 2).sum(),
-            1.0 if is_flat else ((i - mean) * (j - mean) * p).sum() / variance,
-            (i * j * p).sum(),
-            ((i + j - 2 * mean) ** 2 * p).sum(),
-            ((i + j - 2 * mean) ** 3 * p).sum(),
-            ((i + j - 2 * mean) ** 4 * p).sum(),
-            0.0 if is_flat else (hxy - hxy1) / hx,
-            np.sqrt(max(0.0, 1 - np.exp(-2 * (entropy(product_p) - hxy)))),
-        ]
-    )
-
-
-def plain_size_features(table, n_voxels):
-    counts = np.array(list(table.values()), float)
-    i, j = np.array(list(table), float).T
-    n = counts.sum()
-    p = counts / n
-    by_gray = np.bincount(i.astype(int), counts)
-    by_size = np.bincount(j.astype(int), counts)
-    return np.array(
-        [
-            (p / j**2).sum(),
-            (p * j**2).sum(),
-            (p / i**2).sum(),
-            (p * i**2).sum(),
-            (p / (i * j) ** 2).sum(),
-            (p * i**2 / j**2).sum(),
-            (p * j**2 / i**2).sum(),
-            (p * (i * j) ** 2).sum(),
-            (by_gray**2).sum() / n,
-            (by_gray**2).sum() / n**2,
-            (by_size**2).sum() / n,
-            (by_size**2).sum() / n**2,
-            n / n_voxels,
-            (p * (i - (p * i).sum()) ** 2).sum(),
-            (p * (j - (p * j).sum()) ** 2).sum(),
-            entropy(p),
-        ]
-    )
-
-
-def plain_ngtdm_features(voxels, differences):
-    if not voxels:
-        return np.full(5, np.nan)
-    n = sum(voxels.values())
-    levels = sorted(voxels)
-    p = {i: voxels[i] / n for i in levels}
-    s = differences
-    both = [(i, j) for i in levels for j in levels if i != j]
-    weighted = sum(p[i] * s[i] for i in levels)
-    total = sum(s[i] for i in levels)
-    between = sum(abs(i * voxels[i] - j * voxels[j]) for i, j in both) / n
-    ng = len(levels)
-    spread = sum(p[i] * p[j] * (i - j) ** 2 for i, j in both)
-    return np.array(
-        [
-            1 / weighted if weighted > 1e-6 else 1e6,
-            spread / (ng * (ng - 1)) * total / n if ng > 1 else 0.0,
-            weighted / between if between > 0 else 0.0,
-            sum(abs(i - j) * (p[i] * s[i] + p[j] * s[j]) / (p[i] + p[j]) for i, j in both) / n,
-            sum((p[i] + p[j]) * (i - j) ** 2 for i, j in both) / total if total > 0 else 0.0,
-        ]
-    )
-
-
-def plain_rest(family, zones, neighbours, n_voxels):
-    """Features of a family without directions."""
-    if family in ("glszm", "gldzm"):
-        return plain_size_features(zones[family == "gldzm"], n_voxels)
-    dependences, voxels, differences = neighbours
-    if family == "ngtdm":
-        return plain_ngtdm_features(voxels, differences)
-    counts = np.array(list(dependences.values())) / n_voxels
-    return np.append(plain_size_features(dependences, n_voxels), (counts**2).sum())
-
-
-def added(counters):
-    total = Counter()
-    for counter in counters:
-        total.update(counter)
-    return total
-
-
-def mean_over(rows):
-    """The mean over tables that are not empty."""
-    rows = [row for row in rows if not np.isnan(row[0])]
-    return np.mean(rows, axis=0)
-
-
-def plain_features(levels, n_levels, inside, family, aggregation):
-    """Features of a family, from the definitions."""
-    if aggregation.startswith("3D"):
-        volumes, steps, find_zones = [(levels, inside)], STEPS, plain_zones
-    else:
-        slices = [(levels[s : s + 1], inside[s : s + 1]) for s in range(len(levels))]
-        volumes = [pair for pair in slices if pair[0].any()]
-        steps, find_zones = SLICE_STEPS, plain_slice_zones
-    sizes = [np.count_nonzero(volume) for volume, _ in volumes]
-    n_voxels = sum(sizes)
-    if family in DIRECTED_FAMILIES:
-        count = plain_pairs if family == "glcm" else plain_runs
-        tables = [[count(volume, step) for step in steps] for volume, _ in volumes]
-
-        def describe(counters, n):
-            total = added(counters)
-            return plain_glcm_features(total, n_levels) if family == "glcm" else plain_size_features(total, n)
-
-        if aggregation in ("2D_averaged", "3D_averaged"):
-            groups = [([table], size) for row, size in zip(tables, sizes, strict=True) for table in row]
-        elif aggregation in ("2D_slice_merged", "3D_merged"):
-            groups = [(row, size * len(steps)) for row, size in zip(tables, sizes, strict=True)]
-        elif aggregation == "2.5D_direction_merged":
-            groups = [(column, n_voxels) for column in zip(*tables, strict=True)]
-        else:
-            groups = [([table for row in tables for table in row], n_voxels * len(steps))]
-        return mean_over([describe(*group) for group in groups])
-    zones = [find_zones(*pair) for pair in volumes]
-    neighbours = [plain_neighbours(volume, steps) for volume, _ in volumes]
-    if aggregation.startswith("2.5D"):
-        zones = [[added(column) for column in zip(*zones, strict=True)]]
-        neighbours = [[added(column) for column in zip(*neighbours, strict=True)]]
-        sizes = [n_voxels]
-    return mean_over([plain_rest(family, *three) for three in zip(zones, neighbours, sizes, strict=True)])
-
-
-# ---- regions
-
-
-def random_region(seed, shape, n_levels, fraction, hole=0.15):
-    """Grey levels, some of them smooth, and a ragged mask of several parts that is larger than the region."""
-    generator = np.random.default_rng(seed)
-    noise = gaussian_filter(generator.normal(size=shape), 0.6)
-    levels = 1 + np.floor((n_levels - 1e-9) * (noise - noise.min()) / np.ptp(noise)).astype(np.int32)
-    inside = generator.random(shape) < fraction
-    levels[~inside | (generator.random(shape) < hole)] = 0
-    inside.flat[0] = True
-    levels.flat[0] = n_levels
-    return levels, inside
-
-
-REGIONS = [
-    ((3, 5, 6), 4, 0.9),
-    ((4, 6, 5), 300, 1.0),
-    ((2, 9, 9), 3, 0.97),
-    ((5, 4, 4), 6, 0.3),
-    ((1, 7, 8), 5, 0.8),
-    ((6, 1, 5), 3, 0.7),
-    ((4, 8, 7), 12, 0.6),
-]
+@pytest.fixture(scope="session")
+def digital_phantom(reference_data):
+    """Grey levels of the digital phantom of IBSI, and its mask."""
+    folder = reference_data / "ibsi1" / "digital_phantom" / "nifti"
+    image = np.asarray(nibabel.load(folder / "image" / "phantom.nii.gz").dataobj).T.astype(np.int32)
+    inside = np.asarray(nibabel.load(folder / "mask" / "mask.nii.gz").dataobj).T > 0
+    return image * inside, inside
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 @pytest.mark.parametrize("family", TEXTURE_FAMILIES)
-@pytest.mark.parametrize("region", REGIONS, ids=str)
-def test_features_match_their_definitions(region, family, aggregation):
-    shape, n_levels, fraction = region
-    levels, inside = random_region(3, shape, n_levels, fraction)
-    values = texture_features(levels, n_levels, inside, 0, (family,), aggregation)[family]
-    expected = plain_features(levels, n_levels, inside, family, aggregation)
-    np.testing.assert_allclose(values, expected, rtol=1e-9, atol=1e-9)
+def test_digital_phantom_has_the_published_values(digital_phantom, repository, family, aggregation):
+    table = pd.read_csv(repository / "data" / "reference" / "ibsi_1.csv").query("dataset == 'digital phantom'")
+    published = dict(zip(table["tag"], table["value"], strict=True))  # exact but for rounding to three digits
+    levels, inside = digital_phantom
+    values = texture_features(levels, 6, inside, 0, (family,), aggregation)[family]
+    suffix = aggregation_suffix(family, aggregation)
+    tags = [f"{item.tag}_{suffix}" for item in IBSI_FEATURES if item.family == family]
+    assert len(values) == len(tags) == N_FEATURES[family]
+    assert {tag: float(f"{value:.3g}") for tag, value in zip(tags, values, strict=True)} == {
+        tag: published[tag] for tag in tags
+    }
+
+
+def test_several_aggregations_at_once_are_those_of_each(levels):
+    together = texture_features_by_aggregation(levels, 5, levels > 0, 0, TEXTURE_FAMILIES, tuple(AGGREGATIONS))
+    assert list(together) == [(family, name) for family in TEXTURE_FAMILIES for name in AGGREGATIONS]
+    for (family, name), values in together.items():
+        own = texture_features(levels, 5, levels > 0, 0, (family,), name)[family]
+        np.testing.assert_array_equal(values, own)
+
+
+@pytest.mark.parametrize("slice_axis", [0, 1, 2])
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_slices_may_lie_across_any_axis(levels, aggregation, slice_axis):
+    expected = describe(levels, aggregation)
+    values = describe(np.moveaxis(levels, 0, slice_axis), aggregation, slice_axis=slice_axis)
+    for family in TEXTURE_FAMILIES:
+        np.testing.assert_allclose(values[family], expected[family], rtol=1e-12)
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_a_wider_image_changes_nothing(levels, aggregation):
+    expected = describe(levels, aggregation)
+    values = describe(np.pad(levels, ((2, 0), (1, 3), (0, 2))), aggregation)
+    for family in TEXTURE_FAMILIES:
+        np.testing.assert_array_equal(values[family], expected[family])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
+def test_levels_may_have_any_integer_type(levels, dtype):
+    for family, values in describe(levels.astype(dtype)).items():
+        np.testing.assert_array_equal(values, describe(levels)[family])
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize("factor", [70, 700])
+def test_levels_that_do_not_occur_change_no_size_and_no_run(levels, factor, aggregation):
+    """Factors need 16-bit volumes, and sums of neighbours of 32 bits."""
+    few, many = describe(levels, aggregation), describe(factor * levels, aggregation)
+    for tag, power in {"cm_joint_avg": 1, "cm_contrast": 2, "rlm_hgre": 2, "szm_lgze": -2, "ngt_strength": 1}.items():
+        assert feature(many, tag) == pytest.approx(feature(few, tag) * float(factor) ** power)
+    for tag in ("cm_joint_entr", "rlm_lre", "szm_zs_var", "dzm_lde", "ngl_hde", "ngl_dc_energy"):
+        assert feature(many, tag) == pytest.approx(feature(few, tag))
+
+
+def test_distances_come_from_the_morphological_mask():
+    levels = np.zeros((5, 5, 5), np.int32)
+    levels[2, 2, 2] = 1
+    assert feature(describe(levels), "dzm_lde") == 1
+    assert feature(describe(levels, inside=np.ones(levels.shape, bool)), "dzm_lde") == 9
+    levels = levels[2:3]
+    in_slice = describe(levels, "2D_averaged", inside=np.ones(levels.shape, bool))
+    assert feature(in_slice, "dzm_lde") == 9
+    assert feature(describe(levels, inside=np.ones(levels.shape, bool)), "dzm_lde") == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 521, 525), (1, 5, 1200), (1, 507, 507), (1, 509, 509)])
+def test_distances_may_be_long(shape):
+    levels = np.ones(shape, np.int32)
+    levels[0, shape[1] // 2, shape[2] // 2] = 2
+    far = shape[1] // 2 + 1
+    assert feature(describe(levels, "2.5D_merged"), "dzm_lde") == pytest.approx((1 + far**2) / 2)
+
+
+def test_one_grey_level_is_flat(levels):
+    flat = {name: describe((levels > 0).astype(np.int32), name) for name in AGGREGATIONS}
+    for values in flat.values():
+        assert all(np.isfinite(part).all() for part in values.values())
+        assert feature(values, "cm_corr") == 1
+        assert feature(values, "cm_info_corr1") == feature(values, "cm_info_corr2") == 0
+        assert feature(values, "cm_joint_entr") == feature(values, "cm_inv_var") == 0
+        assert list(values["ngtdm"]) == [1e6, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_a_single_voxel_has_runs_zones_and_a_dependence(aggregation):
+    values = describe(np.array([[[3]]]), aggregation)
+    assert np.isnan(values["glcm"]).all()
+    assert np.isnan(values["ngtdm"]).all()
+    for family in ("glrlm", "glszm", "gldzm", "ngldm"):
+        assert np.isfinite(values[family]).all()
+        assert values[family][0] == 1  # one run, zone or dependence of size 1
+
+
+@pytest.mark.parametrize("aggregation", SLICES)
+def test_slices_without_the_region_are_left_out(levels, aggregation):
+    apart = np.zeros((2 * len(levels), *levels.shape[1:]), np.int32)
+    apart[::2] = levels
+    for family, values in describe(apart, aggregation).items():
+        np.testing.assert_allclose(values, describe(levels, aggregation)[family], rtol=1e-12)
+
+
+@pytest.mark.parametrize("aggregation", ["2D_averaged", "2D_slice_merged"])
+def test_a_slice_of_one_voxel_counts_only_where_it_is_defined(levels, aggregation):
+    n_slices = len(levels)
+    single = np.zeros((1, *levels.shape[1:]), np.int32)
+    single[0, 3, 3] = 2
+    alone, both = describe(levels, aggregation), describe(np.concatenate([levels, single]), aggregation)
+    for family in ("glcm", "ngtdm"):
+        np.testing.assert_allclose(both[family], alone[family], rtol=1e-12)
+    for tag in ("rlm_sre", "szm_sze", "dzm_sde", "ngl_lde"):
+        assert feature(both, tag) == pytest.approx((n_slices * feature(alone, tag) + 1) / (n_slices + 1))
+
+
+def test_directions_without_pairs_are_left_out():
+    row = np.array([[[1, 2, 2, 4]]])  # neighbours along x only
+    averaged, merged = describe(row, "3D_averaged"), describe(row, "3D_merged")
+    np.testing.assert_allclose(averaged["glcm"], merged["glcm"])
+    assert feature(averaged, "cm_contrast") == pytest.approx(5 / 3)
+    assert feature(averaged, "rlm_sre") == pytest.approx((12 + (2 + 1 / 4) / 3) / 13)  # runs exist in all 13
+
+
+def test_voxels_without_neighbours_do_not_enter_the_tone_differences():
+    pair = np.zeros((3, 5, 5), np.int32)
+    pair[0, 0, :2] = 1, 3
+    both = pair.copy()
+    both[2, 4, 4] = 2
+    np.testing.assert_allclose(describe(both)["ngtdm"], describe(pair)["ngtdm"])
+    assert feature(describe(pair), "ngt_coarseness") == pytest.approx(1 / 2)
+
+
+def test_busyness_is_0_if_its_denominator_is():
+    row = np.array([[[1, 1, 2]]])  # 1 x 2/3 is 2 x 1/3
+    assert feature(describe(row), "ngt_busyness") == 0
+
+
+def test_no_voxel_is_an_error():
+    nothing = np.zeros((2, 3, 3), np.int32)
+    with pytest.raises(EmptyMaskError, match="The grey levels hold no voxel of the region"):
+        describe(nothing, inside=nothing == 0, n_levels=2)
+    with pytest.raises(EmptyMaskError, match="The mask holds no voxel"):
+        describe(nothing, n_levels=2)
+
+
+def test_levels_must_fit_the_mask(levels):
+    inside = levels > 0
+    inside[tuple(np.argwhere(levels)[30])] = False
+    with pytest.raises(GeometryMismatchError, match="1 voxels outside the morphological mask"):
+        describe(levels, inside=inside)
+    with pytest.raises(GeometryMismatchError, match="must have one shape"):
+        describe(levels, inside=np.ones((4, 7, 7), bool))
+
+
+@pytest.mark.parametrize("level", [-1, 6])
+def test_levels_must_be_in_range(levels, level):
+    levels[0, :2, 0] = level
+    with pytest.raises(InputError, match="from 1 to n_levels=5, 0 outside the region. Got 2 voxels"):
+        describe(levels, n_levels=5, inside=np.ones(levels.shape, bool))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"families": ("glcm", "gldm")}, "'families' parameter of texture_features"),
+        ({"aggregations": ("3D",)}, "'aggregations' parameter of texture_features"),
+        ({"slice_axis": 3}, "'slice_axis' parameter of texture_features must be 0, 1 or 2"),
+        ({"n_levels": 0}, "'n_levels' parameter of texture_features must be an int from 1 to 65535"),
+        ({"levels": np.ones((3, 3))}, "must be an array of integers .* Got 2 dimensions of float64"),
+        ({"levels": np.ones((3, 3, 3))}, "must be an array of integers .* Got 3 dimensions of float64"),
+    ],
+)
+def test_settings_out_of_range_are_errors(levels, changed, message):
+    settings = {"n_levels": 5, "slice_axis": 0, "families": ("glcm",), "aggregations": ("3D_merged",)}
+    settings = {"levels": levels, "shape_mask": levels > 0, **settings, **changed}
+    with pytest.raises(InputError, match=message):
+        texture_features_by_aggregation(**settings)
