@@ -8,7 +8,7 @@ from scipy import fft
 from radiodeep.handcrafted.kernels.ibsi_intensity import pair_sums, spectral_sum
 from radiodeep.handcrafted.region import bounding_box
 
-_MOST_DIRECT = 1_500_000  # voxels of the region x voxels of its box, from which on Fourier transforms are faster
+_MOST_DIRECT = 300_000  # voxels of the region x voxels of its box, from which on Fourier transforms are faster
 
 
 def spatial_autocorrelation(region):

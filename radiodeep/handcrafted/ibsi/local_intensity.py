@@ -1,6 +1,7 @@
 """In: a region with its surroundings. Out: its two local intensity peaks."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,12 +22,12 @@ def local_intensity_features(region):
     ----------
     IBSI family 9ST6: VJGA and 0F91.
     """
-    return np.array(sphere_peaks(region.image, region.mask, _sphere_rows(region.spacing_mm)))
+    return np.array(sphere_peaks(region.image, region.mask, _sphere_rows(*region.spacing_mm.tolist())))
 
 
-def _sphere_rows(spacing_mm):
+@lru_cache(maxsize=64)
+def _sphere_rows(dz, dy, dx):
     """Return the rows of a sphere: offsets in z and y, and voxels to either side of its middle in x, int64 (n, 3)."""
-    dz, dy, dx = spacing_mm.tolist()
     rows = []
     for z in range(-int(_RADIUS_MM / dz), int(_RADIUS_MM / dz) + 1):
         for y in range(-int(_RADIUS_MM / dy), int(_RADIUS_MM / dy) + 1):

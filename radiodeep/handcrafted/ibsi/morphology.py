@@ -43,7 +43,7 @@ def morphology_features(region):
     hull = hull_measures(ends, column_ends(mask), spacing)
     n = int(sums[0])
     variances = principal_variances(covariance(sums), spacing) * (n / max(n - 1, 1))  # of a sample: the tables' values
-    semi_axes = 2 * np.sqrt(variances)  # least, minor, major
+    semi_axes = [2 * math.sqrt(variance) for variance in variances.tolist()]  # least, minor, major
     shift, mean = _intensity_shift(region, box, sums)
     values = [
         volume,
@@ -53,12 +53,12 @@ def morphology_features(region):
         *_compactness(area, volume),
         shift,
         hull.diameter_mm,
-        *(2 * semi_axes[::-1]),
+        *(2 * semi_axis for semi_axis in semi_axes[::-1]),
         *(_ratio(semi_axes[k], semi_axes[2]) for k in (1, 0)),
         *_box_densities(area, volume, hull.extent_mm),
         *_box_densities(area, volume, hull.box_mm),
         *_ellipsoid_densities(area, volume, semi_axes),
-        *_ellipsoid_densities(area, volume, hull.semi_axes_mm),
+        *_ellipsoid_densities(area, volume, hull.semi_axes_mm.tolist()),
         volume / hull.volume_mm3,
         area / hull.area_mm2,
         volume * mean,
@@ -88,12 +88,13 @@ def _intensity_shift(region, box, sums):
     if total == 0:
         return np.nan, 0.0
     # The padded mask begins one voxel before the box.
-    centre = sums[1:4] / sums[0] - 1
-    return float(np.linalg.norm((np.array(weighted) / total - centre) * region.spacing_mm)), total / n
+    centre = [along / sums[0] - 1 for along in sums[1:4].tolist()]
+    steps = zip(weighted, centre, region.spacing_mm.tolist(), strict=True)
+    return math.hypot(*((along / total - middle) * step for along, middle, step in steps)), total / n
 
 
 def _box_densities(area, volume, lengths):
-    a, b, c = lengths
+    a, b, c = lengths.tolist()
     return volume / (a * b * c), area / (2 * (a * b + b * c + c * a))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from radiodeep.checks import is_count, is_finite, require
 from radiodeep.handcrafted.ibsi.statistics import value_counts
+from radiodeep.handcrafted.kernels.ibsi_intensity import volume_curve_features
 
 _MOST_STEPS = 1_000_000  # of size 1
 
@@ -54,8 +55,7 @@ def intensity_volume_histogram(region, *, bin_width=None, bin_count=None, lowest
         steps, counts = _wide_bins(values, counts, float(bin_width), lowest, highest)
     else:
         steps, counts = _own_steps(values, counts, lowest, highest)
-    volumes = 1.0 - np.concatenate([[0], np.cumsum(counts)[:-1]]) / counts.sum()
-    return _curve_features(steps, volumes)
+    return volume_curve_features(steps, counts)
 
 
 def _check_settings(bin_width, bin_count, lowest, highest):
@@ -93,15 +93,3 @@ def _own_steps(values, counts, lowest, highest):
         return steps, table
     steps = np.arange(np.floor(lowest), np.ceil(highest) + 1)
     return steps, np.bincount((values - steps[0]).astype(int), counts, steps.size)
-
-
-def _curve_features(steps, volumes):
-    """Return the features of volume fractions, descending from 1, at ascending intensities."""
-    spread = steps[-1] - steps[0]
-    fractions = (steps - steps[0]) / spread if spread > 0 else np.ones(1)
-    at_10, at_90 = (volumes[np.searchsorted(fractions, share - 1e-12)] for share in (0.1, 0.9))
-    beyond = steps[-1] + (steps[-1] - steps[-2] if steps.size > 1 else 0.0)
-    above = np.append(steps, beyond)
-    of_10, of_90 = (above[np.searchsorted(-volumes, -(share + 1e-12))] for share in (0.1, 0.9))
-    area = 0.5 * float((volumes[1:] + volumes[:-1]) @ np.diff(fractions))
-    return np.array([at_10, at_90, of_10, of_90, at_10 - at_90, of_10 - of_90, area])

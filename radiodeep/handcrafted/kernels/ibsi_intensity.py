@@ -116,6 +116,35 @@ def distribution_statistics(values, counts):
 
 
 @compiled
+def volume_curve_features(steps, counts):
+    """Return the 7 features of the intensity-volume histogram at ascending intensities, float64 (7,)."""
+    n, total = steps.size, counts.sum()
+    spread = steps[-1] - steps[0]
+    out = np.zeros(7)
+    out[0] = out[1] = -1.0
+    of_10 = of_90 = steps[-1] + (steps[-1] - steps[-2] if n > 1 else 0.0)
+    below, before = 0, 0.0
+    for i in range(n):
+        volume = 1.0 - below / total
+        fraction = (steps[i] - steps[0]) / spread if n > 1 else 1.0
+        if out[0] < 0.0 and fraction >= 0.1 - 1e-12:
+            out[0] = volume
+        if out[1] < 0.0 and fraction >= 0.9 - 1e-12:
+            out[1] = volume
+        if volume <= 0.1 + 1e-12:
+            of_10 = min(of_10, steps[i])
+        if volume <= 0.9 + 1e-12:
+            of_90 = min(of_90, steps[i])
+        if i > 0:
+            out[6] += 0.5 * (before + volume) * (steps[i] - steps[i - 1]) / spread
+        below += counts[i]
+        before = volume
+    out[2], out[3] = of_10, of_90
+    out[4], out[5] = out[0] - out[1], of_10 - of_90
+    return out
+
+
+@compiled
 def intensity_moments(image, mask):
     """Return n, and the sums of the intensity I, of I z, I y and I x over a mask: float64 (5,)."""
     out = np.zeros(5)
