@@ -1,6 +1,6 @@
 """An extractor, a case and names of features -> a `FeatureMap` of each: its values in a window about every voxel."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,8 @@ class FeatureMap:
         Voxel size of the map, in (z, y, x) order.
     first_voxel : tuple of three floats
         Where the map begins, in voxels (z, y, x) of the case's image: 0, 0, 0 unless the extractor resamples.
+    is_resampled : bool
+        Whether the voxels of the map are not those of the case's image.
     values_in_roi : float64 ndarray of shape (n_voxels,)
         The values of the voxels of `roi`, as ``values[roi]``.
     """
@@ -55,7 +57,8 @@ class FeatureMap:
     roi: np.ndarray
     spacing_mm: tuple
     first_voxel: tuple
-    values_in_roi: np.ndarray = field(repr=False)
+    is_resampled: bool
+    values_in_roi: np.ndarray
 
     @property
     def values(self):
@@ -63,11 +66,6 @@ class FeatureMap:
         values = np.full(self.roi.shape, np.nan)
         values[self.roi] = self.values_in_roi
         return values
-
-    @property
-    def is_resampled(self):
-        """Whether the voxels of the map are not those of the case's image."""
-        return self.first_voxel != (0.0, 0.0, 0.0) or self.roi.shape != self.case.roi.shape
 
     def save(self, path, outside=0.0):
         """Write the map as a float32 image that viewers lay over that of the case.
@@ -282,10 +280,12 @@ def _place(case, settings, prepared):
     roi, image = turned(prepared.roi), turned(prepared.voxels)
     spacing_mm = tuple(float(prepared.spacing_mm[axis]) for axis in order)
     # Values come in the order of the prepared region; `turned` may change that of its voxels.
-    numbers = np.zeros(prepared.roi.shape, np.int64)
-    numbers[prepared.roi] = np.arange(np.count_nonzero(prepared.roi))
-    sorted_by = turned(numbers)[roi]
-    if (step == 1).all():
+    inner = prepared.roi[bounding_box(prepared.roi)]
+    numbers = np.zeros(inner.shape, np.int64)
+    numbers[inner] = np.arange(np.count_nonzero(inner))
+    sorted_by = turned(numbers)[turned(inner)]
+    is_resampled = bool((step != 1).any())
+    if not is_resampled:
         begin = np.round(first).astype(int)
         inside = tuple(slice(start, start + size) for start, size in zip(begin, roi.shape, strict=True))
         whole = np.zeros(lesion.roi.shape, bool)
@@ -293,7 +293,7 @@ def _place(case, settings, prepared):
         roi, image, first = whole, lesion.voxels, np.zeros(3)
     first = tuple(float(each) for each in first)
     return lambda name, values, radius, masked: FeatureMap(
-        name, case, radius, masked, image, roi, spacing_mm, first, values[sorted_by]
+        name, case, radius, masked, image, roi, spacing_mm, first, is_resampled, values[sorted_by]
     )
 
 
@@ -313,7 +313,7 @@ def _first_voxel(ordered, settings, prepared):
     first = np.empty(3)
     for axis, size in enumerate(ordered.roi.shape):
         ramp = np.expand_dims(np.arange(float(size)), [other for other in range(3) if other != axis])
-        known = prepare(ordered.replace(image=np.broadcast_to(ramp, ordered.roi.shape).copy()), plain)
+        known = prepare(ordered.replace(image=np.broadcast_to(ramp, ordered.roi.shape)), plain)
         places = np.nonzero(known.roi)[axis]
         first[axis] = np.median(known.voxels[known.roi] - places * step[axis])
     return first, step
