@@ -42,6 +42,15 @@ def test_the_part_for_those_who_come_from_pyradiomics_runs(repository, capsys):
     assert [len(table.columns) for table in names["tables"].values()] == [107] * 3
 
 
+def test_the_part_on_the_two_conventions_runs(repository, capsys):
+    text = (repository / "README.md").read_text()
+    code = re.search(r"## Two conventions.*?```python\n(.*?)```", text, re.DOTALL)[1]
+    names = {}
+    exec(code, names)
+    assert capsys.readouterr().out == "ACUI:IAZD\n"
+    assert names["table"].shape == (3, 174)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:FineTuning. features moved")  # as the example says
 def test_the_part_on_networks_runs(repository, capsys):

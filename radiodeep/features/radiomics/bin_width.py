@@ -112,11 +112,12 @@ def suggest_bin_width(cohort, extractor=None, fewest=16, most=128):
     tables = {}
     image_types = {}
     widths = {}
-    for image_type in RadiomicsSettings.of(extractor).types:
+    settings = RadiomicsSettings.of(extractor)
+    for image_type in settings.types:
         names = image_type.images
         for name in names:
             ends = np.array([ranges_of_case[image_type.name][name] for ranges_of_case in ranges])
-            tables[name] = _table(ends, _candidates(ends, name, fewest, most), fewest, most)
+            tables[name] = _table(ends, _candidates(ends, name, fewest, most), fewest, most, settings.is_standard)
             widths[name] = _best(tables[name], fewest, most)
         width = {name: widths[name] for name in names} if len(names) > 1 else widths[names[0]]
         image_types[image_type.name] = {**image_type.filters, **image_type.texture, "bin_width": width}
@@ -137,10 +138,17 @@ def _candidates(ends, image, fewest, most):
     return [float(f"{width:.3g}") for width in widths if ideal / 20 <= width <= ideal * 20]
 
 
-def _table(ends, widths, fewest, most):
-    """Return the table of `BinWidthAdvice` for one image; `ends` (n_regions, 2) are the extremes of the regions."""
+def _table(ends, widths, fewest, most, from_minimum):
+    """Return the table of `BinWidthAdvice` for one image; `ends` (n_regions, 2) are the extremes of the regions.
+
+    Bins begin at multiples of the width, or `from_minimum`: those below it, from the lower bound of resegmentation on,
+    are empty and do not count.
+    """
     # By a formula of its own, not by `n_bins` of the convention: rounding may differ for extremes on an edge of a bin.
-    levels = np.array([np.floor(ends[:, 1] / width) - np.floor(ends[:, 0] / width) + 1 for width in widths])
+    if from_minimum:
+        levels = np.array([np.floor((ends[:, 1] - ends[:, 0]) / width) + 1 for width in widths])
+    else:
+        levels = np.array([np.floor(ends[:, 1] / width) - np.floor(ends[:, 0] / width) + 1 for width in widths])
     return pd.DataFrame(
         {
             "lowest": levels.min(axis=1).astype(int),

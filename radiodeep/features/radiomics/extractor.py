@@ -1,4 +1,4 @@
-"""Cases -> handcrafted features: shape, first order and texture under pyradiomics' names."""
+"""Cases -> handcrafted features: shape, intensity and texture in the definitions of pyradiomics or of the IBSI."""
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from radiodeep.features.stateless import StatelessExtractor, with_label
 
 
 class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
-    """Handcrafted features of the region of interest, in pyradiomics' definitions.
+    """Handcrafted features of the region of interest, in the definitions of pyradiomics or of the IBSI.
 
     A stateless transformer: `fit` checks the settings and learns nothing from the values. With the same settings the
-    features equal those of pyradiomics 3.0.1 to about 1e-10; `from_pyradiomics` reads its parameter files.
+    features equal those of pyradiomics 3.0.1 to about 1e-10; `from_pyradiomics` reads its parameter files. Under
+    ``convention="ibsi"`` they meet all published reference values of the standard.
 
     Parameters
     ----------
@@ -32,7 +33,8 @@ class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
         Of "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm", and of those that pyradiomics
         does not have, see Notes. By default the first eight but "shape2D", or for 2-D images (one slice) but "shape";
         the first readable case decides which, in `fit` or else in `transform`. "shape2D" needs a region on one slice. A
-        dict selects single features: ``{"glcm": ["Contrast"], "shape": None}``.
+        dict selects single features: ``{"glcm": ["Contrast"], "shape": None}``. Under "ibsi" of
+        `radiodeep.handcrafted.ibsi.catalogue.IBSI_FAMILIES`, all by default: ``{"glcm": ["cm_contrast"]}``.
     image_types : sequence of str, or dict from str to dict, optional
         Of "Original", "Wavelet", "LoG", "Square", "SquareRoot", "Logarithm", "Exponential",
         "Gradient", "LBP2D", "LBP3D"; only "Original" by default. A dict gives the settings of each, e.g.
@@ -40,6 +42,7 @@ class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
         may differ by image type, `bin_width` also by image: ``{"wavelet-LLL": 5.0, ...}``. "LoG" and
         "Gradient" take ``"in_plane": True``, "Square", "SquareRoot", "Logarithm" and "Exponential"
         ``"scale_by": "region"`` or a number (see Notes). Shape is calculated once.
+        Under "ibsi" the filters of `radiodeep.imaging.ibsi_filters`: ``{"laplacian_of_gaussian": {"sigma_mm": 3}}``.
     force_2d : bool, default=False
         Compute texture and wavelets slice by slice, e.g. for thick slices. As in pyradiomics, "LoG" and "Gradient"
         still use the neighbouring slices unless their settings have ``"in_plane": True``.
@@ -80,9 +83,10 @@ class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
     anti_alias : bool, default=False
         Before resampling to larger voxels, smooth the image as such voxels would have done, and clip interpolated
         values to the range of the source. pyradiomics does neither, so noise finer than the new voxels remains.
-    resample_grid : {"corner", "region"}, default="corner"
+    resample_grid : {None, "corner", "region", "center"}, default=None
         Where the new voxels lie: aligned with the corner of the image, as in pyradiomics, so that another crop of the
-        same image moves them; or centred on the bounding box of the region.
+        same image moves them; centred on the bounding box of the region; or with the centre of the image, as in the
+        standard. None is that of the convention.
     pre_crop : bool, default=False
         Crop to the region and `pad_distance` voxels around it before filtering; filters then treat the border of the
         crop as that of the image.
@@ -113,6 +117,16 @@ class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
         Of cases with several images, that which is measured, or those; all by default. Columns begin with its name:
         ``T1_original_glcm_Contrast``. An image that a case lacks has NaN. The shape of a mask that several images share
         is measured once and has no prefix, unless `resegment_range` makes it depend on the image.
+    convention : {"pyradiomics", "ibsi"}, default="pyradiomics"
+        Whose definitions, names and defaults, see Notes. Parameters that the standard does not have are refused.
+    aggregation : str or sequence of str, optional
+        Only "ibsi", of texture: "2D_averaged", "2D_slice_merged", "2.5D_direction_merged", "2.5D_merged",
+        "3D_averaged" and "3D_merged", the default (for images of one slice "2.5D_merged").
+    resegment_outliers : float, optional
+        Only "ibsi": leave out voxels further than this many standard deviations from the mean, after `resegment_range`.
+    ivh_bin_width, ivh_bin_count : float, int, optional
+        Only "ibsi": bins of the intensity-volume histogram. By default whole numbers are counted one by one, other
+        intensities in 1000 bins.
 
     Attributes
     ----------
@@ -137,8 +151,17 @@ class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
 
     Notes
     -----
-    Resampled images keep the type of their intensities: those of integers are truncated, not rounded, as in
-    pyradiomics.
+    **Two conventions.** They differ in
+
+    - bins of a width: from multiples of it, or from the lower bound of `resegment_range` (else the lowest intensity);
+    - kurtosis: that of a normal distribution is 3, or 0;
+    - resampling: aligned by corner, masks by nearest voxel, integers cut off; or by centre, linearly, and rounded;
+    - resegmentation: shape is cut to the box of what remains, or keeps the outline;
+    - texture: features of all directions are averaged, or those of one merged matrix;
+    - features, filters and names: 107, or 174 with the identifiers that `ibsi_ids` returns.
+
+    To compare with most published radiomics and models made with pyradiomics: "pyradiomics". To report standardised
+    values or to compare with IBSI-compliant software: "ibsi". Never mix both in one model.
 
     **More families.** "spiculation" and "spiculation2D" are concavities and radial distances of the outline, in space
     and in the largest slice, "margin" the change of intensities across it, of the original image within 5 mm. "laws"
@@ -165,8 +188,9 @@ class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
 
     References
     ----------
-    van Griethuysen et al., Computational Radiomics System to Decode the Radiographic Phenotype,
-    Cancer Research 77 (2017) e104. Zwanenburg et al., Image Biomarker Standardisation Initiative.
+    van Griethuysen et al., Computational Radiomics System to Decode the Radiographic Phenotype, Cancer Research 77
+    (2017) e104. Zwanenburg et al., Image Biomarker Standardisation Initiative, arXiv:1612.07003; Radiology 295 (2020)
+    328.
 
     Examples
     --------
@@ -179,6 +203,8 @@ class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
     >>> filtered = RadiomicsExtractor(families=["firstorder"], image_types={"LoG": {"sigma": [2.0]}})
     >>> filtered.get_feature_names_out()[0]
     'log-sigma-2-0-mm-3D_firstorder_10Percentile'
+    >>> RadiomicsExtractor(convention="ibsi").get_feature_names_out()[0]
+    'original_morph_volume'
     >>> RadiomicsExtractor(bin_width=0).fit(make_phantom_cohort(1))
     Traceback (most recent call last):
     ...
