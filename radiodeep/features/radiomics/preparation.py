@@ -13,6 +13,7 @@ from radiodeep.exceptions import InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.stateless import with_label
 from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, default_families, reach_mm
 from radiodeep.handcrafted.ibsi.region import REACH_MM
+from radiodeep.handcrafted.region import bounding_box as box_of_region  # compiled, as masks are large
 from radiodeep.imaging.crop import bounding_box
 from radiodeep.imaging.intensity import normalize_intensities, resegment
 from radiodeep.imaging.resample import resample
@@ -76,7 +77,7 @@ def prepare(case, settings, *, keeps_image=False):
     if settings.resegment_outliers is not None:
         kept = resegment(voxels, kept, (-settings.resegment_outliers, settings.resegment_outliers), "sigma")
     shape_roi = kept if settings.resegment_shape else roi
-    return PreparedCase(voxels, shape_roi, kept, bounding_box(kept), spacing_mm, slice_axis, has_integers)
+    return PreparedCase(voxels, shape_roi, kept, box_of_region(kept), spacing_mm, slice_axis, has_integers)
 
 
 def _has_integers(lesion):
