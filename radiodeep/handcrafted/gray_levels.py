@@ -89,7 +89,9 @@ def bin_edges(minimum, maximum, bin_width, bin_count, max_gray_levels, conventio
     if bin_count is not None:
         return _edges_by_count(minimum, maximum, int(bin_count), max_gray_levels)
     low, high = float(minimum), float(maximum)
-    bin_width = float(bin_width)  # a float also lifts small integer types, which would overflow
+    bin_width = float(bin_width)
+    if minimum.dtype != np.float32:  # whose precision counts; integers would overflow, and floats are faster
+        minimum, maximum = low, high
     n_levels = convention.n_bins(low, high, bin_width)
     if not n_levels <= max_gray_levels:
         raise TooManyGrayLevelsError(

@@ -129,7 +129,7 @@ def _checked_arrays(image, mask):
 
 def _checked_spacing(spacing_mm):
     try:
-        steps = [float(step) for step in spacing_mm]
+        steps = list(map(float, spacing_mm))
     except (TypeError, ValueError):
         steps = []
     are_lengths = len(steps) == 3 and all(0 < step < np.inf for step in steps)

@@ -71,10 +71,8 @@ class WholeRegion:
             return None
         if self._wanted[0]:
             out[_SPHERICITY] = sphericity(float(out[_AREA]), float(out[_VOLUME]))
-        if self._wanted[1]:
+        if self._wanted[1] and self._excess:
             out[_KURTOSIS] -= self._excess
-            if not np.isfinite(out[N_SHAPE : N_SHAPE + N_FIRST_ORDER]).all():
-                return None
         return out[self._places], n_levels
 
     def by_family(self, values):

@@ -21,6 +21,19 @@ _APART = 48  # entries between tables: a multiple of 4 kB apart they would distu
 
 
 @njit(cache=True, nogil=True)
+def _longest_run(runs):
+    """Return the length of the longest run in tables (n_directions, n_present, length + 1), most of which are short."""
+    longest = 0
+    for k in range(runs.shape[0]):
+        for i in range(runs.shape[1]):
+            j = runs.shape[2] - 1
+            while j > longest and runs[k, i, j] == 0.0:
+                j -= 1
+            longest = j if j > longest else longest
+    return longest
+
+
+@njit(cache=True, nogil=True)
 def describe_texture(
     volume, gray, positions, levels, counts, offsets, around, representatives, longest, symmetrical, alpha
 ):
@@ -73,7 +86,8 @@ def describe_texture(
     link_equal_neighbours(volume, offsets, links)
     run_counts = np.zeros((n_directions, n, longest + 1))
     count_runs(volume, links, positions, offsets, counts, pairs, run_counts)
-    runs = describe_directions(run_counts, shades, sizes[: longest + 1])
+    n_sizes = _longest_run(run_counts) + 1
+    runs = describe_directions(run_counts[:, :, :n_sizes].copy(), shades, sizes[:n_sizes])
 
     zone_levels, zone_sizes = find_zones(volume, links, positions, offsets, representatives)
     zone_table, present_sizes = tabulate_zones(zone_levels, zone_sizes, n)

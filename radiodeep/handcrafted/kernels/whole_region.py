@@ -113,7 +113,8 @@ def describe_region(
     Returns
     -------
     int, the number of grey levels that occur, or 0 if levels are not wanted; -1 if a number has to be computed in
-    another way: a covariance beyond exact float64, more than 64 grey levels, or a direction that holds no pair.
+    another way: a covariance beyond exact float64, more than 64 grey levels, a direction that holds no pair, or
+    powers of intensities beyond float64.
     """
     padded, positions = pad_and_list(mask, 1)
     n = values.size
@@ -135,6 +136,8 @@ def describe_region(
     if wanted[1]:
         voxel_mm3 = spacing_mm[0] * spacing_mm[1] * spacing_mm[2]
         out[N_SHAPE:begin] = first_order(ordered, counts, shift, voxel_mm3)
+        if not np.isfinite(out[N_SHAPE:begin]).all():
+            return -1
     if wanted[2]:
         volume = gray
         if levels[-1] > levels.size:
