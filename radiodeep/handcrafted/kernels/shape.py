@@ -77,29 +77,58 @@ def surface(mask, first, last, margin, spacing_mm, crosses, triple, area_vector)
     """
     nz, ny, _ = mask.shape
     cells = np.zeros(128, np.int64)
+    is_solid = _solid_rows(mask, first, last)
     sixfold = 0  # six times the volume, in eighths of a voxel
     for z in range(nz - 1):
         for y in range(ny - 1):
             start = min(first[z, y], first[z, y + 1], first[z + 1, y], first[z + 1, y + 1]) - 1
             stop = max(last[z, y], last[z, y + 1], last[z + 1, y], last[z + 1, y + 1]) + 1
+            # Cells between these places lie inside the region, if no row has gaps.
+            inner = max(first[z, y], first[z, y + 1], first[z + 1, y], first[z + 1, y + 1])
+            outer = min(last[z, y], last[z, y + 1], last[z + 1, y], last[z + 1, y + 1])
+            is_full = is_solid[z, y] and is_solid[z, y + 1] and is_solid[z + 1, y] and is_solid[z + 1, y + 1]
+            is_full = is_full and outer > inner
             a, b, c, d = mask[z, y], mask[z, y + 1], mask[z + 1, y], mask[z + 1, y + 1]
-            left = np.int64(0)
-            for x in range(start, stop):
-                code = left | np.int64(a[x + 1] << 1 | b[x + 1] << 2 | c[x + 1] << 5 | d[x + 1] << 6)
-                left = np.int64(a[x + 1] | b[x + 1] << 3 | c[x + 1] << 4 | d[x + 1] << 7)
-                if code == 0 or code == 255:
-                    continue
-                sign = 1
-                if code >= 128:  # the complement has the same triangles with the opposite orientation
-                    code = 255 - code
-                    sign = -1
-                cells[code] += 1
-                moved = (
-                    (z - margin + 1) * area_vector[code, 0]
-                    + (y - margin + 1) * area_vector[code, 1]
-                    + (x - margin + 1) * area_vector[code, 2]
-                )
-                sixfold += sign * (triple[code] + 2 * moved)
+            for side in range(2 if is_full else 1):
+                begin = outer if side else start
+                end = inner if is_full and not side else stop
+                left = np.int64(153 if side else 0)
+                for x in range(begin, end):
+                    code = left | np.int64(a[x + 1] << 1 | b[x + 1] << 2 | c[x + 1] << 5 | d[x + 1] << 6)
+                    left = np.int64(a[x + 1] | b[x + 1] << 3 | c[x + 1] << 4 | d[x + 1] << 7)
+                    if code == 0 or code == 255:
+                        continue
+                    sign = 1
+                    if code >= 128:  # the complement has the same triangles with the opposite orientation
+                        code = 255 - code
+                        sign = -1
+                    cells[code] += 1
+                    moved = (
+                        (z - margin + 1) * area_vector[code, 0]
+                        + (y - margin + 1) * area_vector[code, 1]
+                        + (x - margin + 1) * area_vector[code, 2]
+                    )
+                    sixfold += sign * (triple[code] + 2 * moved)
+    return _mesh_area(cells, crosses, spacing_mm), sixfold * spacing_mm[0] * spacing_mm[1] * spacing_mm[2] / 48.0
+
+
+@njit(cache=True, nogil=True)
+def _solid_rows(mask, first, last):
+    """Return which rows have no gap between their first and last voxel: bool (z, y)."""
+    is_solid = np.empty(first.shape, np.bool_)
+    for z in range(first.shape[0]):
+        for y in range(first.shape[1]):
+            row = mask[z, y]
+            n = np.int32(0)
+            for x in range(row.size):
+                n += np.int32(row[x])
+            is_solid[z, y] = n == last[z, y] - first[z, y] + 1
+    return is_solid
+
+
+@njit(cache=True, nogil=True)
+def _mesh_area(cells, crosses, spacing_mm):
+    """Return the area of the triangles of cells, of which int64 (128,) tells how often each code occurs."""
     sz, sy, sx = spacing_mm
     area = 0.0
     for code in range(128):
@@ -109,7 +138,7 @@ def surface(mask, first, last, margin, spacing_mm, crosses, triple, area_vector)
                 cy = crosses[code, t, 1] * sx * sz
                 cx = crosses[code, t, 2] * sz * sy
                 area += cells[code] * np.sqrt(cz * cz + cy * cy + cx * cx)
-    return area / 8.0, sixfold * sz * sy * sx / 48.0
+    return area / 8.0
 
 
 @njit(cache=True, nogil=True)

@@ -42,12 +42,31 @@ def test_the_mesh_is_that_of_whole_rows_where_slices_are_displaced(flipped):
     for z in range(1, 7):
         stairs[z, 1 + z // 2 : 4 + z // 3, 22 - 3 * z : 24 - 2 * z] = 1
     stairs = np.flip(stairs, flipped)
-    spacing_mm = np.array([2.0, 1.5, 1.0])
-    tables = (CROSSES, TRIPLE, AREA_VECTOR)
-    whole_rows = np.ones(stairs.shape[:2], np.int32), np.full(stairs.shape[:2], stairs.shape[2] - 2, np.int32)
-    expected = surface(stairs, *whole_rows, 1, spacing_mm, *tables)
-    assert surface(stairs, *row_ends(stairs), 1, spacing_mm, *tables) == expected
+    mesh, expected = both_meshes(stairs)
+    assert mesh == expected
     assert expected[1] > 0
+
+
+@pytest.mark.parametrize("gap", [None, (4, 4, 6), (4, 4, slice(3, 9)), (slice(3, 6), slice(3, 6), slice(5, 8)), (4, 4)])
+def test_the_mesh_of_a_block_counts_the_cells_about_its_gaps(gap):
+    block = np.zeros((9, 9, 14), np.uint8)
+    block[1:8, 1:8, 2:12] = 1
+    if gap is not None:
+        block[gap] = 0
+    mesh, expected = both_meshes(block)
+    assert mesh == expected
+
+
+def test_the_mesh_of_noise_is_that_of_whole_rows(mask):
+    mesh, expected = both_meshes(mask)
+    assert mesh == expected
+
+
+def both_meshes(mask):
+    """Return area and volume by the ends of rows, and by looking at every cell."""
+    tables = (1, np.array([2.0, 1.5, 1.0]), CROSSES, TRIPLE, AREA_VECTOR)
+    first, last = np.ones(mask.shape[:2], np.int32), np.full(mask.shape[:2], mask.shape[2] - 2, np.int32)
+    return surface(mask, *row_ends(mask), *tables), surface(mask, first, last, *tables)
 
 
 def test_moments_are_exact_sums(mask):
