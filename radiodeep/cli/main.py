@@ -1,5 +1,6 @@
 """Runs the application; exceptions, warnings and Ctrl-C become sentences and exit codes."""
 
+import gc
 import os
 import shlex
 import sys
@@ -12,11 +13,14 @@ from radiodeep.cli.words import in_command_words
 from radiodeep.exceptions import RadiodeepError, RadiodeepWarning
 
 INTERRUPTED = 130
+_RARELY = 100  # collections before one that looks at all objects: those of imports made it a tenth of a short study
 
 
 def main():
     """Run the command line; any error becomes a sentence and an exit code."""
     interruption = Interruption()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _RARELY)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # for letters that the terminal lacks
     warnings.simplefilter("ignore")

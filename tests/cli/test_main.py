@@ -1,5 +1,6 @@
 """Errors, warnings and Ctrl-C become sentences and exit codes."""
 
+import gc
 import signal
 import warnings
 
@@ -70,3 +71,13 @@ def test_ctrl_c_is_said_with_the_way_to_go_on(options, message, turned, known, t
     assert done.err.startswith(f"Interrupted.\n{message}")
     assert done.err.count("\n") == 3
     assert done.err.endswith(f"{' '.join(options or ['--cache FOLDER'])}\n")
+
+
+def test_all_objects_are_seldom_looked_at_for_garbage(radiodeep):
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, 10, 10)
+        radiodeep("--version")
+        assert gc.get_threshold() == (700, 10, 100)
+    finally:
+        gc.set_threshold(*before)
