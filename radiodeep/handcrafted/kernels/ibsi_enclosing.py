@@ -13,6 +13,8 @@ import numpy as np
 
 from radiodeep.compiled import compiled
 
+_LARGER = 1.05  # than the best box: boxes that are turned no more
+
 
 @compiled
 def _rim(normals, start, end, facet, across, nz, ny, nx, seen, after):
@@ -143,8 +145,8 @@ def smallest_box(points, normals, areas, start, end, facet, across, directions, 
     best = np.inf
     lengths = np.empty(3)
     for j in range(n_kept):
-        if volumes[j] == np.inf:
-            continue
+        if volumes[j] > _LARGER * best or volumes[j] == np.inf:
+            break
         idle, axis = 0, 0
         while idle < 3:
             nz, ny, nx = kept[j, axis, 0], kept[j, axis, 1], kept[j, axis, 2]
