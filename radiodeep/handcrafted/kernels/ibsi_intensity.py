@@ -53,6 +53,24 @@ def _percentile(values, ends, fraction):
 
 
 @compiled
+def _robust_deviation(values, counts, lowest, highest):
+    """Return the mean absolute deviation from their mean of the values within bounds, NaN if there are none."""
+    n = 0
+    total = deviation = 0.0
+    for i in range(values.size):
+        if lowest <= values[i] <= highest:
+            n += counts[i]
+            total += counts[i] * (values[i] - values[0])
+    if n == 0:
+        return np.nan
+    mean = values[0] + total / n
+    for i in range(values.size):
+        if lowest <= values[i] <= highest:
+            deviation += counts[i] * abs(values[i] - mean)
+    return deviation / n
+
+
+@compiled
 def distribution_statistics(values, counts):
     """Return the 18 statistics of ascending values that occur `counts` times, float64 (18,).
 
@@ -68,15 +86,10 @@ def distribution_statistics(values, counts):
         total += counts[i] * (values[i] - first)  # from the first value on, so that a flat region is exactly flat
         energy += counts[i] * values[i] * values[i]
     mean = first + total / n
-    p10, p25, median, p75, p90 = (
-        _percentile(values, ends, 0.1),
-        _percentile(values, ends, 0.25),
-        _percentile(values, ends, 0.5),
-        _percentile(values, ends, 0.75),
-        _percentile(values, ends, 0.9),
-    )
-    from_mean = from_median = second = third = fourth = inner = 0.0
-    n_inner = 0
+    p10, p90 = _percentile(values, ends, 0.1), _percentile(values, ends, 0.9)
+    p25, p75 = _percentile(values, ends, 0.25), _percentile(values, ends, 0.75)
+    median = _percentile(values, ends, 0.5)
+    from_mean = from_median = second = third = fourth = 0.0
     for i in range(values.size):
         difference = values[i] - mean
         square = difference * difference
@@ -85,13 +98,6 @@ def distribution_statistics(values, counts):
         second += counts[i] * square
         third += counts[i] * square * difference
         fourth += counts[i] * square * square
-        if p10 <= values[i] <= p90:
-            n_inner += counts[i]
-            inner += counts[i] * (values[i] - first)
-    inner_mean, robust = first + inner / n_inner, 0.0
-    for i in range(values.size):
-        if p10 <= values[i] <= p90:
-            robust += counts[i] * abs(values[i] - inner_mean)
     variance = second / n
     out = np.empty(18)
     out[0] = mean
@@ -106,7 +112,7 @@ def distribution_statistics(values, counts):
     out[9] = p75 - p25
     out[10] = values[-1] - values[0]
     out[11] = from_mean / n
-    out[12] = robust / n_inner if n_inner > 0 else np.nan
+    out[12] = _robust_deviation(values, counts, p10, p90)
     out[13] = from_median / n
     out[14] = np.sqrt(variance) / mean if mean != 0.0 else np.nan
     out[15] = (p75 - p25) / (p75 + p25) if p75 + p25 != 0.0 else np.nan
