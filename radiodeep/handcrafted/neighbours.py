@@ -9,6 +9,7 @@ import numpy as np
 from radiodeep.checks import is_count, is_sequence, require, require_option
 from radiodeep.handcrafted.kernels.glcm import count_pairs
 from radiodeep.handcrafted.kernels.neighbours import compare_with_neighbours, link_equal_neighbours
+from radiodeep.handcrafted.kernels.pairs import count_pairs_in_spans
 from radiodeep.handcrafted.kernels.planes import compare_with_cube
 
 WEIGHTING_NORMS = ("infinity", "euclidean", "manhattan", "no_weighting")
@@ -17,7 +18,8 @@ _FARTHEST = 20  # voxels; the border around a region and the number of direction
 _APART = 48  # entries between two tables
 _TABLE_BYTES = 2**26  # directions are taken together while their tables stay below this
 _CHUNK = 4096  # voxels compared at a time
-_MANY = 20_000  # voxels from which on a cube is added up by axes
+_MANY = 20_000  # voxels from which on a cube is added up by axes, and pairs are counted in spans
+_DIRECTIONS_IN_SPANS = 64  # of which scratch arrays take 8 kB each
 _HIGHEST_IN_CUBE = 7281  # grey level whose sum over 9 voxels fits in 16 bits
 
 
@@ -66,8 +68,8 @@ class DirectionTables(NamedTuple):
     ----------
     steps : int64 ndarray (n_directions, 3)
     counts : uint32 ndarray (n_directions, n_present + 1, n_present + 1)
-        Voxels of level `levels.values[i - 1]` whose neighbour has `levels.values[j - 1]`; row and column 0 count
-        the pairs that leave the region.
+        Voxels of level `levels.values[i - 1]` whose neighbour has `levels.values[j - 1]`. Column 0 counts the pairs
+        that leave the region; row 0 is arbitrary.
     """
 
     steps: np.ndarray
@@ -175,7 +177,10 @@ class Neighbourhoods:
             part = steps[start : start + at_once]
             # Tables a multiple of 4 kB apart would disturb each other in the processor's store buffer.
             tables = np.zeros((len(part), n * n + _APART), np.uint32)
-            count_pairs(self.levels.volume.reshape(-1), self.region.positions, self._offsets(part), n, tables)
+            volume, positions = self.levels.volume.reshape(-1), self.region.positions
+            in_spans = positions.size >= _MANY and volume.dtype == np.uint8 and len(part) <= _DIRECTIONS_IN_SPANS
+            count = count_pairs_in_spans if in_spans else count_pairs
+            count(volume, positions, self._offsets(part), n, tables)
             yield DirectionTables(part, tables[:, : n * n].reshape(len(part), n, n))
 
 
