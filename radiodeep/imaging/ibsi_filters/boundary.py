@@ -5,6 +5,8 @@ A side of a box is a `range` of positions along one axis. With the periodic rule
 
 import numpy as np
 
+from radiodeep.exceptions import NonFiniteIntensityError
+
 BOUNDARIES = ("mirror", "nearest", "periodic", "zero")
 
 
@@ -51,3 +53,16 @@ def extended(image, sides, boundary, dtype=np.float64):
             part = part.take(positions, axis=axis, mode="clip")
             part[(slice(None),) * axis + (positions < 0,)] = 0
     return np.array(part, dtype=dtype, order="C")
+
+
+def check_finite(voxels):
+    """Raise a NonFiniteIntensityError if voxels that a filter reads are NaN or infinite: they would spread."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(voxels.sum()):
+            return
+    n_gaps = voxels.size - np.count_nonzero(np.isfinite(voxels))
+    if n_gaps:
+        raise NonFiniteIntensityError(
+            f"{n_gaps} of the {voxels.size} voxels that the filter reads, about the box of the region, are NaN or "
+            "infinite. Replace them in the image, e.g. by the intensity of air, or leave out this image type."
+        )

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import fft
 
 from radiodeep.cases.memory import check_image_size
-from radiodeep.imaging.ibsi_filters.boundary import extended
+from radiodeep.imaging.ibsi_filters.boundary import check_finite, extended
 
 _SLICES = 16  # of a spectrum that are multiplied at once
 
@@ -57,6 +57,7 @@ def filtered_by_frequency(image, sides, axes, transfer, boundary, highest=1.0, o
     kind = np.float32 if image.dtype == np.float32 else np.float64
     parts = tuple(slice(None) if axis in axes else slice(side.start, side.stop) for axis, side in enumerate(sides))
     data = image[parts]
+    check_finite(data)
     inner = tuple(slice(s.start, s.stop) if axis in axes else slice(None) for axis, s in enumerate(sides))
     if boundary == "mirror":
         return _by_cosines(data.astype(kind), inner, axes, transfer, highest, orders)

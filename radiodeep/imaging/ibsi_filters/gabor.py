@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft
 
-from radiodeep.imaging.ibsi_filters.boundary import extended
+from radiodeep.imaging.ibsi_filters.boundary import check_finite, extended
 
 _CUTOFF = 6.0  # standard deviations of the envelope, which is below 2e-8 beyond
 _SMALLEST = 1e-7  # of the largest value of a spectrum: what is smaller is lost in single precision
@@ -58,6 +58,7 @@ def gabor_response(image, sides, planes, spacing_mm, kernel, angles, pooling, bo
     Image Biomarker Standardisation Initiative, convolutional filters: Gabor filter (Q88H).
     """
     inside = image[tuple(slice(side.start, side.stop) for side in sides)]
+    check_finite(inside)
     level = float(inside.mean(dtype=np.float64))
     scale = 2.0 ** np.frexp(float(np.abs(inside - level).max()))[1]  # single precision holds what is divided by it
     total = np.zeros([len(side) for side in sides], np.float32)
@@ -93,6 +94,7 @@ def _pool_slices(image, sides, axes, wave, angles, pool, boundary, normalization
         wide[axis] = range(sides[axis].start - reach, sides[axis].stop + reach)
     level, scale = normalization
     voxels = extended(image, wide, boundary)
+    check_finite(voxels)
     voxels -= level
     voxels /= scale
     slices = np.moveaxis(voxels, across, 0)

@@ -66,6 +66,8 @@ def ibsi_filtered_images(image, box, spacing_mm, image_type, settings, flat_axis
     ------
     InputError
         If a setting is wrong.
+    NonFiniteIntensityError
+        If a voxel that the filter reads is NaN or infinite.
 
     References
     ----------

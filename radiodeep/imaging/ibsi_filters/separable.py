@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from radiodeep.imaging.ibsi_filters.banded import BandedMatrix
-from radiodeep.imaging.ibsi_filters.boundary import extended, source_positions, widened
+from radiodeep.imaging.ibsi_filters.boundary import check_finite, extended, source_positions, widened
 
 
 def line_filter(kernel, spacing=1):
@@ -117,6 +117,7 @@ class _Neighbourhood:
         self.sides, self.shape, self.boundary = sides, image.shape, boundary
         self.sources = tuple(widened(side, *reach, size, boundary) for side, reach, size in sizes)
         self.data = extended(image, self.sources, boundary)
+        check_finite(self.data)
 
     def filtered(self, axis, line, data, out=None, add=False):
         """Return the data filtered along one axis, in memory that is used again; the data if there is no line."""

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import InputError, NonFiniteIntensityError
 from radiodeep.imaging.ibsi_filters import (
     IBSI_IMAGE_TYPES,
     ibsi_filter_names,
@@ -207,6 +207,28 @@ def test_the_original_image_is_that_in_the_box(image):
 def test_a_response_map_is_of_one_filter(image):
     with pytest.raises(InputError, match=r"settings of laplacian_of_gaussian are those of 2\. Give one value"):
         response_map(image, (1, 1, 1), LOG, {"sigma_mm": [1, 2]})
+
+
+@pytest.mark.parametrize("gap", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("image_type", EXAMPLES)
+def test_a_gap_within_reach_is_an_error_and_one_beyond_has_no_effect(image_type, gap):
+    image = np.random.default_rng(2).normal(size=(24, 24, 24))
+    box = (slice(20, 22),) * 3
+    settings = {**EXAMPLES[image_type], "boundary": "mirror"}
+    ((_, expected),) = ibsi_filtered_images(image, box, (1, 1, 1), image_type, settings)
+    image[0, 21, 21] = gap
+    if image_type in FINITE:
+        ((_, response),) = ibsi_filtered_images(image, box, (1, 1, 1), image_type, settings)
+        np.testing.assert_array_equal(response, expected)
+        image[19, 21, 21] = gap
+    with pytest.raises(NonFiniteIntensityError, match=r"^\d of the \d+ voxels .* Replace them in the image"):
+        list(ibsi_filtered_images(image, box, (1, 1, 1), image_type, settings))
+
+
+def test_intensities_whose_sum_overflows_are_no_gaps():
+    image = np.full((3, 3, 3), 1e308)
+    response = response_map(image, (1, 1, 1), "mean", {"support": 3})
+    np.testing.assert_allclose(response, image)
 
 
 def test_an_image_of_one_voxel_is_filtered():
