@@ -38,6 +38,7 @@ def resample(
     anti_alias=False,
     grid="corner",
     to_integers=np.trunc,
+    holds_integers=False,
     mask_interpolation="nearest",
 ):
     """Resample the box about the region to a new voxel size.
@@ -65,6 +66,8 @@ def resample(
         of both grids, as the IBSI does; the new one has the smallest number of voxels that covers the image.
     to_integers : callable, default=np.trunc
         Makes whole numbers of the intensities of an integer image; cutting off is what ITK does.
+    holds_integers : bool, default=False
+        Treat the image as one of integers, although its type is one of floats.
     mask_interpolation : {"nearest", "linear"}, default="nearest"
         Whether a new voxel belongs to the region if the nearest old one does, or if linear interpolation of the mask
         (1 inside, 0 outside) is at least one half.
@@ -110,6 +113,8 @@ def resample(
     if anti_alias:
         kept = loaded.voxels[bounding_box(loaded.roi, [int(step) for step in np.ceil(pad_distance * new / old)])]
         image = np.clip(image, kept.min(), kept.max())
+    if holds_integers and loaded.voxels.dtype.kind == "f":
+        image = to_integers(image)
     image = _as_type(image, loaded.voxels.dtype, to_integers)
     if mask_interpolation == "linear":
         mask = _interpolated(loaded.roi[near].astype(np.float64), near, target, "linear") >= 0.5 - _ROUNDING

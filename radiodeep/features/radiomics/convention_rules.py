@@ -21,7 +21,17 @@ def check_convention(settings, rules):
             if not rules[name].applies_to(IBSI.name):
                 _require_standard(name, value, rules[name], f" of the image type {image_type.name}")
     _check_histogram(settings, "RadiomicsExtractor")
-    if settings.n_dimensions == 2 and any(name.startswith("3D") for name in settings.aggregations):
+    if settings.n_dimensions == 2:
+        check_aggregation_of_slices(settings)
+
+
+def check_aggregation_of_slices(settings):
+    """Raise an InputError if texture is to be computed in space, of images that have one slice.
+
+    Zones would lie at the border wherever they are, and averages over directions would miss most of them.
+    """
+    has_texture = not set(settings.feature_set.texture_families).isdisjoint(settings.chosen_families)
+    if has_texture and any(name.startswith("3D") for name in settings.aggregations):
         raise InputError(
             f"aggregation={settings.aggregation!r} looks at neighbours in space, but the images have one slice. Use "
             "aggregation='2.5D_merged', or None."

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from radiodeep.exceptions import InputError, RadiodeepWarning
+from radiodeep.features.radiomics.convention_rules import check_aggregation_of_slices
 from radiodeep.features.radiomics.preparation import check_region_size, derived_images, prepare
 from radiodeep.handcrafted.ibsi.catalogue import ibsi_columns
 from radiodeep.handcrafted.ibsi.measurement import ibsi_measurer
@@ -73,6 +74,8 @@ class IbsiMeasurement:
         """
         prepared = prepare(case, self.settings)
         check_region_size(prepared, self.settings)
+        if prepared.voxels.shape[0] == 1:
+            check_aggregation_of_slices(self.settings)
         steps = np.ceil(REACH_MM / np.asarray(prepared.spacing_mm)).astype(int).tolist()
         prepared = prepared._replace(box=bounding_box(prepared.shape_roi, steps))
         parts = []

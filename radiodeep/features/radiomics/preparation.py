@@ -62,10 +62,9 @@ def prepare(case, settings, *, keeps_image=False):
             anti_alias=settings.anti_alias,
             grid=settings.grid,
             to_integers=settings.definitions.to_integers,
+            holds_integers=settings.is_standard and has_integers,
             mask_interpolation=settings.definitions.mask_interpolation,
         )
-        if settings.is_standard and has_integers and lesion.voxels.dtype.kind == "f":
-            lesion = lesion.replace(image=settings.definitions.to_integers(lesion.voxels))
     voxels, roi, spacing_mm = lesion.read()
     if settings.pre_crop and settings.resample_mm is None and not keeps_image:
         around = bounding_box(roi, [_pad_distance(settings, lesion)] * 3)
