@@ -8,6 +8,7 @@ import numpy as np
 from radiodeep.compiled import compiled
 
 _CHUNK = 4096  # voxels looked at together, so that their scratch arrays stay in the first-level cache
+_MOST_GROUPS = 4  # of preceding neighbours of which none touches another group
 _LOWEST_BIT = np.array([0, 1, 2, 5, 3, 9, 6, 11, 15, 4, 8, 10, 14, 7, 13, 12], np.uint8)  # of (bit * 2479) >> 12
 
 
@@ -121,9 +122,9 @@ def count_level_pairs(volume, offsets, n, tables):
 def count_level_runs(volume, links, offsets, counts, pairs, runs):
     """Count the runs of each grey level by length, by the method of `count_runs`.
 
-    Only runs of three and more voxels are followed, from the third on; the number of shorter ones follows from the
-    numbers of voxels and of pairs of equal neighbours. Third voxels are looked for in one chunk of the volume at a
-    time, which needs little memory.
+    All runs of three and more voxels are followed at once, from their third voxels to their fourth, and so on, which
+    gives the number of runs of each length and more; the number of shorter ones follows from the numbers of voxels and
+    of pairs of equal neighbours.
 
     Parameters
     ----------
@@ -134,32 +135,66 @@ def count_level_runs(volume, links, offsets, counts, pairs, runs):
     runs : float64 (n_tables, n_present, longest + 1), zeros
         One table for each direction, or one for all of them; column j gets the runs of j voxels, longest is at least 2.
     """
-    last = runs.shape[0] - 1
+    ends, directions = _list_third_voxels(links, offsets, counts.sum())
+    last, n, length = runs.shape[0] - 1, ends.size, 3
+    while n > 0:  # the runs of `length` voxels and more
+        n_longer = 0
+        for i in range(n):
+            place, k = np.int64(ends[i]), np.int64(directions[i])
+            runs[min(k, last), np.int64(volume[np.uint64(place)]) - 1, length] += 1.0
+            after = place + offsets[k]
+            ends[n_longer], directions[n_longer] = after, k  # without a branch: written over unless the run goes on
+            n_longer += links[np.uint64(after)] >> k & 1
+        n = n_longer
+        length += 1
+    for table in range(runs.shape[0]):
+        for level in range(counts.size):
+            row = runs[table, level]
+            at_least_three = row[3] if row.size > 3 else 0.0
+            longer = 0.0
+            for j in range(3, row.size):
+                longer += row[j]
+                if j + 1 < row.size:
+                    row[j] -= row[j + 1]
+            row[2], row[1] = -longer - at_least_three, longer
     for k in range(offsets.size):
         for level in range(counts.size):
             equal = np.int64(pairs[k, (level + 1) * (counts.size + 2)])
             runs[min(k, last), level, 2] += equal
             runs[min(k, last), level, 1] += counts[level] - 2 * equal
+
+
+@compiled
+def _list_third_voxels(links, offsets, n_voxels):
+    """Return the place and the direction of each third voxel of a run: int32, uint8 (n_runs,).
+
+    They are looked for in one chunk of the volume at a time. Words with bits are listed first: a loop that writes every
+    word to the next free place, and moves on only if the word has bits, has no branch to predict.
+    """
+    places, words = np.empty(n_voxels + 1, np.int32), np.empty(n_voxels + 1, np.uint16)
     thirds = np.empty(_CHUNK, np.uint16)
+    n_words = n_bits = 0
     for first in range(0, links.size, _CHUNK):
         stop = min(first + _CHUNK, links.size)
         _mark_third_voxels(links, offsets, first, stop, thirds)
-        for place in range(first, stop):
-            bits = np.int64(thirds[place - first])
-            while bits:
-                k = _index_of_lowest_bit(bits)
-                bit = 1 << k
-                bits ^= bit
-                length = 3
-                after = place + offsets[k]
-                while links[np.uint64(after)] & bit:
-                    length += 1
-                    after += offsets[k]
-                level = np.int64(volume[place]) - 1
-                table = min(k, last)
-                runs[table, level, length] += 1
-                runs[table, level, 2] -= length - 1
-                runs[table, level, 1] += length - 2
+        for i in range(stop - first):
+            places[np.uint64(n_words)] = first + i
+            words[np.uint64(n_words)] = thirds[i]
+            n_words += thirds[i] != 0
+    for i in range(n_words):
+        bits = np.int64(words[i])
+        while bits:
+            bits &= bits - 1
+            n_bits += 1
+    ends, directions = np.empty(n_bits, np.int32), np.empty(n_bits, np.uint8)
+    n_bits = 0
+    for i in range(n_words):
+        bits = np.int64(words[i])
+        while bits:
+            ends[n_bits], directions[n_bits] = places[i], _index_of_lowest_bit(bits)
+            bits &= bits - 1
+            n_bits += 1
+    return ends, directions
 
 
 @compiled
@@ -185,14 +220,9 @@ def _mark_third_voxels(links, offsets, first, stop, thirds):
 
 @compiled
 def _root(parents, zone):
-    above = parents[zone]
-    while above >= 0:
-        higher = parents[above]
-        if higher < 0:
-            return above
-        parents[zone] = higher
-        zone = higher
-        above = parents[zone]
+    while parents[zone] != zone:
+        parents[zone] = parents[parents[zone]]
+        zone = parents[zone]
     return zone
 
 
@@ -205,9 +235,7 @@ def _index_of_lowest_bit(bits):
 def find_zones_and_distances(volume, links, n_voxels, offsets, representatives, distances):
     """Return the levels (0 ... n_present - 1), the sizes and the distances of the zones of equal level.
 
-    The same search as `find_zones`, in less memory; the distance of a zone is the smallest of its voxels. Neighbours
-    looked up are never farther back than the longest offset, so the zones of older voxels are overwritten: the zone of
-    a place is kept at its remainder by a power of 2. Parents below 0 are minus the sizes of zones that have none.
+    The same search as `find_zones`; the distance of a zone is the smallest of its voxels.
 
     Parameters
     ----------
@@ -221,46 +249,55 @@ def find_zones_and_distances(volume, links, n_voxels, offsets, representatives, 
     sizes : int32 (n_zones,)
     distances : uint8 or uint16 (n_zones,)
     """
-    far, size = offsets.max(), 1
-    while size <= far:
-        size *= 2
-    zones = np.empty(size, np.int32)
-    parents = np.empty(n_voxels, np.int32)
-    levels, nearest = np.empty(n_voxels, volume.dtype), np.empty(n_voxels, distances.dtype)
-    n = 0
+    far, ring = offsets.max(), 1
+    while ring <= far:
+        ring *= 2
+    zones, pairs = np.empty(ring, np.int32), np.empty((_MOST_GROUPS * n_voxels + 1, 2), np.int32)
+    levels, sizes = np.empty(n_voxels + 1, volume.dtype), np.zeros(n_voxels + 1, np.int32)
+    nearest = np.full(n_voxels + 1, distances.max(), distances.dtype)
+    n = n_pairs = 0
     for place in range(far, volume.size - far):
         if volume[place] == 0:
             continue
-        distance = distances[place]
-        bits = np.int64(representatives[links[place]])
-        if bits == 0:
-            zones[place & (size - 1)] = n
-            parents[n] = -1
-            levels[n] = volume[place] - 1
-            nearest[n] = distance
+        bits = np.int64(representatives[links[np.uint64(place)]])
+        further = bits & (bits - 1)
+        before = np.int64(zones[np.uint64((place - offsets[_index_of_lowest_bit(bits)]) & (ring - 1))])
+        is_linked = -np.int64(bits != 0)  # all bits or none
+        zone = (before & is_linked) | (n & ~is_linked)
+        zones[np.uint64(place & (ring - 1))] = zone
+        levels[np.uint64(n)] = volume[place] - 1
+        n += bits == 0
+        sizes[np.uint64(zone)] += np.int32(1)
+        nearest[np.uint64(zone)] = min(nearest[np.uint64(zone)], distances[np.uint64(place)])
+        pairs[np.uint64(n_pairs), 0] = zone  # zones to be merged; written over unless there are two
+        pairs[np.uint64(n_pairs), 1] = zones[np.uint64((place - offsets[_index_of_lowest_bit(further)]) & (ring - 1))]
+        n_pairs += further != 0
+        further &= further - 1
+        while further:
+            pairs[n_pairs, 0] = zone
+            pairs[n_pairs, 1] = zones[np.uint64((place - offsets[_index_of_lowest_bit(further)]) & (ring - 1))]
+            n_pairs += 1
+            further &= further - 1
+    return _merge_zones(pairs[:n_pairs], levels[:n], sizes, nearest)
+
+
+@compiled
+def _merge_zones(pairs, levels, sizes, nearest):
+    """Merge the zones of each pair, and return levels, sizes and distances of those that remain."""
+    parents = np.arange(levels.size).astype(np.int32)
+    for i in range(pairs.shape[0]):
+        zone, other = _root(parents, pairs[i, 0]), _root(parents, pairs[i, 1])
+        if other != zone:
+            zone, other = min(zone, other), max(zone, other)
+            parents[other] = zone
+            sizes[zone] += sizes[other]
+            nearest[zone] = min(nearest[zone], nearest[other])
+    n = 0
+    for zone in range(levels.size):
+        if parents[zone] == zone:
+            levels[n], sizes[n], nearest[n] = levels[zone], sizes[zone], nearest[zone]
             n += 1
-            continue
-        zone = _root(parents, zones[(place - offsets[_index_of_lowest_bit(bits)]) & (size - 1)])
-        bits &= bits - 1
-        while bits:
-            other = _root(parents, zones[(place - offsets[_index_of_lowest_bit(bits)]) & (size - 1)])
-            bits &= bits - 1
-            if other != zone:
-                zone, other = min(zone, other), max(zone, other)
-                parents[zone] += parents[other]
-                parents[other] = zone
-                if nearest[other] < nearest[zone]:
-                    nearest[zone] = nearest[other]
-        zones[place & (size - 1)] = zone
-        parents[zone] -= 1
-        if distance < nearest[zone]:
-            nearest[zone] = distance
-    n_zones = 0
-    for zone in range(n):
-        if parents[zone] < 0:
-            levels[n_zones], parents[n_zones], nearest[n_zones] = levels[zone], -parents[zone], nearest[zone]
-            n_zones += 1
-    return levels[:n_zones], parents[:n_zones], nearest[:n_zones]
+    return levels[:n], sizes[:n], nearest[:n]
 
 
 @compiled
