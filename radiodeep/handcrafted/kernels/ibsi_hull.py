@@ -61,7 +61,12 @@ def _wrap(points, a, edge, below, normal):
     mz, my = ey * (x[q] - ax) - ex * (y[q] - ay), ex * (z[q] - az) - ez * (x[q] - ax)
     mx = ez * (y[q] - ay) - ey * (z[q] - az)
     offset = mz * az + my * ay + mx * ax
-    for start in range(q + 1, n, _BLOCK):
+    for i in range(0, n, 16):  # a few points first, so that hardly any of the others lies beyond the plane
+        if mz * z[i] + my * y[i] + mx * x[i] > offset:
+            mz, my = ey * (x[i] - ax) - ex * (y[i] - ay), ex * (z[i] - az) - ez * (x[i] - ax)
+            mx = ez * (y[i] - ay) - ey * (z[i] - az)
+            offset = mz * az + my * ay + mx * ax
+    for start in range(0, n, _BLOCK):
         stop = min(start + _BLOCK, n)
         block_z, block_y, block_x = z[start:stop], y[start:stop], x[start:stop]
         hits = 0
