@@ -144,6 +144,18 @@ def test_unmasked_windows_see_the_image_around_the_region(lesion):
         assert unmasked[number] == image[box].max()
 
 
+def test_a_shift_is_added_to_the_energies_alone(lesion):
+    image, mask = lesion
+    names = feature_names(["firstorder"])
+    plain, shifted, moved = (
+        dict(zip(names, voxel_maps(each, mask, SPACING_MM, names, voxel_array_shift=shift), strict=True))
+        for each, shift in ((image, 0), (image, 100), (image + 100, 0))
+    )
+    for name in names:
+        is_energy = name.endswith(("Energy", "RootMeanSquared"))
+        np.testing.assert_allclose(shifted[name], (moved if is_energy else plain)[name], err_msg=name)
+
+
 def test_values_do_not_depend_on_threads_nor_on_the_order_of_names(lesion):
     image, mask = lesion
     names = ["glcm_Contrast", "ngtdm_Busyness", "glcm_MCC", "glcm_Contrast"]

@@ -1,4 +1,4 @@
-"""MCC of a window: the second singular value, beside numpy's decomposition."""
+"""MCC of a window, beside numpy's decomposition, and what rounding must not decide."""
 
 import numpy as np
 import pytest
@@ -32,3 +32,18 @@ def test_mcc_is_the_second_singular_value(n_levels, symmetrical):
             levels, centres, window, pairs, starts, none, gray, of_difference, logs, symmetrical, needs, columns, out
         )
         np.testing.assert_allclose(out[0, 0], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 2), (1, 3), (2, 3), (1, 4), (3, 5), (1, 6)])
+def test_independent_levels_have_no_information(low, high):
+    """Pairs in proportions low² : 2 low high : high², whose joint probabilities are products."""
+    counts = [low * low, 2 * low * high, high * high]
+    levels = np.repeat(np.array([[1, 1], [1, 2], [2, 2]]), counts, axis=0).ravel().astype(np.int32)
+    n_pairs = sum(counts)
+    pairs = np.arange(2 * n_pairs).reshape(n_pairs, 2)
+    whole = np.arange(4 * n_pairs + 1.0)
+    out, columns, needs = np.empty((1, 2)), np.array([13, 14]), np.array([False] * 3 + [True, False, False])
+    gray, of_difference, logs = np.arange(3.0), np.zeros((2, 5)), whole * np.log2(np.maximum(whole, 1))
+    starts, none, centres, window = np.array([0, n_pairs]), np.empty(0), np.array([0]), np.arange(levels.size)
+    glcm_maps(levels, centres, window, pairs, starts, none, gray, of_difference, logs, True, needs, columns, out)
+    assert out[0].tolist() == [0, 0]
