@@ -88,8 +88,9 @@ def texture_features_by_aggregation(levels, n_levels, shape_mask, slice_axis, fa
       means of the GLCM, and slices in which no voxel has a neighbour of those of the NGTDM. If nothing is left, the
       features of these two families are NaN. All other families are defined for a single voxel.
     - Voxels without neighbours do not enter the NGTDM. They have a dependence of 1, and are runs and zones.
-    - One grey level: Correlation is 1, both information correlations are 0 (as wherever the levels of a pair are
-      independent up to rounding), Coarseness is 1e6, its largest value, and the other features of the NGTDM are 0.
+    - One grey level: Correlation is 1, Inverse variance is 0, both information correlations are 0 (as wherever the
+      levels of a pair are independent up to rounding), Coarseness is 1e6, its largest value, and the other features of
+      the NGTDM are 0. This also holds for each slice or direction that has one level only.
     - Busyness is 0 if its denominator is 0.
 
     References
