@@ -216,3 +216,66 @@ def test_a_spacing_that_needs_too_much_memory_is_refused_before_it_is_tried(spac
         resample(box_case(), spacing_mm)
     assert tracemalloc.get_traced_memory()[1] < 1e7
     tracemalloc.stop()
+
+
+def _ramp(shape, inside, spacing_mm):
+    z, y, x = np.indices(shape)
+    mask = np.zeros(shape, bool)
+    mask[inside] = True
+    return Case(4.0 * z + 2 * y - x, mask, "ramp", spacing_mm=spacing_mm)
+
+
+def test_a_centred_grid_has_the_centre_of_the_image_and_covers_it():
+    case = _ramp((7, 10, 12), (slice(2, 5), slice(3, 7), slice(4, 9)), (2.0, 1.0, 1.5))
+    new = resample(case, (3.0, 0.8, 1.5), "linear", None, grid="center")
+    assert new.voxels.shape == (5, 13, 12)  # 14 / 3 and 10 / 0.8, rounded up; 18 / 1.5
+    z = 3 + 1.5 * (np.arange(5) - 2)  # places in old voxels
+    y = 4.5 + 0.8 * (np.arange(13) - 6)
+    expected = 4 * np.clip(z, 0, 6)[:, None, None] + 2 * np.clip(y, 0, 9)[:, None] - np.arange(12)
+    np.testing.assert_allclose(new.voxels, expected, atol=1e-9)
+
+
+def test_a_centred_grid_is_the_same_however_much_of_it_is_kept():
+    case = _ramp((30, 40, 50), (slice(12, 18), slice(20, 24), slice(10, 19)), (2.0, 1.0, 1.5))
+    whole = resample(case, 1.7, "bspline", None, grid="center")
+    near = resample(case, 1.7, "bspline", 2, grid="center")
+    box = tuple(slice(places.min(), places.max() + 1) for places in np.nonzero(near.roi))
+    own = tuple(slice(places.min(), places.max() + 1) for places in np.nonzero(whole.roi))
+    np.testing.assert_allclose(near.voxels[box], whole.voxels[own], atol=1e-6)
+    np.testing.assert_array_equal(near.roi[box], whole.roi[own])
+    assert near.roi.size < whole.roi.size / 4
+
+
+def test_the_whole_image_is_kept_without_resampling_too():
+    case = _ramp((9, 9, 9), (4, 4, slice(3, 6)), (1.0, 1.0, 1.0))
+    assert resample(case, 1.0, pad_distance=None, grid="center").voxels.shape == (9, 9, 9)
+
+
+def test_a_centred_grid_keeps_only_axes_of_which_the_image_has_one_voxel():
+    case = _ramp((9, 8, 1), (4, slice(2, 5), 0), (3.0, 1.0, 5.0))
+    assert resample(case, 1.0, "linear", None, grid="center").voxels.shape == (27, 8, 1)
+    assert resample(case, 1.0, "linear", 50).voxels.shape == (9, 8, 1)  # the region has one along z
+
+
+def test_a_mask_interpolated_linearly_has_the_voxels_of_at_least_one_half():
+    case = _ramp((1, 1, 9), (0, 0, slice(3, 6)), (1.0, 1.0, 1.0))
+    new = resample(case, (0, 0, 0.5), "linear", None, grid="center", mask_interpolation="linear")
+    places = 4 + 0.5 * (np.arange(18) - 8.5)
+    share = np.clip(2 - abs(places - 4), 0, 1)
+    assert new.roi.ravel().tolist() == (share >= 0.5).tolist()
+    case = _ramp((1, 1, 10), (0, 0, slice(3, 6)), (1.0, 1.0, 1.0))
+    halves = resample(case, (0, 0, 2), "linear", None, grid="center", mask_interpolation="linear")
+    assert halves.roi.ravel().tolist() == [False, True, True, False, False]  # at 2.5, one half, and at 4.5
+    with pytest.raises(InputError, match="'mask_interpolation' parameter of resample must be one of nearest, linear"):
+        resample(case, 2.0, mask_interpolation="cubic")
+
+
+def test_intensities_of_integers_may_be_rounded_whatever_their_type():
+    case = _ramp((1, 1, 9), (0, 0, slice(3, 6)), (1.0, 1.0, 1.0))
+    settings = {"interpolator": "linear", "pad_distance": None, "grid": "center", "to_integers": np.rint}
+    free = resample(case, (0, 0, 0.8), **settings).voxels
+    rounded = resample(case, (0, 0, 0.8), holds_integers=True, **settings).voxels
+    assert not (free == np.rint(free)).all()
+    np.testing.assert_array_equal(rounded, np.rint(free))
+    integers = resample(case.replace(image=case.image.astype(np.int16)), (0, 0, 0.8), **settings).voxels
+    np.testing.assert_array_equal(integers, rounded)
