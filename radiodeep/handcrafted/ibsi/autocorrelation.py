@@ -31,11 +31,12 @@ def spatial_autocorrelation(region):
     values = np.where(mask, region.image[box], 0.0)
     first = values[mask][0]
     values -= (first + (values.sum() - n * first) / n) * ones
-    squares = values * values
-    spread = float(squares.sum())
     largest = np.abs(values).max()
     if n < 2 or largest <= 1e-13 * max(abs(first), largest):
         return np.full(2, np.nan)
+    values /= largest  # neither measure depends on the unit, and squares stay in range
+    squares = values * values
+    spread = float(squares.sum())
     sums = _direct_sums if n * mask.size <= _MOST_DIRECT else _fourier_sums
     weight, product, square = sums(ones, values, squares, tuple(region.spacing_mm.tolist()))
     moran = n * product / (weight * spread)

@@ -64,6 +64,14 @@ def test_place_shift_scale_and_unit_do_not_matter(rng):
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_intensities_of_any_size_have_values(scale, rng):
+    image, mask = noise((4, 5, 6), 0.5, rng)
+    expected = spatial_autocorrelation(ibsi_region(image, mask, spacing_mm=(1.0, 1.0, 1.0)))
+    found = spatial_autocorrelation(ibsi_region(scale * image, mask, spacing_mm=(1.0, 1.0, 1.0)))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 def test_both_ways_agree_on_a_larger_region(rng, monkeypatch):
     region = ibsi_region(*noise((12, 25, 31), 0.6, rng), spacing_mm=(2.5, 0.8, 0.8))
     by_frequency = spatial_autocorrelation(region)
