@@ -34,7 +34,7 @@ def laws_response(image, sides, axes, kernels, pooling, energy_distance, boundar
     References
     ----------
     Laws KI. Textured image segmentation. University of Southern California, 1980.
-    Image Biomarker Standardisation Initiative, convolutional filters: Laws kernels (JTXT), energy (PQSD).
+    Image Biomarker Standardisation Initiative, convolutional filters: Laws kernels (JTXT).
     """
     names = kernel_names(kernels)
     chains = tuple((line_filter(np.array(_KERNELS[name]) / np.linalg.norm(_KERNELS[name])),) for name in names)
