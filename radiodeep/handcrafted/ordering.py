@@ -18,8 +18,12 @@ def sorted_intensities(values):
         if values.dtype.kind in "iu":
             lowest, highest = int(values.min()), int(values.max())
             if highest - lowest < min(_WIDEST, values.size) and -_LARGEST < lowest <= highest < _LARGEST:
-                return sort_integers(values, lowest, highest)
+                ordered = np.empty(values.size)  # by numpy, which asks for large pages of memory
+                sort_integers(values, lowest, highest, ordered)
+                return ordered
         elif values.dtype.itemsize in (4, 8):
             bits, n_digits = (np.uint32, 3) if values.dtype.itemsize == 4 else (np.uint64, 6)
-            return sort_float_bits(values.view(bits), n_digits).view(values.dtype).astype(np.float64, copy=False)
+            scratch = np.empty((2, values.size), bits)
+            ordered = sort_float_bits(values.view(bits), n_digits, scratch[0], scratch[1])
+            return ordered.view(values.dtype).astype(np.float64, copy=False)
     return np.sort(values).astype(np.float64)

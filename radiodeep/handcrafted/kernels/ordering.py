@@ -7,21 +7,19 @@ _BITS = 11  # of a digit: its 2048 counts stay in the first-level cache
 
 
 @njit(cache=True, nogil=True)
-def sort_integers(values, lowest, highest):
-    """Return integers between `lowest` and `highest` in increasing order: float64 (n,). Each value is counted."""
+def sort_integers(values, lowest, highest, out):
+    """Write integers between `lowest` and `highest` in increasing order into `out`: float64 (n,). They are counted."""
     counts = np.zeros(highest - lowest + 1, np.int64)
     for i in range(values.size):
         counts[np.int64(values[i]) - lowest] += 1
-    out = np.empty(values.size, np.float64)
     stop = 0
     for k in range(counts.size):
         start, stop = stop, stop + counts[k]
         out[start:stop] = lowest + k
-    return out
 
 
 @njit(cache=True, nogil=True)
-def sort_float_bits(bits, n_digits):
+def sort_float_bits(bits, n_digits, keys, other):
     """Return the bits of floating-point numbers, none of them NaN, in increasing order of the numbers.
 
     A radix sort: numbers are distributed by one digit after the other, the lowest first, and numbers of one digit keep
@@ -32,12 +30,12 @@ def sort_float_bits(bits, n_digits):
     ----------
     bits : uint32 or uint64 (n,)
     n_digits : int, 3 for 32 bits and 6 for 64
+    keys, other : as `bits`, scratch, of which one is returned
     """
     n = bits.size
     one = bits[0] - bits[0] + bits.dtype.type(1)
     sign = one << (bits.itemsize * 8 - 1)
     counts = np.zeros((n_digits, 1 << _BITS), np.int64)
-    keys, other = np.empty_like(bits), np.empty_like(bits)
     for i in range(n):
         key = ~bits[i] if bits[i] & sign else bits[i] ^ sign
         keys[i] = key

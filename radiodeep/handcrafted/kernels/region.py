@@ -42,23 +42,33 @@ def pad_and_list(mask, margin):
     Returns the padded mask, bool, and int64 (n_voxels,), places in the flattened padded mask.
     """
     nz, ny, nx = mask.shape
-    padded = np.zeros((nz + 2 * margin, ny + 2 * margin, nx + 2 * margin), np.bool_)
     n_voxels = 0
     for z in range(nz):
         for y in range(ny):
-            row, out = mask[z, y], padded[z + margin, y + margin]
             in_row = np.int32(0)
             for x in range(nx):
-                out[x + margin] = row[x] != 0
-                in_row += np.int32(row[x])
+                in_row += np.int32(mask[z, y, x])
             n_voxels += in_row
-    positions = np.empty(n_voxels + 1, np.int64)  # one more, as every place is written but only set ones are kept
+    padded = np.zeros((nz + 2 * margin, ny + 2 * margin, nx + 2 * margin), np.bool_)
+    positions = np.empty(n_voxels + 1, np.int64)
+    pad_and_list_into(mask, margin, padded, positions)
+    return padded, positions[:n_voxels]
+
+
+@njit(cache=True, nogil=True)
+def pad_and_list_into(mask, margin, padded, positions):
+    """Write the padded mask and the places of `pad_and_list` into arrays.
+
+    `padded` holds zeros. `positions` is one longer than there are voxels, as every place is written, and the next one
+    over it unless it is that of a voxel.
+    """
     n = 0
-    for z in range(nz):
-        for y in range(ny):
-            row = mask[z, y]
+    for z in range(mask.shape[0]):
+        for y in range(mask.shape[1]):
+            row, out = mask[z, y], padded[z + margin, y + margin]
+            for x in range(row.size):
+                out[x + margin] = row[x] != 0
             start = ((z + margin) * padded.shape[1] + y + margin) * padded.shape[2] + margin
-            for x in range(nx):
+            for x in range(row.size):
                 positions[np.uint64(n)] = start + x
                 n += np.int64(row[x])
-    return padded, positions[:n_voxels]
