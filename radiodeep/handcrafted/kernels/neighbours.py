@@ -68,8 +68,10 @@ def _mark_third_voxels(links, offsets, thirds):
 
 
 @njit(cache=True, nogil=True)
-def _list_set_bits(words, positions):
+def _list_set_bits(words, positions, most):
     """Return the place and the number of each bit that is set in the words at some positions: int32, uint8 (n_bits,).
+
+    There are no more than `most`.
 
     Words with bits are listed first. A loop that writes every word to the next free place, and moves on only if the
     word has bits, does without a branch that the processor could predict wrongly.
@@ -79,20 +81,14 @@ def _list_set_bits(words, positions):
     for i in range(positions.size):
         places[np.uint64(n_words)] = positions[i]
         n_words += words[np.uint64(positions[i])] != 0
+    out, numbers = np.empty(most, np.int32), np.empty(most, np.uint8)
     for i in range(n_words):
         bits = np.int64(words[np.uint64(places[i])])
         while bits:
+            out[np.uint64(n_bits)], numbers[np.uint64(n_bits)] = places[i], _lowest_bit(bits)
             bits &= bits - 1
             n_bits += 1
-    out, numbers = np.empty(n_bits, np.int32), np.empty(n_bits, np.uint8)
-    n_bits = 0
-    for i in range(n_words):
-        bits = np.int64(words[np.uint64(places[i])])
-        while bits:
-            out[n_bits], numbers[n_bits] = places[i], _lowest_bit(bits)
-            bits &= bits - 1
-            n_bits += 1
-    return out, numbers
+    return out[:n_bits], numbers[:n_bits]
 
 
 @njit(cache=True, nogil=True)
@@ -118,29 +114,30 @@ def count_runs(volume, links, positions, offsets, counts, pairs, runs):
     """
     thirds = np.zeros(links.size, np.uint16)
     _mark_third_voxels(links, offsets, thirds)
-    ends, directions = _list_set_bits(thirds, positions)
+    ends, directions = _list_set_bits(thirds, positions, pairs.sum() // 2)  # a run of three holds two pairs
     n, length = ends.size, 3
     while n > 0:  # the runs of `length` voxels and more
         n_longer = 0
         for i in range(n):
-            place, k = np.int64(ends[i]), np.int64(directions[i])
-            runs[k, volume[np.uint64(place)] - 1, length] += 1
+            place, k = np.int64(ends[i]), np.uint64(directions[i])
+            runs[k, np.uint64(volume[np.uint64(place)] - 1), np.uint64(length)] += 1
             after = place + offsets[k]
-            ends[n_longer], directions[n_longer] = after, k  # without a branch: written over unless the run goes on
-            n_longer += links[np.uint64(after)] >> k & 1
+            longer = np.uint64(n_longer)
+            ends[longer], directions[longer] = after, k  # without a branch: written over unless the run goes on
+            n_longer += np.int64(links[np.uint64(after)] >> k & 1)
         n = n_longer
         length += 1
     for k in range(offsets.size):
         for level in range(counts.size):
             row = runs[k, level]
             at_least_three = row[3] if row.size > 3 else 0.0
-            longer = 0.0
+            beyond_two = 0.0  # the sum of j - 2
             for j in range(3, row.size):
-                longer += row[j]
+                beyond_two += row[j]
                 if j + 1 < row.size:
                     row[j] -= row[j + 1]
-            row[2] = pairs[k, level] - longer - at_least_three
-            row[1] = counts[level] - 2 * pairs[k, level] + longer
+            row[2] = pairs[k, level] - beyond_two - at_least_three
+            row[1] = counts[level] - 2 * pairs[k, level] + beyond_two
 
 
 @njit(cache=True, nogil=True)
