@@ -43,10 +43,12 @@ def _measure(settings):
     if settings.engine == "pyradiomics":
         return lambda case, image: pyradiomics_row(settings, case)
     if settings.is_standard:
-        return IbsiMeasurement(settings).row_of
+        standard = IbsiMeasurement(settings)
+        return lambda case, image: standard.row_of(case, image)
     usual = tuple(family for family in DEFAULT_FAMILIES if family in settings.chosen_families)
     _load_kernels(usual or DEFAULT_FAMILIES)
-    return Measurement(settings).row_of
+    measurement = Measurement(settings)
+    return lambda case, image: measurement.row_of(case, image)  # not the bound method: tests replace it
 
 
 class Measurement:
