@@ -1,6 +1,7 @@
 """In: image, masks and spacing. Out: one region as the IBSI features take it, cut to its surroundings."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -35,12 +36,12 @@ class IbsiRegion:
     spacing_mm: np.ndarray
     slice_axis: int = 0
 
-    @property
+    @cached_property
     def values(self):
         """The intensities of the region, float64 (n_voxels,), in the order of the image."""
         return self.image[self.mask]
 
-    @property
+    @cached_property
     def box(self):
         """Three slices around the morphological mask, without the surroundings."""
         return bounding_box(self.shape_mask)
@@ -99,8 +100,8 @@ def ibsi_region(image, shape_mask, mask=None, *, spacing_mm, slice_axis=0):
     sides = zip(bounding_box(shape_mask), steps, strict=True)
     box = tuple(slice(max(side.start - step, 0), side.stop + step) for side, step in sides)
     outline = np.ascontiguousarray(shape_mask[box])
-    inside = outline if mask is shape_mask else mask[box] & outline
-    near = image[box].astype(np.float64)
+    inside = outline if mask is shape_mask else np.ascontiguousarray(mask[box] & outline)
+    near = image[box].astype(np.float64, order="C")  # loops are compiled for one order of axes
     n_voxels = np.count_nonzero(inside)
     if not n_voxels:
         raise EmptyMaskError("The intensity mask holds no voxel of the region. Widen the range of resegmentation.")

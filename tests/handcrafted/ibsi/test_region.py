@@ -42,6 +42,13 @@ def test_the_image_may_be_anything_outside_the_intensity_mask(outline):
         ibsi_region(image, outline, spacing_mm=(1, 1, 1))
 
 
+def test_arrays_in_another_order_of_axes_become_those_of_loops(outline):
+    image, mask = np.zeros(outline.shape, np.int16), outline.copy()
+    arrays = [np.asfortranarray(array) for array in (image, outline, mask)]
+    region = ibsi_region(*arrays, spacing_mm=(1, 1, 1))
+    assert all(array.flags.c_contiguous for array in (region.image, region.shape_mask, region.mask))
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
