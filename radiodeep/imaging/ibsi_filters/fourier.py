@@ -50,7 +50,8 @@ def filtered_by_frequency(image, sides, axes, transfer, boundary, highest=1.0, o
         From `Frequencies` to the real factor of each coefficient: an array to be broadcast against the spectrum.
     boundary : {"mirror", "nearest", "periodic", "zero"}
     highest : float
-        The frequency along an axis, as a fraction of half a period per voxel, above which the factors are 0.
+        The frequency along an axis, as a fraction of half a period per voxel, above which the factors are 0. Factors
+        may count frequencies up to half a coefficient lower than the Fourier transform does.
     orders : tuple of three ints
         The factors are odd along an axis of odd order, and the filter is i to the power of minus their sum times them.
     """
@@ -105,7 +106,7 @@ def _by_waves(data, inner, axes, transfer, highest, orders):
     *others, last = sorted(axes)
     data = fft.rfft(data, axis=last)
     counts = [np.zeros(1)] * 3
-    counts[last] = np.arange(min(data.shape[last], int(sizes[last] / 2 * highest) + 1))
+    counts[last] = np.arange(min(data.shape[last], int(sizes[last] / 2 * highest + 0.5) + 1))
     data = data[_along(last, slice(0, len(counts[last])))]
     for axis in others:
         data = fft.fft(data, axis=axis, overwrite_x=True)

@@ -22,8 +22,8 @@ def simoncelli_response(image, sides, axes, level, boundary):
 
 
 def highest_frequency(level):
-    """Return the upper end of a band along an axis, with room for the frequencies of a periodic image."""
-    return min(1.0, 1.05 * 2.0 ** (1 - level) + 1e-9)
+    """Return the upper end of a band, as a fraction of half a period per voxel."""
+    return 2.0 ** (1 - level)
 
 
 def simoncelli_factors(axes, level, boundary):

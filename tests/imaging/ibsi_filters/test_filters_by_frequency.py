@@ -60,6 +60,17 @@ def test_frequencies_of_an_even_period_lie_between_its_coefficients():
     np.testing.assert_allclose(response, factor * wave(shape, (3, -4, 1)), atol=1e-12)
 
 
+@pytest.mark.parametrize("level", [1, 2, 3, 4, 5])
+def test_a_band_has_all_its_frequencies_whatever_the_size(level):
+    for size in range(1, 60):
+        image = np.random.default_rng(size).normal(size=(3, 7, size))
+        places = [np.fft.ifftshift(np.linspace(-1, 1, n) if n > 1 else np.zeros(1)) for n in image.shape]
+        factors = band(np.sqrt(sum(each**2 for each in np.ix_(*places))), level)
+        expected = np.fft.ifftn(np.fft.fftn(image) * factors).real
+        response = response_map(image, (1, 1, 1), "simoncelli", {"level": level})
+        np.testing.assert_allclose(response, expected, atol=1e-12, err_msg=f"{size} voxels along x")
+
+
 @pytest.mark.parametrize("level", [1, 2])
 def test_the_mirror_rule_has_the_frequencies_of_the_mirrored_image(image, level):
     doubled = np.pad(image, [(0, n) for n in image.shape], mode="symmetric")
