@@ -38,7 +38,7 @@ def check_ibsi_filter_settings(image_type, settings):
     Traceback (most recent call last):
     ...
     radiodeep.exceptions.InputError: The 'kernels' parameter of the image type laws must be two or three of L3, E3, \
-S3, L5, E5, S5, W5, R5, as 'L5E5E5', or a list of such. Got 'L5E5E4' instead.
+S3, L5, E5, S5, W5, R5, as 'L5E5E5', or a list of such that all differ. Got 'L5E5E4' instead.
     """
     require_option(image_type, IBSI_IMAGE_TYPES, "ibsi_filtered_images", "image_type")
     rules = IBSI_FILTER_SETTINGS[image_type]
@@ -107,8 +107,8 @@ def _name(image_type, variant, flat_axis):
 
 
 def _name_of_log(variant):
-    cutoff = [] if variant["cutoff"] == _CUTOFF else [f"cutoff-{variant['cutoff']:g}"]
-    return ["log", f"sigma-{variant['sigma_mm']:g}mm", *cutoff]
+    cutoff = [] if variant["cutoff"] == _CUTOFF else [f"cutoff-{_shortest(variant['cutoff'])}"]
+    return ["log", f"sigma-{_shortest(variant['sigma_mm'])}mm", *cutoff]
 
 
 def _name_of_laws(variant):
@@ -118,13 +118,14 @@ def _name_of_laws(variant):
 
 
 def _name_of_gabor(variant):
-    parts = ["gabor", f"sigma-{variant['sigma_mm']:g}mm", f"wavelength-{variant['wavelength_mm']:g}mm"]
+    lengths = [f"{length}-{_shortest(variant[f'{length}_mm'])}mm" for length in ("sigma", "wavelength")]
+    parts = ["gabor", *lengths]
     if variant["gamma"] != 1:
-        parts.append(f"gamma-{variant['gamma']:g}")
+        parts.append(f"gamma-{_shortest(variant['gamma'])}")
     if variant["theta_step_degrees"] is not None:
-        parts.append(f"step-{variant['theta_step_degrees']:g}")
+        parts.append(f"step-{_shortest(variant['theta_step_degrees'])}")
     if variant["theta_degrees"] or variant["theta_step_degrees"] is None:
-        parts.append(f"theta-{variant['theta_degrees']:g}")
+        parts.append(f"theta-{_shortest(variant['theta_degrees'])}")
     if variant["theta_step_degrees"] is not None or variant["orthogonal_planes"]:
         parts.append(variant["pooling"])
     return [*parts, "3D" if variant["orthogonal_planes"] else "2D"]
@@ -139,16 +140,23 @@ def _name_of_riesz(variant):
     return f"riesz-{'-'.join(map(str, variant['order']))}"
 
 
+def _shortest(number):
+    """Return the shortest text of a number that differs from that of every other: 2.0 -> "2", -0.0 -> "0"."""
+    return repr(float(number) + 0.0).removesuffix(".0")
+
+
 def _several(allows, allowed):
-    """Return the rule of a setting that may be one value or a list of such."""
+    """Return the rule of a setting that may be one value or a list of different ones."""
 
     def allows_all(value):
         if allows(value):
             return True
         is_list = isinstance(value, list | tuple) and len(value) > 0
-        return is_list and all(map(allows, value)) and len({str(each) for each in value}) == len(value)
+        if not is_list or not all(map(allows, value)):
+            return False
+        return len({tuple(each) if isinstance(each, list) else each for each in value}) == len(value)
 
-    return allows_all, f"{allowed}, or a list of such"
+    return allows_all, f"{allowed}, or a list of such that all differ"
 
 
 def _are_kernels(value):
@@ -165,7 +173,7 @@ def _is_order(value):
 
 
 def _is_step(value):
-    return value is None or (is_positive(value) and value <= 180 and abs(360 / value - round(360 / value)) < 1e-9)
+    return value is None or (is_positive(value) and 1 <= value <= 180 and abs(360 / value - round(360 / value)) < 1e-9)
 
 
 _CUTOFF = 4.0
@@ -197,7 +205,7 @@ IBSI_FILTER_SETTINGS: dict[str, dict[str, tuple[Callable, str]]] = {
         "wavelength_mm": _LENGTH,
         "gamma": _several(is_positive, "a number > 0"),
         "theta_degrees": _several(is_finite, "a number of degrees"),
-        "theta_step_degrees": (_is_step, "None or a number of degrees <= 180 that divides 360"),
+        "theta_step_degrees": (_is_step, "None or a number of degrees from 1 to 180 that divides 360"),
         "orthogonal_planes": _FLAG,
         "pooling": (partial(is_option, options=POOLINGS), in_words(POOLINGS)),
         "boundary": _BOUNDARY,

@@ -1,9 +1,12 @@
 """Settings of the filters of the IBSI, their errors, and the names of derived images."""
 
+import numpy as np
 import pytest
 
 from radiodeep.exceptions import InputError
 from radiodeep.imaging.ibsi_filters import IBSI_IMAGE_TYPES, check_ibsi_filter_settings, ibsi_filter_names
+from radiodeep.imaging.ibsi_filters.boundary import BOUNDARIES
+from radiodeep.imaging.ibsi_filters.rotations import POOLINGS
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,35 @@ def test_names_tell_the_settings(image_type, settings, names):
     assert ibsi_filter_names(image_type, settings) == names
 
 
+@pytest.mark.parametrize(
+    ("image_type", "settings", "name", "values"),
+    [
+        ("laplacian_of_gaussian", {}, "sigma_mm", [1, 1.0000001, 1.1, np.float32(1.1), 1e-6, 10, 1234567, 1234568]),
+        ("laplacian_of_gaussian", {"sigma_mm": 2}, "cutoff", [4, 4.0000001, 3.9999999, 2]),
+        ("gabor", {"wavelength_mm": 2}, "sigma_mm", [1, 1.0000001]),
+        ("gabor", {"sigma_mm": 2}, "wavelength_mm", [1, 1.0000001]),
+        ("gabor", {"sigma_mm": 2, "wavelength_mm": 3}, "gamma", [1, 1.0000001, 0.5]),
+        ("gabor", {"sigma_mm": 2, "wavelength_mm": 3}, "theta_degrees", [0, 1e-7, 45, 45.0000001, -45, 360]),
+        ("gabor", {"sigma_mm": 2, "wavelength_mm": 3}, "theta_step_degrees", [None, 45, 360 / 7, 51.42857142857, 1]),
+        ("gabor", {"sigma_mm": 2, "wavelength_mm": 3, "theta_step_degrees": 45}, "theta_degrees", [0, 5]),
+        ("gabor", {"sigma_mm": 2, "wavelength_mm": 3}, "orthogonal_planes", [False, True]),
+        ("gabor", {"sigma_mm": 2, "wavelength_mm": 3, "theta_step_degrees": 45}, "pooling", list(POOLINGS)),
+        ("gabor", {"sigma_mm": 2, "wavelength_mm": 3, "orthogonal_planes": True}, "pooling", list(POOLINGS)),
+        ("laws", {"kernels": "L5E5"}, "pooling", [None, *POOLINGS]),
+        ("laws", {"kernels": "L5E5"}, "energy_distance", [None, 1, 7]),
+        ("separable_wavelet", {"wavelet": "db2", "subbands": "LH"}, "pooling", [None, *POOLINGS]),
+        ("riesz_laplacian_of_gaussian", {"order": (1, 0), "sigma_mm": 2}, "cutoff", [4, 3]),
+        ("riesz_simoncelli", {}, "order", [(1, 0), (1, 0, 0), (10, 1, 0), (1, 10, 0)]),
+        ("simoncelli", {}, "in_plane", [False, True]),
+        ("mean", {"support": 3}, "boundary", BOUNDARIES),
+        ("simoncelli", {}, "boundary", BOUNDARIES),
+    ],
+)
+def test_settings_that_differ_have_names_that_differ(image_type, settings, name, values):
+    names = [ibsi_filter_names(image_type, {**settings, name: value})[0] for value in values]
+    assert len(set(names)) == len(values), names
+
+
 def test_an_unknown_image_type_is_an_error_with_the_nearest():
     with pytest.raises(InputError, match=r"one of Original, mean, .*Did you mean 'simoncelli'\?"):
         check_ibsi_filter_settings("simonceli", {})
@@ -69,6 +101,10 @@ def test_a_setting_that_is_needed_is_an_error_with_an_example(image_type):
         ("mean", {"support": 3, "in_plane": 1}),
         ("mean", {"support": 3, "boundary": "reflect"}),
         ("laplacian_of_gaussian", {"sigma_mm": -1}),
+        ("laplacian_of_gaussian", {"sigma_mm": [1, 1.0]}),
+        ("gabor", {"sigma_mm": 1, "wavelength_mm": 2, "theta_degrees": [0.0, -0.0]}),
+        ("gabor", {"sigma_mm": 1, "wavelength_mm": 2, "theta_step_degrees": 0.5}),
+        ("riesz_simoncelli", {"order": [(1, 0, 0), [1, 0, 0]]}),
         ("laplacian_of_gaussian", {"sigma_mm": 1, "cutoff": 0}),
         ("laws", {"kernels": "L5"}),
         ("laws", {"kernels": "L5L5L5L5"}),
