@@ -15,6 +15,7 @@ from radiodeep.handcrafted.catalogue import DEFAULT_FAMILIES, default_families, 
 from radiodeep.handcrafted.ibsi.region import REACH_MM
 from radiodeep.handcrafted.region import bounding_box as box_of_region  # compiled, as masks are large
 from radiodeep.imaging.crop import bounding_box
+from radiodeep.imaging.ibsi_filters import ibsi_filter_reach
 from radiodeep.imaging.intensity import normalize_intensities, resegment
 from radiodeep.imaging.resample import resample
 
@@ -88,15 +89,20 @@ def _has_integers(lesion):
 
 
 def _pad_distance(settings, lesion):
-    """Return the voxels to keep around the region: `pad_distance`, or more for families that look farther.
+    """Return the voxels to keep around the region: `pad_distance`, or more for families and filters that look farther.
 
-    None, the whole image, under the IBSI's convention if there are filters, unless `pre_crop` crops them.
+    None, the whole image, if a filter of the IBSI depends on all of it. With `pre_crop` filters see no farther.
     """
-    if settings.is_standard and not settings.pre_crop and any(kind.name != "Original" for kind in settings.types):
-        return None
     steps = np.broadcast_to(0 if settings.resample_mm is None else settings.resample_mm, 3)
-    finest = np.where(steps > 0, steps, lesion.spacing_mm).min()
-    reach = math.ceil((REACH_MM if settings.is_standard else reach_mm(settings.chosen_families)) / finest)
+    spacing_mm = np.where(steps > 0, steps, lesion.spacing_mm)
+    reach = math.ceil((REACH_MM if settings.is_standard else reach_mm(settings.chosen_families)) / spacing_mm.min())
+    if settings.is_standard and not settings.pre_crop:
+        if settings.grid != "center":  # these do not resample an axis along which the region has one voxel
+            spacing_mm = np.minimum(spacing_mm, lesion.spacing_mm)
+        reaches = [ibsi_filter_reach(kind.name, kind.filters, spacing_mm) for kind in settings.types]
+        if None in reaches:
+            return None
+        reach = max(reach, *reaches)
     return max(settings.pad_distance, reach + 1 if reach else 0)  # one more, as new voxels may end between old ones
 
 

@@ -11,6 +11,7 @@ from radiodeep import Case, RadiomicsExtractor, make_phantom_cohort
 from radiodeep.cases import case as cases
 from radiodeep.cases.sources import read_sources
 from radiodeep.exceptions import EmptyMaskError, InputError, LabelNotFoundError, RadiodeepWarning, RoiTooSmallError
+from radiodeep.features.radiomics import preparation as preparation_of_cases
 from radiodeep.imaging.crop import crop_to_roi
 from radiodeep.imaging.resample import resample
 
@@ -136,6 +137,49 @@ def test_resampling_in_the_extractor_equals_resampling_before_it():
     inside = RadiomicsExtractor(resample_mm=2.0, interpolator="linear").transform(COHORT[:1])
     before = RadiomicsExtractor().transform([resample(COHORT[0], 2.0, "linear")])
     np.testing.assert_allclose(inside, before)
+
+
+@pytest.mark.parametrize("grid", ["center", "corner"])
+@pytest.mark.parametrize(
+    "image_type",
+    [
+        {"mean": {"support": 9}},
+        {"laplacian_of_gaussian": {"sigma_mm": [1.0, 3.0]}},
+        {"laws": {"kernels": "L5E5E5", "pooling": "max", "energy_distance": 7}},
+        {"gabor": {"sigma_mm": 2.0, "wavelength_mm": 4.0, "theta_step_degrees": 45}},
+        {"separable_wavelet": {"wavelet": "db3", "subbands": "LLH", "level": 2}},
+        {"mean": {"support": 3, "boundary": "periodic"}},
+        {"simoncelli": {"level": 2}},
+    ],
+    ids=lambda image_type: next(iter(image_type)),
+)
+def test_filters_of_the_ibsi_see_the_voxels_that_they_see_in_the_whole_resampled_image(image_type, grid):
+    rng = np.random.default_rng(3)
+    mask = np.zeros((40, 60, 60), bool)
+    mask[20, 29:34, 28:33] = True  # in one slice, which "corner" does not resample
+    mask[20 if grid == "corner" else 21, 30:32, 30:32] = True
+    case = Case(rng.normal(0, 100, mask.shape), mask, "noise", spacing_mm=(1.0, 0.9, 0.9))
+    settings = {"convention": "ibsi", "image_types": image_type, "families": ["intensity_statistics"]}
+    extractor = RadiomicsExtractor(**settings, resample_mm=2.0, resample_grid=grid, interpolator="linear")
+    inside = extractor.fit_transform([case])
+    whole = resample(case, 2.0, "linear", None, grid=grid, mask_interpolation="linear")
+    before = RadiomicsExtractor(**settings).fit_transform([whole])
+    np.testing.assert_allclose(inside, before, rtol=1e-5, atol=1e-5)
+
+
+def test_a_resampled_image_is_cropped_to_the_reach_of_the_filters_of_the_ibsi(monkeypatch, lesion):
+    kept = []
+
+    def recorded(case, spacing_mm, interpolator, pad_distance, **options):
+        kept.append(pad_distance)
+        return resample(case, spacing_mm, interpolator, pad_distance, **options)
+
+    monkeypatch.setattr(preparation_of_cases, "resample", recorded)
+    types = {"Original": {}, "mean": {"support": 25}, "laplacian_of_gaussian": {"sigma_mm": [1.0, 6.0]}}
+    extractor = RadiomicsExtractor(convention="ibsi", families=["intensity_statistics"], resample_mm=2.0)
+    for chosen in ({"Original": {}}, types, {**types, "simoncelli": {}}):
+        extractor.set_params(image_types=chosen).fit_transform([lesion])
+    assert kept == [5, 13, None]
 
 
 @pytest.mark.parametrize(
