@@ -1,12 +1,8 @@
-"""In: intensities of a region. Out: sums over them, over spheres about them and over all pairs of them."""
+"""In: intensities of a region. Out: statistics of them, and means in spheres about them."""
 
 import numpy as np
-from numba import njit
 
 from radiodeep.compiled import compiled
-
-# Sums that may be reordered, and so be vectorised.
-_reordered = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
 
 
 @compiled
@@ -293,59 +289,3 @@ def histogram_extras(counts, mean):
                 out[5], out[6] = gradient, i + 1
     out[0], out[1], out[2] = mode + 1, entropy, uniformity
     return out
-
-
-@_reordered
-def pair_sums(ones, values, weights):
-    """Return the sums over all ordered pairs of voxels of w, w y y' and w y y: float64 (3,).
-
-    `ones` and the values y are float64 (z, y, x), 0 outside the region; `weights` are w by offset, float64
-    (nz, ny, 2 nx - 1), the offset 0 of x in the middle and 0 for the pair of a voxel with itself.
-    """
-    nz, ny, nx = ones.shape
-    out = np.zeros(3)
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
-                if ones[z, y, x] == 0.0:
-                    continue
-                near = value = 0.0
-                for i in range(nz):
-                    for j in range(ny):
-                        row = weights[abs(i - z), abs(j - y), nx - 1 - x :]
-                        row_ones, row_values = ones[i, j], values[i, j]
-                        part = part_value = 0.0
-                        for k in range(nx):
-                            part += row[k] * row_ones[k]
-                            part_value += row[k] * row_values[k]
-                        near += part
-                        value += part_value
-                y_here = values[z, y, x]
-                out[0] += near
-                out[1] += y_here * value
-                out[2] += y_here * y_here * near
-    return out
-
-
-@_reordered
-def spectral_sum(a, b, weights):
-    """Return the sum of w Re(a conj(b)) over all frequencies of real arrays.
-
-    `a` and `b` are spectra as from `rfft` along x and `fft` along y and z, float64 (nz, ny, 2 (hx + 1)) with the real
-    and imaginary parts in turn; `weights` float64 (hz + 1, hy + 1, hx + 1) is the spectrum of weights that are even
-    along each axis. An axis of one voxel has one frequency, h = 0.
-    """
-    nz, ny, _ = a.shape
-    last = weights.shape[2] - 1
-    total = 0.0
-    for z in range(nz):
-        for y in range(ny):
-            w = weights[min(z, nz - z), min(y, ny - y)]
-            p, q = a[z, y], b[z, y]
-            part = 0.0
-            for x in range(w.size):
-                part += w[x] * (p[2 * x] * q[2 * x] + p[2 * x + 1] * q[2 * x + 1])
-            total += 2.0 * part - w[0] * (p[0] * q[0] + p[1] * q[1])  # frequencies but the first and last occur twice
-            if last > 0:
-                total -= w[last] * (p[2 * last] * q[2 * last] + p[2 * last + 1] * q[2 * last + 1])
-    return total

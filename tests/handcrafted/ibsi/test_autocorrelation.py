@@ -31,9 +31,11 @@ def noise(shape, share, rng):
     return image, mask
 
 
-@pytest.fixture(params=["direct", "fourier"])
+@pytest.fixture(params=["direct", "fourier", "fourier in parts"])
 def way(request, monkeypatch):
-    """Both ways to sum, whatever the size."""
+    """The ways to sum, whatever the size."""
+    if request.param == "fourier in parts":
+        monkeypatch.setattr(autocorrelation, "_FREQUENCIES_AT_ONCE", 1)
     monkeypatch.setattr(autocorrelation, "_MOST_DIRECT", np.inf if request.param == "direct" else 0)
 
 
@@ -62,6 +64,25 @@ def test_place_shift_scale_and_unit_do_not_matter(rng):
     moved[0] = 3 * moved[0] + 5000
     found = spatial_autocorrelation(ibsi_region(*moved, spacing_mm=(10.0, 20.0, 30.0)))
     np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(("mean", "step"), [(2.0**20, 1.0), (2.0**31, 1.0), (2.0**20, 2.0**-28)])
+def test_a_mean_far_above_the_spread_costs_no_digits(mean, step, rng):
+    image, mask = noise((6, 7, 8), 0.5, rng)
+    image = np.rint(image)
+    expected = spatial_autocorrelation(ibsi_region(image, mask, spacing_mm=(1.0, 2.0, 3.0)))
+    found = spatial_autocorrelation(ibsi_region(mean + step * image, mask, spacing_mm=(1.0, 2.0, 3.0)))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_an_intensity_mask_smaller_than_the_outline_has_its_own_box(rng):
+    image, mask = noise((5, 6, 7), 0.5, rng)
+    inside = mask.copy()
+    inside[:2] = inside[..., 5:] = False
+    found = spatial_autocorrelation(ibsi_region(image, mask, inside, spacing_mm=(1.0, 2.0, 3.0)))
+    expected = spatial_autocorrelation(ibsi_region(image, inside, spacing_mm=(1.0, 2.0, 3.0)))
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
