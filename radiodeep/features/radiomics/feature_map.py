@@ -1,6 +1,7 @@
 """An extractor, a case and names of features -> a `FeatureMap` of each: its values in a window about every voxel."""
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from radiodeep.cases.masks import outlined_series
 from radiodeep.cases.naming import naming, naming_image
 from radiodeep.cases.readers import read_volume
 from radiodeep.cases.writing import write_image, write_map
-from radiodeep.checks import did_you_mean, is_count, is_flag, is_sequence, require
+from radiodeep.checks import did_you_mean, is_count, is_flag, is_sequence, require, require_n_jobs
 from radiodeep.exceptions import InputError
 from radiodeep.features.radiomics.extractor import RadiomicsExtractor
 from radiodeep.features.radiomics.preparation import check_region_size, derived_images, ordered_lesion, prepare
@@ -68,7 +69,7 @@ class FeatureMap:
         return values
 
     def save(self, path, outside=0.0):
-        """Write the map as a float32 image that viewers lay over that of the case.
+        """Write the map as a float32 image (float64 for values beyond 3e38) that viewers lay over that of the case.
 
         Parameters
         ----------
@@ -87,12 +88,17 @@ class FeatureMap:
         Raises
         ------
         InputError
-            For a file of another format, and for a case of arrays, whose place in space is unknown.
+            For a file of another format, for a case of arrays, whose place in space is unknown, and if `outside` is not
+            a number.
         OutputError
             The file cannot be written.
         """
-        values = self.values.astype(np.float32)
-        values[np.isnan(values)] = outside
+        is_real = isinstance(outside, Real) and not is_flag(outside)
+        require(is_real, "FeatureMap.save", "outside", "a float, or NaN", outside)
+        values = np.where(np.isnan(self.values), float(outside), self.values)
+        highest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+        if highest <= np.finfo(np.float32).max:
+            values = values.astype(np.float32)
         if not self.is_resampled:
             return write_map(self.case, values, path)
         path = Path(path)
@@ -172,14 +178,10 @@ def feature_map(extractor, case, name, radius=1, *, masked=True, n_jobs=None):
     ...
     radiodeep.exceptions.InputError: phantom-000: 'original_shape_Sphericity' has no map: the shape of a region is ...
     """
-    require(isinstance(extractor, RadiomicsExtractor), "feature_map", "extractor", "a RadiomicsExtractor", extractor)
     require(isinstance(case, Case), "feature_map", "case", "a Case", case)
-    require(is_count(radius, 1, LARGEST_RADIUS), "feature_map", "radius", f"an int from 1 to {LARGEST_RADIUS}", radius)
-    require(is_flag(masked), "feature_map", "masked", "True or False", masked)
     names = [name] if isinstance(name, str) else name
-    is_named = is_sequence(names) and len(names) > 0 and all(isinstance(each, str) for each in names)
-    require(is_named, "feature_map", "name", "a name or a sequence of names", name)
-    settings = _checked_settings(extractor)
+    require(_are_names(names), "feature_map", "name", "a name or a sequence of names", name)
+    settings = _checked_settings(extractor, radius, masked, n_jobs, "feature_map")
     with naming(case):
         chosen = _columns(extractor, settings, case, names)
         maps = {}
@@ -191,19 +193,34 @@ def feature_map(extractor, case, name, radius=1, *, masked=True, n_jobs=None):
     return maps[name] if isinstance(name, str) else {each: maps[each] for each in names}
 
 
-def check_map_names(extractor, case, names):
-    """Raise an InputError unless an extractor has features of these names for a case, and each of them has a map."""
-    _columns(extractor, _checked_settings(extractor), case, names)
+def check_map_settings(extractor, case, names, radius, masked, n_jobs, owner):
+    """Raise an InputError unless the maps of some names can be computed for a case with these settings.
+
+    `owner` is the name of the function that was called with them.
+    """
+    require(_are_names(names), owner, "names", "a sequence of names", names)
+    _columns(extractor, _checked_settings(extractor, radius, masked, n_jobs, owner), case, names)
 
 
-def _checked_settings(extractor):
+def _are_names(names):
+    return is_sequence(names) and all(isinstance(each, str) for each in names)
+
+
+def _checked_settings(extractor, radius, masked, n_jobs, owner):
     """Return the settings of an extractor; raise an InputError for those that maps do not have."""
-    convention = getattr(extractor, "convention", "pyradiomics")
-    if getattr(convention, "name", convention) not in (None, "pyradiomics"):
-        raise InputError(f"Maps are in the definitions of pyradiomics. Leave out convention={convention!r}.")
+    require(isinstance(extractor, RadiomicsExtractor), owner, "extractor", "a RadiomicsExtractor", extractor)
+    require(is_count(radius, 1, LARGEST_RADIUS), owner, "radius", f"an int from 1 to {LARGEST_RADIUS}", radius)
+    require(is_flag(masked), owner, "masked", "True or False", masked)
+    require_n_jobs(n_jobs, owner)
+    settings = RadiomicsSettings.of(extractor)
+    if settings.is_standard:
+        raise InputError(
+            "Maps follow the definitions of pyradiomics. Got convention='ibsi' instead; give an extractor with "
+            "convention='pyradiomics', and names of its columns, such as 'original_glcm_Contrast'."
+        )
     if extractor.engine != "radiodeep":
         raise InputError(f"Maps are computed by radiodeep. Leave out engine={extractor.engine!r}.")
-    return RadiomicsSettings.of(extractor)
+    return settings
 
 
 def _columns(extractor, settings, case, names):

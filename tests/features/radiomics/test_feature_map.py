@@ -10,7 +10,6 @@ from scipy.ndimage import minimum_filter
 
 import radiodeep as rd
 from radiodeep.exceptions import InputError
-from radiodeep.features.radiomics.feature_map import check_map_names
 
 PHANTOM = rd.make_phantom_cohort(1, random_state=0)[0]
 DIRECTIONS = {
@@ -156,6 +155,7 @@ def test_images_of_a_case_are_chosen_by_the_name():
         ("original_glcm_Contrast", {"engine": "pyradiomics"}, {}, "computed by radiodeep. Leave out engine='pyradi"),
         ("original_glcm_Contrast", {}, {"radius": 1.5}, "'radius' parameter of feature_map must be an int from 1 to 5"),
         ("original_glcm_Contrast", {}, {"masked": None}, "'masked' parameter of feature_map must be True or False"),
+        ("original_glcm_Contrast", {}, {"n_jobs": 0}, "'n_jobs' parameter of feature_map must be None or an int other"),
         ([], {}, {}, "'name' parameter of feature_map must be a name or a sequence of names"),
         (3, {}, {}, "'name' parameter of feature_map must be a name or a sequence of names"),
         ("original_glcm_Contrast", {"bin_width": -1}, {}, "'bin_width' parameter of RadiomicsExtractor"),
@@ -172,13 +172,11 @@ def test_other_things_than_extractors_and_cases_are_refused():
         rd.feature_map(rd.ReliefF(), PHANTOM, "original_glcm_Contrast")
     with pytest.raises(InputError, match="'case' parameter of feature_map must be a Case"):
         rd.feature_map(rd.RadiomicsExtractor(), PHANTOM.voxels, "original_glcm_Contrast")
-    with pytest.raises(InputError, match="the extractor has no feature 'x'"):
-        check_map_names(rd.RadiomicsExtractor(), PHANTOM, ["x"])
 
 
 def test_definitions_of_ibsi_are_refused():
     extractor = rd.RadiomicsExtractor(convention="ibsi")
-    with pytest.raises(InputError, match="Maps are in the definitions of pyradiomics. Leave out convention='ibsi'"):
+    with pytest.raises(InputError, match="Got convention='ibsi' instead; give .* such as 'original_glcm_Contrast'"):
         rd.feature_map(extractor, PHANTOM, "original_glcm_Contrast")
 
 
@@ -189,6 +187,25 @@ def test_maps_of_arrays_cannot_be_saved_as_their_place_is_unknown(tmp_path):
             mean.save(tmp_path / "map.nii.gz")
         with pytest.raises(InputError, match="'path' parameter of .* must be a file that ends in"):
             mean.save(tmp_path / "map.png")
+
+
+def test_values_beyond_single_precision_are_saved_in_double(position_case, tmp_path):
+    case = position_case(DIRECTIONS["RAS"], 0)
+    huge = case.replace(image=tmp_path / "huge.nii.gz")
+    image = sitk.ReadImage(str(case.image))
+    sitk.WriteImage(image * 1e30, str(huge.image))
+    energy = rd.feature_map(rd.RadiomicsExtractor(bin_count=8), huge, "original_firstorder_Energy")
+    saved = sitk.GetArrayFromImage(sitk.ReadImage(str(energy.save(tmp_path / "map.nrrd", outside=np.nan))))
+    assert np.count_nonzero(np.isfinite(saved)) == energy.values_in_roi.size
+    assert np.nanmax(saved) == energy.values_in_roi.max() > 1e60
+    mean = rd.feature_map(rd.RadiomicsExtractor(bin_count=8), huge, "original_firstorder_Mean")
+    assert sitk.ReadImage(str(mean.save(tmp_path / "map.nii.gz"))).GetPixelID() == sitk.sitkFloat32
+
+
+def test_what_is_written_outside_is_a_number(tmp_path):
+    mean = rd.feature_map(rd.RadiomicsExtractor(), PHANTOM, "original_firstorder_Mean")
+    with pytest.raises(InputError, match="'outside' parameter of FeatureMap.save must be a float, or NaN. Got None"):
+        mean.save(tmp_path / "map.nii.gz", outside=None)
 
 
 @pytest.fixture(scope="module")
