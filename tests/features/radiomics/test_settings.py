@@ -89,7 +89,7 @@ def test_every_parameter_refuses_what_it_cannot_be(name):
         ({"normalize_over": "lung"}, "'normalize_over' parameter .* one of image, percentiles, body, ring, region"),
         ({"ring_mm": 0}, "'ring_mm' parameter .* must be a float > 0"),
         ({"anti_alias": 1}, "'anti_alias' parameter .* must be True or False"),
-        ({"resample_grid": "regions"}, r"'resample_grid' parameter .* None or one of corner, region, center. .* mean 'region'\?$"),
+        ({"resample_grid": "regions"}, r"'resample_grid' .* None or one of corner, region, center. .* mean 'region'\?$"),
         ({"force_2d_dimension": 3}, "'force_2d_dimension' parameter .* must be None, 0, 1 or 2"),
         ({"engine": "mirp"}, "'engine' parameter of RadiomicsExtractor must be one of radiodeep, pyradiomics"),
         ({"resegment_range": []}, "'resegment_range' parameter .* None or a sequence of one or two floats"),
@@ -151,7 +151,8 @@ def test_an_extractor_saved_before_computes_as_it_did(lesion, tmp_path, stored_a
     extractor = RadiomicsExtractor(families=["shape", "glcm"], force_2d_dimension=0, axes="stored")
     cases = make_phantom_cohort(2, random_state=0)
     extractor.fit_transform(cases)
-    new = ("axes", "normalize_over", "ring_mm", "anti_alias", "resample_grid")
+    new = {"axes", "normalize_over", "ring_mm", "anti_alias", "resample_grid"}
+    new |= {"convention", "aggregation", "resegment_outliers", "ivh_bin_width", "ivh_bin_count"}
     state = {name: value for name, value in extractor.__getstate__().items() if name not in new}
     trained = json.loads(state["training_settings_"])
     state["training_settings_"] = json.dumps({name: value for name, value in trained.items() if name not in new})
