@@ -5,6 +5,7 @@ fewer cases suffice: how much to select or to shrink is learned from the same ca
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -212,6 +213,7 @@ def _check(n_features, prevalence, survival, mean, sd, auc, r2, n_cases, shrinka
         require(r2 is not None, sample_size, "r2", "the R2 that is expected, for numbers", r2)
 
 
+@lru_cache(maxsize=64)  # curves over the number of features ask for the same ones
 def r2_of_auc(auc, prevalence):
     """Return the R2 of Cox and Snell of a logistic model with an AUC, from the prevalence of the positive class.
 
