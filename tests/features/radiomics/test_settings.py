@@ -89,7 +89,10 @@ def test_every_parameter_refuses_what_it_cannot_be(name):
         ({"normalize_over": "lung"}, "'normalize_over' parameter .* one of image, percentiles, body, ring, region"),
         ({"ring_mm": 0}, "'ring_mm' parameter .* must be a float > 0"),
         ({"anti_alias": 1}, "'anti_alias' parameter .* must be True or False"),
-        ({"resample_grid": "regions"}, r"'resample_grid' .* None or one of corner, region, center. .* mean 'region'\?$"),
+        (
+            {"resample_grid": "regions"},
+            r"'resample_grid' .* None or one of corner, region, center. .* mean 'region'\?$",
+        ),
         ({"force_2d_dimension": 3}, "'force_2d_dimension' parameter .* must be None, 0, 1 or 2"),
         ({"engine": "mirp"}, "'engine' parameter of RadiomicsExtractor must be one of radiodeep, pyradiomics"),
         ({"resegment_range": []}, "'resegment_range' parameter .* None or a sequence of one or two floats"),
