@@ -21,6 +21,7 @@ from radiodeep.handcrafted.kernels.texture import describe_texture
 
 N_SHAPE, N_FIRST_ORDER, N_TEXTURE = 14, 18, 24 + 16 + 16 + 16 + 5
 MOST_LEVELS = 64  # with more, laying out and splitting the tables with care pays
+_MARGIN = np.int64(1)  # a literal would let the loops be compiled for it once more
 _EXACT = 2.0**53  # whole numbers up to here have a float64 of their own
 
 
@@ -39,7 +40,7 @@ def describe_shape(padded, spacing_mm, variances, n_voxels, mesh, out):
     """
     first, last = row_ends(padded)
     first_y, last_y = column_ends(padded)
-    area, volume = surface(padded, first, last, 1, spacing_mm, mesh[0], mesh[1], mesh[2])
+    area, volume = surface(padded, first, last, _MARGIN, spacing_mm, mesh[0], mesh[1], mesh[2])
     in_slice, in_column, in_row, in_space = diameters(first, last, first_y, last_y, spacing_mm)
     least, minor, major = np.sqrt(variances[0]), np.sqrt(variances[1]), np.sqrt(variances[2])
     out[0] = minor / major  # Elongation
@@ -116,7 +117,7 @@ def describe_region(
     another way: a covariance beyond exact float64, more than 64 grey levels, a direction that holds no pair, or
     powers of intensities beyond float64.
     """
-    padded, positions = pad_and_list(mask, 1)
+    padded, positions = pad_and_list(mask, _MARGIN)
     n = values.size
     if wanted[0]:
         covariance = np.empty((3, 3))
