@@ -72,7 +72,7 @@ class Measurement:
         for sentence in _sentences_on_few_levels(prepared, n_levels, self.settings.bin_count):
             way_out = "Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32."
             where = f"{case.id}: {image}" if image else case.id
-            warnings.warn(f"{where}: {sentence}. {way_out}", RadiodeepWarning, stacklevel=8)
+            warnings.warn(f"{where}: {sentence}. {way_out}", RadiodeepWarning, stacklevel=9)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _measured(self, prepared, measurers):
