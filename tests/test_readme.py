@@ -51,6 +51,15 @@ def test_the_part_on_the_two_conventions_runs(repository, capsys):
     assert names["table"].shape == (3, 174)
 
 
+def test_the_part_on_feature_maps_runs(repository):
+    text = (repository / "README.md").read_text()
+    code = re.search(r"## Feature maps\n\n```python\n(.*?)```", text, re.DOTALL)[1]
+    names = {}
+    exec(code, names)
+    assert names["entropy"].values.shape == names["case"].voxels.shape
+    assert names["figure"].axes[-1].get_ylabel() == "JointEntropy (glcm, original)"
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:FineTuning. features moved")  # as the example says
 def test_the_part_on_networks_runs(repository, capsys):

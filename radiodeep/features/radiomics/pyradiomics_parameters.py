@@ -35,7 +35,10 @@ def _read(content):
         _check_known(section, (*_SECTIONS, "voxelSetting"), "the section ", _SECTIONS)
         _check_kind(value, dict, f"the section '{section}'", "keys with values")
     if content.get("voxelSetting"):
-        raise InputError("'voxelSetting' asks for feature maps, which are not supported. Take this section out.")
+        raise InputError(
+            "'voxelSetting' asks for feature maps. Take this section out, and give kernelRadius and maskedKernel to "
+            "feature_map as radius and masked, or to 'radiodeep map' as --radius and --unmasked."
+        )
     settings = content.get("setting") or {}
     of_filters = [name for names in _FILTER_SETTINGS.values() for name in names]
     parameters = {**_DEFAULTS, **_read_settings(settings, "setting", of_filters)}

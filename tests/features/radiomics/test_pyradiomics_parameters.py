@@ -160,7 +160,7 @@ def test_without_an_interpolator_nothing_is_resampled(write):
         ("featureClass: {glcm: Contrast}", "featureClass glcm holds 'Contrast'. Expected a list of names"),
         ("setting: {binWidth: '-1'}", "Got '-1' instead. YAML reads"),
         ("featureClass: {fractal: }", "featureClass: 'fractal' is unknown"),
-        ("voxelSetting: {kernelRadius: 2}", "feature maps, which are not supported"),
+        ("voxelSetting: {kernelRadius: 2}", "feature maps. Take this section out, and give kernelRadius"),
         ("setting: {binWidth", "cannot be used"),
     ],
 )
