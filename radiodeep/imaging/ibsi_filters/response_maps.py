@@ -4,9 +4,11 @@ Filters of finite reach have the values that they have over the whole image, at 
 Those that are defined by frequencies ("simoncelli" and "riesz_...") reach across the image and transform all of it.
 """
 
+import warnings
+
 import numpy as np
 
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.imaging.ibsi_filters.gabor import gabor_angles, gabor_reach, gabor_response
 from radiodeep.imaging.ibsi_filters.image_types import (
     check_ibsi_filter_settings,
@@ -21,6 +23,8 @@ from radiodeep.imaging.ibsi_filters.riesz import riesz_laplacian_of_gaussian_res
 from radiodeep.imaging.ibsi_filters.separable_wavelets import separable_wavelet_response, wavelet_reach
 from radiodeep.imaging.ibsi_filters.simoncelli import simoncelli_response
 
+_MOST_ANISOTROPY = 1.01  # headers round sizes
+
 
 def ibsi_filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None, roi=None, slice_axis=0):
     """Yield (name, response map inside the box) for each derived image of one image type.
@@ -32,7 +36,7 @@ def ibsi_filtered_images(image, box, spacing_mm, image_type, settings, flat_axis
     box : tuple of three slices
         (z, y, x); each `start` and `stop` given, inside the image.
     spacing_mm : sequence of three floats
-        (z, y, x). The filters of the IBSI are meant for voxels of equal sides; only lengths in mm depend on it.
+        (z, y, x). Only lengths in mm depend on it.
     image_type : str
         One of `IBSI_IMAGE_TYPES`.
     settings : dict
@@ -69,6 +73,12 @@ def ibsi_filtered_images(image, box, spacing_mm, image_type, settings, flat_axis
     NonFiniteIntensityError
         If a voxel that the filter reads is NaN or infinite.
 
+    Warns
+    -----
+    RadiodeepWarning
+        If the voxels have unequal sides along the axes that are filtered, but for "gabor", whose kernels are in mm: the
+        same structure has other responses along each axis.
+
     References
     ----------
     Whybra P, et al. The Image Biomarker Standardization Initiative: standardized convolutional filters for
@@ -78,10 +88,33 @@ def ibsi_filtered_images(image, box, spacing_mm, image_type, settings, flat_axis
     names = ibsi_filter_names(image_type, settings, flat_axis)
     sides = tuple(range(side.start, side.stop) for side in box)
     slice_axis = slice_axis if flat_axis is None else flat_axis
+    spacing_mm = np.asarray(spacing_mm, float)
+    maps = []
     for name, variant in zip(names, ibsi_filter_variants(image_type, settings), strict=True):
         in_slices = is_in_plane(variant, flat_axis)
-        axes = tuple(axis for axis in (2, 1, 0) if not (in_slices and axis == slice_axis))
-        yield name, _FILTERS[image_type](image, sides, axes, np.asarray(spacing_mm, float), slice_axis, variant)
+        maps.append((name, variant, tuple(axis for axis in (2, 1, 0) if not (in_slices and axis == slice_axis))))
+    if any(_has_unequal_sides(image.shape, spacing_mm, axes) for _, _, axes in maps):
+        _warn_of_unequal_sides(image_type)
+    for name, variant, axes in maps:
+        yield name, _FILTERS[image_type](image, sides, axes, spacing_mm, slice_axis, variant)
+
+
+def _has_unequal_sides(shape, spacing_mm, axes):
+    """Return whether voxels differ in size along axes of more than one voxel."""
+    sizes = [spacing_mm[axis] for axis in axes if shape[axis] > 1]
+    return len(sizes) > 1 and max(sizes) > _MOST_ANISOTROPY * min(sizes)
+
+
+def _warn_of_unequal_sides(image_type):
+    """Warn of voxels of unequal sides; the sentence is the same for all images, so that it is shown once."""
+    if image_type not in ("Original", "gabor"):
+        warnings.warn(
+            f"The image type {image_type} counts in voxels, which the IBSI asks to be of equal sides, but an image has "
+            "voxels of unequal ones. Resample to one size (resample_mm=1.0), or filter single slices (in_plane=True, "
+            "or two letters or numbers instead of three).",
+            RadiodeepWarning,
+            stacklevel=3,
+        )
 
 
 def ibsi_filter_reach(image_type, settings, spacing_mm):

@@ -33,6 +33,7 @@ def test_a_mean_is_that_of_scipy(image, boundary, support):
     np.testing.assert_allclose(response, expected, atol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:The image type .* counts in voxels")
 def test_the_response_to_an_impulse_is_the_laplacian_of_a_gaussian_density(impulse):
     response = response_map(impulse, (1, 2, 0.5), "laplacian_of_gaussian", {"sigma_mm": 2, "cutoff": 2.5})
     z, y, x = np.ogrid[-10:11, -10:11, -10:11]

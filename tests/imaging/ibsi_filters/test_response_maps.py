@@ -1,10 +1,12 @@
 """The published response maps of the IBSI, and what all filters have in common."""
 
+import warnings
+
 import nibabel as nib
 import numpy as np
 import pytest
 
-from radiodeep.exceptions import InputError, NonFiniteIntensityError
+from radiodeep.exceptions import InputError, NonFiniteIntensityError, RadiodeepWarning
 from radiodeep.imaging.ibsi_filters import (
     IBSI_IMAGE_TYPES,
     ibsi_filter_names,
@@ -137,6 +139,7 @@ def test_linear_filters_are_linear(image, image_type):
     np.testing.assert_allclose(maps[2], 2 * maps[0] - 3 * maps[1], atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:The image type .* counts in voxels")
 @pytest.mark.parametrize("across", [0, 1, 2])
 @pytest.mark.parametrize("image_type", FLAT_EXAMPLES)
 def test_in_the_plane_every_slice_is_filtered_by_itself(image, image_type, across):
@@ -172,6 +175,7 @@ def test_lists_of_values_give_an_image_of_each_combination(image):
     np.testing.assert_array_equal(images["wavelet_db2_LLH_level-2"], alone)
 
 
+@pytest.mark.filterwarnings("ignore:The image type .* counts in voxels")
 @pytest.mark.parametrize(
     ("image_type", "settings"),
     [(name, settings) for name, settings in [*EXAMPLES.items(), *FLAT_EXAMPLES.items()] if name in FINITE],
@@ -195,6 +199,23 @@ def test_some_filters_depend_on_the_whole_image():
     assert ibsi_filter_reach("mean", {"support": 3, "boundary": "periodic"}, (1, 1, 1)) is None
     assert ibsi_filter_reach("mean", {"support": [3, 7, 5]}, (1, 1, 1)) == 3
     assert ibsi_filter_reach("Original", {}, (1, 1, 1)) == 0
+
+
+@pytest.mark.parametrize("image_type", EXAMPLES)
+def test_voxels_of_unequal_sides_are_warned_of(image, image_type):
+    thick = (2.0, 1.0, 1.005)  # the two in the plane differ by a rounding
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        response_map(image, thick, image_type, FLAT_EXAMPLES[image_type])
+        response_map(image[:1], thick, image_type, EXAMPLES[image_type])  # nothing is filtered across one slice
+        response_map(image, (1.0, 1.0, 1.005), image_type, EXAMPLES[image_type])
+        if image_type == GABOR:
+            response_map(image, thick, image_type, EXAMPLES[image_type])
+            return
+    with pytest.warns(RadiodeepWarning, match=rf"{image_type} counts in voxels.* Resample to one size .*two letters"):
+        response_map(image, thick, image_type, EXAMPLES[image_type])
+    with pytest.warns(RadiodeepWarning, match=r"voxels of unequal ones"):
+        response_map(image, (1.0, 1.02, 1.0), image_type, FLAT_EXAMPLES[image_type])
 
 
 def test_the_original_image_is_that_in_the_box(image):
