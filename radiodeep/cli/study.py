@@ -72,6 +72,7 @@ def study(
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
     dask: options.Scheduler = None,
+    convention: options.ConventionOption = options.Convention.pyradiomics,
     config: options.Config = None,
 ):
     """Estimate how well features predict an outcome.
@@ -86,7 +87,7 @@ def study(
     chosen = OutcomeOptions(outcome, positive, horizon)
     columns = Columns(label, time, event, patient, id, tuple(drop or ()))
     measurement = Measurement(
-        bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions, repeatable
+        bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions, repeatable, convention
     )
     reading = {"resample_mask": resample_mask, "rgb": rgb, "pet_unit": pet_unit, "series": series}
     frame = read_text_table(source)

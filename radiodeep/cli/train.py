@@ -1,5 +1,7 @@
 """`radiodeep train`: one model fitted on all cases, and saved."""
 
+from dataclasses import replace
+
 import radiodeep as rd
 from radiodeep.cli import options
 from radiodeep.cli.cohorts import check_classes, check_clinical, lacks_images, read_cases, with_outcomes
@@ -43,6 +45,7 @@ def train(
     cache: options.Cache = None,
     jobs: options.Jobs = -1,
     dask: options.Scheduler = None,
+    convention: options.ConventionOption = options.Convention.pyradiomics,
     config: options.Config = None,
 ):
     """Fit one model on all cases and save it.
@@ -50,6 +53,7 @@ def train(
     A case that fails is left out: it is named at the end and in MODEL.errors.csv, and the exit code is 2.
     """
     measurement = Measurement(bin_width, bin_count, image_types, sigma, params, network, weights, window, lesions)
+    measurement = replace(measurement, convention=convention)
     extractors = measurement.extractors(features or feature_sets(None)[-1])
     reading = {"resample_mask": resample_mask, "rgb": rgb, "pet_unit": pet_unit, "series": series}
     cohort, errors = read_cases(manifest, labels, lesions, reading)

@@ -94,3 +94,14 @@ def test_names_of_the_ibsi_are_handcrafted_features():
     assert table.kinds == {"handcrafted": names[:2], "deep": names[2:]}
     assert is_feature_table(pd.DataFrame(columns=["image", names[0]]))
     assert not is_feature_table(pd.DataFrame(columns=["image", "mask", "my_stat_x"]))
+
+
+@pytest.mark.slow
+def test_the_convention_reaches_models_and_studies(known, tmp_path, radiodeep):
+    options = ["--convention", "ibsi", "--model", "naive-bayes", "--selector", "relieff", "--n-features", 3, *QUICK]
+    assert radiodeep("train", known, "-o", tmp_path / "m.skops", *options).code == 0
+    model = rd.load_model(tmp_path / "m.skops")
+    assert "convention='ibsi'" in repr(model)
+    done = radiodeep("study", known, "-o", tmp_path / "study", "--cv", 2, *options)
+    assert done.code == 0, done.err
+    assert "convention: ibsi" in (tmp_path / "study" / "settings.lock.yaml").read_text()
