@@ -5,6 +5,7 @@ import numpy as np
 from radiodeep.handcrafted.catalogue import LEVEL_FAMILIES, SHAPE_FAMILIES, SLICE_FAMILIES, UNITLESS_FAMILIES
 from radiodeep.handcrafted.ibsi.catalogue import TEXTURE_FAMILIES
 from radiodeep.imaging.filters import SCALED_IMAGE_TYPES
+from radiodeep.imaging.ibsi_filters import is_filter_of_slices
 
 _PURE_NUMBERS = (  # which have no unit, or mm
     *("Kurtosis", "Skewness"),  # of first order
@@ -37,9 +38,12 @@ def acquisition_needs(settings):
 
 
 def _looks_at_slices(settings):
+    if settings.is_standard:
+        flat_axis = 0 if settings.is_flat else None
+        is_in_plane = [is_filter_of_slices(kind.name, kind.filters, flat_axis) for kind in settings.types]
+        has_texture = not set(TEXTURE_FAMILIES).isdisjoint(settings.chosen_families)
+        return any(is_in_plane) or (has_texture and not all(name.startswith("3D") for name in settings.aggregations))
     is_in_plane = [image_type.name == "LBP2D" or image_type.filters.get("in_plane") for image_type in settings.types]
-    if settings.is_standard and not set(TEXTURE_FAMILIES).isdisjoint(settings.chosen_families):
-        return any(is_in_plane) or not all(name.startswith("3D") for name in settings.aggregations)
     of_slices = {"shape2D", *SLICE_FAMILIES}
     return settings.force_2d or any(is_in_plane) or not of_slices.isdisjoint(settings.chosen_families)
 

@@ -96,6 +96,23 @@ def is_in_plane(variant, flat_axis):
     return flat_axis is not None if chosen is None else bool(chosen)
 
 
+def is_filter_of_slices(image_type, settings, flat_axis=None):
+    """Return whether filters of an image type see single slices, so that responses depend on the axis across them.
+
+    Examples
+    --------
+    >>> is_filter_of_slices("laws", {"kernels": "L5E5"}), is_filter_of_slices("laws", {"kernels": "L5E5E5"})
+    (True, False)
+    >>> gabor = {"sigma_mm": 5, "wavelength_mm": 2}
+    >>> is_filter_of_slices("gabor", gabor), is_filter_of_slices("gabor", {**gabor, "orthogonal_planes": True})
+    (True, False)
+    """
+    variants = ibsi_filter_variants(image_type, settings)
+    if image_type == "gabor":
+        return not all(variant["orthogonal_planes"] for variant in variants)
+    return image_type != "Original" and any(is_in_plane(variant, flat_axis) for variant in variants)
+
+
 def _name(image_type, variant, flat_axis):
     parts = _NAMES[image_type](variant)
     if "in_plane" in variant and is_in_plane(variant, flat_axis):

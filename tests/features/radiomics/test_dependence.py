@@ -126,6 +126,28 @@ def test_acquisition_needs_follow_from_the_settings(settings, needs):
     assert RadiomicsExtractor(**settings).acquisition_needs() == needs
 
 
+@pytest.mark.parametrize(
+    ("image_type", "looks_at_slices"),
+    [
+        ({"Original": {}}, False),
+        ({"mean": {"support": 3}}, False),
+        ({"mean": {"support": 3, "in_plane": True}}, True),
+        ({"laws": {"kernels": ["L5E5E5", "L5E5"]}}, True),
+        ({"laws": {"kernels": "L5E5E5"}}, False),
+        ({"separable_wavelet": {"wavelet": "haar", "subbands": "LH"}}, True),
+        ({"riesz_simoncelli": {"order": (1, 0)}}, True),
+        ({"gabor": {"sigma_mm": 2, "wavelength_mm": 2}}, True),
+        ({"gabor": {"sigma_mm": 2, "wavelength_mm": 2, "orthogonal_planes": True}}, False),
+    ],
+)
+def test_filters_of_the_ibsi_depend_on_the_plane_of_slices_if_they_see_single_ones(image_type, looks_at_slices):
+    settings = {"convention": "ibsi", "image_types": image_type, "families": ["intensity_statistics"]}
+    in_space = RadiomicsExtractor(**settings, aggregation="3D_merged", resample_mm=1.0)
+    assert ("plane" in in_space.acquisition_needs()) == looks_at_slices
+    of_slices = in_space.set_params(aggregation="2.5D_merged")
+    assert ("plane" in of_slices.acquisition_needs()) == (looks_at_slices or "mean" in image_type)
+
+
 @pytest.mark.slow
 def test_scans_without_a_unit_that_scanners_scaled_differently_are_warned_of():
     cohort = make_phantom_cohort(3, random_state=0)
