@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from radiodeep.handcrafted.kernels.ibsi_intensity import sphere_peaks
+from radiodeep.handcrafted.kernels.ibsi_peaks import sphere_peaks
 
 _RADIUS_MM = 10 * (3 / (4 * math.pi)) ** (1 / 3)  # of a sphere of 1 cm³
 

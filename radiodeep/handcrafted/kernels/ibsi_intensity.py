@@ -1,4 +1,4 @@
-"""In: intensities of a region. Out: statistics of them, and means in spheres about them."""
+"""In: intensities of a region. Out: statistics of them and of their histograms."""
 
 import numpy as np
 
@@ -165,90 +165,6 @@ def intensity_moments(image, mask):
             out[3] += total * y
             out[4] += along
     return out
-
-
-@compiled
-def _running_sums(image, reach):
-    """Return the sums along x of the voxels before each place, and their numbers, without those that are not finite.
-
-    Both are (z, y, nx + 1 + 2 reach): the first `reach` places lie before the image and the last ones after it.
-    """
-    nz, ny, nx = image.shape
-    sums = np.empty((nz, ny, nx + 1 + 2 * reach))
-    numbers = np.empty(sums.shape, np.int32)
-    for z in range(nz):
-        for y in range(ny):
-            row, total, number = image[z, y], 0.0, 0
-            sums[z, y, : reach + 1] = 0.0
-            numbers[z, y, : reach + 1] = 0
-            for x in range(nx):
-                if np.isfinite(row[x]):
-                    total += row[x]
-                    number += 1
-                sums[z, y, reach + 1 + x] = total
-                numbers[z, y, reach + 1 + x] = number
-            sums[z, y, reach + 1 + nx :] = total
-            numbers[z, y, reach + 1 + nx :] = number
-    return sums, numbers
-
-
-@compiled
-def _add_rows(table, rows, z, y, start, stop, reach, out):
-    """Add up the rows of a sphere about the voxels `start` to `stop` of a row, from running sums."""
-    nz, ny, _ = table.shape
-    out[: stop - start] = 0
-    for r in range(rows.shape[0]):
-        i, j, half = z + rows[r, 0], y + rows[r, 1], rows[r, 2]
-        if 0 <= i < nz and 0 <= j < ny:
-            after = table[i, j, start + reach + half + 1 : stop + reach + half + 1]
-            before = table[i, j, start + reach - half : stop + reach - half]
-            for x in range(after.size):
-                out[x] += after[x] - before[x]
-
-
-@compiled
-def sphere_peaks(image, mask, rows):
-    """Return the mean about the voxel of the highest intensity, and the highest mean about any voxel of a mask.
-
-    `rows` are the rows of voxels of the sphere, int64 (n, 3): offset in z and y, and voxels to either side in x. Voxels
-    outside the image, and those that are not finite, do not count. Sums along rows are differences of running sums.
-    """
-    nz, ny, nx = image.shape
-    reach = rows[:, 2].max()
-    sums, numbers = _running_sums(image, reach)
-    whole = 0
-    for r in range(rows.shape[0]):
-        whole += 2 * rows[r, 2] + 1
-    n_finite = 0
-    for z in range(nz):
-        for y in range(ny):
-            n_finite += numbers[z, y, nx + reach]
-    reach_z, reach_y = rows[:, 0].max(), rows[:, 1].max()
-    total, number = np.empty(nx), np.empty(nx, np.int32)
-    highest = at_highest = anywhere = -np.inf
-    for z in range(nz):
-        for y in range(ny):
-            start, stop = nx, 0
-            for x in range(nx):
-                if mask[z, y, x]:
-                    start, stop = min(start, x), x + 1
-            if start >= stop:
-                continue
-            _add_rows(sums, rows, z, y, start, stop, reach, total)
-            is_inside = n_finite == image.size and start >= reach and stop + reach <= nx
-            if is_inside and reach_z <= z < nz - reach_z and reach_y <= y < ny - reach_y:
-                number[: stop - start] = whole
-            else:
-                _add_rows(numbers, rows, z, y, start, stop, reach, number)
-            for x in range(start, stop):
-                if mask[z, y, x]:
-                    mean = total[x - start] / number[x - start]
-                    anywhere = max(anywhere, mean)
-                    if image[z, y, x] > highest:
-                        highest, at_highest = image[z, y, x], mean
-                    elif image[z, y, x] == highest:
-                        at_highest = max(at_highest, mean)
-    return at_highest, anywhere
 
 
 @compiled

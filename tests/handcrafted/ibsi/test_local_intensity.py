@@ -57,6 +57,16 @@ def test_voxels_outside_the_region_count_unless_they_are_not_finite(rng):
     np.testing.assert_allclose(local_intensity_features(region), plain_peaks(image, mask, (1.5, 1.0, 1.0)), rtol=1e-9)
 
 
+@pytest.mark.parametrize("mark", [-1e10, 1e15, -3.4e38])
+def test_marks_of_what_was_not_measured_cost_other_spheres_no_digits(mark, rng):
+    image, mask = rng.normal(100, 10, (5, 5, 60)), np.zeros((5, 5, 60), bool)
+    image[2, 2, 16] = mark
+    mask[2, 2, 8:12] = mask[2, 2, 30:] = True
+    image[2, 2, 40], image[2, 3, 40] = 200, np.nan
+    region = ibsi_region(image, mask, spacing_mm=(1.0, 1.0, 1.0))
+    np.testing.assert_allclose(local_intensity_features(region), plain_peaks(image, mask, (1, 1, 1)), rtol=1e-12)
+
+
 def test_only_voxels_of_the_intensity_mask_are_centres():
     image = np.zeros((9, 9, 9))
     image[4, 4, 4] = 100.0
