@@ -68,7 +68,7 @@ def test_fractions_are_taken_in_steps_from_one_to_the_next(rng):
     np.testing.assert_allclose(found, plain_features(values, np.sort(values)), rtol=1e-9)
 
 
-@pytest.mark.parametrize("settings", [{}, {"bin_width": 0.1}, {"bin_count": 1}])
+@pytest.mark.parametrize("settings", [{}, {"bin_width": 0.1}, {"bin_count": 1}, {"bin_count": 1000}])
 def test_one_intensity_fills_the_volume(settings):
     values = intensity_volume_histogram(region_of([2.0] * 9), **settings)
     assert values[[0, 1, 4, 6]].tolist() == [1, 1, 0, 0]
@@ -87,7 +87,15 @@ def test_intensities_that_differ_by_millions_do_not_fill_the_memory():
     ("settings", "message"),
     [
         ({"bin_width": 0}, "'bin_width' parameter of intensity_volume_histogram must be None or a float > 0. Got 0"),
-        ({"bin_count": 0}, "'bin_count' parameter of intensity_volume_histogram must be None or an int > 0. Got 0"),
+        (
+            {"bin_count": 0},
+            "'bin_count' parameter of intensity_volume_histogram must be None or an int from 1 to 1000000",
+        ),
+        ({"bin_count": 10**7}, "must be None or an int from 1 to 1000000. Got 10000000"),
+        (
+            {"bin_width": 1e-9},
+            "bin_width=1e-09 on intensities from 1 to 2 makes 1000000000 bins of the",
+        ),
         ({"lowest": np.nan}, "'lowest' parameter of intensity_volume_histogram must be None or a finite float. Got"),
         ({"highest": "a"}, "'highest' parameter of intensity_volume_histogram must be None or a finite float. Got"),
     ],
