@@ -5,7 +5,7 @@
 "study": PET of soft-tissue sarcomas, 107 features, ReliefF's best 5 and naive Bayes inside each fold, leave-one-out, by
 radiodeep, which fits 50 more folds for the interval, and by a script of pyradiomics, scikit-learn and fast-select (or
 scikit-rebate, if only that is installed).
-"command": `radiodeep study manifest.csv --features handcrafted --jobs 1`, with naive Bayes and with the default model, of
+"command": `radiodeep study manifest.csv --features handcrafted --jobs 1`, with naive Bayes and the default model, of
 this checkout and of another one (`--base`). Every run is a fresh process with one thread per library, and the programs
 take turns, so that the load of the machine affects all alike. Printed are medians: wall clock from the start of the
 process, CPU seconds of all its threads, the largest memory, and ratios of the medians. A warm-up round is not counted:
