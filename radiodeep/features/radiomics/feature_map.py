@@ -139,7 +139,8 @@ def feature_map(extractor, case, name, radius=1, *, masked=True, n_jobs=None):
     radius : int from 1 to 5, default=1
         Of the windows in voxels: cubes of 3 x 3 x 3 for 1, squares with ``force_2d=True``.
     masked : bool, default=True
-        Whether only voxels of the region count. If not, windows see the image around the region as well.
+        Whether only voxels of the region count. If not, windows see the image around the region as well, of which an
+        extractor that resamples or crops must keep `radius` voxels (`pad_distance`).
     n_jobs : int, optional
         Threads.
 
@@ -220,6 +221,12 @@ def _checked_settings(extractor, radius, masked, n_jobs, owner):
         )
     if extractor.engine != "radiodeep":
         raise InputError(f"Maps are computed by radiodeep. Leave out engine={extractor.engine!r}.")
+    is_cropped = settings.pre_crop or settings.resample_mm is not None
+    if not masked and is_cropped and settings.pad_distance < radius:
+        raise InputError(
+            f"Windows with masked=False see {radius} voxels around the region, but the extractor keeps "
+            f"{settings.pad_distance}. Raise its pad_distance to {radius}."
+        )
     return settings
 
 

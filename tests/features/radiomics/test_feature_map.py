@@ -130,6 +130,18 @@ def test_unmasked_windows_see_the_surroundings():
     assert rd.feature_map(extractor, case, names, masked=False).values_in_roi.max() == 4000
 
 
+@pytest.mark.parametrize("settings", [{"pre_crop": True}, {"resample_mm": 1.3, "interpolator": "linear"}])
+def test_unmasked_windows_do_not_end_where_the_image_was_cropped(settings):
+    name = "original_firstorder_Mean"
+    kept, wide = (rd.RadiomicsExtractor(pad_distance=pad, **settings) for pad in (3, 9))
+    maps = [rd.feature_map(each, PHANTOM, name, radius=3, masked=False).values_in_roi for each in (kept, wide)]
+    np.testing.assert_allclose(*maps, rtol=1e-12)
+    narrow = rd.RadiomicsExtractor(pad_distance=2, **settings)
+    with pytest.raises(InputError, match="see 3 voxels around the region, but the extractor keeps 2. Raise its pad_di"):
+        rd.feature_map(narrow, PHANTOM, name, radius=3, masked=False)
+    assert rd.feature_map(narrow, PHANTOM, name, radius=3).radius == 3
+
+
 def test_images_of_a_case_are_chosen_by_the_name():
     images = {"T1": PHANTOM.voxels, "T2": 2 * PHANTOM.voxels}
     case = PHANTOM.replace(image=images)
