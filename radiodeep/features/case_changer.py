@@ -12,7 +12,7 @@ from radiodeep.cases.cohort import Cohort, as_items
 from radiodeep.cases.naming import naming
 from radiodeep.cases.patient import Patient
 from radiodeep.checks import invalid, require
-from radiodeep.exceptions import InputError
+from radiodeep.exceptions import InputError, MissingImageError
 from radiodeep.features.several_images import MeasuredImages, checked_names
 from radiodeep.imaging.mr_intensity import PARTS, is_part
 
@@ -42,8 +42,20 @@ class CaseChanger(TransformerMixin, BaseEstimator):
         ----------
         X : Cohort or sequence of Case or Patient
         y : ignored
+
+        Raises
+        ------
+        MissingImageError
+            No case has an image of a name that the parameter `image` asks for.
         """
         self._changes()
+        chosen = checked_names(self)
+        items = [] if X is None or chosen is None else as_items(X)
+        cases = [case for item in items for case in getattr(item, "lesions", [item])]
+        known = dict.fromkeys(name for case in cases for name in getattr(case, "image_names", ()))
+        for name in chosen if known else ():
+            if name not in known:
+                raise MissingImageError(f"No case has an image {name!r}. Their images are: {', '.join(known)}.")
         return self
 
     def transform(self, X):
@@ -137,12 +149,22 @@ class ImageChange:
         return change
 
     def _function(self, name):
-        return self.functions[name] if isinstance(self.functions, dict) else self.functions
+        if not isinstance(self.functions, dict):
+            return self.functions
+        return self.functions.get(name) or partial(_not_learned, name=name, known=tuple(self.functions))
 
 
 def as_acquired(case):
     """Return a case as it was before steps that change its image only, so that its region is read without them."""
     return case.as_acquired() if isinstance(case, ChangedCase) else case
+
+
+def _not_learned(lesion, mask, name, known):
+    image, *others = (f"the image {each!r}" if each else "one image without a name" for each in (name, *known))
+    raise MissingImageError(
+        f"{image} was not among those of the training cases: {', '.join(others)}. Fit the step to cases with the same "
+        "images, or choose those that it changes by 'image'."
+    )
 
 
 def _applied(lesion, function, masked=None):

@@ -1,9 +1,10 @@
 """Cases -> cases whose MR images are on one scale: each by itself, or on the histogram of the training cases."""
 
 from functools import partial
+from hashlib import blake2b
 from itertools import pairwise
-from weakref import WeakKeyDictionary
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from radiodeep.cases.cohort import as_items
@@ -16,7 +17,7 @@ from radiodeep.imaging import mr_intensity
 from radiodeep.imaging.intensity import are_limits
 
 METHODS = ("zscore", "reference", "whitestripe")
-_LANDMARKS = WeakKeyDictionary()  # by case, which never changes: every fold needs them again
+_LANDMARKS = {}  # by voxels and settings, some hundred bytes each: every fold needs them again
 
 
 class IntensityNormalizer(CaseChanger):
@@ -52,7 +53,7 @@ class IntensityNormalizer(CaseChanger):
     ------
     InputError
         A setting out of range, a case without the image that `over` names; on reading, a part with fewer than two
-        voxels or, of "reference", with a mean that is not positive.
+        voxels, of one intensity only or, of "reference", with a mean that is not positive.
 
     Notes
     -----
@@ -135,11 +136,14 @@ class NyulNormalizer(CaseChanger):
     ----------
     standard_scale_ : dict from str to ndarray of shape (n_landmarks,)
         By the name of the image, "" for cases of one image.
+    percentiles_ : tuple of float
+        The landmarks that the scale was learned at, by which images are mapped.
 
     Raises
     ------
     InputError
-        A setting out of range, or no training case with an image; on reading, an image whose part is flat.
+        A setting out of range, or no training case with an image; on reading, an image whose scale was not learned, or
+        whose part is flat.
 
     Notes
     -----
@@ -208,33 +212,41 @@ class NyulNormalizer(CaseChanger):
             raise InputError(f"None of {len(cases)} cases has the image {missing[0]!r}, whose scale is to be learned.")
         scales = {name: mr_intensity.nyul_scale(rows, self.output_range) for name, rows in by_image.items()}
         self.standard_scale_ = {name: scales[name] for name in images.names}
+        self.percentiles_ = tuple(map(float, self.percentiles))
         return self
 
     def settings(self):
         """Return what the images depend on besides the cases, the standard scale included."""
-        return self.get_params() | {"standard_scale": getattr(self, "standard_scale_", None)}
+        learned = {name: getattr(self, f"{name}_", None) for name in ("standard_scale", "percentiles")}
+        return self.get_params() | learned
 
     def _changes(self):
         check_is_fitted(self)
         self._check()
-        options = {"over": self.over, "percentiles": tuple(self.percentiles)}
+        options = {"over": self.over, "percentiles": self.percentiles_}
         return {name: partial(_on_scale, scale=scale, **options) for name, scale in self.standard_scale_.items()}
 
     def _landmarks(self, case, images):
-        """Return the landmarks of each image of a case, which are kept as long as the case lives."""
-        key = repr((images.names, self.over, tuple(self.percentiles)))
-        kept = _LANDMARKS.setdefault(case, {})
-        if key not in kept:
-            mask = None
-            if self._mask_name() is not None:
-                self._check_mask(case)
-                mask = as_acquired(case.of_image(self._mask_name())).lesion().roi
-            kept[key] = {}
-            for name, part in images.parts(case).items():
-                with naming(case), naming_image(case, name):
-                    values = mr_intensity.part_values(part.lesion(), self.over, mask)
-                    kept[key][name] = mr_intensity.nyul_landmarks(values, self.percentiles)
-        return kept[key]
+        """Return the landmarks of each image of a case."""
+        mask = None
+        if self._mask_name() is not None:
+            self._check_mask(case)
+            mask = as_acquired(case.of_image(self._mask_name())).lesion().roi
+        landmarks = {}
+        for name, part in images.parts(case).items():
+            with naming(case), naming_image(case, name):
+                landmarks[name] = self._landmarks_of(part.lesion(), mask)
+        return landmarks
+
+    def _landmarks_of(self, lesion, mask):
+        """Return the landmarks of an image, which are kept by its voxels."""
+        part = b"" if mask is None else repr(mask.shape).encode() + np.packbits(mask).tobytes()
+        settings = repr((self.over, tuple(self.percentiles), lesion.content_hash())).encode()
+        key = blake2b(settings + part).digest()
+        if key not in _LANDMARKS:
+            values = mr_intensity.part_values(lesion, self.over, mask)
+            _LANDMARKS[key] = mr_intensity.nyul_landmarks(values, self.percentiles)
+        return _LANDMARKS[key]
 
     def _check(self):
         self._check_over()
@@ -246,7 +258,9 @@ class NyulNormalizer(CaseChanger):
 
 
 def _normalized(lesion, mask, over, scaled):
-    return lesion.replace(image=scaled(lesion.voxels, mr_intensity.part_values(lesion, over, mask)))
+    values = mr_intensity.part_values(lesion, over, mask)
+    more = {"id": lesion.id} if scaled.func is mr_intensity.white_stripe else {}
+    return lesion.replace(image=scaled(lesion.voxels, values, **more))
 
 
 def _on_scale(lesion, mask, over, percentiles, scale):

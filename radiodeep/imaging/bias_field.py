@@ -39,7 +39,7 @@ def n4_log_field(image, mask, spacing_mm, shrink_factor=4, n_iterations=N4_ITERA
     Raises
     ------
     InputError
-        The mask has no voxel in the shrunken image, or voxels that are not positive.
+        The mask has no voxel, none in the shrunken image, voxels that are not positive, or one intensity only.
 
     References
     ----------
@@ -47,7 +47,13 @@ def n4_log_field(image, mask, spacing_mm, shrink_factor=4, n_iterations=N4_ITERA
     """
     import SimpleITK as sitk  # late: it takes 100 MB
 
-    if not np.all(image[mask] > 0):
+    values = image[mask]
+    if not (values.size and values.max() > values.min()):
+        raise InputError(
+            f"{values.size} voxels, from which N4 would estimate the field, have no or one intensity. Expected "
+            "different ones > 0, as in MR images as scanners store them; choose another mask by 'over'."
+        )
+    if not np.all(values > 0):
         raise InputError(
             "N4 takes logarithms, and the mask has intensities that are not positive. Correct the images as the "
             "scanner stores them, before any step that shifts intensities."

@@ -5,10 +5,12 @@ the image as any array and the intensities of one part of it, `values` of shape 
 `part_values` returns those of a lesion. Results are float64. N4 is in `bias_field`.
 """
 
+import warnings
+
 import numpy as np
 from scipy import ndimage
 
-from radiodeep.exceptions import GeometryMismatchError, InputError, RoiTooSmallError
+from radiodeep.exceptions import GeometryMismatchError, InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.imaging.intensity import are_limits, background_limit
 
 PARTS = ("body", "image", "outside", "region")
@@ -17,6 +19,8 @@ NYUL_PERCENTILES = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
 _N_BINS = 1000  # of the histogram whose peaks are found
 _BANDWIDTH = 1 / 80  # of its range: the deviation of the normal curve that smooths it
 _LARGE_PEAK = 1 / 5  # of the highest one
+_WIDEST_BANDWIDTH = 1 / 10  # of images of few grey levels, whose smoothed histogram has no peak for each level
+_END = 1 / 20  # of its range: a peak so near to an end is that of background or of clipped voxels
 
 
 def is_part(value):
@@ -82,7 +86,10 @@ def part_values(lesion, over="body", mask=None):
 def z_scores(image, values, scale=1.0):
     """Shift and scale an image so that a part of it has mean 0 and standard deviation `scale` (of a sample).
 
-    If the part is constant, the image is only shifted.
+    Raises
+    ------
+    InputError
+        The part is constant, so that it sets no scale.
 
     Examples
     --------
@@ -91,8 +98,12 @@ def z_scores(image, values, scale=1.0):
     >>> z_scores(np.array([2, 4, 6]), np.array([2, 4, 6])).tolist()
     [-1.0, 0.0, 1.0]
     """
-    deviation = values.std(ddof=1)
-    return (np.asarray(image, np.float64) - values.mean()) * (scale / deviation if deviation > 0 else scale)
+    if not values.max() > values.min():  # the deviation may be a rounding error
+        raise InputError(
+            f"all {values.size} voxels that set the scale of the image have the intensity {values[0]:.4g}. Expected "
+            "different ones; choose another part of the image by 'over', of a white stripe a larger 'width'."
+        )
+    return (np.asarray(image, np.float64) - values.mean()) * (scale / values.std(ddof=1))
 
 
 def over_reference(image, values, scale=1.0):
@@ -119,12 +130,17 @@ def over_reference(image, values, scale=1.0):
     return np.asarray(image, np.float64) * (scale / mean)
 
 
-def white_stripe(image, values, peak="last", width=0.05, scale=1.0):
+def white_stripe(image, values, peak="last", width=0.05, scale=1.0, id="image"):
     """Shift and scale an image so that its white stripe has mean 0 and standard deviation `scale`.
 
     The stripe are the values around a peak of their histogram, from `histogram_peak`, within `width` of the share of
     values below it: normal-appearing white matter in a brain, fat elsewhere on T1. Shinohara et al., NeuroImage:
-    Clinical 6 (2014) 9.
+    Clinical 6 (2014) 9. A RadiodeepWarning, which begins with `id`, says that the peak lies at an end of the histogram.
+
+    Raises
+    ------
+    InputError
+        The stripe is constant.
 
     Examples
     --------
@@ -137,7 +153,19 @@ def white_stripe(image, values, peak="last", width=0.05, scale=1.0):
     True
     """
     mode = histogram_peak(values, peak)
-    share = np.mean(values < mode)
+    lowest, highest = _range(values)
+    place = (mode - lowest) / (highest - lowest) if highest > lowest else 0.5
+    if min(place, 1 - place) < _END:
+        warnings.warn(
+            f"{id}: the {peak} peak of the histogram lies at {mode:.4g}, at the {'lower' if place < 0.5 else 'upper'} "
+            f"end of the intensities ({lowest:.4g} to {highest:.4g}), so its stripe is background or clipped voxels "
+            "and no white matter. Choose another part of the image by 'over', e.g. the mask of a brain, or another "
+            "'peak'.",
+            RadiodeepWarning,
+            stacklevel=2,
+        )
+    half_bin = (highest - lowest) / _N_BINS / 2
+    share = (np.mean(values < mode - half_bin) + np.mean(values <= mode + half_bin)) / 2  # a grey level is not left out
     low, high = np.quantile(values, [max(share - width, 0.0), min(share + width, 1.0)])
     return z_scores(image, values[(values >= low) & (values <= high)], scale)
 
@@ -147,18 +175,25 @@ def histogram_peak(values, peak="last"):
 
     Peaks lower than a fifth of the largest one do not count, as in the R package WhiteStripe. The histogram of values
     (n,) has 1000 bins between their 0.1th and 99.9th percentile and is smoothed by a normal curve of 1/80 of that
-    range, so that the peak of ``a * values + b`` is ``a * peak + b``.
+    range, so that the peak of ``a * values + b`` is ``a * peak + b``. Of images of few grey levels the curve is as wide
+    as their distance.
     """
-    low, high = np.percentile(values, [0.1, 99.9])
+    low, high = _range(values)
     if not high > low:
-        return float(low)
+        return low
     counts, edges = np.histogram(values, _N_BINS, (low, high))
-    density = ndimage.gaussian_filter1d(counts.astype(np.float64), _BANDWIDTH * _N_BINS, mode="constant")
+    bandwidth = np.clip(1 / np.count_nonzero(counts), _BANDWIDTH, _WIDEST_BANDWIDTH)
+    density = ndimage.gaussian_filter1d(counts.astype(np.float64), bandwidth * _N_BINS, mode="constant")
     rises = np.diff(density, prepend=0, append=0)
     is_peak = (rises[:-1] > 0) & (rises[1:] <= 0) & (density >= _LARGE_PEAK * density.max())
     at = np.flatnonzero(is_peak)
     chosen = {"last": at[-1], "first": at[0], "largest": at[np.argmax(density[at])]}[peak]
     return float((edges[chosen] + edges[chosen + 1]) / 2)
+
+
+def _range(values):
+    """Return the ends of the histogram whose peaks are found."""
+    return np.percentile(values, [0.1, 99.9]).tolist()
 
 
 def nyul_landmarks(values, percentiles=NYUL_PERCENTILES):

@@ -316,6 +316,54 @@ def test_an_image_that_no_training_case_has_is_an_error():
         rd.NyulNormalizer().fit([])
 
 
+def test_an_image_whose_scale_was_not_learned_is_an_error():
+    cohort, _ = several(2)
+    nyul = rd.NyulNormalizer(over="image").fit(cohort)
+    single = mr_cohort(1)
+    with pytest.raises(MissingImageError, match="c0: one image without a name was not among .*: the image 'T1', the"):
+        nyul.transform(single)[0].lesion()
+    with pytest.raises(MissingImageError, match="c0: .*'T1' was not among those of the training cases: one image"):
+        rd.NyulNormalizer(over="image").fit(single).transform(cohort)[0].of_image("T1").lesion()
+    images, masks = ({**each, "FLAIR": each["T1"]} for each in (cohort[0].image, cohort[0].mask))
+    more = rd.Case(images, masks, "c0", spacing_mm=(3, 1, 1))
+    changed = nyul.transform([more])[0]
+    with pytest.raises(MissingImageError, match="c0: the image 'FLAIR' was not .* choose those .* by 'image'"):
+        changed.of_image("FLAIR").lesion()
+    np.testing.assert_array_equal(changed.of_image("T1").voxels, nyul.transform(cohort)[0].of_image("T1").voxels)
+
+
+def test_a_name_that_no_image_has_is_an_error_of_steps_that_learn_nothing():
+    cohort, _ = several(2)
+    for step in (rd.IntensityNormalizer(image=("T1", "T3")), rd.BiasFieldCorrector(image="T3")):
+        with pytest.raises(MissingImageError, match="No case has an image 'T3'. Their images are: T1, T2, muscle"):
+            step.fit(cohort)
+    rd.IntensityNormalizer(image="T1").fit(cohort)
+
+
+def test_images_are_mapped_by_the_percentiles_that_were_learned():
+    cohort = mr_cohort(3, scanners=True)
+    nyul = rd.NyulNormalizer(over="image").fit(cohort)
+    expected = nyul.transform(cohort)[0].voxels
+    nyul.set_params(percentiles=(5, 95))
+    np.testing.assert_array_equal(nyul.transform(cohort)[0].voxels, expected)
+    assert not np.allclose(nyul.fit_transform(cohort)[0].voxels, expected)
+
+
+def test_landmarks_are_those_of_the_voxels_as_they_are_now():
+    case = mr_cohort(1)[0].replace(image=mr_cohort(1)[0].voxels.copy())
+    before_change = rd.NyulNormalizer(over="image").fit([case]).standard_scale_[""]
+    case.voxels[:3] += 500
+    after = rd.NyulNormalizer(over="image").fit([case]).standard_scale_[""]
+    assert not np.allclose(after, before_change)
+    np.testing.assert_array_equal(rd.NyulNormalizer(over="image").fit([case]).standard_scale_[""], after)
+    muscle, other = several(1)[0], several(1)[0]
+    mask = other[0].mask["muscle"].copy()
+    mask[:, 5:10] = True
+    other = [other[0].replace(mask={**other[0].mask, "muscle": mask})]
+    learned = [rd.NyulNormalizer(over="muscle").fit(cases).standard_scale_["T1"] for cases in (muscle, other)]
+    assert not np.allclose(*learned)
+
+
 def test_an_error_on_reading_names_the_case():
     flat = mr_cohort(1)[0].replace(image=np.ones((8, 20, 24)))
     with pytest.raises(InputError, match="c0: 1 to 99 % of the part .* are 1"):

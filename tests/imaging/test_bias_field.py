@@ -80,7 +80,11 @@ def test_masks_that_n4_cannot_use_are_errors(shaded):
     image = shaded[1]
     with pytest.raises(InputError, match="N4 takes logarithms, and the mask has intensities that are not positive"):
         n4_log_field(image - 400, n4_mask(image), SPACING_MM)
-    single = np.zeros(image.shape, bool)
-    single[1, 1, 1] = True
+    few = np.zeros(image.shape, bool)
+    few[1, 1, 1:3] = True
     with pytest.raises(InputError, match="the mask of N4 has no voxel left in an image shrunken by 4"):
-        n4_log_field(image, single, SPACING_MM, 4)
+        n4_log_field(image, few, SPACING_MM, 4)
+    with pytest.raises(InputError, match="0 voxels, from which N4 would estimate the field, have no or one intensity"):
+        n4_log_field(image, np.zeros(image.shape, bool), SPACING_MM)
+    with pytest.raises(InputError, match="16384 voxels, from which N4 .* choose another mask by 'over'"):
+        n4_log_field(np.full(image.shape, 0.1), np.ones(image.shape, bool), SPACING_MM)

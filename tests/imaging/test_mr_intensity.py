@@ -7,7 +7,7 @@ import pytest
 from scipy.interpolate import interp1d
 
 from radiodeep.cases.case import Case
-from radiodeep.exceptions import GeometryMismatchError, InputError, RoiTooSmallError
+from radiodeep.exceptions import GeometryMismatchError, InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.imaging import mr_intensity
 from radiodeep.imaging.mr_intensity import (
     NYUL_PERCENTILES,
@@ -43,6 +43,7 @@ SCALED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:image. the last peak:radiodeep.exceptions.RadiodeepWarning")  # of air, or cut
 @pytest.mark.parametrize("method", SCALED)
 @pytest.mark.parametrize("over", ["image", "body", "outside", "region", (60, 95)])
 def test_gain_and_offset_of_a_scanner_change_nothing(brain, method, over):
@@ -64,7 +65,6 @@ def test_z_scores_have_the_mean_and_deviation_of_the_part(brain):
     values = part_values(brain, "outside")
     scores = mr_intensity.z_scores(values, values, 100)
     assert (scores.mean(), scores.std(ddof=1)) == (pytest.approx(0), pytest.approx(100))
-    np.testing.assert_allclose(mr_intensity.z_scores([7, 9], np.array([7.0, 7.0])), [0, 2])  # a constant part
 
 
 def test_parts_are_the_tissues_that_they_name(brain):
@@ -133,7 +133,8 @@ def test_a_white_stripe_is_the_white_matter(brain):
     values = part_values(brain, "body")
     mode = histogram_peak(values, "last")
     assert mode == pytest.approx(WHITE, abs=8)
-    share = np.mean(values < mode)
+    half_bin = np.ptp(np.percentile(values, [0.1, 99.9])) / 2000
+    share = np.mean([np.mean(values < mode - half_bin), np.mean(values <= mode + half_bin)])
     low, high = np.quantile(values, [share - 0.05, share + 0.05])
     stripe = values[(values >= low) & (values <= high)]
     expected = (brain.voxels - stripe.mean()) / stripe.std(ddof=1)  # Shinohara et al.
@@ -144,9 +145,34 @@ def test_a_white_stripe_is_the_white_matter(brain):
     assert white_stripe(GREY, values) < -10
 
 
-def test_a_peak_in_the_last_percent_has_a_stripe_up_to_the_end():
-    values = np.concatenate([np.linspace(0, 1, 1000), np.full(3000, 1.0)])
-    assert np.isfinite(white_stripe(values, values, peak="largest")).all()
+def test_a_peak_in_the_last_percent_has_a_stripe_up_to_the_end_and_causes_a_warning():
+    values = np.concatenate([np.linspace(0, 1, 1000), np.linspace(0.99, 1.0, 3000)])
+    with pytest.warns(RadiodeepWarning, match="P-7: the largest peak of .* at the upper end of the intensities"):
+        assert np.isfinite(white_stripe(values, values, peak="largest", id="P-7")).all()
+
+
+def test_a_stripe_of_background_causes_a_warning_and_one_inside_the_histogram_does_not(brain):
+    values = part_values(brain, "image")
+    with pytest.warns(RadiodeepWarning, match="image: the last peak of the histogram lies at .*, at the lower end"):
+        white_stripe(brain.voxels, values)  # of air, so high a peak that those of tissues do not count
+    white_stripe(brain.voxels, part_values(brain, "body"))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.3])  # of 0.1 the computed deviation is not 0
+def test_a_part_or_a_stripe_of_one_intensity_is_an_error(value):
+    constant = np.full(1000, value)
+    for method in (mr_intensity.z_scores, white_stripe):
+        with pytest.raises(InputError, match="all 1000 voxels that set the scale of the image have the intensity"):
+            method(constant, constant)
+    stored = np.repeat([100, 180, 260], [100, 800, 100])  # e.g. 8 bits, most voxels at one level
+    with pytest.raises(InputError, match="all 800 voxels that set the scale .* of a white stripe a larger 'width'"):
+        white_stripe(stored, stored, peak="largest")
+
+
+def test_levels_of_a_coarse_image_are_no_peaks():
+    values = np.round(np.random.default_rng(0).normal(8, 2, 20_000))
+    peaks = [histogram_peak(values, peak) for peak in mr_intensity.PEAKS]
+    np.testing.assert_allclose(peaks, 8, atol=0.2)
 
 
 def test_nyul_is_the_published_piecewise_linear_map(brain):
