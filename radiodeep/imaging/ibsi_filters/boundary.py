@@ -5,6 +5,7 @@ A side of a box is a `range` of positions along one axis. With the periodic rule
 
 import numpy as np
 
+from radiodeep.cases.memory import check_image_size
 from radiodeep.exceptions import NonFiniteIntensityError
 
 BOUNDARIES = ("mirror", "nearest", "periodic", "zero")
@@ -44,6 +45,11 @@ def widened(side, before, after, size, boundary):
 
 def extended(image, sides, boundary, dtype=np.float64):
     """Return the voxels at ranges of positions, those beyond a border by the boundary rule: a new array."""
+    check_image_size(
+        [len(side) for side in sides],
+        "The part of the image that a filter reads, extended beyond the borders,",
+        'Use a filter that reaches less far, or the boundary "mirror".',
+    )
     part = image
     for axis, side in enumerate(sides):
         if side.start >= 0 and side.stop <= image.shape[axis]:

@@ -24,6 +24,7 @@ from radiodeep.imaging.ibsi_filters.separable_wavelets import separable_wavelet_
 from radiodeep.imaging.ibsi_filters.simoncelli import simoncelli_response
 
 _MOST_ANISOTROPY = 1.01  # headers round sizes
+_LONGEST_REACH = 20_000  # voxels, many times the side of an image
 
 
 def ibsi_filtered_images(image, box, spacing_mm, image_type, settings, flat_axis=None, roi=None, slice_axis=0):
@@ -69,7 +70,9 @@ def ibsi_filtered_images(image, box, spacing_mm, image_type, settings, flat_axis
     Raises
     ------
     InputError
-        If a setting is wrong.
+        If a setting is wrong, or a filter reaches farther than 20,000 voxels.
+    ImageTooLargeError
+        If the image, extended to what a filter reads, needs more memory than is allowed.
     NonFiniteIntensityError
         If a voxel that the filter reads is NaN or infinite.
 
@@ -91,12 +94,25 @@ def ibsi_filtered_images(image, box, spacing_mm, image_type, settings, flat_axis
     spacing_mm = np.asarray(spacing_mm, float)
     maps = []
     for name, variant in zip(names, ibsi_filter_variants(image_type, settings), strict=True):
+        _check_reach(image_type, variant, spacing_mm)
         in_slices = is_in_plane(variant, flat_axis)
         maps.append((name, variant, tuple(axis for axis in (2, 1, 0) if not (in_slices and axis == slice_axis))))
     if any(_has_unequal_sides(image.shape, spacing_mm, axes) for _, _, axes in maps):
         _warn_of_unequal_sides(image_type)
     for name, variant, axes in maps:
         yield name, _FILTERS[image_type](image, sides, axes, spacing_mm, slice_axis, variant)
+
+
+def _check_reach(image_type, variant, spacing_mm):
+    """Raise an InputError for a finite filter that reaches so far that its settings must be a mistake."""
+    reach_of = _REACHES.get(image_type.removeprefix("riesz_"))
+    reach = 0 if reach_of is None else reach_of(variant, float(min(spacing_mm)))
+    if reach > _LONGEST_REACH:
+        sizes = " x ".join(f"{size:g}" for size in spacing_mm)
+        raise InputError(
+            f"The image type {image_type} reaches {reach} voxels with {variant}, as voxels are {sizes} mm (z, y, x). "
+            f"Expected at most {_LONGEST_REACH}; use smaller settings, lengths in mm, or correct the voxel size."
+        )
 
 
 def _has_unequal_sides(shape, spacing_mm, axes):

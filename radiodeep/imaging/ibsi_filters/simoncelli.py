@@ -31,7 +31,8 @@ def simoncelli_factors(axes, level, boundary):
 
     The n coefficients of a discrete Fourier transform count as the frequencies from -1 to 1 in equal steps: so it is in
     the reference response maps of the IBSI. Where n is even no coefficient has the frequency 0, and those of w and -w
-    differ; a real image has their mean.
+    differ; a real image has their mean. So if the image is reflected along an even axis, the response is not just that
+    of the image reflected; with the rule "mirror", which has the frequencies of the Fourier transform, it is.
     """
 
     def factors(frequencies):

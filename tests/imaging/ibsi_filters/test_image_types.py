@@ -29,6 +29,8 @@ from radiodeep.imaging.ibsi_filters.rotations import POOLINGS
             {"sigma_mm": 5, "wavelength_mm": 2, "gamma": 1.5, "theta_step_degrees": 22.5, "orthogonal_planes": True},
             ["gabor_sigma-5mm_wavelength-2mm_gamma-1.5_step-22.5_average_3D"],
         ),
+        ("gabor", {"sigma_mm": 5.0, "wavelength_mm": 2.5, "theta_degrees": -0.0},
+         ["gabor_sigma-5mm_wavelength-2.5mm_theta-0_2D"]),
         ("separable_wavelet", {"wavelet": "db3", "subbands": "LLH", "level": [1, 2]},
          ["wavelet_db3_LLH_level-1", "wavelet_db3_LLH_level-2"]),
         ("simoncelli", {}, ["simoncelli_level-1"]),

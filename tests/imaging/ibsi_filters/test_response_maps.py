@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from radiodeep.exceptions import InputError, NonFiniteIntensityError, RadiodeepWarning
+from radiodeep.exceptions import ImageTooLargeError, InputError, NonFiniteIntensityError, RadiodeepWarning
 from radiodeep.imaging.ibsi_filters import (
     IBSI_IMAGE_TYPES,
     ibsi_filter_names,
@@ -194,11 +194,39 @@ def test_an_image_cropped_to_the_reach_has_the_same_values(image_type, settings)
     np.testing.assert_allclose(cropped, expected, rtol=0, atol=(1e-5 if image_type == GABOR else 1e-12))
 
 
+@pytest.mark.parametrize(
+    ("image_type", "settings"),
+    [
+        ("mean", {"support": 10**12}),
+        (LOG, {"sigma_mm": 1e7}),
+        (LAWS, {"kernels": "L5E5E5", "energy_distance": 10**9}),
+        (GABOR, {"sigma_mm": 1e5, "wavelength_mm": 2}),
+        (GABOR, {"sigma_mm": 2, "wavelength_mm": 2, "gamma": 1e-4}),
+        (WAVELET, {"wavelet": "db38", "subbands": "LLL", "level": 10}),
+        ("riesz_laplacian_of_gaussian", {"order": (1, 0, 0), "sigma_mm": 1e7}),
+    ],
+)
+def test_a_filter_that_reaches_across_many_images_is_an_error(image, image_type, settings):
+    with pytest.raises(InputError, match=rf"{image_type} reaches \d+ voxels with .* 1 x 1 x 1 mm .* Expected at most"):
+        response_map(image, (1, 1, 1), image_type, settings)
+
+
+@pytest.mark.parametrize(
+    ("image_type", "settings"),
+    [("mean", {"support": 3001, "boundary": "periodic"}), (GABOR, {"sigma_mm": 3000, "wavelength_mm": 2})],
+)
+def test_a_reach_that_memory_cannot_hold_is_an_error_with_the_way_out(image, image_type, settings):
+    with pytest.raises(ImageTooLargeError, match=r"that a filter reads, .* Use a filter that reaches less far"):
+        response_map(image, (1, 1, 1), image_type, settings)
+
+
 def test_some_filters_depend_on_the_whole_image():
     assert ibsi_filter_reach("riesz_simoncelli", {"order": (1, 0, 0)}, (1, 1, 1)) is None
     assert ibsi_filter_reach("mean", {"support": 3, "boundary": "periodic"}, (1, 1, 1)) is None
     assert ibsi_filter_reach("mean", {"support": [3, 7, 5]}, (1, 1, 1)) == 3
     assert ibsi_filter_reach("Original", {}, (1, 1, 1)) == 0
+    wide = {"sigma_mm": 2, "wavelength_mm": 2, "gamma": 0.5}  # of 4 mm along the crests, to 6 standard deviations
+    assert ibsi_filter_reach("gabor", wide, (2, 1, 1)) == 24
 
 
 @pytest.mark.parametrize("image_type", EXAMPLES)
