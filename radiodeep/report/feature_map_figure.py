@@ -14,6 +14,7 @@ _OUTLINE = "#ff4040"
 _MARGIN_MM = 8.0  # shown around the region
 _TILE_INCHES = 2.0  # 3 if there are one or two
 _N_COLUMNS = 4
+_TITLE_POINTS = 11
 
 
 def feature_map_figure(feature_map, n_slices=12):
@@ -59,7 +60,7 @@ def feature_map_figure(feature_map, n_slices=12):
     figure = empty_figure(side * n_columns + 1.2, (tile_height + 0.25) * n_rows + 0.65)
     grid = figure.subplots(n_rows, n_columns, squeeze=False)
     limits = _limits(feature_map.values_in_roi)
-    grey = _grey_range(np.concatenate([image.ravel() for _, image, _, _ in tiles]))
+    grey = _grey_range(tiles)
     for axes in grid.ravel()[len(tiles) :]:
         axes.set_axis_off()
     for axes, (number, image, roi, values) in zip(grid.ravel(), tiles, strict=False):
@@ -72,7 +73,7 @@ def feature_map_figure(feature_map, n_slices=12):
         axes.spines[:].set_visible(False)
         axes.set_title(f"slice {number + 1} of {n_in_image}", fontsize=8, pad=3)
     _draw_colour_bar(figure, colours, grid, feature_map, limits)
-    figure.suptitle(f"{plain_text(feature_map.case.id)}: {plain_text(feature_map.name)}", fontsize=11)
+    figure.suptitle(_title(feature_map, figure.get_figwidth()), fontsize=_TITLE_POINTS)
     voxels = "voxel" if feature_map.radius == 1 else "voxels"
     grid_mm = " x ".join(f"{step:.3g}" for step in feature_map.spacing_mm)
     resampled = f", resampled to {grid_mm} mm (z, y, x)" if feature_map.is_resampled else ""
@@ -119,9 +120,21 @@ def _limits(values):
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _grey_range(image):
-    low, high = np.percentile(image[np.isfinite(image)], [1, 99])
+def _grey_range(tiles):
+    """Return the intensities shown black and white: percentiles of the voxels that the map does not cover."""
+    bare = np.concatenate([image[np.isfinite(image) & np.isnan(values)] for _, image, _, values in tiles])
+    if bare.size == 0:
+        return 0.0, 1.0
+    low, high = np.percentile(bare, [1, 99])
     return low, high if high > low else low + 1
+
+
+def _title(feature_map, width_inches):
+    """Return the id and the name, in two lines if they are too long for one, each cut at the width of the figure."""
+    most = int(width_inches * 72 / (0.62 * _TITLE_POINTS))  # letters
+    title = f"{feature_map.case.id}: {feature_map.name}"
+    lines = [title] if len(title) <= most else [feature_map.case.id, feature_map.name]
+    return "\n".join(plain_text(line if len(line) <= most else f"{line[: most - 1]}…") for line in lines)
 
 
 def _draw_colour_bar(figure, colours, grid, feature_map, limits):

@@ -77,6 +77,35 @@ def test_the_line_below_tells_the_windows_and_new_voxels(contrast):
     assert rd.feature_map_figure(resampled).get_supxlabel() == text
 
 
+def test_a_long_title_stays_within_the_figure(contrast):
+    thin = np.zeros(CASE.roi.shape, bool)
+    thin[12] = CASE.roi[12]
+    for case_id in ("W" * 20, "patient-" * 12):
+        case = CASE.replace(id=case_id, mask=thin)
+        figure = rd.feature_map_figure(rd.feature_map(rd.RadiomicsExtractor(), case, "original_glcm_InverseVariance"))
+        figure.canvas.draw()
+        box = figure._suptitle.get_window_extent()
+        assert box.x0 >= 0, case_id
+        assert box.x1 <= figure.bbox.width, case_id
+        first, second = figure.get_suptitle().split("\n")
+        assert case_id.startswith(first.rstrip("…"))
+        assert second == "original_glcm_InverseVariance"
+
+
+def test_grey_is_that_of_the_voxels_that_can_be_seen():
+    """A lesion far brighter than its surroundings would leave them black."""
+    voxels = np.random.default_rng(0).normal(-800, 20, CASE.roi.shape)
+    case = CASE.replace(image=np.where(CASE.roi, voxels + 900, voxels))
+    mean = rd.feature_map(rd.RadiomicsExtractor(), case, "original_firstorder_Mean")
+    low, high = rd.feature_map_figure(mean).axes[0].images[0].get_clim()
+    assert -870 < low < -830
+    assert -770 < high < -730
+    whole = rd.feature_map(
+        rd.RadiomicsExtractor(), case.replace(mask=np.ones(voxels.shape)), "original_firstorder_Mean"
+    )
+    rd.feature_map_figure(whole).canvas.draw()
+
+
 def test_only_maps_are_drawn(contrast):
     with pytest.raises(InputError, match="'feature_map' parameter of feature_map_figure must be a FeatureMap"):
         rd.feature_map_figure(contrast.values)

@@ -70,6 +70,33 @@ def test_a_saved_map_lies_on_the_lesion(settings, direction, axis, position_case
     np.testing.assert_allclose(values[inside], positions, atol=2e-3)
 
 
+def test_a_map_begins_where_the_grid_does_at_the_border_of_the_image():
+    """New voxels beyond the centre of the first old one, a quarter of all here, have no coordinates."""
+    voxels = np.random.default_rng(0).normal(size=(3, 12, 12))
+    mask = np.zeros(voxels.shape, bool)
+    mask[:2] = True
+    case = rd.Case(voxels, mask, "b", spacing_mm=(5.0, 1.0, 1.0))
+    extractor = rd.RadiomicsExtractor(resample_mm=(1.0, 1.0, 1.0), interpolator="linear", bin_count=8)
+    mean = rd.feature_map(extractor, case, "original_firstorder_Mean")
+    np.testing.assert_allclose(mean.first_voxel, ((1 / 5 - 1) / 2, 0, 0), atol=1e-12)
+    assert mean.spacing_mm == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"normalize": True}, {"resegment_range": (-9999, 9999)}, {"anti_alias": True}, {"interpolator": "lanczos"}],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_the_place_of_a_map_does_not_depend_on_intensities(settings):
+    maps = [
+        rd.feature_map(rd.RadiomicsExtractor(resample_mm=2.0, bin_count=8, **more), PHANTOM, "original_firstorder_Mean")
+        for more in ({}, settings)
+    ]
+    assert maps[0].first_voxel == maps[1].first_voxel
+    np.testing.assert_array_equal(maps[0].roi, maps[1].roi)
+    assert not np.array_equal(maps[0].values_in_roi, maps[1].values_in_roi) or "resegment_range" in settings
+
+
 def test_a_map_of_a_dicom_series_lies_on_its_slices(dicom_files, tmp_path):
     voxels = np.random.default_rng(0).integers(0, 100, (4, 6, 5))
     dicom_files.series(tmp_path, voxels, orientation=(0.6, 0.64, 0.48, -0.8, 0.48, 0.36))
