@@ -87,8 +87,11 @@ def read_image_types(image_types, feature_set, texture_settings, flat_axis):
     allowed = f"None, or a sequence or dict of {', '.join(known)}"
     types = []
     for name, settings in by_name("image_types", image_types, (list, tuple, Mapping), known, allowed).items():
-        texture = {key: value for key, value in (settings or {}).items() if key in texture_settings}
-        filters = {key: value for key, value in (settings or {}).items() if key not in texture_settings}
+        settings = {} if settings is None else settings
+        is_named = isinstance(settings, Mapping) and all(isinstance(key, str) for key in settings)
+        require(is_named, OWNER, f'image_types["{name}"]', "None, or a dict from names of settings to values", settings)
+        texture = {key: value for key, value in settings.items() if key in texture_settings}
+        filters = {key: value for key, value in settings.items() if key not in texture_settings}
         images = feature_set.filter_names(name, filters, flat_axis)
         types.append(ImageType(name, filters, texture, images, feature_set))
     return types

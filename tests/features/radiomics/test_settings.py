@@ -72,6 +72,8 @@ def test_every_parameter_refuses_what_it_cannot_be(name):
         ({"image_types": ["wavelet", "Original"]}, "'image_types' parameter .* Did you mean 'Wavelet'"),
         ({"image_types": "LOG"}, r"'image_types' parameter .* Did you mean \['LoG'\]"),
         ({"image_types": []}, r"'image_types' parameter .* Got \[\] instead.$"),
+        ({"image_types": {"LoG": [2.0]}}, r"'image_types\[\"LoG\"\]' parameter .* a dict from names .* Got \[2.0\]"),
+        ({"image_types": {"LoG": {"sigma": [2.0], 1: 2}}}, r"'image_types\[\"LoG\"\]' parameter .* a dict from names"),
         (
             {"image_types": {"Original": {"distances": [30]}}},
             "'distances' parameter of the image type Original",

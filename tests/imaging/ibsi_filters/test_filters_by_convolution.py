@@ -62,9 +62,9 @@ def test_laws_kernels_have_unit_length_and_the_first_is_along_x(impulse):
 
 
 @pytest.mark.parametrize("boundary", MODE_OF_PAD)
-@pytest.mark.parametrize("distance", [1, 3, 14])
-def test_energy_is_the_mean_magnitude_of_the_padded_response(image, boundary, distance):
-    settings = {"kernels": "L5E5", "pooling": "max", "boundary": boundary}
+@pytest.mark.parametrize(("distance", "pooling"), [(1, "max"), (3, None), (14, "min")])
+def test_energy_is_the_mean_magnitude_of_the_padded_response(image, boundary, distance, pooling):
+    settings = {"kernels": "L5E5", "pooling": pooling, "boundary": boundary}
     response = np.abs(response_map(image, (1, 1, 1), "laws", settings))
     padded = np.pad(response, ((0, 0), (distance,) * 2, (distance,) * 2), mode=MODE_OF_PAD[boundary])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * distance + 1,) * 2, axis=(1, 2))
