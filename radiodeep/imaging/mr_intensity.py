@@ -20,6 +20,7 @@ _N_BINS = 1000  # of the histogram whose peaks are found
 _BANDWIDTH = 1 / 80  # of its range: the deviation of the normal curve that smooths it
 _LARGE_PEAK = 1 / 5  # of the highest one
 _WIDEST_BANDWIDTH = 1 / 10  # of images of few grey levels, whose smoothed histogram has no peak for each level
+_BRIGHTEST_AIR = 1 / 4  # of the body: the mean of what is brighter is that of tissue
 _END = 1 / 20  # of its range: a peak so near to an end is that of background or of clipped voxels
 
 
@@ -42,6 +43,11 @@ def part_values(lesion, over="body", mask=None):
         intensities.
     mask : bool ndarray of shape (z, y, x), optional
         The part itself, e.g. of a brain or of a reference tissue; `over` has no effect then.
+
+    Warns
+    -----
+    RadiodeepWarning
+        The background that "body" and "outside" leave out is too bright for air, as in crops.
 
     Returns
     -------
@@ -68,7 +74,10 @@ def part_values(lesion, over="body", mask=None):
     else:
         chosen = np.isfinite(image)
         if not (isinstance(over, str) and over == "image"):
-            chosen &= image > background_limit(image[chosen].astype(np.float64))
+            is_body = image > background_limit(image[chosen].astype(np.float64))
+            if isinstance(over, str):
+                _warn_of_tissue(lesion.id, over, image[chosen & ~is_body], image[chosen & is_body])
+            chosen &= is_body
         if isinstance(over, str) and over == "outside":
             chosen &= ~lesion.roi
         values = image[chosen]
@@ -81,6 +90,21 @@ def part_values(lesion, over="body", mask=None):
             "Choose another part, e.g. over='image' for an image without air around the body."
         )
     return values.astype(np.float64)
+
+
+def _warn_of_tissue(case_id, over, background, body):
+    """Warn if the background of an image as stored is not as dark as air."""
+    if not (background.size and body.size) or background.min() < 0:
+        return
+    share = background.mean(dtype=np.float64) / body.mean(dtype=np.float64)
+    if share > _BRIGHTEST_AIR:
+        warnings.warn(
+            f"{case_id}: the dark voxels that over={over!r} leaves out as background are {share:.0%} as bright as the "
+            "others, so they are tissue and not air. Choose over='image' for images without air, or give the mask of "
+            "the body.",
+            RadiodeepWarning,
+            stacklevel=3,
+        )
 
 
 def z_scores(image, values, scale=1.0):

@@ -80,6 +80,15 @@ def test_parts_are_the_tissues_that_they_name(brain):
     np.testing.assert_array_equal(part_values(brain, "body", mask=brain.roi), brain.voxels[brain.roi])
 
 
+@pytest.mark.parametrize("over", ["body", "outside"])
+def test_a_background_of_tissue_causes_a_warning(brain, over):
+    crop = brain.replace(image=brain.voxels[:, 8:32, 8:32], mask=brain.roi[:, 8:32, 8:32])
+    with pytest.warns(RadiodeepWarning, match=f"brain: the dark voxels that over='{over}' leaves out .* are 6.% as"):
+        part_values(crop, over)
+    part_values(crop, (50, 99))  # no warning: bright tissue was asked for
+    part_values(crop.replace(image=crop.voxels - 600), over)  # no warning: after a shift nothing is known of air
+
+
 def test_voxels_that_are_not_finite_belong_to_no_part(brain):
     image = brain.voxels.copy()
     image[0, 0, 0], image[0, 20, 20] = np.nan, np.inf
