@@ -82,7 +82,7 @@ def test_the_part_on_what_comes_before_features_runs(repository, capsys):
     exec(code, names)
     printed = capsys.readouterr().out
     assert "Chan-Vese" in printed
-    assert len(re.findall(r"^AUC \d\.\d\d", printed, re.MULTILINE)) == 2
+    assert len(re.findall(r"^AUC \d\.\d\d", printed, re.MULTILINE)) == 3
     assert set(names["evidence"].masks) == {"41 %", "Chan-Vese"}
 
 
