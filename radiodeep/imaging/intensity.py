@@ -191,12 +191,12 @@ _PARTS = {"percentiles": _inside_percentiles, "body": _body, "ring": _ring, "reg
 NORMALIZATION_PARTS = ("image", *_PARTS)
 
 
-def resegment(image, roi, limits, mode="absolute"):
+def resegment(image, roi, limits, mode="absolute", *, parameter="resegment_range"):
     """Return the voxels of a region whose intensities lie within limits, both included, as a bool array.
 
     `limits` are the lower limit and, optionally, the upper one: in the unit of the image ("absolute"), as fractions of
     the region's maximum ("relative"), or in standard deviations from the region's mean ("sigma"). Raise
-    `RoiTooSmallError` if fewer than two voxels remain.
+    `RoiTooSmallError` if fewer than two voxels remain; its message names the `parameter` to widen.
     """
     values = image[roi]
     low, *high = sorted(limits)
@@ -211,6 +211,6 @@ def resegment(image, roi, limits, mode="absolute"):
     if n_left < 2:
         raise RoiTooSmallError(
             f"Resegmentation leaves {n_left} of the region's {values.size} voxels. Expected at least 2; the region's "
-            f"intensities lie from {float(values.min()):.4g} to {float(values.max()):.4g}, so widen resegment_range."
+            f"intensities lie from {float(values.min()):.4g} to {float(values.max()):.4g}, so widen {parameter}."
         )
     return kept

@@ -15,6 +15,7 @@ _PURE_NUMBERS = (  # which have no unit, or mm
 _OF_GREY_LEVELS = ("Entropy", "Uniformity")  # of first order, but computed from the histogram of grey levels
 _FEW_OF_UNITS = ("firstorder", "intensity_statistics", "local_intensity", "morphology")  # where units are obvious
 _IBSI_PURE_NUMBERS = ("stat_skew", "stat_kurt", "stat_cov", "stat_qcod")
+_IBSI_OF_INTENSITY_MASK = ("morph_com", "morph_integ_int", "morph_moran_i", "morph_geary_c")  # others: the outline
 _IBSI_OF_WHOLE_IMAGES = ("simoncelli", "riesz_simoncelli", "riesz_laplacian_of_gaussian")  # filters by frequencies
 _NORMALIZED_BY_FIELD = ("image", "percentiles", "body")
 
@@ -73,7 +74,11 @@ def _unit_bound(settings):
     is_absolute = settings.resegment_range is not None and settings.resegment_mode == "absolute"
     causes_of_region = {"intensity_range"} if is_absolute else set()
     causes_of = _causes_of_standard if settings.is_standard else _causes
-    pairs = [(column, causes_of_region | causes_of(column, settings)) for column in settings.columns]
+    pairs = []
+    for column in settings.columns:
+        keeps_outline = settings.is_standard and column.family == "morphology"
+        is_of_outline = keeps_outline and column.name not in _IBSI_OF_INTENSITY_MASK
+        pairs.append((column, (set() if is_of_outline else causes_of_region) | causes_of(column, settings)))
     return [(column, causes) for column, causes in pairs if causes]
 
 

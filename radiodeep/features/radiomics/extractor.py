@@ -123,7 +123,8 @@ class RadiomicsExtractor(RadiomicsDescription, StatelessExtractor):
         Only "ibsi", of texture: "2D_averaged", "2D_slice_merged", "2.5D_direction_merged", "2.5D_merged",
         "3D_averaged" and "3D_merged", the default (for images of one slice "2.5D_merged").
     resegment_outliers : float, optional
-        Only "ibsi": leave out voxels further than this many standard deviations from the mean, after `resegment_range`.
+        Only "ibsi": leave out voxels further than this many standard deviations from the mean of the whole region, and
+        those outside `resegment_range`.
     ivh_bin_width, ivh_bin_count : float, int, optional
         Only "ibsi": bins of the intensity-volume histogram. By default whole numbers are counted one by one, other
         intensities in 1000 bins.

@@ -99,7 +99,7 @@ class IbsiMeasurement:
                 f"{where}: all intensities of the images {', '.join(flat)} fall into one grey level, so that texture "
                 "says nothing. Use a smaller bin_width (suggest_bin_width finds one), or bin_count=32.",
                 RadiodeepWarning,
-                stacklevel=8,
+                stacklevel=9,
             )
         return np.concatenate(parts)
 
@@ -119,5 +119,6 @@ class IbsiMeasurement:
         )
         if name != "original":
             return region, False
-        bounds = sorted(self.settings.resegment_range or ())
+        limits = self.settings.resegment_range
+        bounds = [] if limits is None else sorted(map(float, limits))
         return region, prepared.has_integers, *bounds

@@ -71,13 +71,29 @@ def prepare(case, settings, *, keeps_image=False):
         around = bounding_box(roi, [_pad_distance(settings, lesion)] * 3)
         voxels = voxels[around]
         roi = roi[around]
+    kept = _resegmented(voxels, roi, settings)
+    shape_roi = kept if settings.resegment_shape else roi
+    return PreparedCase(voxels, shape_roi, kept, box_of_region(kept), spacing_mm, slice_axis, has_integers)
+
+
+def _resegmented(voxels, roi, settings):
+    """Return the voxels of a region within `resegment_range` and within `resegment_outliers`.
+
+    Mean and standard deviation are those of the whole region, so that the order of the two does not matter.
+    """
     kept = roi
     if settings.resegment_range is not None:
         kept = resegment(voxels, roi, settings.resegment_range, settings.resegment_mode)
-    if settings.resegment_outliers is not None:
-        kept = resegment(voxels, kept, (-settings.resegment_outliers, settings.resegment_outliers), "sigma")
-    shape_roi = kept if settings.resegment_shape else roi
-    return PreparedCase(voxels, shape_roi, kept, box_of_region(kept), spacing_mm, slice_axis, has_integers)
+    if settings.resegment_outliers is None:
+        return kept
+    farthest = settings.resegment_outliers
+    kept = kept & resegment(voxels, roi, (-farthest, farthest), "sigma", parameter="resegment_outliers")
+    if np.count_nonzero(kept) < 2:
+        raise RoiTooSmallError(
+            f"Resegmentation leaves {np.count_nonzero(kept)} of the region's {np.count_nonzero(roi)} voxels. Expected "
+            "at least 2; widen resegment_range or resegment_outliers."
+        )
+    return kept
 
 
 def _has_integers(lesion):

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 import radiodeep as rd
 from radiodeep import Case, RadiomicsExtractor
-from radiodeep.exceptions import FeatureSchemaError, InputError, RadiodeepWarning
+from radiodeep.exceptions import FeatureSchemaError, InputError, RadiodeepWarning, RoiTooSmallError
 from radiodeep.features.radiomics.settings import RadiomicsSettings
 from radiodeep.handcrafted.ibsi.catalogue import AGGREGATIONS, ibsi_columns
 from radiodeep.imaging.ibsi_filters import response_map
@@ -159,18 +159,34 @@ def test_whole_numbers_stored_as_floats_are_rounded_too(cohort):
     assert rows[2][5] != int(rows[2][5])
 
 
-def test_outliers_are_left_out_after_the_range(cohort):
+def test_outliers_are_those_of_the_whole_region_also_with_a_range(cohort):
     case = cohort[0].in_memory()
     image = np.asarray(case.image).astype(float)
     mask = np.asarray(case.mask) > 0
     values = image[mask]
     low, high = np.percentile(values, [20, 95])
-    kept = values[(values >= low) & (values <= high)]
-    kept = kept[abs(kept - kept.mean()) <= 1.5 * kept.std()]
+    kept = values[(values >= low) & (values <= high) & (abs(values - values.mean()) <= 1.5 * values.std())]
     extractor = standard(families=["intensity_statistics"], resegment_range=(low, high), resegment_outliers=1.5)
     row = pd.Series(extractor.transform([case])[0], extractor.get_feature_names_out())
     assert row["original_stat_mean"] == pytest.approx(kept.mean())
     assert row["original_stat_max"] == kept.max()
+    array = standard(families=["intensity_statistics"], resegment_range=np.array([low, high]), resegment_outliers=1.5)
+    np.testing.assert_array_equal(array.transform([case])[0], row)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"resegment_outliers": 1e-9}, "leaves 0 of .* so widen resegment_outliers"),
+        ({"resegment_outliers": 0.5, "resegment_range": (-1000, 3)}, "leaves 0 of the .* widen resegment_range or rese"),
+    ],
+)
+def test_a_region_without_voxels_left_names_what_to_widen(parameters, message):
+    image = np.arange(30.0).reshape(1, 5, 6)
+    case = Case(image, np.ones(image.shape, bool), "levels", spacing_mm=(1, 1, 1))
+    extractor = standard(families=["intensity_statistics"], **parameters)
+    with pytest.raises(RoiTooSmallError, match=message):
+        extractor.transform([case])
 
 
 def test_response_maps_have_all_families_but_morphology_and_their_own_bins(cohort):
@@ -226,9 +242,12 @@ def test_each_image_of_a_case_has_its_own_morphology_and_ids(cohort):
 
 
 def test_a_region_of_one_grey_level_is_told(cohort):
-    with pytest.warns(RadiodeepWarning, match="phantom-000: all intensities of the images original fall into one grey"):
-        row = standard(bin_count=None, bin_width=1e5, families=["glcm"]).transform(cohort[:1])
+    extractor = standard(bin_count=None, bin_width=1e5, families=["glcm"])
+    message = "phantom-000: all intensities of the images original fall into one grey"
+    with pytest.warns(RadiodeepWarning, match=message) as caught:
+        row = extractor.transform(cohort[:1])
     assert np.isfinite(row).all()
+    assert caught[0].filename == __file__
 
 
 def test_rows_do_not_depend_on_processes_and_the_cache_keeps_conventions_apart(cohort, tmp_path):
@@ -318,6 +337,15 @@ def test_features_that_do_not_depend_on_the_unit_stay_the_same_in_another(cohort
     is_bound = np.isin(extractor.get_feature_names_out(), extractor.unit_bound_features())
     np.testing.assert_allclose(twice[~is_bound], once[~is_bound], rtol=1e-9)
     assert (abs(twice - once) > 1e-3 * abs(once))[is_bound].all()
+
+
+def test_the_outline_does_not_depend_on_a_range_of_intensities(cohort):
+    whole, cut = (standard(resegment_range=limits) for limits in (None, (0, 60)))
+    rows = [extractor.transform(cohort[:1])[0] for extractor in (whole, cut)]
+    names = whole.get_feature_names_out()
+    changed = {name for name, *values in zip(names, *rows, strict=True) if values[0] != values[1]}
+    morphology = {name for name in names if "_morph_" in name}
+    assert morphology & changed == morphology & set(cut.unit_bound_features())
 
 
 def test_equal_settings_are_one_object_for_each_convention():
