@@ -62,7 +62,7 @@ def _edge_on_minimum(minimum, bin_width):
 
 
 def _n_bins_from_minimum(minimum, maximum, bin_width):
-    return (maximum - minimum) // bin_width + 1
+    return np.floor((maximum - minimum) / bin_width) + 1  # as levels are rounded; // rounds otherwise
 
 
 def _tagged(image, family, name):

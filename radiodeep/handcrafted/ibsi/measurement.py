@@ -149,7 +149,7 @@ def discretise_region(region, *, bin_width=25.0, bin_count=None, max_gray_levels
         n_levels = bin_count
         _check_n_levels(n_levels, max_gray_levels, f"bin_count={bin_count}", minimum, maximum)
         spread = maximum - minimum
-        numbers = np.floor(bin_count * ((values - minimum) / spread)) if spread > 0 else np.zeros(values.size)
+        numbers = np.floor(bin_count * (values - minimum) / spread) if spread > 0 else np.zeros(values.size)
     numbers = np.clip(numbers.astype(np.int32) + 1, 1, int(n_levels))
     levels = np.zeros(mask.shape, np.int32)
     levels[mask] = numbers

@@ -41,6 +41,23 @@ def test_levels_by_hand(settings, levels, n_levels):
     assert (highest, n_present) == (n_levels, len(set(levels)))
 
 
+def test_levels_of_whole_numbers_on_edges_of_bins_are_exact():
+    for bin_count in (2, 7, 32, 49, 64):
+        for spread in (10, 49, 98, 107, 161, 199):
+            levels = discretise_region(_row(np.arange(spread + 1.0)), bin_count=bin_count)[0].ravel()
+            expected = [min(bin_count * value // spread + 1, bin_count) for value in range(spread + 1)]
+            assert levels.tolist() == expected
+
+
+def test_an_intensity_has_the_same_level_whether_or_not_it_is_the_greatest():
+    intensities = np.arange(40) / 10
+    whole = discretise_region(_row(intensities), bin_width=0.1)[0].ravel()
+    for size in range(1, 41):
+        levels, n_levels, _ = discretise_region(_row(intensities[:size]), bin_width=0.1)
+        assert levels.ravel().tolist() == whole[:size].tolist()
+        assert n_levels == whole[size - 1]
+
+
 def test_voxels_outside_the_intensity_mask_have_no_level_and_no_say():
     levels, n_levels, n_present = discretise_region(_row([-900, 0, 30, 60], [False, True, True, True]), bin_width=25)
     assert (levels.ravel().tolist(), n_levels, n_present) == ([0, 1, 2, 3], 3, 3)
