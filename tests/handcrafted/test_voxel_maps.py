@@ -103,6 +103,14 @@ def test_pairs_may_be_counted_in_one_order(lesion):
         np.testing.assert_allclose(maps[:, number], expected, rtol=1e-7, atol=1e-7)
 
 
+def test_normalised_differences_are_shares_of_the_highest_level():
+    """Two voxels of levels 1 and 8, though three levels occur: Idn is 1 / (1 + 7/8), Idmn 1 / (1 + 49/64)."""
+    image = np.array([[[0, 175, 0, 25]]])
+    mask = np.array([[[True, True, False, True]]])
+    values = voxel_maps(image, mask, SPACING_MM, ["glcm_Idn", "glcm_Idmn"])[:, 0]
+    np.testing.assert_allclose(values, [8 / 15, 64 / 113])
+
+
 def test_windows_of_one_and_of_two_voxels(lesion):
     image, mask = lesion
     numbers = np.full(mask.shape, -1)

@@ -169,6 +169,13 @@ def test_unmasked_windows_do_not_end_where_the_image_was_cropped(settings):
     assert rd.feature_map(narrow, PHANTOM, name, radius=3).radius == 3
 
 
+def test_the_region_is_that_of_the_label_of_the_extractor():
+    mask = PHANTOM.roi.astype(np.uint8)
+    mask[: mask.shape[0] // 2] *= 2
+    mean = rd.feature_map(rd.RadiomicsExtractor(label=2), PHANTOM.replace(mask=mask), "original_firstorder_Mean")
+    np.testing.assert_array_equal(mean.roi, mask == 2)
+
+
 def test_images_of_a_case_are_chosen_by_the_name():
     images = {"T1": PHANTOM.voxels, "T2": 2 * PHANTOM.voxels}
     case = PHANTOM.replace(image=images)
