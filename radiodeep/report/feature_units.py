@@ -34,7 +34,7 @@ _STANDARD = {  # powers of the unit of the image and of mm
     **dict.fromkeys(("stat_var", "stat_energy"), (2, 0)),
     **dict.fromkeys(("stat_skew", "stat_kurt", "stat_cov", "stat_qcod"), (0, 0)),
 }
-_LEVELS_OF_VOLUME = ("ivh_i10", "ivh_i90", "ivh_diff_i10_i90")  # HU, but numbers of bins of other intensities
+_LEVELS_OF_VOLUME = ("ivh_i10", "ivh_i90", "ivh_diff_i10_i90")  # intensities, or numbers of bins
 _STANDARD_FAMILIES = {"local_intensity": (1, 0), "intensity_statistics": (1, 0)}
 _MARGIN = {  # powers of the unit of the image and of mm
     **dict.fromkeys(("Contrast", "SigmoidContrast"), (1, 0)),
@@ -72,10 +72,11 @@ def feature_code(name, is_shifted=False):
     return code, image.rstrip("_")
 
 
-def feature_unit(name, intensity_unit):
+def feature_unit(name, intensity_unit, settings=()):
     """Return value, scheme and meaning of the unit of a feature in UCUM, from one of `INTENSITY_UNITS` of its image.
 
     Filters keep the unit of the image, but for gradients, in that unit per mm, and binary patterns, which have none.
+    `settings`, a list of those of extractors, tell whether intensity-volume histograms count intensities or bins.
 
     >>> feature_unit("original_firstorder_TotalEnergy", "HU")[0], feature_unit("original_shape_SurfaceArea", "HU")[0]
     ("[hnsf'U]2.mm3", 'mm2')
@@ -85,7 +86,7 @@ def feature_unit(name, intensity_unit):
         image, column = standard
         feature = column.feature
         intensity, length = _STANDARD.get(feature.tag, _STANDARD_FAMILIES.get(feature.family, (0, 0)))
-        intensity += feature.tag in _LEVELS_OF_VOLUME and intensity_unit == "HU"
+        intensity += feature.tag in _LEVELS_OF_VOLUME and _counts_intensities(image, intensity_unit, settings)
     else:
         meaning = feature_meaning(name)
         image, _, own = name.rpartition(f"{meaning.family}_")
@@ -101,6 +102,21 @@ def feature_unit(name, intensity_unit):
         text += ("." if length > 0 else "/") + "mm" + (str(abs(length)) if abs(length) > 1 else "")
     text = text.lstrip(".") or "1"
     return text, "UCUM", _MEANINGS.get(text, text)
+
+
+def _counts_intensities(image, intensity_unit, settings):
+    """Return whether the intensity-volume histogram of an image is of intensities, not of numbered bins.
+
+    By default it is that of whole numbers, as in CT, but not of filtered images.
+    """
+    known = {}
+    for part in settings:
+        if part.get("convention") == "ibsi":
+            own = [texture for kind, texture in part["image_types"] if kind.casefold() in image]
+            known = {**part, **(own[0] if own else {})}
+    if known.get("ivh_bin_count") is not None:
+        return False
+    return known.get("ivh_bin_width") is not None or (image.endswith("original") and intensity_unit == "HU")
 
 
 def _powers(family, name):

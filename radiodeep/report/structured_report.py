@@ -99,7 +99,7 @@ def write_structured_report(features, region, path, *, extractor=None, intensity
         code, image = feature_code(name, is_shifted)
         measured, without_value = by_image.setdefault(image, ([], []))
         if isfinite(value):
-            measured.append(Measurement(coded(code), float(value), coded(feature_unit(name, unit))))
+            measured.append(Measurement(coded(code), float(value), coded(feature_unit(name, unit, settings))))
         else:
             without_value.append(QualitativeEvaluation(coded(code), coded(_NOT_NUMBERS[str(float(value))])))
     algorithm = _algorithm(extractors, settings)

@@ -78,6 +78,25 @@ def test_units_and_codes(tag, code, unit):
 
 def test_numbers_of_bins_have_no_unit():
     assert feature_unit("original_ivh_i10", "SUV")[0] == "1"
+    assert feature_unit("mean_support-3_ivh_i10", "HU")[0] == "1"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name", "intensity_unit", "unit"),
+    [
+        ({"ivh_bin_count": 1000}, "original_ivh_i10", "HU", "1"),
+        ({"ivh_bin_count": 1000}, "original_ivh_diff_i10_i90", "HU", "1"),
+        ({"ivh_bin_width": 0.1}, "original_ivh_i90", "SUV", "g/ml{SUVbw}"),
+        ({"ivh_bin_width": 2.5}, "mean_support-3_ivh_i90", "HU", "[hnsf'U]"),
+        ({}, "original_ivh_i90", "HU", "[hnsf'U]"),
+        ({"image_types": {"Original": {"ivh_bin_count": 9}, "mean": {"support": 3}}}, "original_ivh_i10", "HU", "1"),
+        ({"image_types": {"mean": {"support": 3, "ivh_bin_count": 9}}}, "original_ivh_i10", "HU", "[hnsf'U]"),
+        ({"ivh_bin_count": 1000}, "original_stat_mean", "HU", "[hnsf'U]"),
+    ],
+)
+def test_settings_tell_whether_volume_histograms_count_intensities_or_bins(parameters, name, intensity_unit, unit):
+    settings = [{"extractor": "x"}, RadiomicsExtractor(convention="ibsi", **parameters).settings()]
+    assert feature_unit(name, intensity_unit, settings)[0] == unit
 
 
 def _facts(**parameters):

@@ -178,7 +178,7 @@ def test_outliers_are_those_of_the_whole_region_also_with_a_range(cohort):
     ("parameters", "message"),
     [
         ({"resegment_outliers": 1e-9}, "leaves 0 of .* so widen resegment_outliers"),
-        ({"resegment_outliers": 0.5, "resegment_range": (-1000, 3)}, "leaves 0 of the .* widen resegment_range or rese"),
+        ({"resegment_outliers": 0.5, "resegment_range": (-1000, 3)}, "leaves 0 of .* widen resegment_range or rese"),
     ],
 )
 def test_a_region_without_voxels_left_names_what_to_widen(parameters, message):
