@@ -9,7 +9,7 @@ Only the mark counts: row numbers without one are those of cases as they are, e.
 "passthrough" in place of the step.
 
 A step that changes cases by what it has learned from others is given the cases of each fold, and the extractor after it
-measures them there.
+measures them there. So are the steps of a search that tries one in place of another.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from radiodeep.study.folds.estimator_tree import is_sampler, kind_of, offers
+from radiodeep.study.folds.estimator_tree import descendants, is_estimator, is_sampler, kind_of, offers
 
 
 class RowLookup(TransformerMixin, BaseEstimator):
@@ -127,6 +127,14 @@ def samples_first(estimator):
     """Return whether an estimator is a chain that samples cases, as they are or changed by steps before."""
     steps = estimator.steps if kind_of(estimator) == "chain" else []
     return is_sampler(next((step for _, step in steps if not changes_cases(step)), None))
+
+
+def replaces_steps_that_change_cases(search):
+    """Return whether a search tries steps that change cases as values of a parameter; they need the cases."""
+    grids = getattr(search, "param_grid", getattr(search, "param_distributions", None))
+    tried = [values for grid in ([grids] if isinstance(grids, dict) else grids or ()) for values in grid.values()]
+    values = [value for listed in tried if isinstance(listed, list | tuple) for value in listed]
+    return any(changes_cases(part) for value in values if is_estimator(value) for part in descendants(value))
 
 
 def is_extractor(estimator):

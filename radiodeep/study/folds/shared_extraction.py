@@ -38,6 +38,7 @@ from radiodeep.study.folds.changed_cases import (
     changes_alike,
     is_extractor,
     measured,
+    replaces_steps_that_change_cases,
     samples_first,
     with_shared_change,
 )
@@ -296,6 +297,8 @@ def _over_row_numbers(estimator, tables, change=None):
         return OverRowNumbers(CaseLookup(tables.cases), _over_known_cases(estimator, tables))
     if kind == "chain" and len(estimator.steps) > 1 and changes_alike(estimator.steps[0][1]):
         return with_shared_change(estimator, change, lambda others, changed: _over_row_numbers(others, tables, changed))
+    if replaces_steps_that_change_cases(estimator):
+        return OverRowNumbers(CaseLookup(tables.cases), estimator)
     if kind in ("chain", "union", "ensemble") and children(estimator):
         return with_input_children(estimator, lambda child: _over_row_numbers(child, tables, change))
     if kind == "bag" and children(estimator):
