@@ -160,6 +160,12 @@ def test_a_peak_in_the_last_percent_has_a_stripe_up_to_the_end_and_causes_a_warn
         assert np.isfinite(white_stripe(values, values, peak="largest", id="P-7")).all()
 
 
+def test_a_peak_in_the_first_percent_has_a_stripe_down_to_the_end():
+    values = np.concatenate([np.linspace(0, 0.01, 10), np.linspace(0.02, 1, 3000) ** 0.5])
+    with pytest.warns(RadiodeepWarning, match="image: the first peak"):
+        white_stripe(values, np.concatenate([np.linspace(0, 0.01, 3000), values]), peak="first", width=0.5)
+
+
 def test_a_stripe_of_background_causes_a_warning_and_one_inside_the_histogram_does_not(brain):
     values = part_values(brain, "image")
     with pytest.warns(RadiodeepWarning, match="image: the last peak of the histogram lies at .*, at the lower end"):
