@@ -28,8 +28,8 @@ _CONSEQUENCES = {
     "intensity_unit": "Its features have the unit of the image, so they depend on the scale of each. If scanners chose "
     "that, as in MR, use normalize=True with normalize_over='ring', or scale='lesion' of HabitatExtractor.",
     "intensity_range": "It measures the intensities within resegment_range, so its features depend on the scale of "
-    "each image. If scanners chose that, as in MR, use resegment_mode='sigma', or normalize=True with "
-    "normalize_over='ring' and a range in those units.",
+    "each image. If scanners chose that, as in MR, give the range in standard deviations (resegment_mode='sigma', or "
+    "resegment_outliers under convention='ibsi'), or use normalize=True with normalize_over='ring'.",
     "intensity_function": "It takes logarithms or exponentials of intensities, so its texture depends on the scale of "
     "each image. If scanners chose that, as in MR, use normalize=True with normalize_over='ring', or leave out those "
     "image types.",
