@@ -268,7 +268,8 @@ def _half_hull(ends, low, high, sign, chain):
     return size
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+# Operations may not be reordered or fused: the last bit of a distance would depend on where this is inlined.
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
 def _farthest(points, n, radius, best):
     """Return the largest squared distance between points (3, n_max), or `best` if that is larger.
 
