@@ -10,32 +10,68 @@ three axes makes it smaller. So the best boxes found are turned about each axis 
 """
 
 import numpy as np
+from numba import njit
 
 from radiodeep.compiled import compiled
 
+# Sums and extremes that may be reordered, and so be vectorised.
+_reordered = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "nnan"})
 _LARGER = 1.05  # than the best box: boxes that are turned no more
 
 
 @compiled
-def _rim(normals, start, end, facet, across, nz, ny, nx, seen, after):
-    """Link the corners of the outline seen along a direction: `after[corner]` is the next one. Return a corner."""
-    for f in range(normals.shape[0]):
-        seen[f] = normals[f, 0] * nz + normals[f, 1] * ny + normals[f, 2] * nx > 0.0
-    first = -1
-    for i in range(start.size):
-        if seen[facet[i]] and not seen[across[i]]:
-            after[start[i]] = end[i]
-            first = start[i]
-    return first
+def _edges(facet, across):
+    """Return the edges of a hull, whose sides come facet by facet: sides i and k of facets f and g, int64 (4, n)."""
+    n = facet.size
+    out = np.empty((4, n // 2), np.int64)
+    first = np.zeros(facet.max() + 1, np.int64)
+    for i in range(n - 1, -1, -1):
+        first[facet[i]] = i
+    place = 0
+    for i in range(n):
+        if facet[i] < across[i]:
+            k = first[across[i]]
+            while across[k] != facet[i]:
+                k += 1
+            out[0, place], out[1, place], out[2, place], out[3, place] = i, k, facet[i], across[i]
+            place += 1
+    return out
 
 
 @compiled
+def _rim(normals, start, end, edges, nz, ny, nx, seen, after):
+    """Link the corners of the outline seen along a direction: `after[corner]` is the next one. Return a corner."""
+    z, y, x = normals[0], normals[1], normals[2]
+    for f in range(z.size):
+        seen[f] = z[f] * nz + y[f] * ny + x[f] * nx > 0.0
+    sides, mates, left, right = edges[0], edges[1], edges[2], edges[3]
+    last = -1
+    for e in range(sides.size):
+        if seen[left[e]] != seen[right[e]]:
+            side = sides[e] if seen[left[e]] else mates[e]
+            after[start[side]] = end[side]
+            last = max(last, side)
+    return start[last]
+
+
+@_reordered
 def _extent(points, dz, dy, dx):
-    lowest = highest = points[0, 0] * dz + points[1, 0] * dy + points[2, 0] * dx
-    for i in range(points.shape[1]):
-        value = points[0, i] * dz + points[1, i] * dy + points[2, i] * dx
+    z, y, x = points[0], points[1], points[2]
+    lowest = highest = z[0] * dz + y[0] * dy + x[0] * dx
+    for i in range(z.size):
+        value = z[i] * dz + y[i] * dy + x[i] * dx
         lowest, highest = min(lowest, value), max(highest, value)
     return highest - lowest
+
+
+@_reordered
+def _shade(normals, areas, nz, ny, nx):
+    """Return twice the area of the outline of a hull seen along a unit direction."""
+    z, y, x = normals[0], normals[1], normals[2]
+    total = 0.0
+    for f in range(areas.size):
+        total += areas[f] * abs(z[f] * nz + y[f] * ny + x[f] * nx)
+    return total
 
 
 @compiled
@@ -46,8 +82,6 @@ def _calipers(u, v, k):
     for i in range(k):
         j = i + 1 if i + 1 < k else 0
         du, dv = u[j] - u[i], v[j] - v[i]
-        length = np.sqrt(du * du + dv * dv)
-        du, dv = du / length, dv / length
         if right < 0:
             right = top = left = j
         for _ in range(k):  # farthest along the side
@@ -71,13 +105,15 @@ def _calipers(u, v, k):
             left = m
         along = (u[right] - u[left]) * du + (v[right] - v[left]) * dv
         wide = (v[top] - v[i]) * du - (u[top] - u[i]) * dv
-        if along * wide < best:
-            best, best_u, best_v, best_long, best_wide = along * wide, du, dv, along, wide
-    return best, best_u, best_v, best_long, best_wide
+        area = along * wide / (du * du + dv * dv)
+        if area < best:
+            best, best_u, best_v, best_long, best_wide = area, du, dv, along, wide
+    length = np.sqrt(best_u * best_u + best_v * best_v)
+    return best, best_u / length, best_v / length, best_long / length, best_wide / length
 
 
 @compiled
-def _box_along(points, normals, start, end, facet, across, nz, ny, nx, box, seen, after, u, v):
+def _box_along(points, normals, start, end, edges, nz, ny, nx, box, seen, after, u, v):
     """Return the volume of the smallest box with a side across a unit direction; its axes and lengths go to `box`."""
     # Two directions across the first.
     if abs(nz) <= abs(ny) and abs(nz) <= abs(nx):
@@ -89,7 +125,7 @@ def _box_along(points, normals, start, end, facet, across, nz, ny, nx, box, seen
     size = np.sqrt(az * az + ay * ay + ax * ax)
     az, ay, ax = az / size, ay / size, ax / size
     bz, by, bx = ny * ax - nx * ay, nx * az - nz * ax, nz * ay - ny * az
-    first = _rim(normals, start, end, facet, across, nz, ny, nx, seen, after)
+    first = _rim(normals, start, end, edges, nz, ny, nx, seen, after)
     depth = _extent(points, nz, ny, nx)
     nearest = 1e-9 * (depth + np.sqrt(points.shape[1]))
     k, corner = 0, first
@@ -116,23 +152,27 @@ def _box_along(points, normals, start, end, facet, across, nz, ny, nx, box, seen
 def smallest_box(points, normals, areas, start, end, facet, across, directions, n_kept):
     """Return the three lengths in mm of the smallest box found about a hull, float64 (3,).
 
-    Boxes are tried across all unit `directions` (n, 3); the best `n_kept` are then turned. A direction whose box must
-    be larger, because its rectangle covers at least the polygon, is left out. `areas` are those of the facets.
+    Boxes are tried across all unit `directions` (n, 3); the best `n_kept` are then turned. Directions whose box must be
+    larger, because its rectangle covers at least the polygon, come last and are left out. `areas` are those of the
+    facets, whose sides come facet by facet.
     """
+    edges = _edges(facet, across)
     n_facets = normals.shape[0]
+    normals = normals.T.copy()
     seen, after = np.empty(n_facets, np.bool_), np.empty(points.shape[1], np.int64)
     u, v = np.empty(points.shape[1]), np.empty(points.shape[1])
     box, trial = np.empty((3, 4)), np.empty((3, 4))
     kept = np.empty((n_kept, 3, 4))
     volumes = np.full(n_kept, np.inf)
+    least = np.empty(directions.shape[0])
     for f in range(directions.shape[0]):
         nz, ny, nx = directions[f, 0], directions[f, 1], directions[f, 2]
-        shade = 0.0
-        for g in range(n_facets):
-            shade += areas[g] * abs(normals[g, 0] * nz + normals[g, 1] * ny + normals[g, 2] * nx)
-        if 0.5 * shade * _extent(points, nz, ny, nx) >= volumes[n_kept - 1]:
-            continue
-        volume = _box_along(points, normals, start, end, facet, across, nz, ny, nx, box, seen, after, u, v)
+        least[f] = 0.5 * _shade(normals, areas, nz, ny, nx) * _extent(points, nz, ny, nx)
+    for f in np.argsort(least):
+        if least[f] >= volumes[n_kept - 1]:
+            break
+        nz, ny, nx = directions[f, 0], directions[f, 1], directions[f, 2]
+        volume = _box_along(points, normals, start, end, edges, nz, ny, nx, box, seen, after, u, v)
         j = n_kept - 1
         if volume >= volumes[j]:
             continue
@@ -144,19 +184,22 @@ def smallest_box(points, normals, areas, start, end, facet, across, directions, 
         kept[j] = box
     best = np.inf
     lengths = np.empty(3)
+    first_volumes = volumes.copy()
     for j in range(n_kept):
         if volumes[j] > _LARGER * best or volumes[j] == np.inf:
             break
-        idle, axis = 0, 0
-        while idle < 3:
+        if j > 0 and volumes[j] <= first_volumes[j - 1] * (1.0 + 1e-9):
+            continue  # the same box, or its mirror image in a symmetric hull
+        idle, axis = 0, 1  # across the first axis it is the smallest already
+        while idle < 2:
             nz, ny, nx = kept[j, axis, 0], kept[j, axis, 1], kept[j, axis, 2]
-            volume = _box_along(points, normals, start, end, facet, across, nz, ny, nx, trial, seen, after, u, v)
+            volume = _box_along(points, normals, start, end, edges, nz, ny, nx, trial, seen, after, u, v)
             idle += 1
             if volume < volumes[j] * (1.0 - 1e-12):
                 volumes[j] = volume
                 kept[j] = trial
                 axis = idle = 0
-            axis = (axis + 1) % 3
+            axis = axis % 2 + 1
         if volumes[j] < best:
             best = volumes[j]
             for k in range(3):

@@ -12,7 +12,8 @@ import numpy as np
 from radiodeep.compiled import compiled
 from radiodeep.handcrafted.kernels.shape import line_ends, plane_hulls
 
-_BLOCK = 64  # points that are tested at once
+_BLOCK = 16  # points that are tested at once
+_CELLS = 8  # along each axis, of points that are near each other
 
 
 @compiled
@@ -46,10 +47,52 @@ def hull_candidates(first, last, first_y, last_y):
 
 
 @compiled
-def _wrap(points, a, edge, below, normal):
+def _sorted_by_place(points):
+    """Return the points cell by cell, so that those of a block are near each other, and the corners of blocks.
+
+    The corners are float64 (n_blocks, 6): the least z, y and x of the points of a block, and the greatest ones.
+    """
+    n = points.shape[1]
+    cells, starts = np.zeros(n, np.int64), np.zeros(_CELLS**3 + 1, np.int64)
+    for axis in range(3):
+        lowest, highest = points[axis].min(), points[axis].max()
+        for i in range(n):
+            cell = int((points[axis, i] - lowest) * _CELLS / (highest - lowest + 1.0))
+            # The three bits of each axis alternate, so that cells that follow each other are near each other.
+            cells[i] |= (cell & 4) << (6 - axis) | (cell & 2) << (4 - axis) | (cell & 1) << (2 - axis)
+    for i in range(n):
+        starts[cells[i] + 1] += 1
+    starts = np.cumsum(starts)
+    out = np.empty_like(points)
+    corners = np.empty(((n + _BLOCK - 1) // _BLOCK, 6))
+    corners[:, :3], corners[:, 3:] = np.inf, -np.inf
+    for i in range(n):
+        place = starts[cells[i]]
+        starts[cells[i]] += 1
+        for axis in range(3):
+            value = points[axis, i]
+            out[axis, place] = value
+            b = place // _BLOCK
+            corners[b, axis], corners[b, axis + 3] = min(corners[b, axis], value), max(corners[b, axis + 3], value)
+    return out, corners
+
+
+@compiled
+def _reach(corners, b, mz, my, mx):
+    """Return how far along (mz, my, mx) the points of a block may lie."""
+    return (
+        mz * (corners[b, 3] if mz > 0.0 else corners[b, 0])
+        + my * (corners[b, 4] if my > 0.0 else corners[b, 1])
+        + mx * (corners[b, 5] if mx > 0.0 else corners[b, 2])
+    )
+
+
+@compiled
+def _wrap(points, blocks, a, edge, below, normal):
     """Turn a supporting plane about the line through point `a` along `edge` until it meets the points.
 
     `below` is the outward normal of the plane before; the outward normal of the plane after is written to `normal`.
+    `blocks` are the corners of `_sorted_by_place`.
     """
     n = points.shape[1]
     z, y, x = points[0], points[1], points[2]
@@ -61,29 +104,21 @@ def _wrap(points, a, edge, below, normal):
     mz, my = ey * (x[q] - ax) - ex * (y[q] - ay), ex * (z[q] - az) - ez * (x[q] - ax)
     mx = ez * (y[q] - ay) - ey * (z[q] - az)
     offset = mz * az + my * ay + mx * ax
-    for i in range(0, n, 16):  # a few points first, so that hardly any of the others lies beyond the plane
-        if mz * z[i] + my * y[i] + mx * x[i] > offset:
-            mz, my = ey * (x[i] - ax) - ex * (y[i] - ay), ex * (z[i] - az) - ez * (x[i] - ax)
-            mx = ez * (y[i] - ay) - ey * (z[i] - az)
-            offset = mz * az + my * ay + mx * ax
-    for start in range(0, n, _BLOCK):
-        stop = min(start + _BLOCK, n)
-        block_z, block_y, block_x = z[start:stop], y[start:stop], x[start:stop]
-        hits = 0
-        for i in range(block_z.size):  # from 0 on and without a branch: vectorised
-            hits += mz * block_z[i] + my * block_y[i] + mx * block_x[i] > offset
-        if hits == 0:
-            continue
-        for i in range(start, stop):
-            if mz * z[i] + my * y[i] + mx * x[i] > offset:
-                mz, my = ey * (x[i] - ax) - ex * (y[i] - ay), ex * (z[i] - az) - ez * (x[i] - ax)
-                mx = ez * (y[i] - ay) - ey * (z[i] - az)
-                offset = mz * az + my * ay + mx * ax
+    for turn in range(2):  # a few points first, so that hardly any of the others lies beyond the plane
+        for b in range(blocks.shape[0]):
+            if turn == 1 and _reach(blocks, b, mz, my, mx) <= offset:
+                continue
+            start = b * _BLOCK
+            for i in range(start, min(start + (_BLOCK if turn == 1 else 1), n)):
+                if mz * z[i] + my * y[i] + mx * x[i] > offset:
+                    mz, my = ey * (x[i] - ax) - ex * (y[i] - ay), ex * (z[i] - az) - ez * (x[i] - ax)
+                    mx = ez * (y[i] - ay) - ey * (z[i] - az)
+                    offset = mz * az + my * ay + mx * ax
     normal[0], normal[1], normal[2] = mz, my, mx
 
 
 @compiled
-def _polygon(points, a, normal, members, chain):
+def _polygon(points, blocks, a, normal, members, chain):
     """List the corners of the facet in the plane through point `a`, counterclockwise seen from outside, in `chain`.
 
     Returns their number; it is 2 if the points in the plane lie on one line. `members` is scratch.
@@ -97,15 +132,10 @@ def _polygon(points, a, normal, members, chain):
     u, v = points[(axis + 1) % 3], points[(axis + 2) % 3]
     offset = mz * z[a] + my * y[a] + mx * x[a]
     k = 0
-    for start in range(0, z.size, _BLOCK):
-        stop = min(start + _BLOCK, z.size)
-        block_z, block_y, block_x = z[start:stop], y[start:stop], x[start:stop]
-        hits = 0
-        for i in range(block_z.size):
-            hits += mz * block_z[i] + my * block_y[i] + mx * block_x[i] == offset
-        if hits == 0:
+    for b in range(blocks.shape[0]):
+        if _reach(blocks, b, mz, my, mx) < offset:
             continue
-        for i in range(start, stop):
+        for i in range(b * _BLOCK, min((b + 1) * _BLOCK, z.size)):
             if mz * z[i] + my * y[i] + mx * x[i] != offset:
                 continue
             j = k
@@ -134,7 +164,7 @@ def _polygon(points, a, normal, members, chain):
 
 
 @compiled
-def _first_facet(points, normal, members, chain):
+def _first_facet(points, blocks, normal, members, chain):
     """Find one facet: its normal and its corners in `chain`, whose number is returned."""
     z, y = points[0], points[1]
     a = 0
@@ -142,14 +172,14 @@ def _first_facet(points, normal, members, chain):
         if z[i] < z[a] or (z[i] == z[a] and y[i] > y[a]):  # so that no other point lies beyond the line through it
             a = i
     plane, edge = np.array([-1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
-    _wrap(points, a, edge, plane, normal)
-    size = _polygon(points, a, normal, members, chain)
+    _wrap(points, blocks, a, edge, plane, normal)
+    size = _polygon(points, blocks, a, normal, members, chain)
     while size < 3:  # the plane met one edge only: turn about that
         for k in range(3):
             plane[k] = normal[k]
             edge[k] = points[k, chain[1]] - points[k, chain[0]]
-        _wrap(points, chain[0], edge, plane, normal)
-        size = _polygon(points, chain[0], normal, members, chain)
+        _wrap(points, blocks, chain[0], edge, plane, normal)
+        size = _polygon(points, blocks, chain[0], normal, members, chain)
     return size
 
 
@@ -169,6 +199,7 @@ def convex_hull(points):
     Returns (points, normals, start, end, facet, across), see the module; the corners only, in half voxels.
     """
     n = points.shape[1]
+    points, blocks = _sorted_by_place(points)
     most = 6 * n  # twice the edges of a polyhedron, at most
     sides = np.empty((5, most), np.int64)
     start, end, facet, across, keys = sides[0], sides[1], sides[2], sides[3], sides[4]
@@ -179,7 +210,7 @@ def convex_hull(points):
     normals = np.empty((2 * n, 3))
     members, chain = np.empty(n, np.int64), np.empty(2 * n + 2, np.int64)
     normal, edge = np.empty(3), np.empty(3)
-    corners = _first_facet(points, normal, members, chain)
+    corners = _first_facet(points, blocks, normal, members, chain)
     n_sides = n_facets = done = 0
     while True:
         for k in range(3):
@@ -197,8 +228,8 @@ def convex_hull(points):
             break
         for k in range(3):
             edge[k] = points[k, start[done]] - points[k, end[done]]
-        _wrap(points, end[done], edge, normals[facet[done]], normal)
-        corners = _polygon(points, end[done], normal, members, chain)
+        _wrap(points, blocks, end[done], edge, normals[facet[done]], normal)
+        corners = _polygon(points, blocks, end[done], normal, members, chain)
     for i in range(n_sides):
         across[i] = facet[table[_find(table, keys, end[i] * n + start[i])]]
     place = np.full(n, -1, np.int64)
