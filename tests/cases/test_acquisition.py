@@ -157,7 +157,10 @@ def test_scales_that_differ_in_images_without_a_unit_are_one_warning():
         warn_of_mixed_acquisition(facts, {"intensity"}, "Mine")
     for need, message in (
         ("intensity_unit", "have the unit of the image.*normalize=True.*scale='lesion'"),
-        ("intensity_range", "within resegment_range.*resegment_mode='sigma', or resegment_outliers under convention='ibsi'"),
+        (
+            "intensity_range",
+            "within resegment_range.*resegment_mode='sigma', or resegment_outliers under convention='ibsi'",
+        ),
         ("intensity_function", "logarithms or exponentials.*normalize=True"),
     ):
         with pytest.warns(RadiodeepWarning, match=message):
