@@ -38,7 +38,7 @@ def test_images_have_no_ceiling_and_fine_texture_from_the_noise():
     difference = images[0, 0] - images[1, 0]
     assert difference.abs().max() > 1
     assert difference[:, 1:].sub(difference[:, :-1]).std() > difference.std()  # of neighbouring pixels: it is fine
-    assert facts[0].tolist() == facts[1].tolist()
+    assert torch.allclose(facts[0], facts[1], atol=1e-6)  # threads add in another order
 
 
 def test_the_critic_sees_class_facts_and_how_alike_a_batch_is():
