@@ -94,6 +94,17 @@ def _is_within(image, mask, largest):
 
 
 @compiled
+def _keep_rows_within(rows, z, y, nz, ny, all_after, all_before, after, before):
+    """Write the places of the rows that lie within the image to `after` and `before`; return their number."""
+    n_rows = 0
+    for r in range(rows.shape[0]):
+        if 0 <= z + rows[r, 0] < nz and 0 <= y + rows[r, 1] < ny:
+            after[n_rows], before[n_rows] = all_after[r], all_before[r]
+            n_rows += 1
+    return n_rows
+
+
+@compiled
 def sphere_peaks(image, mask, rows):
     """Return the mean about the voxel of the highest intensity, and the highest mean about any voxel of a mask.
 
@@ -128,11 +139,8 @@ def sphere_peaks(image, mask, rows):
                 continue
             n_rows, after, before = rows.shape[0], all_after, all_before
             if not (reach_z <= z < nz - reach_z and reach_y <= y < ny - reach_y):
-                n_rows, after, before = 0, some_after, some_before
-                for r in range(rows.shape[0]):
-                    if 0 <= z + rows[r, 0] < nz and 0 <= y + rows[r, 1] < ny:
-                        after[n_rows], before[n_rows] = all_after[r], all_before[r]
-                        n_rows += 1
+                after, before = some_after, some_before
+                n_rows = _keep_rows_within(rows, z, y, nz, ny, all_after, all_before, after, before)
             place = (z * ny + y) * width + start
             length = stop - start
             _add_rows(sums, after, before, n_rows, place, total[:length])
@@ -150,8 +158,7 @@ def sphere_peaks(image, mask, rows):
                 if mask[z, y, x]:
                     mean = total[x - start] / number[x - start]
                     anywhere = max(anywhere, mean)
-                    if image[z, y, x] > highest:
-                        highest, at_highest = image[z, y, x], mean
-                    elif image[z, y, x] == highest:
-                        at_highest = max(at_highest, mean)
+                    if image[z, y, x] >= highest:
+                        at_highest = mean if image[z, y, x] > highest else max(at_highest, mean)
+                        highest = image[z, y, x]
     return at_highest, anywhere
