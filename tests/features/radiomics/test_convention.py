@@ -348,6 +348,14 @@ def test_the_outline_does_not_depend_on_a_range_of_intensities(cohort):
     assert morphology & changed == morphology & set(cut.unit_bound_features())
 
 
+def test_bins_of_a_width_begin_at_the_lower_bound_of_the_range():
+    image = np.arange(24).reshape(2, 3, 4) * 10
+    case = Case(image, np.ones(image.shape, bool), "steps", spacing_mm=(1, 1, 1))
+    for limits, first in (((-100,), 5), ((-100, 400), 5), ((400, -100), 5), (None, 1)):
+        extractor = standard(families={"intensity_histogram": ["ih_min"]}, bin_count=None, resegment_range=limits)
+        assert extractor.transform([case]).item() == first
+
+
 def test_equal_settings_are_one_object_for_each_convention():
     assert RadiomicsSettings.of(standard()) is RadiomicsSettings.of(standard())
     assert RadiomicsSettings.of(standard()) is not RadiomicsSettings.of(RadiomicsExtractor(bin_count=16))
