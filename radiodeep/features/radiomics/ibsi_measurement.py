@@ -10,7 +10,7 @@ from radiodeep.exceptions import InputError, RadiodeepWarning
 from radiodeep.features.radiomics.convention_rules import check_aggregation_of_slices
 from radiodeep.features.radiomics.preparation import check_region_size, derived_images, prepare
 from radiodeep.handcrafted.ibsi.catalogue import ibsi_columns
-from radiodeep.handcrafted.ibsi.measurement import ibsi_measurer
+from radiodeep.handcrafted.ibsi.measurement import AUTOCORRELATION_TAGS, ibsi_measurer
 from radiodeep.handcrafted.ibsi.region import REACH_MM, IbsiRegion, ibsi_region
 from radiodeep.imaging.crop import bounding_box
 from radiodeep.progress import announced_if_slow
@@ -60,10 +60,15 @@ class IbsiMeasurement:
     def _measurer(self, families, image_type=None, image=None):
         settings = self.settings
         texture = settings.texture_settings(image_type, image)
-        measure = ibsi_measurer(families=families, aggregations=settings.aggregations, **texture)
+        chosen = set(settings.names)
+        measure = ibsi_measurer(
+            families=families,
+            aggregations=settings.aggregations,
+            autocorrelation=not chosen.isdisjoint(AUTOCORRELATION_TAGS),
+            **texture,
+        )
         if settings.chooses_whole_families:
             return _Measurer(measure, None)
-        chosen = set(settings.names)
         columns = ibsi_columns(tuple(families), settings.aggregations)
         return _Measurer(measure, np.array([column.tag in chosen for column in columns]))
 

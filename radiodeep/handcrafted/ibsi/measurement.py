@@ -1,5 +1,7 @@
 """In: one region and the settings of bins. Out: the values of the features of the IBSI, and the levels that occur."""
 
+from functools import partial
+
 import numpy as np
 
 from radiodeep.checks import is_count, is_positive, require
@@ -14,16 +16,24 @@ from radiodeep.handcrafted.ibsi.texture import texture_features_by_aggregation
 from radiodeep.handcrafted.ibsi.volume_histogram import intensity_volume_histogram
 
 DEFAULT_IVH_BINS = 1000  # of intensities that are not whole numbers
+AUTOCORRELATION_TAGS = ("morph_moran_i", "morph_geary_c")
 LEVEL_FAMILIES = ("intensity_histogram", *TEXTURE_FAMILIES)
 _OF_REGION = {
-    "morphology": morphology_features,
     "local_intensity": local_intensity_features,
     "intensity_statistics": intensity_statistics,
 }
 
 
 def ibsi_measurer(
-    *, families, aggregations, bin_width, bin_count, max_gray_levels, ivh_bin_width=None, ivh_bin_count=None
+    *,
+    families,
+    aggregations,
+    bin_width,
+    bin_count,
+    max_gray_levels,
+    ivh_bin_width=None,
+    ivh_bin_count=None,
+    autocorrelation=True,
 ):
     """Check settings once for many regions.
 
@@ -38,6 +48,8 @@ def ibsi_measurer(
     ivh_bin_width, ivh_bin_count : float or int, optional
         Of the intensity-volume histogram. By default whole numbers are counted one by one, other intensities in
         `DEFAULT_IVH_BINS` bins.
+    autocorrelation : bool, default=True
+        Whether to compute Moran's I and Geary's C, which take longer than all other features; NaN if not.
 
     Returns
     -------
@@ -52,8 +64,10 @@ def ibsi_measurer(
     order = _texture_order(chosen, tuple(aggregations))
     bins = {"bin_width": bin_width, "bin_count": bin_count, "max_gray_levels": max_gray_levels}
 
+    of_region = {**_OF_REGION, "morphology": partial(morphology_features, autocorrelation=autocorrelation)}
+
     def measure(region, has_integers, lowest=None, highest=None):
-        values = {(family, None): _OF_REGION[family](region) for family in chosen if family in _OF_REGION}
+        values = {(family, None): of_region[family](region) for family in chosen if family in of_region}
         if "intensity_volume_histogram" in chosen:
             own_bins = {"bin_width": ivh_bin_width, "bin_count": ivh_bin_count}
             if ivh_bin_width is None and ivh_bin_count is None and not has_integers:

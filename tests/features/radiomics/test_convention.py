@@ -359,3 +359,15 @@ def test_bins_of_a_width_begin_at_the_lower_bound_of_the_range():
 def test_equal_settings_are_one_object_for_each_convention():
     assert RadiomicsSettings.of(standard()) is RadiomicsSettings.of(standard())
     assert RadiomicsSettings.of(standard()) is not RadiomicsSettings.of(RadiomicsExtractor(bin_count=16))
+
+
+def test_pairs_of_all_voxels_are_summed_only_if_their_features_are_chosen(cohort, monkeypatch):
+    whole = RadiomicsExtractor(convention="ibsi", families=["morphology"]).transform(cohort[:1])
+    monkeypatch.setattr("radiodeep.handcrafted.ibsi.morphology.spatial_autocorrelation", lambda region: (7.0, 8.0))
+    asked = RadiomicsExtractor(convention="ibsi", families={"morphology": ["morph_volume", "morph_geary_c"]})
+    assert asked.transform(cohort[:1])[0, 1] == 8.0
+    monkeypatch.delattr("radiodeep.handcrafted.ibsi.morphology.spatial_autocorrelation")
+    names = RadiomicsExtractor(convention="ibsi", families=["morphology"]).get_feature_names_out()
+    others = [name.removeprefix("original_") for name in names[:-2]]
+    values = RadiomicsExtractor(convention="ibsi", families={"morphology": others}).transform(cohort[:1])
+    assert values.tolist() == whole[:, :-2].tolist()
