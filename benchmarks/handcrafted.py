@@ -6,7 +6,7 @@ and MIRP run in interpreters of their own:
 
     python benchmarks/handcrafted.py --pictologics PYTHON [--mirp PYTHON] [--cases nodule,brain1] [--quick]
 
-Real images are read from the folder RADIODEEP_REFERENCE_DATA, and left out if it does not exist.
+"ibsi" is radiodeep with convention="ibsi". Real images are read from the folder RADIODEEP_REFERENCE_DATA, and left out if it does not exist.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from pathlib import Path
 FAMILIES = ("shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
 FILTERS = {"Original": {}, "Wavelet": {}, "LoG": {"sigma": [1.0, 2.0, 3.0, 4.0, 5.0]}}
 SUBBANDS = ("LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH", "LLL")
-ENGINES = ("radiodeep", "pyradiomics", "pictologics", "mirp")
+ENGINES = ("radiodeep", "ibsi", "pyradiomics", "pictologics", "mirp")
 
 
 # ---- engines: (task, content, family) -> (function without arguments, number of features, factor of its times)
@@ -48,6 +48,24 @@ def radiodeep(task, content, family):
         return lambda: extractor.transform(cases), n_features, 1
     case = rd.Case(content[0], content[1], "case", spacing_mm=content[2])
     return lambda: extractor.transform([case]), n_features, 1
+
+
+def ibsi(task, content, family):
+    """radiodeep by the definitions of the IBSI, without the features that pictologics is not asked for either."""
+    import radiodeep as rd
+
+    if task != "all" or family:
+        raise NotImplementedError("the features of the IBSI are measured on whole cases only")
+    every = rd.RadiomicsExtractor(convention="ibsi")
+    names = [name.removeprefix("original_") for name in every.get_feature_names_out()]
+    morphology = [
+        name for name in names if name.startswith("morph_") and name not in ("morph_moran_i", "morph_geary_c")
+    ]
+    families = dict.fromkeys(every.chosen_families()) | {"morphology": morphology}
+    del families["local_intensity"]
+    extractor = rd.RadiomicsExtractor(convention="ibsi", families=families)
+    case = rd.Case(content[0], content[1], "case", spacing_mm=content[2])
+    return lambda: extractor.transform([case]), len(extractor.get_feature_names_out()), 1
 
 
 def pyradiomics(task, content, family):
@@ -194,7 +212,8 @@ def peak_mb():
 
 def work(engine, folder):
     """Answer each order of the parent with {"ms": [...], "features": n, "mb": memory}, until it closes the pipe."""
-    prepare = {"radiodeep": radiodeep, "pyradiomics": pyradiomics, "pictologics": pictologics, "mirp": mirp}[engine]
+    functions = (radiodeep, ibsi, pyradiomics, pictologics, mirp)
+    prepare = dict(zip(ENGINES, functions, strict=True))[engine]
     prepared = {}
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what an engine prints must not disturb the answers
@@ -254,7 +273,7 @@ class Worker:
 
 def interpreters(arguments):
     """Return {engine: Python} of the engines that can be imported, and print how to install the others."""
-    pythons = {"radiodeep": sys.executable}
+    pythons = {"radiodeep": sys.executable, "ibsi": sys.executable}
     candidates = {"pyradiomics": sys.executable, "pictologics": arguments.pictologics, "mirp": arguments.mirp}
     modules = {"pyradiomics": "radiomics"}
     for engine, python in candidates.items():
