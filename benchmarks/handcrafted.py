@@ -6,7 +6,8 @@ and MIRP run in interpreters of their own:
 
     python benchmarks/handcrafted.py --pictologics PYTHON [--mirp PYTHON] [--cases nodule,brain1] [--quick]
 
-"ibsi" is radiodeep with convention="ibsi". Real images are read from the folder RADIODEEP_REFERENCE_DATA, and left out if it does not exist.
+"ibsi" is radiodeep with convention="ibsi". Real images are read from the folder RADIODEEP_REFERENCE_DATA, and left out
+if it does not exist.
 """
 
 import argparse
