@@ -21,7 +21,9 @@ def _load_kernels(families, aggregations):
     """Load the compiled loops of families; tell a terminal if they must be compiled, the first time on a machine."""
     image = np.arange(125.0).reshape(5, 5, 5)
     mask = np.ones(image.shape, bool)
-    with announced_if_slow("Compiling the loops of the features of the IBSI, once on this machine; it takes a minute."):
+    with announced_if_slow(
+        "Compiling the loops of the features of the IBSI, once on this machine; it takes about a minute."
+    ):
         measure = ibsi_measurer(
             families=families, aggregations=aggregations, bin_width=25.0, bin_count=None, max_gray_levels=1024
         )

@@ -19,7 +19,7 @@ from radiodeep.progress import announced_if_slow
 def _load_kernels(families):
     """Load the compiled loops of families; tell a terminal if they must be compiled, the first time on a machine."""
     image = np.arange(60.0).reshape(3, 4, 5)
-    message = "Compiling the loops of the handcrafted features, once on this machine; it takes up to 20 seconds."
+    message = "Compiling the loops of the handcrafted features, once on this machine; it takes about a minute."
     with announced_if_slow(message):
         region_features(image, image >= 0, (1.0, 1.0, 1.0), families=families)
 
