@@ -37,7 +37,7 @@ def _is_handcrafted(name):
     """Return whether a name is that of a handcrafted feature, of either convention."""
     if _HANDCRAFTED.fullmatch(name):
         return True
-    return any(ibsi_column(found.group(1)) is not None for found in _STANDARD.finditer(name))
+    return any(ibsi_column(match.group(1)) is not None for match in _STANDARD.finditer(name))
 
 
 @dataclass

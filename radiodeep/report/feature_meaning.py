@@ -123,10 +123,10 @@ def standard_feature(name):
     >>> image, column.feature.ibsi_id, column.aggregation_id
     ('laws_L5E5E5', 'ACUI', 'IAZD')
     """
-    for found in _STANDARD_NAME.finditer(name):
-        column = ibsi_column(found.group(1))
+    for match in _STANDARD_NAME.finditer(name):
+        column = ibsi_column(match.group(1))
         if column is not None:
-            return name[: found.start()], column
+            return name[: match.start()], column
     return None
 
 
